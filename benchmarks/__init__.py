@@ -1,0 +1,1 @@
+"""Measurements: `python -m benchmarks [FIGURE-PREFIX]` prints one JSON line per figure."""
