@@ -1,0 +1,101 @@
+"""Sharded entities on Ray: state with one writer, reachable by name from every process of the cluster.
+
+The words: an **entity** is one pure machine (a conversation, a feed) of an **entity kind**; its id hashes
+to one of 1,024 **shards** of the kind; a **shard host** is a Ray actor that owns many shards, each at an
+**epoch**; the **coordinator** assigns shards to hosts; a **router** in every process knows the map and
+delivers calls. docs/runtime.md has the protocols and their state tables.
+
+What a kind's module looks like (every process names it as ``"package.module:KIND"``)::
+
+    class Counter:                                   # the machine: no clock, no I/O
+        def __init__(self, total: int = 0) -> None:
+            self.total = total
+
+        def receive(self, message: Value, now: float) -> list[Effect]:
+            if message["add"] < 0:
+                raise Refused("negative", "counters only grow")
+            self.total += message["add"]
+            return [Written(self.total), Reply(self.total)]
+
+        def snapshot(self) -> Value:
+            return self.total
+
+    class CounterEffects(EffectHandler):             # the shell: one per host process
+        async def carry_out(self, turn: Turn) -> None:
+            async with self.store.fenced(turn.fence, turn.answers) as connection:   # or StaleEpoch
+                for effect in turn.effects: ...
+
+    KIND = EntityKind("counter", create=lambda entity_id: Counter(),
+                      restore=lambda entity_id, version, total: Counter(total),
+                      open_handler=CounterEffects.open)
+
+Calling, from a Serve replica, a driver or another actor (effect handlers have ``HostContext.router``)::
+
+    from actors.runtime.router import Router
+    router = await Router.connect(name, secret=secret)   # name: the runtime's, one per brand
+    total = await router.call("counter", "c-17", {"add": 1}, timeout=2.0)
+    await router.close()
+
+``Router.call(kind, entity_id, message, timeout=5.0) -> Future[Value]`` never hangs: it ends in the reply or
+one of ``actors.runtime.errors`` by its deadline. A call is retried under the same call id while its host is
+cut off, restarts or moves the shard, and runs once: hosts remember recent call ids per shard, the memory
+moves with the shard, and for turns that write through ``store.fenced(turn.fence, turn.answers)`` (or Persist)
+it survives a crash with the write. Effects of volatile kinds may happen again after a crash. Without failures
+the calls of one router to one entity run in the order they were made.
+
+Starting and stopping, once per platform (idempotent; from any process connected to the Ray cluster)::
+
+    from actors.runtime.start import RuntimeOptions, start_runtime, stop_runtime
+    start_runtime(RuntimeOptions(name="vignette", kinds=("actors.feeds:KIND",), database=dsn, secret=secret,
+                                 scaling=ScalingPolicy(least=2, most=16), config={...}))
+"""
+
+from actors.runtime.entity import (
+    After,
+    Effect,
+    EffectHandler,
+    Entity,
+    EntityKind,
+    HostContext,
+    Persist,
+    Reply,
+    Turn,
+    Value,
+)
+from actors.runtime.errors import (
+    BadFrame,
+    DeadlineExceeded,
+    EntityFailed,
+    FrameTooLarge,
+    HandshakeFailed,
+    HostUnavailable,
+    Overloaded,
+    Refused,
+    RuntimeFault,
+    StaleEpoch,
+    UnknownKind,
+)
+
+__all__ = [
+    "After",
+    "BadFrame",
+    "DeadlineExceeded",
+    "Effect",
+    "EffectHandler",
+    "Entity",
+    "EntityFailed",
+    "EntityKind",
+    "FrameTooLarge",
+    "HandshakeFailed",
+    "HostContext",
+    "HostUnavailable",
+    "Overloaded",
+    "Persist",
+    "Refused",
+    "Reply",
+    "RuntimeFault",
+    "StaleEpoch",
+    "Turn",
+    "UnknownKind",
+    "Value",
+]
