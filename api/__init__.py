@@ -1,0 +1,1 @@
+"""The HTTP surface: one router file per feature, and the frame they share. A router parses, calls one service and renders."""

@@ -1,0 +1,28 @@
+"""The brands: values only, which features a brand has and with which policies."""
+
+from dataclasses import dataclass
+
+from features.auth.policy import AuthPolicy
+from features.feed.policy import FeedPolicy
+from features.follows.policy import FollowPolicy
+from features.friends.policy import FriendPolicy
+from features.posts.policy import PostPolicy
+from features.profiles.policy import ProfilePolicy
+from features.relationships.policy import RelationshipPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """One product: its name (lower case, also the name of its database and its route), its title, its features and
+    their policies."""
+
+    name: str
+    title: str
+    features: frozenset[str]
+    auth: AuthPolicy = AuthPolicy()
+    profiles: ProfilePolicy = ProfilePolicy()
+    relationships: RelationshipPolicy = RelationshipPolicy()
+    friends: FriendPolicy = FriendPolicy()
+    follows: FollowPolicy = FollowPolicy()
+    posts: PostPolicy = PostPolicy()
+    feed: FeedPolicy = FeedPolicy()

@@ -1,0 +1,142 @@
+"""What routers ask for: the platform, the unit of work, the time, who asks, and a page.
+
+Every request passes `admit` once: rate limits and the session check in one Redis round trip. When Redis is down there
+are no rate limits, and the session is checked in Postgres.
+"""
+
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api.platform import Platform, Services
+from api.rate_limit import GCRA, Limit
+from cluster.metrics import Counter
+from cluster.postgres import UnitOfWork
+from cluster.redis import RedisError
+from features.errors import LimitReached, Unauthenticated
+from features.identity import Identity
+from features.paging import Cursor, PageRequest
+
+DEGRADED = Counter("entativa_degraded_total", "Requests served in a degraded mode", ["mode"])
+REFUSED = Counter("entativa_rate_limited_total", "Requests refused by a rate limit", ["limit"])
+
+bearer = HTTPBearer(auto_error=False, description="An access token from POST /auth/log-in")
+
+
+def get_platform(request: Request) -> Platform:
+    platform: Platform = request.app.state.platform
+    return platform
+
+
+def get_services(request: Request) -> Services:
+    return get_platform(request).services
+
+
+def get_unit_of_work(request: Request) -> UnitOfWork:
+    uow: UnitOfWork = request.state.uow
+    return uow
+
+
+def get_now(request: Request) -> datetime:
+    return get_platform(request).now()
+
+
+def client_address(request: Request) -> str:
+    """The network address that limits count: the one our outermost trusted proxy saw; IPv6 as its /64."""
+    hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+    trusted = get_platform(request).settings.trusted_proxies
+    peer = request.client.host if request.client else "unknown"
+    address = hops[-trusted] if trusted and len(hops) >= trusted else peer
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return peer
+    return str(parsed) if parsed.version == 4 else ":".join(parsed.exploded.split(":")[:4])
+
+
+async def admit(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+) -> Identity | None:
+    """Who asks: None without a token. Raises Unauthenticated for a bad token or an ended session, LimitReached (429)
+    when the identity (or, for anonymous requests, the address) is over its limit."""
+    platform = get_platform(request)
+    limits = platform.settings.rate_limits
+    identity = None
+    if credentials is not None:
+        identity = platform.services.auth.verify_access_token(credentials.credentials, platform.now())
+        name, subject = "identity", str(identity.account_id)
+        limit = Limit(limits.identity_per_minute, limits.identity_burst)
+    else:
+        name, subject = "address", client_address(request)
+        limit = Limit(limits.address_per_minute, limits.address_burst)
+    pipeline = platform.redis.pipeline(transaction=False)
+    pipeline.eval(
+        GCRA, 1, f"{platform.brand}:limit:{name}:{subject}", str(limit.interval_us), str(limit.burst)
+    )
+    if identity is not None:
+        pipeline.get(platform.services.auth.liveness_key(identity.session_id))
+    known: bytes | None = None
+    try:
+        wait_ms, *liveness = await pipeline.execute()
+        known = liveness[0] if liveness else None
+    except RedisError:
+        DEGRADED.labels("no_redis").inc()
+        wait_ms = 0
+    if wait_ms:
+        REFUSED.labels(name).inc()
+        raise LimitReached(
+            "rate_limited", "Too many requests; wait and try again.", retry_after_s=-(-int(wait_ms) // 1000)
+        )
+    if identity is not None:
+        await platform.services.auth.require_live(get_unit_of_work(request), identity, known, platform.now())
+    return identity
+
+
+async def limit_credentials(request: Request) -> None:
+    """A tighter limit, per address, for requests that test a secret."""
+    platform = get_platform(request)
+    limits = platform.settings.rate_limits
+    limit = Limit(limits.credentials_per_minute, limits.credentials_burst)
+    key = f"{platform.brand}:limit:credentials:{client_address(request)}"
+    try:
+        wait_ms = await platform.redis.eval(GCRA, 1, key, str(limit.interval_us), str(limit.burst))
+    except RedisError:
+        DEGRADED.labels("no_redis").inc()
+        return
+    if wait_ms:
+        REFUSED.labels("credentials").inc()
+        raise LimitReached(
+            "rate_limited", "Too many attempts; wait and try again.", retry_after_s=-(-int(wait_ms) // 1000)
+        )
+
+
+async def signed_in(identity: Annotated[Identity | None, Depends(admit)]) -> Identity:
+    if identity is None:
+        raise Unauthenticated("sign_in_required", "This needs an access token.")
+    return identity
+
+
+def get_page(
+    limit: Annotated[int, Query(ge=1, le=100, description="How many items at most.")] = 50,
+    cursor: Annotated[
+        str | None, Query(max_length=64, description="`next_cursor` of the page before.")
+    ] = None,
+) -> PageRequest:
+    return PageRequest(limit, Cursor.decode(cursor) if cursor else None)
+
+
+def account_or_none(identity: Identity | None) -> UUID | None:
+    return identity.account_id if identity else None
+
+
+PlatformDep = Annotated[Platform, Depends(get_platform)]
+ServicesDep = Annotated[Services, Depends(get_services)]
+Uow = Annotated[UnitOfWork, Depends(get_unit_of_work)]
+Now = Annotated[datetime, Depends(get_now)]
+SignedIn = Annotated[Identity, Depends(signed_in)]
+MaybeSignedIn = Annotated[Identity | None, Depends(admit)]
+PageDep = Annotated[PageRequest, Depends(get_page)]

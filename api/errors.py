@@ -1,0 +1,196 @@
+"""The only place where an error becomes a response: problem+json (RFC 9457).
+
+Members: ``type`` (``about:blank#code``-style URN of the code), ``title``, ``status``, ``detail``, ``code``, ``trace_id``
+and, where input was wrong, ``errors``: a list of ``{"field", "code", "message"}``.
+"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import asyncpg
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from cluster.logs import logger
+from cluster.metrics import Counter
+from cluster.redis import RedisError
+from cluster.trace import current_trace_id
+from features.errors import (
+    Conflict,
+    DomainError,
+    Forbidden,
+    Invalid,
+    LimitReached,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
+
+log = logger(__name__)
+
+UNEXPECTED = Counter("entativa_unexpected_errors_total", "Requests that ended in a defect of ours")
+
+STATUS: dict[type[DomainError], HTTPStatus] = {
+    Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    LimitReached: HTTPStatus.TOO_MANY_REQUESTS,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldProblem(BaseModel):
+    """One input that was wrong."""
+
+    field: str = Field(examples=["text"])
+    code: str = Field(examples=["string_too_long"])
+    message: str = Field(examples=["String should have at most 10000 characters"])
+
+
+class Problem(BaseModel):
+    """What every error response looks like."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "type": "urn:entativa:problem:not_found",
+                "title": "Not Found",
+                "status": 404,
+                "detail": "There is no such post.",
+                "code": "not_found",
+                "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+            }
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    trace_id: str | None = None
+    errors: list[FieldProblem] | None = None
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: Sequence[dict[str, Any]] = (),
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """A problem+json response."""
+    body: dict[str, Any] = {
+        "type": f"urn:entativa:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "trace_id": current_trace_id(),
+    }
+    if errors:
+        body["errors"] = errors
+    return Response(orjson.dumps(body), status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def render_domain_error(error: DomainError) -> Response:
+    """The response for a domain error."""
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    headers = {}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, LimitReached) and error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    fields = [{"field": error.field, "code": error.code, "message": error.detail}] if error.field else []
+    return problem(status, error.code, error.detail, errors=fields, headers=headers)
+
+
+def _render_validation_error(error: RequestValidationError) -> Response:
+    fields = [
+        {
+            "field": ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
+            "code": item["type"],
+            "message": item["msg"],
+        }
+        for item in error.errors()[:20]
+    ]
+    if any(item["code"] == "json_invalid" for item in fields):
+        return problem(HTTPStatus.BAD_REQUEST, "bad_json", "The body is not valid JSON.", errors=fields)
+    detail = "; ".join(f"{item['field']}: {item['message']}" for item in fields[:3])
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input", detail, errors=fields)
+
+
+def _render_http_error(error: HTTPException) -> Response:
+    phrase = HTTPStatus(error.status_code).phrase
+    code = phrase.lower().replace(" ", "_")
+    return problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
+
+
+def _render_unexpected(error: Exception) -> Response:
+    UNEXPECTED.inc()
+    log.error("unexpected error", exc_info=error)
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "A defect on our side; the trace id finds it in our logs.",
+    )
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Make every error of the application a problem+json response."""
+
+    async def domain(_: Request, error: Exception) -> Response:
+        assert isinstance(error, DomainError)
+        return render_domain_error(error)
+
+    async def validation(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return _render_validation_error(error)
+
+    async def http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return _render_http_error(error)
+
+    async def storage(_: Request, error: Exception) -> Response:
+        log.warning("storage unavailable", error=type(error).__name__)
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "unavailable",
+            "A storage service is down.",
+            headers={"Retry-After": "2"},
+        )
+
+    async def text(_: Request, __: Exception) -> Response:
+        return problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_text", "A text holds characters that cannot be stored."
+        )
+
+    async def unexpected(_: Request, error: Exception) -> Response:
+        return _render_unexpected(error)
+
+    app.add_exception_handler(DomainError, domain)
+    app.add_exception_handler(RequestValidationError, validation)
+    app.add_exception_handler(HTTPException, http)
+    for kind in (
+        RedisError,
+        OSError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.TooManyConnectionsError,
+        asyncpg.AdminShutdownError,
+        asyncpg.InterfaceError,
+    ):
+        app.add_exception_handler(kind, storage)
+    for kind in (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError):
+        app.add_exception_handler(kind, text)
+    app.add_exception_handler(Exception, unexpected)

@@ -1,0 +1,97 @@
+"""The outermost layer of every request, as plain ASGI: trace, size limit, security headers, metrics.
+
+Written without Starlette's BaseHTTPMiddleware, which costs a task and two queues per request.
+"""
+
+import time
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import problem
+from cluster.metrics import Counter, Gauge, Histogram
+from cluster.trace import current_trace_id, start_trace
+
+REQUESTS = Counter("entativa_http_requests_total", "Requests", ["brand", "method", "route", "status"])
+SECONDS = Histogram(
+    "entativa_http_request_seconds",
+    "Time to answer",
+    ["brand", "route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+RUNNING = Gauge(
+    "entativa_http_requests_running", "Requests being answered", ["brand"], multiprocess_mode="livesum"
+)
+
+_SECURITY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]
+
+
+class _TooLarge(Exception):
+    """The body passed the limit while it was read."""
+
+
+class FrameMiddleware:
+    """Wraps the whole application."""
+
+    def __init__(self, app: ASGIApp, *, brand: str, max_body_bytes: int) -> None:
+        self._app = app
+        self._brand = brand
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        start_trace(headers.get(b"traceparent", b"").decode("latin-1"))
+        trace_id = (current_trace_id() or "").encode()
+        status, received, started = 500, 0, time.perf_counter()
+
+        async def count_body() -> Message:
+            nonlocal received
+            message = await receive()
+            if message["type"] == "http.request":
+                received += len(message.get("body", b""))
+                if received > self._max_body_bytes:
+                    raise _TooLarge
+            return message
+
+        async def add_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                present = {name for name, _ in message["headers"]}
+                extra = [header for header in _SECURITY_HEADERS if header[0] not in present]
+                message["headers"] = [*message["headers"], *extra, (b"x-trace-id", trace_id)]
+            await send(message)
+
+        RUNNING.labels(self._brand).inc()
+        try:
+            refusal = self._refuse(scope, headers)
+            if refusal is not None:
+                await refusal(scope, receive, add_headers)
+            else:
+                await self._app(scope, count_body, add_headers)
+        except _TooLarge:
+            await self._too_large()(scope, receive, add_headers)
+        finally:
+            RUNNING.labels(self._brand).dec()
+            route = getattr(scope.get("route"), "path", "unmatched")
+            REQUESTS.labels(self._brand, scope["method"], route, status).inc()
+            SECONDS.labels(self._brand, route).observe(time.perf_counter() - started)
+
+    def _refuse(self, scope: Scope, headers: dict[bytes, bytes]) -> ASGIApp | None:
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self._max_body_bytes:
+            return self._too_large()
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+            return problem(HTTPStatus.BAD_REQUEST, "nul_in_address", "The address holds a NUL character.")
+        return None
+
+    def _too_large(self) -> ASGIApp:
+        limit = f"A body has at most {self._max_body_bytes} bytes."
+        return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", limit)

@@ -1,0 +1,38 @@
+"""What request and response models share."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from features.paging import Page
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class RequestModel(BaseModel):
+    """A request body: unknown members are refused by name, and no text holds a NUL (Postgres cannot store one)."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _no_nul(cls, value: Any) -> Any:
+        texts = value if isinstance(value, list | tuple | set) else [value]
+        if any(isinstance(text, str) and "\x00" in text for text in texts):
+            raise ValueError("must not contain NUL characters")
+        return value
+
+
+class PageModel(BaseModel, Generic[R]):
+    """One page of a list. Pass `next_cursor` as `cursor` to get the page after it; null means this was the last."""
+
+    items: list[R]
+    next_cursor: str | None = Field(default=None, examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
+
+
+def render_page(page: Page[T], render: Callable[[T], R]) -> PageModel[R]:
+    """A page of domain values as a page of response models."""
+    items: Sequence[R] = [render(item) for item in page.items]
+    return PageModel[Any](items=list(items), next_cursor=page.next_cursor)

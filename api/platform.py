@@ -1,0 +1,53 @@
+"""What a request can reach: the services of one brand in one process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from features.auth.service import AuthService
+from features.feed.service import FeedService
+from features.follows.service import FollowService
+from features.friends.service import FriendService
+from features.posts.service import PostService
+from features.profiles.service import ProfileService
+from features.relationships.service import RelationshipService
+
+from cluster.postgres import Database
+from cluster.redis import Redis
+from cluster.settings import Settings
+
+
+def utc_now() -> datetime:
+    """The clock of a running platform; tests pass their own."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One service per feature. A brand that leaves a feature out does not mount its router."""
+
+    auth: AuthService
+    profiles: ProfileService
+    relationships: RelationshipService
+    friends: FriendService
+    follows: FollowService
+    posts: PostService
+    feed: FeedService
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Everything a router or a dependency may use."""
+
+    brand: str
+    title: str
+    features: frozenset[str]
+    settings: Settings
+    database: Database
+    redis: Redis
+    services: Services
+    now: Callable[[], datetime] = utc_now
+
+    async def close(self) -> None:
+        await self.database.close()
+        await self.redis.aclose()

@@ -1,0 +1,113 @@
+"""One request is one transaction, committed here and nowhere else; a POST with an Idempotency-Key happens once.
+
+The key's row is written by the same transaction as the work. A second request with the same key waits on that row
+(Postgres' unique index makes it), then gets the first one's answer; with another body it gets 422.
+Draft: the IETF HTTPAPI working group's "The Idempotency-Key HTTP Header Field".
+"""
+
+import hmac
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from api.platform import Platform
+from cluster.postgres import UnitOfWork
+from features.errors import Conflict, DomainError, Invalid
+
+KEY_HEADER = "Idempotency-Key"
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_CLAIM = """
+insert into idempotency_keys (scope, key, fingerprint, created_at) values ($1, $2, $3, $4)
+on conflict do nothing returning key
+"""
+_FIND = "select fingerprint, status, body from idempotency_keys where scope = $1 and key = $2"
+_KEEP = "update idempotency_keys set status = $3, body = $4 where scope = $1 and key = $2"
+
+RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class TransactionRoute(APIRoute):
+    """A route that runs in a unit of work. Routers of features use it as their `route_class`."""
+
+    idempotent = True
+
+    def get_route_handler(self) -> RouteHandler:
+        handle = super().get_route_handler()
+
+        async def in_transaction(request: Request) -> Response:
+            platform: Platform = request.app.state.platform
+            async with platform.database.unit_of_work(read_only=request.method in READING) as uow:
+                request.state.uow = uow
+                try:
+                    response = await self._once(request, uow, handle, platform)
+                except DomainError as error:
+                    if error.keeps_writes:
+                        await uow.commit()
+                    raise
+                await uow.commit()
+            response.headers["Server-Timing"] = f'sql;desc="{uow.statements}"'
+            return response
+
+        return in_transaction
+
+    async def _once(
+        self, request: Request, uow: UnitOfWork, handle: RouteHandler, platform: Platform
+    ) -> Response:
+        key = request.headers.get(KEY_HEADER)
+        if key is None or request.method != "POST" or not self.idempotent:
+            return await handle(request)
+        if not 8 <= len(key) <= 255:
+            raise Invalid(
+                "bad_idempotency_key", "An Idempotency-Key has 8 to 255 characters.", field=KEY_HEADER
+            )
+        scope, fingerprint = await self._fingerprint(request, platform)
+        replay = await _claim(uow, scope, key, fingerprint, platform.now())
+        if replay is not None:
+            return replay
+        response = await handle(request)
+        await uow.execute(_KEEP, scope, key, response.status_code, bytes(response.body))
+        return response
+
+    async def _fingerprint(self, request: Request, platform: Platform) -> tuple[str, bytes]:
+        """Whose key it is, and a keyed hash of what was asked (a body may hold a password)."""
+        secret = platform.settings.cluster_secret.get_secret_value().encode()
+        caller = request.headers.get("authorization", "")
+        if caller.startswith("Bearer "):
+            identity = platform.services.auth.verify_access_token(caller[7:], platform.now())
+            scope = str(identity.account_id)
+        else:
+            scope = "anonymous"
+        asked = request.url.path.encode() + b"\n" + await request.body()
+        return scope, hmac.new(secret, asked, sha256).digest()
+
+
+class UnrepeatableRoute(TransactionRoute):
+    """A route whose answers are secrets: they are never stored, so an Idempotency-Key is ignored."""
+
+    idempotent = False
+
+
+async def _claim(uow: UnitOfWork, scope: str, key: str, fingerprint: bytes, now: datetime) -> Response | None:
+    if await uow.fetchval(_CLAIM, scope, key, fingerprint, now) is not None:
+        return None
+    row = await uow.fetchrow(_FIND, scope, key)
+    if row is None or row["status"] is None:
+        raise Conflict(
+            "in_progress", "A request with this Idempotency-Key is still running.", field=KEY_HEADER
+        )
+    if not hmac.compare_digest(row["fingerprint"], fingerprint):
+        raise Invalid(
+            "idempotency_key_reused", "This Idempotency-Key was used for another request.", field=KEY_HEADER
+        )
+    return Response(
+        row["body"],
+        status_code=row["status"],
+        media_type="application/json",
+        headers={"Idempotency-Replayed": "true"},
+    )

@@ -1,0 +1,9 @@
+"""Entativa: friends, events, one feed."""
+
+from brands import Brand
+
+BRAND = Brand(
+    name="entativa",
+    title="Entativa",
+    features=frozenset({"auth", "profiles", "relationships", "friends", "posts", "feed"}),
+)

@@ -1,0 +1,179 @@
+"""Postgres: a pool per brand and one unit of work per request.
+
+A unit of work takes a connection with its first statement and gives it back at its end. Writing units run in one
+transaction that `commit()` ends; reading units run each statement on its own, which saves two round trips
+(docs/decisions/unit-of-work.md). Events published through a unit are written to the outbox by the same transaction.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import asyncpg
+import orjson
+from asyncpg import Record
+
+from cluster.event_log import Event
+from cluster.metrics import SQL_STATEMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    Pool = asyncpg.Pool[Record]
+    Connection = asyncpg.Connection[Record]
+    PooledConnection = asyncpg.pool.PoolConnectionProxy[Record]
+
+_INSERT_OUTBOX = """
+insert into outbox (event_id, type, key, payload, traceparent, occurred_at)
+select * from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::timestamptz[])
+"""
+
+
+class UnitOfWork:
+    """The statements of one request or one consumed event. Use as an async context manager; leaving without
+    `commit()` rolls back."""
+
+    def __init__(self, pool: "Pool", *, read_only: bool = False) -> None:
+        self._pool = pool
+        self._read_only = read_only
+        self._connection: PooledConnection | None = None
+        self._transaction: asyncpg.transaction.Transaction | None = None
+        self._events: list[Event] = []
+        self._after_commit: list[Callable[[], Awaitable[None]]] = []
+        self.statements = 0
+        """How many SQL statements were sent, transaction control aside."""
+
+    async def _use(self) -> "PooledConnection":
+        if self._connection is None:
+            self._connection = await self._pool.acquire()
+            if not self._read_only:
+                self._transaction = self._connection.transaction()
+                await self._transaction.start()
+        self.statements += 1
+        return self._connection
+
+    async def fetch(self, sql: str, *arguments: Any) -> list[Record]:
+        """All rows."""
+        return await (await self._use()).fetch(sql, *arguments)
+
+    async def fetchrow(self, sql: str, *arguments: Any) -> Record | None:
+        """The first row, or None."""
+        return await (await self._use()).fetchrow(sql, *arguments)
+
+    async def fetchval(self, sql: str, *arguments: Any) -> Any:
+        """The first column of the first row, or None."""
+        return await (await self._use()).fetchval(sql, *arguments)
+
+    async def execute(self, sql: str, *arguments: Any) -> str:
+        """Run a statement; returns its command tag, for example ``UPDATE 1``."""
+        return await (await self._use()).execute(sql, *arguments)
+
+    async def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement for many rows in one round trip."""
+        await (await self._use()).executemany(sql, rows)
+
+    def publish(self, event: Event) -> None:
+        """Write an event to the outbox when this unit commits."""
+        self._events.append(event)
+
+    def after_commit(self, action: Callable[[], Awaitable[None]]) -> None:
+        """Run an action once the transaction is durable (a cache to drop, a socket to close)."""
+        self._after_commit.append(action)
+
+    async def commit(self) -> None:
+        """Make the work durable, then run the actions that waited for it."""
+        if self._events:
+            await self.execute(
+                _INSERT_OUTBOX,
+                [event.id for event in self._events],
+                [event.type for event in self._events],
+                [event.key for event in self._events],
+                [orjson.dumps(event.payload).decode() for event in self._events],
+                [event.traceparent for event in self._events],
+                [event.occurred_at for event in self._events],
+            )
+            self._events.clear()
+        if self._transaction is not None:
+            await self._transaction.commit()
+            self._transaction = None
+        await self._release()
+        actions, self._after_commit = self._after_commit, []
+        for action in actions:
+            await action()
+
+    async def _release(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await self._pool.release(connection)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if self._transaction is not None:
+                await self._transaction.rollback()
+                self._transaction = None
+        finally:
+            await self._release()
+            SQL_STATEMENTS.inc(self.statements)
+
+
+class Database:
+    """The connection pool of one brand in one process."""
+
+    def __init__(self, pool: "Pool") -> None:
+        self.pool = pool
+
+    def unit_of_work(self, *, read_only: bool = False) -> UnitOfWork:
+        """A unit of work; nothing is sent before its first statement."""
+        return UnitOfWork(self.pool, read_only=read_only)
+
+    async def ping(self) -> None:
+        """Raise unless the database answers."""
+        await self.pool.fetchval("select 1")
+
+    async def close(self) -> None:
+        await self.pool.close()
+
+
+async def _keep_session(connection: "PooledConnection") -> None:
+    """Nothing here changes session state, so a returned connection needs no RESET (one round trip saved)."""
+
+
+async def open_database(dsn: str, *, pool_size: int = 8) -> Database:
+    """Connect a pool. Columns of type json and jsonb are decoded with orjson; parameters are passed as JSON text."""
+
+    async def prepare(connection: "Connection") -> None:
+        for name in ("json", "jsonb"):
+            await connection.set_type_codec(
+                name, encoder=_json_text, decoder=orjson.loads, schema="pg_catalog", format="text"
+            )
+
+    pool = await asyncpg.create_pool(
+        dsn,
+        min_size=min(2, pool_size),
+        max_size=pool_size,
+        init=prepare,
+        reset=_keep_session,
+        command_timeout=30,
+        server_settings={"application_name": "entativa", "jit": "off", "timezone": "UTC"},
+    )
+    return Database(pool)
+
+
+def _json_text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+@asynccontextmanager
+async def connect_database(dsn: str, *, pool_size: int = 8) -> "AsyncIterator[Database]":
+    """`open_database` that closes at the end of the block."""
+    database = await open_database(dsn, pool_size=pool_size)
+    try:
+        yield database
+    finally:
+        await database.close()

@@ -1,0 +1,68 @@
+"""Typed settings, read once from the environment (prefix ``ENTATIVA_``) or from a file named by ``ENTATIVA_ENV_FILE``.
+
+Secrets are only ever read from there; `entativa up` writes such a file under `.local/` for the private servers it starts.
+Every Ray worker inherits the environment of `ray start`, so replicas and actors see the same values.
+"""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class RateLimits(BaseSettings):
+    """Requests a minute and the burst above that pace, per identity and per network address."""
+
+    model_config = SettingsConfigDict(frozen=True)
+
+    identity_per_minute: int = 1200
+    identity_burst: int = 200
+    address_per_minute: int = 600
+    address_burst: int = 200
+    credentials_per_minute: int = 20
+    """For requests that test a secret (log-in, codes), per address."""
+    credentials_burst: int = 20
+
+
+class Settings(BaseSettings):
+    """Everything that differs between one installation and another."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ENTATIVA_", env_nested_delimiter="__", extra="ignore", frozen=True
+    )
+
+    databases: dict[str, SecretStr] = Field(default_factory=dict)
+    """Postgres address per brand, as JSON: ``{"entativa": "postgresql://...", "vignette": "..."}``."""
+    database_pool_size: int = 8
+    """Connections each replica keeps to its brand's database."""
+
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+
+    smtp_url: SecretStr = SecretStr("smtp://127.0.0.1:1025")
+    """``smtp://user:password@host:port`` or ``smtps://...``. `make run` points it to the local mail sink."""
+    mail_sender: str = "no-reply@localhost"
+
+    keys_directory: Path = Path(".local/keys")
+    """One folder per brand with the private keys that sign access tokens (Ed25519, PEM)."""
+    cluster_secret: SecretStr = SecretStr("")
+    """Authenticates the platform's own processes to each other and keys the hashes of low-entropy values."""
+
+    public_urls: dict[str, str] = Field(default_factory=dict)
+    """The address under which clients reach each brand; it is the ``iss`` of access tokens."""
+    trusted_proxies: int = 1
+    """How many proxies in front of us append to X-Forwarded-For (Serve's own HAProxy is one)."""
+
+    metrics_directory: Path | None = None
+    """Where the processes of this node share their Prometheus counters; none: each process keeps its own."""
+    log_level: str = "INFO"
+
+    max_body_bytes: int = 1024 * 1024
+    rate_limits: RateLimits = RateLimits()
+
+
+@lru_cache(maxsize=1)
+def load_settings() -> Settings:
+    """The settings of this process; the environment wins over the file."""
+    return Settings(_env_file=os.environ.get("ENTATIVA_ENV_FILE"))  # type: ignore[call-arg]

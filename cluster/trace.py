@@ -1,0 +1,32 @@
+"""W3C trace context: one trace id per request, carried in `traceparent` through HTTP, actors, the outbox and consumers.
+
+Specification: W3C Trace Context, section 3.2 (traceparent header).
+"""
+
+import re
+import secrets
+from contextvars import ContextVar
+
+_TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$")
+
+_current: ContextVar[str | None] = ContextVar("traceparent", default=None)
+
+
+def start_trace(traceparent: str | None = None) -> str:
+    """Continue the caller's trace if its header is valid, else begin one. Returns the new traceparent."""
+    match = _TRACEPARENT.match(traceparent) if traceparent else None
+    trace_id = match.group(1) if match and set(match.group(1)) != {"0"} else secrets.token_hex(16)
+    current = f"00-{trace_id}-{secrets.token_hex(8)}-01"
+    _current.set(current)
+    return current
+
+
+def current_traceparent() -> str | None:
+    """The traceparent of the work at hand, if it belongs to a trace."""
+    return _current.get()
+
+
+def current_trace_id() -> str | None:
+    """The 32 hexadecimal digits that name the trace."""
+    traceparent = _current.get()
+    return traceparent[3:35] if traceparent else None
