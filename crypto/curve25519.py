@@ -1,0 +1,33 @@
+"""X25519 (RFC 7748 §5 and §6.1) on raw 32-byte keys, by libsodium.
+
+Private keys are any 32 bytes (libsodium clamps), public keys and shared secrets are 32-byte u-coordinates.
+"""
+
+import nacl.bindings
+import nacl.exceptions
+
+from crypto.errors import CryptoError
+
+KEY_LENGTH = 32
+
+
+class InvalidPublicKey(CryptoError):
+    """A public key of the wrong length, or one of small order, which would make the shared secret known."""
+
+
+def public_key(private: bytes) -> bytes:
+    """The public key of ``private`` (32 bytes)."""
+    return nacl.bindings.crypto_scalarmult_base(private)
+
+
+def shared_secret(private: bytes, public: bytes) -> bytes:
+    """X25519(``private``, ``public``), 32 bytes.
+
+    Raises ``InvalidPublicKey`` where RFC 7748 §6.1 asks for the all-zero check to fail the exchange.
+    """
+    if len(public) != KEY_LENGTH:
+        raise InvalidPublicKey("a Curve25519 public key has 32 bytes")
+    try:
+        return nacl.bindings.crypto_scalarmult(private, public)
+    except nacl.exceptions.CryptoError:
+        raise InvalidPublicKey("a Curve25519 public key of small order") from None

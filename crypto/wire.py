@@ -1,0 +1,92 @@
+"""Reading and writing the fixed binary layouts of this package (MLS has the codec of its own specification).
+
+Integers are big-endian and unsigned. A *block* is a 4-byte length followed by that many bytes.
+"""
+
+from crypto.errors import DecodeError, UnsupportedStateVersion
+
+MAX_BLOCK = 1 << 26  # 64 MiB: no single field of this package is larger
+
+
+def u8(value: int) -> bytes:
+    return value.to_bytes(1, "big")
+
+
+def u32(value: int) -> bytes:
+    return value.to_bytes(4, "big")
+
+
+def u64(value: int) -> bytes:
+    return value.to_bytes(8, "big")
+
+
+def block(data: bytes) -> bytes:
+    """``data`` with its 4-byte length in front."""
+    return len(data).to_bytes(4, "big") + data
+
+
+class Reader:
+    """Takes fields off the front of ``data``; every method raises only ``DecodeError``."""
+
+    __slots__ = ("_data", "_offset", "_what")
+
+    def __init__(self, data: bytes, what: str) -> None:
+        """``what`` names the structure in error messages; ``data`` itself never appears there."""
+        self._data = data
+        self._offset = 0
+        self._what = what
+
+    def take(self, length: int) -> bytes:
+        """The next ``length`` bytes."""
+        end = self._offset + length
+        if end > len(self._data):
+            raise DecodeError(f"{self._what}: truncated")
+        taken = self._data[self._offset : end]
+        self._offset = end
+        return taken
+
+    def integer(self, length: int) -> int:
+        """An unsigned big-endian integer of ``length`` bytes."""
+        return int.from_bytes(self.take(length), "big")
+
+    def flag(self) -> bool:
+        """One byte, 0 or 1."""
+        value = self.integer(1)
+        if value > 1:
+            raise DecodeError(f"{self._what}: a flag is neither 0 nor 1")
+        return value == 1
+
+    def block(self, limit: int = MAX_BLOCK) -> bytes:
+        """A length-prefixed field of at most ``limit`` bytes."""
+        length = self.integer(4)
+        if length > limit:
+            raise DecodeError(f"{self._what}: a field is longer than {limit} bytes")
+        return self.take(length)
+
+    def count(self, limit: int) -> int:
+        """A 4-byte number of elements, at most ``limit``."""
+        count = self.integer(4)
+        if count > limit:
+            raise DecodeError(f"{self._what}: more than {limit} elements")
+        return count
+
+    def rest(self) -> bytes:
+        """Everything that is left."""
+        return self.take(len(self._data) - self._offset)
+
+    def state_version(self, supported: int) -> int:
+        """The leading version byte of a stored state, 1..``supported``.
+
+        Raises ``UnsupportedStateVersion`` for a newer one: data of the future must not be misread.
+        """
+        version = self.integer(1)
+        if version > supported:
+            raise UnsupportedStateVersion(self._what, version, supported)
+        if version == 0:
+            raise DecodeError(f"{self._what}: state version 0 does not exist")
+        return version
+
+    def finish(self) -> None:
+        """Require that nothing is left over."""
+        if self._offset != len(self._data):
+            raise DecodeError(f"{self._what}: trailing bytes")
