@@ -1,0 +1,364 @@
+"""The state machine of one realtime connection, on the server's side.
+
+Sans-IO: inputs are method calls with the time as an argument, outputs are effects that the host carries
+out. The connection holds no events of its own. What it sends is always the direct successor of what it
+sent last (`sent`); whatever does not fit (a gap, another stream, a client that reads too slowly) makes it
+ask the user's session entity again from `sent`, so messages between entity and host may be lost, repeated
+or reordered without the client noticing. That is also the bound for slow clients: their backlog stays in
+the entity's outbox, which has limits of its own.
+
+States: HELLO (waits for a ticket) -> ATTACHING (the entity was asked) -> OPEN <-> FETCHING (the entity was
+asked for what is missing) / PAUSED (the client is too slow) -> CLOSED.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from features.realtime.codec import BadFrame
+from features.realtime.events import Batch, Item, Replay
+from features.realtime.frames import (
+    Ack,
+    ClientFrame,
+    CloseCode,
+    ErrorFrame,
+    Events,
+    Hello,
+    Ping,
+    Pong,
+    Reconnect,
+    Resync,
+    ServerFrame,
+    SetPresence,
+    Signal,
+    Slow,
+    StreamChanged,
+    Watch,
+    Welcome,
+)
+from features.realtime.policy import RealtimePolicy
+
+
+class State(Enum):
+    HELLO = "hello"
+    ATTACHING = "attaching"
+    OPEN = "open"
+    FETCHING = "fetching"
+    PAUSED = "paused"
+    CLOSED = "closed"
+
+
+class Refusal(Enum):
+    """Why a hello was not accepted, with the close code the client sees."""
+
+    TICKET_INVALID = CloseCode.TICKET_INVALID
+    TICKET_REPLAYED = CloseCode.TICKET_REPLAYED
+    SESSION_REVOKED = CloseCode.SESSION_REVOKED
+    TOO_MANY_CONNECTIONS = CloseCode.TOO_MANY_CONNECTIONS
+    BAD_SEQUENCE = CloseCode.BAD_SEQUENCE
+    UNAVAILABLE = CloseCode.TRY_AGAIN_LATER
+
+
+# --- what the host shall do ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Transmit:
+    frame: ServerFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Redeem the ticket, register the socket with the user's entity, answer with attached()/refused()."""
+
+    hello: Hello
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Ask the entity what comes after `seq` of `stream`, answer with fetched() or fetch_failed()."""
+
+    stream: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A client frame for the entity."""
+
+    frame: SetPresence | Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Send a WebSocket ping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    code: CloseCode
+    reason: str
+
+
+Effect = Transmit | Attach | Fetch | Forward | Probe | Close
+_NOTHING: list[Effect] = []
+
+
+class Connection:
+    """One client connection. Times are seconds of any one monotonic clock."""
+
+    __slots__ = (
+        "_acked",
+        "_bad_frames",
+        "_deadline",
+        "_frames",
+        "_frames_since",
+        "_fresh",
+        "_id",
+        "_missed",
+        "_policy",
+        "_probed",
+        "_seen_at",
+        "_writable",
+        "sent",
+        "state",
+        "stream",
+    )
+
+    def __init__(self, connection_id: str, policy: RealtimePolicy, now: float) -> None:
+        self._id = connection_id
+        self._policy = policy
+        self.state = State.HELLO
+        self.stream = ""
+        self.sent = 0
+        """The number of the last event handed to the transport."""
+        self._acked = 0
+        self._missed: tuple[str, int] | None = None
+        """Stream and number of an event pushed while an answer of the entity was awaited."""
+        self._fresh = False
+        """Whether the client came without a resume point."""
+        self._writable = True
+        self._seen_at = now
+        self._probed = False
+        self._deadline = now + policy.hello_timeout_s
+        """When HELLO or PAUSED ends in a close."""
+        self._frames = 0
+        self._frames_since = now
+        self._bad_frames = 0
+
+    # --- from the client -----------------------------------------------------------------------------
+
+    def heard_from(self, now: float) -> None:
+        """Any bytes from the client, also WebSocket pongs, prove that it is alive."""
+        self._seen_at = now
+        self._probed = False
+
+    def receive(self, frame: ClientFrame, now: float) -> list[Effect]:
+        """One decoded frame."""
+        if self.state is State.CLOSED:
+            return _NOTHING
+        if limited := self._count_frame(now):
+            return limited
+        match frame:
+            case Hello():
+                return self._on_hello(frame)
+            case Ping(nonce):
+                return [Transmit(Pong(nonce))]
+            case _ if self.state in (State.HELLO, State.ATTACHING):
+                return self.fail("hello_expected", "the first frame is hello", CloseCode.BAD_FRAME)
+            case Ack(seq):
+                return self._on_ack(seq)
+            case Watch(users) if len(users) > self._policy.max_watched:
+                return self.reject(BadFrame("too_many", f"at most {self._policy.max_watched} users"), now)
+            case SetPresence() | Watch():
+                return [Forward(frame)]
+
+    def reject(self, bad: BadFrame, now: float) -> list[Effect]:
+        """A message that is not a frame: told, and fatal if it must be or if there are too many."""
+        if self.state is State.CLOSED:
+            return _NOTHING
+        self._bad_frames += 1
+        if bad.close is not None:
+            return self.fail(bad.code, bad.detail, bad.close)
+        if self._bad_frames >= self._policy.max_bad_frames or self.state is State.HELLO:
+            return self.fail(bad.code, bad.detail, CloseCode.BAD_FRAME)
+        return [Transmit(ErrorFrame(bad.code, bad.detail, fatal=False)), *self._count_frame(now)]
+
+    def _count_frame(self, now: float) -> list[Effect]:
+        if now - self._frames_since >= self._policy.frame_window_s:
+            self._frames_since = now
+            self._frames = 0
+        self._frames += 1
+        if self._frames > self._policy.max_frames_per_window:
+            return self.fail("too_many_frames", "slow down", CloseCode.TOO_MANY_FRAMES)
+        return _NOTHING
+
+    def _on_hello(self, hello: Hello) -> list[Effect]:
+        if self.state is not State.HELLO:
+            return self.fail("unexpected_hello", "hello was already said", CloseCode.BAD_FRAME)
+        self.state = State.ATTACHING
+        self._fresh = hello.resume is None
+        if hello.resume is not None:
+            self.stream, self.sent = hello.resume.stream, hello.resume.seq
+        return [Attach(hello)]
+
+    def _on_ack(self, seq: int) -> list[Effect]:
+        if seq > self.sent:
+            detail = f"event {seq} was not sent yet, the last one is {self.sent}"
+            return self.fail("bad_sequence", detail, CloseCode.BAD_SEQUENCE)
+        self._acked = max(self._acked, seq)
+        return self._continue_if_ready()
+
+    # --- from the entity -----------------------------------------------------------------------------
+
+    def attached(self, replay: Replay, now: float) -> list[Effect]:
+        """The entity knows this socket and has answered the hello."""
+        if self.state is not State.ATTACHING:
+            return _NOTHING
+        resumed = not self._fresh and replay.gap is None
+        gap = None if self._fresh else replay.gap
+        self.stream, self.sent, self._acked = replay.stream, replay.since, replay.since
+        welcome = Welcome(
+            self._id,
+            replay.stream,
+            replay.since,
+            resumed,
+            int(self._policy.heartbeat_s * 1000),
+            self._policy.window_events,
+        )
+        effects: list[Effect] = [Transmit(welcome)]
+        if gap is not None:
+            effects.append(Transmit(Resync(replay.stream, replay.since, gap)))
+        self.state = State.OPEN
+        self._seen_at = now
+        return effects + self._take(replay, now)
+
+    def refused(self, refusal: Refusal, detail: str) -> list[Effect]:
+        """The ticket or the entity said no."""
+        return self.fail(refusal.name.lower(), detail, refusal.value)
+
+    def deliver(self, batch: Batch, now: float) -> list[Effect]:
+        """New events, pushed by the entity."""
+        if self.state in (State.ATTACHING, State.FETCHING):
+            if self._missed is None or self._missed[0] != batch.stream or self._missed[1] < batch.last:
+                self._missed = (batch.stream, batch.last)
+            return _NOTHING
+        if self.state is not State.OPEN:
+            return _NOTHING
+        if batch.stream != self.stream or batch.seq > self.sent + 1:
+            return self._fetch()
+        if batch.last <= self.sent:
+            return _NOTHING
+        return self._send(batch.items[self.sent + 1 - batch.seq :], now)
+
+    def fetched(self, replay: Replay, now: float) -> list[Effect]:
+        """The entity's answer to Fetch."""
+        if self.state is not State.FETCHING:
+            return _NOTHING
+        self.state = State.OPEN
+        effects: list[Effect] = []
+        if replay.gap is not None:
+            effects.append(Transmit(Resync(replay.stream, replay.since, replay.gap)))
+            self.sent = self._acked = replay.since
+        elif replay.stream != self.stream:
+            effects.append(Transmit(StreamChanged(replay.stream)))
+        self.stream = replay.stream
+        return effects + self._take(replay, now)
+
+    def fetch_failed(self) -> list[Effect]:
+        """The entity cannot be reached now: tick() asks again."""
+        if self.state is State.FETCHING:
+            self.state = State.OPEN
+            self._missed = (self.stream, self.sent + 1)
+        return _NOTHING
+
+    def signal(self, kind: str, data: Any) -> list[Effect]:
+        """Transient news: dropped where the client is not keeping up."""
+        if self.state in (State.OPEN, State.FETCHING) and self._writable:
+            return [Transmit(Signal(kind, data))]
+        return _NOTHING
+
+    def _take(self, replay: Replay, now: float) -> list[Effect]:
+        missed, self._missed = self._missed, None
+        effects = self._send(replay.items[self.sent - replay.since :], now) if replay.items else []
+        if self.state is not State.OPEN:
+            return effects
+        overtaken = missed is not None and (missed[0] != replay.stream or missed[1] > self.sent)
+        if self.sent < replay.last or overtaken:
+            return [*effects, *self._fetch()]
+        return effects
+
+    def _send(self, items: tuple[Item, ...], now: float) -> list[Effect]:
+        room = self._policy.window_events - (self.sent - self._acked)
+        effects: list[Effect] = []
+        if self._writable and room > 0:
+            effects.append(Transmit(Events(self.sent + 1, items[:room])))
+            self.sent += min(room, len(items))
+        if not self._writable or room < len(items):
+            self.state = State.PAUSED
+            self._deadline = now + self._policy.slow_timeout_s
+            effects.append(Transmit(Slow(self.sent)))
+        return effects
+
+    def _fetch(self) -> list[Effect]:
+        self.state = State.FETCHING
+        self._missed = None
+        return [Fetch(self.stream, self.sent)]
+
+    # --- from the transport --------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """The socket's write buffer is over its high-water mark."""
+        self._writable = False
+
+    def resume_writing(self) -> list[Effect]:
+        """The socket's write buffer has drained."""
+        self._writable = True
+        return self._continue_if_ready()
+
+    def _continue_if_ready(self) -> list[Effect]:
+        caught_up = self.sent - self._acked <= self._policy.window_events // 2
+        if self.state is State.PAUSED and self._writable and caught_up:
+            return self._fetch()
+        return _NOTHING
+
+    # --- time, shutdown ------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> list[Effect]:
+        """To be called every few seconds."""
+        silent = now - self._seen_at
+        match self.state:
+            case State.CLOSED:
+                return _NOTHING
+            case State.HELLO if now >= self._deadline:
+                return self.fail("hello_timeout", "no hello in time", CloseCode.HELLO_TIMEOUT)
+            case State.PAUSED if now >= self._deadline:
+                detail = f"event {self.sent} was the last one delivered; resume from what you have"
+                return self.fail("slow_consumer", detail, CloseCode.SLOW_CONSUMER)
+        if silent >= 2 * self._policy.heartbeat_s:
+            return self.fail("heartbeat_timeout", "nothing heard", CloseCode.HEARTBEAT_TIMEOUT)
+        effects: list[Effect] = []
+        if silent >= self._policy.heartbeat_s and not self._probed:
+            self._probed = True
+            effects.append(Probe())
+        if self.state is State.OPEN and self._missed is not None:
+            effects += self._fetch()
+        return effects
+
+    def drain(self, after_ms: int) -> list[Effect]:
+        """The host shuts down: the client is asked to come back elsewhere."""
+        if self.state is State.CLOSED:
+            return _NOTHING
+        self.state = State.CLOSED
+        return [Transmit(Reconnect(after_ms)), Close(CloseCode.SERVICE_RESTART, "reconnect")]
+
+    def fail(self, code: str, detail: str, close: CloseCode) -> list[Effect]:
+        """Ends the connection with an error frame and a close code."""
+        if self.state is State.CLOSED:
+            return _NOTHING
+        self.state = State.CLOSED
+        return [Transmit(ErrorFrame(code, detail, fatal=True)), Close(close, code)]
+
+    def closed(self) -> None:
+        """The transport is gone."""
+        self.state = State.CLOSED
