@@ -67,7 +67,7 @@ class NodePeer:
 
     def __init__(self, driver: str) -> None:
         install()
-        self._errors = tempfile.TemporaryFile(mode="w+")
+        self._errors = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - close() closes it
         self._process = subprocess.Popen(
             [NODE, HERE / driver],
             cwd=HERE,

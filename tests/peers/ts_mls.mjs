@@ -19,9 +19,13 @@
 //   reinit {member, group_id, suite, extensions}             -> {message, ...info}
 //   reinit_create {member, old, key_packages, group_id, suite, extensions}         -> {message, welcome, ...info}
 //   branch_create {member, old, key_packages, group_id}                            -> {message, welcome, ...info}
+//   join_request {member, group_info}                        -> {message}          a new member's own Add proposal
 //   forget {member}
 //
 // info: {group_id, epoch, authenticator, tree_hash, leaf, state, members: [[leaf index, identity], ...]}
+// External senders are missing on purpose: ts-mls 1.6.4 encodes external_senders as one sender, not as the vector
+// of RFC 9420, 12.1.8.1, and so can exchange them with itself only.
+//
 // proposal: {type: "add", key_package} | {type: "remove", leaf} | {type: "update"} | {type: "psk", psk_id}
 //         | {type: "resumption_psk", group_id, epoch} | {type: "extensions", extensions}
 // extensions: [[type number, data], ...]
@@ -32,7 +36,6 @@ import * as mls from "ts-mls"
 import { signWithLabel } from "ts-mls/crypto/signature.js"
 import { encode } from "ts-mls/codec/tlsEncoder.js"
 import { extensionTypeToNumber } from "ts-mls/extension.js"
-import { encodeGroupInfo } from "ts-mls/groupInfo.js"
 import { leafNodeTBSEncoder } from "ts-mls/leafNode.js"
 import { decodeRatchetTree, encodeRatchetTree } from "ts-mls/ratchetTree.js"
 import { serve } from "./line_protocol.mjs"
@@ -311,6 +314,12 @@ await serve({
     const m = member(name)
     return settled(m, await mls.branchGroup(member(old).state, m.keys.publicPackage, m.keys.privatePackage,
       key_packages.map((bytes) => decoded(bytes, "mls_key_package").keyPackage), group_id, m.cs))
+  },
+
+  async join_request({ member: name, group_info }) {
+    const m = member(name)
+    return { message: mls.encodeMlsMessage(await mls.proposeAddExternal(
+      decoded(group_info, "mls_group_info").groupInfo, m.keys.publicPackage, m.keys.privatePackage, m.cs)) }
   },
 
   async forget({ member: name }) {

@@ -1,0 +1,200 @@
+"""Fifty random histories of mixed groups, each fixed by its seed (but for ts-mls's own randomness)."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import pytest
+
+from crypto.mls import CipherSuite
+from tests.interop.cast import Cast, Kind, assert_agree, deliver
+from tests.interop.mls_members import (
+    AddMember,
+    Change,
+    Member,
+    OurMember,
+    RemoveMember,
+    UpdateSelf,
+    UsePsk,
+    UseResumptionPsk,
+)
+from tests.peers.node import NodePeer
+
+STEPS = 14
+MOST_MEMBERS = 9
+
+# The cheap suite most often: ts-mls takes 50 ms and more for one commit in the others.
+SUITES = (
+    [CipherSuite.MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519] * 8
+    + [CipherSuite.MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519]
+    + [CipherSuite.MLS_128_DHKEMP256_AES128GCM_SHA256_P256]
+)
+
+
+@dataclass
+class History:
+    """One group and a dice: each step is one thing that can happen to a group."""
+
+    dice: random.Random
+    cast: Cast
+    members: list[Member]
+    epochs: list[int] = field(default_factory=list)  # epochs that all present members have seen
+    psks: int = 0
+    names: int = 0
+
+    def kind(self) -> Kind:
+        return self.dice.choice(("ours", "theirs"))
+
+    def newcomer(self) -> Member:
+        self.names += 1
+        kind = self.kind()
+        return self.cast.member(kind, f"{self.names}-{kind}")
+
+    def one(self) -> Member:
+        return self.dice.choice(self.members)
+
+    def public(self) -> bool:
+        return self.dice.random() < 0.5
+
+    def step(self) -> str:
+        """Does one random thing, checks that all members agree, and says what it was."""
+        act = self.dice.choice(
+            (
+                self.add_or_remove,
+                self.add_or_remove,
+                self.update,
+                self.pending_proposals,
+                self.external_join,
+                self.pre_shared_key,
+                self.chatter,
+                self.late_messages,
+                self.reload,
+            )
+        )
+        act()
+        assert_agree(self.members)
+        return act.__name__
+
+    def committed(self, committer: Member, changes: list[Change], joiners: list[Member], *, tree: bool) -> None:
+        force = isinstance(committer, OurMember) and self.dice.random() < 0.3
+        commit = committer.commit(changes, public=self.public(), tree_in_welcome=tree, force_path=force)
+        deliver(commit.message, self.members, committer)
+        gone = [member for member in self.members if not member.active]
+        self.members = [member for member in self.members if member.active]
+        if joiners:
+            assert commit.welcome is not None
+            for joiner in joiners:
+                joiner.join(commit.welcome, None if tree else commit.tree)
+            self.members += joiners
+        assert committer not in gone
+        self.remember(newcomers=bool(joiners))
+
+    def remember(self, *, newcomers: bool) -> None:
+        if newcomers:
+            self.epochs.clear()
+        self.epochs = [*self.epochs[-1:], self.members[0].view().epoch]
+
+    def add_or_remove(self) -> None:
+        committer = self.one()
+        others = [member for member in self.members if member is not committer]
+        changes: list[Change] = []
+        if len(self.members) > 2 and self.dice.random() < 0.5:
+            count = self.dice.randint(1, min(3, len(others)))
+            changes += [RemoveMember(member.leaf) for member in self.dice.sample(others, count)]
+        joiners = []
+        if not changes or self.dice.random() < 0.5:
+            room = MOST_MEMBERS - len(self.members) + len(changes)
+            joiners = [self.newcomer() for _ in range(min(room, self.dice.randint(1, 3)))]
+            changes += [AddMember(joiner.key_package()) for joiner in joiners]
+        self.committed(committer, changes, joiners, tree=self.dice.random() < 0.5)
+
+    def update(self) -> None:
+        self.committed(self.one(), [], [], tree=False)
+
+    def pending_proposals(self) -> None:
+        """Some propose, one of the others commits it all; every update is of a different leaf."""
+        committer = self.one()
+        others = [member for member in self.members if member is not committer]
+        self.dice.shuffle(others)
+        joiners = []
+        for proposer in others[:3]:
+            change: Change = UpdateSelf()
+            if self.dice.random() < 0.3 and len(self.members) + len(joiners) < MOST_MEMBERS:
+                joiners.append(self.newcomer())
+                change = AddMember(joiners[-1].key_package())
+            deliver(proposer.propose(change, public=self.public()), self.members, proposer)
+        leavers = others[3:4]
+        if leavers and self.dice.random() < 0.4:
+            proposer = others[0]
+            deliver(proposer.propose(RemoveMember(leavers[0].leaf), public=self.public()), self.members, proposer)
+        self.committed(committer, [], joiners, tree=self.dice.random() < 0.5)
+
+    def external_join(self) -> None:
+        host = self.one()
+        if len(self.members) >= MOST_MEMBERS:
+            return self.update()
+        joiner = self.newcomer()
+        inside = self.dice.random() < 0.5
+        tree = None if inside else host.tree()
+        deliver(joiner.join_external(host.group_info(with_tree=inside), tree), self.members)
+        self.members.append(joiner)
+        return self.remember(newcomers=True)
+
+    def pre_shared_key(self) -> None:
+        committer = self.one()
+        changes: list[Change] = []
+        if self.epochs and self.dice.random() < 0.5:
+            changes.append(UseResumptionPsk(committer.view().group_id, self.dice.choice(self.epochs)))
+        if not changes or self.dice.random() < 0.5:
+            self.psks += 1
+            psk_id = b"psk %d" % self.psks
+            for member in self.members:
+                member.learn_psk(psk_id, b"%032d" % self.psks)
+            changes.append(UsePsk(psk_id))
+        self.committed(committer, changes, [], tree=False)
+
+    def chatter(self) -> None:
+        """Messages of several senders, in any order."""
+        sent = []
+        for number in range(self.dice.randint(1, 8)):
+            sender = self.one()
+            data = self.dice.randbytes(self.dice.choice((0, 1, 40, 2000)))
+            sent.append((sender, data, sender.send(data), number))
+        for receiver in self.members:
+            for sender, data, message, _ in self.dice.sample(sent, len(sent)):
+                if sender is not receiver:
+                    assert receiver.process(message) == data
+
+    def late_messages(self) -> None:
+        """A message of this epoch arrives in the next."""
+        sender = self.one()
+        message = sender.send(b"late")
+        receivers = [member for member in self.members if member is not sender]
+        self.update()
+        for receiver in receivers:
+            assert receiver.process(message) == b"late"
+
+    def reload(self) -> None:
+        for member in self.members:
+            if isinstance(member, OurMember):
+                member.reload()
+
+
+def _history(seed: int, peer: NodePeer) -> History:
+    dice = random.Random(seed)
+    cast = Cast(peer, dice.choice(SUITES))
+    founder: Kind = "ours" if seed % 2 else "theirs"
+    others: list[Kind] = [dice.choice(("ours", "theirs")) for _ in range(dice.randint(1, 3))]
+    return History(dice, cast, cast.group(founder, others, b"history %d" % seed))
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_random_history_keeps_all_members_together(ts_mls: NodePeer, seed: int) -> None:
+    history = _history(seed, ts_mls)
+    done = []
+    for _ in range(STEPS):
+        try:
+            done.append(history.step())
+        except Exception as error:
+            raise AssertionError(f"seed {seed}, after {done}: {error}") from error
