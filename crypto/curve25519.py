@@ -6,9 +6,12 @@ Private keys are any 32 bytes (libsodium clamps), public keys and shared secrets
 import nacl.bindings
 import nacl.exceptions
 
-from crypto.errors import CryptoError
+from crypto.errors import CryptoError, DecodeError
 
 KEY_LENGTH = 32
+ENCODED_LENGTH = 33
+
+_CURVE_TYPE = b"\x05"
 
 
 class InvalidPublicKey(CryptoError):
@@ -31,3 +34,15 @@ def shared_secret(private: bytes, public: bytes) -> bytes:
         return nacl.bindings.crypto_scalarmult(private, public)
     except nacl.exceptions.CryptoError:
         raise InvalidPublicKey("a Curve25519 public key of small order") from None
+
+
+def encode_public(public: bytes) -> bytes:
+    """EncodeEC (X3DH §2.1, PQXDH §2.5): one byte that names the curve (5), then the u-coordinate; 33 bytes."""
+    return _CURVE_TYPE + public
+
+
+def decode_public(encoded: bytes) -> bytes:
+    """The inverse of ``encode_public``: 32 bytes. Raises ``DecodeError``."""
+    if len(encoded) != ENCODED_LENGTH or encoded[:1] != _CURVE_TYPE:
+        raise DecodeError("not an encoded Curve25519 public key")
+    return encoded[1:]
