@@ -1,0 +1,1 @@
+"""What people publish: text with hashtags and mentions, an audience, a history."""

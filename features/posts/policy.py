@@ -1,0 +1,16 @@
+"""What a brand may tune about posts."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PostPolicy:
+    """Limits of one post. Lengths are Unicode code points."""
+
+    max_text_length: int = 10_000
+    max_hashtags: int = 60
+    """Different hashtags in one post."""
+    max_mentions: int = 60
+    """Different people mentioned in one post."""
+    hashtag_days: int = 30
+    """How many days of a hashtag's use `GET /hashtags/{tag}` shows."""
