@@ -1,0 +1,1 @@
+"""Friends: mutual ties that one person asks for and the other accepts."""

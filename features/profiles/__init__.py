@@ -1,0 +1,1 @@
+"""Profiles: how a person appears to others, and how a username leads to a person."""

@@ -1,0 +1,24 @@
+"""What a brand can tune about profiles."""
+
+from dataclasses import dataclass
+
+RESERVED_USERNAMES = frozenset(
+    """
+    about abuse account accounts admin administrator anonymous api app apps billing blog contact copyright developer
+    developers docs everyone explore feed health help here info jobs legal login logout mail me metrics moderator
+    moderators news nobody null official oauth openapi.json password payments postmaster press privacy profile profiles
+    root safety search security settings signin signup staff status support sysadmin system team terms trust
+    undefined user users verified webmaster well-known www
+    """.split()
+)
+"""Names that would let somebody pass for the platform, or that clients use as addresses of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfilePolicy:
+    reserved_usernames: frozenset[str] = RESERVED_USERNAMES
+    max_name_characters: int = 50
+    max_bio_characters: int = 500
+    max_pronouns_characters: int = 40
+    max_links: int = 5
+    max_link_characters: int = 300
