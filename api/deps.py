@@ -74,9 +74,7 @@ async def admit(
         name, subject = "address", client_address(request)
         limit = Limit(limits.address_per_minute, limits.address_burst)
     pipeline = platform.redis.pipeline(transaction=False)
-    pipeline.eval(
-        GCRA, 1, f"{platform.brand}:limit:{name}:{subject}", str(limit.interval_us), str(limit.burst)
-    )
+    pipeline.eval(GCRA, 1, f"{platform.brand}:limit:{name}:{subject}", str(limit.interval_us), str(limit.burst))
     if identity is not None:
         pipeline.get(platform.services.auth.liveness_key(identity.session_id))
     known: bytes | None = None
@@ -122,9 +120,7 @@ async def signed_in(identity: Annotated[Identity | None, Depends(admit)]) -> Ide
 
 def get_page(
     limit: Annotated[int, Query(ge=1, le=100, description="How many items at most.")] = 50,
-    cursor: Annotated[
-        str | None, Query(max_length=64, description="`next_cursor` of the page before.")
-    ] = None,
+    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")] = None,
 ) -> PageRequest:
     return PageRequest(limit, Cursor.decode(cursor) if cursor else None)
 

@@ -1,6 +1,6 @@
 """The only place where an error becomes a response: problem+json (RFC 9457).
 
-Members: ``type`` (``about:blank#code``-style URN of the code), ``title``, ``status``, ``detail``, ``code``, ``trace_id``
+Members: ``type`` (a URN of the code), ``title``, ``status``, ``detail``, ``code``, ``trace_id``
 and, where input was wrong, ``errors``: a list of ``{"field", "code", "message"}``.
 """
 

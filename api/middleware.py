@@ -19,9 +19,7 @@ SECONDS = Histogram(
     ["brand", "route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
-RUNNING = Gauge(
-    "entativa_http_requests_running", "Requests being answered", ["brand"], multiprocess_mode="livesum"
-)
+RUNNING = Gauge("entativa_http_requests_running", "Requests being answered", ["brand"], multiprocess_mode="livesum")
 
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),

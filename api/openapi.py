@@ -50,9 +50,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas["Problem"] = problem
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
-    idempotent = {
-        route.path_format for route in app.routes if isinstance(route, TransactionRoute) and route.idempotent
-    }
+    idempotent = {route.path_format for route in app.routes if isinstance(route, TransactionRoute) and route.idempotent}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _add_errors(operation, method, path)

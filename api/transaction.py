@@ -56,16 +56,12 @@ class TransactionRoute(APIRoute):
 
         return in_transaction
 
-    async def _once(
-        self, request: Request, uow: UnitOfWork, handle: RouteHandler, platform: Platform
-    ) -> Response:
+    async def _once(self, request: Request, uow: UnitOfWork, handle: RouteHandler, platform: Platform) -> Response:
         key = request.headers.get(KEY_HEADER)
         if key is None or request.method != "POST" or not self.idempotent:
             return await handle(request)
         if not 8 <= len(key) <= 255:
-            raise Invalid(
-                "bad_idempotency_key", "An Idempotency-Key has 8 to 255 characters.", field=KEY_HEADER
-            )
+            raise Invalid("bad_idempotency_key", "An Idempotency-Key has 8 to 255 characters.", field=KEY_HEADER)
         scope, fingerprint = await self._fingerprint(request, platform)
         replay = await _claim(uow, scope, key, fingerprint, platform.now())
         if replay is not None:
@@ -98,13 +94,9 @@ async def _claim(uow: UnitOfWork, scope: str, key: str, fingerprint: bytes, now:
         return None
     row = await uow.fetchrow(_FIND, scope, key)
     if row is None or row["status"] is None:
-        raise Conflict(
-            "in_progress", "A request with this Idempotency-Key is still running.", field=KEY_HEADER
-        )
+        raise Conflict("in_progress", "A request with this Idempotency-Key is still running.", field=KEY_HEADER)
     if not hmac.compare_digest(row["fingerprint"], fingerprint):
-        raise Invalid(
-            "idempotency_key_reused", "This Idempotency-Key was used for another request.", field=KEY_HEADER
-        )
+        raise Invalid("idempotency_key_reused", "This Idempotency-Key was used for another request.", field=KEY_HEADER)
     return Response(
         row["body"],
         status_code=row["status"],

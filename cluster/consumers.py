@@ -108,9 +108,7 @@ class ConsumerRunner:
         return False
 
 
-async def run_consumers(
-    consumers: Sequence[Consumer], database: Database, event_log: EventLog, reader: str
-) -> None:
+async def run_consumers(consumers: Sequence[Consumer], database: Database, event_log: EventLog, reader: str) -> None:
     """Run all consumers of a brand in this process until cancelled."""
     async with asyncio.TaskGroup() as group:
         for consumer in consumers:

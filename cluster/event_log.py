@@ -96,19 +96,19 @@ class EventLog:
 
     async def read(self, group: str, reader: str, *, count: int, block_ms: int) -> list[Delivery]:
         """Events nobody in the group has seen yet; waits up to `block_ms` for the first."""
-        answer = await self._redis.xreadgroup(group, reader, {self.stream: ">"}, count=count, block=block_ms)
+        answer: Any = await self._redis.xreadgroup(group, reader, {self.stream: ">"}, count=count, block=block_ms)
         if not answer:
             return []
-        entries = next(iter(answer.values()))[0] if isinstance(answer, dict) else answer[0][1]
+        entries = answer[0][1]
         return [Delivery(entry_id, Event.decode(fields[b"event"]), 1) for entry_id, fields in entries]
 
     async def claim_stale(self, group: str, reader: str, *, idle_ms: int, count: int) -> list[Delivery]:
         """Events that some reader took and has not acknowledged for `idle_ms`: failed, or their reader died."""
-        pending = await self._redis.xpending_range(self.stream, group, "-", "+", count, idle=idle_ms)
+        pending: Any = await self._redis.xpending_range(self.stream, group, "-", "+", count, idle=idle_ms)
         attempts = {entry["message_id"]: int(entry["times_delivered"]) for entry in pending}
         if not attempts:
             return []
-        claimed = await self._redis.xclaim(
+        claimed: Any = await self._redis.xclaim(
             self.stream, group, reader, min_idle_time=idle_ms, message_ids=list(attempts)
         )
         return [
@@ -137,7 +137,8 @@ class EventLog:
 
     async def lag(self, group: str) -> int:
         """How many events the group has not finished: not yet delivered, or delivered and not acknowledged."""
-        for info in await self._redis.xinfo_groups(self.stream):
+        groups: Any = await self._redis.xinfo_groups(self.stream)
+        for info in groups:
             if info["name"] == group.encode():
                 return int(info["lag"] or 0) + int(info["pending"])
         return 0

@@ -8,5 +8,4 @@ import uuid_utils
 
 def new_id(now: datetime) -> UUID:
     """A fresh UUIDv7 whose timestamp is `now` (millisecond precision)."""
-    nanoseconds = int(now.timestamp() * 1_000_000) * 1000
-    return UUID(int=uuid_utils.uuid7(nanoseconds // 1_000_000_000, nanoseconds % 1_000_000_000).int)
+    return UUID(int=uuid_utils.uuid7(nanoseconds=int(now.timestamp() * 1_000_000) * 1000).int)

@@ -57,9 +57,7 @@ def load_migrations(directory: Path = MIGRATIONS) -> list[Migration]:
         migrations.append(Migration(int(match[1]), match[2], sql, int(header[1])))
     for expected, migration in enumerate(migrations, start=1):
         if migration.number != expected:
-            raise MigrationError(
-                f"migration {expected:04} is missing, found {migration.number:04}_{migration.name}"
-            )
+            raise MigrationError(f"migration {expected:04} is missing, found {migration.number:04}_{migration.name}")
     return migrations
 
 
@@ -70,22 +68,14 @@ async def applied_version(connection: "asyncpg.Connection[asyncpg.Record]") -> i
     return int(await connection.fetchval("select coalesce(max(number), 0) from schema_migrations"))
 
 
-async def check_compatible(
-    connection: "asyncpg.Connection[asyncpg.Record]", migrations: list[Migration]
-) -> None:
+async def check_compatible(connection: "asyncpg.Connection[asyncpg.Record]", migrations: list[Migration]) -> None:
     """Raise MigrationError unless this code can run against the database as it stands."""
     version, newest = await applied_version(connection), migrations[-1].number
     if version < newest:
-        raise MigrationError(
-            f"the database is at migration {version}, this code needs {newest}: run 'entativa migrate'"
-        )
-    needs = await connection.fetchval(
-        "select compatible_from from schema_migrations order by number desc limit 1"
-    )
+        raise MigrationError(f"the database is at migration {version}, this code needs {newest}: run migrate")
+    needs = await connection.fetchval("select compatible_from from schema_migrations order by number desc limit 1")
     if needs > newest:
-        raise MigrationError(
-            f"the database needs code from migration {needs} or newer, this code is of {newest}"
-        )
+        raise MigrationError(f"the database needs code from migration {needs} or newer, this code is of {newest}")
 
 
 async def migrate(dsn: str, migrations: list[Migration] | None = None) -> list[Migration]:

@@ -67,7 +67,7 @@ async def run_relay(database: Database, event_log: EventLog) -> None:
         try:
             async with database.pool.acquire() as guard:
                 while not await guard.fetchval("select pg_try_advisory_lock($1)", _LOCK):
-                    await asyncio.sleep(1)
+                    await asyncio.sleep(1)  # noqa: ASYNC110 - the holder is another process
                 try:
                     while not guard.is_closed():
                         if await relay_batch(database, event_log, datetime.now().astimezone()) == 0:

@@ -140,14 +140,14 @@ class Database:
         await self.pool.close()
 
 
-async def _keep_session(connection: "PooledConnection") -> None:
+async def _keep_session(connection: "Connection") -> None:
     """Nothing here changes session state, so a returned connection needs no RESET (one round trip saved)."""
 
 
 async def open_database(dsn: str, *, pool_size: int = 8) -> Database:
     """Connect a pool. Columns of type json and jsonb are decoded with orjson; parameters are passed as JSON text."""
 
-    async def prepare(connection: "Connection") -> None:
+    async def prepare(connection: "PooledConnection") -> None:
         for name in ("json", "jsonb"):
             await connection.set_type_codec(
                 name, encoder=_json_text, decoder=orjson.loads, schema="pg_catalog", format="text"
@@ -159,6 +159,7 @@ async def open_database(dsn: str, *, pool_size: int = 8) -> Database:
         max_size=pool_size,
         init=prepare,
         reset=_keep_session,
+        record_class=Record,
         command_timeout=30,
         server_settings={"application_name": "entativa", "jit": "off", "timezone": "UTC"},
     )

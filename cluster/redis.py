@@ -1,23 +1,16 @@
 """Redis: event log, rate limits and caches. Everything in it can be lost without losing a user's data."""
 
-from typing import TYPE_CHECKING
-
-from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisError
-
-if TYPE_CHECKING:
-    Redis = AsyncRedis[bytes]
-else:
-    Redis = AsyncRedis
 
 __all__ = ["Redis", "RedisError", "open_redis"]
 
 
 def open_redis(url: str, *, timeout_s: float = 1.0) -> Redis:
     """A client whose calls fail after `timeout_s`, so that a Redis outage degrades a request instead of hanging it."""
-    return AsyncRedis.from_url(
+    return Redis.from_url(
         url,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,

@@ -1,6 +1,6 @@
 """Typed settings, read once from the environment (prefix ``ENTATIVA_``) or from a file named by ``ENTATIVA_ENV_FILE``.
 
-Secrets are only ever read from there; `entativa up` writes such a file under `.local/` for the private servers it starts.
+Secrets are only ever read from there; `entativa up` writes such a file under `.local/` for the servers it starts.
 Every Ray worker inherits the environment of `ray start`, so replicas and actors see the same values.
 """
 
@@ -29,9 +29,7 @@ class RateLimits(BaseSettings):
 class Settings(BaseSettings):
     """Everything that differs between one installation and another."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="ENTATIVA_", env_nested_delimiter="__", extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix="ENTATIVA_", env_nested_delimiter="__", extra="ignore", frozen=True)
 
     databases: dict[str, SecretStr] = Field(default_factory=dict)
     """Postgres address per brand, as JSON: ``{"entativa": "postgresql://...", "vignette": "..."}``."""
@@ -65,4 +63,4 @@ class Settings(BaseSettings):
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
     """The settings of this process; the environment wins over the file."""
-    return Settings(_env_file=os.environ.get("ENTATIVA_ENV_FILE"))  # type: ignore[call-arg]
+    return Settings(_env_file=os.environ.get("ENTATIVA_ENV_FILE"))

@@ -1,1 +1,1 @@
-"""What the platform does: one slice per feature. Nothing here knows Ray or FastAPI, and no slice knows a brand's name."""
+"""What the platform does: one slice per feature. Nothing here knows Ray, FastAPI or a brand's name."""

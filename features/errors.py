@@ -38,9 +38,7 @@ class Conflict(DomainError):
 class LimitReached(DomainError):
     """A policy's limit is used up; `retry_after_s` says when a retry can work, if time alone helps."""
 
-    def __init__(
-        self, code: str, detail: str, *, field: str | None = None, retry_after_s: int | None = None
-    ) -> None:
+    def __init__(self, code: str, detail: str, *, field: str | None = None, retry_after_s: int | None = None) -> None:
         super().__init__(code, detail, field=field)
         self.retry_after_s = retry_after_s
 

@@ -39,9 +39,7 @@ class Cursor:
                 raise ValueError(text)
             at = datetime.fromtimestamp(int.from_bytes(raw[:8], "big") / 1_000_000, UTC)
         except (ValueError, OverflowError, OSError, binascii.Error, UnicodeEncodeError):
-            raise Invalid(
-                "bad_cursor", "The cursor is not one that this list handed out.", field="cursor"
-            ) from None
+            raise Invalid("bad_cursor", "The cursor is not one that this list handed out.", field="cursor") from None
         return cls(at, UUID(bytes=raw[8:]))
 
 

@@ -1,0 +1,155 @@
+"""Starts, finds and stops the local processes of one installation, and nothing else on the machine.
+
+A process is remembered by its id and its time of creation, since an id alone may be another's by now. Each carries
+``ENTATIVA_INSTANCE=<id>`` in its environment and so do its children: what is left after a stop is found by that mark.
+"""
+
+import contextlib
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import psutil
+
+MARK = "ENTATIVA_INSTANCE"
+
+
+class ServiceError(Exception):
+    """A local service cannot run; the message says why and how to mend it."""
+
+
+def instance_id(root: Path) -> str:
+    """Names the installation that lives under `root`: eight hexadecimal digits."""
+    return sha256(str(root.resolve()).encode()).hexdigest()[:8]
+
+
+def service_user(preferred: str) -> str | None:
+    """Whom a service runs as: ourselves when we are not root, else an unprivileged account (never root)."""
+    if os.geteuid() != 0:
+        return None
+    for name in (preferred, "nobody"):
+        try:
+            pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return name
+    raise ServiceError(f"there is no account '{preferred}' to run the service as: install its Debian package")
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def port_is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+class Processes:
+    """The processes of the installation under `root` (its `.local` folder)."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.instance = instance_id(root)
+        self._run = root / "run"
+        self._logs = root / "logs"
+
+    def start(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        user: str | None = None,
+    ) -> int:
+        """Start a process of its own session that outlives us; its output goes to `logs/<name>.log`."""
+        self._run.mkdir(parents=True, exist_ok=True)
+        self._logs.mkdir(parents=True, exist_ok=True)
+        with (self._logs / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(  # noqa: S603 - our own command lines
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {}), MARK: self.instance},
+                cwd="/" if user else None,
+                user=user,
+                group=pwd.getpwnam(user).pw_gid if user else None,
+                extra_groups=[] if user else None,
+                start_new_session=True,
+            )
+        (self._run / f"{name}.pid").write_text(f"{process.pid} {psutil.Process(process.pid).create_time()}")
+        return process.pid
+
+    def find(self, name: str) -> psutil.Process | None:
+        """The process started under this name, if it still runs."""
+        try:
+            pid, created = (self._run / f"{name}.pid").read_text().split()
+            process = psutil.Process(int(pid))
+            running = process.create_time() == float(created) and process.status() != psutil.STATUS_ZOMBIE
+        except (FileNotFoundError, ValueError, psutil.Error):
+            return None
+        return process if running else None
+
+    def stop(self, name: str, *, signal_number: int = signal.SIGTERM, timeout_s: float = 20) -> bool:
+        """Stop it and wait; returns whether it ran."""
+        process = self.find(name)
+        if process is not None:
+            process.send_signal(signal_number)
+            try:
+                process.wait(timeout_s)
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait(5)
+        (self._run / f"{name}.pid").unlink(missing_ok=True)
+        return process is not None
+
+    def sweep(self) -> int:
+        """End whatever still carries our mark; returns how many processes that were."""
+        left = [process for process in psutil.process_iter() if process.pid != os.getpid() and self._is_ours(process)]
+        for process in left:
+            _quietly(process.terminate)
+        _, alive = psutil.wait_procs(left, timeout=5)
+        for process in alive:
+            _quietly(process.kill)
+        psutil.wait_procs(alive, timeout=5)
+        return len(left)
+
+    def log_tail(self, name: str, lines: int = 8) -> str:
+        """The last lines that the process printed, for an error message."""
+        path = self._logs / f"{name}.log"
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            return bool(process.environ().get(MARK) == self.instance)
+        except psutil.Error:
+            return False
+
+
+def _quietly(action: Callable[[], None]) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        action()
+
+
+def wait_until(ready: Callable[[], bool], *, timeout_s: float, what: str, pause_s: float = 0.05) -> None:
+    """Call `ready` until it returns true. Raises ServiceError naming `what` after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while not ready():
+        if time.monotonic() > deadline:
+            raise ServiceError(f"{what} did not become ready within {timeout_s:.0f} s")
+        time.sleep(pause_s)

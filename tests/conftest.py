@@ -1,0 +1,80 @@
+"""Real, private Postgres and Redis servers for the whole test run, and a fresh world per test and brand."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from cluster.migrate import migrate
+from cluster.processes import Processes, free_port
+from cluster.services import PostgresServer, RedisServer
+
+os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The servers of this test run. `template` is a migrated database that tests clone in milliseconds."""
+
+    postgres: PostgresServer
+    redis: RedisServer
+    template: str = "template_entativa"
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Start the servers on free ports; stop them at the end."""
+    root = tmp_path_factory.mktemp("servers") / ".local"
+    _let_services_enter(root)
+    processes = Processes(root)
+    password = secrets.token_hex(8)
+    postgres = PostgresServer(processes, free_port(), password, durable=False)
+    redis = RedisServer(processes, free_port(), password, durable=False)
+    try:
+        postgres.start()
+        redis.start()
+        yield Servers(postgres, redis)
+    finally:
+        redis.stop()
+        postgres.stop()
+        processes.sweep()
+
+
+def _let_services_enter(root: Path) -> None:
+    """pytest makes its folders private; the accounts that the servers run as must be able to pass through."""
+    root.mkdir(parents=True)
+    for folder in (root, *root.parents):
+        if folder.owner() == Path.home().owner() and "pytest" in str(folder):
+            folder.chmod(0o755)
+
+
+async def execute(address: str, *statements: str) -> None:
+    """Run statements outside any pool or transaction."""
+    connection = await asyncpg.connect(address)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def template(servers: Servers) -> str:
+    """The name of a database with every migration applied."""
+    await execute(servers.postgres.address("postgres"), f"create database {servers.template}")
+    await migrate(servers.postgres.address(servers.template))
+    return servers.template
+
+
+@pytest.fixture
+async def database_address(servers: Servers, template: str) -> AsyncIterator[str]:
+    """The address of a fresh, migrated database that is dropped after the test."""
+    name = f"test_{secrets.token_hex(6)}"
+    admin = servers.postgres.address("postgres")
+    await execute(admin, f"create database {name} template {template}")
+    yield servers.postgres.address(name)
+    await execute(admin, f"drop database {name} with (force)")
