@@ -1,0 +1,1 @@
+"""Who is who: sign-up, log-in, device sessions, tokens and the keys that sign them."""

@@ -1,0 +1,36 @@
+"""What a brand may tune about accounts and sessions."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class AuthPolicy:
+    """Lifetimes, limits and the cost of a password hash."""
+
+    access_token_lifetime: timedelta = timedelta(minutes=15)
+    refresh_token_lifetime: timedelta = timedelta(days=30)
+    refresh_retry_grace: timedelta = timedelta(seconds=30)
+    """How long a used refresh token may be presented again because its answer was lost on the way
+    (docs/decisions/session-revocation.md)."""
+
+    password_min_length: int = 10
+    password_max_length: int = 128
+    hash_memory_kib: int = 19 * 1024
+    hash_passes: int = 2
+    """Argon2id with one lane: OWASP Password Storage Cheat Sheet, second configuration."""
+    hashes_at_once: int = 2
+    hashes_waiting: int = 64
+    """Per replica; beyond these a request is told to come back."""
+
+    code_lifetime: timedelta = timedelta(minutes=10)
+    code_attempts: int = 5
+    code_resend_after: timedelta = timedelta(seconds=60)
+    codes_per_sign_up: int = 4
+    sign_up_lifetime: timedelta = timedelta(days=1)
+    sign_ups_per_email: int = 10
+    """Within one `sign_up_lifetime`."""
+
+    log_in_failures: int = 10
+    log_in_failure_window: timedelta = timedelta(minutes=15)
+    lock_out: timedelta = timedelta(minutes=15)
