@@ -1,0 +1,32 @@
+"""SQL predicates for other slices' queries: who may see whom. Arguments are SQL expressions of type uuid.
+
+An expression that is null (nobody is signed in) makes every predicate false.
+"""
+
+
+def blocked(a: str, b: str) -> str:
+    """One of the two has blocked the other."""
+    return (
+        f"(exists (select from blocks where blocker_id = {a} and blocked_id = {b})"
+        f" or exists (select from blocks where blocker_id = {b} and blocked_id = {a}))"
+    )
+
+
+def connected(owner: str, viewer: str) -> str:
+    """The viewer is in the owner's audience: a friend or a follower."""
+    return f"exists (select from connections where owner_id = {owner} and viewer_id = {viewer})"
+
+
+def muted(by: str, whom: str) -> str:
+    """The first has muted the second."""
+    return f"exists (select from mutes where muter_id = {by} and muted_id = {whom})"
+
+
+def close_friend(owner: str, member: str) -> str:
+    """The owner counts the member among the close friends."""
+    return f"exists (select from close_friends where owner_id = {owner} and member_id = {member})"
+
+
+def in_list(list_id: str, member: str) -> str:
+    """The member is on one of the owner's own lists."""
+    return f"exists (select from list_members where list_id = {list_id} and member_id = {member})"
