@@ -1,0 +1,49 @@
+"""The GroupContext: the public parameters all members agree on in an epoch (RFC 9420 section 8.1)."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from crypto.errors import DecodeError
+from crypto.mls.capabilities import MLS10
+from crypto.mls.cipher_suite import CipherSuite, cipher_suite
+from crypto.mls.codec import Reader, opaque, u16, u64
+from crypto.mls.extensions import Extensions, decode_extensions, encode_extensions
+
+
+@dataclass(frozen=True)
+class GroupContext:
+    """One epoch of one group. Hashes have the suite's hash size; the transcript hash of epoch 0 is empty."""
+
+    cipher_suite: CipherSuite
+    group_id: bytes
+    epoch: int
+    tree_hash: bytes
+    confirmed_transcript_hash: bytes
+    extensions: Extensions
+
+    @cached_property
+    def encoded(self) -> bytes:
+        return b"".join(
+            (
+                u16(MLS10),
+                u16(self.cipher_suite),
+                opaque(self.group_id),
+                u64(self.epoch),
+                opaque(self.tree_hash),
+                opaque(self.confirmed_transcript_hash),
+                encode_extensions(self.extensions),
+            )
+        )
+
+    @classmethod
+    def decode(cls, reader: Reader) -> "GroupContext":
+        if reader.u16() != MLS10:
+            raise DecodeError("unsupported protocol version")
+        return cls(
+            cipher_suite(reader.u16()),
+            reader.opaque(),
+            reader.u64(),
+            reader.opaque(),
+            reader.opaque(),
+            decode_extensions(reader),
+        )

@@ -1,0 +1,114 @@
+"""Validity of leaf nodes and of whole trees (RFC 9420 sections 7.3 and 12.4.3.1)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from crypto.mls import tree_math
+from crypto.mls.capabilities import MLS10
+from crypto.mls.cipher_suite import SuiteCrypto
+from crypto.mls.credentials import AuthenticationService
+from crypto.mls.errors import InvalidKeyPackage, InvalidLeafNode, InvalidTree
+from crypto.mls.extensions import Extensions, RequiredCapabilities
+from crypto.mls.key_package import KeyPackage
+from crypto.mls.leaf_node import LeafNode, LeafNodeSource
+from crypto.mls.parent_hash import verify_parent_hashes
+from crypto.mls.ratchet_tree import RatchetTree
+
+
+@dataclass(frozen=True, slots=True)
+class LeafRules:
+    """What leaf nodes are measured against.
+
+    ``max_lifetime`` is in seconds, None for no limit. ``now`` (seconds since the Unix epoch) is None where an expired
+    leaf is acceptable: in a tree or message received late, the leaf may have been valid when it was sent.
+    """
+
+    crypto: SuiteCrypto
+    group_id: bytes
+    extensions: Extensions
+    authentication: AuthenticationService
+    max_lifetime: int | None
+    now: int | None
+
+    def check(self, leaf: LeafNode, number: int, source: LeafNodeSource | None = None) -> None:
+        """Raise unless ``leaf`` is valid by itself at leaf ``number`` (all of section 7.3 but its last items)."""
+        if source is not None and leaf.source != source:
+            raise InvalidLeafNode("the leaf node has the wrong source")
+        leaf.verify_signature(self.crypto, self.group_id, number)
+        self.check_lifetime(leaf)
+        self.check_support(leaf)
+        self.authentication.validate(leaf.credential, leaf.signature_key)
+
+    def check_lifetime(self, leaf: LeafNode) -> None:
+        lifetime = leaf.lifetime
+        if lifetime is None:
+            return
+        if lifetime.duration < 0:
+            raise InvalidLeafNode("the lifetime ends before it begins")
+        if self.max_lifetime is not None and lifetime.duration > self.max_lifetime:
+            raise InvalidLeafNode("the lifetime is longer than the policy allows")
+        if self.now is not None and not lifetime.contains(self.now):
+            raise InvalidLeafNode("the leaf node is not valid at this time")
+
+    def check_support(self, leaf: LeafNode) -> None:
+        """The leaf supports the group's parameters and what it uses itself."""
+        capabilities = leaf.capabilities
+        if MLS10 not in capabilities.versions or self.crypto.suite not in capabilities.cipher_suites:
+            raise InvalidLeafNode("the leaf node does not support the group's version or cipher suite")
+        if not capabilities.satisfies(RequiredCapabilities.of(self.extensions)):
+            raise InvalidLeafNode("the leaf node lacks required capabilities")
+        if not capabilities.supports_extensions(self.extensions):
+            raise InvalidLeafNode("the leaf node does not support the group's extensions")
+        if not capabilities.supports_extensions(leaf.extensions):
+            raise InvalidLeafNode("the leaf node uses an extension that it does not list")
+        if leaf.credential.credential_type not in capabilities.credential_set:
+            raise InvalidLeafNode("the leaf node uses a credential type that it does not list")
+
+    def check_key_package(self, package: KeyPackage) -> None:
+        """Raise unless ``package`` may be added (section 10.1)."""
+        if package.version != MLS10 or package.cipher_suite != self.crypto.suite:
+            raise InvalidKeyPackage("the KeyPackage is for another version or cipher suite")
+        if package.init_key == package.leaf_node.encryption_key:
+            raise InvalidKeyPackage("the KeyPackage uses one key twice")
+        if not package.leaf_node.capabilities.supports_extensions(package.extensions):
+            raise InvalidKeyPackage("the KeyPackage uses an extension that its leaf does not list")
+        package.verify_signature(self.crypto)
+        self.check(package.leaf_node, 0, LeafNodeSource.KEY_PACKAGE)
+
+
+def check_members_agree(leaves: Iterable[LeafNode]) -> None:
+    """Keys are unique, and everybody supports every credential type in use (the last rules of section 7.3)."""
+    leaves = tuple(leaves)
+    if len({leaf.signature_key for leaf in leaves}) != len(leaves):
+        raise InvalidLeafNode("two members have the same signature key")
+    if len({leaf.encryption_key for leaf in leaves}) != len(leaves):
+        raise InvalidLeafNode("two members have the same encryption key")
+    in_use = {int(leaf.credential.credential_type) for leaf in leaves}
+    if not all(in_use <= leaf.capabilities.credential_set for leaf in leaves):
+        raise InvalidLeafNode("a credential type in use is not supported by every member")
+
+
+def check_tree(tree: RatchetTree, rules: LeafRules) -> None:
+    """Everything a joiner verifies about a tree whose hash is known to be right (section 12.4.3.1)."""
+    verify_parent_hashes(tree)
+    check_unmerged_leaves(tree)
+    for number, leaf in tree.leaves():
+        rules.check(leaf, number)
+    check_members_agree(leaf for _, leaf in tree.leaves())
+    count = sum(1 for _ in tree.leaves()) + sum(1 for _ in tree.parents())
+    if len(tree.encryption_keys()) != count:
+        raise InvalidTree("an encryption key appears twice in the tree")
+
+
+def check_unmerged_leaves(tree: RatchetTree) -> None:
+    """Unmerged leaves exist, lie below their node, and are listed by every node in between."""
+    for index, node in tree.parents():
+        for number in node.unmerged_leaves:
+            if tree.leaf(number) is None or not tree_math.covers(index, number):
+                raise InvalidTree("an unmerged leaf is not a member below its node")
+            between = tree_math.parent(2 * number)
+            while between != index:
+                inner = tree.parent(between)
+                if inner is not None and not inner.unmerged_under(2 * number):
+                    raise InvalidTree("an unmerged leaf is missing in a node below")
+                between = tree_math.parent(between)
