@@ -20,6 +20,7 @@
 //   reinit_create {member, old, key_packages, group_id, suite, extensions}         -> {message, welcome, ...info}
 //   branch_create {member, old, key_packages, group_id}                            -> {message, welcome, ...info}
 //   join_request {member, group_info}                        -> {message}          a new member's own Add proposal
+//   copy {member, as}                                        a second member with the same keys and state
 //   forget {member}
 //
 // info: {group_id, epoch, authenticator, tree_hash, leaf, state, members: [[leaf index, identity], ...]}
@@ -320,6 +321,10 @@ await serve({
     const m = member(name)
     return { message: mls.encodeMlsMessage(await mls.proposeAddExternal(
       decoded(group_info, "mls_group_info").groupInfo, m.keys.publicPackage, m.keys.privatePackage, m.cs)) }
+  },
+
+  async copy({ member: name, as }) {
+    members.set(as, { ...member(name) })
   },
 
   async forget({ member: name }) {
