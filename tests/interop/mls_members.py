@@ -302,7 +302,7 @@ class OurMember:
         self._group = Group.restore(self.group.serialize(), self.rng)
 
     def reinit(self, group_id: bytes, suite: CipherSuite) -> bytes:
-        made = self.group.commit([ReInit(group_id, suite)], now=self.now)
+        made = self.group.commit([ReInit.of(group_id, suite)], now=self.now)
         self.group.apply(made)
         return made.message
 
