@@ -1,7 +1,118 @@
 """Posts over HTTP."""
 
-from fastapi import APIRouter
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
 
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from api.deps import MaybeSignedIn, Now, PageDep, ServicesDep, SignedIn, Uow, account_or_none
+from api.models import RequestModel
+from api.post_views import PostModel, PostPage, VersionPage, respond
 from api.transaction import TransactionRoute
+from features.posts.model import Audience
 
 router = APIRouter(tags=["posts"], route_class=TransactionRoute)
+
+PostId = Annotated[UUID, Path(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c13"])]
+Username = Annotated[str, Path(max_length=64, examples=["ada"])]
+Tag = Annotated[
+    str,
+    Path(
+        max_length=120,
+        description="A hashtag in any spelling (`café`, `CAFÉ`), with or without its `#` (as %23).",
+        examples=["lisbon"],
+    ),
+]
+
+_TEXT = "Plain text, at least one visible character; hashtags and mentions are found in it."
+_LIST = "One of your own lists; goes with the audience `list` and with no other."
+
+
+class NewPost(RequestModel):
+    """A post to publish."""
+
+    text: str = Field(description=_TEXT, examples=["On my way to #Lisbon with @grace"])
+    audience: Audience = Field(default=Audience.PUBLIC, description="Whom to show it to.", examples=["connections"])
+    list_id: UUID | None = Field(default=None, description=_LIST, examples=[None])
+
+
+class PostChange(RequestModel):
+    """What to change; what is left out stays."""
+
+    text: str | None = Field(default=None, description=_TEXT, examples=["Back from #Lisbon"])
+    audience: Audience | None = Field(default=None, description="Whom to show it to.", examples=["public"])
+    list_id: UUID | None = Field(default=None, description=_LIST, examples=[None])
+
+
+class HashtagDay(BaseModel):
+    """A day (UTC) on which a hashtag is used."""
+
+    day: str = Field(examples=["2026-11-22"])
+    posts: int = Field(examples=[3])
+
+
+class HashtagModel(BaseModel):
+    """How much a hashtag is used in public posts, by the day on which they were published, newest first."""
+
+    tag: str = Field(examples=["lisbon"])
+    posts: int = Field(description="Public posts with it.", examples=[12])
+    days: list[HashtagDay]
+
+
+@router.post("/posts", response_model=PostModel, status_code=HTTPStatus.CREATED)
+async def create(body: NewPost, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> Response:
+    """Publish a post."""
+    post = await services.posts.create(uow, identity.account_id, body.text, body.audience, body.list_id, now)
+    return respond(post, HTTPStatus.CREATED)
+
+
+@router.get("/posts/{post_id}", response_model=PostModel)
+async def get(post_id: PostId, identity: MaybeSignedIn, services: ServicesDep, uow: Uow) -> Response:
+    """One post."""
+    return respond(await services.posts.get(uow, post_id, account_or_none(identity)))
+
+
+@router.patch("/posts/{post_id}", response_model=PostModel)
+async def edit(
+    post_id: PostId, body: PostChange, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now
+) -> Response:
+    """Change the text or the audience of a post of yours. A replaced text stays in its history."""
+    post = await services.posts.edit(
+        uow, post_id, identity.account_id, now, text=body.text, audience=body.audience, list_id=body.list_id
+    )
+    return respond(post)
+
+
+@router.delete("/posts/{post_id}", status_code=HTTPStatus.NO_CONTENT)
+async def delete(post_id: PostId, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
+    """Delete a post of yours, with its history."""
+    await services.posts.delete(uow, post_id, identity.account_id, now)
+
+
+@router.get("/posts/{post_id}/history", response_model=VersionPage)
+async def history(post_id: PostId, identity: MaybeSignedIn, page: PageDep, services: ServicesDep, uow: Uow) -> Response:
+    """What a post says and what it said before, newest first, as far as those versions were shown to you."""
+    return respond(await services.posts.history(uow, post_id, account_or_none(identity), page))
+
+
+@router.get("/profiles/{username}/posts", response_model=PostPage)
+async def of_profile(
+    username: Username, identity: MaybeSignedIn, page: PageDep, services: ServicesDep, uow: Uow
+) -> Response:
+    """The posts of a person, newest first, as far as you may see them."""
+    return respond(await services.posts.of_author(uow, username, account_or_none(identity), page))
+
+
+@router.get("/hashtags/{tag}", response_model=HashtagModel)
+async def hashtag(tag: Tag, _: MaybeSignedIn, services: ServicesDep, uow: Uow) -> Response:
+    """How much a hashtag is used. Only public posts count; the number follows them within seconds."""
+    return respond(await services.posts.hashtag(uow, tag))
+
+
+@router.get("/hashtags/{tag}/posts", response_model=PostPage)
+async def with_hashtag(tag: Tag, identity: MaybeSignedIn, page: PageDep, services: ServicesDep, uow: Uow) -> Response:
+    """The posts with a hashtag, newest first, as far as you may see them."""
+    return respond(await services.posts.with_hashtag(uow, tag, account_or_none(identity), page))

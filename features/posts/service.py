@@ -1,14 +1,220 @@
 """Decisions about posts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
 
+from cluster.event_log import Event
+from cluster.ids import new_id
+from cluster.postgres import UnitOfWork
+from features.errors import Forbidden, Invalid, NotFound
+from features.paging import Cursor, Page, PageRequest, page_of
+from features.posts import store
+from features.posts.model import Audience, Hashtag, HashtagUse, PostView, Version
 from features.posts.policy import PostPolicy
+from features.posts.text import Mention, parse, tag_of
+from features.posts.views import Row, entities_of, mentioned, view_cursor, views
 from features.profiles.service import ProfileService
+
+_FIRST = 2**31
 
 
 @dataclass(frozen=True, slots=True)
 class PostService:
-    """Everything one can do with posts."""
+    """Everything one can do with posts. A post that the caller may not see does not exist for the caller: NotFound."""
 
     policy: PostPolicy
     profiles: ProfileService
+
+    async def create(
+        self,
+        uow: UnitOfWork,
+        author_id: UUID,
+        text: str,
+        audience: Audience,
+        list_id: UUID | None,
+        now: datetime,
+    ) -> PostView:
+        """Publish a post. Raises Invalid for a text that is empty or too long, or a list that is not the author's."""
+        _require_fit(audience, list_id)
+        draft = await self._draft(uow, author_id, text, audience, list_id)
+        row = await store.insert(uow, new_id(now), author_id, draft, now)
+        if row is None:
+            raise _no_such_list()
+        uow.publish(Event.now("posts.created", row["id"], _payload(row), now=now))
+        return await self._view(uow, author_id, row)
+
+    async def get(self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None) -> PostView:
+        """One post."""
+        row = await store.find(uow, post_id, viewer_id)
+        if row is None:
+            raise _no_such_post()
+        return await self._view(uow, viewer_id, row)
+
+    async def edit(
+        self,
+        uow: UnitOfWork,
+        post_id: UUID,
+        author_id: UUID,
+        now: datetime,
+        *,
+        text: str | None = None,
+        audience: Audience | None = None,
+        list_id: UUID | None = None,
+    ) -> PostView:
+        """Change the text, or whom it is shown to; what is None stays. A replaced text is kept in the history.
+        Raises Forbidden for somebody else's post, otherwise as `create`."""
+        before = await self._lock_own(uow, post_id, author_id)
+        if audience is None and list_id is None:
+            audience = Audience(before["audience"])
+            list_id = UUID(before["list_id"]) if before["list_id"] else None
+        else:
+            audience = audience or Audience(before["audience"])
+            _require_fit(audience, list_id)
+        draft = await self._draft(uow, author_id, before["text"] if text is None else text, audience, list_id)
+        row = await store.update(uow, post_id, author_id, draft, now)
+        if row is None:
+            raise _no_such_list()
+        if row["text"] != before["text"] or _state(row) != _state(before):
+            payload = _payload(row) | {"previous": _state(before)}
+            uow.publish(Event.now("posts.edited", row["id"], payload, now=now))
+        return await self._view(uow, author_id, row)
+
+    async def delete(self, uow: UnitOfWork, post_id: UUID, author_id: UUID, now: datetime) -> None:
+        """Remove a post and its history."""
+        row = await self._lock_own(uow, post_id, author_id)
+        await store.delete(uow, post_id, author_id)
+        uow.publish(Event.now("posts.deleted", row["id"], _payload(row), now=now))
+
+    async def history(self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest) -> Page[Version]:
+        """What a post says and said, newest first. Whoever may see the post sees the versions that were shown to them
+        while they stood: a draft that was `only_me` stays the author's when the post goes public later."""
+        below = page.cursor.id.int if page.cursor else _FIRST
+        rows = await store.versions(uow, post_id, viewer_id, below=below, limit=page.limit + 1)
+        if not rows:
+            raise _no_such_post()
+        usernames = await mentioned(uow, viewer_id, [row["entities"] for row in rows])
+        numbered = [
+            (
+                row["number"],
+                Version(
+                    row["text"],
+                    entities_of(row["entities"], usernames),
+                    Audience(row["audience"]),
+                    row["created_at"],
+                ),
+            )
+            for row in rows
+        ]
+        paged = page_of(numbered, page.limit, lambda item: Cursor(item[1].created_at, UUID(int=item[0])))
+        return Page([version for _, version in paged.items], paged.next_cursor)
+
+    async def of_author(
+        self, uow: UnitOfWork, username: str, viewer_id: UUID | None, page: PageRequest
+    ) -> Page[PostView]:
+        """The posts of a profile, newest first. Raises NotFound for a profile the viewer may not see."""
+        author_id = await self.profiles.resolve(uow, viewer_id, username)
+        rows = await store.of_author(uow, author_id, viewer_id, page)
+        return await self._page(uow, viewer_id, rows, page)
+
+    async def with_hashtag(
+        self, uow: UnitOfWork, hashtag: str, viewer_id: UUID | None, page: PageRequest
+    ) -> Page[PostView]:
+        """The posts with a hashtag, newest first."""
+        rows = await store.with_hashtag(uow, _tag(hashtag), viewer_id, page)
+        return await self._page(uow, viewer_id, rows, page)
+
+    async def hashtag(self, uow: UnitOfWork, hashtag: str) -> Hashtag:
+        """How much a hashtag is used in public posts, the same for everybody; follows the posts within seconds."""
+        tag = _tag(hashtag)
+        rows = await store.hashtag_counts(uow, tag)
+        days = [HashtagUse(row["day"].isoformat(), row["posts"]) for row in rows[: self.policy.hashtag_days]]
+        return Hashtag(tag, rows[0]["total"] if rows else 0, days)
+
+    async def _lock_own(self, uow: UnitOfWork, post_id: UUID, author_id: UUID) -> Row:
+        row = await store.lock(uow, post_id, author_id)
+        if row is None:
+            raise _no_such_post()
+        if row["author_id"] != str(author_id):
+            raise Forbidden("not_the_author", "Only its author can change or delete a post.")
+        return row
+
+    async def _draft(
+        self, uow: UnitOfWork, author_id: UUID, text: str, audience: Audience, list_id: UUID | None
+    ) -> store.Draft:
+        policy = self.policy
+        if not text.strip():
+            raise Invalid("empty_text", "A post needs a text.", field="text")
+        if len(text) > policy.max_text_length:
+            limit = f"A post has at most {policy.max_text_length} characters."
+            raise Invalid("text_too_long", limit, field="text")
+        found = parse(text)
+        tags = {entity.tag for entity in found if not isinstance(entity, Mention)}
+        usernames = {entity.username for entity in found if isinstance(entity, Mention)}
+        if len(tags) > policy.max_hashtags:
+            limit = f"A post has at most {policy.max_hashtags} different hashtags."
+            raise Invalid("too_many_hashtags", limit, field="text")
+        if len(usernames) > policy.max_mentions:
+            limit = f"A post mentions at most {policy.max_mentions} people."
+            raise Invalid("too_many_mentions", limit, field="text")
+        people = await self.profiles.resolve_many(uow, author_id, sorted(usernames)) if usernames else {}
+        entities: list[dict[str, Any]] = []
+        for entity in found:
+            place = {"start": entity.start, "end": entity.end}
+            if not isinstance(entity, Mention):
+                entities.append({"tag": entity.tag, **place})
+            elif entity.username in people:
+                entities.append({"account_id": str(people[entity.username]), **place})
+        return store.Draft(text, entities, sorted(tags), audience, list_id)
+
+    async def _view(self, uow: UnitOfWork, viewer_id: UUID | None, row: Row) -> PostView:
+        return (await views(uow, viewer_id, [row]))[0]
+
+    async def _page(
+        self, uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row], page: PageRequest
+    ) -> Page[PostView]:
+        return page_of(await views(uow, viewer_id, rows), page.limit, view_cursor)
+
+
+def _state(row: Row) -> dict[str, Any]:
+    """What consumers need to know about a post as it is."""
+    entities = row["entities"] or ()
+    return {
+        "audience": row["audience"],
+        "list_id": row["list_id"],
+        "hashtags": sorted({entity["tag"] for entity in entities if "tag" in entity}),
+        "mentions": sorted({entity["account_id"] for entity in entities if "account_id" in entity}),
+    }
+
+
+def _payload(row: Row) -> dict[str, Any]:
+    """An event's payload: never the text, which whoever needs it reads under the rules of privacy.py."""
+    created_at: datetime = row["created_at"]
+    return {
+        "post_id": row["id"],
+        "author_id": row["author_id"],
+        "created_at": created_at.isoformat(),
+        **_state(row),
+    }
+
+
+def _require_fit(audience: Audience, list_id: UUID | None) -> None:
+    if (audience is Audience.LIST) != (list_id is not None):
+        raise Invalid("list_mismatch", "list_id goes with the audience 'list'.", field="list_id")
+
+
+def _tag(text: str) -> str:
+    tag = tag_of(text)
+    if tag is None:
+        raise Invalid("bad_hashtag", "A hashtag is one word with at least one letter.", field="tag")
+    return tag
+
+
+def _no_such_post() -> NotFound:
+    return NotFound("not_found", "There is no such post.")
+
+
+def _no_such_list() -> Invalid:
+    return Invalid("no_such_list", "You have no list with this id.", field="list_id")

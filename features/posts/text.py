@@ -109,9 +109,7 @@ def _mention(text: str, start: int) -> Mention | None:
 @lru_cache(maxsize=4096)
 def _continues(character: str) -> bool:
     """Whether a hashtag may hold the character: it, and what normalisation makes of it, are word characters."""
-    return all(
-        part == "_" or unicodedata.category(part)[0] in "LMN" for part in (character, *normalise(character))
-    )
+    return all(part == "_" or unicodedata.category(part)[0] in "LMN" for part in (character, *normalise(character)))
 
 
 def _is_invisible(character: str) -> bool:

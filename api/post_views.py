@@ -1,0 +1,107 @@
+"""How posts look in responses, shared by every router that lists them.
+
+The models describe; what is sent is the services' dataclasses, serialised once by orjson (validating fifty posts that
+we have just built costs more than reading them). A test holds the bytes against the models.
+"""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from features.posts.model import Audience
+
+_TEXT = "On my way to #Lisbon with @grace"
+_START = "Offset of its first character in the text, in Unicode code points, the sign included."
+_END = "Offset after its last character."
+
+
+class AuthorModel(BaseModel):
+    """Who wrote a post."""
+
+    id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
+    username: str = Field(examples=["ada"])
+    name: str = Field(examples=["Ada Lovelace"])
+
+
+class HashtagEntityModel(BaseModel):
+    """A hashtag in a text. `tag` is the form in which tags are compared: `#CAFÉ` and `#café` are `café`."""
+
+    kind: Literal["hashtag"] = Field(examples=["hashtag"])
+    tag: str = Field(examples=["lisbon"])
+    start: int = Field(ge=0, description=_START, examples=[13])
+    end: int = Field(ge=1, description=_END, examples=[20])
+
+
+class MentionEntityModel(BaseModel):
+    """A person named in a text. A name of nobody, or of somebody you may not see, is plain text."""
+
+    kind: Literal["mention"] = Field(examples=["mention"])
+    account_id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c12"])
+    username: str = Field(description="The present one: it may differ from what the text says.", examples=["grace"])
+    start: int = Field(ge=0, description=_START, examples=[26])
+    end: int = Field(ge=1, description=_END, examples=[32])
+
+
+EntityModel = Annotated[HashtagEntityModel | MentionEntityModel, Field(discriminator="kind")]
+
+
+class PostModel(BaseModel):
+    """A post as you see it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID = Field(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c13"])
+    author: AuthorModel
+    text: str = Field(examples=[_TEXT])
+    entities: list[EntityModel] = Field(
+        description="Hashtags and mentions in the order of the text. Offsets count Unicode code points, "
+        "not bytes and not the UTF-16 units of JavaScript and Java."
+    )
+    audience: Audience = Field(
+        description="Whom the author shows it to: `connections` are friends (Entativa) or followers (Vignette).",
+        examples=["public"],
+    )
+    list_id: UUID | None = Field(
+        description="The list of an audience `list`; only its author is told which one.", examples=[None]
+    )
+    created_at: datetime = Field(examples=["2026-11-22T15:04:05.123456Z"])
+    edited_at: datetime | None = Field(description="When the text was changed last; null: never.", examples=[None])
+
+
+class PostPage(BaseModel):
+    """Some posts, newest first. Pass `next_cursor` as `cursor` for the page after; null: this was the last."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[PostModel]
+    next_cursor: str | None = Field(examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
+
+
+class VersionModel(BaseModel):
+    """What a post said from `created_at` until the version above it in the list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field(examples=[_TEXT])
+    entities: list[EntityModel]
+    audience: Audience = Field(examples=["public"])
+    created_at: datetime = Field(examples=["2026-11-22T15:04:05.123456Z"])
+
+
+class VersionPage(BaseModel):
+    """Some versions of a post, newest first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[VersionModel]
+    next_cursor: str | None = Field(examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
+
+
+def respond(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """A response with a dataclass as JSON; times end in Z."""
+    return Response(orjson.dumps(value, option=orjson.OPT_UTC_Z), status_code=status, media_type="application/json")

@@ -1,0 +1,197 @@
+"""The statements of posts. Every one that can show a post carries `visible_to`."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from cluster.postgres import UnitOfWork
+from features.paging import PageRequest
+from features.posts.model import Audience
+from features.posts.privacy import visible_to
+from features.posts.views import AUTHOR, NEWEST_FIRST, Row, after, columns, cursor_parts
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an author wants a post to be. `entities` are as stored: offsets, and a tag or an account id."""
+
+    text: str
+    entities: list[dict[str, Any]]
+    tags: list[str]
+    audience: Audience
+    list_id: UUID | None
+
+
+_OWN_LIST = "exists (select from lists where lists.id = {id} and lists.owner_id = {owner})"
+
+_INSERT = f"""
+with created as (
+    insert into posts (id, author_id, text, entities, audience, list_id, created_at)
+    select $1, $2, $3, $4::jsonb, $5, $6, $7
+    where $6::uuid is null or {_OWN_LIST.format(id="$6", owner="$2")}
+    returning *
+), tagged as (
+    insert into post_hashtags (tag, created_at, post_id)
+    select tag, $7, created.id from created cross join unnest($8::text[]) as tag
+)
+select {columns("$2::uuid")} from created as posts {AUTHOR}
+"""
+
+
+async def insert(uow: UnitOfWork, post_id: UUID, author_id: UUID, draft: Draft, created_at: datetime) -> Row | None:
+    """Store a post; None when its list is not the author's."""
+    return await uow.fetchrow(
+        _INSERT,
+        post_id,
+        author_id,
+        draft.text,
+        _stored(draft.entities),
+        draft.audience,
+        draft.list_id,
+        created_at,
+        draft.tags,
+    )
+
+
+_FIND = f"""
+select {columns("$2::uuid")} from posts {AUTHOR} where posts.id = $1 and {visible_to("$2::uuid")}
+"""
+
+
+async def find(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None) -> Row | None:
+    """A post, if the viewer may see it."""
+    return await uow.fetchrow(_FIND, post_id, viewer_id)
+
+
+_LOCK = f"{_FIND} for update of posts"
+
+
+async def lock(uow: UnitOfWork, post_id: UUID, viewer_id: UUID) -> Row | None:
+    """A post that the viewer may see, locked until the unit of work ends."""
+    return await uow.fetchrow(_LOCK, post_id, viewer_id)
+
+
+_UPDATE = f"""
+with replaced as (
+    insert into post_versions (post_id, number, text, entities, audience, list_id, created_at)
+    select id, (select count(*) + 1 from post_versions where post_id = $1), text, entities, audience, list_id,
+        coalesce(edited_at, created_at)
+    from posts where id = $1 and author_id = $2 and text <> $3
+), untagged as (
+    delete from post_hashtags where post_id = $1 and tag <> all($7::text[])
+), edited as (
+    update posts set text = $3, entities = $4::jsonb, audience = $5, list_id = $6,
+        edited_at = case when text <> $3 then $8 else edited_at end
+    where id = $1 and author_id = $2 and ($6::uuid is null or {_OWN_LIST.format(id="$6", owner="$2")})
+    returning *
+), tagged as (
+    insert into post_hashtags (tag, created_at, post_id)
+    select tag, edited.created_at, edited.id from edited cross join unnest($7::text[]) as tag
+    on conflict do nothing
+)
+select {columns("$2::uuid")} from edited as posts {AUTHOR}
+"""
+
+
+async def update(uow: UnitOfWork, post_id: UUID, author_id: UUID, draft: Draft, now: datetime) -> Row | None:
+    """Change a locked post of the author's, keeping its text as a version if that changed. None (and the unit of work
+    must not commit) when the list is not the author's."""
+    return await uow.fetchrow(
+        _UPDATE,
+        post_id,
+        author_id,
+        draft.text,
+        _stored(draft.entities),
+        draft.audience,
+        draft.list_id,
+        draft.tags,
+        now,
+    )
+
+
+async def delete(uow: UnitOfWork, post_id: UUID, author_id: UUID) -> None:
+    """Remove a post with its versions."""
+    await uow.execute("delete from posts where id = $1 and author_id = $2", post_id, author_id)
+
+
+_CURRENT = 2**31 - 2
+"""Sorts what a post says now after every version it had."""
+
+_VERSIONS = f"""
+select versions.number, versions.text, versions.entities, versions.audience, versions.created_at
+from posts cross join lateral (
+    select number, text, entities, audience, list_id, created_at from post_versions where post_id = posts.id
+    union all
+    select {_CURRENT}, posts.text, posts.entities, posts.audience, posts.list_id,
+        coalesce(posts.edited_at, posts.created_at)
+) as versions
+where posts.id = $1 and {visible_to("$2::uuid")} and {visible_to("$2::uuid", audience="versions")}
+    and versions.number < $3
+order by versions.number desc limit $4
+"""
+
+
+async def versions(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, *, below: int, limit: int) -> list[Row]:
+    """What a post says and said, newest first: to those who may see it now, what they could see when it was replaced.
+    Only versions numbered below `below`; those that are numbered count from 1, what it says now comes last."""
+    return [*await uow.fetch(_VERSIONS, post_id, viewer_id, min(below, _CURRENT + 1), limit)]
+
+
+_OF_AUTHOR = f"""
+select {columns("$2::uuid")} from posts {AUTHOR}
+where posts.author_id = $1 and {after("$3", "$4")} and {visible_to("$2::uuid")}
+{NEWEST_FIRST} limit $5
+"""
+
+
+async def of_author(uow: UnitOfWork, author_id: UUID, viewer_id: UUID | None, page: PageRequest) -> list[Row]:
+    """An author's posts that the viewer may see, newest first, one more than the page holds."""
+    return await _page(uow, _OF_AUTHOR, author_id, viewer_id, page)
+
+
+_WITH_HASHTAG = f"""
+select {columns("$2::uuid")}
+from post_hashtags join posts on posts.id = post_hashtags.post_id {AUTHOR}
+where post_hashtags.tag = $1
+    and {after("$3", "$4", key="post_hashtags.created_at, post_hashtags.post_id")}
+    and {visible_to("$2::uuid")}
+order by post_hashtags.created_at desc, post_hashtags.post_id desc limit $5
+"""
+
+
+async def with_hashtag(uow: UnitOfWork, tag: str, viewer_id: UUID | None, page: PageRequest) -> list[Row]:
+    """The posts with a hashtag that the viewer may see, newest first, one more than the page holds."""
+    return await _page(uow, _WITH_HASHTAG, tag, viewer_id, page)
+
+
+async def _page(uow: UnitOfWork, sql: str, of: UUID | str, viewer_id: UUID | None, page: PageRequest) -> list[Row]:
+    return [*await uow.fetch(sql, of, viewer_id, *cursor_parts(page.cursor), page.limit + 1)]
+
+
+_COUNT = """
+insert into hashtag_counts as counts (tag, day, posts)
+select tag, $1, change from unnest($2::text[], $3::int[]) as changes (tag, change) order by tag
+on conflict (tag, day) do update set posts = counts.posts + excluded.posts
+"""
+
+
+async def count_hashtags(uow: UnitOfWork, day: date, changes: dict[str, int]) -> None:
+    """Add to the counts of a day; rows are taken in the order of their tags, so that two consumers cannot deadlock."""
+    await uow.execute(_COUNT, day, list(changes), list(changes.values()))
+
+
+_COUNTS = """
+select day, posts, sum(posts) over () as total from hashtag_counts where tag = $1 and posts > 0 order by day desc
+"""
+
+
+async def hashtag_counts(uow: UnitOfWork, tag: str) -> list[Row]:
+    """The days on which a hashtag is used, newest first, each with the total over all days."""
+    return [*await uow.fetch(_COUNTS, tag)]
+
+
+def _stored(entities: list[dict[str, Any]]) -> str | None:
+    return orjson.dumps(entities).decode() if entities else None

@@ -1,0 +1,107 @@
+"""How a row of posts becomes a post as one reader sees it. Every statement that lists posts, in this slice or in one
+that builds on it, selects `columns()` and hands its rows to `views()`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from cluster.postgres import UnitOfWork
+from features.paging import Cursor
+from features.posts.model import Audience, Author, Entity, HashtagEntity, MentionEntity, PostView
+from features.relationships.visibility import blocked
+
+
+class Row(Protocol):
+    """A row of a statement: its columns by name."""
+
+    def __getitem__(self, column: str, /) -> Any: ...
+
+
+AUTHOR = "join profiles as author on author.account_id = posts.author_id"
+"""Goes with `columns()`, which takes the author's names from here."""
+
+NEWEST_FIRST = "order by posts.created_at desc, posts.id desc"
+
+
+def columns(viewer: str) -> str:
+    """The columns of a post for a viewer (an SQL expression), of ``posts`` and ``author``. Which list a post went to
+    is for its author only."""
+    return f"""
+        posts.id::text as id, posts.author_id::text as author_id, author.username, author.name, posts.text,
+        posts.entities, posts.audience, posts.created_at, posts.edited_at,
+        case when posts.author_id = {viewer} then posts.list_id::text end as list_id"""
+
+
+def after(at: str, id: str, *, key: str = "posts.created_at, posts.id") -> str:
+    """The keyset condition of a newest-first list: rows past the cursor whose parts are the parameters `at` and `id`;
+    all rows where they are null."""
+    latest = "'ffffffff-ffff-ffff-ffff-ffffffffffff'"
+    return f"""(({key})
+        < (coalesce({at}::timestamptz, 'infinity'), coalesce({id}::uuid, {latest}::uuid)))"""
+
+
+def cursor_parts(cursor: Cursor | None) -> tuple[datetime | None, UUID | None]:
+    """The two parameters that `after` takes."""
+    return (cursor.at, cursor.id) if cursor else (None, None)
+
+
+def view_cursor(view: PostView) -> Cursor:
+    """Where the page after this post starts."""
+    return Cursor(view.created_at, UUID(view.id))
+
+
+async def views(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row]) -> list[PostView]:
+    """The posts of some rows. Costs one statement, and only when a post mentions somebody."""
+    usernames = await mentioned(uow, viewer_id, [row["entities"] for row in rows])
+    authors: dict[str, Author] = {}
+    posts = []
+    for row in rows:
+        author_id = row["author_id"]
+        author = authors.get(author_id)
+        if author is None:
+            author = authors[author_id] = Author(author_id, row["username"], row["name"])
+        posts.append(
+            PostView(
+                row["id"],
+                author,
+                row["text"],
+                entities_of(row["entities"], usernames),
+                Audience(row["audience"]),
+                row["list_id"],
+                row["created_at"],
+                row["edited_at"],
+            )
+        )
+    return posts
+
+
+async def mentioned(
+    uow: UnitOfWork, viewer_id: UUID | None, stored: Sequence[list[dict[str, Any]] | None]
+) -> dict[UUID, str]:
+    """The present usernames of the people mentioned in stored entities, those left out whom the viewer blocked or who
+    blocked the viewer: where they are named there is only plain text, as for a name nobody has."""
+    ids = {
+        UUID(entity["account_id"]) for entities in stored if entities for entity in entities if "account_id" in entity
+    }
+    if not ids:
+        return {}
+    rows = await uow.fetch(_USERNAMES, list(ids), viewer_id)
+    return {row["account_id"]: row["username"] for row in rows}
+
+
+_USERNAMES = f"""
+select account_id, username from profiles
+where account_id = any($1::uuid[]) and not {blocked("account_id", "$2::uuid")}
+"""
+
+
+def entities_of(stored: list[dict[str, Any]] | None, usernames: Mapping[UUID, str]) -> list[Entity]:
+    """Stored entities as a reader gets them."""
+    entities: list[Entity] = []
+    for entity in stored or ():
+        if "tag" in entity:
+            entities.append(HashtagEntity(entity["tag"], entity["start"], entity["end"]))
+        elif username := usernames.get(account_id := UUID(entity["account_id"])):
+            entities.append(MentionEntity(account_id, username, entity["start"], entity["end"]))
+    return entities
