@@ -1,6 +1,7 @@
 """Builds the FastAPI application of one brand, or of some of its features."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
@@ -23,7 +24,15 @@ ROUTERS: Mapping[str, APIRouter] = {
 
 def create_app(platform: Platform) -> FastAPI:
     """The application with the routers of the platform's features."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await platform.close()
+
+    routers = [health.router, *(ROUTERS[feature] for feature in sorted(platform.features))]
     app = FastAPI(
+        lifespan=lifespan,
         title=platform.title,
         version="1",
         docs_url="/docs",
@@ -31,10 +40,9 @@ def create_app(platform: Platform) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     app.state.platform = platform
-    app.include_router(health.router)
-    for feature in sorted(platform.features):
-        app.include_router(ROUTERS[feature])
+    for router in routers:
+        app.include_router(router)
     add_error_handlers(app)
     app.add_middleware(FrameMiddleware, brand=platform.brand, max_body_bytes=platform.settings.max_body_bytes)
-    describe(app)
+    describe(app, routers)
     return app

@@ -1,8 +1,9 @@
 """Completes the OpenAPI document: the errors any operation can answer with, and the Idempotency-Key header."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
@@ -31,18 +32,25 @@ _IDEMPOTENCY_KEY = {
 }
 
 
-def describe(app: FastAPI) -> None:
+def describe(app: FastAPI, routers: Iterable[APIRouter]) -> None:
     """Replace the application's `openapi()` with one that documents what the frame adds."""
+
+    idempotent = {
+        route.path_format
+        for router in routers
+        for route in router.routes
+        if isinstance(route, TransactionRoute) and route.idempotent
+    }
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
+            app.openapi_schema = _document(app, idempotent)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
+def _document(app: FastAPI, idempotent: set[str]) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -50,7 +58,6 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas["Problem"] = problem
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
-    idempotent = {route.path_format for route in app.routes if isinstance(route, TransactionRoute) and route.idempotent}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _add_errors(operation, method, path)

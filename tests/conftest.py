@@ -9,9 +9,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from brands import Brand
+from brands.catalogue import BRANDS
 from cluster.migrate import migrate
 from cluster.processes import Processes, free_port
+from cluster.redis import open_redis
 from cluster.services import PostgresServer, RedisServer
+from tests.world import MailTrap, World, open_world
 
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
@@ -78,3 +82,38 @@ async def database_address(servers: Servers, template: str) -> AsyncIterator[str
     await execute(admin, f"create database {name} template {template}")
     yield servers.postgres.address(name)
     await execute(admin, f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="session")
+def mail_trap() -> Iterator[MailTrap]:
+    """A real SMTP server for the mails that the platform sends."""
+    with MailTrap() as trap:
+        yield trap
+
+
+async def _world(
+    brand: Brand, servers: Servers, database_address: str, tmp_path: Path, mail_trap: MailTrap
+) -> AsyncIterator[World]:
+    redis = open_redis(servers.redis.address())
+    await redis.flushdb()
+    await redis.aclose()
+    async with open_world(brand, database_address, servers.redis.address(), tmp_path, mail_trap) as world:
+        yield world
+
+
+@pytest.fixture
+async def entativa(
+    servers: Servers, database_address: str, tmp_path: Path, mail_trap: MailTrap
+) -> AsyncIterator[World]:
+    """The brand with friends, over empty storage."""
+    async for world in _world(BRANDS["entativa"], servers, database_address, tmp_path, mail_trap):
+        yield world
+
+
+@pytest.fixture
+async def vignette(
+    servers: Servers, database_address: str, tmp_path: Path, mail_trap: MailTrap
+) -> AsyncIterator[World]:
+    """The brand with follows, over empty storage."""
+    async for world in _world(BRANDS["vignette"], servers, database_address, tmp_path, mail_trap):
+        yield world

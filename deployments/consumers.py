@@ -1,0 +1,65 @@
+"""The consumers of one brand on Ray Serve: the outbox relay and every reaction to events, beside the gateway.
+
+Serve restarts a replica that fails; several replicas share the consumer groups, and one of them relays.
+"""
+
+import asyncio
+import os
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from ray import serve
+from ray.serve import Application
+
+from brands.catalogue import BRANDS
+from cluster.consumers import run_consumers
+from cluster.event_log import EventLog
+from cluster.logs import configure_logs
+from cluster.outbox import run_relay
+from cluster.settings import load_settings
+from deployments.platform import brand_consumers, open_platform
+
+
+class ConsumersArguments(BaseModel):
+    """What an application of serve_config.yaml says under `args`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    brand: str
+
+
+@serve.deployment(name="consumers")
+class Consumers:
+    """One replica. It takes no requests; Serve keeps it alive."""
+
+    def __init__(self, brand: str) -> None:
+        self._brand = brand
+        self._task: asyncio.Task[None] | None = None
+
+    async def _run(self) -> None:
+        settings = load_settings()
+        configure_logs(settings.log_level, brand=self._brand, process="consumers")
+        platform = await open_platform(BRANDS[self._brand], settings)
+        event_log = EventLog(platform.redis, self._brand)
+        reader = f"{os.uname().nodename}-{os.getpid()}"
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(run_relay(platform.database, event_log))
+                group.create_task(run_consumers(brand_consumers(platform), platform.database, event_log, reader))
+        finally:
+            await platform.close()
+
+    async def check_health(self) -> None:
+        """Serve calls this every few seconds; an error makes it replace the replica."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        elif self._task.done():
+            self._task.result()
+            raise RuntimeError("the consumers ended")
+
+
+def build(arguments: ConsumersArguments) -> Application:
+    """The application builder that serve_config.yaml names as `deployments.consumers:build`."""
+    consumers: Any = Consumers
+    application: Application = consumers.bind(arguments.brand)
+    return application

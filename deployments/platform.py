@@ -1,0 +1,81 @@
+"""The composition root: builds the services of one brand in one process."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from api.platform import Platform, Services, utc_now
+from brands import Brand
+from cluster.consumers import Consumer
+from cluster.mail import Mailer
+from cluster.postgres import open_database
+from cluster.redis import Redis, open_redis
+from cluster.settings import Settings
+from features.auth import consumers as auth_consumers
+from features.auth.keys import SigningKeys
+from features.auth.service import AuthService
+from features.feed.service import FeedService
+from features.follows.service import FollowService
+from features.friends.service import FriendService
+from features.posts import consumers as posts_consumers
+from features.posts.service import PostService
+from features.profiles.service import ProfileService
+from features.relationships.service import RelationshipService
+
+
+def build_services(brand: Brand, settings: Settings, redis: Redis) -> Services:
+    """Wire the slices together. `friends` hears of blocks through a hook, since it stands above `relationships`."""
+    relationships = RelationshipService(brand.relationships, on_block=(FriendService.forget,))
+    profiles = ProfileService(brand.profiles, relationships)
+    posts = PostService(brand.posts, profiles)
+    return Services(
+        auth=AuthService.create(
+            policy=brand.auth,
+            profiles=profiles,
+            keys=SigningKeys(settings.keys_directory / brand.name),
+            redis=redis,
+            brand=brand.name,
+            title=brand.title,
+            issuer=settings.public_urls.get(brand.name, brand.name),
+            secret=settings.cluster_secret.get_secret_value().encode(),
+        ),
+        profiles=profiles,
+        relationships=relationships,
+        friends=FriendService(brand.friends, relationships, profiles),
+        follows=FollowService(brand.follows, relationships, profiles),
+        posts=posts,
+        feed=FeedService(brand.feed, posts),
+    )
+
+
+async def open_platform(
+    brand: Brand,
+    settings: Settings,
+    *,
+    features: frozenset[str] = frozenset(),
+    now: Callable[[], datetime] = utc_now,
+) -> Platform:
+    """Connect to the brand's storage and build its services; `features` empty means all that the brand has."""
+    database = await open_database(
+        settings.databases[brand.name].get_secret_value(), pool_size=settings.database_pool_size
+    )
+    redis = open_redis(settings.redis_url.get_secret_value())
+    return Platform(
+        brand=brand.name,
+        title=brand.title,
+        features=features or brand.features,
+        settings=settings,
+        database=database,
+        redis=redis,
+        services=build_services(brand, settings, redis),
+        now=now,
+    )
+
+
+def brand_consumers(platform: Platform) -> list[Consumer]:
+    """Every reaction to events that the brand's features have."""
+    settings = platform.settings
+    mailer = Mailer(settings.smtp_url.get_secret_value(), settings.mail_sender)
+    return [
+        *auth_consumers.consumers(platform.services.auth, mailer, platform.now),
+        *posts_consumers.consumers(platform.services.posts),
+    ]
