@@ -337,6 +337,15 @@ def test_group_context_extensions(cast: Cast, actor: Kind) -> None:
     assert_talk([*members, joiner])
 
 
+def test_our_commit_that_changes_extensions_and_has_a_path(cast: Cast) -> None:
+    """The path is sealed under the new extensions; ts-mls can open such a commit but not make one."""
+    members = cast.group("ours", ["theirs", "ours", "theirs"])
+    commit = members[0].commit([RemoveMember(3), SetExtensions(((3, bytes.fromhex("0000020001")),))])
+    deliver(commit.message, members, members[0])
+    assert_agree(members[:3])
+    assert_talk(members[:3])
+
+
 def test_the_loser_of_a_race_takes_the_winning_commit(cast: Cast) -> None:
     members = cast.group("theirs", ["ours", "ours"])
     loser = members[1]
