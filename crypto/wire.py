@@ -63,6 +63,13 @@ class Reader:
             raise DecodeError(f"{self._what}: a field is longer than {limit} bytes")
         return self.take(length)
 
+    def text(self, limit: int) -> str:
+        """A length-prefixed UTF-8 string of at most ``limit`` bytes."""
+        try:
+            return self.block(limit).decode()
+        except UnicodeDecodeError:
+            raise DecodeError(f"{self._what}: not UTF-8") from None
+
     def count(self, limit: int) -> int:
         """A 4-byte number of elements, at most ``limit``."""
         count = self.integer(4)
