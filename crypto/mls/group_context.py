@@ -5,7 +5,7 @@ from functools import cached_property
 
 from crypto.errors import DecodeError
 from crypto.mls.capabilities import MLS10
-from crypto.mls.cipher_suite import CipherSuite, cipher_suite
+from crypto.mls.cipher_suite import CipherSuite
 from crypto.mls.codec import Reader, opaque, u16, u64
 from crypto.mls.extensions import Extensions, decode_extensions, encode_extensions
 
@@ -40,10 +40,18 @@ class GroupContext:
         if reader.u16() != MLS10:
             raise DecodeError("unsupported protocol version")
         return cls(
-            cipher_suite(reader.u16()),
+            decode_cipher_suite(reader),
             reader.opaque(),
             reader.u64(),
             reader.opaque(),
             reader.opaque(),
             decode_extensions(reader),
         )
+
+
+def decode_cipher_suite(reader: Reader) -> CipherSuite:
+    """A suite of a group; one that is not supported is a DecodeError."""
+    value = reader.u16()
+    if value not in tuple(CipherSuite):
+        raise DecodeError("unsupported cipher suite")
+    return CipherSuite(value)
