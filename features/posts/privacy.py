@@ -40,24 +40,27 @@ def may_see(relationship: Relationship, audience: Audience) -> bool:
     }[audience]
 
 
-def visible_to(viewer: str, *, post: str = "posts", audience: str | None = None) -> str:
-    """A predicate: the viewer may see the post.
+def audiences(author: str, viewer: str) -> str:
+    """An SQL expression: the audiences (text[]) of an author's posts that the viewer belongs to. It depends on no post,
+    so a statement that reads many posts of few authors computes it once an author. `list` is only a maybe."""
+    everything = ", ".join(f"'{audience}'" for audience in Audience)
+    return f"""case
+        when {author} = {viewer} then array[{everything}]
+        when {blocked(author, viewer)} then array[]::text[]
+        else array['{Audience.PUBLIC}', '{Audience.LIST}']
+            || case when {connected(author, viewer)} then array['{Audience.CONNECTIONS}'] end
+            || case when {close_friend(author, viewer)} then array['{Audience.CLOSE_FRIENDS}'] end
+        end"""
 
-    `viewer` is an SQL expression for an account id (``$1``; null: someone who is not signed in); `post` the alias of
-    the posts table; `audience` the alias of a row with the columns audience and list_id to judge instead of the
-    post's own (an earlier version of it). A null list is nobody's, so posts to a deleted list are their author's only.
+
+def visible_to(viewer: str, *, shown: str = "posts", among: str | None = None) -> str:
+    """A predicate on the table ``posts``: the viewer may see the post.
+
+    `viewer` is an SQL expression for an account id (``$1::uuid``; null: somebody who is not signed in). `shown` names
+    the row with the columns audience and list_id to judge, when it is not the post's own (an earlier version of it).
+    `among` is a column that holds `audiences` of the post's author for this viewer, where they are computed already.
+    A null list is nobody's: posts to a deleted list are their author's only.
     """
-    author, shown = f"{post}.author_id", audience or post
-    return f"""(
-        {author} = {viewer}
-        or (
-            not {blocked(author, viewer)}
-            and case {shown}.audience
-                when '{Audience.PUBLIC}' then true
-                when '{Audience.CONNECTIONS}' then {connected(author, viewer)}
-                when '{Audience.CLOSE_FRIENDS}' then {close_friend(author, viewer)}
-                when '{Audience.LIST}' then {in_list(f"{shown}.list_id", viewer)}
-                else false
-            end
-        )
-    )"""
+    author = "posts.author_id"
+    return f"""({shown}.audience = any({among or audiences(author, viewer)})
+        and ({shown}.audience <> '{Audience.LIST}' or {author} = {viewer} or {in_list(f"{shown}.list_id", viewer)}))"""

@@ -128,7 +128,7 @@ from posts cross join lateral (
     select {_CURRENT}, posts.text, posts.entities, posts.audience, posts.list_id,
         coalesce(posts.edited_at, posts.created_at)
 ) as versions
-where posts.id = $1 and {visible_to("$2::uuid")} and {visible_to("$2::uuid", audience="versions")}
+where posts.id = $1 and {visible_to("$2::uuid")} and {visible_to("$2::uuid", shown="versions")}
     and versions.number < $3
 order by versions.number desc limit $4
 """
