@@ -1,18 +1,221 @@
-"""Accounts and device sessions: sign-up, log-in, tokens.
+"""Accounts and device sessions: sign-up, log-in, tokens, the audit log and the keys that verify access tokens."""
 
-POST /auth/sign-up {email, username, name, password} -> 202 {sign_up_id}; the code arrives by mail
-POST /auth/resend {sign_up_id} -> 202
-POST /auth/confirm {sign_up_id, code} -> 201 {access_token, refresh_token, ...}
-POST /auth/log-in {identifier, password} -> 200 tokens
-POST /auth/refresh {refresh_token} -> 200 tokens
-POST /auth/log-out -> 204
-GET /auth/sessions, DELETE /auth/sessions/{session_id}, POST /auth/sessions/revoke-others
-GET /auth/audit
-GET /.well-known/jwks.json
-"""
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Header, status
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 
-from api.transaction import TransactionRoute
+from api.deps import Now, PageDep, ServicesDep, SignedIn, Uow, limit_credentials
+from api.models import PageModel, RequestModel, render_page
+from api.transaction import TransactionRoute, UnrepeatableRoute
+from features.auth.devices import device_name
+from features.auth.model import AuditEntry, AuditKind, Session, Tokens
 
 router = APIRouter(tags=["auth"], route_class=TransactionRoute)
+secret_router = APIRouter(tags=["auth"], route_class=UnrepeatableRoute)
+"""Routes that answer with tokens."""
+
+_ID = "0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"
+_SECRETS = [Depends(limit_credentials)]
+
+
+def get_device(user_agent: Annotated[str | None, Header(include_in_schema=False)] = None) -> str:
+    return device_name(user_agent)
+
+
+Device = Annotated[str, Depends(get_device)]
+
+
+class SignUpRequest(RequestModel):
+    email: str = Field(max_length=254, description="Where the code is sent.", examples=["ada@example.com"])
+    username: str = Field(
+        max_length=64,
+        description="3 to 30 letters, digits, underscores and inner dots; unique in any spelling.",
+        examples=["ada"],
+    )
+    name: str = Field(max_length=200, description="The name others see.", examples=["Ada Lovelace"])
+    password: str = Field(max_length=1000, description="Hard to guess.", examples=["correct horse battery staple"])
+
+
+class SignUpModel(BaseModel):
+    sign_up_id: UUID = Field(description="Names this sign-up in `confirm` and `resend`.", examples=[_ID])
+
+
+class ResendRequest(RequestModel):
+    sign_up_id: UUID = Field(description="From `sign-up`.", examples=[_ID])
+
+
+class ConfirmRequest(RequestModel):
+    sign_up_id: UUID = Field(description="From `sign-up`.", examples=[_ID])
+    code: str = Field(pattern="^[0-9]{6}$", description="The six digits from the mail.", examples=["314159"])
+
+
+class LogInRequest(RequestModel):
+    identifier: str = Field(max_length=254, description="E-mail address or username.", examples=["ada"])
+    password: str = Field(
+        max_length=1000, description="The account's password.", examples=["correct horse battery staple"]
+    )
+
+
+class RefreshRequest(RequestModel):
+    refresh_token: str = Field(
+        max_length=100,
+        description="The latest one of this session; it works once.",
+        examples=["rX3Vq0m0Yt2m1nq0l3kQb1W2cTn5sPz8wHfJd7uKeRs"],
+    )
+
+
+class TokensModel(BaseModel):
+    """What a device needs from now on. Keep the refresh token secret, and never use one twice."""
+
+    account_id: UUID = Field(examples=[_ID])
+    session_id: UUID = Field(examples=[_ID])
+    token_type: str = Field(default="Bearer", examples=["Bearer"])
+    access_token: str = Field(description="Goes into the Authorization header.", examples=["eyJhbGciOiJFZERTQSJ9..."])
+    expires_in: int = Field(description="Seconds until the access token expires.", examples=[900])
+    refresh_token: str = Field(examples=["rX3Vq0m0Yt2m1nq0l3kQb1W2cTn5sPz8wHfJd7uKeRs"])
+    refresh_token_expires_at: datetime
+
+
+class SessionModel(BaseModel):
+    id: UUID = Field(examples=[_ID])
+    device: str = Field(description="Named after its User-Agent.", examples=["Firefox on Linux"])
+    created_at: datetime
+    last_used_at: datetime = Field(description="When it last logged in or refreshed its tokens.")
+    current: bool = Field(description="Whether it is the session that asks.")
+
+
+class RevokedModel(BaseModel):
+    revoked: int = Field(description="How many sessions were ended.", examples=[2])
+
+
+class AuditEntryModel(BaseModel):
+    id: UUID = Field(examples=[_ID])
+    kind: AuditKind = Field(examples=["logged_in"])
+    session_id: UUID | None = Field(description="The session it is about.", examples=[_ID])
+    device: str = Field(description="The device that did it.", examples=["Firefox on Linux"])
+    happened_at: datetime
+
+
+class KeySetModel(BaseModel):
+    """A JSON Web Key Set (RFC 7517) of Ed25519 keys (RFC 8037)."""
+
+    keys: list[dict[str, str]] = Field(
+        examples=[[{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]]
+    )
+
+
+def _render_tokens(tokens: Tokens) -> TokensModel:
+    return TokensModel(
+        account_id=tokens.account_id,
+        session_id=tokens.session_id,
+        access_token=tokens.access_token,
+        expires_in=int(tokens.access_token_lifetime.total_seconds()),
+        refresh_token=tokens.refresh_token,
+        refresh_token_expires_at=tokens.refresh_token_expires_at,
+    )
+
+
+@router.post("/auth/sign-up", status_code=status.HTTP_202_ACCEPTED, dependencies=_SECRETS)
+async def sign_up(body: SignUpRequest, services: ServicesDep, uow: Uow, now: Now) -> SignUpModel:
+    """Ask for an account. A code goes to the address; the account exists once the code has come back. The answer does
+    not tell whether the address has an account already: then its owner gets a mail that says so."""
+    sign_up_id = await services.auth.sign_up(
+        uow, email=body.email, username=body.username, name=body.name, password=body.password, now=now
+    )
+    return SignUpModel(sign_up_id=sign_up_id)
+
+
+@router.post("/auth/resend", status_code=status.HTTP_202_ACCEPTED, dependencies=_SECRETS)
+async def resend(body: ResendRequest, services: ServicesDep, uow: Uow, now: Now) -> SignUpModel:
+    """Ask for another code; the one before stops working when it arrives."""
+    await services.auth.resend(uow, body.sign_up_id, now)
+    return SignUpModel(sign_up_id=body.sign_up_id)
+
+
+@secret_router.post("/auth/confirm", status_code=status.HTTP_201_CREATED, dependencies=_SECRETS)
+async def confirm(body: ConfirmRequest, services: ServicesDep, uow: Uow, now: Now, device: Device) -> TokensModel:
+    """Bring the code back: makes the account and logs this device in."""
+    return _render_tokens(await services.auth.confirm(uow, body.sign_up_id, body.code, device, now))
+
+
+@secret_router.post("/auth/log-in", dependencies=_SECRETS)
+async def log_in(body: LogInRequest, services: ServicesDep, uow: Uow, now: Now, device: Device) -> TokensModel:
+    """Begin a session on this device."""
+    tokens = await services.auth.log_in(uow, identifier=body.identifier, password=body.password, device=device, now=now)
+    return _render_tokens(tokens)
+
+
+@secret_router.post("/auth/refresh", dependencies=_SECRETS)
+async def refresh(body: RefreshRequest, services: ServicesDep, uow: Uow, now: Now, device: Device) -> TokensModel:
+    """Exchange a refresh token for new tokens. If the answer gets lost, try again with the same one within 30 seconds;
+    in every other case a refresh token that comes twice ends the session."""
+    return _render_tokens(await services.auth.refresh(uow, body.refresh_token, device, now))
+
+
+@router.post("/auth/log-out", status_code=status.HTTP_204_NO_CONTENT)
+async def log_out(identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, device: Device) -> None:
+    """End this session, at once and on every server."""
+    await services.auth.log_out(uow, identity, device, now)
+
+
+@router.get("/auth/sessions")
+async def list_sessions(
+    identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, page: PageDep
+) -> PageModel[SessionModel]:
+    """The devices that are logged in, the newest session first."""
+
+    def render(session: Session) -> SessionModel:
+        return SessionModel(
+            id=session.id,
+            device=session.device,
+            created_at=session.created_at,
+            last_used_at=session.last_used_at,
+            current=session.id == identity.session_id,
+        )
+
+    return render_page(await services.auth.sessions(uow, identity.account_id, page, now), render)
+
+
+@router.delete("/auth/sessions/{session_id}", status_code=status.HTTP_204_NO_CONTENT)
+async def revoke_session(
+    session_id: UUID, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, device: Device
+) -> None:
+    """End the session of one device, at once and on every server."""
+    await services.auth.revoke(uow, identity, session_id, device, now)
+
+
+@router.post("/auth/sessions/revoke-others")
+async def revoke_other_sessions(
+    identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, device: Device
+) -> RevokedModel:
+    """End all sessions but this one."""
+    return RevokedModel(revoked=await services.auth.revoke_others(uow, identity, device, now))
+
+
+@router.get("/auth/audit")
+async def audit(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[AuditEntryModel]:
+    """What happened around the account, newest first. Entries are never changed."""
+
+    def render(entry: AuditEntry) -> AuditEntryModel:
+        return AuditEntryModel(
+            id=entry.id,
+            kind=entry.kind,
+            session_id=entry.session_id,
+            device=entry.device,
+            happened_at=entry.happened_at,
+        )
+
+    return render_page(await services.auth.audit(uow, identity.account_id, page), render)
+
+
+@router.get("/.well-known/jwks.json", response_model=KeySetModel)
+async def key_set(services: ServicesDep) -> Any:
+    """The public keys that verify access tokens. A token under an unknown `kid` means: fetch this again."""
+    return JSONResponse(services.auth.key_set(), headers={"Cache-Control": "public, max-age=300"})
+
+
+router.include_router(secret_router)

@@ -6,6 +6,7 @@ Rotation is a new file; a running replica notices because the folder's modificat
 
 import os
 import secrets
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 _KID_FORMAT = "%Y%m%dT%H%M%S%fZ"
+_TRUSTED_AFTER_NS = 1_000_000_000
 
 
 class NoSigningKey(Exception):
@@ -48,9 +50,7 @@ def rotate(directory: Path, now: datetime, *, keep: timedelta) -> tuple[str, lis
     old = sorted(path.stem for path in directory.glob("*.pem"))
     kid = generate_key(directory, now)
     oldest_kept = (now - keep).astimezone(UTC).strftime(_KID_FORMAT)
-    removed = [
-        stem for stem, successor in zip(old, [*old[1:], kid], strict=True) if successor < oldest_kept
-    ]
+    removed = [stem for stem, successor in zip(old, [*old[1:], kid], strict=True) if successor < oldest_kept]
     for stem in removed:
         (directory / f"{stem}.pem").unlink(missing_ok=True)
     return kid, removed
@@ -94,7 +94,10 @@ class SigningKeys:
             modified_ns = -2
         if modified_ns != self._modified_ns:
             self._load()
-            self._modified_ns = modified_ns
+            # File systems count time in ticks of some milliseconds: a folder changed just now may change again
+            # without its time moving, so it is only trusted to be unchanged once that time has passed.
+            if time.time_ns() - modified_ns > _TRUSTED_AFTER_NS:
+                self._modified_ns = modified_ns
 
     def _load(self) -> None:
         found = {path.stem: path for path in self._directory.glob("*.pem")}

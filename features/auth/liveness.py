@@ -1,0 +1,51 @@
+"""Which device sessions live, remembered in Redis so that a request need not ask Postgres (docs/decisions/
+session-revocation.md).
+
+Key ``{brand}:session:{id}``: ``1`` live, ``0`` ended, absent: ask Postgres. ``1`` is only ever written where nothing
+stands, so it cannot overwrite a ``0``.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from uuid import UUID
+
+from cluster.redis import Redis, RedisError
+
+LIVE, ENDED = b"1", b"0"
+
+_LIVE_FOR_S = 300
+_ANNOUNCED_FOR_S = 60
+"""Longer than any transaction may take; if it rolls back, the session comes back to life after this."""
+
+
+class SessionLiveness:
+    """The marks of one brand. An ended session stays marked for longer than any access token lives."""
+
+    def __init__(self, redis: Redis, brand: str, access_token_lifetime: timedelta) -> None:
+        self._redis = redis
+        self._brand = brand
+        self._ended_for_s = int(access_token_lifetime.total_seconds()) + _LIVE_FOR_S
+
+    def key(self, session_id: UUID) -> str:
+        return f"{self._brand}:session:{session_id}"
+
+    async def remember_live(self, session_id: UUID) -> None:
+        """Note what Postgres just said. Redis being down only means that Postgres is asked again."""
+        with suppress(RedisError):
+            await self._redis.set(self.key(session_id), LIVE, ex=_LIVE_FOR_S, nx=True)
+
+    async def announce_end(self, session_ids: Sequence[UUID]) -> None:
+        """Before the commit: from now on nobody can note these sessions as live."""
+        with suppress(RedisError):
+            await self._mark(session_ids, _ANNOUNCED_FOR_S)
+
+    async def mark_ended(self, session_ids: Sequence[UUID]) -> None:
+        """After the commit. Raises RedisError; the consumer of the same event repeats it until it works."""
+        await self._mark(session_ids, self._ended_for_s)
+
+    async def _mark(self, session_ids: Sequence[UUID], seconds: int) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        for session_id in session_ids:
+            pipeline.set(self.key(session_id), ENDED, ex=seconds)
+        await pipeline.execute()

@@ -1,0 +1,108 @@
+"""Passwords: what is accepted (NIST SP 800-63B, section 5.1.1.2) and how it is hashed (Argon2id, RFC 9106).
+
+Hashing is slow on purpose, so it runs on threads (argon2 releases the interpreter lock), a few at once, behind a
+bounded queue. The queue stands before the first SQL statement: whoever waits holds no database connection.
+"""
+
+import asyncio
+import unicodedata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from features.auth.policy import AuthPolicy
+from features.errors import Invalid, LimitReached
+
+COMMON = frozenset(
+    """
+    0123456789 0987654321 1111111111 1122334455 123123123123 1234512345 123454321 1234567890 12345678910 123456789a
+    1234567891 1234qwerasdf 1q2w3e4r5t 1q2w3e4r5t6y 1qaz2wsx3edc 6543210987 9876543210 aaaaaaaaaa abcd123456
+    abcdefghij administrator asdfasdfasdf asdfghjkl1 asdfghjkl; basketball changeme123 charlie123 computer123
+    dragon1234 football123 iloveyou12 iloveyou123 letmein123 letmein1234 liverpool1 manchester master1234 michael123
+    minecraft1 monkey1234 passw0rd123 password01 password10 password11 password12 password123 password1234
+    password12345 password123456 passwordpassword princess123 q1w2e3r4t5 q1w2e3r4t5y6 qazwsxedcrfv qwer123456
+    qwerty1234 qwerty12345 qwerty123456 qwertyqwerty qwertyuiop qwertyuiop1 qwertyuiop123 starwars123 sunshine123
+    superman123 trustno1234 unbelievable welcome123 welcome1234 zaq12wsxcde3 zxcvbnm123 zxcvbnm1234
+    """.split()  # noqa: SIM905 - a list of lines would be longer and read worse
+)
+"""Passwords of ten characters and more that lead every published list of leaked ones, in lower case."""
+
+
+def normalise_password(password: str) -> str:
+    """The same password typed on another keyboard: NFKC, as NIST asks before hashing."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def check_password(password: str, policy: AuthPolicy, *personal: str) -> None:
+    """Raise Invalid unless the password may be chosen. `personal` are texts an attacker tries first: the username,
+    the e-mail address."""
+    password = normalise_password(password)
+    if len(password) < policy.password_min_length:
+        raise Invalid(
+            "password_too_short",
+            f"A password has at least {policy.password_min_length} characters.",
+            field="password",
+        )
+    if len(password) > policy.password_max_length:
+        raise Invalid(
+            "password_too_long",
+            f"A password has at most {policy.password_max_length} characters.",
+            field="password",
+        )
+    folded = password.casefold()
+    if folded in COMMON or len(set(folded)) < 4 or folded in {text.casefold() for text in personal}:
+        raise Invalid("password_too_common", "This password is easy to guess; choose another.", field="password")
+
+
+class Hasher:
+    """Hashes and verifies while its holder has a slot of `PasswordHashing`."""
+
+    def __init__(self, policy: AuthPolicy) -> None:
+        self._argon2 = PasswordHasher(time_cost=policy.hash_passes, memory_cost=policy.hash_memory_kib, parallelism=1)
+        self._nobody = self._argon2.hash("nobody's")
+
+    async def hash(self, password: str) -> str:
+        """The PHC string of a fresh salt and the password."""
+        return await asyncio.to_thread(self._argon2.hash, normalise_password(password))
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether the password has that hash. None stands for nobody's hash: the same work, and always False."""
+        matches = await asyncio.to_thread(self._verify, stored or self._nobody, normalise_password(password))
+        return matches and stored is not None
+
+    def is_outdated(self, stored: str) -> bool:
+        """Whether the policy now asks for other costs than this hash was made with."""
+        return self._argon2.check_needs_rehash(stored)
+
+    def _verify(self, stored: str, password: str) -> bool:
+        try:
+            return self._argon2.verify(stored, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+class PasswordHashing:
+    """The slots for hashing in one process."""
+
+    def __init__(self, policy: AuthPolicy) -> None:
+        self._hasher = Hasher(policy)
+        self._slots = asyncio.Semaphore(policy.hashes_at_once)
+        self._most_waiting = policy.hashes_waiting
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[Hasher]:
+        """Wait for a slot and hold it. Raises LimitReached when too many wait already. Not reentrant."""
+        if self._slots.locked() and self._waiting >= self._most_waiting:
+            raise LimitReached("busy", "Too many people are signing in at this moment.", retry_after_s=1)
+        self._waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield self._hasher
+        finally:
+            self._slots.release()

@@ -1,0 +1,118 @@
+"""SQL for device sessions and their refresh tokens."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Record
+
+from cluster.postgres import UnitOfWork
+from features.auth.model import RefreshToken, Session
+from features.paging import PageRequest
+
+_COLUMNS = "id, account_id, device, created_at, last_used_at, expires_at, ended_at"
+
+_INSERT = """
+insert into auth_sessions (id, account_id, device, created_at, last_used_at, expires_at) values ($1, $2, $3, $4, $4, $5)
+"""
+_SWEEP = "delete from auth_sessions where account_id = $1 and (expires_at <= $2 or ended_at <= $3)"
+_IS_LIVE = """
+select exists (select from auth_sessions
+               where id = $1 and account_id = $2 and ended_at is null and expires_at > $3)
+"""
+_LIST = f"""
+select {_COLUMNS} from auth_sessions
+where account_id = $1 and ended_at is null and expires_at > $2
+    and ($3::timestamptz is null or (created_at, id) < ($3, $4::uuid))
+order by created_at desc, id desc limit $5
+"""
+_END_ONE = """
+update auth_sessions set ended_at = $3 where id = $1 and account_id = $2 and ended_at is null and expires_at > $3
+returning id
+"""
+_END_OTHERS = """
+update auth_sessions set ended_at = $3 where account_id = $1 and id <> $2 and ended_at is null and expires_at > $3
+returning id
+"""
+_LOCK_BY_TOKEN = f"""
+select {_COLUMNS} from auth_sessions
+where id = (select session_id from auth_refresh_tokens where hash = $1) for update
+"""
+_TOUCH = "update auth_sessions set last_used_at = $2, expires_at = $3 where id = $1"
+
+_FIND = """
+select t.hash, t.session_id, t.used_at, t.successor, coalesce(s.used_at is not null, false) as successor_used
+from auth_refresh_tokens t left join auth_refresh_tokens s on s.hash = t.successor
+where t.hash = $1
+"""
+_ISSUE = "insert into auth_refresh_tokens (hash, session_id, expires_at) values ($1, $2, $3)"
+_SPEND = """
+update auth_refresh_tokens set used_at = coalesce(used_at, $2), successor = $3 where hash = $1
+"""
+_FORGET_EXPIRED = "delete from auth_refresh_tokens where session_id = $1 and expires_at <= $2"
+
+
+async def insert_session(
+    uow: UnitOfWork, id: UUID, account_id: UUID, device: str, now: datetime, expires_at: datetime
+) -> None:
+    await uow.execute(_INSERT, id, account_id, device, now, expires_at)
+
+
+async def sweep_sessions(uow: UnitOfWork, account_id: UUID, now: datetime, ended_before: datetime) -> None:
+    """Remove the account's sessions that are long over."""
+    await uow.execute(_SWEEP, account_id, now, ended_before)
+
+
+async def is_live(uow: UnitOfWork, id: UUID, account_id: UUID, now: datetime) -> bool:
+    return bool(await uow.fetchval(_IS_LIVE, id, account_id, now))
+
+
+async def list_sessions(uow: UnitOfWork, account_id: UUID, now: datetime, page: PageRequest) -> list[Session]:
+    """Live sessions, newest first, one more than the page holds."""
+    at, id = (page.cursor.at, page.cursor.id) if page.cursor else (None, None)
+    rows = await uow.fetch(_LIST, account_id, now, at, id, page.limit + 1)
+    return [_session(row) for row in rows]
+
+
+async def end_session(uow: UnitOfWork, id: UUID, account_id: UUID, now: datetime) -> bool:
+    """False if the account has no such live session."""
+    return await uow.fetchval(_END_ONE, id, account_id, now) is not None
+
+
+async def end_other_sessions(uow: UnitOfWork, account_id: UUID, but: UUID, now: datetime) -> Sequence[UUID]:
+    """End all live sessions of the account except one; returns which."""
+    return [row["id"] for row in await uow.fetch(_END_OTHERS, account_id, but, now)]
+
+
+async def lock_session_of_token(uow: UnitOfWork, token_hash: bytes) -> Session | None:
+    """The session whose family the token belongs to, held until the transaction ends."""
+    row = await uow.fetchrow(_LOCK_BY_TOKEN, token_hash)
+    return _session(row) if row else None
+
+
+async def touch_session(uow: UnitOfWork, id: UUID, now: datetime, expires_at: datetime) -> None:
+    await uow.execute(_TOUCH, id, now, expires_at)
+
+
+async def find_token(uow: UnitOfWork, token_hash: bytes) -> RefreshToken | None:
+    """The token; read it after its session was locked, else its successor may be out of date."""
+    row = await uow.fetchrow(_FIND, token_hash)
+    return RefreshToken(**row) if row else None
+
+
+async def insert_token(uow: UnitOfWork, token_hash: bytes, session_id: UUID, expires_at: datetime) -> None:
+    await uow.execute(_ISSUE, token_hash, session_id, expires_at)
+
+
+async def spend_token(uow: UnitOfWork, token_hash: bytes, now: datetime, successor: bytes | None) -> None:
+    """Note that the token was exchanged for `successor` (None: withdrawn). The first use stays the time of use."""
+    await uow.execute(_SPEND, token_hash, now, successor)
+
+
+async def sweep_tokens(uow: UnitOfWork, session_id: UUID, now: datetime) -> None:
+    """Forget tokens so old that they would be refused anyhow."""
+    await uow.execute(_FORGET_EXPIRED, session_id, now)
+
+
+def _session(row: Record) -> Session:
+    return Session(**row)

@@ -1,0 +1,196 @@
+"""SQL for accounts, sign-ups, failed log-ins and the audit log."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from asyncpg import Record
+
+from cluster.ids import new_id
+from cluster.postgres import UnitOfWork
+from features.auth.model import Account, AuditEntry, AuditKind, SignUp
+from features.auth.policy import AuthPolicy
+from features.paging import PageRequest
+
+_SWEPT = 100
+"""Rows that a write clears away behind it at most, so that tables need no cleaner."""
+
+_INSERT_SIGN_UP = """
+insert into auth_sign_ups (id, email, username, name, password_hash, created_at, requested_at)
+values ($1, $2, $3, $4, $5, $6, $6)
+"""
+_SWEEP_SIGN_UPS = f"""
+delete from auth_sign_ups where id in
+    (select id from auth_sign_ups where created_at < $1 order by created_at limit {_SWEPT} for update skip locked)
+"""
+_COUNT_SIGN_UPS = "select count(*) from auth_sign_ups where lower(email) = lower($1) and created_at > $2"
+_LOCK_SIGN_UP = """
+select id, email, username, name, password_hash, created_at, requested_at, codes, code_hash, code_expires_at, attempts
+from auth_sign_ups where id = $1 and created_at > $2 for update
+"""
+_LATEST_SIGN_UP_HASH = """
+select password_hash from auth_sign_ups where lower(email) = lower($1) and created_at > $2
+order by created_at desc limit 1
+"""
+_NOTE_CODE_REQUEST = "update auth_sign_ups set requested_at = $2, codes = codes + 1 where id = $1"
+_SET_CODE = "update auth_sign_ups set code_hash = $2, code_expires_at = $3, attempts = 0 where id = $1"
+_NOTE_WRONG_CODE = "update auth_sign_ups set attempts = attempts + 1 where id = $1"
+_DELETE_SIGN_UPS = "delete from auth_sign_ups where lower(email) = lower($1)"
+
+_INSERT_ACCOUNT = """
+insert into accounts (id, email, password_hash, created_at) values ($1, $2, $3, $4)
+on conflict do nothing returning id
+"""
+_EMAIL_HAS_ACCOUNT = "select exists (select from accounts where lower(email) = lower($1))"
+_ACCOUNT_BY_EMAIL = "select id, password_hash from accounts where lower(email) = lower($1)"
+_ACCOUNT_BY_ID = "select id, password_hash from accounts where id = $1"
+_REHASH = "update accounts set password_hash = $2 where id = $1"
+
+_LOCKED_UNTIL = "select locked_until from auth_log_in_failures where subject = $1 and locked_until > $2"
+_COUNT_FAILURE = """
+insert into auth_log_in_failures as f (subject, failures, window_started_at) values ($1, 1, $2)
+on conflict (subject) do update set
+    failures = case when f.window_started_at <= $3 or f.locked_until <= $2 then 1 else f.failures + 1 end,
+    window_started_at =
+        case when f.window_started_at <= $3 or f.locked_until <= $2 then $2 else f.window_started_at end,
+    locked_until = case when f.window_started_at > $3 and f.locked_until is null and f.failures + 1 >= $4 then $5
+                        when f.locked_until > $2 then f.locked_until end
+returning locked_until
+"""
+_SWEEP_FAILURES = f"""
+delete from auth_log_in_failures where subject in
+    (select subject from auth_log_in_failures where window_started_at < $1
+     order by window_started_at limit {_SWEPT} for update skip locked)
+"""
+_FORGET_FAILURES = "delete from auth_log_in_failures where subject = $1"
+
+# One statement whether there is such an account or not: nobody can time the difference.
+_INSERT_AUDIT = """
+insert into auth_audit (id, account_id, kind, session_id, device, happened_at)
+select $1, $2, $3, $4, $5, $6 where $2::uuid is not null
+"""
+_INSERT_AUDITS = """
+insert into auth_audit (id, account_id, kind, session_id, device, happened_at)
+select id, $2, $3, session_id, $5, $6 from unnest($1::uuid[], $4::uuid[]) as t (id, session_id)
+"""
+_LIST_AUDIT = """
+select id, kind, session_id, device, happened_at from auth_audit
+where account_id = $1 and ($2::timestamptz is null or (happened_at, id) < ($2, $3::uuid))
+order by happened_at desc, id desc limit $4
+"""
+
+
+async def insert_sign_up(
+    uow: UnitOfWork, id: UUID, email: str, username: str, name: str, password_hash: str, now: datetime
+) -> None:
+    await uow.execute(_INSERT_SIGN_UP, id, email, username, name, password_hash, now)
+
+
+async def sweep_sign_ups(uow: UnitOfWork, created_before: datetime) -> None:
+    """Remove abandoned ones."""
+    await uow.execute(_SWEEP_SIGN_UPS, created_before)
+
+
+async def count_sign_ups(uow: UnitOfWork, email: str, since: datetime) -> int:
+    return int(await uow.fetchval(_COUNT_SIGN_UPS, email, since))
+
+
+async def lock_sign_up(uow: UnitOfWork, id: UUID, created_after: datetime) -> SignUp | None:
+    """The sign-up, held until the transaction ends."""
+    row = await uow.fetchrow(_LOCK_SIGN_UP, id, created_after)
+    return SignUp(**row) if row else None
+
+
+async def latest_sign_up_hash(uow: UnitOfWork, email: str, created_after: datetime) -> str | None:
+    """The password hash of the latest sign-up with this address."""
+    found: str | None = await uow.fetchval(_LATEST_SIGN_UP_HASH, email, created_after)
+    return found
+
+
+async def note_code_request(uow: UnitOfWork, id: UUID, now: datetime) -> None:
+    await uow.execute(_NOTE_CODE_REQUEST, id, now)
+
+
+async def set_code(uow: UnitOfWork, id: UUID, code_hash: bytes, expires_at: datetime) -> None:
+    """Replace the code; attempts start again."""
+    await uow.execute(_SET_CODE, id, code_hash, expires_at)
+
+
+async def note_wrong_code(uow: UnitOfWork, id: UUID) -> None:
+    await uow.execute(_NOTE_WRONG_CODE, id)
+
+
+async def delete_sign_ups(uow: UnitOfWork, email: str) -> None:
+    """All sign-ups with this address: it has an account now."""
+    await uow.execute(_DELETE_SIGN_UPS, email)
+
+
+async def insert_account(uow: UnitOfWork, id: UUID, email: str, password_hash: str, now: datetime) -> bool:
+    """False if the address has an account already."""
+    return await uow.fetchval(_INSERT_ACCOUNT, id, email, password_hash, now) is not None
+
+
+async def email_has_account(uow: UnitOfWork, email: str) -> bool:
+    return bool(await uow.fetchval(_EMAIL_HAS_ACCOUNT, email))
+
+
+async def account_by_email(uow: UnitOfWork, email: str) -> Account | None:
+    row = await uow.fetchrow(_ACCOUNT_BY_EMAIL, email)
+    return Account(**row) if row else None
+
+
+async def account_by_id(uow: UnitOfWork, id: UUID | None) -> Account | None:
+    row = await uow.fetchrow(_ACCOUNT_BY_ID, id)
+    return Account(**row) if row else None
+
+
+async def set_password_hash(uow: UnitOfWork, account_id: UUID, password_hash: str) -> None:
+    await uow.execute(_REHASH, account_id, password_hash)
+
+
+async def locked_until(uow: UnitOfWork, subject: bytes, now: datetime) -> datetime | None:
+    """Until when this identifier is locked out, if it is."""
+    until: datetime | None = await uow.fetchval(_LOCKED_UNTIL, subject, now)
+    return until
+
+
+async def count_failure(uow: UnitOfWork, subject: bytes, now: datetime, policy: AuthPolicy) -> bool:
+    """Count a failed log-in; True if the identifier is locked out from now on."""
+    window = now - policy.log_in_failure_window
+    until = await uow.fetchval(_COUNT_FAILURE, subject, now, window, policy.log_in_failures, now + policy.lock_out)
+    await uow.execute(_SWEEP_FAILURES, window - policy.lock_out - timedelta(hours=1))
+    return until is not None
+
+
+async def forget_failures(uow: UnitOfWork, subject: bytes) -> None:
+    await uow.execute(_FORGET_FAILURES, subject)
+
+
+async def insert_audit(
+    uow: UnitOfWork,
+    account_id: UUID | None,
+    kind: AuditKind,
+    session_id: UUID | None,
+    device: str,
+    now: datetime,
+) -> None:
+    """Append an entry; for no account, do as much and write nothing."""
+    await uow.execute(_INSERT_AUDIT, new_id(now), account_id, kind, session_id, device, now)
+
+
+async def insert_audits(
+    uow: UnitOfWork, account_id: UUID, kind: AuditKind, session_ids: Sequence[UUID], device: str, now: datetime
+) -> None:
+    """Append one entry per session."""
+    ids = [new_id(now) for _ in session_ids]
+    await uow.execute(_INSERT_AUDITS, ids, account_id, kind, list(session_ids), device, now)
+
+
+async def list_audit(uow: UnitOfWork, account_id: UUID, page: PageRequest) -> list[AuditEntry]:
+    """Newest first, one more than the page holds."""
+    at, id = (page.cursor.at, page.cursor.id) if page.cursor else (None, None)
+    return [_audit_entry(row) for row in await uow.fetch(_LIST_AUDIT, account_id, at, id, page.limit + 1)]
+
+
+def _audit_entry(row: Record) -> AuditEntry:
+    return AuditEntry(row["id"], AuditKind(row["kind"]), row["session_id"], row["device"], row["happened_at"])
