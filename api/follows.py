@@ -1,5 +1,59 @@
-from fastapi import APIRouter
+"""Follows over HTTP."""
 
+from datetime import datetime
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from api.deps import Now, PageDep, ServicesDep, SignedIn, Uow
+from api.models import PageModel, render_page
+from api.profiles import PersonModel, Username, render_person
 from api.transaction import TransactionRoute
+from features.follows.model import Follow
 
 router = APIRouter(tags=["follows"], route_class=TransactionRoute)
+
+
+class FollowModel(BaseModel):
+    person: PersonModel
+    since: datetime = Field(examples=["2026-01-02T03:04:05Z"])
+
+
+@router.put("/follows/{username}", status_code=204)
+async def follow(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
+    """Follow somebody, at once."""
+    await services.follows.follow(uow, identity.account_id, username, now)
+
+
+@router.delete("/follows/{username}", status_code=204)
+async def unfollow(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
+    """Follow somebody no longer."""
+    await services.follows.unfollow(uow, identity.account_id, username, now)
+
+
+@router.delete("/followers/{username}", status_code=204)
+async def remove_follower(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
+    """Take a follower away. The follower is not told."""
+    await services.follows.remove_follower(uow, identity.account_id, username, now)
+
+
+@router.get("/profiles/{username}/followers")
+async def followers(
+    username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep
+) -> PageModel[FollowModel]:
+    """Who follows a person, newest first."""
+    found = await services.follows.followers(uow, identity.account_id, username, page)
+    return render_page(found, _render)
+
+
+@router.get("/profiles/{username}/following")
+async def following(
+    username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep
+) -> PageModel[FollowModel]:
+    """Whom a person follows, newest first."""
+    found = await services.follows.following(uow, identity.account_id, username, page)
+    return render_page(found, _render)
+
+
+def _render(follow: Follow) -> FollowModel:
+    return FollowModel(person=render_person(follow.person), since=follow.since)

@@ -1,5 +1,157 @@
-from fastapi import APIRouter
+"""Profiles over HTTP, and how other routers name people."""
 
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+
+from api.deps import MaybeSignedIn, Now, PlatformDep, SignedIn, Uow, account_or_none
+from api.models import RequestModel
+from api.platform import Platform
 from api.transaction import TransactionRoute
+from features.friends.model import Direction
+from features.profiles.model import (
+    MAX_USERNAME_CHARACTERS,
+    MIN_USERNAME_CHARACTERS,
+    USERNAME_CHARACTERS,
+    Person,
+    ProfileView,
+)
 
 router = APIRouter(tags=["profiles"], route_class=TransactionRoute)
+
+Username = Annotated[
+    str,
+    Path(
+        description="A username, in upper or lower case.",
+        min_length=MIN_USERNAME_CHARACTERS,
+        max_length=MAX_USERNAME_CHARACTERS,
+        pattern=f"^{USERNAME_CHARACTERS}+$",
+        examples=["ada"],
+    ),
+]
+
+
+class PersonModel(BaseModel):
+    """Somebody as lists show them."""
+
+    id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
+    username: str = Field(examples=["ada"])
+    name: str = Field(examples=["Ada Lovelace"])
+
+
+def render_person(person: Person) -> PersonModel:
+    return PersonModel(id=person.id, username=person.username, name=person.name)
+
+
+class CountsModel(BaseModel):
+    """How many ties a person has. Ties that the product does not have are null."""
+
+    friends: int | None = Field(examples=[112])
+    followers: int | None = Field(examples=[None])
+    following: int | None = Field(examples=[None])
+
+
+class RelationshipModel(BaseModel):
+    """How the caller stands to the person. Ties that the product does not have are null."""
+
+    friends: bool | None = Field(examples=[False])
+    friend_request: Direction | None = Field(
+        examples=["outgoing"],
+        description="A pending request: `outgoing` the caller has asked, `incoming` the person has.",
+    )
+    following: bool | None = Field(description="The caller follows the person.", examples=[None])
+    followed_by: bool | None = Field(description="The person follows the caller.", examples=[None])
+    muted: bool = Field(examples=[False])
+    close_friend: bool = Field(description="The caller counts the person among the close friends.", examples=[False])
+
+
+class ProfileModel(BaseModel):
+    """A profile. `relationship` is null without an access token and for one's own profile."""
+
+    id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
+    username: str = Field(examples=["ada"])
+    name: str = Field(examples=["Ada Lovelace"])
+    bio: str = Field(examples=["Poetical science."])
+    pronouns: str = Field(examples=["she/her"])
+    links: list[str] = Field(examples=[["https://example.org/ada"]])
+    joined_at: datetime = Field(examples=["2026-01-02T03:04:05Z"])
+    counts: CountsModel
+    relationship: RelationshipModel | None
+
+
+class ProfileChange(RequestModel):
+    """What is absent or null stays as it is; an empty text or list clears."""
+
+    name: str | None = Field(default=None, description="Up to 50 characters.", examples=["Ada Lovelace"])
+    bio: str | None = Field(
+        default=None, description="Up to 500 characters, may have several lines.", examples=["Poetical science."]
+    )
+    pronouns: str | None = Field(default=None, description="Up to 40 characters.", examples=["she/her"])
+    links: list[str] | None = Field(
+        default=None, description="Up to 5 web addresses.", examples=[["https://example.org/ada"]]
+    )
+
+
+@router.get("/profiles/me")
+async def me(identity: SignedIn, platform: PlatformDep, uow: Uow) -> ProfileModel:
+    """The caller's own profile."""
+    return _render(await platform.services.profiles.own(uow, identity.account_id), platform, None)
+
+
+@router.patch("/profiles/me")
+async def change_me(body: ProfileChange, identity: SignedIn, platform: PlatformDep, uow: Uow, now: Now) -> ProfileModel:
+    """Change the caller's own profile."""
+    view = await platform.services.profiles.update(
+        uow,
+        identity.account_id,
+        name=body.name,
+        bio=body.bio,
+        pronouns=body.pronouns,
+        links=body.links,
+        now=now,
+    )
+    return _render(view, platform, None)
+
+
+@router.get("/profiles/{username}")
+async def show(username: Username, identity: MaybeSignedIn, platform: PlatformDep, uow: Uow) -> ProfileModel:
+    """A person's profile, and how the caller stands to the person."""
+    view = await platform.services.profiles.view(uow, account_or_none(identity), username)
+    request = None
+    if identity and view.standing and not view.standing.friends and "friends" in platform.features:
+        person_id = view.profile.account_id
+        request = await platform.services.friends.pending(uow, identity.account_id, person_id)
+    return _render(view, platform, request)
+
+
+def _render(view: ProfileView, platform: Platform, request: Direction | None) -> ProfileModel:
+    friends, follows = "friends" in platform.features, "follows" in platform.features
+    counts, standing = view.counts, view.standing
+    relationship = None
+    if standing is not None:
+        relationship = RelationshipModel(
+            friends=standing.friends if friends else None,
+            friend_request=request,
+            following=standing.followed_by_me if follows else None,
+            followed_by=standing.follows_me if follows else None,
+            muted=standing.muted,
+            close_friend=standing.close_friend,
+        )
+    return ProfileModel(
+        id=view.profile.account_id,
+        username=view.profile.username,
+        name=view.profile.name,
+        bio=view.profile.bio,
+        pronouns=view.profile.pronouns,
+        links=list(view.profile.links),
+        joined_at=view.profile.created_at,
+        counts=CountsModel(
+            friends=counts.audience if friends else None,
+            followers=counts.audience if follows else None,
+            following=counts.following if follows else None,
+        ),
+        relationship=relationship,
+    )

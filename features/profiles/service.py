@@ -1,9 +1,122 @@
+"""Decisions about profiles. Every username that a client names is resolved here, so that a block holds everywhere."""
+
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from cluster.event_log import Event
+from cluster.postgres import UnitOfWork
+from features.errors import Conflict, Invalid
+from features.profiles import store
+from features.profiles.model import Person, Profile, ProfileView, canonical_username
 from features.profiles.policy import ProfilePolicy
+from features.relationships.model import no_such_person
 from features.relationships.service import RelationshipService
+from features.text import clean_line, clean_paragraphs
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileService:
     policy: ProfilePolicy
     relationships: RelationshipService
+
+    async def create(self, uow: UnitOfWork, account_id: UUID, username: str, name: str, now: datetime) -> Profile:
+        """The profile of a new account. Raises Invalid(username, name), Conflict for a username in use."""
+        username = canonical_username(username, reserved=self.policy.reserved_usernames)
+        name = clean_line(name, field="name", max_characters=self.policy.max_name_characters)
+        if not await store.insert(uow, account_id, username, name, now):
+            raise Conflict("username_taken", "This username is taken.", field="username")
+        await self.relationships.enrol(uow, account_id)
+        payload = {"account_id": str(account_id), "username": username}
+        uow.publish(Event.now("profiles.created", account_id, payload, now=now))
+        return Profile(account_id, username, name, "", "", (), now)
+
+    async def resolve(self, uow: UnitOfWork, viewer_id: UUID | None, username: str) -> UUID:
+        """The account behind a username, in any spelling. Raises NotFound when there is none or a block parts it from
+        the viewer, in the same words."""
+        account_id = await store.resolve(uow, viewer_id, username.lower())
+        if account_id is None:
+            raise no_such_person()
+        return account_id
+
+    async def resolve_for_unblock(self, uow: UnitOfWork, viewer_id: UUID, username: str) -> UUID:
+        """As `resolve`, but finds whom the viewer has blocked: only for the requests that set and end that block."""
+        account_id = await store.resolve_even_if_i_blocked(uow, viewer_id, username.lower())
+        if account_id is None:
+            raise no_such_person()
+        return account_id
+
+    async def resolve_many(
+        self, uow: UnitOfWork, viewer_id: UUID | None, usernames: Collection[str]
+    ) -> dict[str, UUID]:
+        """The accounts behind lower-case usernames, without those that `resolve` would not find. One statement."""
+        return await store.resolve_many(uow, viewer_id, usernames) if usernames else {}
+
+    async def people(self, uow: UnitOfWork, account_ids: Collection[UUID]) -> dict[UUID, Person]:
+        """Names to show for accounts that the caller may see; an account deleted meanwhile is missing. One statement."""
+        return await store.people(uow, account_ids) if account_ids else {}
+
+    async def own(self, uow: UnitOfWork, account_id: UUID) -> ProfileView:
+        """One's own profile."""
+        profile = await store.find(uow, account_id)
+        if profile is None:
+            raise no_such_person()
+        _, counts = await self.relationships.standing(uow, None, account_id)
+        return ProfileView(profile, counts, None)
+
+    async def view(self, uow: UnitOfWork, viewer_id: UUID | None, username: str) -> ProfileView:
+        """A profile as the viewer sees it, in two statements. Raises NotFound as `resolve` does."""
+        profile = await store.find_by_username(uow, username.lower())
+        if profile is None:
+            raise no_such_person()
+        standing, counts = await self.relationships.standing(uow, viewer_id, profile.account_id)
+        strangers = viewer_id is None or viewer_id == profile.account_id
+        return ProfileView(profile, counts, None if strangers else standing)
+
+    async def update(
+        self,
+        uow: UnitOfWork,
+        account_id: UUID,
+        *,
+        name: str | None,
+        bio: str | None,
+        pronouns: str | None,
+        links: list[str] | None,
+        now: datetime,
+    ) -> ProfileView:
+        """Change what is not None. Raises Invalid naming the field."""
+        policy = self.policy
+        if name is not None:
+            name = clean_line(name, field="name", max_characters=policy.max_name_characters)
+        if bio is not None:
+            bio = clean_paragraphs(bio, field="bio", max_characters=policy.max_bio_characters)
+        if pronouns is not None:
+            limit = policy.max_pronouns_characters
+            pronouns = clean_line(pronouns, field="pronouns", max_characters=limit, required=False)
+        if links is not None:
+            links = self._clean_links(links)
+        profile = await store.update(uow, account_id, name, bio, pronouns, links, now)
+        if profile is None:
+            raise no_such_person()
+        uow.publish(Event.now("profiles.updated", account_id, {"account_id": str(account_id)}, now=now))
+        _, counts = await self.relationships.standing(uow, None, account_id)
+        return ProfileView(profile, counts, None)
+
+    def _clean_links(self, links: list[str]) -> list[str]:
+        if len(links) > self.policy.max_links:
+            raise Invalid("too_many", f"A profile may have at most {self.policy.max_links} links.", field="links")
+        return [self._clean_link(link) for link in links]
+
+    def _clean_link(self, link: str) -> str:
+        """Only web addresses: a link of another scheme (javascript:) would run in the reader's client."""
+        link = clean_line(link, field="links", max_characters=self.policy.max_link_characters)
+        try:
+            parts = urlsplit(link)
+            host = parts.hostname
+        except ValueError:
+            host = None
+        if not host or parts.scheme not in ("http", "https") or parts.username is not None or " " in link:
+            raise Invalid("bad_link", "A link is a web address (https://...).", field="links")
+        return link

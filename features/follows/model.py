@@ -1,0 +1,14 @@
+"""The data of follows."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from features.profiles.model import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Somebody who follows, or is followed, since when."""
+
+    person: Person
+    since: datetime

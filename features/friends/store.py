@@ -1,0 +1,118 @@
+"""SQL of friend requests."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from cluster.postgres import UnitOfWork
+from features.friends.machine import RequestState
+from features.friends.model import Direction, FriendRequest
+from features.paging import PageRequest
+from features.relationships.visibility import blocked
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+_BEFORE_ALL = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+
+_INSERT = """
+insert into friend_requests (id, sender_id, recipient_id, state, created_at, refused_at)
+values ($1, $2, $3, $4, $5, $6)
+"""
+
+_OPEN_BETWEEN = """
+select * from friend_requests where state in ('waiting', 'refused')
+and ((sender_id = $1 and recipient_id = $2) or (sender_id = $2 and recipient_id = $1))
+"""
+
+_LOAD = """
+select
+    (select count(*) from friend_requests where sender_id = $1 and state in ('waiting', 'refused')) as pending,
+    (select max(refused_at) from friend_requests where sender_id = $1 and recipient_id = $2
+        and refused_at is not null) as refused_at,
+    count(*) as sent, min(created_at) as oldest
+from friend_requests where sender_id = $1 and created_at > $3
+"""
+
+_INCOMING = f"""
+select * from friend_requests where recipient_id = $1 and state = 'waiting' and (created_at, id) < ($2, $3)
+and not {blocked("$1", "sender_id")}
+order by created_at desc, id desc limit $4
+"""
+
+_OUTGOING = f"""
+select * from friend_requests where sender_id = $1 and state in ('waiting', 'refused') and (created_at, id) < ($2, $3)
+and not {blocked("$1", "recipient_id")}
+order by created_at desc, id desc limit $4
+"""
+
+_SEVER = """
+update friend_requests set state = 'severed' where state in ('waiting', 'refused')
+and ((sender_id = $1 and recipient_id = $2) or (sender_id = $2 and recipient_id = $1))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a sender has asked of everybody, and when the recipient last refused."""
+
+    pending: int
+    sent: int
+    oldest: datetime | None
+    refused_at: datetime | None
+
+
+async def insert(uow: UnitOfWork, request: FriendRequest) -> None:
+    await uow.execute(
+        _INSERT,
+        request.id,
+        request.sender_id,
+        request.recipient_id,
+        request.state,
+        request.created_at,
+        request.refused_at,
+    )
+
+
+async def set_state(uow: UnitOfWork, request_id: UUID, state: RequestState, refused_at: datetime | None) -> None:
+    sql = "update friend_requests set state = $2, refused_at = $3 where id = $1"
+    await uow.execute(sql, request_id, state, refused_at)
+
+
+async def find(uow: UnitOfWork, request_id: UUID) -> FriendRequest | None:
+    row = await uow.fetchrow("select * from friend_requests where id = $1", request_id)
+    return _request(row) if row else None
+
+
+async def open_between(uow: UnitOfWork, a: UUID, b: UUID) -> list[FriendRequest]:
+    """At most one request in each direction."""
+    return [_request(row) for row in await uow.fetch(_OPEN_BETWEEN, a, b)]
+
+
+async def load(uow: UnitOfWork, sender_id: UUID, recipient_id: UUID, since: datetime) -> Load:
+    row = await uow.fetchrow(_LOAD, sender_id, recipient_id, since)
+    assert row is not None
+    return Load(row["pending"], row["sent"], row["oldest"], row["refused_at"])
+
+
+async def pending(uow: UnitOfWork, person_id: UUID, direction: Direction, page: PageRequest) -> list[FriendRequest]:
+    """Up to `limit + 1` requests as the person sees them, newest first."""
+    position = (page.cursor.at, page.cursor.id) if page.cursor else _BEFORE_ALL
+    sql = _INCOMING if direction is Direction.INCOMING else _OUTGOING
+    return [_request(row) for row in await uow.fetch(sql, person_id, *position, page.limit + 1)]
+
+
+async def sever(uow: UnitOfWork, a: UUID, b: UUID) -> None:
+    await uow.execute(_SEVER, a, b)
+
+
+def _request(row: "Record") -> FriendRequest:
+    return FriendRequest(
+        row["id"],
+        row["sender_id"],
+        row["recipient_id"],
+        RequestState(row["state"]),
+        row["created_at"],
+        row["refused_at"],
+    )

@@ -1,0 +1,61 @@
+"""The data of profiles, and what a username looks like."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from features.errors import Invalid
+from features.relationships.model import Counts, Standing
+
+USERNAME_CHARACTERS = "[A-Za-z0-9_.]"
+MIN_USERNAME_CHARACTERS = 3
+MAX_USERNAME_CHARACTERS = 30
+
+_USERNAME = re.compile(r"(?!.*\.\.)[a-z0-9_][a-z0-9_.]{1,28}[a-z0-9_]")
+
+
+def canonical_username(text: str, *, reserved: frozenset[str] = frozenset()) -> str:
+    """The lower-case form under which a new username is unique: 3 to 30 letters, digits, underscores and single inner
+    dots (a mention may end a sentence). Raises Invalid(field=username)."""
+    username = text.lower()
+    if not text.isascii() or not _USERNAME.fullmatch(username):
+        raise Invalid(
+            "bad_username",
+            "A username has 3 to 30 letters (a-z), digits, underscores and single dots between them.",
+            field="username",
+        )
+    if username in reserved:
+        raise Invalid("reserved_username", "This username is reserved.", field="username")
+    return username
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody as lists and posts show them."""
+
+    id: UUID
+    username: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a person says about themselves."""
+
+    account_id: UUID
+    username: str
+    name: str
+    bio: str
+    pronouns: str
+    links: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileView:
+    """A profile as one viewer sees it. `standing` is None for anonymous viewers and for oneself."""
+
+    profile: Profile
+    counts: Counts
+    standing: Standing | None

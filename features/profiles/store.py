@@ -1,0 +1,106 @@
+"""SQL of profiles."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from cluster.postgres import UnitOfWork
+from features.profiles.model import Person, Profile
+from features.relationships.visibility import blocked
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+_INSERT = """
+insert into profiles (account_id, username, name, created_at, updated_at) values ($1, $2, $3, $4, $4)
+on conflict (username) do nothing
+"""
+
+_RESOLVE = f"""
+select account_id from profiles where username = $1 and not {blocked("$2::uuid", "account_id")}
+"""
+
+_RESOLVE_EVEN_IF_I_BLOCKED = """
+select account_id from profiles
+where username = $1 and (
+    exists (select from blocks where blocker_id = $2 and blocked_id = account_id)
+    or not exists (select from blocks where blocker_id = account_id and blocked_id = $2)
+)
+"""
+
+_RESOLVE_MANY = f"""
+select username, account_id from profiles
+where username = any($1::text[]) and not {blocked("$2::uuid", "account_id")}
+"""
+
+_PEOPLE = "select account_id, username, name from profiles where account_id = any($1::uuid[])"
+
+_UPDATE = """
+update profiles set name = coalesce($2, name), bio = coalesce($3, bio), pronouns = coalesce($4, pronouns),
+    links = coalesce($5::text[], links), updated_at = $6
+where account_id = $1 returning *
+"""
+
+
+async def insert(uow: UnitOfWork, account_id: UUID, username: str, name: str, now: datetime) -> bool:
+    """False: the username is taken."""
+    return await uow.execute(_INSERT, account_id, username, name, now) == "INSERT 0 1"
+
+
+async def resolve(uow: UnitOfWork, viewer_id: UUID | None, username: str) -> UUID | None:
+    """The account behind a username, unless a block parts it from the viewer."""
+    account_id: UUID | None = await uow.fetchval(_RESOLVE, username, viewer_id)
+    return account_id
+
+
+async def resolve_even_if_i_blocked(uow: UnitOfWork, viewer_id: UUID, username: str) -> UUID | None:
+    """As `resolve`, but whom the viewer has blocked is found."""
+    account_id: UUID | None = await uow.fetchval(_RESOLVE_EVEN_IF_I_BLOCKED, username, viewer_id)
+    return account_id
+
+
+async def resolve_many(uow: UnitOfWork, viewer_id: UUID | None, usernames: Collection[str]) -> dict[str, UUID]:
+    rows = await uow.fetch(_RESOLVE_MANY, list(usernames), viewer_id)
+    return {row["username"]: row["account_id"] for row in rows}
+
+
+async def people(uow: UnitOfWork, account_ids: Collection[UUID]) -> dict[UUID, Person]:
+    rows = await uow.fetch(_PEOPLE, list(account_ids))
+    return {row["account_id"]: Person(row["account_id"], row["username"], row["name"]) for row in rows}
+
+
+async def find(uow: UnitOfWork, account_id: UUID) -> Profile | None:
+    row = await uow.fetchrow("select * from profiles where account_id = $1", account_id)
+    return _profile(row) if row else None
+
+
+async def find_by_username(uow: UnitOfWork, username: str) -> Profile | None:
+    row = await uow.fetchrow("select * from profiles where username = $1", username)
+    return _profile(row) if row else None
+
+
+async def update(
+    uow: UnitOfWork,
+    account_id: UUID,
+    name: str | None,
+    bio: str | None,
+    pronouns: str | None,
+    links: list[str] | None,
+    now: datetime,
+) -> Profile | None:
+    """Change what is not None."""
+    row = await uow.fetchrow(_UPDATE, account_id, name, bio, pronouns, links, now)
+    return _profile(row) if row else None
+
+
+def _profile(row: "Record") -> Profile:
+    return Profile(
+        row["account_id"],
+        row["username"],
+        row["name"],
+        row["bio"],
+        row["pronouns"],
+        tuple(row["links"]),
+        row["created_at"],
+    )

@@ -1,0 +1,35 @@
+"""Text that people type, made fit to store and to show."""
+
+import unicodedata
+
+from features.errors import Invalid
+
+_NOT_SHOWN = frozenset({"Cc", "Cs", "Co", "Cn"})
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Bidirectional overrides and isolates (UAX #9): in a name they could dress up one person as another."""
+
+
+def clean_line(text: str, *, field: str, max_characters: int, required: bool = True) -> str:
+    """One line in normal form C without outer spaces. Raises Invalid(field) when it is empty though required, has more
+    than `max_characters` code points, or holds control characters."""
+    line = unicodedata.normalize("NFC", text).strip()
+    if required and not line:
+        raise Invalid("empty", "This may not be empty.", field=field)
+    if any(unicodedata.category(character) in _NOT_SHOWN or character in _REORDERING for character in line):
+        raise Invalid("control_characters", "This may not hold control characters.", field=field)
+    return _within(line, field, max_characters)
+
+
+def clean_paragraphs(text: str, *, field: str, max_characters: int) -> str:
+    """Several lines in normal form C, without outer white space and with line feeds as the only control characters.
+    Raises Invalid(field) as `clean_line` does; the empty text is fine."""
+    lines = unicodedata.normalize("NFC", text).replace("\r\n", "\n").strip()
+    if any(character != "\n" and unicodedata.category(character) in _NOT_SHOWN for character in lines):
+        raise Invalid("control_characters", "This may not hold control characters.", field=field)
+    return _within(lines, field, max_characters)
+
+
+def _within(text: str, field: str, max_characters: int) -> str:
+    if len(text) > max_characters:
+        raise Invalid("too_long", f"This may have at most {max_characters} characters.", field=field)
+    return text
