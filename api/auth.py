@@ -54,7 +54,7 @@ class ConfirmRequest(RequestModel):
 
 
 class LogInRequest(RequestModel):
-    identifier: str = Field(max_length=254, description="E-mail address or username.", examples=["ada"])
+    login: str = Field(max_length=254, description="E-mail address or username.", examples=["ada"])
     password: str = Field(
         max_length=1000, description="The account's password.", examples=["correct horse battery staple"]
     )
@@ -145,7 +145,7 @@ async def confirm(body: ConfirmRequest, services: ServicesDep, uow: Uow, now: No
 @secret_router.post("/auth/log-in", dependencies=_SECRETS)
 async def log_in(body: LogInRequest, services: ServicesDep, uow: Uow, now: Now, device: Device) -> TokensModel:
     """Begin a session on this device."""
-    tokens = await services.auth.log_in(uow, identifier=body.identifier, password=body.password, device=device, now=now)
+    tokens = await services.auth.log_in(uow, identifier=body.login, password=body.password, device=device, now=now)
     return _render_tokens(tokens)
 
 
