@@ -1,3 +1,4 @@
+-- compatible-from: 1
 -- Sharded entities: who coordinates, which hosts live, who owns which shard at which epoch.
 -- One runtime per database (a brand has its own), so no table names the runtime.
 
