@@ -95,22 +95,28 @@ DECODERS: Mapping[str, Decoder] = dict(
 _METHODS = ("decode", "from_message", "restore")
 
 
-def published_decoders() -> set[str]:
-    """The qualified names of all decoders that `crypto` has, found by their names."""
+def public_decoders() -> set[str]:
+    """The qualified names of all functions of `crypto` that decode `bytes`, found by name and signature."""
     found = set()
     for module in _modules():
         for name, value in vars(module).items():
             if getattr(value, "__module__", None) != module.__name__:
                 continue
-            if inspect.isfunction(value) and name.startswith("decode_"):
+            if inspect.isfunction(value) and name.startswith("decode_") and _takes_bytes(value):
                 found.add(f"{module.__name__}.{name}")
             if inspect.isclass(value):
                 found |= {
                     f"{module.__name__}.{name}.{method}"
                     for method in _METHODS
-                    if isinstance(vars(value).get(method), classmethod)
+                    if isinstance(vars(value).get(method), classmethod) and _takes_bytes(getattr(value, method))
                 }
     return found
+
+
+def _takes_bytes(function: Callable[..., object]) -> bool:
+    return any(
+        parameter.annotation in (bytes, "bytes") for parameter in inspect.signature(function).parameters.values()
+    )
 
 
 def _modules() -> Iterator[ModuleType]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.decoders import DECODERS, REFUSALS, published_decoders
+from tests.fuzz.decoders import DECODERS, REFUSALS, public_decoders
 
 ROOT = Path(__file__).parents[2]
 FUZZ_SECONDS = 15
@@ -22,7 +22,7 @@ every_decoder = pytest.mark.parametrize("name", DECODERS)
 
 
 def test_every_decoder_of_the_package_is_fuzzed() -> None:
-    assert published_decoders() == set(DECODERS)
+    assert public_decoders() <= set(DECODERS)
 
 
 @every_decoder
