@@ -19,11 +19,6 @@ from features.relationships.model import Held, no_such_person
 from features.relationships.service import RelationshipService
 
 
-async def sever_requests(uow: UnitOfWork, blocker_id: UUID, blocked_id: UUID) -> None:
-    """End the pending requests between two people: what a block does (RelationshipService.on_block)."""
-    await store.sever(uow, blocker_id, blocked_id)
-
-
 @dataclass(frozen=True, slots=True)
 class FriendService:
     policy: FriendPolicy
@@ -121,6 +116,11 @@ class FriendService:
         if await self.relationships.disconnect(uow, other, me, now) or ended:
             payload = {"by_id": str(me), "friend_id": str(other)}
             uow.publish(Event.now("friends.removed", me, payload, now=now))
+
+    @staticmethod
+    async def forget(uow: UnitOfWork, blocker_id: UUID, blocked_id: UUID) -> None:
+        """End the pending requests between two people: what a block does (RelationshipService.on_block)."""
+        await store.sever(uow, blocker_id, blocked_id)
 
     async def _open_between(
         self, uow: UnitOfWork, me: UUID, other: UUID

@@ -2,77 +2,14 @@
 
 from dataclasses import dataclass
 
-RESERVED_USERNAMES = frozenset(
-    [
-        "about",
-        "abuse",
-        "account",
-        "accounts",
-        "admin",
-        "administrator",
-        "anonymous",
-        "api",
-        "app",
-        "apps",
-        "billing",
-        "blog",
-        "contact",
-        "copyright",
-        "deleted",
-        "developer",
-        "developers",
-        "docs",
-        "everyone",
-        "explore",
-        "feed",
-        "health",
-        "help",
-        "here",
-        "home",
-        "info",
-        "jobs",
-        "legal",
-        "login",
-        "logout",
-        "mail",
-        "metrics",
-        "moderation",
-        "moderator",
-        "moderators",
-        "news",
-        "nobody",
-        "null",
-        "oauth",
-        "official",
-        "openapi",
-        "payments",
-        "postmaster",
-        "press",
-        "privacy",
-        "profile",
-        "profiles",
-        "root",
-        "safety",
-        "search",
-        "security",
-        "settings",
-        "signin",
-        "signup",
-        "staff",
-        "status",
-        "support",
-        "system",
-        "team",
-        "terms",
-        "trust",
-        "undefined",
-        "user",
-        "users",
-        "verified",
-        "webmaster",
-        "www",
-    ]
-)
+_RESERVED = """
+about abuse account accounts admin administrator anonymous api app apps billing blog contact copyright deleted developer
+developers docs everyone explore feed health help here home info jobs legal login logout mail metrics moderation
+moderator moderators news nobody null oauth official openapi payments postmaster press privacy profile profiles root
+safety search security settings signin signup staff status support system team terms trust undefined user users
+verified webmaster www
+"""
+RESERVED_USERNAMES = frozenset(_RESERVED.split())
 """Names that would let somebody pass for the platform, or that clients use as addresses of their own."""
 
 

@@ -55,7 +55,7 @@ class ProfileService:
         return await store.resolve_many(uow, viewer_id, usernames) if usernames else {}
 
     async def people(self, uow: UnitOfWork, account_ids: Collection[UUID]) -> dict[UUID, Person]:
-        """Names to show for accounts that the caller may see; an account deleted meanwhile is missing. One statement."""
+        """Names to show for accounts that the caller may see, without those deleted meanwhile. One statement."""
         return await store.people(uow, account_ids) if account_ids else {}
 
     async def own(self, uow: UnitOfWork, account_id: UUID) -> ProfileView:
