@@ -1,7 +1,7 @@
-"""Every public decoder of `crypto`, with valid inputs to start from.
+"""Everything in `crypto` that reads bytes of others, with valid inputs to start from.
 
-A decoder takes bytes that anybody may have sent or stored. It returns a value, or raises `DecodeError` (or, for
-stored state, `UnsupportedStateVersion`): nothing else, whatever the bytes are.
+A decoder returns a value, or raises `DecodeError` (or `UnsupportedStateVersion` for the state or format of a newer
+version): nothing else, whatever the bytes are. A receiver, which decrypts, raises only its own typed error.
 """
 
 from __future__ import annotations
@@ -15,22 +15,27 @@ from types import ModuleType
 
 import crypto
 from crypto import curve25519
-from crypto.errors import DecodeError, UnsupportedStateVersion
+from crypto.attachments import AttachmentPointer, AttachmentRejected, open_attachment, seal_attachment
+from crypto.errors import CryptoError, DecodeError, UnsupportedStateVersion
 from crypto.handshake import InitialHeader, PreKeyBundle, PreKeyStore, PublishedPreKeys, initiate
 from crypto.identity import IdentityKey, IdentityKeyPair
 from crypto.randomness import SeededRandomness
-from crypto.ratchet import DEFAULT_PARAMETERS, DoubleRatchet, Header
+from crypto.ratchet import DEFAULT_PARAMETERS, DoubleRatchet, Header, MessageRejected
 from crypto.ratchet.state import RatchetState
-
-REFUSALS = (DecodeError, UnsupportedStateVersion)
+from crypto.sessions import DecryptionFailed, DeviceAddress, SessionMessage, SessionStore
+from crypto.sessions.device_record import DeviceRecord
 
 RNG = SeededRandomness(b"fuzz seeds")
 
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
+    """`open_ended`: the input's tail is opaque, so a shorter one is valid, too."""
+
     decode: Callable[[bytes], object]
     seeds: tuple[bytes, ...]
+    refusals: tuple[type[CryptoError], ...] = (DecodeError, UnsupportedStateVersion)
+    open_ended: bool = False
 
 
 def _identity() -> Iterator[tuple[str, Decoder]]:
@@ -85,12 +90,65 @@ def _ratchet() -> Iterator[tuple[str, Decoder]]:
         "crypto.ratchet.state.RatchetState.decode",
         Decoder(lambda data: RatchetState.decode(data, DEFAULT_PARAMETERS), states),
     )
+    bob_state, unread = bob.serialize(), alice.encrypt(b"unread", RNG)
+    yield (
+        "DoubleRatchet.decrypt",
+        Decoder(lambda data: DoubleRatchet.restore(bob_state).decrypt(data), (messages[0], unread), (MessageRejected,)),
+    )
     yield "crypto.ratchet.header.Header.decode", Decoder(Header.decode, (Header(bytes(32), 1, 2).encode(),))
 
 
-DECODERS: Mapping[str, Decoder] = dict(
-    entry for entries in (_identity(), _handshake(), _ratchet()) for entry in entries
-)
+def _receivers_of_sessions() -> Iterator[tuple[str, Decoder]]:
+    alice, bob = DeviceAddress("alice", 1), DeviceAddress("bob", 1)
+    keys = {address: IdentityKeyPair.generate(RNG) for address in (alice, bob)}
+    prekeys = {address: PreKeyStore(pair) for address, pair in keys.items()}
+    stores = {address: SessionStore(address, keys[address], prekeys[address]) for address in keys}
+    stores[alice].update_roster("bob", {1: keys[bob].public}, 0)
+    stores[bob].update_roster("alice", {1: keys[alice].public}, 0)
+    prekeys[bob].rotate(0, RNG)
+    bundle, _ = prekeys[bob].publish(*prekeys[bob].replenish(1, RNG)).take_bundle()
+    stores[alice].start(bob, bundle, RNG)
+    unopened = stores[bob].state_of(alice)
+    bobs_prekeys = prekeys[bob].serialize()
+    first = stores[alice].encrypt(bob, b"hello", RNG)
+    stores[bob].decrypt(alice, first)
+    before_answer = stores[alice].state_of(bob)
+    answer = stores[bob].encrypt(alice, b"welcome", RNG)
+    records = (unopened, before_answer, stores[bob].state_of(alice))
+
+    def bob_receives(message: bytes) -> bytes:
+        restored = PreKeyStore.restore(bobs_prekeys, keys[bob])
+        return SessionStore(bob, keys[bob], restored, [unopened]).decrypt(alice, message)
+
+    def alice_receives(message: bytes) -> bytes:
+        return SessionStore(alice, keys[alice], prekeys[alice], [before_answer]).decrypt(bob, message)
+
+    yield "crypto.sessions.device_record.DeviceRecord.decode", Decoder(DeviceRecord.decode, records)
+    yield (
+        "crypto.sessions.message.SessionMessage.decode",
+        Decoder(SessionMessage.decode, (first, answer), open_ended=True),
+    )
+    yield "SessionStore.decrypt, first message", Decoder(bob_receives, (first,), (DecryptionFailed,))
+    yield "SessionStore.decrypt, answer", Decoder(alice_receives, (answer,), (DecryptionFailed,))
+
+
+def _attachments() -> Iterator[tuple[str, Decoder]]:
+    pointer, ciphertext = seal_attachment(b"content", RNG)
+    yield (
+        "crypto.attachments.pointer.AttachmentPointer.decode",
+        Decoder(AttachmentPointer.decode, (pointer.encode(),)),
+    )
+    yield (
+        "open_attachment",
+        Decoder(lambda data: open_attachment(pointer, data), (ciphertext,), (AttachmentRejected,)),
+    )
+
+
+DECODERS: Mapping[str, Decoder] = {
+    name: decoder
+    for entries in (_identity(), _handshake(), _ratchet(), _receivers_of_sessions(), _attachments())
+    for name, decoder in entries
+}
 
 _METHODS = ("decode", "from_message", "restore")
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.decoders import DECODERS, REFUSALS, public_decoders
+from tests.fuzz.decoders import DECODERS, public_decoders
 
 ROOT = Path(__file__).parents[2]
 FUZZ_SECONDS = 15
@@ -31,15 +31,15 @@ def test_valid_input_decodes(name: str) -> None:
         DECODERS[name].decode(seed)
 
 
-@every_decoder
+@pytest.mark.parametrize("name", [name for name, decoder in DECODERS.items() if not decoder.open_ended])
 def test_no_prefix_and_no_extension_decodes_to_something_else(name: str) -> None:
     """Truncation is always noticed, and so is what follows the end."""
     decoder = DECODERS[name]
     for seed in decoder.seeds:
         for length in {*range(min(len(seed), 200)), *range(0, len(seed), max(1, len(seed) // 200))}:
-            with pytest.raises(REFUSALS):
+            with pytest.raises(decoder.refusals):
                 decoder.decode(seed[:length])
-        with pytest.raises(REFUSALS):
+        with pytest.raises(decoder.refusals):
             decoder.decode(seed + b"\x00")
 
 
@@ -73,7 +73,7 @@ def test_mutations_of_valid_input_are_refused_or_decoded(name: str) -> None:
     @settings(max_examples=120, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(mutated(decoder.seeds) | st.binary(max_size=300))
     def check(data: bytes) -> None:
-        with contextlib.suppress(*REFUSALS):
+        with contextlib.suppress(*decoder.refusals):
             decoder.decode(data)
 
     check()
