@@ -47,8 +47,6 @@ class FriendService:
         person = await self._person(uow, other)
         if answer is Answer.MEET and theirs:
             await self._befriend(uow, theirs, Step.MEET, now)
-            if mine:
-                await self._take(uow, mine, Step.MEET, None)
             return Asked(_seen_by(me, theirs, person), accepted=True, new=True)
         if mine:
             if answer is Answer.REVIVE:
@@ -144,6 +142,7 @@ class FriendService:
 
     async def _befriend(self, uow: UnitOfWork, request: FriendRequest, step: Step, now: datetime) -> None:
         await self._take(uow, request, step, None)
+        await store.forget_refusals(uow, request.sender_id, request.recipient_id)
         await self.relationships.connect(uow, request.recipient_id, request.sender_id, now)
         await self.relationships.connect(uow, request.sender_id, request.recipient_id, now)
         self._publish(uow, "friends.accepted", request, now)

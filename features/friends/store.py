@@ -47,6 +47,11 @@ and not {blocked("$1", "recipient_id")}
 order by created_at desc, id desc limit $4
 """
 
+_FORGET_REFUSALS = """
+update friend_requests set refused_at = null where refused_at is not null
+and ((sender_id = $1 and recipient_id = $2) or (sender_id = $2 and recipient_id = $1))
+"""
+
 _SEVER = """
 update friend_requests set state = 'severed' where state in ('waiting', 'refused')
 and ((sender_id = $1 and recipient_id = $2) or (sender_id = $2 and recipient_id = $1))
@@ -101,6 +106,11 @@ async def pending(uow: UnitOfWork, person_id: UUID, direction: Direction, page: 
     position = (page.cursor.at, page.cursor.id) if page.cursor else _BEFORE_ALL
     sql = _INCOMING if direction is Direction.INCOMING else _OUTGOING
     return [_request(row) for row in await uow.fetch(sql, person_id, *position, page.limit + 1)]
+
+
+async def forget_refusals(uow: UnitOfWork, a: UUID, b: UUID) -> None:
+    """A friendship ends every cool-down between two people."""
+    await uow.execute(_FORGET_REFUSALS, a, b)
 
 
 async def sever(uow: UnitOfWork, a: UUID, b: UUID) -> None:
