@@ -181,7 +181,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, domain)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)
-    for kind in (
+    down: tuple[type[Exception], ...] = (
         RedisError,
         OSError,
         asyncpg.PostgresConnectionError,
@@ -189,8 +189,9 @@ def add_error_handlers(app: FastAPI) -> None:
         asyncpg.TooManyConnectionsError,
         asyncpg.AdminShutdownError,
         asyncpg.InterfaceError,
-    ):
+    )
+    for kind in down:
         app.add_exception_handler(kind, storage)
-    for kind in (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError):
-        app.add_exception_handler(kind, text)
+    app.add_exception_handler(asyncpg.CharacterNotInRepertoireError, text)
+    app.add_exception_handler(asyncpg.UntranslatableCharacterError, text)
     app.add_exception_handler(Exception, unexpected)

@@ -40,7 +40,7 @@ class Event:
     def encode(self) -> bytes:
         return orjson.dumps(
             {
-                "id": self.id,
+                "id": str(self.id),
                 "type": self.type,
                 "key": self.key,
                 "payload": self.payload,
@@ -69,6 +69,16 @@ class Delivery:
     entry_id: bytes
     event: Event
     attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that a group gave up on, and why."""
+
+    entry_id: bytes
+    group: str
+    reason: str
+    event: Event
 
 
 class EventLog:
@@ -134,6 +144,22 @@ class EventLog:
         )
         pipeline.xack(self.stream, group, delivery.entry_id)
         await pipeline.execute()
+
+    async def read_dead_letters(self, count: int = 1000) -> list[DeadLetter]:
+        """The oldest dead letters."""
+        entries: Any = await self._redis.xrange(self.dead_letters, count=count)
+        return [
+            DeadLetter(entry_id, fields[b"group"].decode(), fields[b"reason"].decode(), Event.decode(fields[b"event"]))
+            for entry_id, fields in entries
+        ]
+
+    async def revive_dead_letters(self) -> int:
+        """Append dead letters to the stream again; returns how many."""
+        letters = await self.read_dead_letters()
+        if letters:
+            await self.append([letter.event for letter in letters])
+            await self._redis.xdel(self.dead_letters, *[letter.entry_id for letter in letters])
+        return len(letters)
 
     async def lag(self, group: str) -> int:
         """How many events the group has not finished: not yet delivered, or delivered and not acknowledged."""

@@ -26,6 +26,8 @@ create table if not exists schema_migrations (
 )
 """
 
+_RECORD = "insert into schema_migrations (number, name, checksum, compatible_from) values ($1, $2, $3, $4)"
+
 
 class MigrationError(Exception):
     """The migrations and the database do not fit together; the message says how."""
@@ -93,7 +95,7 @@ async def migrate(dsn: str, migrations: list[Migration] | None = None) -> list[M
                 async with connection.transaction():
                     await connection.execute(migration.sql)
                     await connection.execute(
-                        "insert into schema_migrations (number, name, checksum, compatible_from) values ($1, $2, $3, $4)",
+                        _RECORD,
                         migration.number,
                         migration.name,
                         migration.checksum,

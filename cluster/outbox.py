@@ -66,8 +66,8 @@ async def run_relay(database: Database, event_log: EventLog) -> None:
     while True:
         try:
             async with database.pool.acquire() as guard:
-                while not await guard.fetchval("select pg_try_advisory_lock($1)", _LOCK):
-                    await asyncio.sleep(1)  # noqa: ASYNC110 - the holder is another process
+                while not await guard.fetchval("select pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(1)
                 try:
                     while not guard.is_closed():
                         if await relay_batch(database, event_log, datetime.now().astimezone()) == 0:

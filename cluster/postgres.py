@@ -147,7 +147,7 @@ async def _keep_session(connection: "Connection") -> None:
 async def open_database(dsn: str, *, pool_size: int = 8) -> Database:
     """Connect a pool. Columns of type json and jsonb are decoded with orjson; parameters are passed as JSON text."""
 
-    async def prepare(connection: "PooledConnection") -> None:
+    async def prepare(connection: "Connection") -> None:
         for name in ("json", "jsonb"):
             await connection.set_type_codec(
                 name, encoder=_json_text, decoder=orjson.loads, schema="pg_catalog", format="text"

@@ -1,0 +1,56 @@
+# The two commands that matter: `make run` and `make test`. Both install what they need.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FIGURE ?=
+
+.PHONY: help run stop demo status doctor test lint bench clean lock
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+run: $(VENV)/.runtime ## set up everything and start both brands
+	@$(BIN)/entativa up
+
+stop: ## stop what `make run` started
+	@$(BIN)/entativa down
+
+demo: ## fill both brands with a small world
+	@$(BIN)/entativa demo
+
+status: ## where everything answers
+	@$(BIN)/entativa status
+
+doctor: ## what is wrong, and how to mend it
+	@$(BIN)/entativa doctor
+
+test: $(VENV)/.dev lint ## lint, then every test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## print figures, for example `make bench FIGURE=http`
+	@setup/system-packages bench
+	@$(BIN)/python -m benchmarks $(FIGURE)
+
+clean: stop ## remove the environment and all local data
+	rm -rf $(VENV) .local
+
+lock: $(VENV)/.dev ## pin the dependencies anew
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements/runtime.txt
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements/runtime.txt -o requirements/dev.txt
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml setup/system-packages setup/environment
+	@setup/system-packages runtime
+	@PYTHON=$(PYTHON) setup/environment $(VENV) requirements/runtime.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	@setup/system-packages test
+	@PYTHON=$(PYTHON) setup/environment $(VENV) requirements/dev.txt
+	@touch $@

@@ -1,0 +1,229 @@
+"""The command line `entativa`, which stands behind the make targets.
+
+It sits on top of everything (it wires brands, storage and Serve together), hence not in cluster/
+(docs/decisions/command-line.md).
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+
+from api.platform import utc_now
+from brands.catalogue import BRANDS
+from cluster import ray_node
+from cluster.databases import create_databases
+from cluster.installation import Installation
+from cluster.mail_sink import filed_mails
+from cluster.migrate import MigrationError, migrate
+from cluster.processes import ServiceError, wait_until
+from deployments import dead_letters, demo, doctor
+from features.auth.keys import ensure_key, rotate
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Runs and looks after a platform.")
+keys = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens.")
+app.add_typer(keys, name="keys")
+app.add_typer(dead_letters.app, name="dead-letters")
+
+console = Console(stderr=True, highlight=False)
+
+CONFIG = Path("serve_config.yaml")
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """Show that something runs, then how long it took; a ServiceError ends the program with its message."""
+    begun = time.monotonic()
+    try:
+        with console.status(what):
+            yield
+    except (ServiceError, MigrationError) as error:
+        console.print(f"[red]failed[/]  {what}\n{error}")
+        raise typer.Exit(1) from None
+    console.print(f"[green]done[/]    {what} ({time.monotonic() - begun:.1f} s)")
+
+
+def _installation() -> Installation:
+    return Installation(sorted(BRANDS))
+
+
+@app.command()
+def up(config: Annotated[Path, typer.Option(help="What to deploy on Serve.")] = CONFIG) -> None:
+    """Start everything that does not run yet, migrate both databases, and wait until both brands answer."""
+    installation = _installation()
+    if installation.private_postgres:
+        with step("Postgres"):
+            installation.postgres.start()
+    if installation.private_redis:
+        with step("Redis"):
+            installation.redis.start()
+    if installation.private_mail:
+        with step("mail sink"):
+            _start_mail_sink(installation)
+    with step("migrations"):
+        _migrate(installation)
+    with step("signing keys"):
+        for brand in BRANDS:
+            ensure_key(installation.home / "keys" / brand, utc_now())
+    with step("metrics"):
+        _start_metrics(installation)
+    with step("Ray"):
+        ray_node.start_ray(installation)
+    with step("Serve applications"):
+        _deploy(installation, config)
+    with step("both brands answer"):
+        wait_until(lambda: _all_ready(installation), timeout_s=60, what="the gateways")
+    _print_addresses(installation)
+
+
+def _start_mail_sink(installation: Installation) -> None:
+    command = [sys.executable, "-m", "cluster.mail_sink", str(installation.ports.smtp_port)]
+    if installation.processes.find("mail") is None:
+        installation.processes.start("mail", [*command, str(installation.mail_folder)])
+
+
+def _start_metrics(installation: Installation) -> None:
+    if installation.processes.find(ray_node.NAME) is None:
+        for file in installation.metrics_folder.glob("*.db"):
+            file.unlink()  # counters of processes that are gone
+    installation.metrics_folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "cluster.metrics_exporter", str(installation.ports.metrics_port)]
+    if installation.processes.find("metrics") is None:
+        installation.processes.start("metrics", command, environment=installation.environment())
+
+
+def _migrate(installation: Installation) -> None:
+    addresses = installation.databases()
+    if installation.private_postgres:
+        asyncio.run(create_databases(installation.postgres.address("postgres"), list(BRANDS)))
+    for brand in BRANDS:
+        asyncio.run(migrate(addresses[brand]))
+
+
+def _deploy(installation: Installation, config: Path) -> None:
+    loaded = ray_node.load_config(config, installation)
+    ray_node.deploy(installation, loaded)
+    ray_node.wait_for_applications(installation, {application["name"] for application in loaded["applications"]})
+
+
+def _ready(installation: Installation, brand: str) -> bool:
+    try:
+        return httpx.get(f"{installation.base_url}/{brand}/health/ready", timeout=3).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _all_ready(installation: Installation) -> bool:
+    return all(_ready(installation, brand) for brand in BRANDS)
+
+
+def _print_addresses(installation: Installation) -> None:
+    for name, value in installation.addresses().items():
+        shown = value if isinstance(value, str) else f"{value['api']}   docs: {value['docs']}"
+        console.print(f"{name:<10} {shown}")
+
+
+@app.command()
+def down() -> None:
+    """Stop what `up` started, and nothing else. Data stays."""
+    installation = _installation()
+    processes = installation.processes
+    for name, stop in {
+        "Ray": lambda: ray_node.stop_ray(installation),
+        "metrics": lambda: processes.stop("metrics"),
+        "mail sink": lambda: processes.stop("mail"),
+        "Redis": installation.redis.stop,
+        "Postgres": installation.postgres.stop,
+    }.items():
+        with step(f"stop {name}"):
+            stop()
+    left = processes.sweep()
+    if left:
+        console.print(f"ended {left} processes that were left")
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as JSON.")] = False) -> None:
+    """Say where everything answers, and whether it does (exit code 1: not everything)."""
+    installation = _installation()
+    ready = {brand: _ready(installation, brand) for brand in BRANDS}
+    if as_json:
+        sys.stdout.write(json.dumps(installation.addresses()) + "\n")
+    else:
+        _print_addresses(installation)
+        for name in ("postgres", "redis", "mail", "metrics", ray_node.NAME):
+            console.print(f"{name:<10} {'runs' if installation.processes.find(name) else 'does not run'}")
+        for brand, answers in ready.items():
+            console.print(f"{brand:<10} {'answers' if answers else 'does not answer'}")
+    if not all(ready.values()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def deploy(config: Annotated[Path, typer.Argument(help="A Serve configuration.")] = CONFIG) -> None:
+    """Deploy a Serve configuration on the running platform; no request is dropped."""
+    with step(f"deploy {config}"):
+        _deploy(_installation(), config)
+
+
+@app.command(name="migrate")
+def migrate_databases() -> None:
+    """Apply the migrations that are missing, on both databases."""
+    with step("migrations"):
+        _migrate(_installation())
+
+
+@app.command(name="doctor")
+def check() -> None:
+    """Name what is wrong and how to mend it (exit code 1: something is)."""
+    findings = doctor.examine(_installation())
+    for finding in findings:
+        console.print(f"{'[green]ok[/]    ' if finding.ok else '[red]wrong[/] '} {finding.what}")
+        if not finding.ok:
+            console.print(f"       {finding.mend}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def mail(
+    to: Annotated[str | None, typer.Argument(help="Only mails to this address.")] = None,
+    count: Annotated[int, typer.Option(help="How many at most.")] = 1,
+) -> None:
+    """Show what the local mail sink caught, newest first."""
+    for found in filed_mails(_installation().mail_folder, to)[:count]:
+        sys.stdout.write(f"To: {found.to}\nSubject: {found.subject}\n\n{found.text}\n")
+
+
+@app.command(name="demo")
+def fill_demo() -> None:
+    """Fill both brands with a small world of people, ties and posts, and print two logins."""
+    installation = _installation()
+    logins: list[Any] = []
+    for brand in BRANDS.values():
+        with step(f"a small world on {brand.title}"):
+            logins.append(demo.fill(installation, brand))
+    for login in logins:
+        console.print(f"{login.brand}: log in as {login.username} with the password {login.password}")
+
+
+@keys.command(name="rotate")
+def rotate_keys() -> None:
+    """Make a new signing key per brand; tokens that an older key signed stay valid until they expire."""
+    installation = _installation()
+    for brand in BRANDS.values():
+        kid, removed = rotate(installation.home / "keys" / brand.name, utc_now(), keep=timedelta(hours=1))
+        console.print(f"{brand.name}: {kid} signs now" + (f", removed {', '.join(removed)}" if removed else ""))
+
+
+if __name__ == "__main__":
+    app()

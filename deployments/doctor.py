@@ -1,0 +1,129 @@
+"""Examines an installation: what is wrong, and how to mend it."""
+
+import asyncio
+import shutil
+import sys
+from dataclasses import dataclass
+
+import asyncpg
+import psutil
+
+from cluster import ray_node
+from cluster.installation import Installation
+from cluster.migrate import MigrationError, check_compatible, load_migrations
+from cluster.processes import ServiceError, port_is_free
+from cluster.redis import RedisError, open_redis
+from cluster.services import postgres_programs
+
+NEEDED_MEMORY_GIB = 3
+NEEDED_DISK_GIB = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    what: str
+    ok: bool
+    mend: str = ""
+
+
+def examine(installation: Installation) -> list[Finding]:
+    """Every check, in the order in which a person would mend them."""
+    return [
+        *_machine(installation),
+        *_programs(),
+        *_ports(installation),
+        *asyncio.run(_storage(installation)),
+        *_applications(installation),
+    ]
+
+
+def _machine(installation: Installation) -> list[Finding]:
+    memory = psutil.virtual_memory().available / 2**30
+    installation.home.mkdir(parents=True, exist_ok=True)
+    disk = shutil.disk_usage(installation.home).free / 2**30
+    return [
+        Finding(
+            f"Python {sys.version_info.major}.{sys.version_info.minor}",
+            sys.version_info >= (3, 11),
+            "install Python 3.11 or newer and run 'make clean run'",
+        ),
+        Finding(f"{memory:.1f} GiB of memory free", memory >= NEEDED_MEMORY_GIB, "stop other programs"),
+        Finding(f"{disk:.1f} GiB of disk free", disk >= NEEDED_DISK_GIB, f"make room under {installation.home}"),
+    ]
+
+
+def _programs() -> list[Finding]:
+    try:
+        postgres_programs()
+        postgres = True
+    except ServiceError:
+        postgres = False
+    return [
+        Finding("PostgreSQL 15 programs", postgres, "apt-get install postgresql-15 postgresql-15-postgis-3"),
+        Finding("redis-server", shutil.which("redis-server") is not None, "apt-get install redis-server"),
+        Finding("ffmpeg", shutil.which("ffmpeg") is not None, "apt-get install ffmpeg"),
+    ]
+
+
+def _ports(installation: Installation) -> list[Finding]:
+    ports, running = installation.ports, installation.processes.find
+    wanted: list[tuple[str, int, str, bool]] = [
+        ("postgres", ports.postgres_port, "ENTATIVA_POSTGRES_PORT", installation.private_postgres),
+        ("redis", ports.redis_port, "ENTATIVA_REDIS_PORT", installation.private_redis),
+        ("mail", ports.smtp_port, "ENTATIVA_SMTP_PORT", installation.private_mail),
+        ("metrics", ports.metrics_port, "ENTATIVA_METRICS_PORT", True),
+        (ray_node.NAME, ports.http_port, "ENTATIVA_HTTP_PORT", True),
+        (ray_node.NAME, ports.dashboard_port, "ENTATIVA_DASHBOARD_PORT", True),
+        (ray_node.NAME, ports.ray_port, "ENTATIVA_RAY_PORT", True),
+    ]
+    return [
+        Finding(
+            f"port {port} for {name}",
+            running(name) is not None or port_is_free(port),
+            f"another program holds it: stop that program, or choose another port with {setting}",
+        )
+        for name, port, setting, needed in wanted
+        if needed
+    ]
+
+
+async def _storage(installation: Installation) -> list[Finding]:
+    findings = []
+    for brand, address in installation.databases().items():
+        mend = "run 'make run', or correct ENTATIVA_DATABASES"
+        try:
+            connection = await asyncpg.connect(address, timeout=5)
+            try:
+                await check_compatible(connection, load_migrations())
+                findings.append(Finding(f"database of {brand}", ok=True))
+            finally:
+                await connection.close()
+        except MigrationError as error:
+            findings.append(Finding(f"database of {brand}: {error}", ok=False, mend="run 'entativa migrate'"))
+        except (OSError, asyncpg.PostgresError) as error:
+            findings.append(Finding(f"database of {brand}: {type(error).__name__}", ok=False, mend=mend))
+    redis = open_redis(installation.environment()["ENTATIVA_REDIS_URL"])
+    try:
+        await redis.ping()
+        findings.append(Finding("Redis answers", ok=True))
+    except RedisError as error:
+        findings.append(
+            Finding(f"Redis: {type(error).__name__}", ok=False, mend="run 'make run' or correct ENTATIVA_REDIS_URL")
+        )
+    finally:
+        await redis.aclose()
+    return findings
+
+
+def _applications(installation: Installation) -> list[Finding]:
+    if installation.processes.find(ray_node.NAME) is None:
+        return [Finding("Ray runs", ok=False, mend="run 'make run'")]
+    found = ray_node.applications(installation)
+    return [
+        Finding(
+            f"application {name}: {application['status'].lower()}",
+            application["status"] == "RUNNING",
+            application.get("message") or f"see {installation.ray_folder}/session_latest/logs/serve",
+        )
+        for name, application in found.items()
+    ] or [Finding("Serve applications", ok=False, mend="run 'make run'")]
