@@ -3,7 +3,7 @@
 - create: a new group with all others added in one commit; join: from its Welcome, with the tree beside it.
 - update_new, process_new: the first update commit of a group whose members were just added, made and processed; its
   path is sealed to each of them one by one.
-- update, process: the same where every member has committed before (see populated_group.py).
+- update, process: the same where every member has committed before (see mls/populated_group.py).
 - send, receive: an application message of 1 KiB.
 - welcome: the size of the Welcome, without the tree.
 
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 from benchmarks.figure import Figure, percentiles
 
 if TYPE_CHECKING:
-    from benchmarks.populated_group import PublicGroup
+    from benchmarks.mls.populated_group import PublicGroup
 
 SIZES = (2, 50, 500, 1500)
 TIMED = ("create", "join", "update_new", "process_new", "update", "process", "send", "receive")
@@ -74,9 +74,9 @@ class Samples:
 
 def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     """One size after the other, ours and the peer's beside each other."""
-    from benchmarks.our_mls_group import RNG, OurGroups, lifetime
+    from benchmarks.mls.our_groups import RNG, OurGroups, lifetime
+    from benchmarks.mls.populated_group import populated_group
     from benchmarks.peers import ts_mls_group
-    from benchmarks.populated_group import populated_group
     from crypto.mls import CipherSuite
     from tests.peers.node import NodePeer
 
