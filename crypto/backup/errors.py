@@ -1,0 +1,23 @@
+"""What can go wrong with a backup."""
+
+from crypto.errors import CryptoError
+
+
+class BackupError(CryptoError):
+    """Base of the backup's errors."""
+
+
+class WrongSecret(BackupError):
+    """The passphrase, PIN or recovery key is not the one that the backup was made with."""
+
+
+class ArchiveRejected(BackupError):
+    """The archive was altered or cut, or belongs to another recovery key."""
+
+
+class GuessesExhausted(BackupError):
+    """All guesses are used up and the key behind the PIN is gone for good."""
+
+
+class NotEnrolled(BackupError):
+    """The guess limiter is not in the phase that the call needs."""
