@@ -11,13 +11,14 @@ from starlette.responses import Response
 from api.deps import MaybeSignedIn, Now, PageDep, ServicesDep, SignedIn, Uow, account_or_none
 from api.models import RequestModel
 from api.post_views import PostModel, PostPage, VersionPage, respond
+from api.profiles import Username
 from api.transaction import TransactionRoute
 from features.posts.model import Audience
 
 router = APIRouter(tags=["posts"], route_class=TransactionRoute)
 
 PostId = Annotated[UUID, Path(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c13"])]
-Username = Annotated[str, Path(max_length=64, examples=["ada"])]
+
 Tag = Annotated[
     str,
     Path(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from unicodedata import category
 from uuid import UUID
 
 from cluster.event_log import Event
@@ -145,8 +146,7 @@ class PostService:
         self, uow: UnitOfWork, author_id: UUID, text: str, audience: Audience, list_id: UUID | None
     ) -> store.Draft:
         policy = self.policy
-        if not text.strip():
-            raise Invalid("empty_text", "A post needs a text.", field="text")
+        text = clean_text(text)
         if len(text) > policy.max_text_length:
             limit = f"A post has at most {policy.max_text_length} characters."
             raise Invalid("text_too_long", limit, field="text")
@@ -198,6 +198,17 @@ def _payload(row: Row) -> dict[str, Any]:
         "created_at": created_at.isoformat(),
         **_state(row),
     }
+
+
+def clean_text(text: str) -> str:
+    """A text as it is kept: outer white space dropped, line feeds as line ends. Raises Invalid when nothing is left, or
+    for control characters. (Unassigned code points pass: tomorrow's emoji are among them.)"""
+    text = text.replace("\r\n", "\n").strip()
+    if not text:
+        raise Invalid("empty_text", "A post needs a text.", field="text")
+    if any(category(character) == "Cc" and character not in "\n\t" for character in text):
+        raise Invalid("control_characters", "A text may not hold control characters.", field="text")
+    return text
 
 
 def _require_fit(audience: Audience, list_id: UUID | None) -> None:

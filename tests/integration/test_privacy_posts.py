@@ -1,0 +1,242 @@
+"""Who sees which post, over every relationship, every audience and every endpoint that can show a post, on both brands:
+what HTTP answers is what the specification (features/posts/privacy.py, `may_see`) says."""
+
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+
+from features.posts.model import Audience
+from features.posts.privacy import Relationship, may_see
+from tests.world import Member, World
+
+RELATIONS: dict[str, Relationship] = {
+    "anonymous": Relationship(),
+    "stranger": Relationship(),
+    "connected": Relationship(connected=True),
+    "friend_of_friend": Relationship(),
+    "close_friend": Relationship(close_friend=True),
+    "connected_close_friend": Relationship(connected=True, close_friend=True),
+    "on_the_list": Relationship(on_list=True),
+    "on_another_list": Relationship(),
+    "followed_by_author": Relationship(),
+    "blocked_by_author": Relationship(blocked=True),
+    "blocks_author": Relationship(blocked=True),
+    "self": Relationship(is_author=True),
+}
+UNKNOWN = "00000000-0000-7000-8000-000000000000"
+
+Table = dict[str, dict[Audience, bool]]
+
+
+async def _connect(world: World, owner: Member, viewer: Member) -> None:
+    """Bring the viewer into the owner's audience, the way the brand does it."""
+    if "follows" in world.brand.features:
+        answers = [await viewer.put(f"/follows/{owner.username}")]
+    else:
+        answers = [
+            await viewer.post("/friends/requests", json={"username": owner.username}),
+            await owner.post("/friends/requests", json={"username": viewer.username}),
+        ]
+    assert all(answer.is_success for answer in answers), [answer.text for answer in answers]
+
+
+async def _list(author: Member, name: str, member: Member) -> str:
+    answer = await author.post("/lists", json={"name": name})
+    list_id: str = answer.json()["id"]
+    assert (await author.put(f"/lists/{list_id}/members/{member.username}")).is_success
+    return list_id
+
+
+class Town:
+    """An author with a post for every audience, and a reader for every relation."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.readers: dict[str, Member] = {}
+        self.posts: dict[Audience, str] = {}
+        self.list_id = ""
+
+    @property
+    def author(self) -> Member:
+        return self.readers["self"]
+
+    async def build(self) -> None:
+        """Settle everybody; the blocked had every tie before, so that nothing but the block keeps a post from them."""
+        world = self.world
+        for relation in RELATIONS:
+            anonymous = relation == "anonymous"
+            self.readers[relation] = world.anonymous if anonymous else await world.member(relation)
+        author, readers = self.author, self.readers
+        blocked = ["blocked_by_author", "blocks_author"]
+        for relation in ["connected", "connected_close_friend", *blocked]:
+            await _connect(world, author, readers[relation])
+        await _connect(world, readers["connected"], readers["friend_of_friend"])
+        if "follows" in world.brand.features:
+            await _connect(world, readers["followed_by_author"], author)
+        self.list_id = await _list(author, "ours", readers["on_the_list"])
+        await _list(author, "others", readers["on_another_list"])
+        for relation in ["close_friend", "connected_close_friend", *blocked]:
+            assert (await author.put(f"/close-friends/{relation}")).is_success
+        for relation in blocked:
+            assert (await author.put(f"/lists/{self.list_id}/members/{relation}")).is_success
+        for audience in Audience:
+            self.posts[audience] = await self.publish(audience)
+        assert (await author.put("/blocks/blocked_by_author")).is_success
+        assert (await readers["blocks_author"].put("/blocks/self")).is_success
+        await world.drain()
+
+    async def publish(self, audience: Audience) -> str:
+        list_id = self.list_id if audience is Audience.LIST else None
+        body = {"text": f"first {audience} #table", "audience": audience, "list_id": list_id}
+        answer = await self.author.post("/posts", json=body)
+        assert answer.status_code == 201, answer.text
+        path = f"/posts/{answer.json()['id']}"
+        assert (await self.author.patch(path, json={"text": f"{audience} #table"})).status_code == 200
+        return str(answer.json()["id"])
+
+    async def table(self, sees: Callable[[Member, Audience], Awaitable[bool]]) -> dict[str, Table]:
+        """What each reader sees of each audience, beside what the specification says."""
+        return {
+            "seen": {
+                relation: {audience: await sees(reader, audience) for audience in Audience}
+                for relation, reader in self.readers.items()
+            },
+            "specified": {
+                relation: {audience: may_see(stands, audience) for audience in Audience}
+                for relation, stands in RELATIONS.items()
+            },
+        }
+
+    async def listed(self, answer: httpx.Response, audience: Audience) -> bool:
+        return self.posts[audience] in {item["id"] for item in answer.json()["items"]}
+
+
+@pytest.fixture(params=["entativa", "vignette"])
+def world(request: pytest.FixtureRequest) -> World:
+    world: World = request.getfixturevalue(request.param)
+    return world
+
+
+@pytest.fixture
+async def town(world: World) -> Town:
+    town = Town(world)
+    await town.build()
+    return town
+
+
+def _without_trace(answer: httpx.Response) -> dict[str, object]:
+    return {name: value for name, value in answer.json().items() if name != "trace_id"}
+
+
+async def test_posts_honour_their_audience(town: Town) -> None:
+    """One town for all the checks that change nothing in it: building it is the slow part."""
+    await _every_way_to_a_post(town)
+    await _the_feed(town)
+    await _a_hidden_post_answers_like_one_that_never_was(town)
+    await _only_the_author_changes_a_post(town)
+    await _counts_give_away_nothing(town)
+
+
+async def _every_way_to_a_post(town: Town) -> None:
+    async def by_id(reader: Member, audience: Audience) -> bool:
+        answer = await reader.get(f"/posts/{town.posts[audience]}")
+        assert answer.status_code in {200, 404}
+        return answer.status_code == 200
+
+    async def history(reader: Member, audience: Audience) -> bool:
+        answer = await reader.get(f"/posts/{town.posts[audience]}/history")
+        texts = [item["text"] for item in answer.json().get("items", [])]
+        assert texts in ([f"{audience} #table", f"first {audience} #table"], [])
+        return bool(texts)
+
+    async def profile(reader: Member, audience: Audience) -> bool:
+        answer = await reader.get("/profiles/self/posts")
+        return answer.status_code == 200 and await town.listed(answer, audience)
+
+    async def hashtag(reader: Member, audience: Audience) -> bool:
+        return await town.listed(await reader.get("/hashtags/table/posts"), audience)
+
+    for way in (by_id, history, profile, hashtag):
+        table = await town.table(way)
+        assert table["seen"] == table["specified"], way.__name__
+
+
+async def _the_feed(town: Town) -> None:
+    for relation, stands in RELATIONS.items():
+        if relation == "anonymous":
+            continue
+        feed = await town.readers[relation].get("/feed")
+        assert feed.status_code == 200
+        tied = stands.is_author or stands.connected
+        shown = {audience for audience in Audience if await town.listed(feed, audience)}
+        assert shown == {audience for audience in Audience if tied and may_see(stands, audience)}, relation
+
+
+async def _a_hidden_post_answers_like_one_that_never_was(town: Town) -> None:
+    for relation, stands in RELATIONS.items():
+        reader = town.readers[relation]
+        for audience in Audience:
+            if may_see(stands, audience):
+                continue
+            for suffix in ("", "/history", "/history?limit=1"):
+                hidden = await reader.get(f"/posts/{town.posts[audience]}{suffix}")
+                unknown = await reader.get(f"/posts/{UNKNOWN}{suffix}")
+                assert hidden.status_code == unknown.status_code == 404
+                assert _without_trace(hidden) == _without_trace(unknown)
+
+
+async def _only_the_author_changes_a_post(town: Town) -> None:
+    for relation, stands in RELATIONS.items():
+        if stands.is_author:
+            continue
+        reader = town.readers[relation]
+        for audience in Audience:
+            expected = 401 if relation == "anonymous" else 403 if may_see(stands, audience) else 404
+            path = f"/posts/{town.posts[audience]}"
+            changed = await reader.patch(path, json={"text": "mine now"})
+            deleted = await reader.delete(path)
+            assert (changed.status_code, deleted.status_code) == (expected, expected), (relation, audience)
+
+
+async def _counts_give_away_nothing(town: Town) -> None:
+    for reader in town.readers.values():
+        assert (await reader.get("/hashtags/table")).json()["posts"] == 1
+
+
+async def test_an_audience_follows_the_ties_as_they_change(world: World) -> None:
+    author, reader = await world.member("ada"), await world.member("bob")
+    list_id = await _list(author, "ours", reader)
+    posts = {}
+    for audience in (Audience.CLOSE_FRIENDS, Audience.LIST, Audience.CONNECTIONS):
+        body = {"text": "x", "audience": audience, "list_id": list_id if audience is Audience.LIST else None}
+        posts[audience] = f"/posts/{(await author.post('/posts', json=body)).json()['id']}"
+
+    async def seen() -> set[Audience]:
+        return {audience for audience, path in posts.items() if (await reader.get(path)).status_code == 200}
+
+    assert await seen() == {Audience.LIST}
+    assert (await author.put("/close-friends/bob")).is_success
+    assert await seen() == {Audience.LIST, Audience.CLOSE_FRIENDS}
+    await _connect(world, author, reader)
+    assert await seen() == set(posts)
+    assert (await author.delete("/close-friends/bob")).is_success
+    assert await seen() == {Audience.LIST, Audience.CONNECTIONS}
+    assert (await author.delete(f"/lists/{list_id}/members/bob")).is_success
+    assert await seen() == {Audience.CONNECTIONS}
+    assert (await reader.put("/blocks/ada")).is_success
+    assert await seen() == set()
+
+
+async def test_a_deleted_list_leaves_its_posts_to_their_author(world: World) -> None:
+    author, reader = await world.member("ada"), await world.member("bob")
+    list_id = await _list(author, "ours", reader)
+    post = await author.post("/posts", json={"text": "x", "audience": "list", "list_id": list_id})
+    path = f"/posts/{post.json()['id']}"
+    assert (await reader.get(path)).status_code == 200
+    assert (await author.delete(f"/lists/{list_id}")).status_code == 204
+    assert (await reader.get(path)).status_code == 404
+    kept = await author.get(path)
+    assert (kept.status_code, kept.json()["list_id"]) == (200, None)
+    edited = await author.patch(path, json={"text": "still mine"})
+    assert (edited.status_code, edited.json()["audience"]) == (200, "list")
