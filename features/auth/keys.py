@@ -63,6 +63,7 @@ class SigningKeys:
         self._directory = directory
         self._modified_ns = -1
         self._keys: dict[str, Ed25519PrivateKey] = {}
+        self._public_keys: dict[str, Ed25519PublicKey] = {}
         self.generation = 0
         """Grows whenever the keys may have changed; what was verified under an older one must be verified again."""
 
@@ -76,15 +77,14 @@ class SigningKeys:
 
     def public_key(self, kid: str) -> Ed25519PublicKey | None:
         """The key of that name; looks into the folder once more before it says that there is none."""
-        if kid not in self._keys:
+        if kid not in self._public_keys:
             self._load()
-        key = self._keys.get(kid)
-        return key.public_key() if key else None
+        return self._public_keys.get(kid)
 
     def public_keys(self) -> dict[str, Ed25519PublicKey]:
         """All keys to publish."""
         self.refresh()
-        return {kid: key.public_key() for kid, key in sorted(self._keys.items())}
+        return dict(sorted(self._public_keys.items()))
 
     def refresh(self) -> None:
         """Reload if the folder changed: one stat, no more, when it did not."""
@@ -104,6 +104,7 @@ class SigningKeys:
         if found.keys() == self._keys.keys():
             return
         self._keys = {kid: self._keys.get(kid) or _read(path) for kid, path in found.items()}
+        self._public_keys = {kid: key.public_key() for kid, key in self._keys.items()}
         self.generation += 1
 
 
