@@ -145,11 +145,7 @@ class RatchetTree:
 
     def add(self, leaf: LeafNode) -> int:
         """Place a new member in the leftmost free leaf (section 12.1.1) and return its leaf number."""
-        number = self.first_free_leaf()
-        if number == self.width:
-            growth = len(self._nodes) + 1
-            self._nodes.extend([None] * growth)
-            self._hashes.extend([None] * growth)
+        number = self.reserve_leaf()
         for index in tree_math.direct_path(number, self.width):
             node = self._nodes[index]
             if isinstance(node, ParentNode):
@@ -160,12 +156,16 @@ class RatchetTree:
         self._first_free = number + 1
         return number
 
-    def first_free_leaf(self) -> int:
-        """The leaf number that :meth:`add` would use."""
+    def reserve_leaf(self) -> int:
+        """The leftmost free leaf number; the tree grows to the right if there was none."""
         for number in range(self._first_free, self.width):
             if self._nodes[2 * number] is None:
                 return number
-        return self.width
+        number = self.width
+        growth = len(self._nodes) + 1
+        self._nodes.extend([None] * growth)
+        self._hashes.extend([None] * growth)
+        return number
 
     def update(self, number: int, leaf: LeafNode) -> None:
         """Replace a member's leaf and blank its direct path (section 12.1.2)."""

@@ -78,6 +78,13 @@ class SecretTree:
         self.max_forward = max_forward
         self.max_skipped = max_skipped
 
+    @classmethod
+    def empty(cls, crypto: SuiteCrypto, width: int) -> "SecretTree":
+        """A tree without any secret."""
+        tree = cls(crypto, width, b"")
+        tree._nodes.clear()
+        return tree
+
     def next_generation(self, leaf: int, kind: RatchetKind) -> int:
         """The generation of the next message to send as ``leaf``."""
         ratchet = self._ratchets.get((leaf, kind))
@@ -183,7 +190,8 @@ class SecretTree:
         width = reader.u32()
         if width == 0 or width & (width - 1):
             raise DecodeError("invalid width of a secret tree")
-        tree = cls(crypto, width, b"", max_forward, max_skipped)
+        tree = cls.empty(crypto, width)
+        tree.max_forward, tree.max_skipped = max_forward, max_skipped
         tree._nodes = dict(reader.vector(lambda item: (item.u32(), item.opaque())))
         for leaf, kind, ratchet in reader.vector(_decode_ratchet):
             tree._ratchets[leaf, kind] = ratchet

@@ -1,7 +1,7 @@
 """Validity of leaf nodes and of whole trees (RFC 9420 sections 7.3 and 12.4.3.1)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from crypto.mls import tree_math
 from crypto.mls.capabilities import MLS10
@@ -15,7 +15,7 @@ from crypto.mls.parent_hash import verify_parent_hashes
 from crypto.mls.ratchet_tree import RatchetTree
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LeafRules:
     """What leaf nodes are measured against.
 
@@ -29,6 +29,10 @@ class LeafRules:
     authentication: AuthenticationService
     max_lifetime: int | None
     now: int | None
+
+    @cached_property
+    def required(self) -> RequiredCapabilities:
+        return RequiredCapabilities.of(self.extensions)
 
     def check(self, leaf: LeafNode, number: int, source: LeafNodeSource | None = None) -> None:
         """Raise unless ``leaf`` is valid by itself at leaf ``number`` (all of section 7.3 but its last items)."""
@@ -55,7 +59,7 @@ class LeafRules:
         capabilities = leaf.capabilities
         if MLS10 not in capabilities.versions or self.crypto.suite not in capabilities.cipher_suites:
             raise InvalidLeafNode("the leaf node does not support the group's version or cipher suite")
-        if not capabilities.satisfies(RequiredCapabilities.of(self.extensions)):
+        if not capabilities.satisfies(self.required):
             raise InvalidLeafNode("the leaf node lacks required capabilities")
         if not capabilities.supports_extensions(self.extensions):
             raise InvalidLeafNode("the leaf node does not support the group's extensions")
@@ -76,13 +80,13 @@ class LeafRules:
         self.check(package.leaf_node, 0, LeafNodeSource.KEY_PACKAGE)
 
 
-def check_members_agree(leaves: Iterable[LeafNode]) -> None:
+def check_members_agree(tree: RatchetTree) -> None:
     """Keys are unique, and everybody supports every credential type in use (the last rules of section 7.3)."""
-    leaves = tuple(leaves)
+    leaves = [leaf for _, leaf in tree.leaves()]
     if len({leaf.signature_key for leaf in leaves}) != len(leaves):
         raise InvalidLeafNode("two members have the same signature key")
-    if len({leaf.encryption_key for leaf in leaves}) != len(leaves):
-        raise InvalidLeafNode("two members have the same encryption key")
+    if len(tree.encryption_keys()) != len(leaves) + sum(1 for _ in tree.parents()):
+        raise InvalidTree("an encryption key appears twice in the tree")
     in_use = {int(leaf.credential.credential_type) for leaf in leaves}
     if not all(in_use <= leaf.capabilities.credential_set for leaf in leaves):
         raise InvalidLeafNode("a credential type in use is not supported by every member")
@@ -94,10 +98,7 @@ def check_tree(tree: RatchetTree, rules: LeafRules) -> None:
     check_unmerged_leaves(tree)
     for number, leaf in tree.leaves():
         rules.check(leaf, number)
-    check_members_agree(leaf for _, leaf in tree.leaves())
-    count = sum(1 for _ in tree.leaves()) + sum(1 for _ in tree.parents())
-    if len(tree.encryption_keys()) != count:
-        raise InvalidTree("an encryption key appears twice in the tree")
+    check_members_agree(tree)
 
 
 def check_unmerged_leaves(tree: RatchetTree) -> None:

@@ -1,0 +1,676 @@
+"""The group: one member's view of an MLS group, and everything it can do (RFC 9420).
+
+All messages are ``bytes`` (an encoded MLSMessage). Times are seconds since the Unix epoch. Every error is a
+``crypto.errors.CryptoError``, and after an error the group is what it was before.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from crypto.mls.bundles import CommitBundle, ExternalJoin
+from crypto.mls.capabilities import Capabilities
+from crypto.mls.cipher_suite import CipherSuite, suite_crypto
+from crypto.mls.commit_creation import CommitOptions, create_commit, protect
+from crypto.mls.commit_processing import OwnUpdate, process_commit
+from crypto.mls.credentials import Credential
+from crypto.mls.epoch import Membership, start_epoch
+from crypto.mls.errors import (
+    GroupInactive,
+    InvalidCommit,
+    InvalidInput,
+    InvalidMessage,
+    InvalidProposal,
+    InvalidWelcome,
+    ProposalsPending,
+    UnknownProposal,
+)
+from crypto.mls.extensions import Extension, Extensions, check_extension_contents
+from crypto.mls.framing import AuthenticatedContent, Content, FramedContent, Sender, SenderType, WireFormat
+from crypto.mls.group_context import GroupContext
+from crypto.mls.group_state import GroupState, PendingProposal
+from crypto.mls.joining import join_by_commit, join_by_welcome
+from crypto.mls.key_package import KeyPackage, KeyPackageBundle, SignatureKeyPair, new_leaf_node
+from crypto.mls.key_schedule import EpochSecrets
+from crypto.mls.leaf_node import LeafNode, LeafNodeSource, Lifetime
+from crypto.mls.linked_groups import check_link, same_members
+from crypto.mls.messages import decode_message, encode_message
+from crypto.mls.policy import GroupPolicy
+from crypto.mls.proposal_list import ProposalList, Sourced, check_proposal
+from crypto.mls.proposal_selection import select_proposals
+from crypto.mls.proposals import (
+    Add,
+    Commit,
+    ExternalInit,
+    GroupContextExtensions,
+    PreSharedKey,
+    Proposal,
+    ProposalOrRef,
+    ReInit,
+    Remove,
+    Update,
+)
+from crypto.mls.psk import ExternalPskId, Psks, ResumptionPskId, ResumptionUsage
+from crypto.mls.ratchet_tree import single_leaf_tree
+from crypto.mls.receiving import Received, receive
+from crypto.mls.results import ApplicationMessage, CommitApplied, Member, ProposalReceived
+from crypto.mls.signatures import SigningKey
+from crypto.mls.state import decode_group, encode_group
+from crypto.mls.treekem import LeafTemplate
+from crypto.mls.welcome import GroupInfo, Welcome
+from crypto.randomness import Randomness
+
+_NO_PSKS = Psks()
+
+
+class Group:
+    """A group as one member sees it. Make one with :meth:`create`, :meth:`join`, :meth:`external_join`, :meth:`restore`.
+
+    Changes happen in two steps. A commit made here takes effect with :meth:`apply`, after the delivery service
+    accepted it; if somebody else's commit won, :meth:`process` that one and drop the own one.
+    """
+
+    __slots__ = ("_policy", "_randomness", "_state")
+
+    def __init__(self, state: GroupState, randomness: Randomness, policy: GroupPolicy) -> None:
+        self._state = state
+        self._randomness = randomness
+        self._policy = policy
+
+    def __repr__(self) -> str:
+        return f"Group(id={self.group_id.hex()}, epoch={self.epoch}, own_leaf={self.own_leaf})"
+
+    # Becoming a member
+
+    @classmethod
+    def create(
+        cls,
+        suite: CipherSuite,
+        group_id: bytes,
+        credential: Credential,
+        signer: SignatureKeyPair,
+        lifetime: Lifetime,
+        randomness: Randomness,
+        *,
+        extensions: Iterable[Extension] = (),
+        capabilities: Capabilities | None = None,
+        leaf_extensions: Iterable[Extension] = (),
+        policy: GroupPolicy | None = None,
+    ) -> "Group":
+        """A group of one, in epoch 0 (section 11). ``group_id`` should be unique, 32 random bytes for example."""
+        policy = policy or GroupPolicy()
+        if signer.suite != suite:
+            raise InvalidInput("the signature key is for another cipher suite")
+        crypto = suite_crypto(suite)
+        extensions = tuple(extensions)
+        check_extension_contents(extensions)
+        private_key, leaf = new_leaf_node(
+            crypto, credential, signer, lifetime, randomness, capabilities, tuple(leaf_extensions)
+        )
+        tree = single_leaf_tree(crypto, leaf)
+        context = GroupContext(suite, group_id, 0, tree.hash(), b"", extensions)
+        secrets = EpochSecrets.derive(crypto, randomness.random_bytes(crypto.hash_size))
+        own = Membership(0, {0: private_key}, signer.key)
+        epoch = start_epoch(crypto, context, tree, own, secrets, policy)
+        rules = epoch.leaf_rules(policy, None, extensions)
+        rules.check(leaf, 0, LeafNodeSource.KEY_PACKAGE)
+        return cls(GroupState.begin(epoch), randomness, policy)
+
+    @classmethod
+    def join(
+        cls,
+        welcome: bytes,
+        bundle: KeyPackageBundle,
+        randomness: Randomness,
+        *,
+        now: int,
+        ratchet_tree: bytes | None = None,
+        psks: Psks = _NO_PSKS,
+        policy: GroupPolicy | None = None,
+        previous: "Group | None" = None,
+    ) -> "Group":
+        """Join with the KeyPackage that the Welcome is for (section 12.4.3.1).
+
+        ``ratchet_tree`` is needed if the Welcome does not carry the tree; ``previous`` if the new group is a branch
+        or the re-initialisation of one that this client is or was in. That the group id is new to this client is
+        for the caller to check, who knows its groups.
+        """
+        policy = policy or GroupPolicy()
+        message = decode_message(welcome)
+        if not isinstance(message, Welcome):
+            raise InvalidWelcome("not a Welcome")
+        if previous is not None:
+            psks = psks.with_resumption(previous._state.resumption_psks())
+        joined = join_by_welcome(message, bundle, ratchet_tree, psks, policy, now)
+        check_link(joined, None if previous is None else previous._state, policy)
+        return cls(GroupState.begin(joined.epoch), randomness, policy)
+
+    @classmethod
+    def external_join(
+        cls,
+        group_info: bytes,
+        credential: Credential,
+        signer: SignatureKeyPair,
+        randomness: Randomness,
+        *,
+        now: int,
+        ratchet_tree: bytes | None = None,
+        resync: int | None = None,
+        psks: Psks = _NO_PSKS,
+        psk_ids: Sequence[bytes] = (),
+        capabilities: Capabilities | None = None,
+        leaf_extensions: Iterable[Extension] = (),
+        policy: GroupPolicy | None = None,
+        authenticated_data: bytes = b"",
+    ) -> ExternalJoin["Group"]:
+        """Join by an own commit (section 12.4.3.2); the group returned counts once that commit was accepted.
+
+        ``resync`` is the leaf number of an old self to remove; ``psk_ids`` name external PSKs in ``psks`` to inject.
+        """
+        policy = policy or GroupPolicy()
+        info = decode_message(group_info)
+        if not isinstance(info, GroupInfo):
+            raise InvalidWelcome("not a GroupInfo")
+        if signer.suite != info.group_context.cipher_suite:
+            raise InvalidInput("the signature key is for another cipher suite")
+        leaf_extensions = tuple(leaf_extensions)
+        nonce_size = suite_crypto(signer.suite).hash_size
+        message, epoch = join_by_commit(
+            info,
+            ratchet_tree,
+            credential,
+            signer.key,
+            capabilities or Capabilities.default(e.extension_type for e in leaf_extensions),
+            leaf_extensions,
+            resync=resync,
+            psk_ids=[ExternalPskId(psk_id, randomness.random_bytes(nonce_size)) for psk_id in psk_ids],
+            psks=psks,
+            policy=policy,
+            now=now,
+            randomness=randomness,
+            authenticated_data=authenticated_data,
+        )
+        return ExternalJoin(message, cls(GroupState.begin(epoch), randomness, policy))
+
+    # Reading
+
+    @property
+    def group_id(self) -> bytes:
+        return self._state.epoch.context.group_id
+
+    @property
+    def epoch(self) -> int:
+        return self._state.epoch.context.epoch
+
+    @property
+    def suite(self) -> CipherSuite:
+        return self._state.epoch.context.cipher_suite
+
+    @property
+    def own_leaf(self) -> int:
+        """This member's leaf number."""
+        return self._state.epoch.own.leaf
+
+    @property
+    def extensions(self) -> Extensions:
+        return self._state.epoch.context.extensions
+
+    @property
+    def epoch_authenticator(self) -> bytes:
+        """Equal among members who agree on this epoch (section 8.7); to compare out of band."""
+        return self._state.epoch.secrets.epoch_authenticator
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        return tuple(
+            Member(number, leaf.credential, leaf.signature_key, leaf)
+            for number, leaf in self._state.epoch.tree.leaves()
+        )
+
+    @property
+    def active(self) -> bool:
+        """Whether this member can send: False once it was removed or the group was closed by a re-initialisation."""
+        return self._state.active and self._state.reinit is None
+
+    @property
+    def reinit(self) -> ReInit | None:
+        """The parameters of the group to come, if this one was closed."""
+        return self._state.reinit
+
+    @property
+    def pending_proposals(self) -> tuple[ProposalReceived, ...]:
+        """Proposals of this epoch that wait for a commit."""
+        return tuple(
+            ProposalReceived(pending.sourced.sender, pending.sourced.proposal, reference)
+            for reference, pending in self._state.proposals.items()
+        )
+
+    def export_secret(self, label: str, context: bytes, length: int) -> bytes:
+        """``length`` secret bytes that all members of this epoch can derive (section 8.5)."""
+        self._require_membership()
+        return self._state.epoch.secrets.export(self._state.epoch.crypto, label, context, length)
+
+    def resumption_psk(self, epoch: int | None = None) -> bytes:
+        """The resumption PSK of an epoch, by default of this one (section 8.6)."""
+        psk = self._state.resumption.get(self.epoch if epoch is None else epoch)
+        if psk is None:
+            raise InvalidInput("the resumption PSK of this epoch is not remembered")
+        return psk
+
+    def group_info(self, *, with_tree: bool = True, external_pub: bool = True) -> bytes:
+        """A signed GroupInfo, with what external joiners need by default (section 12.4.3)."""
+        self._require_active()
+        return encode_message(
+            self._state.epoch.group_info(with_tree=with_tree, with_external_pub=external_pub)
+        )
+
+    def ratchet_tree(self) -> bytes:
+        """The public tree, for joiners whose Welcome or GroupInfo does not carry it."""
+        return self._state.epoch.tree.encode()
+
+    # Proposing
+
+    def propose_add(
+        self, key_package: KeyPackage, *, now: int, wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE
+    ) -> bytes:
+        """Propose to add a client (section 12.1.1)."""
+        return self._propose(Add(key_package), wire_format, now=now)
+
+    def propose_update(
+        self,
+        *,
+        now: int,
+        credential: Credential | None = None,
+        signer: SignatureKeyPair | None = None,
+        capabilities: Capabilities | None = None,
+        leaf_extensions: Iterable[Extension] | None = None,
+        wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE,
+    ) -> bytes:
+        """Propose fresh keys for this member, and whatever else is given (section 12.1.2)."""
+        self._require_active()
+        epoch = self._state.epoch
+        old, key = epoch.own_leaf, self._own_signer(signer)
+        private_key, encryption_key = epoch.crypto.kem.generate_key_pair(self._randomness)
+        leaf = LeafNode(
+            encryption_key,
+            key.public_key,
+            credential or old.credential,
+            capabilities or old.capabilities,
+            LeafNodeSource.UPDATE,
+            None,
+            None,
+            old.extensions if leaf_extensions is None else tuple(leaf_extensions),
+            b"",
+        ).signed(epoch.crypto, key, self.group_id, self.own_leaf)
+        return self._propose(Update(leaf), wire_format, now=now, own_update=OwnUpdate(private_key, key))
+
+    def propose_remove(
+        self, leaf_index: int, *, wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE
+    ) -> bytes:
+        """Propose to remove a member (section 12.1.3); its own leaf to leave the group."""
+        return self._propose(Remove(leaf_index), wire_format)
+
+    def propose_psk(self, psk_id: bytes, *, wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE) -> bytes:
+        """Propose to inject an external PSK (section 12.1.4)."""
+        return self._propose(self.psk(psk_id), wire_format)
+
+    def propose_resumption_psk(
+        self, group_id: bytes, epoch: int, *, wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE
+    ) -> bytes:
+        """Propose to inject the resumption PSK of some group's epoch (section 12.1.4)."""
+        return self._propose(self.resumption(group_id, epoch), wire_format)
+
+    def propose_reinit(
+        self,
+        group_id: bytes,
+        suite: CipherSuite,
+        extensions: Iterable[Extension] = (),
+        *,
+        wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE,
+    ) -> bytes:
+        """Propose to close this group and start over with these parameters (section 12.1.5)."""
+        return self._propose(ReInit.of(group_id, suite, tuple(extensions)), wire_format)
+
+    def propose_group_context_extensions(
+        self, extensions: Iterable[Extension], *, wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE
+    ) -> bytes:
+        """Propose to replace all of the group's extensions (section 12.1.7)."""
+        return self._propose(GroupContextExtensions(tuple(extensions)), wire_format)
+
+    def psk(self, psk_id: bytes) -> PreSharedKey:
+        """A proposal by value that injects an external PSK."""
+        return PreSharedKey(ExternalPskId(psk_id, self._nonce()))
+
+    def resumption(self, group_id: bytes, epoch: int) -> PreSharedKey:
+        """A proposal by value that injects a resumption PSK."""
+        return PreSharedKey(ResumptionPskId(ResumptionUsage.APPLICATION, group_id, epoch, self._nonce()))
+
+    def _propose(
+        self,
+        proposal: Proposal,
+        wire_format: WireFormat,
+        *,
+        now: int | None = None,
+        own_update: OwnUpdate | None = None,
+    ) -> bytes:
+        self._require_active()
+        epoch = self._state.epoch
+        sender = Sender.member(self.own_leaf)
+        rules = epoch.leaf_rules(self._policy, now, self.extensions)
+        check_proposal(Sourced(proposal, sender), epoch.tree, rules)
+        content = self._sign(proposal, wire_format, b"")
+        message = encode_message(protect(epoch, content, self._randomness))
+        reference = content.proposal_reference(epoch.crypto)
+        self._state = self._state.with_proposal(reference, PendingProposal(content, own_update))
+        return message
+
+    # Committing
+
+    def commit(
+        self,
+        proposals: Sequence[Proposal] = (),
+        *,
+        now: int,
+        include_pending: bool = True,
+        force_path: bool = False,
+        psks: Psks = _NO_PSKS,
+        wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE,
+        tree_in_welcome: bool = True,
+        group_info: bool = False,
+        authenticated_data: bytes = b"",
+        credential: Credential | None = None,
+        signer: SignatureKeyPair | None = None,
+        capabilities: Capabilities | None = None,
+        leaf_extensions: Iterable[Extension] | None = None,
+    ) -> CommitBundle:
+        """Commit ``proposals`` by value, and the pending ones that are valid by reference (section 12.4.1).
+
+        The group stays in its epoch until :meth:`apply`. A path is made if the proposals need one, if
+        ``force_path`` is set, or if something of this member's own leaf is to change with it.
+        """
+        options = CommitOptions(
+            wire_format,
+            force_path,
+            tree_in_welcome,
+            group_info,
+            authenticated_data,
+            self._new_leaf(credential, capabilities, leaf_extensions),
+            None if signer is None else self._own_signer(signer),
+        )
+        return self._commit(proposals, options, psks, now, include_pending=include_pending)
+
+    def _commit(
+        self,
+        proposals: Sequence[Proposal],
+        options: CommitOptions,
+        psks: Psks,
+        now: int,
+        *,
+        include_pending: bool = False,
+    ) -> CommitBundle:
+        self._require_active()
+        epoch = self._state.epoch
+        psks = psks.with_resumption(self._state.resumption_psks())
+        by_reference = []
+        if include_pending:
+            pending = [(reference, item.sourced) for reference, item in self._state.proposals.items()]
+            rules = epoch.leaf_rules(self._policy, now, self.extensions)
+            by_reference = select_proposals(pending, proposals, epoch.tree, rules, self.own_leaf, psks)
+        own = Sender.member(self.own_leaf)
+        entries: list[ProposalOrRef] = [reference for reference, _ in by_reference]
+        items = [item for _, item in by_reference]
+        created = create_commit(
+            epoch,
+            ProposalList((*items, *(Sourced(proposal, own) for proposal in proposals))),
+            [*entries, *proposals],
+            psks,
+            options,
+            self._policy,
+            now,
+            self._randomness,
+        )
+        return CommitBundle.of(created, epoch)
+
+    def apply(self, bundle: CommitBundle) -> CommitApplied:
+        """Enter the epoch of an own commit that was accepted."""
+        pending = bundle.pending
+        if pending.based_on != self._state.epoch.confirmation_tag:
+            raise InvalidCommit("the commit was made in another epoch")
+        self._state = self._state.advanced(pending.epoch, pending.summary.reinit, self._policy)
+        return pending.summary
+
+    # Receiving
+
+    def process(
+        self, message: bytes, *, now: int, psks: Psks = _NO_PSKS
+    ) -> ProposalReceived | CommitApplied | ApplicationMessage:
+        """Take in any message to the group: remember a proposal, follow a commit, decrypt application data."""
+        received = receive(self._state, message)
+        content = received.content.framed.content
+        if isinstance(content, bytes):
+            return self._deliver(received, content)
+        if isinstance(content, Commit):
+            return self._follow(received, content, now, psks)
+        return self._remember(received, content, now)
+
+    def decrypt(self, message: bytes) -> ApplicationMessage:
+        """Decrypt application data; any other message is refused with InvalidMessage."""
+        received = receive(self._state, message)
+        content = received.content.framed.content
+        if not isinstance(content, bytes):
+            raise InvalidMessage("not an application message")
+        return self._deliver(received, content)
+
+    def encrypt(self, plaintext: bytes, authenticated_data: bytes = b"", padding: int = 0) -> bytes:
+        """Encrypt for the group (section 6.3), with ``padding`` bytes to hide the length.
+
+        Raises ProposalsPending while proposals wait for a commit (section 12.4): somebody may be about to be removed.
+        """
+        self._require_active()
+        if self._state.proposals:
+            raise ProposalsPending("commit the pending proposals first")
+        content = self._sign(plaintext, WireFormat.PRIVATE_MESSAGE, authenticated_data)
+        return encode_message(protect(self._state.epoch, content, self._randomness, padding))
+
+    def _deliver(self, received: Received, data: bytes) -> ApplicationMessage:
+        received.consume()
+        framed = received.content.framed
+        return ApplicationMessage(
+            data, received.sender_leaf, framed.epoch, received.generation, framed.authenticated_data
+        )
+
+    def _remember(self, received: Received, proposal: Proposal, now: int) -> ProposalReceived:
+        epoch, content = self._state.epoch, received.content
+        if isinstance(proposal, ExternalInit):
+            raise InvalidProposal("an external init belongs into an external commit")
+        if content.framed.sender.sender_type == SenderType.NEW_MEMBER_PROPOSAL and not self._policy.allow_join_requests:
+            raise InvalidProposal("requests to join are not allowed")
+        reference = content.proposal_reference(epoch.crypto)
+        if reference not in self._state.proposals:  # an own proposal may come back from the server
+            rules = epoch.leaf_rules(self._policy, self._received_now(now), self.extensions)
+            check_proposal(Sourced(proposal, content.framed.sender), epoch.tree, rules)
+            self._state = self._state.with_proposal(reference, PendingProposal(content))
+        received.consume()
+        return ProposalReceived(content.framed.sender, proposal, reference)
+
+    def _follow(self, received: Received, commit: Commit, now: int, psks: Psks) -> CommitApplied:
+        sender = received.content.framed.sender
+        if sender == Sender.member(self.own_leaf):
+            raise InvalidCommit("this member's own commit: apply it instead")
+        items, own_update = self._resolve(commit, sender)
+        proposals = ProposalList(tuple(items))
+        processed = process_commit(
+            self._state.epoch,
+            received.content,
+            proposals,
+            own_update,
+            psks.with_resumption(self._state.resumption_psks()),
+            self._policy,
+            self._received_now(now),
+        )
+        received.consume()
+        reinit = proposals.first(ReInit)
+        if processed.epoch is None:
+            self._state = self._state.closed()
+        else:
+            self._state = self._state.advanced(processed.epoch, reinit, self._policy)
+        return CommitApplied.of(
+            received.content.framed.epoch + 1,
+            processed.committer,
+            processed.applied,
+            reinit,
+            self_removed=processed.epoch is None,
+        )
+
+    def _resolve(self, commit: Commit, sender: Sender) -> tuple[list[Sourced], OwnUpdate | None]:
+        items, own_update = [], None
+        for entry in commit.proposals:
+            if isinstance(entry, bytes):
+                pending = self._state.proposals.get(entry)
+                if pending is None:
+                    raise UnknownProposal("the commit refers to a proposal that was not received")
+                items.append(pending.sourced)
+                own_update = own_update or pending.own_update
+            else:
+                items.append(Sourced(entry, sender))
+        return items, own_update
+
+    # Linked groups
+
+    def branch(
+        self,
+        group_id: bytes,
+        key_packages: Sequence[KeyPackage],
+        lifetime: Lifetime,
+        *,
+        now: int,
+        extensions: Iterable[Extension] = (),
+        tree_in_welcome: bool = True,
+    ) -> tuple["Group", CommitBundle]:
+        """A new group of some of this one's members (section 11.3): (the group in epoch 1, its commit with the Welcome)."""
+        self._require_active()
+        leaf = self._state.epoch.own_leaf
+        signer = SignatureKeyPair(self.suite, self._state.epoch.own.signer)
+        group = Group.create(
+            self.suite,
+            group_id,
+            leaf.credential,
+            signer,
+            lifetime,
+            self._randomness,
+            extensions=extensions,
+            capabilities=leaf.capabilities,
+            leaf_extensions=leaf.extensions,
+            policy=self._policy,
+        )
+        return self._link(group, key_packages, ResumptionUsage.BRANCH, now, tree_in_welcome=tree_in_welcome)
+
+    def reinitialize(
+        self,
+        key_packages: Sequence[KeyPackage],
+        credential: Credential,
+        signer: SignatureKeyPair,
+        lifetime: Lifetime,
+        *,
+        now: int,
+        capabilities: Capabilities | None = None,
+        leaf_extensions: Iterable[Extension] = (),
+        tree_in_welcome: bool = True,
+    ) -> tuple["Group", CommitBundle]:
+        """The group that a committed ReInit asks for (section 11.2), with all other members' ``key_packages``."""
+        reinit = self._state.reinit
+        if reinit is None:
+            raise InvalidInput("no re-initialisation was committed")
+        group = Group.create(
+            signer.suite,
+            reinit.group_id,
+            credential,
+            signer,
+            lifetime,
+            self._randomness,
+            extensions=reinit.extensions,
+            capabilities=capabilities,
+            leaf_extensions=leaf_extensions,
+            policy=self._policy,
+        )
+        if group.suite != reinit.cipher_suite:
+            raise InvalidInput("the signature key is for another cipher suite than the new group's")
+        return self._link(group, key_packages, ResumptionUsage.REINIT, now, tree_in_welcome=tree_in_welcome)
+
+    def _link(
+        self,
+        group: "Group",
+        key_packages: Sequence[KeyPackage],
+        usage: ResumptionUsage,
+        now: int,
+        *,
+        tree_in_welcome: bool,
+    ) -> tuple["Group", CommitBundle]:
+        psk = PreSharedKey(ResumptionPskId(usage, self.group_id, self.epoch, group._nonce()))
+        added = [member.leaf_node.credential for member in group.members]
+        added += [package.leaf_node.credential for package in key_packages]
+        same_members(self._state.epoch.tree, added, usage, self._policy)
+        bundle = group._commit(
+            [*map(Add, key_packages), psk],
+            CommitOptions(tree_in_welcome=tree_in_welcome, force_path=True, linked=usage),
+            Psks(resumption=self._state.resumption_psks()),
+            now,
+        )
+        group.apply(bundle)
+        return group, bundle
+
+    # Storing
+
+    def serialize(self) -> bytes:
+        """Everything this member knows, private keys included: to be stored encrypted after every change."""
+        return encode_group(self._state)
+
+    @classmethod
+    def restore(cls, data: bytes, randomness: Randomness, policy: GroupPolicy | None = None) -> "Group":
+        """What :meth:`serialize` wrote. Raises DecodeError, or UnsupportedStateVersion for a newer version's state."""
+        policy = policy or GroupPolicy()
+        return cls(decode_group(data, policy), randomness, policy)
+
+    # Inside
+
+    def _require_membership(self) -> None:
+        if not self._state.active:
+            raise GroupInactive("this member was removed from the group")
+
+    def _require_active(self) -> None:
+        self._require_membership()
+        if self._state.reinit is not None:
+            raise GroupInactive("the group was closed by a re-initialisation")
+
+    def _received_now(self, now: int) -> int | None:
+        return now if self._policy.check_received_lifetimes else None
+
+    def _nonce(self) -> bytes:
+        return self._randomness.random_bytes(self._state.epoch.crypto.hash_size)
+
+    def _own_signer(self, signer: SignatureKeyPair | None) -> SigningKey:
+        if signer is None:
+            return self._state.epoch.own.signer
+        if signer.suite != self.suite:
+            raise InvalidInput("the signature key is for another cipher suite")
+        return signer.key
+
+    def _new_leaf(
+        self,
+        credential: Credential | None,
+        capabilities: Capabilities | None,
+        leaf_extensions: Iterable[Extension] | None,
+    ) -> LeafTemplate | None:
+        if credential is None and capabilities is None and leaf_extensions is None:
+            return None
+        old = self._state.epoch.own_leaf
+        return LeafTemplate(
+            credential or old.credential,
+            capabilities or old.capabilities,
+            old.extensions if leaf_extensions is None else tuple(leaf_extensions),
+        )
+
+    def _sign(self, content: Content, wire_format: WireFormat, authenticated_data: bytes) -> AuthenticatedContent:
+        epoch = self._state.epoch
+        framed = FramedContent(
+            self.group_id, self.epoch, Sender.member(self.own_leaf), authenticated_data, content
+        )
+        return AuthenticatedContent.sign(epoch.crypto, wire_format, framed, epoch.context, epoch.own.signer)

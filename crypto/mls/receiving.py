@@ -1,0 +1,122 @@
+"""From bytes to authenticated content: decryption, membership and signatures (RFC 9420 sections 6 and 6.1)."""
+
+from dataclasses import dataclass
+
+from crypto.mls.errors import (
+    GroupInactive,
+    InvalidCommit,
+    InvalidMessage,
+    InvalidProposal,
+    WrongEpoch,
+    WrongGroup,
+)
+from crypto.mls.extensions import external_senders
+from crypto.mls.framing import AuthenticatedContent, ContentType, FramedContent, SenderType
+from crypto.mls.group_state import GroupState
+from crypto.mls.messages import decode_message
+from crypto.mls.private_message import PrivateMessage, unprotect_private
+from crypto.mls.proposal_list import EXTERNAL_SENDER_TYPES
+from crypto.mls.proposals import Add, Commit
+from crypto.mls.public_message import PublicMessage, unprotect_public
+from crypto.mls.secret_tree import Lookup, SecretTree
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Received:
+    """Authenticated content; :meth:`consume` once it has been accepted, so that its key is gone."""
+
+    content: AuthenticatedContent
+    secret_tree: SecretTree | None = None
+    lookup: Lookup | None = None
+
+    def consume(self) -> None:
+        if self.secret_tree is not None and self.lookup is not None:
+            self.secret_tree.consume(self.lookup)
+
+    @property
+    def sender_leaf(self) -> int:
+        return -1 if self.lookup is None else self.lookup.leaf
+
+    @property
+    def generation(self) -> int:
+        return -1 if self.lookup is None else self.lookup.generation
+
+
+def receive(state: GroupState, data: bytes) -> Received:
+    """Authenticate a message to the group. Changes nothing."""
+    message = decode_message(data)
+    if isinstance(message, PublicMessage):
+        return _receive_public(state, message)
+    if isinstance(message, PrivateMessage):
+        return _receive_private(state, message)
+    raise InvalidMessage("not a message to a group")
+
+
+def _receive_public(state: GroupState, message: PublicMessage) -> Received:
+    epoch, framed = state.epoch, message.content.framed
+    _check_place(state, framed.group_id, framed.epoch)
+    content = unprotect_public(epoch.crypto, message, epoch.context, epoch.secrets.membership_key)
+    content.verify(epoch.crypto, epoch.context, _signature_key(state, framed))
+    return Received(content)
+
+
+def _receive_private(state: GroupState, message: PrivateMessage) -> Received:
+    epoch = state.epoch
+    if message.content_type == ContentType.APPLICATION and message.epoch < epoch.context.epoch:
+        return _receive_late(state, message)
+    _check_place(state, message.group_id, message.epoch)
+    content, lookup = unprotect_private(
+        epoch.crypto, message, epoch.secret_tree, epoch.secrets.sender_data
+    )
+    content.verify(epoch.crypto, epoch.context, _signature_key(state, content.framed))
+    return Received(content, epoch.secret_tree, lookup)
+
+
+def _receive_late(state: GroupState, message: PrivateMessage) -> Received:
+    if message.group_id != state.epoch.context.group_id:
+        raise WrongGroup("the message belongs to another group")
+    past = next((past for past in state.past if past.context.epoch == message.epoch), None)
+    if past is None:
+        raise WrongEpoch("the keys of the message's epoch are gone")
+    crypto = state.epoch.crypto
+    content, lookup = unprotect_private(crypto, message, past.secret_tree, past.sender_data_secret)
+    key = past.signature_keys[lookup.leaf] if lookup.leaf < len(past.signature_keys) else None
+    if key is None:
+        raise InvalidMessage("the sender was no member")
+    content.verify(crypto, past.context, key)
+    return Received(content, past.secret_tree, lookup)
+
+
+def _check_place(state: GroupState, group_id: bytes, epoch: int) -> None:
+    if group_id != state.epoch.context.group_id:
+        raise WrongGroup("the message belongs to another group")
+    if not state.active:
+        raise GroupInactive("this member was removed from the group")
+    if epoch != state.epoch.context.epoch:
+        raise WrongEpoch("the message belongs to another epoch")
+
+
+def _signature_key(state: GroupState, framed: FramedContent) -> bytes:
+    """The key that must have signed, and the rules about who may send what (section 6.1)."""
+    content, index = framed.content, framed.sender.index
+    match framed.sender.sender_type:
+        case SenderType.MEMBER:
+            leaf = None if index is None else state.epoch.tree.leaf(index)
+            if leaf is None:
+                raise InvalidMessage("the sender is no member")
+            return leaf.signature_key
+        case SenderType.EXTERNAL:
+            senders = external_senders(state.epoch.context.extensions)
+            if index is None or index >= len(senders):
+                raise InvalidMessage("the group has no such external sender")
+            if isinstance(content, bytes | Commit) or content.proposal_type not in EXTERNAL_SENDER_TYPES:
+                raise InvalidProposal("an external sender may not send this")
+            return senders[index].signature_key
+        case SenderType.NEW_MEMBER_PROPOSAL:
+            if not isinstance(content, Add):
+                raise InvalidProposal("a new member may propose nothing but to be added")
+            return content.key_package.leaf_node.signature_key
+        case SenderType.NEW_MEMBER_COMMIT:
+            if not isinstance(content, Commit) or content.path is None:
+                raise InvalidCommit("an external commit must have a path")
+            return content.path.leaf_node.signature_key
