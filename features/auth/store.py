@@ -21,7 +21,7 @@ values ($1, $2, $3, $4, $5, $6, $6)
 """
 _SWEEP_SIGN_UPS = f"""
 delete from auth_sign_ups where id in
-    (select id from auth_sign_ups where created_at < $1 order by created_at limit {_SWEPT} for update skip locked)
+    (select id from auth_sign_ups where created_at <= $1 order by created_at limit {_SWEPT} for update skip locked)
 """
 _COUNT_SIGN_UPS = "select count(*) from auth_sign_ups where lower(email) = lower($1) and created_at > $2"
 _LOCK_SIGN_UP = """

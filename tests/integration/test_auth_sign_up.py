@@ -1,0 +1,248 @@
+"""Signing up: by code, without telling who has an account, and without a code ever lying around in the clear."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from tests.world import PASSWORD, CaughtMail, World
+
+
+async def sign_up(world: World, username: str, email: str | None = None, **changes: Any) -> httpx.Response:
+    body = {
+        "email": email or f"{username}@example.org",
+        "username": username,
+        "name": username.title(),
+        "password": PASSWORD,
+    }
+    return await world.client.post("/auth/sign-up", json={**body, **changes})
+
+
+async def confirm(world: World, sign_up_id: str, code: str) -> httpx.Response:
+    return await world.client.post("/auth/confirm", json={"sign_up_id": sign_up_id, "code": code})
+
+
+async def request_code(world: World, username: str, email: str | None = None) -> tuple[str, CaughtMail]:
+    """Sign up; returns the sign-up's id and the mail it caused."""
+    answer = await sign_up(world, username, email)
+    assert answer.status_code == 202, answer.text
+    await world.drain()
+    return answer.json()["sign_up_id"], world.mails[-1]
+
+
+def another(code: str) -> str:
+    return f"{(int(code) + 1) % 1_000_000:06}"
+
+
+def problem(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+async def test_the_code_from_the_mail_makes_the_account_and_logs_in(entativa: World) -> None:
+    sign_up_id, mail = await request_code(entativa, "Ada", "Ada@EXAMPLE.org")
+    assert mail.to == "Ada@example.org"
+    assert "Entativa" in mail.subject
+    answer = await confirm(entativa, sign_up_id, mail.code)
+    assert answer.status_code == 201
+    tokens = answer.json()
+    assert tokens["token_type"] == "Bearer"
+    assert tokens["expires_in"] == 900
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    profile = (await entativa.client.get("/profiles/me", headers=headers)).json()
+    assert profile["username"] == "ada"
+    for login in ("ada", "ADA", "ada@example.org", "Ada@Example.ORG"):
+        answer = await entativa.client.post("/auth/log-in", json={"login": login, "password": PASSWORD})
+        assert answer.status_code == 200, login
+
+
+async def test_a_code_works_once(entativa: World) -> None:
+    sign_up_id, mail = await request_code(entativa, "ada")
+    assert (await confirm(entativa, sign_up_id, mail.code)).status_code == 201
+    assert problem(await confirm(entativa, sign_up_id, mail.code)) == (404, "unknown_sign_up")
+
+
+async def test_a_code_expires(entativa: World) -> None:
+    sign_up_id, mail = await request_code(entativa, "ada")
+    entativa.clock.advance(timedelta(minutes=10))
+    assert problem(await confirm(entativa, sign_up_id, mail.code)) == (422, "code_expired")
+
+
+async def test_a_code_can_be_guessed_five_times_only(entativa: World) -> None:
+    sign_up_id, mail = await request_code(entativa, "ada")
+    for _ in range(5):
+        answer = await confirm(entativa, sign_up_id, another(mail.code))
+        assert problem(answer) == (422, "wrong_code")
+        assert answer.json()["errors"][0]["field"] == "code"
+    assert problem(await confirm(entativa, sign_up_id, mail.code)) == (429, "too_many_attempts")
+
+
+async def test_another_code_replaces_the_first_after_a_pause(entativa: World) -> None:
+    sign_up_id, first = await request_code(entativa, "ada")
+
+    async def resend() -> httpx.Response:
+        return await entativa.client.post("/auth/resend", json={"sign_up_id": sign_up_id})
+
+    answer = await resend()
+    assert problem(answer) == (429, "code_just_sent")
+    assert 0 < int(answer.headers["Retry-After"]) <= 61
+    for _ in range(3):
+        entativa.clock.advance(timedelta(seconds=61))
+        assert (await resend()).status_code == 202
+        await entativa.drain()
+    latest = entativa.mails[-1]
+    entativa.clock.advance(timedelta(seconds=61))
+    assert problem(await resend()) == (429, "too_many_codes")
+    if latest.code != first.code:
+        assert problem(await confirm(entativa, sign_up_id, first.code)) == (422, "wrong_code")
+    assert (await confirm(entativa, sign_up_id, latest.code)).status_code == 201
+
+
+async def test_nobody_learns_who_has_an_account(entativa: World) -> None:
+    """Every step answers the same, in the same number of statements, for a registered and an unknown address; only
+    the owner, by mail, is told."""
+    await entativa.member("ada")
+    entativa.clock.advance(timedelta(minutes=1))
+    seen = []
+    for username, email in (("mallory", "ada@example.org"), ("newcomer", "newcomer@example.org")):
+        answer = await sign_up(entativa, username, email)
+        sign_up_id = answer.json()["sign_up_id"]
+        steps = [answer]
+        early = await confirm(entativa, sign_up_id, "000000")
+        await entativa.drain()
+        mail = entativa.mails[-1]
+        assert mail.to == email
+        assert ("already have" in mail.subject) == (username == "mallory")
+        code = "000000" if username == "mallory" else another(mail.code)
+        steps += [early, await confirm(entativa, sign_up_id, code)]
+        steps.append(await entativa.client.post("/auth/resend", json={"sign_up_id": sign_up_id}))
+        log_in = {"login": email, "password": PASSWORD + "!"}
+        steps.append(await entativa.client.post("/auth/log-in", json=log_in))
+        entativa.clock.advance(timedelta(minutes=10))
+        steps.append(await confirm(entativa, sign_up_id, code))
+        seen.append(
+            [
+                (step.status_code, step.json().get("code"), sorted(step.json()), step.headers.get("Server-Timing"))
+                for step in steps
+            ]
+        )
+    assert seen[0] == seen[1]
+
+
+async def test_signing_up_with_somebody_elses_address_and_own_password_tells_nothing(entativa: World) -> None:
+    await entativa.member("ada")
+    answers = []
+    for username, email in (("mallory", "ada@example.org"), ("newcomer", "newcomer@example.org")):
+        await sign_up(entativa, username, email, password="mallory's own password")
+        await entativa.drain()
+        body = {"login": email, "password": "mallory's own password"}
+        answers.append(problem(await entativa.client.post("/auth/log-in", json=body)))
+    assert answers == [(403, "email_not_confirmed")] * 2
+    assert (await entativa.log_in("ada")).id  # and the owner is not disturbed
+
+
+async def test_an_unconfirmed_account_cannot_log_in(entativa: World) -> None:
+    await request_code(entativa, "ada")
+    body = {"login": "ada@example.org", "password": PASSWORD}
+    assert problem(await entativa.client.post("/auth/log-in", json=body)) == (403, "email_not_confirmed")
+    body["password"] = "another password"
+    assert problem(await entativa.client.post("/auth/log-in", json=body)) == (401, "wrong_credentials")
+
+
+async def test_an_address_belongs_to_whoever_confirms_it(entativa: World) -> None:
+    """Somebody who signs up with another person's address cannot get their own password confirmed by the owner."""
+    theirs, their_mail = await request_code(entativa, "mallory", "ada@example.org")
+    mine, my_mail = await request_code(entativa, "ada", "ada@example.org")
+    if my_mail.code != their_mail.code:
+        assert problem(await confirm(entativa, theirs, my_mail.code)) == (422, "wrong_code")
+    assert (await confirm(entativa, mine, my_mail.code)).status_code == 201
+    assert problem(await confirm(entativa, theirs, their_mail.code)) == (404, "unknown_sign_up")
+
+
+async def test_a_sign_up_is_forgotten_after_a_day(entativa: World) -> None:
+    sign_up_id, _ = await request_code(entativa, "ada")
+    entativa.clock.advance(timedelta(days=1))
+    answer = await entativa.client.post("/auth/resend", json={"sign_up_id": sign_up_id})
+    assert problem(answer) == (404, "unknown_sign_up")
+    await request_code(entativa, "grace")
+    assert await entativa.platform.database.pool.fetchval("select count(*) from auth_sign_ups") == 1
+
+
+async def test_one_address_gets_a_limited_number_of_mails_a_day(entativa: World) -> None:
+    for number in range(10):
+        assert (await sign_up(entativa, f"ada{number}", "ada@example.org")).status_code == 202
+    assert problem(await sign_up(entativa, "ada10", "ADA@example.org")) == (429, "too_many_sign_ups")
+    entativa.clock.advance(timedelta(days=1))
+    assert (await sign_up(entativa, "ada10", "ada@example.org")).status_code == 202
+
+
+async def test_a_taken_username_is_told(entativa: World) -> None:
+    await entativa.member("ada")
+    answer = await sign_up(entativa, "ADA", "other@example.org")
+    assert problem(answer) == (409, "username_taken")
+    assert answer.json()["errors"][0]["field"] == "username"
+
+
+async def test_a_username_taken_before_the_code_came_back_is_told(entativa: World) -> None:
+    slow, slow_mail = await request_code(entativa, "ada", "slow@example.org")
+    fast, fast_mail = await request_code(entativa, "ada", "fast@example.org")
+    assert (await confirm(entativa, fast, fast_mail.code)).status_code == 201
+    assert problem(await confirm(entativa, slow, slow_mail.code)) == (409, "username_taken")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("email", "not an address"), ("username", "ab"), ("name", " "), ("password", "short")]
+)
+async def test_bad_input_names_its_field(entativa: World, field: str, value: str) -> None:
+    body = {"email": "ada@example.org", "username": "ada", "name": "Ada", "password": PASSWORD, field: value}
+    answer = await entativa.client.post("/auth/sign-up", json=body)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+async def test_a_repeated_sign_up_with_the_same_key_sends_one_mail(entativa: World) -> None:
+    body = {"email": "ada@example.org", "username": "ada", "name": "Ada", "password": PASSWORD}
+    headers = {"Idempotency-Key": "5f0c7a52-sign-up"}
+    first = await entativa.client.post("/auth/sign-up", json=body, headers=headers)
+    again = await entativa.client.post("/auth/sign-up", json=body, headers=headers)
+    assert first.json() == again.json()
+    await entativa.drain()
+    assert len(entativa.mails) == 1
+
+
+async def test_neither_codes_nor_passwords_nor_tokens_are_stored(entativa: World) -> None:
+    """Dumps of the database and of Redis, taken between the steps, hold nothing that lets their reader in."""
+    sign_up_id, mail = await request_code(entativa, "ada")
+    values = await stored_values(entativa)
+    tokens = (await confirm(entativa, sign_up_id, mail.code)).json()
+    await entativa.client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+    await entativa.drain()
+    values += await stored_values(entativa)
+    assert "ada" in values
+    assert mail.code not in values
+    for secret in (PASSWORD, tokens["refresh_token"], tokens["access_token"]):
+        assert all(secret not in value for value in values)
+
+
+async def test_the_event_log_holds_neither_the_code_nor_the_address(entativa: World) -> None:
+    _, mail = await request_code(entativa, "ada")
+    entries: Any = await entativa.platform.redis.xrange(entativa.event_log.stream)
+    payloads = [orjson.loads(fields[b"event"])["payload"] for _, fields in entries]
+    assert payloads
+    assert mail.code not in str(payloads)
+    assert mail.to not in str(payloads)
+
+
+async def stored_values(world: World) -> list[str]:
+    """Every value in every column and every Redis string."""
+    pool = world.platform.database.pool
+    tables = await pool.fetch("select tablename from pg_tables where schemaname = 'public'")
+    values = []
+    for table in tables:
+        for row in await pool.fetch(f"select * from {table['tablename']}"):
+            values += [str(value) for value in row]
+    for key in await world.platform.redis.keys():
+        if await world.platform.redis.type(key) == b"string":
+            values.append(str(await world.platform.redis.get(key)))
+    return values
