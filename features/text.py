@@ -4,7 +4,7 @@ import unicodedata
 
 from features.errors import Invalid
 
-_NOT_SHOWN = frozenset({"Cc", "Cs", "Co", "Cn"})
+_NOT_SHOWN = frozenset({"Cc", "Cs"})
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Bidirectional overrides and isolates (UAX #9): in a name they could dress up one person as another."""
 

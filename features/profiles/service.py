@@ -68,7 +68,7 @@ class ProfileService:
 
     async def view(self, uow: UnitOfWork, viewer_id: UUID | None, username: str) -> ProfileView:
         """A profile as the viewer sees it, in two statements. Raises NotFound as `resolve` does."""
-        profile = await store.find_by_username(uow, username.lower())
+        profile = await store.find_visible(uow, viewer_id, username.lower())
         if profile is None:
             raise no_such_person()
         standing, counts = await self.relationships.standing(uow, viewer_id, profile.account_id)

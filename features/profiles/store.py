@@ -21,6 +21,10 @@ _RESOLVE = f"""
 select account_id from profiles where username = $1 and not {blocked("$2::uuid", "account_id")}
 """
 
+_FIND_VISIBLE = f"""
+select * from profiles where username = $1 and not {blocked("$2::uuid", "account_id")}
+"""
+
 _RESOLVE_EVEN_IF_I_BLOCKED = """
 select account_id from profiles
 where username = $1 and (
@@ -75,8 +79,9 @@ async def find(uow: UnitOfWork, account_id: UUID) -> Profile | None:
     return _profile(row) if row else None
 
 
-async def find_by_username(uow: UnitOfWork, username: str) -> Profile | None:
-    row = await uow.fetchrow("select * from profiles where username = $1", username)
+async def find_visible(uow: UnitOfWork, viewer_id: UUID | None, username: str) -> Profile | None:
+    """The profile behind a username, unless a block parts it from the viewer."""
+    row = await uow.fetchrow(_FIND_VISIBLE, username, viewer_id)
     return _profile(row) if row else None
 
 

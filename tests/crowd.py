@@ -1,0 +1,45 @@
+"""Many people at once, for tests of limits and of long lists: written straight into the database, without log-ins."""
+
+from datetime import datetime
+
+from cluster.postgres import UnitOfWork
+from tests.world import World
+
+_PEOPLE = """
+with made as (
+    insert into accounts (id, email, password_hash, created_at)
+    select gen_random_uuid(), $1 || number || '@example.org', 'none', $3 from generate_series(1, $2::int) as number
+    returning id, split_part(email, '@', 1) as username
+), named as (
+    insert into profiles (account_id, username, name, created_at, updated_at)
+    select id, username, initcap(username), $3, $3 from made returning account_id, username
+), enrolled as (
+    insert into connection_counts (account_id) select id from made
+)
+select username from named
+"""
+
+_FRIENDS = """
+with others as (
+    select account_id as id from profiles where username = any($2::text[])
+), tied as (
+    insert into connections (owner_id, viewer_id, created_at)
+    select id, $1, $3 from others union all select $1, id, $3 from others
+)
+update connection_counts set audience = audience + tie.more, following = following + tie.more
+from (select $1::uuid as id, (select count(*) from others)::int as more union all select id, 1 from others) as tie
+where account_id = tie.id
+"""
+
+
+async def crowd(world: World, size: int, prefix: str = "person") -> list[str]:
+    """The usernames of `size` new people: the prefix and a number."""
+    async with world.platform.database.unit_of_work() as uow:
+        rows = await uow.fetch(_PEOPLE, prefix, size, world.clock())
+        await uow.commit()
+    return sorted((row["username"] for row in rows), key=lambda name: int(name.removeprefix(prefix)))
+
+
+async def befriend(uow: UnitOfWork, account_id: str, usernames: list[str], since: datetime) -> None:
+    """Make somebody a friend of all these people."""
+    await uow.execute(_FRIENDS, account_id, usernames, since)
