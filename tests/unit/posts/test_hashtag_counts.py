@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -41,7 +42,7 @@ def test_going_public_counts_and_going_private_takes_back() -> None:
 @given(st.lists(states, min_size=1, max_size=6))
 def test_after_any_life_nothing_is_left_of_a_deleted_post(life: list[dict[str, Any]]) -> None:
     events = [_event("created", life[0])]
-    events += [_event("edited", after, previous=before) for before, after in zip(life, life[1:], strict=False)]
+    events += [_event("edited", after, previous=before) for before, after in pairwise(life)]
     counts: Counter[str] = Counter()
     for event in events:
         counts.update(hashtag_changes(event))
