@@ -224,17 +224,17 @@ class OurMember:
         wire = _wire(public)
         match change:
             case AddMember(key_package):
-                return self.group.propose_add(KeyPackage.from_message(key_package), now=self.now, wire=wire)
+                return self.group.propose_add(KeyPackage.from_message(key_package), now=self.now, wire_format=wire)
             case RemoveMember(leaf):
-                return self.group.propose_remove(leaf, wire=wire)
+                return self.group.propose_remove(leaf, wire_format=wire)
             case UpdateSelf():
-                return self.group.propose_update(now=self.now, wire=wire)
+                return self.group.propose_update(now=self.now, wire_format=wire)
             case UsePsk(psk_id):
-                return self.group.propose_psk(psk_id, wire=wire)
+                return self.group.propose_psk(psk_id, wire_format=wire)
             case UseResumptionPsk(group_id, epoch):
-                return self.group.propose_resumption_psk(group_id, epoch, wire=wire)
+                return self.group.propose_resumption_psk(group_id, epoch, wire_format=wire)
             case SetExtensions(extensions):
-                return self.group.propose_group_context_extensions(_extensions(extensions), wire=wire)
+                return self.group.propose_group_context_extensions(_extensions(extensions), wire_format=wire)
 
     def _by_value(self, change: Change) -> Proposal:
         match change:
@@ -245,7 +245,7 @@ class OurMember:
             case UsePsk(psk_id):
                 return self.group.psk(psk_id)
             case UseResumptionPsk(group_id, epoch):
-                return self.group.resumption_psk_proposal(group_id, epoch)
+                return self.group.resumption(group_id, epoch)
             case SetExtensions(extensions):
                 return GroupContextExtensions(_extensions(extensions))
             case UpdateSelf():
@@ -264,7 +264,7 @@ class OurMember:
             now=self.now,
             force_path=force_path,
             psks=self._psks(),
-            wire=_wire(public),
+            wire_format=_wire(public),
             tree_in_welcome=tree_in_welcome,
         )
         self.group.apply(made)
@@ -310,8 +310,8 @@ class OurMember:
         assert isinstance(old, OurMember)
         self._group, made = old.group.reinitialize(
             [KeyPackage.from_message(package) for package in key_packages],
-            self.signer,
             self.credential,
+            self.signer,
             self.lifetime,
             now=self.now,
         )
@@ -320,7 +320,10 @@ class OurMember:
     def branch_create(self, old: Member, key_packages: Sequence[bytes], group_id: bytes) -> Commit:
         assert isinstance(old, OurMember)
         self._group, made = old.group.branch(
-            group_id, [KeyPackage.from_message(package) for package in key_packages], now=self.now
+            group_id,
+            [KeyPackage.from_message(package) for package in key_packages],
+            self.lifetime,
+            now=self.now,
         )
         return Commit(made.message, made.welcome, self.group.ratchet_tree())
 

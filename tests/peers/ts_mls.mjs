@@ -36,6 +36,8 @@ import { p256, p384, p521 } from "@noble/curves/nist.js"
 import * as mls from "ts-mls"
 import { signWithLabel } from "ts-mls/crypto/signature.js"
 import { encode } from "ts-mls/codec/tlsEncoder.js"
+import { decodeVarLenData, varLenDataEncoder } from "ts-mls/codec/variableLength.js"
+import { createGroupInfo } from "ts-mls/createCommit.js"
 import { extensionTypeToNumber } from "ts-mls/extension.js"
 import { leafNodeTBSEncoder } from "ts-mls/leafNode.js"
 import { decodeRatchetTree, encodeRatchetTree } from "ts-mls/ratchetTree.js"
@@ -192,6 +194,14 @@ function settled(m, result) {
   }
 }
 
+// ts-mls 1.6.4 takes the content of external_pub for the bare key; RFC 9420, 12.4.3.2 has it as a vector of bytes.
+// GroupInfos are therefore made here in the right form, and read with a suite that unwraps that one key.
+function readingExternalPub(cs, groupInfo) {
+  const wrapped = groupInfo.extensions.find((e) => e.extensionType === "external_pub")?.extensionData
+  const unwrap = (key) => (key === wrapped ? decodeVarLenData(key, 0)[0] : key)
+  return { ...cs, hpke: { ...cs.hpke, importPublicKey: (key) => cs.hpke.importPublicKey(unwrap(key)) } }
+}
+
 async function keysFor(number, identity, leafExtensions) {
   const cs = await suite(number)
   const now = BigInt(Math.floor(Date.now() / 1000))
@@ -226,9 +236,9 @@ await serve({
 
   async join_external({ member: name, group_info, tree, resync = false }) {
     const m = member(name)
+    const { groupInfo } = decoded(group_info, "mls_group_info")
     const { publicMessage, newState } = await mls.joinGroupExternal(
-      decoded(group_info, "mls_group_info").groupInfo, m.keys.publicPackage, m.keys.privatePackage, resync, m.cs,
-      treeIn(tree))
+      groupInfo, m.keys.publicPackage, m.keys.privatePackage, resync, readingExternalPub(m.cs, groupInfo), treeIn(tree))
     m.state = newState
     return { message: mls.encodeMlsMessage({ version: "mls10", wireformat: "mls_public_message", publicMessage }),
              ...info(m) }
@@ -236,8 +246,12 @@ await serve({
 
   async group_info({ member: name, tree }) {
     const m = member(name)
-    const make = tree ? mls.createGroupInfoWithExternalPubAndRatchetTree : mls.createGroupInfoWithExternalPub
-    const groupInfo = await make(m.state, [], m.cs)
+    const { state, cs } = m
+    const { publicKey } = await cs.hpke.deriveKeyPair(state.keySchedule.externalSecret)
+    const externalPub = encode(varLenDataEncoder)(await cs.hpke.exportPublicKey(publicKey))
+    const extensions = [{ extensionType: "external_pub", extensionData: externalPub }]
+    if (tree) extensions.push({ extensionType: "ratchet_tree", extensionData: encodeRatchetTree(state.ratchetTree) })
+    const groupInfo = await createGroupInfo(state.groupContext, state.confirmationTag, state, extensions, cs)
     return { message: mls.encodeMlsMessage({ version: "mls10", wireformat: "mls_group_info", groupInfo }) }
   },
 
