@@ -93,6 +93,11 @@ class Reader:
             raise DecodeError(f"{self._what}: state version 0 does not exist")
         return version
 
+    def format_version(self, expected: int) -> None:
+        """The leading version byte of something that others sent; another one is a ``DecodeError``."""
+        if self.integer(1) != expected:
+            raise DecodeError(f"{self._what}: unknown version")
+
     def finish(self) -> None:
         """Require that nothing is left over."""
         if self._offset != len(self._data):

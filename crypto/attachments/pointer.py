@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 from crypto import wire
-from crypto.errors import DecodeError
 
 KEY_LENGTH = 32
 DIGEST_LENGTH = 32
@@ -31,8 +30,7 @@ class AttachmentPointer:
     def decode(cls, data: bytes) -> "AttachmentPointer":
         """The inverse of ``encode``; raises ``DecodeError``."""
         reader = wire.Reader(data, "attachment pointer")
-        if reader.integer(1) != _VERSION:
-            raise DecodeError("attachment pointer: unknown version")
+        reader.format_version(_VERSION)
         pointer = cls(reader.take(KEY_LENGTH), reader.integer(8), reader.take(DIGEST_LENGTH))
         reader.finish()
         return pointer

@@ -7,7 +7,14 @@ platform, a file, a cloud drive) is not this package's business.
 
 from crypto.backup.archive import open_archive, seal_archive
 from crypto.backup.argon2id import Argon2Parameters
-from crypto.backup.errors import ArchiveRejected, BackupError, GuessesExhausted, NotEnrolled, WrongSecret
+from crypto.backup.errors import (
+    ArchiveRejected,
+    BackupError,
+    GuessesExhausted,
+    NotEnoughMemory,
+    NotEnrolled,
+    WrongSecret,
+)
 from crypto.backup.guess_limiter import GuessLimiter
 from crypto.backup.legacy_passphrase import unwrap_with_legacy_passphrase, wrap_with_legacy_passphrase
 from crypto.backup.passphrase import unwrap_with_passphrase, wrap_with_passphrase
@@ -21,6 +28,7 @@ __all__ = [
     "Enrolment",
     "GuessLimiter",
     "GuessesExhausted",
+    "NotEnoughMemory",
     "NotEnrolled",
     "PinAttempt",
     "Recovered",

@@ -11,8 +11,8 @@ from crypto.errors import DecodeError
 SALT_LENGTH = 16
 OUTPUT_LENGTH = 32
 
-_MAX_MEMORY = 1 << 21  # KiB: 2 GiB, what a device may be asked for by a blob it has not verified yet
-_MAX_TIME = 100
+# What a blob, which nobody has verified yet, may ask of a device: KiB times passes, ten times the default.
+_MAX_WORK = 1 << 21
 _MAX_LANES = 64
 
 
@@ -33,9 +33,9 @@ class Argon2Parameters:
         """Raises ``DecodeError`` for parameters that are invalid or absurdly expensive."""
         parameters = cls(reader.integer(4), reader.integer(4), reader.integer(1))
         if not (
-            0 < parameters.time <= _MAX_TIME
-            and 0 < parameters.lanes <= _MAX_LANES
-            and 8 * parameters.lanes <= parameters.memory <= _MAX_MEMORY
+            0 < parameters.lanes <= _MAX_LANES
+            and 8 * parameters.lanes <= parameters.memory
+            and 0 < parameters.memory * parameters.time <= _MAX_WORK
         ):
             raise DecodeError("Argon2 parameters out of range")
         return parameters

@@ -21,3 +21,7 @@ class GuessesExhausted(BackupError):
 
 class NotEnrolled(BackupError):
     """The guess limiter is not in the phase that the call needs."""
+
+
+class NotEnoughMemory(BackupError):
+    """This device lacks the memory that the blob's Argon2 parameters ask for. Another one may open it."""

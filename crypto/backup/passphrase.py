@@ -27,7 +27,7 @@ def wrap_with_passphrase(
 
 
 def unwrap_with_passphrase(blob: bytes, passphrase: str) -> RecoveryKey:
-    """The inverse; raises ``DecodeError`` or ``WrongSecret``."""
+    """The inverse; raises ``DecodeError``, ``WrongSecret`` or ``NotEnoughMemory``."""
     reader = wire.Reader(blob, "passphrase blob")
     if reader.integer(1) != KIND:
         raise DecodeError("passphrase blob: another kind")

@@ -75,7 +75,9 @@ class PinAttempt:
         return Enrolment(envelope, verifier_of(_token(stretched, header)))
 
     def recover(self, evaluated: bytes, envelope: bytes) -> Recovered:
-        """With the answer of ``GuessLimiter.guess``. Raises ``WrongSecret`` or ``DecodeError``."""
+        """With the answer of ``GuessLimiter.guess``. Raises ``WrongSecret``, ``DecodeError`` or
+        ``NotEnoughMemory``.
+        """
         reader = wire.Reader(envelope, "PIN envelope")
         if reader.integer(1) != KIND:
             raise DecodeError("PIN envelope: another kind")

@@ -10,7 +10,6 @@ import hmac
 from dataclasses import dataclass, field
 
 from crypto import wire
-from crypto.errors import DecodeError
 from crypto.franking.errors import FrankingInvalid
 from crypto.randomness import Randomness
 
@@ -54,8 +53,7 @@ class FrankedMessage:
         must not be shown.
         """
         reader = wire.Reader(plaintext, "franked message")
-        if reader.integer(1) != _VERSION:
-            raise DecodeError("franked message: unknown version")
+        reader.format_version(_VERSION)
         opening = reader.take(OPENING_LENGTH)
         message = cls(reader.rest(), opening)
         if not hmac.compare_digest(message.commitment, commitment):

@@ -8,7 +8,6 @@ import hmac
 from dataclasses import dataclass, field
 
 from crypto import wire
-from crypto.errors import DecodeError
 from crypto.franking.commitment import COMMITMENT_LENGTH, OPENING_LENGTH, FrankedMessage
 from crypto.franking.errors import FrankingInvalid
 
@@ -71,8 +70,7 @@ class Report:
     def decode(cls, data: bytes) -> "Report":
         """The inverse of ``encode``; raises ``DecodeError``."""
         reader = wire.Reader(data, "report")
-        if reader.integer(1) != _VERSION:
-            raise DecodeError("report: unknown version")
+        reader.format_version(_VERSION)
         context = DeliveryContext(reader.text(_MAX_ID), reader.text(_MAX_ID), reader.integer(8))
         commitment, tag = reader.take(COMMITMENT_LENGTH), reader.take(TAG_LENGTH)
         opening = reader.take(OPENING_LENGTH)

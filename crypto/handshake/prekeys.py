@@ -92,7 +92,7 @@ class PreKeyBundle:
     def decode(cls, data: bytes) -> "PreKeyBundle":
         """The inverse of ``encode``; raises ``DecodeError``. Says nothing about the signatures."""
         reader = wire.Reader(data, "prekey bundle")
-        reader.state_version(_VERSION)
+        reader.format_version(_VERSION)
         identity = IdentityKey.decode(reader.take(curve25519.ENCODED_LENGTH))
         signed = SignedPreKey.read(reader)
         one_time = OneTimePreKey.read(reader) if reader.flag() else None
@@ -148,7 +148,7 @@ class PublishedPreKeys:
     def decode(cls, data: bytes) -> "PublishedPreKeys":
         """The inverse of ``encode``; raises ``DecodeError``."""
         reader = wire.Reader(data, "published prekeys")
-        reader.state_version(_VERSION)
+        reader.format_version(_VERSION)
         identity = IdentityKey.decode(reader.take(curve25519.ENCODED_LENGTH))
         signed = SignedPreKey.read(reader)
         last_resort = KemPreKey.read(reader)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from crypto import wire
-from crypto.errors import CryptoError, DecodeError
+from crypto.errors import CryptoError
 from crypto.identity.keys import IdentityKey
 
 _ROUNDS = 5_200
@@ -82,8 +82,7 @@ class SafetyNumber:
         Raises ``DecodeError`` if it is not such a code, ``SafetyNumberMismatch`` if it is for other keys.
         """
         reader = wire.Reader(payload, "safety number")
-        if reader.integer(1) != _QR_VERSION:
-            raise DecodeError("safety number: unknown version")
+        reader.format_version(_QR_VERSION)
         scanned_own, scanned_theirs = reader.take(_FINGERPRINT_LENGTH), reader.take(_FINGERPRINT_LENGTH)
         reader.finish()
         same_theirs = hmac.compare_digest(scanned_own, self.theirs)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from crypto import curve25519, wire
-from crypto.errors import DecodeError
 from crypto.identity import IdentityKey
 
 _VERSION = 1
@@ -34,8 +33,7 @@ class IdentityEntry:
     def decode(cls, data: bytes) -> "IdentityEntry":
         """The inverse of ``encode``; raises ``DecodeError``."""
         reader = wire.Reader(data, "identity entry")
-        if reader.integer(1) != _VERSION:
-            raise DecodeError("identity entry: unknown version")
+        reader.format_version(_VERSION)
         user, device = reader.text(_MAX_USER_LENGTH), reader.integer(4)
         identity = IdentityKey.decode(reader.take(curve25519.ENCODED_LENGTH)) if reader.flag() else None
         timestamp = reader.integer(8)
