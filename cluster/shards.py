@@ -12,7 +12,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import asyncpg
 
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     Connection = PoolConnectionProxy[asyncpg.Record]
+
+
+class Statements(Protocol):
+    """What runs SQL inside a transaction: a connection, or a unit of work."""
+
+    async def fetchrow(self, sql: str, /, *arguments: Any) -> asyncpg.Record | None: ...
+
+    async def execute(self, sql: str, /, *arguments: Any) -> str: ...
 
 
 class StaleEpoch(Exception):
@@ -75,6 +83,9 @@ class ShardRow:
     moving_to: str = ""
 
 
+DATABASE_FAULTS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a method of ShardStore raises when Postgres cannot be asked now."""
+
 _HOST_COLUMNS = "host, name, node, address, socket, draining, load"
 # A host that vanishes inside a transaction must not keep its shard's row locked against its successor.
 _FENCE = """
@@ -119,9 +130,7 @@ class ShardStore:
         """
         async with self._pool.acquire() as connection, connection.transaction():
             if await connection.fetchrow(_FENCE, fence.kind, fence.shard, fence.host, fence.epoch) is None:
-                raise StaleEpoch(
-                    f"{fence.kind}/{fence.shard} is no longer {fence.host}'s at epoch {fence.epoch}"
-                )
+                raise StaleEpoch(f"{fence.kind}/{fence.shard} is no longer {fence.host}'s at epoch {fence.epoch}")
             if answers:
                 await connection.execute(
                     "INSERT INTO shard_answers (kind, shard, caller, call, answer)"
@@ -203,10 +212,8 @@ class ShardStore:
         await self._pool.execute("DELETE FROM shard_hosts WHERE host = $1", host)
 
     async def hosts(self) -> list[HostRow]:
-        """The hosts whose lease has not run out."""
-        rows = await self._pool.fetch(
-            f"SELECT {_HOST_COLUMNS} FROM shard_hosts WHERE expires_at > clock_timestamp()"  # noqa: S608
-        )
+        """The hosts that nobody declared dead."""
+        rows = await self._pool.fetch(f"SELECT {_HOST_COLUMNS} FROM shard_hosts")
         return [_host(r) for r in rows]
 
     # --- the coordinator ----------------------------------------------------------------------------------
@@ -238,9 +245,9 @@ class ShardStore:
         )
         return [r["host"] for r in rows]
 
-    async def drain(self, host: str) -> None:
-        """Marks a host whose shards are to be moved away."""
-        await self._pool.execute("UPDATE shard_hosts SET draining = true WHERE host = $1", host)
+    async def mark_draining(self, host: str, draining: bool) -> None:
+        """Whether a host's shards are to be moved away."""
+        await self._pool.execute("UPDATE shard_hosts SET draining = $2 WHERE host = $1", host, draining)
 
     async def shard_map(self, since: int = 0) -> tuple[int, list[ShardRow]]:
         """(version, rows changed after version ``since``)."""
@@ -277,9 +284,23 @@ class ShardStore:
         return version
 
 
-async def write_snapshot(
-    connection: Connection, kind: str, entity_id: str, version: int, body: bytes
-) -> None:
+async def hold(transaction: Statements, fence: Fence, answers: Sequence[Answer] = ()) -> None:
+    """`ShardStore.fenced` inside a transaction of the caller's (a unit of work), as one of its first statements."""
+    if await transaction.fetchrow(_FENCE, fence.kind, fence.shard, fence.host, fence.epoch) is None:
+        raise StaleEpoch(f"{fence.kind}/{fence.shard} is no longer {fence.host}'s at epoch {fence.epoch}")
+    if answers:
+        await transaction.execute(
+            "INSERT INTO shard_answers (kind, shard, caller, call, answer)"
+            " SELECT $1, $2, * FROM unnest($3::bytea[], $4::bigint[], $5::bytea[])",
+            fence.kind,
+            fence.shard,
+            [a.caller for a in answers],
+            [a.call for a in answers],
+            [a.answer for a in answers],
+        )
+
+
+async def write_snapshot(connection: Connection, kind: str, entity_id: str, version: int, body: bytes) -> None:
     """Stores a snapshot inside a transaction of the caller, who holds the fence."""
     await connection.execute(
         "INSERT INTO entity_snapshots (kind, entity, format, body) VALUES ($1, $2, $3, $4)"

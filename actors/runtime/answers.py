@@ -1,0 +1,93 @@
+"""The memory of answered calls, by which a call that is sent again runs only once.
+
+The idea is RIFL's (Lee et al., "Implementing Linearizability at Large Scale and Low Latency", SOSP 2015):
+callers number their calls and say with every message below which number all are settled, so
+the memory is exact and no larger than what callers have in flight. It is kept per caller and moves
+with a shard; turns that write something durable store their answers with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Protocol
+
+from cluster.shards import Answer
+
+Shard = tuple[str, int]
+
+
+class Origin(Protocol):
+    """Where an answer goes: a connection, or a batch that came as a Ray call."""
+
+    def answer(self, packed: bytes) -> None:
+        """Sends a packed [call, status, value] soon; does nothing if the way back is gone."""
+
+
+class Entry:
+    """A call that runs (``answer`` is empty, ``origin`` waits) or ran."""
+
+    __slots__ = ("answer", "origin", "shard")
+
+    def __init__(self, shard: Shard, answer: bytes = b"", origin: Origin | None = None) -> None:
+        self.shard = shard
+        self.answer = answer
+        self.origin = origin
+
+
+class AnswerMemory:
+    """Which calls run or have run here, per caller."""
+
+    def __init__(self) -> None:
+        self._callers: dict[bytes, dict[int, Entry]] = {}
+        self._seen_at: dict[bytes, float] = {}
+
+    def of(self, caller: bytes, oldest: int, now: float) -> dict[int, Entry]:
+        """The caller's calls, to be read and written by the host.
+
+        Calls below ``oldest`` are settled at the caller and dropped: it will not send them again.
+        """
+        calls = self._callers.get(caller)
+        if calls is None:
+            calls = self._callers[caller] = {}
+        self._seen_at[caller] = now
+        # Insertion order is call order but for calls that were sent again; those go when their turn comes.
+        settled = []
+        for call in calls:
+            if call >= oldest:
+                break
+            settled.append(call)
+        for call in settled:
+            del calls[call]
+        return calls
+
+    def restore(self, shard: Shard, answers: Collection[Answer], now: float) -> None:
+        """Takes over answers that came with a shard."""
+        for answer in answers:
+            self._callers.setdefault(answer.caller, {})[answer.call] = Entry(shard, answer.answer)
+            self._seen_at[answer.caller] = now
+
+    def answered(self, shards: Collection[Shard]) -> Iterator[tuple[Shard, Answer]]:
+        """The finished calls of these shards, to go with them."""
+        for caller, calls in self._callers.items():
+            for call, entry in calls.items():
+                if entry.answer and entry.shard in shards:
+                    yield entry.shard, Answer(caller, call, entry.answer)
+
+    def drop(self, shards: Collection[Shard]) -> None:
+        """Forgets shards that are someone else's now."""
+        for calls in self._callers.values():
+            for call in [call for call, entry in calls.items() if entry.shard in shards]:
+                del calls[call]
+
+    def forget(self, caller: bytes, call: int) -> None:
+        """The call did not run after all."""
+        self._callers.get(caller, {}).pop(call, None)
+
+    def forget_silent(self, before: float) -> None:
+        """Forgets callers not heard of since ``before``: their calls are all past their deadline."""
+        for caller in [caller for caller, at in self._seen_at.items() if at < before]:
+            del self._seen_at[caller]
+            self._callers.pop(caller, None)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._callers.values()))

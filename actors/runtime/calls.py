@@ -1,0 +1,272 @@
+"""The router's pure core: every call in flight, where it waits, and what becomes of it.
+
+A call is queued for the owner of its shard, sent in a batch, and settled by an answer or its deadline.
+It goes back to a queue when its connection breaks, its host dies or says that the shard moved; it keeps
+its number all the while, so that the host can tell a second arrival from a second call.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from actors.runtime.errors import (
+    DeadlineExceeded,
+    HostUnavailable,
+    Overloaded,
+    RuntimeFault,
+    StaleEpoch,
+    UnknownKind,
+    from_wire,
+)
+from actors.runtime.frames import DONE, FULL_FRAME, MOVED, NOT_MINE, STALE, calls_frame, pack
+from actors.runtime.shards import MapView, shard_of
+
+MOST_PENDING = 50_000
+"""Calls a router has in flight; one more is refused as Overloaded."""
+MOST_SENT = 8_192
+"""Calls sent to one host and not answered; the others wait here, where they cost the host nothing."""
+ASK_AGAIN = 0.03
+"""Seconds before a call that nobody owned is tried again without news from the map."""
+
+
+NEVER = float("inf")
+
+
+class Call:
+    """One call in flight. ``waiter`` is the shell's (a future)."""
+
+    __slots__ = ("body", "deadline", "entity", "host", "kind", "number", "pinned", "sent", "shard", "stale", "waiter")
+
+    def __init__(self, number: int, kind: str, entity: str, body: bytes, deadline: float, waiter: Any) -> None:
+        self.number = number
+        self.kind = kind
+        self.entity = entity
+        self.body = body
+        self.deadline = deadline
+        self.waiter = waiter
+        self.shard = shard_of(entity)
+        self.host = ""
+        self.sent = False
+        self.pinned = False
+        self.stale = False
+        """A turn of it was refused by the database since the shard had moved on."""
+
+
+class Lane:
+    """The calls for one host: queued ones, and how many were sent and not answered."""
+
+    __slots__ = ("queue", "sent")
+
+    def __init__(self) -> None:
+        self.queue: deque[Call] = deque()
+        self.sent: dict[int, Call] = {}
+
+
+class CallTable:
+    """The calls of one router. Every method that takes ``now`` means monotonic seconds."""
+
+    def __init__(self) -> None:
+        self.view = MapView()
+        self.lanes: dict[str, Lane] = {}
+        self._next = 1
+        self._pending: dict[int, Call] = {}
+        self._homeless: dict[int, Call] = {}
+        self._ask_again_at = NEVER
+        self._earliest = NEVER
+        """No call in flight has an earlier deadline."""
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    @property
+    def homeless(self) -> int:
+        """Calls that wait for news from the map."""
+        return len(self._homeless)
+
+    def add(self, kind: str, entity: str, body: bytes, deadline: float, waiter: Any) -> str:
+        """A new call; the host it was queued for, or "" if it waits for the map. Raises the typed faults."""
+        if kind not in self.view.owners and self.view.version:
+            raise UnknownKind(f"no entities of kind {kind!r} run here")
+        call = self._admit(kind, entity, body, deadline, waiter)
+        self._route(call)
+        return call.host
+
+    def add_for(self, host: str, entity: str, body: bytes, deadline: float, waiter: Any) -> None:
+        """A new call to the runtime inside one host (kind ""), not to an entity; it dies with the host (HostUnavailable)."""
+        if host not in self.view.hosts:
+            raise HostUnavailable(f"no host {host!r}")
+        call = self._admit("", entity, body, deadline, waiter)
+        call.pinned = True
+        self._queue(call, host)
+
+    def _admit(self, kind: str, entity: str, body: bytes, deadline: float, waiter: Any) -> Call:
+        if len(self._pending) >= MOST_PENDING:
+            raise Overloaded(f"{MOST_PENDING} calls are in flight")
+        number = self._next
+        self._next = number + 1
+        call = Call(number, kind, entity, body, deadline, waiter)
+        self._pending[number] = call
+        if deadline < self._earliest:
+            self._earliest = deadline
+        return call
+
+    def batch(self, host: str, now: float) -> bytes:
+        """The next CALLS frame for a host, b"" if nothing (more) may be sent; its calls count as sent."""
+        lane = self.lanes.get(host)
+        if lane is None:
+            return b""
+        parts: list[bytes] = []
+        size = 0
+        queue, sent = lane.queue, lane.sent
+        while queue and size < FULL_FRAME and len(sent) < MOST_SENT:
+            call = queue.popleft()
+            if call.host != host or call.sent or call.number not in self._pending:
+                continue
+            call.sent = True
+            sent[call.number] = call
+            left = int((call.deadline - now) * 1000)
+            parts.append(pack((call.number, call.kind, call.entity, left if left > 0 else 0)))
+            parts.append(call.body)
+            size += len(call.body) + 32
+        if not parts:
+            return b""
+        return calls_frame(next(iter(self._pending)), parts)
+
+    def waiting(self, host: str) -> bool:
+        """Whether calls are queued for a host and may be sent."""
+        lane = self.lanes.get(host)
+        return lane is not None and bool(lane.queue) and len(lane.sent) < MOST_SENT
+
+    def answer(self, host: str, number: int, status: int, value: Any, now: float) -> Call | None:
+        """An answer came from a host: the call it settles, or None if it is late, repeated or sends us on."""
+        call = self._pending.get(number)
+        lane = self.lanes.get(host)
+        if lane is not None:
+            lane.sent.pop(number, None)
+        if call is None:
+            return None
+        if status in (MOVED, NOT_MINE):
+            if call.host == host and call.sent:
+                call.sent = False
+                call.stale = value == STALE
+                if status == MOVED and value in self.view.hosts and value != host:
+                    self._queue(call, value)
+                else:
+                    self._lodge(call, now)
+            return None
+        del self._pending[number]
+        self._homeless.pop(number, None)
+        return call
+
+    def lost(self, host: str) -> None:
+        """The connection to a host broke: what was sent on it and not answered is queued again, in order."""
+        lane = self.lanes.get(host)
+        if lane is None:
+            return
+        again = [call for call in lane.sent.values() if call.host == host and call.number in self._pending]
+        lane.sent.clear()
+        for call in again:
+            call.sent = False
+        lane.queue.extendleft(reversed(again))
+
+    def mapped(self, view: MapView, now: float) -> list[Call]:
+        """A newer map: calls find their new hosts; calls pinned to a host that is gone are returned, failed."""
+        if view.version < self.view.version:
+            return []
+        self.view = view
+        for host in [host for host in self.lanes if host not in view.hosts]:
+            lane = self.lanes.pop(host)
+            for call in [*lane.sent.values(), *lane.queue]:
+                if call.host == host and call.number in self._pending:
+                    call.sent = False
+                    call.host = ""
+                    if not call.pinned:
+                        self._route(call)
+        for host, lane in list(self.lanes.items()):
+            queued, lane.queue = lane.queue, deque()
+            for call in queued:
+                if call.host != host or call.sent or call.number not in self._pending:
+                    continue
+                if call.pinned:
+                    lane.queue.append(call)
+                else:
+                    self._route(call)
+        homeless, self._homeless = self._homeless, {}
+        self._ask_again_at = NEVER
+        for call in homeless.values():
+            self._route(call)
+        failed = []
+        for call in [c for c in self._pending.values() if (c.pinned and not c.host) or self._kindless(c)]:
+            del self._pending[call.number]
+            self._homeless.pop(call.number, None)
+            failed.append(call)
+        return failed
+
+    def _kindless(self, call: Call) -> bool:
+        return not call.pinned and call.kind not in self.view.owners
+
+    def tick(self, now: float) -> list[Call]:
+        """Calls whose deadline passed, settled; homeless calls are tried again when it is time."""
+        if now >= self._ask_again_at:
+            self._ask_again_at = NEVER
+            homeless, self._homeless = self._homeless, {}
+            for call in homeless.values():
+                self._route(call)
+            if self._homeless:
+                self._ask_again_at = now + ASK_AGAIN
+        if now < self._earliest:
+            return []
+        late = [call for call in self._pending.values() if call.deadline <= now]
+        for call in late:
+            del self._pending[call.number]
+            self._homeless.pop(call.number, None)
+            if call.host in self.lanes:
+                self.lanes[call.host].sent.pop(call.number, None)
+        self._earliest = min((call.deadline for call in self._pending.values()), default=NEVER)
+        return late
+
+    def drain(self) -> Iterable[Call]:
+        """Every call in flight, given up."""
+        pending, self._pending = self._pending, {}
+        self._homeless.clear()
+        self.lanes.clear()
+        return pending.values()
+
+    def _route(self, call: Call) -> None:
+        owners = self.view.owners.get(call.kind)
+        owner = owners[call.shard] if owners is not None else ""
+        if owner and owner in self.view.hosts:
+            self._queue(call, owner)
+        else:
+            call.host = ""
+            self._homeless[call.number] = call
+
+    def _queue(self, call: Call, host: str) -> None:
+        call.host = host
+        lane = self.lanes.get(host)
+        if lane is None:
+            lane = self.lanes[host] = Lane()
+        lane.queue.append(call)
+
+    def _lodge(self, call: Call, now: float) -> None:
+        call.host = ""
+        self._homeless[call.number] = call
+        self._ask_again_at = min(self._ask_again_at, now + ASK_AGAIN)
+
+
+def outcome(status: int, value: Any) -> RuntimeFault | None:
+    """None for a reply, else the fault that the answer's status stands for."""
+    return None if status == DONE else from_wire(status, value)
+
+
+def lateness(call: Call) -> RuntimeFault:
+    """The fault for a call whose deadline passed: what kept it, as far as the router knows."""
+    if call.sent:
+        return DeadlineExceeded(f"no answer from {call.host} in time")
+    if call.host:
+        return HostUnavailable(f"{call.host} could not be reached in time")
+    if call.stale:
+        return StaleEpoch("the shard moved on during the turn and found no owner in time")
+    return HostUnavailable("the shard found no owner in time")

@@ -1,0 +1,129 @@
+"""The coordinator: a candidate for leadership, which also tells everyone who asks what the map is.
+
+There are a few candidates on different nodes. The leader's lease is a row in Postgres, which also orders
+their writes (its term), so losing the leader's node costs a lease's length and not Ray's 15 seconds. One
+leader serves all kinds: shards of all kinds live in the same host processes, and a host's health is one
+question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+
+from actors.runtime.control import WATCH_SECONDS
+from actors.runtime.fleet import Fleet
+from actors.runtime.leader import Leader
+from actors.runtime.options import RuntimeOptions
+from actors.runtime.registry import load_kind
+from actors.runtime.shards import SHARDS, Endpoint, MapView
+from cluster.shards import DATABASE_FAULTS, LostLeadership, ShardStore
+
+_TICKS_PER_LEASE = 8
+_ANSWERS_KEPT = 300.0
+"""Seconds for which stored answers are kept; deadlines are far shorter."""
+_TIDY_SECONDS = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+class Coordinator:
+    """A Ray actor: named, detached, restarted by Ray."""
+
+    async def __init__(self, options: RuntimeOptions, name: str) -> None:  # type: ignore[misc]
+        self._options = options
+        self._holder = f"{name}.{time.time_ns():x}"
+        self._kinds = [load_kind(path).name for path in options.kinds]
+        self._leader: Leader | None = None
+        self._view = MapView()
+        self._changed = asyncio.Event()
+        self._publishing = asyncio.Lock()
+        self._tidied_at = 0.0
+        self._main = asyncio.create_task(self._run(), name="coordinator")
+
+    async def watch(self, version: int) -> tuple[MapView, bool]:
+        """The map, as soon as it is newer than ``version`` or after a second; and whether this one leads."""
+        if self._view.version <= version:
+            try:
+                async with asyncio.timeout(WATCH_SECONDS):
+                    while self._view.version <= version:
+                        await self._changed.wait()
+            except TimeoutError:
+                pass
+        return self._view, self._leader is not None
+
+    async def resign(self) -> None:
+        """Ends this candidate's part: it neither leads nor stands from now on (the runtime stops)."""
+        self._main.cancel()
+        await asyncio.gather(self._main, return_exceptions=True)
+
+    async def _run(self) -> None:
+        pause = self._options.lease / _TICKS_PER_LEASE
+        while True:
+            try:
+                store = await ShardStore.open(self._options.database, application=f"coordinator {self._holder}")
+            except DATABASE_FAULTS as fault:
+                log.warning("database.unavailable", fault=str(fault))
+                await asyncio.sleep(pause)
+                continue
+            break
+        fleet = Fleet(self._options)
+        try:
+            while True:
+                started = time.monotonic()
+                try:
+                    await self._step(store, fleet)
+                except (LostLeadership, *DATABASE_FAULTS) as fault:
+                    # Without the database nobody else can lead either; try again until it is back.
+                    log.warning("coordinator.interrupted", fault=f"{type(fault).__name__}: {fault}")
+                    await self._step_down()
+                await asyncio.sleep(max(0.02, pause - (time.monotonic() - started)))
+        finally:
+            await self._step_down()
+            try:
+                await store.resign(self._holder)
+            except DATABASE_FAULTS as fault:
+                log.warning("coordinator.not_resigned", fault=str(fault))
+            await store.close()
+
+    async def _step(self, store: ShardStore, fleet: Fleet) -> None:
+        term = await store.lead(self._holder, self._options.lease)
+        if term is None or (self._leader is not None and self._leader.term != term):
+            await self._step_down()
+        if term is not None and self._leader is None:
+            leader = Leader(term, store, fleet, self._kinds, self._options.scaling, lambda: self._publish(store))
+            await leader.load()
+            self._leader = leader
+            log.info("coordinator.leads", term=term, holder=self._holder)
+        if self._leader is not None:
+            now = time.monotonic()
+            await self._leader.tick(now)
+            if now - self._tidied_at > _TIDY_SECONDS:
+                self._tidied_at = now
+                await store.forget_answers(_ANSWERS_KEPT)
+        await self._publish(store)
+
+    async def _step_down(self) -> None:
+        if self._leader is not None:
+            leader, self._leader = self._leader, None
+            await leader.close()
+
+    async def _publish(self, store: ShardStore) -> None:
+        """Reads what changed in the map and wakes those who wait for it."""
+        async with self._publishing:
+            await self._read(store)
+
+    async def _read(self, store: ShardStore) -> None:
+        version, rows = await store.shard_map(self._view.version)
+        if version == self._view.version:
+            return
+        hosts = {row.host: Endpoint(row.name, row.node, row.address, row.socket) for row in await store.hosts()}
+        owners = {kind: list(self._view.owners.get(kind, [""] * SHARDS)) for kind in self._kinds}
+        for row in rows:
+            if row.kind in owners:
+                owners[row.kind][row.shard] = row.host
+        self._view = MapView(version, hosts, owners)
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()

@@ -1,0 +1,123 @@
+"""The stream's bytes: a 4-byte big-endian length, then one msgpack array whose first item is the frame's type.
+
+| frame   | from   | items after the type                                                                |
+|---------|--------|-------------------------------------------------------------------------------------|
+| HELLO   | host   | protocol version, nonce (16 bytes)                                                  |
+| PROVE   | router | protocol version, caller (8 bytes), nonce (16 bytes), mac (32 bytes)                |
+| WELCOME | host   | mac (32 bytes)                                                                      |
+| CALLS   | router | oldest unsettled call, then per call: [call, kind, entity, milliseconds left], body |
+| ANSWERS | host   | per answer: [call, status, value]                                                   |
+| FAULT   | host   | status, detail; the host closes after it                                            |
+
+Both sides prove that they hold the cluster's secret: mac = HMAC-SHA-256(secret, role ‖ host's nonce ‖ router's
+nonce ‖ caller). The proof covers the connection's start, not each frame: like Ray's own ports, the stream belongs
+on a network that outsiders cannot write to.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+import msgpack
+
+from actors.runtime.errors import BadFrame, FrameTooLarge
+
+PROTOCOL = 1
+HELLO, PROVE, WELCOME, CALLS, ANSWERS, FAULT = range(6)
+
+MAX_FRAME = 8 << 20
+"""Bytes a frame may have; a longer one closes the connection."""
+MAX_BODY = 4 << 20
+"""Bytes one message or reply may have, so that it fits into a frame with its envelope."""
+FULL_FRAME = 256 << 10
+"""Bytes at which a batch is cut: large enough to amortise, small enough to keep the peer's loop turning."""
+
+# Statuses of answers beyond those of actors.runtime.errors.
+DONE = 0
+MOVED = 20
+"""The value is the host that owns the shard."""
+NOT_MINE = 21
+"""Nobody known owns the shard now, or the turn lost a race with its move: ask again soon."""
+STALE = "stale"
+"""The value of a NOT_MINE whose turn the database refused."""
+
+pack = msgpack.Packer(autoreset=True).pack
+
+
+def frame(payload: bytes) -> bytes:
+    """A payload with its length before it."""
+    return len(payload).to_bytes(4, "big") + payload
+
+
+def pack_body(value: Any) -> bytes:
+    """A message or reply as msgpack. Raises FrameTooLarge, or TypeError for what msgpack does not carry."""
+    body: bytes = msgpack.packb(value)
+    if len(body) > MAX_BODY:
+        raise FrameTooLarge(f"{len(body)} bytes, at most {MAX_BODY} fit")
+    return body
+
+
+def calls_frame(oldest: int, parts: Sequence[bytes]) -> bytes:
+    """CALLS from alternating packed metas and bodies."""
+    return frame(b"".join((b"\xdd", (len(parts) + 2).to_bytes(4, "big"), pack(CALLS), pack(oldest), *parts)))
+
+
+def answers_frame(answers: Sequence[bytes]) -> bytes:
+    """ANSWERS from packed [call, status, value] triples."""
+    return frame(b"".join((b"\xdd", (len(answers) + 1).to_bytes(4, "big"), pack(ANSWERS), *answers)))
+
+
+def pack_answer(call: int, status: int, value: Any) -> bytes:
+    """One answer. A reply that is too large or no msgpack value becomes the fault that says so."""
+    try:
+        packed: bytes = msgpack.packb((call, status, value))
+    except (TypeError, ValueError, OverflowError) as fault:
+        return msgpack.packb((call, 10, f"reply is no msgpack value: {fault}"))
+    if len(packed) > MAX_BODY:
+        return msgpack.packb((call, FrameTooLarge.status, f"reply of {len(packed)} bytes"))
+    return packed
+
+
+def unpack(payload: bytes | memoryview) -> list[Any]:
+    """The frame's items. Raises BadFrame for anything that is not an array starting with a frame type."""
+    try:
+        items = msgpack.unpackb(payload, strict_map_key=False)
+    except (ValueError, TypeError, msgpack.exceptions.UnpackException, RecursionError) as fault:
+        raise BadFrame(f"no msgpack: {fault}") from fault
+    if type(items) is not list or not items or type(items[0]) is not int:
+        raise BadFrame("a frame is an array that starts with its type")
+    return items
+
+
+class FrameBuffer:
+    """Cuts a byte stream into payloads. Holds at most one frame beyond what was fed."""
+
+    def __init__(self, limit: int = MAX_FRAME) -> None:
+        self._bytes = bytearray()
+        self.limit = limit
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The payloads that ``data`` completes. Raises FrameTooLarge as soon as a length says so."""
+        buffer = self._bytes
+        buffer += data
+        payloads = []
+        start, end = 0, len(buffer)
+        while end - start >= 4:
+            length = int.from_bytes(buffer[start : start + 4], "big")
+            if length > self.limit:
+                raise FrameTooLarge(f"a frame of {length} bytes, at most {self.limit} are taken")
+            if end - start - 4 < length:
+                break
+            payloads.append(bytes(buffer[start + 4 : start + 4 + length]))
+            start += 4 + length
+        if start:
+            del buffer[:start]
+        return payloads
+
+
+def proof(secret: bytes, role: bytes, host_nonce: bytes, router_nonce: bytes, caller: bytes) -> bytes:
+    """The mac by which ``role`` (b"router" or b"host") proves the secret; 32 bytes."""
+    return hmac.digest(secret, b"entativa-stream-1" + role + host_nonce + router_nonce + caller, sha256)

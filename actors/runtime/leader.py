@@ -1,0 +1,211 @@
+"""One term of leadership: decides, stores, applies, tells the hosts; and keeps as many hosts as load wants."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+
+from actors.runtime.control import host_name
+from actors.runtime.coordination import Coordination
+from actors.runtime.errors import HostUnavailable
+from actors.runtime.fleet import Fleet
+from actors.runtime.metrics import HOSTS, MOVES
+from actors.runtime.scaling import HostLoad, Scaler, ScalingPolicy
+from cluster.shards import HostRow, ShardRow, ShardStore
+
+_GATHER_SECONDS = 3.0
+"""How long an empty map waits for all wanted hosts after the first, so that shards need not move at once."""
+_ENSURE_SECONDS = 2.0
+"""Between two requests to Ray for a host that is wanted and not here."""
+_HUNG_SECONDS = 20.0
+"""After which a host that was here, and whose process Ray still believes in, is restarted."""
+_SCALE_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Leader:
+    """The acting coordinator. Every method raises LostLeadership once another leads; then it is of no more use."""
+
+    def __init__(
+        self,
+        term: int,
+        store: ShardStore,
+        fleet: Fleet,
+        kinds: Sequence[str],
+        policy: ScalingPolicy,
+        publish: Callable[[], Awaitable[None]],
+    ) -> None:
+        """``publish`` is called after every change of the map."""
+        self.term = term
+        self._store = store
+        self._fleet = fleet
+        self._machine = Coordination(kinds)
+        self._scaler = Scaler(policy)
+        self._policy = policy
+        self._publish = publish
+        self._wanted = policy.least
+        self._version = 0
+        self._hosts: dict[str, HostRow] = {}
+        self._names: set[str] = set()
+        self._ensured_at: dict[str, float] = {}
+        self._missing_since: dict[str, float] = {}
+        self._first_seen: float | None = None
+        self._scaled_at = 0.0
+        self._deciding = asyncio.Lock()
+        self._releasing: set[tuple[str, int]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def load(self) -> None:
+        """Takes over the stored map."""
+        self._version, rows = await self._store.shard_map()
+        self._machine.apply(rows)
+        self._hosts = {row.host: row for row in await self._store.hosts()}
+        settled = sum(not row.draining for row in self._hosts.values())
+        self._wanted = min(max(settled, self._policy.least), self._policy.most)
+
+    async def tick(self, now: float) -> None:
+        """One look at the hosts, and what follows from it. ``now`` is monotonic."""
+        await self._store.bury(self.term)
+        rows = await self._store.hosts()
+        for row in superseded(rows):
+            await self._store.retire(row.host)
+        self._hosts = {row.host: row for row in rows if row not in superseded(rows)}
+        self._scale(now)
+        await self._start_hosts(now)
+        if self._gathered(now):
+            living = {row.host: row.draining for row in self._hosts.values()}
+            async with self._deciding:
+                await self._store_rows(self._machine.repair(living), "repair")
+                await self._store_rows(self._machine.balance(living), "")
+            self._drive_moves()
+            await self._retire_drained()
+
+    async def close(self) -> None:
+        """Stops what is under way; the next leader drives the moves on."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _gathered(self, now: float) -> bool:
+        """Whether there are hosts enough to begin with."""
+        if not self._hosts:
+            return False
+        if self._version > 0 or len(self._hosts) >= self._wanted:
+            return True
+        if self._first_seen is None:
+            self._first_seen = now
+        return now - self._first_seen >= _GATHER_SECONDS
+
+    async def _store_rows(self, rows: Sequence[ShardRow], cause: str) -> None:
+        if not rows:
+            return
+        affected = {row.host for row in rows} | {row.moving_to for row in rows}
+        for row in rows:
+            old = self._machine.rows[row.kind].get(row.shard)
+            if old is not None:
+                affected.add(old.host)
+            if cause:
+                MOVES.labels(row.kind, cause).inc()
+        self._version = await self._store.write_map(self.term, rows)
+        self._machine.apply(rows)
+        for host in affected & self._hosts.keys():
+            self._spawn(self._fleet.poke(self._hosts[host].name, self._version))
+        await self._publish()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- moves --------------------------------------------------------------------------------------------
+
+    def _drive_moves(self) -> None:
+        """Asks owners to let go of shards that are to move, unless they are being asked."""
+        groups: dict[str, list[ShardRow]] = defaultdict(list)
+        for row in self._machine.moving():
+            if (row.kind, row.shard) not in self._releasing and row.host in self._hosts:
+                groups[row.host].append(row)
+        for host, rows in groups.items():
+            self._releasing.update((row.kind, row.shard) for row in rows)
+            self._spawn(self._release(host, rows))
+
+    async def _release(self, host: str, rows: Sequence[ShardRow]) -> None:
+        by_claim = {(row.kind, row.shard, row.epoch): row for row in rows}
+        try:
+            released, refused = await self._fleet.release(self._hosts[host].name, self._version, list(by_claim))
+            async with self._deciding:
+                finished = self._machine.released([by_claim[claim] for claim in released if claim in by_claim])
+                await self._store_rows(finished, "balance")
+                called_off = self._machine.refused([by_claim[claim] for claim in refused if claim in by_claim])
+                await self._store_rows(called_off, "")
+        except HostUnavailable as fault:
+            log.info("release.unanswered", host=host, fault=str(fault))
+        finally:
+            self._releasing.difference_update((row.kind, row.shard) for row in rows)
+
+    # --- hosts --------------------------------------------------------------------------------------------
+
+    def _scale(self, now: float) -> None:
+        if now - self._scaled_at < _SCALE_SECONDS:
+            return
+        self._scaled_at = now
+        loads = [host_load(row) for row in self._hosts.values() if not row.draining]
+        wanted = self._scaler.decide(loads, self._wanted, now)
+        if wanted != self._wanted:
+            log.info("hosts.wanted", wanted=wanted, before=self._wanted)
+        self._wanted = wanted
+        HOSTS.labels("wanted").set(wanted)
+        HOSTS.labels("living").set(len(self._hosts))
+
+    async def _start_hosts(self, now: float) -> None:
+        by_name = {row.name: row for row in self._hosts.values()}
+        wanted = {host_name(index) for index in range(self._wanted)}
+        self._names |= by_name.keys()
+        for name in wanted - by_name.keys():
+            since = self._missing_since.setdefault(name, now)
+            if now - self._ensured_at.get(name, float("-inf")) >= _ENSURE_SECONDS:
+                self._ensured_at[name] = now
+                self._spawn(self._fleet.ensure(name))
+            if name in self._names and now - since >= _HUNG_SECONDS:
+                self._missing_since[name] = now
+                self._spawn(self._fleet.stop(name, restart=True))
+        for name, row in by_name.items():
+            self._missing_since.pop(name, None)
+            if (name not in wanted) != row.draining:
+                await self._store.mark_draining(row.host, name not in wanted)
+
+    async def _retire_drained(self) -> None:
+        for row in list(self._hosts.values()):
+            if row.draining and not self._machine.owned(row.host):
+                await self._store.retire(row.host)
+                await self._fleet.stop(row.name)
+                self._names.discard(row.name)
+                del self._hosts[row.host]
+
+
+def superseded(rows: Sequence[HostRow]) -> list[HostRow]:
+    """Earlier incarnations of a host that started again on the same node: Ray starts one only after the other ended.
+
+    On another node the earlier one may live on behind a broken network; its lease has to run out.
+    """
+    newest: dict[tuple[str, str], str] = {}
+    for row in rows:
+        key = (row.name, row.node)
+        newest[key] = max(newest.get(key, ""), row.host)
+    return [row for row in rows if row.host != newest[row.name, row.node]]
+
+
+def host_load(row: HostRow) -> HostLoad:
+    """A host's last report; one that never reported carries nothing."""
+    load = row.load
+    return HostLoad(
+        calls_per_second=float(load.get("calls_per_second", 0.0)),
+        queue_wait=float(load.get("queue_wait", 0.0)),
+        memory=int(load.get("memory", 0)),
+        idle_memory=int(load.get("idle_memory", 0)),
+    )

@@ -1,0 +1,14 @@
+"""What hosts and coordinators count for Prometheus."""
+
+from __future__ import annotations
+
+from cluster.metrics import Counter, Gauge
+
+CALLS = Counter("entativa_shard_calls_total", "Calls that reached a host", ["host", "kind"])
+QUEUED = Counter("entativa_shard_calls_queued_total", "Calls that found their entity busy or absent", ["host", "kind"])
+QUEUE_WAIT = Gauge("entativa_shard_queue_wait_seconds", "How late the host's event loop runs its callbacks", ["host"])
+ENTITIES = Gauge("entativa_shard_entities", "Entities in memory", ["host", "kind"])
+MEMORY = Gauge("entativa_shard_host_memory_bytes", "Resident memory of the host process", ["host"])
+PASSIVATED = Counter("entativa_shard_passivated_total", "Idle entities let go", ["host"])
+MOVES = Counter("entativa_shard_moves_total", "Shards that changed owner", ["kind", "cause"])
+HOSTS = Gauge("entativa_shard_hosts", "Hosts that live and hosts that are wanted", ["state"])

@@ -1,0 +1,41 @@
+"""What an operator decides about a runtime. Pickled to every coordinator and host when they start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from actors.runtime.entity import Value
+from actors.runtime.scaling import ScalingPolicy
+
+
+@dataclass(frozen=True)
+class RuntimeOptions:
+    """One runtime, as ``start_runtime`` starts it."""
+
+    name: str
+    """The brand's; also the Ray namespace of its actors."""
+    kinds: tuple[str, ...]
+    """Entity kinds as "package.module:ATTRIBUTE", importable on every node."""
+    database: str = field(repr=False)
+    """Postgres address of the brand's database, migrated."""
+    secret: str = field(repr=False)
+    """The cluster's secret: routers and hosts prove that they hold it."""
+    config: Mapping[str, Value] = field(default_factory=dict)
+    """Handed to effect handlers as HostContext.config."""
+    scaling: ScalingPolicy = field(default_factory=ScalingPolicy)
+    coordinators: int = 2
+    """Candidates for leadership, on different nodes where there are several."""
+    lease: float = 2.0
+    """Seconds after its last heartbeat for which a host (and the leader) may act.
+
+    It bounds how long a lost node's shards are without an owner; a loop that stalls longer than this
+    costs a host its shards."""
+    host_cpus: float = 1.0
+    """CPUs a host reserves. What does not fit is demand, by which Ray's autoscaler adds nodes."""
+    host_resources: Mapping[str, float] = field(default_factory=dict)
+    """Further Ray resources a host reserves."""
+    listen: str = ""
+    """Address hosts listen on for other nodes; empty: the node's own as Ray knows it."""
+    socket_directory: str = ""
+    """Folder for Unix sockets; empty: one under the system's temporary folder."""

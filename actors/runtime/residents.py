@@ -1,0 +1,384 @@
+"""The entities in one host's memory: which shards are here, who is in them, and what arrives for whom."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from zlib import crc32
+
+import structlog
+
+from actors.runtime.answers import AnswerMemory, Entry, Origin
+from actors.runtime.entity import Value
+from actors.runtime.errors import BadFrame, DeadlineExceeded, Overloaded, UnknownKind
+from actors.runtime.frames import MOVED, NOT_MINE, pack_answer
+from actors.runtime.ownership import Ownership, Status
+from actors.runtime.shards import SHARDS
+from actors.runtime.turns import Arrival, Received, Slot, TurnRunner, failure, receive, too_late
+from cluster.shards import Fence, StaleEpoch
+
+MOST_WAITING = 100_000
+"""Calls that may wait for entities of one host; one more is answered Overloaded."""
+
+log = structlog.get_logger(__name__)
+
+
+class Shard:
+    """One shard of one kind at this host, in whatever status."""
+
+    __slots__ = ("busy", "held", "kind", "number", "ownership", "quiet", "serving", "slots")
+
+    def __init__(self, kind: str, number: int) -> None:
+        self.kind = kind
+        self.number = number
+        self.ownership = Ownership()
+        self.serving = False
+        """Status ACTIVE, spelt for the hot path."""
+        self.slots: dict[str, Slot] = {}
+        self.held: list[Arrival] = []
+        self.busy = 0
+        """Entities with a turn under way."""
+        self.quiet = asyncio.Event()
+        self.quiet.set()
+
+
+class KindLoad:
+    """Counters of one kind since the last look."""
+
+    __slots__ = ("calls", "queued", "waited")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.queued = 0
+        self.waited = 0.0
+
+
+class Residents:
+    """Delivers arrivals to entities. Owns no socket and no lease; the host tells it what it may serve."""
+
+    def __init__(self, host: str, owner_of: Callable[[str, int], str]) -> None:
+        self.host = host
+        self._owner_of = owner_of
+        self.shards: dict[str, list[Shard | None]] = {}
+        self.runners: dict[str, TurnRunner] = {}
+        self.loads: dict[str, KindLoad] = {}
+        self.answers = AnswerMemory()
+        self.waiting = 0
+        self.serve_until = 0.0
+        """Monotonic seconds at which the host's lease ends; from then on nothing is served."""
+        self.on_stale: Callable[[], None] = lambda: None
+        """Called when the database refused a turn: the map here is old."""
+        self.on_runtime_call: Callable[[Origin, int, str, Value], None] = _refuse_runtime_call
+        """Called for calls to the runtime itself (kind "")."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add_kind(self, runner: TurnRunner) -> None:
+        """A kind that may live here."""
+        name = runner.kind.name
+        self.runners[name] = runner
+        self.shards[name] = [None] * SHARDS
+        self.loads[name] = KindLoad()
+
+    def shard(self, kind: str, number: int) -> Shard:
+        """The shard's record, made on first mention."""
+        shards = self.shards[kind]
+        shard = shards[number]
+        if shard is None:
+            shard = shards[number] = Shard(kind, number)
+        return shard
+
+    def present(self) -> Iterator[Shard]:
+        """Every shard that was ever mentioned."""
+        return (shard for shards in self.shards.values() for shard in shards if shard is not None)
+
+    # --- arrivals -----------------------------------------------------------------------------------------
+
+    def deliver(self, origin: Origin, caller: bytes, items: list[Any]) -> None:
+        """A CALLS frame. Raises BadFrame for what no router sends; calls before that point were delivered."""
+        now = time.monotonic()
+        wall = time.time()
+        if now >= self.serve_until:
+            for meta in items[2::2]:
+                origin.answer(pack_answer(meta[0], NOT_MINE, None))
+            return
+        known = self.answers.of(caller, items[1], now)
+        shards_of, loads, answer = self.shards, self.loads, origin.answer
+        if len(items) % 2:
+            raise BadFrame("a call without a body")
+        for index in range(2, len(items), 2):
+            meta = items[index]
+            if type(meta) is not list or len(meta) != 4:
+                raise BadFrame("a call is [number, kind, entity, milliseconds]")
+            call, kind, entity_id, left = meta
+            if type(call) is not int or type(kind) is not str or type(entity_id) is not str:
+                raise BadFrame("a call is [number, kind, entity, milliseconds]")
+            entry = known.get(call)
+            if entry is not None:
+                if entry.answer:
+                    answer(entry.answer)
+                else:
+                    entry.origin = origin
+                continue
+            shards = shards_of.get(kind)
+            if shards is None:
+                if not kind:
+                    self.on_runtime_call(origin, call, entity_id, items[index + 1])
+                    continue
+                answer(pack_answer(call, UnknownKind.status, f"no entities of kind {kind!r} live here"))
+                continue
+            if type(left) is not int or left <= 0:
+                answer(pack_answer(call, DeadlineExceeded.status, "the call came after its deadline"))
+                continue
+            number = crc32(entity_id.encode()) % SHARDS
+            shard = shards[number]
+            loads[kind].calls += 1
+            entry = Entry((kind, number), b"", origin)
+            if shard is not None and shard.serving:
+                slot = shard.slots.get(entity_id)
+                if slot is not None and slot.inbox is None and slot.entity is not None:
+                    known[call] = entry
+                    slot.used_at = now
+                    # The hot path: a machine that only replies is done before the next call is looked at.
+                    arrival = Arrival(caller, call, entity_id, items[index + 1], 0.0, entry)
+                    received = Received()
+                    receive(slot.entity, (arrival,), wall, received)
+                    if received.failed or received.effects or received.persist or received.timers:
+                        self._begin(shard, entity_id, slot, received)
+                    else:
+                        entry.answer = packed = received.answered[0][1]
+                        entry.origin = None
+                        answer(packed)
+                    continue
+            arrival = Arrival(caller, call, entity_id, items[index + 1], now + left / 1000, entry)
+            self._queue(shard, number, kind, arrival, known)
+
+    def _queue(self, shard: Shard | None, number: int, kind: str, arrival: Arrival, known: dict[int, Entry]) -> None:
+        status = Status.ABSENT if shard is None else shard.ownership.status
+        if shard is None or status is Status.ABSENT or status is Status.RELEASED:
+            self._turn_away(arrival, kind, number)
+            return
+        if self.waiting >= MOST_WAITING:
+            fault = pack_answer(arrival.call, Overloaded.status, f"{MOST_WAITING} calls wait at this host")
+            if arrival.entry is not None and arrival.entry.origin is not None:
+                arrival.entry.origin.answer(fault)
+            return
+        if arrival.entry is not None:
+            known[arrival.call] = arrival.entry
+        self._admit(shard, arrival)
+
+    def _admit(self, shard: Shard, arrival: Arrival) -> None:
+        self.waiting += 1
+        if not shard.serving:
+            shard.held.append(arrival)
+            return
+        slot = shard.slots.get(arrival.entity_id)
+        if slot is None:
+            slot = shard.slots[arrival.entity_id] = Slot()
+        if slot.inbox is None:
+            slot.inbox = [arrival]
+            self._start(self._work(shard, arrival.entity_id, slot, None), shard)
+        else:
+            slot.inbox.append(arrival)
+
+    def _turn_away(self, arrival: Arrival, kind: str, number: int) -> None:
+        """The shard is someone else's: the call did not run, and is not remembered."""
+        shard = self.shards[kind][number]
+        owner = shard.ownership.to if shard is not None and shard.ownership.to else self._owner_of(kind, number)
+        self.answers.forget(arrival.caller, arrival.call)
+        entry = arrival.entry
+        if entry is not None and entry.origin is not None:
+            status, value = (MOVED, owner) if owner and owner != self.host else (NOT_MINE, None)
+            entry.origin.answer(pack_answer(arrival.call, status, value))
+
+    def let_in(self, shard: Shard) -> None:
+        """The shard became ACTIVE: what was held is delivered, in order."""
+        shard.serving = True
+        held, shard.held = shard.held, []
+        self.waiting -= len(held)
+        for arrival in held:
+            self._admit(shard, arrival)
+        now = time.monotonic()
+        for entity_id, slot in list(shard.slots.items()):
+            for due, message, _ in list(slot.timers):
+                if due <= now:
+                    self._wake(shard, entity_id, slot, due, message)
+
+    def send_on(self, shard: Shard) -> None:
+        """The shard is someone else's: what was held is told so."""
+        held, shard.held = shard.held, []
+        self.waiting -= len(held)
+        for arrival in held:
+            self._turn_away(arrival, shard.kind, shard.number)
+
+    def clear(self, shard: Shard) -> None:
+        """Forgets the shard's entities; turns under way end with their answers, and change nothing here."""
+        shard.serving = False
+        for slot in shard.slots.values():
+            for _, _, handle in slot.timers:
+                handle.cancel()
+        shard.slots = {}
+
+    # --- turns --------------------------------------------------------------------------------------------
+
+    def _start(self, work: Any, shard: Shard) -> None:
+        shard.busy += 1
+        shard.quiet.clear()
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _begin(self, shard: Shard, entity_id: str, slot: Slot, received: Received) -> None:
+        slot.inbox = []
+        self._start(self._work(shard, entity_id, slot, received), shard)
+
+    async def _work(self, shard: Shard, entity_id: str, slot: Slot, received: Received | None) -> None:
+        """Turns of one entity until nothing waits for it."""
+        try:
+            if received is not None:
+                await self._end_turn(shard, entity_id, slot, received)
+            while slot.inbox:
+                await self._turn(shard, entity_id, slot)
+        finally:
+            slot.inbox = None
+            if slot.entity is None and slot.frozen is None and shard.slots.get(entity_id) is slot:
+                del shard.slots[entity_id]
+            shard.busy -= 1
+            if not shard.busy:
+                shard.quiet.set()
+
+    async def _turn(self, shard: Shard, entity_id: str, slot: Slot) -> None:
+        runner = self.runners[shard.kind]
+        received = Received()
+        if slot.entity is None:
+            try:
+                fence = Fence(shard.kind, shard.number, self.host, shard.ownership.epoch)
+                fresh = slot.frozen is None
+                slot.entity = await runner.load(entity_id, slot, fence)
+            except Exception as fault:
+                # Whatever a store raises while loading is the callers' to know; the entity stays out of memory.
+                log.exception("entity.load_failed", kind=shard.kind, entity=entity_id)
+                arrivals, slot.inbox = slot.inbox or [], []
+                self._waited(shard.kind, arrivals)
+                for arrival in arrivals:
+                    self._give_up(arrival, fault)
+                return
+            if fresh and runner.kind.on_load is not None:
+                greeting = Arrival(b"", 0, entity_id, runner.kind.on_load, 0.0, None)
+                receive(slot.entity, (greeting,), time.time(), received)
+        arrivals, slot.inbox = slot.inbox or [], []
+        self._waited(shard.kind, arrivals)
+        if shard.slots.get(entity_id) is not slot:
+            for arrival in arrivals:
+                self._turn_away(arrival, shard.kind, shard.number)
+            return
+        now = time.monotonic()
+        slot.used_at = now
+        due = []
+        for arrival in arrivals:
+            if arrival.entry is not None and arrival.deadline <= now:
+                self.answers.forget(arrival.caller, arrival.call)
+                arrival.answer(too_late(arrival))
+            else:
+                due.append(arrival)
+        taken = receive(slot.entity, due, time.time(), received)
+        if taken < len(due):
+            slot.inbox[:0] = due[taken:]
+            self.waiting += len(due) - taken
+        await self._end_turn(shard, entity_id, slot, received)
+
+    async def _end_turn(self, shard: Shard, entity_id: str, slot: Slot, received: Received) -> None:
+        entity = slot.entity
+        assert entity is not None
+        if received.failed:
+            self._evict(slot)
+        if received.effects or received.persist:
+            fence = Fence(shard.kind, shard.number, self.host, shard.ownership.epoch)
+            try:
+                if shard.slots.get(entity_id) is not slot:
+                    # The shard was lost, and may be ours again at a later epoch that this memory knows nothing of.
+                    raise StaleEpoch("the shard was lost during the turn")
+                await self.runners[shard.kind].carry_out(entity_id, entity, fence, received)
+            except Exception as fault:
+                # An effect that fails leaves memory ahead of what is stored, so memory goes.
+                if not isinstance(fault, StaleEpoch):
+                    log.exception("turn.failed", kind=shard.kind, entity=entity_id)
+                else:
+                    self.on_stale()
+                self._evict(slot)
+                for arrival, _ in received.answered:
+                    self._give_up(arrival, fault)
+                return
+        for arrival, packed in received.answered:
+            arrival.answer(packed)
+        if slot.entity is entity:
+            for timer in received.timers:
+                self.arm(shard, entity_id, slot, timer.seconds, timer.message)
+
+    def _give_up(self, arrival: Arrival, fault: Exception) -> None:
+        if isinstance(fault, StaleEpoch):
+            self.answers.forget(arrival.caller, arrival.call)
+        arrival.answer(failure(arrival, fault))
+
+    def _waited(self, kind: str, arrivals: list[Arrival]) -> None:
+        self.waiting -= len(arrivals)
+        self.loads[kind].queued += len(arrivals)
+
+    @staticmethod
+    def _evict(slot: Slot) -> None:
+        slot.entity = None
+        for _, _, handle in slot.timers:
+            handle.cancel()
+        slot.timers.clear()
+
+    # --- timers and passivation ---------------------------------------------------------------------------
+
+    def arm(self, shard: Shard, entity_id: str, slot: Slot, seconds: float, message: Value) -> None:
+        """Delivers ``message`` to the entity in ``seconds``, if its shard is still here."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
+        handle = loop.call_later(seconds, self._wake, shard, entity_id, slot, due, message)
+        slot.timers.append((due, message, handle))
+
+    def _wake(self, shard: Shard, entity_id: str, slot: Slot, due: float, message: Value) -> None:
+        # While the shard is not served the timer stays in the slot, and travels or fires later with it.
+        if shard.serving and shard.slots.get(entity_id) is slot:
+            slot.timers = [timer for timer in slot.timers if timer[0] != due or timer[1] != message]
+            self._admit(shard, Arrival(b"", 0, entity_id, message, 0.0, None))
+
+    def passivate(self, now: float) -> int:
+        """Lets go of entities that nobody used for their kind's time; how many went."""
+        gone = 0
+        for kind, shards in self.shards.items():
+            after = self.runners[kind].kind.passivate_after
+            if after is None:
+                continue
+            for shard in shards:
+                if shard is None or not shard.slots or not shard.serving:
+                    continue
+                idle = [
+                    entity_id
+                    for entity_id, slot in shard.slots.items()
+                    if slot.inbox is None and not slot.timers and slot.used_at < now - after
+                ]
+                for entity_id in idle:
+                    del shard.slots[entity_id]
+                gone += len(idle)
+        return gone
+
+    def population(self) -> Mapping[str, int]:
+        """Entities in memory per kind."""
+        return {
+            kind: sum(len(shard.slots) for shard in shards if shard is not None) for kind, shards in self.shards.items()
+        }
+
+    async def close(self) -> None:
+        """Cancels turns under way."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _refuse_runtime_call(origin: Origin, call: int, what: str, _body: Value) -> None:
+    origin.answer(pack_answer(call, UnknownKind.status, f"nothing here answers {what!r}"))

@@ -1,0 +1,332 @@
+"""The router: how any process of the cluster calls an entity.
+
+It keeps one stream per host, sends all calls of one turn of the event loop in one frame per host, and
+falls back to Ray actor calls, just as coalesced, while a host's stream cannot be reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import structlog
+
+from actors.runtime.calls import Call, CallTable, lateness
+from actors.runtime.entity import Value
+from actors.runtime.errors import BadFrame, HostUnavailable, RuntimeFault, from_wire
+from actors.runtime.frames import DONE, pack_body, unpack
+from actors.runtime.shards import Endpoint, MapView
+from actors.runtime.stream import Link
+
+TICK = 0.025
+"""Seconds between looks at deadlines while calls are in flight."""
+DIAL_SECONDS = 1.0
+_DIALS_BEFORE_FALLBACK = 2
+_FALLBACK_BATCHES = 4
+"""Batches that may be under way to one host as Ray calls."""
+
+log = structlog.get_logger(__name__)
+
+
+class ControlPlane(Protocol):
+    """What a router asks of Ray."""
+
+    @property
+    def node(self) -> str:
+        """Id of the node this process runs on."""
+
+    async def watch(self, version: int) -> MapView:
+        """The map once it is newer than ``version``; may also return early with the same version."""
+
+    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
+        """Carries a CALLS frame to the host as a Ray actor call; the ANSWERS frame."""
+
+
+class Router:
+    """Calls entities. One per process and event loop; make it with ``connect``."""
+
+    def __init__(self, control: ControlPlane, secret: bytes, *, direct: bool = True) -> None:
+        """``direct=False`` uses Ray calls only (to measure them, and where no port may be opened)."""
+        self._control = control
+        self._secret = secret
+        self._direct = direct
+        self._caller = secrets.token_bytes(8)
+        self._calls = CallTable()
+        self._loop = asyncio.get_running_loop()
+        self._links: dict[str, Link] = {}
+        self._dials: dict[str, asyncio.Task[None]] = {}
+        self._fallbacks: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._dirty: set[str] = set()
+        self._flush_due = False
+        self._tick_due = False
+        self._watcher: asyncio.Task[None] | None = None
+        self._mapped = asyncio.Event()
+
+    @classmethod
+    async def connect(cls, name: str, *, secret: str, direct: bool = True, within: float = 30.0) -> Router:
+        """The router of runtime ``name`` in a process that is connected to its Ray cluster.
+
+        Waits up to ``within`` seconds for a first map; raises HostUnavailable.
+        """
+        from actors.runtime.control import RayControl
+
+        router = cls(RayControl(name), secret.encode(), direct=direct)
+        await router.start(within)
+        return router
+
+    def follow_map(self) -> None:
+        """Begins to follow the map; calls made before there is one wait for it."""
+        self._watcher = asyncio.create_task(self._watch(), name="router-map")
+
+    async def start(self, within: float) -> None:
+        """``follow_map``, and the first map is here."""
+        self.follow_map()
+        try:
+            await asyncio.wait_for(self._mapped.wait(), within)
+        except TimeoutError:
+            await self.close()
+            raise HostUnavailable("the runtime published no map in time") from None
+
+    async def knows(self, host: str, within: float) -> None:
+        """Waits until the map names ``host``; raises HostUnavailable."""
+        try:
+            async with asyncio.timeout(within):
+                while host not in self._calls.view.hosts:
+                    self._mapped.clear()
+                    await self._mapped.wait()
+        except TimeoutError:
+            raise HostUnavailable(f"no news of {host}") from None
+
+    async def close(self) -> None:
+        """Ends all connections; calls in flight fail with HostUnavailable."""
+        tasks = [*self._dials.values(), *self._tasks]
+        if self._watcher is not None:
+            tasks.append(self._watcher)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for link in list(self._links.values()):
+            if link.transport is not None:
+                link.transport.abort()
+        self._fail(self._calls.drain(), HostUnavailable("the router was closed"))
+
+    @property
+    def view(self) -> MapView:
+        """The map as this router knows it."""
+        return self._calls.view
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that were made and not settled."""
+        return len(self._calls)
+
+    def call(self, kind: str, entity_id: str, message: Value, timeout: float = 5.0) -> asyncio.Future[Value]:
+        """Delivers ``message`` to an entity; the future is its reply, or a fault of actors.runtime.errors.
+
+        ``timeout`` is in seconds; the future is settled by then. Raises TypeError at once for a message
+        that msgpack does not carry; every other failure is the future's.
+        """
+        future: asyncio.Future[Value] = self._loop.create_future()
+        try:
+            body = pack_body(message)
+            host = self._calls.add(kind, entity_id, body, self._loop.time() + timeout, future)
+        except RuntimeFault as fault:
+            future.set_exception(fault)
+            return future
+        self._due(host)
+        return future
+
+    def call_host(self, host: str, what: str, message: Value, timeout: float) -> asyncio.Future[Value]:
+        """A call to the runtime inside a host (handoffs), which fails if the host goes."""
+        future: asyncio.Future[Value] = self._loop.create_future()
+        try:
+            self._calls.add_for(host, what, pack_body(message), self._loop.time() + timeout, future)
+        except RuntimeFault as fault:
+            future.set_exception(fault)
+            return future
+        self._due(host)
+        return future
+
+    def _due(self, host: str) -> None:
+        if host:
+            self._dirty.add(host)
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        dirty, self._dirty = self._dirty, set()
+        now = self._loop.time()
+        for host in dirty:
+            self._send(host, now)
+        if not self._tick_due and len(self._calls):
+            self._tick_due = True
+            self._loop.call_later(TICK, self._tick)
+
+    def _send(self, host: str, now: float) -> None:
+        link = self._links.get(host)
+        if link is not None:
+            while link.up and (frame := self._calls.batch(host, now)):
+                link.write(frame)
+        elif host not in self._calls.view.hosts or not self._calls.waiting(host):
+            return
+        elif not self._direct or self._fallbacks.get(host, 0):
+            self._send_by_ray(host, now)
+        elif host not in self._dials:
+            self._dials[host] = asyncio.create_task(self._dial(host), name=f"dial {host}")
+
+    def _tick(self) -> None:
+        self._tick_due = False
+        for call in self._calls.tick(self._loop.time()):
+            if not call.waiter.done():
+                call.waiter.set_exception(lateness(call))
+        for host in list(self._calls.lanes):
+            if self._calls.waiting(host):
+                self._dirty.add(host)
+        self._flush()
+
+    def _answered(self, host: str, items: list[Any]) -> None:
+        settle = self._calls.answer
+        now = self._loop.time()
+        try:
+            for number, status, value in items[1:]:
+                call = settle(host, number, status, value, now)
+                if call is None:
+                    continue
+                waiter = call.waiter
+                if waiter.done():
+                    continue
+                if status == DONE:
+                    waiter.set_result(value)
+                else:
+                    waiter.set_exception(from_wire(status, value))
+        except (TypeError, ValueError) as fault:
+            raise BadFrame("answers are [call, status, value]") from fault
+        self._flush_soon_after_answers(host)
+
+    def _flush_soon_after_answers(self, host: str) -> None:
+        # The window opened for calls that wait here, and calls that moved have a new queue.
+        for lane in self._calls.lanes:
+            if self._calls.waiting(lane):
+                self._due(lane)
+
+    # --- connections --------------------------------------------------------------------------------------
+
+    async def _dial(self, host: str) -> None:
+        failures = 0
+        try:
+            while (endpoint := self._calls.view.hosts.get(host)) is not None:
+                try:
+                    link = await self._open(host, endpoint)
+                except (OSError, TimeoutError, RuntimeFault) as fault:
+                    failures += 1
+                    log.info("stream.unreachable", host=host, fault=str(fault), failures=failures)
+                    if failures >= _DIALS_BEFORE_FALLBACK:
+                        self._fallbacks.setdefault(host, 1)
+                        self._due(host)
+                    await asyncio.sleep(min(2.0, 0.02 * 2**failures) * random.uniform(0.5, 1.0))  # noqa: S311
+                else:
+                    self._links[host] = link
+                    self._fallbacks.pop(host, None)
+                    return
+        finally:
+            del self._dials[host]
+            self._due(host)
+
+    async def _open(self, host: str, endpoint: Endpoint) -> Link:
+        def link() -> Link:
+            return Link(
+                self._secret,
+                self._caller,
+                lambda items: self._answered(host, items),
+                lambda: self._due(host),
+                lambda link: self._lost(host, link),
+            )
+
+        if endpoint.node == self._control.node and endpoint.socket:
+            opening: Any = self._loop.create_unix_connection(link, endpoint.socket)
+        else:
+            address, _, port = endpoint.address.rpartition(":")
+            opening = self._loop.create_connection(link, address, int(port))
+        async with asyncio.timeout(DIAL_SECONDS):
+            transport, opened = await opening
+            try:
+                await opened.ready
+            except BaseException:
+                transport.abort()
+                raise
+        assert isinstance(opened, Link)
+        return opened
+
+    def _lost(self, host: str, link: Link) -> None:
+        if self._links.get(host) is link:
+            del self._links[host]
+            self._calls.lost(host)
+            if self._calls.waiting(host):
+                self._due(host)
+
+    # --- the fallback -------------------------------------------------------------------------------------
+
+    def _send_by_ray(self, host: str, now: float) -> None:
+        endpoint = self._calls.view.hosts.get(host)
+        under_way = self._fallbacks.setdefault(host, 1)
+        if endpoint is None or under_way > _FALLBACK_BATCHES:
+            return
+        frame = self._calls.batch(host, now)
+        if frame:
+            self._fallbacks[host] = under_way + 1
+            task = asyncio.create_task(self._deliver(host, endpoint, frame), name=f"ray batch {host}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, host: str, endpoint: Endpoint, frame: bytes) -> None:
+        try:
+            answers = await self._control.deliver(endpoint, self._caller, frame)
+            self._answered(host, unpack(answers[4:]))
+        except RuntimeFault as fault:
+            log.info("ray_call.failed", host=host, fault=str(fault))
+            self._calls.lost(host)
+            await asyncio.sleep(0.1)
+        finally:
+            if host in self._fallbacks:
+                self._fallbacks[host] = max(1, self._fallbacks[host] - 1)
+            self._due(host)
+
+    # --- the map ------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                view = await self._control.watch(self._calls.view.version)
+            except RuntimeFault as fault:
+                log.info("map.unavailable", fault=str(fault))
+                await asyncio.sleep(0.1)
+                continue
+            if view.version > self._calls.view.version:
+                self.follow(view)
+
+    def follow(self, view: MapView) -> None:
+        """Takes a newer map: calls are led to their new hosts, connections to gone hosts end."""
+        self._fail(self._calls.mapped(view, self._loop.time()), HostUnavailable("the host or the kind is gone"))
+        for host in [host for host in self._links if host not in view.hosts]:
+            link = self._links.pop(host)
+            if link.transport is not None:
+                link.transport.abort()
+        for host in [host for host in self._fallbacks if host not in view.hosts]:
+            del self._fallbacks[host]
+        for host in self._calls.lanes:
+            self._due(host)
+        self._mapped.set()
+
+    @staticmethod
+    def _fail(calls: Iterable[Call], fault: RuntimeFault) -> None:
+        for call in calls:
+            if not call.waiter.done():
+                with contextlib.suppress(asyncio.InvalidStateError):
+                    call.waiter.set_exception(fault)

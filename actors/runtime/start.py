@@ -1,0 +1,61 @@
+"""Starting and stopping a runtime on the Ray cluster this process is connected to."""
+
+from __future__ import annotations
+
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from actors.runtime.control import coordinator_name, host_name
+from actors.runtime.coordinator import Coordinator
+from actors.runtime.options import RuntimeOptions
+from actors.runtime.registry import load_kind
+from actors.runtime.scaling import ScalingPolicy
+
+__all__ = ["RuntimeOptions", "ScalingPolicy", "start_runtime", "stop_runtime"]
+
+
+def start_runtime(options: RuntimeOptions) -> None:
+    """Makes sure the runtime's coordinators exist; they start the hosts. Returns before hosts are up.
+
+    Idempotent: a runtime that runs keeps the options it was started with. Raises ValueError for a kind
+    that cannot be imported here.
+    """
+    for path in options.kinds:
+        load_kind(path)
+    nodes = sorted(node["NodeID"] for node in ray.nodes() if node["Alive"])
+    for index in range(options.coordinators):
+        name = coordinator_name(index)
+        ray.remote(Coordinator).options(
+            name=name,
+            namespace=options.name,
+            lifetime="detached",
+            get_if_exists=True,
+            max_restarts=-1,
+            max_concurrency=1000,
+            num_cpus=0,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(nodes[index % len(nodes)], soft=True),
+        ).remote(options, name)
+
+
+def stop_runtime(options: RuntimeOptions) -> None:
+    """Ends the coordinators, then the hosts. Volatile state is lost; what was acknowledged as durable is stored."""
+    for index in range(options.coordinators):
+        handle = _find(coordinator_name(index), options.name)
+        if handle is not None:
+            try:
+                ray.get(handle.resign.remote(), timeout=10)
+            except RayError:
+                pass
+            ray.kill(handle)
+    for index in range(options.scaling.most):
+        handle = _find(host_name(index), options.name)
+        if handle is not None:
+            ray.kill(handle)
+
+
+def _find(name: str, namespace: str) -> ray.actor.ActorHandle | None:
+    try:
+        return ray.get_actor(name, namespace=namespace)
+    except ValueError:
+        return None

@@ -1,0 +1,205 @@
+"""Following the map: what one host incarnation does when shards come to it and go from it.
+
+Level-triggered: each sync reads what the stored map says and acts on the difference, so it does not matter
+who told the host, how often, or in which order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any
+
+import structlog
+
+from actors.runtime.answers import Origin
+from actors.runtime.entity import Value
+from actors.runtime.errors import HostUnavailable, RuntimeFault, to_wire
+from actors.runtime.fleet import Claim
+from actors.runtime.frames import DONE, pack_answer
+from actors.runtime.handoff import WHAT, send, take
+from actors.runtime.ownership import Action, Ownership, Status
+from actors.runtime.residents import Residents, Shard
+from actors.runtime.router import Router
+from cluster.shards import DATABASE_FAULTS, ShardRow, ShardStore
+
+_GREETING = "greeting"
+_GREETING_SECONDS = 2.0
+_INCOMING_SECONDS = 30.0
+"""How long shards that are being sent to us wait for the map to make them ours."""
+
+log = structlog.get_logger(__name__)
+
+
+class Tenure:
+    """The shards of one host. ``residents.host`` is the incarnation's id."""
+
+    def __init__(self, store: ShardStore, router: Router) -> None:
+        self._store = store
+        self._router = router
+        self.residents = Residents("", self._owner_of)
+        self.residents.on_stale = lambda: self._spawn(self.sync_quietly())
+        self.residents.on_runtime_call = self._runtime_call
+        self.version = 0
+        self._map: dict[tuple[str, int], ShardRow] = {}
+        self._syncing = asyncio.Lock()
+        self._parts: dict[tuple[str, int], int] = {}
+        self._incoming_since: dict[tuple[str, int], float] = {}
+        self._drains: dict[tuple[str, int], asyncio.Task[list[Shard]]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def _owner_of(self, kind: str, number: int) -> str:
+        row = self._map.get((kind, number))
+        return row.host if row is not None else ""
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- the map ------------------------------------------------------------------------------------------
+
+    async def sync_quietly(self) -> None:
+        """``sync`` where a failure may wait for the next heartbeat."""
+        try:
+            await self.sync()
+        except DATABASE_FAULTS as fault:
+            log.warning("map.unavailable", fault=f"{type(fault).__name__}: {fault}")
+
+    async def sync(self, at_least: int | None = None) -> None:
+        """Reads the map and acts on it; nothing to do if it is known up to ``at_least`` already."""
+        async with self._syncing:
+            if at_least is not None and self.version >= at_least:
+                return
+            version, rows = await self._store.shard_map(self.version)
+            me = self.residents.host
+            # A stream to where shards will go is opened before they stop being served, not in that pause.
+            for host in {row.moving_to for row in rows if row.host == me and row.moving_to}:
+                await self._greet(host)
+            for row in rows:
+                self._map[row.kind, row.shard] = row
+            self.version = version
+            await self._follow(row for row in rows if row.kind in self.residents.shards)
+
+    async def _greet(self, host: str) -> None:
+        try:
+            await self._router.knows(host, _GREETING_SECONDS)
+            await self._router.call_host(host, _GREETING, None, _GREETING_SECONDS)
+        except RuntimeFault as fault:
+            log.info("host.not_greeted", host=host, fault=str(fault))
+
+    async def _follow(self, rows: Iterable[ShardRow]) -> None:
+        loads: list[Shard] = []
+        drains: dict[str, list[Shard]] = defaultdict(list)
+        for row in rows:
+            known = self.residents.shards[row.kind][row.shard]
+            if known is None and row.host != self.residents.host:
+                continue
+            shard = known or self.residents.shard(row.kind, row.shard)
+            match shard.ownership.mapped(row, self.residents.host):
+                case Action.LOAD:
+                    self._forget(shard)
+                    loads.append(shard)
+                case Action.ACTIVATE:
+                    self.residents.let_in(shard)
+                case Action.DRAIN:
+                    shard.serving = False
+                    drains[row.moving_to].append(shard)
+                case Action.DROP:
+                    self._forget(shard)
+                    self.residents.send_on(shard)
+                case Action.NONE:
+                    pass
+        for to, shards in drains.items():
+            task = asyncio.create_task(send(self.residents, self._router, shards, to))
+            for shard in shards:
+                self._drains[shard.kind, shard.number] = task
+        if loads:
+            await self._load(loads)
+
+    async def _load(self, shards: Sequence[Shard]) -> None:
+        epochs = [shard.ownership.epoch for shard in shards]
+        now = time.monotonic()
+        for kind, number, answer in await self._store.answers((shard.kind, shard.number) for shard in shards):
+            self.residents.answers.restore((kind, number), [answer], now)
+        for shard, epoch in zip(shards, epochs, strict=True):
+            if shard.ownership.loaded(epoch) is Action.ACTIVATE:
+                self.residents.let_in(shard)
+        # A move may have been asked for while the shard was loading.
+        await self._follow([self._map[shard.kind, shard.number] for shard in shards])
+
+    def _forget(self, shard: Shard) -> None:
+        self.residents.clear(shard)
+        self.residents.answers.drop({(shard.kind, shard.number)})
+        self._drains.pop((shard.kind, shard.number), None)
+
+    def abandon(self) -> None:
+        """This incarnation was declared dead: everything is someone else's."""
+        self.residents.serve_until = 0.0
+        self._map.clear()
+        self.version = 0
+        for shard in self.residents.present():
+            self._forget(shard)
+            shard.ownership = Ownership()
+            self.residents.send_on(shard)
+
+    # --- moves --------------------------------------------------------------------------------------------
+
+    async def release(self, version: int, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
+        """Waits for the drains that the map at ``version`` asked for: (claims that were let go, claims that were not).
+
+        A claim about an epoch that is history here is in neither.
+        """
+        await self.sync(version)
+        wanted = {self._drains[kind, number] for kind, number, _ in claims if (kind, number) in self._drains}
+        if wanted:
+            await asyncio.wait(wanted)
+        released, refused = [], []
+        for kind, number, epoch in claims:
+            ownership = self.residents.shard(kind, number).ownership
+            if ownership.epoch != epoch:
+                continue
+            if ownership.status is Status.RELEASED:
+                released.append((kind, number, epoch))
+            elif ownership.status is Status.DRAINING:
+                refused.append((kind, number, epoch))
+        return released, refused
+
+    def _runtime_call(self, origin: Origin, call: int, what: str, body: Value) -> None:
+        """A call to this host's runtime from another host's."""
+        try:
+            match what:
+                case _ if what == _GREETING:
+                    reply: Value = True
+                case _ if what == WHAT:
+                    reply = take(self.residents, body, self._parts)
+                    if reply:
+                        self._incoming_since[body[0], body[1]] = time.monotonic()
+                case _:
+                    raise HostUnavailable(f"nothing here answers {what!r}")
+        except RuntimeFault as fault:
+            origin.answer(pack_answer(call, *to_wire(fault)))
+        else:
+            origin.answer(pack_answer(call, DONE, reply))
+
+    def forget_incoming(self, now: float) -> None:
+        """Drops shards whose handoff to us came to nothing."""
+        for key, since in list(self._incoming_since.items()):
+            shard = self.residents.shard(*key)
+            if shard.ownership.status is not Status.INCOMING:
+                del self._incoming_since[key]
+            elif now - since > _INCOMING_SECONDS:
+                del self._incoming_since[key]
+                if shard.ownership.gave_up(shard.ownership.epoch) is Action.DROP:
+                    self._forget(shard)
+                    self.residents.send_on(shard)
+
+    async def close(self) -> None:
+        """Cancels what is under way."""
+        tasks = [*self._tasks, *self._drains.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.residents.close()

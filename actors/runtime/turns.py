@@ -1,0 +1,150 @@
+"""Turns: how an entity in memory receives messages and has its effects carried out, one turn at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgpack
+import structlog
+
+from actors.runtime.answers import Entry, Origin
+from actors.runtime.entity import After, Effect, EffectHandler, Entity, EntityKind, Persist, Reply, Turn, Value
+from actors.runtime.errors import DeadlineExceeded, Refused, to_wire
+from actors.runtime.frames import DONE, NOT_MINE, STALE, pack_answer
+from cluster.shards import Answer, Fence, ShardStore, StaleEpoch
+
+log = structlog.get_logger(__name__)
+
+
+class Arrival:
+    """A message for an entity. ``entry`` is None for the runtime's own (timers, on_load): nobody waits."""
+
+    __slots__ = ("body", "call", "caller", "deadline", "entity_id", "entry")
+
+    def __init__(
+        self, caller: bytes, call: int, entity_id: str, body: Value, deadline: float, entry: Entry | None
+    ) -> None:
+        self.caller = caller
+        self.call = call
+        self.entity_id = entity_id
+        self.body = body
+        self.deadline = deadline
+        self.entry = entry
+
+    def answer(self, packed: bytes) -> None:
+        """Remembers the answer and sends it."""
+        entry = self.entry
+        if entry is not None:
+            entry.answer = packed
+            origin: Origin | None = entry.origin
+            entry.origin = None
+            if origin is not None:
+                origin.answer(packed)
+
+
+class Slot:
+    """An entity's place in memory. ``inbox`` is None while it is idle, a list while a turn is under way."""
+
+    __slots__ = ("entity", "frozen", "inbox", "timers", "used_at")
+
+    def __init__(self) -> None:
+        self.entity: Entity | None = None
+        self.frozen: tuple[int, Value] | None = None
+        """(version, snapshot) that came with a handoff and was not needed yet."""
+        self.inbox: list[Arrival] | None = None
+        self.timers: list[tuple[float, Value, asyncio.TimerHandle]] = []
+        """(due, monotonic seconds; message; handle)"""
+        self.used_at = 0.0
+
+
+class Received:
+    """What the messages of one turn led to."""
+
+    __slots__ = ("answered", "effects", "failed", "persist", "timers")
+
+    def __init__(self) -> None:
+        self.answered: list[tuple[Arrival, bytes]] = []
+        self.effects: list[Effect] = []
+        self.timers: list[After] = []
+        self.persist = False
+        self.failed = False
+
+
+def receive(entity: Entity, arrivals: Sequence[Arrival], now: float, received: Received) -> int:
+    """Lets the entity receive messages in order; how many it took. Stops at one that makes it fail."""
+    taken = 0
+    for arrival in arrivals:
+        taken += 1
+        reply: Value = None
+        try:
+            effects = entity.receive(arrival.body, now)
+        except Refused as fault:
+            received.answered.append((arrival, pack_answer(arrival.call, *to_wire(fault))))
+            continue
+        except Exception as fault:
+            # A machine that raises has a defect; its caller is told, its half-changed state is dropped.
+            log.exception("entity.failed", entity=arrival.entity_id)
+            received.answered.append((arrival, pack_answer(arrival.call, *to_wire(fault))))
+            received.failed = True
+            break
+        for effect in effects:
+            kind = type(effect)
+            if kind is Reply:
+                reply = effect.value
+            elif kind is After:
+                received.timers.append(effect)
+            elif kind is Persist:
+                received.persist = True
+            else:
+                received.effects.append(effect)
+        received.answered.append((arrival, pack_answer(arrival.call, DONE, reply)))
+    return taken
+
+
+class TurnRunner:
+    """Loads entities of one kind and carries out their turns."""
+
+    def __init__(self, kind: EntityKind, handler: EffectHandler, store: ShardStore | None) -> None:
+        self.kind = kind
+        self._handler = handler
+        self._store = store
+
+    async def load(self, entity_id: str, slot: Slot, fence: Fence) -> Entity:
+        """The entity from the handoff, its handler, its stored snapshot, or new."""
+        kind = self.kind
+        if slot.frozen is not None:
+            (version, snapshot), slot.frozen = slot.frozen, None
+            return kind.restore(entity_id, version, snapshot)
+        entity = await self._handler.load(entity_id, fence)
+        if entity is None and kind.durable and self._store is not None:
+            stored = await self._store.load_snapshot(kind.name, entity_id)
+            if stored is not None:
+                entity = kind.restore(entity_id, stored[0], msgpack.unpackb(stored[1], strict_map_key=False))
+        return kind.create(entity_id) if entity is None else entity
+
+    async def carry_out(self, entity_id: str, entity: Entity, fence: Fence, received: Received) -> None:
+        """The turn's effects, then nothing: the caller sends the answers. Raises what the effects raise."""
+        answers = [
+            Answer(arrival.caller, arrival.call, packed)
+            for arrival, packed in received.answered
+            if arrival.entry is not None
+        ]
+        if received.persist and self._store is not None:
+            body = msgpack.packb(entity.snapshot())
+            await self._store.save_snapshot(fence, entity_id, self.kind.version, body, answers)
+            answers = []
+        if received.effects:
+            await self._handler.carry_out(Turn(entity_id, entity, fence, received.effects, answers))
+
+
+def failure(arrival: Arrival, fault: Exception) -> bytes:
+    """The answer to a call whose turn's effects failed. A stale epoch means: nothing happened, ask the new owner."""
+    if isinstance(fault, StaleEpoch):
+        return pack_answer(arrival.call, NOT_MINE, STALE)
+    return pack_answer(arrival.call, *to_wire(fault))
+
+
+def too_late(arrival: Arrival) -> bytes:
+    """The answer to a call that waited past its deadline and was not received."""
+    return pack_answer(arrival.call, DeadlineExceeded.status, "the call waited past its deadline")

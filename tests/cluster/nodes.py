@@ -1,0 +1,110 @@
+"""Ray nodes on this machine, each a process group of its own that can be killed like a machine that loses power."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from cluster.processes import free_port
+
+ROOT = Path(__file__).parents[2]
+_SMALL = {
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_enable_worker_prestart": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_raylet_start_wait_time_s": "150",
+    "RAY_gcs_server_request_timeout_seconds": "120",
+    "RAY_metrics_report_interval_ms": "60000",
+    "PYTHONPATH": str(ROOT),
+}
+_STORE_BYTES = 80 * 1024 * 1024
+
+
+@dataclass
+class RayNode:
+    """One started node."""
+
+    process: subprocess.Popen[bytes]
+    resources: Sequence[str] = ()
+
+    def kill(self) -> None:
+        """SIGKILL to everything on the node at once: nothing says goodbye."""
+        self._signal(signal.SIGKILL)
+        self.process.wait()
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(self.process.pid)
+            family = [parent, *parent.children(recursive=True)]
+            for member in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    member.suspend()
+            for member in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    member.send_signal(number)
+
+
+@dataclass
+class RayNodes:
+    """A cluster of nodes under one temporary folder."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    nodes: list[RayNode] = field(default_factory=list)
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="rn", dir="/tmp")))
+
+    @property
+    def address(self) -> str:
+        """For ray.init."""
+        return f"127.0.0.1:{self.port}"
+
+    def start(self, *, cpus: float = 4, options: Sequence[str] = (), prefix: Sequence[str] = ()) -> RayNode:
+        """Starts a node (the first one is the head) and waits until it is up. ``prefix`` runs before `ray start`."""
+        role = ["--head", "--port", str(self.port)] if not self.nodes else ["--address", self.address]
+        if not self.nodes:
+            role += ["--include-dashboard", "false", "--dashboard-port", str(free_port())]
+            role += ["--ray-client-server-port", str(free_port()), "--temp-dir", str(self.folder)]
+        command = [
+            *prefix,
+            *(str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats", *role),
+            *("--num-cpus", str(cpus), "--object-store-memory", str(_STORE_BYTES), *options),
+            *("--dashboard-agent-listen-port", str(free_port()), "--metrics-export-port", str(free_port())),
+        ]
+        if "--node-ip-address" not in options:
+            command += ["--node-ip-address", "127.0.0.1"]
+        log = (self.folder / f"node-{len(self.nodes)}.log").open("wb")
+        process = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **_SMALL, **self.environment},
+            start_new_session=True,
+        )
+        node = RayNode(process)
+        self.nodes.append(node)
+        deadline = time.monotonic() + 180
+        while b"Ray runtime started" not in Path(log.name).read_bytes():
+            if process.poll() is not None or time.monotonic() > deadline:
+                node.kill()
+                raise RuntimeError(f"a node did not start:\n{Path(log.name).read_text()[-3000:]}")
+            time.sleep(0.1)
+        return node
+
+    def stop(self) -> None:
+        """Ends all nodes and removes their folder."""
+        for node in self.nodes:
+            node.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,142 @@
+"""Entity kinds for the runtime's tests: one volatile, one that writes with every turn, one that persists snapshots."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from actors.runtime import (
+    After,
+    Effect,
+    EffectHandler,
+    Entity,
+    EntityKind,
+    HostContext,
+    Persist,
+    Refused,
+    Reply,
+    Turn,
+    Value,
+)
+from cluster.shards import Fence, ShardStore
+
+
+class Tally:
+    """Counts in memory only. Messages: a number to add, or a command."""
+
+    def __init__(self, total: int = 0) -> None:
+        self.total = total
+
+    def receive(self, message: Value, now: float) -> list[Effect]:
+        match message:
+            case int():
+                self.total += message
+                return [Reply(self.total)]
+            case "read":
+                return [Reply(self.total)]
+            case "where":
+                return [Reply([os.getpid(), self.total])]
+            case "refuse":
+                raise Refused("no", "as you asked")
+            case "fail":
+                self.total = -1_000_000
+                raise ZeroDivisionError("as you asked")
+            case ["later", float(seconds), int(amount)]:
+                return [After(seconds, amount), Reply(self.total)]
+            case "large":
+                return [Reply(b"x" * (5 << 20))]
+        return []
+
+    def snapshot(self) -> Value:
+        return self.total
+
+
+TALLY = EntityKind("tally", create=lambda _id: Tally(), restore=lambda _id, _version, total: Tally(total))
+
+
+@dataclass(frozen=True)
+class Line:
+    """An operation that is to be in the book exactly once."""
+
+    operation: str
+
+
+class Book:
+    """Keeps a list of operations durably: each is a row, written in the turn that acknowledges it."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+
+    def receive(self, message: Value, now: float) -> list[Effect]:
+        if message == "read":
+            return [Reply(list(self.lines))]
+        self.lines.append(message)
+        return [Line(message), Reply(len(self.lines))]
+
+    def snapshot(self) -> Value:
+        return self.lines
+
+
+class BookEffects(EffectHandler):
+    """Writes lines under the shard's fence. ``slow`` in the runtime's config holds the transaction open."""
+
+    def __init__(self, store: ShardStore, slow: float) -> None:
+        self._store = store
+        self._slow = slow
+
+    @classmethod
+    async def open(cls, context: HostContext) -> BookEffects:
+        return cls(context.store, float(context.config.get("slow", 0.0)))
+
+    async def load(self, entity_id: str, fence: Fence) -> Entity:
+        async with self._store.fenced(fence) as connection:
+            rows = await connection.fetch("SELECT operation FROM book_lines WHERE book = $1 ORDER BY number", entity_id)
+        return Book([row["operation"] for row in rows])
+
+    async def carry_out(self, turn: Turn) -> None:
+        async with self._store.fenced(turn.fence, turn.answers) as connection:
+            await connection.executemany(
+                "INSERT INTO book_lines (book, operation, epoch) VALUES ($1, $2, $3)",
+                [(turn.entity_id, line.operation, turn.fence.epoch) for line in turn.effects],
+            )
+            if self._slow:
+                await asyncio.sleep(self._slow)
+
+
+BOOK_TABLE = "CREATE TABLE book_lines (number bigserial PRIMARY KEY, book text, operation text, epoch bigint)"
+
+BOOK = EntityKind(
+    "book",
+    create=lambda _id: Book([]),
+    restore=lambda _id, _version, lines: Book(lines),
+    open_handler=BookEffects.open,
+)
+
+
+class Jar:
+    """Persists its whole state with every change."""
+
+    def __init__(self, coins: list[Any]) -> None:
+        self.coins = coins
+
+    def receive(self, message: Value, now: float) -> list[Effect]:
+        if message == "read":
+            return [Reply(list(self.coins))]
+        self.coins.append(message)
+        return [Persist(), Reply(len(self.coins))]
+
+    def snapshot(self) -> Value:
+        return self.coins
+
+
+JAR = EntityKind(
+    "jar",
+    create=lambda _id: Jar([]),
+    restore=lambda _id, _version, coins: Jar(coins),
+    durable=True,
+    passivate_after=1.0,
+)
+
+PATHS = tuple(f"tests.cluster.runtime.kinds:{name}" for name in ("TALLY", "BOOK", "JAR"))

@@ -1,0 +1,101 @@
+"""The stream's bytes: whatever arrives, in whatever pieces, is a frame or a typed fault."""
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.runtime.errors import (
+    BY_STATUS,
+    BadFrame,
+    EntityFailed,
+    FrameTooLarge,
+    Refused,
+    RuntimeFault,
+    from_wire,
+    to_wire,
+)
+from actors.runtime.frames import (
+    CALLS,
+    DONE,
+    MAX_BODY,
+    FrameBuffer,
+    answers_frame,
+    calls_frame,
+    frame,
+    pack,
+    pack_answer,
+    pack_body,
+    unpack,
+)
+from cluster.shards import StaleEpoch as Stale
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text() | st.binary() | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(st.lists(st.binary(max_size=50)), st.data())
+def test_frames_come_out_whole_however_the_stream_is_cut(payloads: list[bytes], data: st.DataObject) -> None:
+    stream = b"".join(map(frame, payloads))
+    buffer, out = FrameBuffer(), []
+    while stream:
+        size = data.draw(st.integers(1, len(stream)))
+        out += buffer.feed(stream[:size])
+        stream = stream[size:]
+    assert out == payloads
+
+
+def test_an_oversized_length_is_refused_before_its_bytes_arrive() -> None:
+    with pytest.raises(FrameTooLarge):
+        FrameBuffer(100).feed((101).to_bytes(4, "big"))
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_a_bad_frame_or_a_list_that_starts_with_a_number(payload: bytes) -> None:
+    try:
+        items = unpack(payload)
+    except BadFrame:
+        return
+    assert type(items[0]) is int
+
+
+def test_deep_nesting_is_a_bad_frame() -> None:
+    with pytest.raises(BadFrame):
+        unpack(b"\x91" * 100_000)
+
+
+@given(st.integers(0, 2**62), VALUES)
+def test_a_call_survives_the_wire(number: int, body: object) -> None:
+    meta = pack((number, "kind", "entity-é", 1500))
+    items = unpack(calls_frame(number, [meta, pack_body(body)])[4:])
+    assert items == [CALLS, number, [number, "kind", "entity-é", 1500], msgpack.unpackb(pack_body(body))]
+
+
+def test_a_message_too_large_is_refused_where_it_is_made() -> None:
+    with pytest.raises(FrameTooLarge):
+        pack_body(b"x" * MAX_BODY)
+    with pytest.raises(TypeError):
+        pack_body({1, 2})
+
+
+def test_a_reply_that_cannot_travel_becomes_a_typed_fault() -> None:
+    large = unpack(answers_frame([pack_answer(7, DONE, b"x" * MAX_BODY)])[4:])[1]
+    assert isinstance(from_wire(large[1], large[2]), FrameTooLarge)
+    odd = unpack(answers_frame([pack_answer(7, DONE, object())])[4:])[1]
+    assert isinstance(from_wire(odd[1], odd[2]), EntityFailed)
+
+
+def test_every_fault_comes_back_as_itself() -> None:
+    for kind in BY_STATUS.values():
+        fault = from_wire(*to_wire(kind("why")))
+        assert type(fault) is kind
+        assert str(fault) == "why"
+    refused = from_wire(*to_wire(Refused("full", "no room")))
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.detail) == ("full", "no room")
+    assert type(from_wire(*to_wire(Stale("late")))) is BY_STATUS[6]
+    assert type(from_wire(*to_wire(ZeroDivisionError("x")))) is EntityFailed
+    assert type(from_wire(999, None)) is RuntimeFault
