@@ -1,8 +1,8 @@
 """The outbound sequence of one user: numbered events, bounded, from which any connection can resume.
 
 Numbers never go back. They are valid within a stream: when it cannot be ruled out that numbers were given
-to other events before (the state was loaded from its journal, or the journal failed), the outbox goes on
-under a new stream name (`fork`) and remembers up to which number each older stream is a prefix of this one.
+to other events before, because the state was loaded from its journal, the outbox goes on under a new stream
+name (it forks) and remembers up to which number each older stream is a prefix of this one.
 """
 
 from collections import deque
@@ -121,12 +121,6 @@ class Outbox:
                 break
             items.append(item)
         return Replay(self.stream, seq, tuple(items), self.last)
-
-    def fork(self, stream: str, shared: int) -> None:
-        """Goes on as `stream`; only the numbers up to `shared` are certain to mean the same in the old one."""
-        self.forks[self.stream] = shared
-        self.stream = stream
-        self._forget_forks()
 
     def _gap(self, reason: str) -> Replay:
         return Replay(self.stream, self.last, (), self.last, reason)

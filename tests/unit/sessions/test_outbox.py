@@ -69,13 +69,14 @@ def test_the_same_key_is_numbered_once() -> None:
     assert outbox.last == 2
 
 
-def test_after_a_fork_only_the_shared_part_of_the_old_stream_resumes() -> None:
-    outbox = filled(3)
-    outbox.fork("t", shared=2)
-    assert outbox.stream == "t"
-    assert outbox.since("s", 2).items == (item(3),)
-    assert outbox.since("s", 3).gap == "unknown_stream"
-    assert outbox.since("t", 3).items == ()
+def test_after_a_crash_only_what_was_journaled_of_the_old_stream_resumes() -> None:
+    lost = filled(3)
+    loaded = Outbox.load("t", POLICY, 2, {"s": 2}, lost.entries(1)[:2])
+    assert loaded.since("s", 1).items == (item(2),)
+    assert loaded.since("s", 2).gap is None
+    assert loaded.since("s", 3).gap == "unknown_stream"
+    assert loaded.push(item(9), "") == 3
+    assert loaded.since("s", 2).items == (item(9),)
 
 
 def test_a_loaded_journal_goes_on_under_a_new_name_with_the_same_numbers() -> None:

@@ -142,8 +142,7 @@ def test_an_event_over_the_limit_is_refused() -> None:
 
 
 def full() -> Session:
-    user = session()
-    user.outbox.fork("t", 0)
+    user = Session(POLICY, Outbox.load("t", POLICY, 0, {"s": 0}, ()))
     user.attach("c1", "h1", "phone", None, NOW)
     user.attach("c2", "h2", "laptop", None, NOW + 1)
     user.set_active("c2", False, NOW + 2)

@@ -1,0 +1,1 @@
+"""Realtime hosts: the actors that hold the clients' sockets."""

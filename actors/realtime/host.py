@@ -1,0 +1,362 @@
+"""One realtime host: its sockets, what their connection machines decide, and the calls to session entities.
+
+No Ray here: actor.py runs this in a Ray actor, tests run it as it is.
+"""
+
+import asyncio
+import contextlib
+import random
+import secrets
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import structlog
+
+from actors.realtime.listener import Socket, listen
+from cluster.metrics import Counter, Gauge
+from cluster.redis import RedisError
+from features.realtime.codec import BadFrame
+from features.realtime.connection import (
+    Attach,
+    Close,
+    Connection,
+    Effect,
+    Fetch,
+    Forward,
+    Probe,
+    Refusal,
+    State,
+    Transmit,
+)
+from features.realtime.events import Batch
+from features.realtime.frames import Events, Hello, Resume, SetPresence, Slow, Watch
+from features.realtime.policy import RealtimePolicy
+from features.realtime.ports import SessionEntities, SessionRefused, SessionsUnavailable
+from features.realtime.store import TicketHolder, TicketProblem, TicketStore
+
+SOCKETS = Gauge("entativa_realtime_sockets", "Open sockets of this host", multiprocess_mode="livesum")
+EVENTS = Counter("entativa_realtime_events_total", "Events written to sockets")
+SLOW = Counter("entativa_realtime_slow_total", "Times a client was told that it is too slow")
+CLOSED = Counter("entativa_realtime_closed_total", "Connections closed by us", ["code"])
+
+log = structlog.get_logger(__name__)
+
+_SWEEP_SLOTS = 5
+_SWEEP_PAUSE_S = 1.0
+_DRAIN_TIMEOUT_S = 6.0
+
+Encodings = dict[tuple[bool, int, int], bytes]
+"""WebSocket frames already made in this delivery: (binary, first number, how many)."""
+
+
+class Held:
+    """What the host knows of one socket beyond its connection machine."""
+
+    __slots__ = ("connection", "device", "id", "leased_at", "user")
+
+    def __init__(self, connection_id: str, connection: Connection, now: float) -> None:
+        self.id = connection_id
+        self.connection = connection
+        self.user = ""
+        """Empty until the ticket was redeemed."""
+        self.device = ""
+        self.leased_at = now
+
+
+class RealtimeHost:
+    """Sockets of many users. `name` is how session entities address this host."""
+
+    def __init__(
+        self,
+        name: str,
+        sessions: SessionEntities,
+        tickets: TicketStore,
+        policy: RealtimePolicy,
+        *,
+        most: int = 60_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self._sessions = sessions
+        self._tickets = tickets
+        self._policy = policy
+        self._most = most
+        self._clock = clock
+        self._prefix = secrets.token_hex(5)
+        self._opened = 0
+        self._sockets: dict[str, Socket] = {}
+        self._slots: list[dict[str, Socket]] = [{} for _ in range(_SWEEP_SLOTS)]
+        self._departed: dict[str, list[str]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        self._emptied = asyncio.Event()
+        self.draining = False
+
+    def __len__(self) -> int:
+        return len(self._sockets)
+
+    async def start(self, address: str, port: int = 0) -> int:
+        """Listens; the port it got. Raises OSError."""
+        self._server = await listen(self, self._policy, address, port)
+        self._sweeper = asyncio.create_task(self._sweep())
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
+
+    async def stop(self) -> None:
+        """Ends everything at once."""
+        self.draining = True
+        if self._server is not None:
+            self._server.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for socket in list(self._sockets.values()):
+            socket.abort()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def drain(self) -> None:
+        """Asks every client to come back elsewhere, spread over the policy's span, and waits for them to go."""
+        self.draining = True
+        if self._server is not None:
+            self._server.close()
+        spread_ms = int(self._policy.drain_spread_s * 1000)
+        for number, socket in enumerate(list(self._sockets.values())):
+            self._perform(socket, _held(socket).connection.drain(random.randint(0, spread_ms)))  # noqa: S311
+            if number % 500 == 499:
+                await asyncio.sleep(0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_TIMEOUT_S):
+                if self._sockets:
+                    await self._emptied.wait()
+                await asyncio.sleep(0)
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # --- what session entities say -----------------------------------------------------------------------------
+
+    def deliver(self, connections: Sequence[str], batch: Batch) -> list[str]:
+        """New events for these connections; the ids of those that are not here."""
+        now = self._clock()
+        unknown: list[str] = []
+        encodings: Encodings = {}
+        for connection in connections:
+            socket = self._sockets.get(connection)
+            if socket is None:
+                unknown.append(connection)
+            else:
+                self._perform(socket, _held(socket).connection.deliver(batch, now), encodings)
+        return unknown
+
+    def signal(self, connections: Sequence[str], kind: str, data: Any) -> list[str]:
+        """Transient news for these connections; the ids of those that are not here."""
+        unknown: list[str] = []
+        for connection in connections:
+            socket = self._sockets.get(connection)
+            if socket is None:
+                unknown.append(connection)
+            else:
+                self._perform(socket, _held(socket).connection.signal(kind, data))
+        return unknown
+
+    def revoke(self, connections: Sequence[str]) -> None:
+        """The device session behind these connections has ended."""
+        for connection in connections:
+            if (socket := self._sockets.get(connection)) is not None:
+                detail = "this device was signed out"
+                effects = _held(socket).connection.refused(Refusal.SESSION_REVOKED, detail)
+                self._perform(socket, effects)
+
+    # --- what sockets say --------------------------------------------------------------------------------------
+
+    def accepts(self) -> bool:
+        """Whether there is room for one more socket."""
+        return not self.draining and len(self._sockets) < self._most
+
+    def opened(self, socket: Socket) -> None:
+        """The WebSocket handshake is complete."""
+        self._opened += 1
+        connection_id = f"{self._prefix}{self._opened:x}"
+        now = self._clock()
+        socket.owner = Held(connection_id, Connection(connection_id, self._policy, now), now)
+        socket.limit_writes(self._policy.write_high_bytes)
+        self._sockets[connection_id] = socket
+        self._slots[self._opened % _SWEEP_SLOTS][connection_id] = socket
+        SOCKETS.inc()
+
+    def message(self, socket: Socket, payload: bytes, binary: bool) -> None:
+        """One message from a client."""
+        now = self._clock()
+        connection = _held(socket).connection
+        connection.heard_from(now)
+        try:
+            frame = socket.codec.decode(payload, binary=binary)
+        except BadFrame as bad:
+            self._perform(socket, connection.reject(bad, now))
+        else:
+            self._perform(socket, connection.receive(frame, now))
+
+    def alive(self, socket: Socket) -> None:
+        """A control frame from a client."""
+        _held(socket).connection.heard_from(self._clock())
+
+    def writable(self, socket: Socket, writable: bool) -> None:
+        """A socket's write buffer has filled or drained."""
+        if not isinstance(socket.owner, Held):
+            return
+        if writable:
+            self._perform(socket, socket.owner.connection.resume_writing())
+        else:
+            socket.owner.connection.pause_writing()
+
+    def lost(self, socket: Socket) -> None:
+        """A socket is gone."""
+        held = _held(socket)
+        held.connection.closed()
+        if self._sockets.pop(held.id, None) is not None:
+            SOCKETS.dec()
+            if not self._sockets:
+                self._emptied.set()
+        for slot in self._slots:
+            slot.pop(held.id, None)
+        if held.user:
+            self._depart(held.user, held.id)
+
+    # --- effects -----------------------------------------------------------------------------------------------
+
+    def _perform(self, socket: Socket, effects: list[Effect], encodings: Encodings | None = None) -> None:
+        for effect in effects:
+            match effect:
+                case Transmit(Events() as events):
+                    socket.write(_encoded(socket, events, encodings))
+                    EVENTS.inc(len(events.items))
+                case Transmit(frame):
+                    if isinstance(frame, Slow):
+                        SLOW.inc()
+                    socket.write(socket.message_frame(socket.codec.encode(frame)))
+                case Attach(hello):
+                    self._spawn(self._attach(socket, hello))
+                case Fetch(stream, seq):
+                    self._spawn(self._fetch(socket, Resume(stream, seq)))
+                case Forward(frame):
+                    self._spawn(self._forward(_held(socket), frame))
+                case Probe():
+                    socket.ping()
+                case Close(code, reason):
+                    CLOSED.labels(code.name.lower()).inc()
+                    socket.close(code, reason)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _attach(self, socket: Socket, hello: Hello) -> None:
+        held = _held(socket)
+        connection = held.connection
+        try:
+            holder = await self._tickets.redeem(hello.ticket)
+            if isinstance(holder, TicketProblem):
+                refusal = Refusal.TICKET_REPLAYED if holder is TicketProblem.REPLAYED else Refusal.TICKET_INVALID
+                self._perform(socket, connection.refused(refusal, "ask for a new ticket"))
+                return
+            await self._register(socket, held, holder, hello)
+        except SessionRefused as refused:
+            self._perform(socket, connection.refused(refused.refusal, refused.detail))
+        except (RedisError, OSError, SessionsUnavailable) as error:
+            log.warning("attach failed", error=str(error))
+            self._perform(socket, connection.refused(Refusal.UNAVAILABLE, "try again in a moment"))
+
+    async def _register(self, socket: Socket, held: Held, holder: TicketHolder, hello: Hello) -> None:
+        held.device = holder.device
+        replay = await self._sessions.attach(holder.user, held.id, self.name, holder.device, hello.resume)
+        if held.id not in self._sockets:  # gone while the entity was asked
+            self._depart(holder.user, held.id)
+            return
+        held.user = holder.user
+        self._perform(socket, held.connection.attached(replay, self._clock()))
+
+    async def _fetch(self, socket: Socket, resume: Resume) -> None:
+        held = _held(socket)
+        try:
+            replay = await self._sessions.since(held.user, resume)
+        except SessionRefused as refused:
+            self._perform(socket, held.connection.refused(refused.refusal, refused.detail))
+        except SessionsUnavailable as error:
+            log.warning("fetch failed", error=str(error))
+            self._perform(socket, held.connection.fetch_failed())
+        else:
+            self._perform(socket, held.connection.fetched(replay, self._clock()))
+
+    async def _forward(self, held: Held, frame: SetPresence | Watch) -> None:
+        try:
+            match frame:
+                case SetPresence(active):
+                    await self._sessions.set_active(held.user, held.id, active)
+                case Watch(users):
+                    for signal in await self._sessions.watch(held.user, users):
+                        self.signal([held.id], signal.kind, signal.data)
+        except SessionsUnavailable as error:
+            # Presence is transient: the client's next change or watch sets it right.
+            log.warning("forward failed", error=str(error))
+
+    def _depart(self, user: str, connection: str) -> None:
+        if not self._departed:
+            asyncio.get_running_loop().call_soon(lambda: self._spawn(self._detach()))
+        self._departed.setdefault(user, []).append(connection)
+
+    async def _detach(self) -> None:
+        departed, self._departed = self._departed, {}
+        for user, connections in departed.items():
+            try:
+                await self._sessions.detach(user, connections)
+            except SessionsUnavailable as error:
+                # The sockets' leases run out by themselves.
+                log.warning("detach failed", error=str(error))
+
+    # --- time --------------------------------------------------------------------------------------------------
+
+    async def _sweep(self) -> None:
+        turn = 0
+        while True:
+            await asyncio.sleep(_SWEEP_PAUSE_S)
+            turn += 1
+            for number, socket in enumerate(list(self._slots[turn % _SWEEP_SLOTS].values())):
+                self._look_at(socket)
+                if number % 500 == 499:
+                    await asyncio.sleep(0)
+
+    def _look_at(self, socket: Socket) -> None:
+        held = _held(socket)
+        now = self._clock()
+        self._perform(socket, held.connection.tick(now))
+        attached = held.connection.state in (State.OPEN, State.FETCHING, State.PAUSED)
+        if attached and now - held.leased_at >= self._policy.lease_s:
+            held.leased_at = now
+            self._spawn(self._renew(socket, held))
+
+    async def _renew(self, socket: Socket, held: Held) -> None:
+        try:
+            news = await self._sessions.confirm(held.user, held.id, self.name, held.device)
+        except SessionRefused as refused:
+            self._perform(socket, held.connection.refused(refused.refusal, refused.detail))
+        except SessionsUnavailable as error:
+            log.warning("lease not renewed", error=str(error))
+        else:
+            self._perform(socket, held.connection.deliver(news, self._clock()))
+
+
+def _held(socket: Socket) -> Held:
+    assert isinstance(socket.owner, Held)
+    return socket.owner
+
+
+def _encoded(socket: Socket, events: Events, encodings: Encodings | None) -> bytes:
+    if encodings is None:
+        return socket.message_frame(socket.codec.encode(events))
+    key = (socket.codec.binary, events.seq, len(events.items))
+    frame = encodings.get(key)
+    if frame is None:
+        frame = encodings[key] = socket.message_frame(socket.codec.encode(events))
+    return frame

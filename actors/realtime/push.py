@@ -1,0 +1,154 @@
+"""From session entities to realtime hosts: the runtime's data plane, pointed the other way.
+
+A realtime host listens like a shard host does (same handshake, frames, batching and backpressure), and
+whoever pushes holds a Router whose map consists of realtime hosts. What arrives twice or late is sorted out by the
+connection machines, so a push is simply sent again until its host answers, is gone or time is up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from actors.realtime.endpoint import HostName
+from actors.realtime.host import RealtimeHost
+from actors.runtime.errors import BadFrame, HostUnavailable, UnknownKind
+from actors.runtime.frames import DONE, pack_answer
+from actors.runtime.router import Router
+from actors.runtime.shards import Endpoint, MapView
+from actors.runtime.stream import HostConnection
+from features.realtime.events import Batch, Item
+
+PUSH_TIMEOUT_S = 5.0
+
+
+class _NoMap:
+    """Realtime hosts are learnt from the sockets they register; there is no map to follow."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+
+    async def watch(self, version: int) -> MapView:
+        """Never."""
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
+        """There is no second way to a realtime host; its clients resume elsewhere when it is cut off."""
+        raise HostUnavailable(host.name)
+
+
+class RealtimeHosts:
+    """The realtime hosts as session entities reach them. Make it in a running event loop.
+
+    Every method takes a host's name as the session remembers it, and raises a RuntimeFault: HostUnavailable or
+    DeadlineExceeded when the host is gone or cut off.
+    """
+
+    def __init__(self, node: str, secret: bytes) -> None:
+        self._router = Router(_NoMap(node), secret)
+
+    async def close(self) -> None:
+        """Ends the connections."""
+        await self._router.close()
+
+    async def deliver(self, host: str, connections: Sequence[str], batch: Batch) -> list[str]:
+        """Pushes events to connections; those that the host does not hold (any more)."""
+        items = [[item.kind, item.at_ms, item.data] for item in batch.items]
+        return await self._call(host, "deliver", [list(connections), batch.stream, batch.seq, items])
+
+    async def signal(self, host: str, connections: Sequence[str], kind: str, data: Any) -> list[str]:
+        """Pushes transient news; the connections that the host does not hold (any more)."""
+        return await self._call(host, "signal", [list(connections), kind, data])
+
+    async def revoke(self, host: str, connections: Sequence[str]) -> None:
+        """Closes connections whose device session was revoked."""
+        await self._call(host, "revoke", [list(connections)])
+
+    async def _call(self, host: str, what: str, message: list[Any]) -> list[str]:
+        name = HostName.parse(host)
+        view = self._router.view
+        if name.id not in view.hosts:
+            self._router.follow(MapView(view.version + 1, {**view.hosts, name.id: name.endpoint}))
+        unknown: list[str] = await self._router.call_host(name.id, what, message, PUSH_TIMEOUT_S)
+        return unknown
+
+    def forget(self, host: str) -> None:
+        """The host is gone for good: ends what still waits for it."""
+        name = HostName.parse(host)
+        view = self._router.view
+        if name.id in view.hosts:
+            hosts = {known: endpoint for known, endpoint in view.hosts.items() if known != name.id}
+            self._router.follow(MapView(view.version + 1, hosts))
+
+
+class PushListener:
+    """The realtime host's end: a Unix socket for its own node and a TCP port for the others."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._connections: set[HostConnection] = set()
+        self._servers: list[asyncio.Server] = []
+        self._host: RealtimeHost | None = None
+        self._socket = ""
+
+    async def start(self, node: str, ip: str, directory: Path) -> HostName:
+        """Listens, on a socket in `directory` too; the name by which session entities reach the host.
+
+        Raises OSError.
+        """
+        loop = asyncio.get_running_loop()
+        host_id = f"realtime-{secrets.token_hex(6)}"
+        self._socket = str(directory / f"{host_id}.sock")
+        unix = await loop.create_unix_server(self._connection, self._socket)
+        tcp = await loop.create_server(self._connection, ip, 0)
+        self._servers = [unix, tcp]
+        port: int = tcp.sockets[0].getsockname()[1]
+        return HostName(host_id, node, f"{ip}:{port}", self._socket)
+
+    def serve(self, host: RealtimeHost) -> None:
+        """From now on calls go to `host`; until then they are answered with a fault."""
+        self._host = host
+
+    async def stop(self) -> None:
+        """Ends the connections."""
+        for server in self._servers:
+            server.close()
+        for connection in list(self._connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        if self._socket:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._socket)
+
+    def _connection(self) -> HostConnection:
+        return HostConnection(self._secret, self._receive, self._connections)
+
+    def _receive(self, origin: HostConnection, caller: bytes, items: list[Any]) -> None:
+        """A CALLS frame: pairs of [call, kind, what, milliseconds left] and the message."""
+        if len(items) % 2:
+            raise BadFrame("calls are pairs of envelope and message")
+        for envelope, message in zip(items[2::2], items[3::2], strict=True):
+            number, _, what, _ = envelope
+            origin.answer(self._answer(number, what, message))
+
+    def _answer(self, number: int, what: str, message: Any) -> bytes:
+        host = self._host
+        if host is None:
+            return pack_answer(number, HostUnavailable.status, "not ready")
+        match what, message:
+            case "deliver", [connections, stream, seq, items]:
+                batch = Batch(stream, seq, tuple(Item(*item) for item in items))
+                return pack_answer(number, DONE, host.deliver(connections, batch))
+            case "signal", [connections, kind, data]:
+                return pack_answer(number, DONE, host.signal(connections, kind, data))
+            case "revoke", [connections]:
+                host.revoke(connections)
+                return pack_answer(number, DONE, [])
+            case _:
+                return pack_answer(number, UnknownKind.status, f"a realtime host does not know {what!r}")

@@ -1,0 +1,19 @@
+"""Session entities, one per user: `"actors.sessions:KIND"` to the runtime."""
+
+from actors.runtime import EntityKind
+from actors.sessions.effects import KIND_NAME, SessionEffects, new_stream
+from actors.sessions.entity import SNAPSHOT_VERSION, SessionEntity
+from features.sessions.policy import SessionPolicy
+
+_POLICY = SessionPolicy()
+
+KIND = EntityKind(
+    KIND_NAME,
+    create=lambda user: SessionEntity.create(user, new_stream(), _POLICY),
+    restore=lambda user, version, snapshot: SessionEntity.restore(user, version, snapshot, _POLICY),
+    version=SNAPSHOT_VERSION,
+    open_handler=SessionEffects.open,
+    passivate_after=120.0,
+)
+
+__all__ = ["KIND"]

@@ -1,0 +1,146 @@
+"""Session entities as everyone else calls them, through the runtime's router."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgpack
+import structlog
+
+from actors.runtime import Refused, RuntimeFault
+from actors.runtime.router import Router
+from actors.sessions.effects import KIND_NAME
+from actors.sessions.entity import news_from_wire, replay_from_wire
+from features.errors import Invalid
+from features.realtime.connection import Refusal
+from features.realtime.events import Batch, Replay
+from features.realtime.frames import Resume, Signal
+from features.realtime.ports import SessionRefused, SessionsUnavailable
+from features.sessions.audience import PresenceAudience
+from features.sessions.machine import Audience, Presence, PresenceState
+from features.sessions.ports import Payload, plain
+
+_TIMEOUT_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class SessionCalls:
+    """Implements features.realtime.ports.SessionEntities (for realtime hosts) and
+    features.sessions.ports.LiveSessions (for features)."""
+
+    def __init__(self, router: Router, audience: PresenceAudience, *, timeout: float = _TIMEOUT_S) -> None:
+        self._router = router
+        self._audience = audience
+        self._timeout = timeout
+
+    async def _call(self, user: str, *message: Any) -> Any:
+        try:
+            return await self._router.call(KIND_NAME, user, list(message), self._timeout)
+        except Refused as refused:
+            if refused.code in Refusal.__members__:
+                raise SessionRefused(Refusal[refused.code], refused.detail) from refused
+            raise Invalid(refused.code, refused.detail) from refused
+        except RuntimeFault as fault:
+            raise SessionsUnavailable(f"{type(fault).__name__}: {fault}") from fault
+
+    # --- for realtime hosts ----------------------------------------------------------------------------------
+
+    async def attach(self, user: str, connection: str, host: str, device: str, resume: Resume | None) -> Replay:
+        """Registers a socket. Raises SessionRefused."""
+        point = None if resume is None else [resume.stream, resume.seq]
+        return replay_from_wire(await self._call(user, "attach", connection, host, device, point))
+
+    async def confirm(self, user: str, connection: str, host: str, device: str) -> Batch:
+        """Renews a socket's lease. Raises SessionRefused."""
+        return news_from_wire(await self._call(user, "confirm", connection, host, device))
+
+    async def since(self, user: str, resume: Resume) -> Replay:
+        """What follows a resume point. Raises SessionRefused."""
+        return replay_from_wire(await self._call(user, "since", resume.stream, resume.seq))
+
+    async def detach(self, user: str, connections: Sequence[str]) -> None:
+        """These sockets are gone."""
+        await self._call(user, "detach", list(connections))
+
+    async def set_active(self, user: str, connection: str, active: bool) -> None:
+        """The client came to the foreground, or left it."""
+        await self._call(user, "active", connection, active)
+
+    async def watch(self, viewer: str, users: Sequence[str]) -> list[Signal]:
+        """Watches those users who let the viewer; their presence now."""
+        viewer_id = UUID(viewer)
+        visible = await self.presence_of(viewer_id, [UUID(user) for user in users])
+        watched = [user for user in visible if user != viewer_id]
+        await asyncio.gather(*(self._call(str(user), "watch", viewer) for user in watched))
+        return [
+            Signal(
+                "presence",
+                {"user": str(user), "presence": state.presence.value, "last_seen": int(state.last_seen)},
+            )
+            for user, state in visible.items()
+        ]
+
+    # --- for features ----------------------------------------------------------------------------------------
+
+    async def push(self, user_id: UUID, kind: str, payload: Payload, *, key: str = "") -> None:
+        """See LiveSessions.push."""
+        await self._call(str(user_id), "push", kind, msgpack.packb(payload, default=plain), key)
+
+    async def push_many(self, user_ids: Sequence[UUID], kind: str, payload: Payload, *, key: str = "") -> None:
+        """See LiveSessions.push_many."""
+        data = msgpack.packb(payload, default=plain)
+        await asyncio.gather(*(self._call(str(user), "push", kind, data, key) for user in user_ids))
+
+    async def signal(self, user_id: UUID, kind: str, payload: Payload) -> None:
+        """See LiveSessions.signal."""
+        data = msgpack.unpackb(msgpack.packb(payload, default=plain))
+        await self._call(str(user_id), "signal", kind, data)
+
+    async def revoke(self, user_id: UUID, device_id: UUID) -> None:
+        """See LiveSessions.revoke."""
+        await self._call(str(user_id), "revoke", str(device_id))
+
+    async def devices(self, user_id: UUID) -> dict[UUID, int]:
+        """See LiveSessions.devices."""
+        counts = await self._call(str(user_id), "devices")
+        return {UUID(device): count for device, count in counts.items()}
+
+    async def presence_of(self, viewer_id: UUID, user_ids: Sequence[UUID]) -> dict[UUID, PresenceState]:
+        """See LiveSessions.presence_of. Where the database cannot say who may see it, nobody may."""
+        users = list(dict.fromkeys(user_ids))
+        answers = await asyncio.gather(*(self._call(str(user), "presence") for user in users))
+        asked = [(user, viewer_id, Audience(answer[2])) for user, answer in zip(users, answers, strict=True)]
+        try:
+            allowed = await self._audience.allowed(asked)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning("presence hidden", error=str(error))
+            return {}
+        return {
+            user: PresenceState(Presence(answer[0]), answer[1])
+            for user, answer in zip(users, answers, strict=True)
+            if (user, viewer_id) in allowed
+        }
+
+    async def set_presence_audience(self, user_id: UUID, audience: Audience) -> None:
+        """See LiveSessions.set_presence_audience."""
+        await self._call(str(user_id), "set_audience", audience.value)
+
+    async def count_unread(self, user_id: UUID, counter: str, change: int) -> int:
+        """See LiveSessions.count_unread."""
+        value: int = await self._call(str(user_id), "count_unread", counter, change)
+        return value
+
+    async def set_unread(self, user_id: UUID, counter: str, value: int) -> int:
+        """See LiveSessions.set_unread."""
+        now: int = await self._call(str(user_id), "set_unread", counter, value)
+        return now
+
+    async def unread(self, user_id: UUID) -> dict[str, int]:
+        """See LiveSessions.unread."""
+        counters: dict[str, int] = await self._call(str(user_id), "unread")
+        return counters

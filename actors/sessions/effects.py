@@ -1,0 +1,197 @@
+"""What session entities decide, carried out: journal first, then sockets, then watchers."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Coroutine
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from actors.realtime.push import RealtimeHosts
+from actors.runtime import EffectHandler, HostContext, RuntimeFault, Turn
+from actors.runtime.entity import Entity
+from actors.sessions.entity import Announce, Disconnect, Publish, Save, SessionEntity, Tell
+from cluster.metrics import Counter
+from cluster.postgres import Database, open_database
+from cluster.redis import Redis, RedisError, open_redis
+from cluster.shards import Fence, StaleEpoch
+from features.realtime.events import Batch
+from features.sessions.audience import PresenceAudience
+from features.sessions.machine import PresenceState, Session
+from features.sessions.outbox import Outbox
+from features.sessions.policy import SessionPolicy
+from features.sessions.store import JournalUnavailable, SessionStore, StaleJournal, Write
+
+KIND_NAME = "sessions"
+_CALL_TIMEOUT_S = 5.0
+
+PUSHED = Counter("entativa_sessions_events_total", "Events numbered for users")
+UNSAFE = Counter("entativa_sessions_unjournaled_total", "Journal writes that failed; delivery went on")
+LOST_PUSHES = Counter("entativa_sessions_lost_pushes_total", "Pushes to hosts that did not answer; resumed later")
+
+log = structlog.get_logger(__name__)
+
+
+def new_stream() -> str:
+    """A stream name that no stream ever had: 12 characters, 72 bits."""
+    return secrets.token_urlsafe(9)
+
+
+class SessionEffects(EffectHandler):
+    """The shell around the session entities of one host process."""
+
+    def __init__(
+        self,
+        context: HostContext,
+        redis: Redis,
+        database: Database,
+        store: SessionStore,
+        hosts: RealtimeHosts,
+        policy: SessionPolicy,
+    ) -> None:
+        self._router = context.router
+        self._redis = redis
+        self._database = database
+        self._store = store
+        self._hosts = hosts
+        self._policy = policy
+        self._audience = PresenceAudience(database)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def open(cls, context: HostContext) -> SessionEffects:
+        """Config keys: `brand`, `redis_url`, `database`, `secret`, `node`."""
+        config = context.config
+        policy = SessionPolicy()
+        redis = open_redis(config["redis_url"])
+        database = await open_database(config["database"], pool_size=2)
+        store = SessionStore(redis, config["brand"], policy)
+        hosts = RealtimeHosts(config.get("node", ""), config["secret"].encode())
+        return cls(context, redis, database, store, hosts, policy)
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._hosts.close()
+        await self._redis.aclose()
+        await self._database.close()
+
+    async def load(self, entity_id: str, fence: Fence) -> Entity | None:
+        """From the journal, under a new stream name; without Redis as if nothing were known (clients resync)."""
+        try:
+            stored = await self._store.load(entity_id)
+        except (RedisError, OSError) as error:
+            log.warning("session journal unreadable", user=entity_id, error=str(error))
+            return SessionEntity.create(entity_id, new_stream(), self._policy)
+        if stored is None:
+            return SessionEntity.create(entity_id, new_stream(), self._policy)
+        saved = stored.state
+        forks = {**stored.forks, stored.stream: stored.last}
+        outbox = Outbox.load(new_stream(), self._policy, stored.last, forks, stored.entries)
+        session = Session.load(self._policy, outbox, saved) if saved else Session(self._policy, outbox)
+        return SessionEntity(entity_id, session, journaled=stored.last)
+
+    async def carry_out(self, turn: Turn) -> None:
+        """Raises StaleEpoch when another owner has written the journal."""
+        entity = turn.entity
+        assert isinstance(entity, SessionEntity)
+        published = [effect.seq for effect in turn.effects if isinstance(effect, Publish)]
+        save = any(isinstance(effect, Save) for effect in turn.effects)
+        if published or save:
+            await self._journal(entity, save=save)
+        if published:
+            PUSHED.inc(len(published))
+            self._publish(entity, published[0])
+        for effect in turn.effects:
+            match effect:
+                case Disconnect(sockets):
+                    for host, connection in sockets:
+                        self._spawn(self._disconnect(host, connection))
+                case Tell(kind, data):
+                    for host, connections in entity.session.by_host().items():
+                        self._spawn(self._tell(entity.user, host, connections, kind, data))
+                case Announce(state):
+                    self._spawn(self._announce(entity, state))
+
+    # --- the journal -----------------------------------------------------------------------------------------
+
+    async def _journal(self, entity: SessionEntity, *, save: bool) -> None:
+        outbox = entity.session.outbox
+        entries = outbox.entries(entity.journaled + 1)
+        state = entity.session.save() if save else None
+        write = Write(entity.user, outbox.stream, entity.journaled, outbox.last, outbox.first, entries, state)
+        try:
+            await self._store.write(write)
+        except StaleJournal as stale:
+            raise StaleEpoch(f"the journal of session {entity.user} has another writer") from stale
+        except JournalUnavailable as error:
+            # Delivery goes on. These numbers are not safe from a crash; should there be one, its successor
+            # knows the stream only up to what was journaled, so clients that are further on resync.
+            log.warning("session journal unavailable", user=entity.user, error=str(error))
+            UNSAFE.inc()
+        else:
+            entity.journaled = outbox.last
+
+    # --- sockets ---------------------------------------------------------------------------------------------
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _publish(self, entity: SessionEntity, first: int) -> None:
+        batch = entity.session.outbox.batch(first)
+        for host, connections in entity.session.by_host().items():
+            self._spawn(self._deliver(entity.user, host, connections, batch))
+
+    async def _deliver(self, user: str, host: str, connections: list[str], batch: Batch) -> None:
+        try:
+            unknown = await self._hosts.deliver(host, connections, batch)
+            await self._forget(user, unknown)
+        except RuntimeFault as fault:
+            # The clients of a lost host resume from their own numbers; those of a host that was only cut off
+            # learn from their next lease what they have missed.
+            LOST_PUSHES.inc()
+            log.info("push failed", host=host, fault=str(fault))
+
+    async def _tell(self, user: str, host: str, connections: list[str], kind: str, data: Any) -> None:
+        try:
+            await self._forget(user, await self._hosts.signal(host, connections, kind, data))
+        except RuntimeFault as fault:
+            log.info("signal failed", host=host, fault=str(fault))
+
+    async def _forget(self, user: str, connections: list[str]) -> None:
+        if connections:
+            await self._router.call(KIND_NAME, user, ["detach", connections], _CALL_TIMEOUT_S)
+
+    async def _disconnect(self, host: str, connection: str) -> None:
+        try:
+            await self._hosts.revoke(host, [connection])
+        except RuntimeFault as fault:
+            # The socket's next lease is refused, which closes it as well.
+            log.warning("revocation did not reach its host", host=host, fault=str(fault))
+
+    # --- presence --------------------------------------------------------------------------------------------
+
+    async def _announce(self, entity: SessionEntity, state: PresenceState) -> None:
+        session = entity.session
+        if not session.watchers:
+            return
+        owner = UUID(entity.user)
+        asked = [(owner, UUID(viewer), session.audience) for viewer in session.watchers]
+        try:
+            allowed = await self._audience.allowed(asked)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning("presence not announced", error=str(error))  # nobody is shown what might be private
+            return
+        news = {"user": entity.user, "presence": state.presence.value, "last_seen": int(state.last_seen)}
+        calls = [
+            self._router.call(KIND_NAME, str(viewer), ["signal", "presence", news], _CALL_TIMEOUT_S)
+            for _, viewer in allowed
+        ]
+        await asyncio.gather(*calls, return_exceptions=True)

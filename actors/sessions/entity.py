@@ -1,0 +1,243 @@
+"""The session entity: messages of the runtime to the machine in features/sessions, its decisions to effects.
+
+A message is a list that starts with the name of the operation; `_OPERATIONS` lists them all.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from actors.runtime import After, Effect, Refused, Reply, Value
+from features.realtime.connection import Refusal
+from features.realtime.events import Batch, Item, Replay
+from features.realtime.frames import Resume
+from features.sessions.machine import (
+    Audience,
+    EventTooLarge,
+    PresenceState,
+    Session,
+    SessionRevoked,
+    TooManySockets,
+    UnknownCounter,
+)
+from features.sessions.outbox import AheadOfOutbox, Entry, Outbox
+from features.sessions.policy import SessionPolicy
+
+SNAPSHOT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Journal the event `seq` and push it to the user's sockets."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Journal the state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Close these (host, connection) sockets: their device session was revoked."""
+
+    sockets: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Transient news for the user's open sockets."""
+
+    kind: str
+    data: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """The presence changed: tell the watchers."""
+
+    state: PresenceState
+
+
+class SessionEntity:
+    """Wraps one Session. `journaled` is the newest event number that the journal is known to hold."""
+
+    def __init__(self, user: str, session: Session, journaled: int = 0) -> None:
+        self.user = user
+        self.session = session
+        self.journaled = journaled
+        self._settling = False
+
+    @classmethod
+    def create(cls, user: str, stream: str, policy: SessionPolicy) -> SessionEntity:
+        """A session of which nothing is known."""
+        return cls(user, Session(policy, Outbox(stream, policy)))
+
+    def receive(self, message: Value, now: float) -> list[Effect]:
+        """One operation. Raises Refused."""
+        try:
+            return _OPERATIONS[message[0]](self, now, *message[1:])
+        except SessionRevoked as error:
+            raise Refused(Refusal.SESSION_REVOKED.name, "this device was signed out") from error
+        except TooManySockets as error:
+            raise Refused(Refusal.TOO_MANY_CONNECTIONS.name, str(error)) from error
+        except AheadOfOutbox as error:
+            raise Refused(Refusal.BAD_SEQUENCE.name, str(error)) from error
+        except EventTooLarge as error:
+            raise Refused("event_too_large", str(error)) from error
+        except UnknownCounter as error:
+            raise Refused("too_many_counters", str(error)) from error
+
+    # --- sockets ---------------------------------------------------------------------------------------------
+
+    def attach(self, now: float, connection: str, host: str, device: str, resume: list[Any] | None) -> list[Effect]:
+        point = None if resume is None else Resume(*resume)
+        replay = self.session.attach(connection, sys.intern(host), sys.intern(device), point, now)
+        return [Reply(replay_to_wire(replay)), Save(), *self._settle_soon()]
+
+    def confirm(self, now: float, connection: str, host: str, device: str) -> list[Effect]:
+        known = connection in self.session.sockets
+        news = self.session.confirm(connection, sys.intern(host), sys.intern(device), now)
+        effects: list[Effect] = [Reply([news.stream, news.seq])]
+        return effects if known else [*effects, Save(), *self._settle_soon()]
+
+    def detach(self, now: float, connections: list[str]) -> list[Effect]:
+        return [Save(), *self._settle_soon()] if self.session.detach(connections, now) else []
+
+    def since(self, now: float, stream: str, seq: int) -> list[Effect]:
+        return [Reply(replay_to_wire(self.session.since(Resume(stream, seq), now)))]
+
+    def active(self, now: float, connection: str, active: bool) -> list[Effect]:
+        return self._settle_soon() if self.session.set_active(connection, active, now) else []
+
+    def revoke(self, now: float, device: str) -> list[Effect]:
+        doomed = self.session.revoke(device, now)
+        return [Save(), Disconnect(doomed), *self._settle_soon()]
+
+    def devices(self, now: float) -> list[Effect]:
+        self.session.expire(now)
+        return [Reply(self.session.devices())]
+
+    # --- events ----------------------------------------------------------------------------------------------
+
+    def push(self, now: float, kind: str, data: bytes, key: str) -> list[Effect]:
+        seq = self.session.push(Item(sys.intern(kind), int(now * 1000), data), key, now)
+        return [] if seq is None else [Publish(seq)]
+
+    def signal(self, now: float, kind: str, data: Value) -> list[Effect]:
+        return [Tell(kind, data)]
+
+    def count_unread(self, now: float, counter: str, change: int) -> list[Effect]:
+        return self._unread_changed(now, counter, self.session.count_unread(counter, change))
+
+    def set_unread(self, now: float, counter: str, value: int) -> list[Effect]:
+        return self._unread_changed(now, counter, self.session.set_unread(counter, value))
+
+    def _unread_changed(self, now: float, counter: str, value: int) -> list[Effect]:
+        data: bytes = msgpack.packb({"counter": counter, "count": value})
+        return [*self.push(now, "unread", data, ""), Save(), Reply(value)]
+
+    def unread(self, now: float) -> list[Effect]:
+        return [Reply(self.session.unread)]
+
+    # --- presence --------------------------------------------------------------------------------------------
+
+    def presence(self, now: float) -> list[Effect]:
+        return [Reply(self._presence_to_wire(self.session.presence(now)))]
+
+    def watch(self, now: float, viewer: str) -> list[Effect]:
+        return [Reply(self._presence_to_wire(self.session.watch(viewer, now)))]
+
+    def set_audience(self, now: float, audience: str) -> list[Effect]:
+        self.session.audience = Audience(audience)
+        return [Save()]
+
+    def settle(self, now: float) -> list[Effect]:
+        self._settling = False
+        state = self.session.settle(now)
+        return [] if state is None else [Announce(state)]
+
+    def _settle_soon(self) -> list[Effect]:
+        if self._settling:
+            return []
+        self._settling = True
+        return [After(self.session.policy.presence_grace_s, ["settle"])]
+
+    def _presence_to_wire(self, state: PresenceState) -> Value:
+        return [state.presence.value, state.last_seen, self.session.audience.value]
+
+    # --- handoff ---------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Value:
+        """Everything, events included: a shard that moves keeps its streams."""
+        outbox = self.session.outbox
+        entries = [
+            [e.seq, e.stream, e.key, e.item.kind, e.item.at_ms, e.item.data] for e in outbox.entries(outbox.first)
+        ]
+        return [outbox.stream, outbox.last, self.journaled, self.session.save(), entries]
+
+    @classmethod
+    def restore(cls, user: str, version: int, snapshot: Value, policy: SessionPolicy) -> SessionEntity:
+        """The entity behind a snapshot. Raises ValueError for a version that was never written."""
+        if version != SNAPSHOT_VERSION:
+            raise ValueError(f"session snapshot of version {version}")
+        stream, last, journaled, saved, rows = snapshot
+        entries = [Entry(row[0], row[1], row[2], Item(*row[3:])) for row in rows]
+        outbox = Outbox.load(stream, policy, last, saved["forks"], entries)
+        return cls(user, Session.load(policy, outbox, saved), journaled)
+
+
+_OPERATIONS: dict[str, Callable[..., list[Effect]]] = {
+    operation.__name__: operation
+    for operation in (
+        SessionEntity.attach,
+        SessionEntity.confirm,
+        SessionEntity.detach,
+        SessionEntity.since,
+        SessionEntity.active,
+        SessionEntity.revoke,
+        SessionEntity.devices,
+        SessionEntity.push,
+        SessionEntity.signal,
+        SessionEntity.count_unread,
+        SessionEntity.set_unread,
+        SessionEntity.unread,
+        SessionEntity.presence,
+        SessionEntity.watch,
+        SessionEntity.set_audience,
+        SessionEntity.settle,
+    )
+}
+
+
+def replay_to_wire(replay: Replay) -> Value:
+    """A Replay as the runtime carries it."""
+    return [replay.stream, replay.since, items_to_wire(replay.items), replay.last, replay.gap]
+
+
+def replay_from_wire(value: Value) -> Replay:
+    """The inverse of replay_to_wire."""
+    stream, since, items, last, gap = value
+    return Replay(stream, since, items_from_wire(items), last, gap)
+
+
+def items_to_wire(items: tuple[Item, ...]) -> Value:
+    """Events as the runtime carries them."""
+    return [[item.kind, item.at_ms, item.data] for item in items]
+
+
+def items_from_wire(value: Value) -> tuple[Item, ...]:
+    """The inverse of items_to_wire."""
+    return tuple(Item(*item) for item in value)
+
+
+def news_from_wire(value: Value) -> Batch:
+    """The answer to `confirm`."""
+    stream, seq = value
+    return Batch(stream, seq, ())

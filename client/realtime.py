@@ -1,0 +1,263 @@
+"""The realtime client: one socket that survives cuts, host restarts and its own slowness without losing an event.
+
+    async with RealtimeClient(get_ticket) as realtime:
+        async for event in realtime:
+            match event:
+                case Event(kind=kind, data=data): ...
+                case Resync(): ...       # events are missing: read what you show again over HTTP
+                case Signal(): ...       # presence, typing: only true now
+
+docs/realtime.md specifies the protocol.
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import msgpack
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.typing import Subprotocol
+
+MSGPACK = "realtime.v1.msgpack"
+JSON = "realtime.v1.json"
+
+_FATAL = frozenset({4005, 4009})
+"""Close codes after which another attempt cannot succeed: device signed out, too many connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What POST /realtime/ticket answered."""
+
+    ticket: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A numbered event; each is seen exactly once and in order, between two Resyncs."""
+
+    seq: int
+    kind: str
+    at_ms: int
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Transient news."""
+
+    kind: str
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """Events may be missing before the next one. The first thing a fresh client sees."""
+
+    reason: str
+
+
+Received = Event | Signal | Resync
+
+
+class RealtimeClosed(Exception):
+    """The server will not have this client back: `code` is the close code, `reason` the server's word."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+class TicketUnavailable(Exception):
+    """To be raised by `get_ticket` when there is none now; it is asked again later."""
+
+
+class RealtimeClient:
+    """Iterate over it. `get_ticket` is called before every connection.
+
+    `resume` is a point saved from another run (`resume_point`): (stream, sequence number).
+    """
+
+    def __init__(
+        self,
+        get_ticket: Callable[[], Awaitable[Ticket]],
+        *,
+        subprotocol: Literal["realtime.v1.msgpack", "realtime.v1.json"] = MSGPACK,
+        resume: tuple[str, int] | None = None,
+        ack_every: int = 64,
+        backoff_s: tuple[float, float] = (0.2, 20.0),
+    ) -> None:
+        self._get_ticket = get_ticket
+        self._subprotocol = subprotocol
+        self._ack_every = ack_every
+        self._least_s, self._most_s = backoff_s
+        self.resume_point = resume
+        """The last event that was handed out, as (stream, number)."""
+        self.connections = 0
+        """How often a connection was welcomed."""
+        self._acked = 0
+        self._heartbeat_s = 30.0
+        self._failures = 0
+        self._wait_s = 0.0
+        self._arrived: deque[Received] = deque()
+        self._socket: ClientConnection | None = None
+        self._watched: list[str] = []
+        self._active = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        if self._socket is not None:
+            await self._socket.close()
+            self._socket = None
+
+    async def __aiter__(self) -> AsyncIterator[Received]:
+        """Raises RealtimeClosed when the server has let this device go for good."""
+        while True:
+            await self._connect()
+            try:
+                while (frame := await self._receive()) is not None:
+                    self._take(frame)
+                    if frame["t"] == "welcome":
+                        await self._restore()
+                    while self._arrived:
+                        received = self._arrived.popleft()
+                        if isinstance(received, Event):
+                            assert self.resume_point is not None
+                            self.resume_point = (self.resume_point[0], received.seq)
+                        yield received
+                    await self._acknowledge()
+            except ConnectionClosed as closed:
+                self._lost(closed)
+
+    async def set_active(self, active: bool) -> None:
+        """Tells the server whether the user is looking."""
+        self._active = active
+        await self._send_if_connected({"t": "presence", "state": "active" if active else "away"})
+
+    async def watch(self, user_ids: Sequence[str]) -> None:
+        """Whose presence to hear of as Signals of kind `presence`; replaces what was watched before."""
+        self._watched = list(user_ids)
+        await self._send_if_connected({"t": "watch", "users": self._watched})
+
+    # --- one connection --------------------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        while self._socket is None:
+            await asyncio.sleep(self._wait_s)
+            try:
+                ticket = await self._get_ticket()
+                self._socket = await connect(
+                    ticket.url,
+                    subprotocols=[Subprotocol(self._subprotocol)],
+                    compression=None,
+                    ping_interval=None,
+                    max_size=4 * 1024 * 1024,
+                )
+                hello: dict[str, Any] = {"t": "hello", "ticket": ticket.ticket}
+                if self.resume_point is not None:
+                    hello["resume"] = {"stream": self.resume_point[0], "seq": self.resume_point[1]}
+                await self._send(hello)
+            except ConnectionClosed as closed:
+                self._lost(closed)
+            except (OSError, TimeoutError, InvalidHandshake, TicketUnavailable):
+                self._socket = None
+                self._back_off()
+
+    async def _receive(self) -> dict[str, Any] | None:
+        """The next frame; None when the connection was lost without a word for two heartbeats."""
+        assert self._socket is not None
+        for probe in (True, False):
+            try:
+                async with asyncio.timeout(self._heartbeat_s):
+                    message = await self._socket.recv()
+            except TimeoutError:
+                if probe:
+                    await self._send({"t": "ping"})
+                continue
+            frame: dict[str, Any] = msgpack.unpackb(message) if isinstance(message, bytes) else json.loads(message)
+            return frame
+        self._socket.transport.abort()
+        self._socket = None
+        self._back_off()
+        return None
+
+    def _take(self, frame: dict[str, Any]) -> None:
+        match frame:
+            case {"t": "welcome", "stream": stream, "seq": seq, "resumed": resumed, "heartbeat_ms": heartbeat_ms}:
+                self.connections += 1
+                self._failures = 0
+                self._wait_s = 0.0
+                self._heartbeat_s = heartbeat_ms / 1000
+                if self.resume_point is None and not resumed:
+                    self._arrived.append(Resync("fresh"))
+                self.resume_point = (stream, seq)
+                self._acked = seq
+            case {"t": "events", "seq": first, "items": items}:
+                for seq, item in enumerate(items, first):
+                    self._arrived.append(Event(seq, item["kind"], item["at"], item["data"]))
+            case {"t": "signal", "kind": kind, "data": data}:
+                self._arrived.append(Signal(kind, data))
+            case {"t": "resync", "stream": stream, "seq": seq, "reason": reason}:
+                self.resume_point = (stream, seq)
+                self._acked = seq
+                self._arrived.append(Resync(reason))
+            case {"t": "stream", "stream": stream}:
+                assert self.resume_point is not None
+                self.resume_point = (stream, self.resume_point[1])
+            case {"t": "reconnect", "after_ms": after_ms}:
+                self._wait_s = after_ms / 1000
+            case _:
+                pass  # pong, slow, error (a close follows where it matters), and frames of later versions
+
+    async def _restore(self) -> None:
+        """What the server forgets with a connection is said again."""
+        if self._watched:
+            await self._send({"t": "watch", "users": self._watched})
+        if not self._active:
+            await self._send({"t": "presence", "state": "away"})
+
+    async def _acknowledge(self) -> None:
+        if self.resume_point is not None and self.resume_point[1] - self._acked >= self._ack_every:
+            self._acked = self.resume_point[1]
+            await self._send({"t": "ack", "seq": self._acked})
+
+    def _lost(self, closed: ConnectionClosed) -> None:
+        self._socket = None
+        code = closed.rcvd.code if closed.rcvd else 1006
+        if code in _FATAL:
+            raise RealtimeClosed(code, closed.rcvd.reason if closed.rcvd else "") from closed
+        if code == 4007:  # our own point is ahead of the server's: start afresh
+            self.resume_point = None
+        if code != 1012:  # a draining host has said how long to wait
+            self._back_off()
+
+    def _back_off(self) -> None:
+        most = min(self._most_s, self._least_s * 2**self._failures)
+        self._wait_s = random.uniform(0.0, most)  # noqa: S311 (full jitter: no secret depends on it)
+        self._failures += 1
+
+    async def _send(self, frame: dict[str, Any]) -> None:
+        assert self._socket is not None
+        await self._socket.send(msgpack.packb(frame) if self._subprotocol == MSGPACK else json.dumps(frame))
+
+    async def _send_if_connected(self, frame: dict[str, Any]) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(ConnectionClosed):
+                await self._send(frame)

@@ -1,0 +1,219 @@
+"""Session entities and realtime hosts in one process, over the real data plane, sockets, Redis and Postgres.
+
+Only Ray is missing: a `ShardProcess` is what a shard host has in memory and on its port, and tests change the map.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from actors.realtime.host import RealtimeHost
+from actors.realtime.push import PushListener
+from actors.runtime import HostContext
+from actors.runtime.errors import HostUnavailable
+from actors.runtime.residents import Residents
+from actors.runtime.router import Router
+from actors.runtime.shards import SHARDS, Endpoint, MapView
+from actors.runtime.stream import HostConnection
+from actors.runtime.turns import TurnRunner
+from actors.sessions import KIND
+from actors.sessions.calls import SessionCalls
+from actors.sessions.effects import KIND_NAME
+from client.realtime import RealtimeClient, Ticket
+from cluster.postgres import open_database
+from cluster.redis import open_redis
+from cluster.shards import ShardRow, ShardStore
+from features.realtime.policy import RealtimePolicy
+from features.realtime.store import TicketHolder, TicketStore
+from features.sessions.audience import PresenceAudience
+
+NODE = "node"
+SECRET = b"the cluster's secret"
+BRAND = "test"
+
+
+class ManualMap:
+    """A control plane whose map only changes when a test says so."""
+
+    node = NODE
+
+    async def watch(self, version: int) -> MapView:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
+        raise HostUnavailable("no Ray here")
+
+
+class ShardProcess:
+    """What one shard host holds: entities of all session shards, and a stream listener."""
+
+    def __init__(self, name: str, router: Router, store: ShardStore, config: dict[str, Any], directory: Path) -> None:
+        self.name = name
+        self.residents = Residents(name, lambda _kind, _shard: name)
+        self._connections: set[HostConnection] = set()
+        self._server: asyncio.Server | None = None
+        self._context = HostContext(name, "127.0.0.1", router, store, config)
+        self._path = str(directory / f"{name}.sock")
+        self.handler: Any = None
+
+    async def start(self, epoch: int) -> Endpoint:
+        self.handler = await KIND.open_handler(self._context)
+        residents = self.residents
+        residents.add_kind(TurnRunner(KIND, self.handler, None))
+        residents.serve_until = float("inf")
+        for number in range(SHARDS):
+            shard = residents.shard(KIND_NAME, number)
+            shard.ownership.mapped(ShardRow(KIND_NAME, number, self.name, epoch), self.name)
+            shard.ownership.loaded(epoch)
+            residents.let_in(shard)
+        self._server = await asyncio.get_running_loop().create_unix_server(
+            lambda: HostConnection(SECRET, residents.deliver, self._connections), self._path
+        )
+        return Endpoint(self.name, NODE, "", self._path)
+
+    async def kill(self) -> None:
+        """Everything in memory is gone; nobody is told."""
+        assert self._server is not None
+        self._server.close()
+        for connection in list(self._connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await self.residents.close()
+        await self.handler.close()
+
+    def snapshots(self) -> dict[tuple[int, str], tuple[int, Any]]:
+        """What a handoff would send: (shard, entity) to (version, snapshot)."""
+        return {
+            (shard.number, entity_id): (KIND.version, slot.entity.snapshot())
+            for shard in self.residents.present()
+            for entity_id, slot in shard.slots.items()
+            if slot.entity is not None
+        }
+
+
+class Cell:
+    """A brand's live sessions. `sessions` is what features use."""
+
+    def __init__(self, redis_url: str, database: str, directory: Path, policy: RealtimePolicy) -> None:
+        self.redis = open_redis(redis_url)
+        self.tickets = TicketStore(self.redis, BRAND)
+        self.policy = policy
+        self.sessions: SessionCalls
+        self.hosts: dict[str, tuple[RealtimeHost, PushListener, str]] = {}
+        self._config = {
+            "brand": BRAND,
+            "redis_url": redis_url,
+            "database": database,
+            "secret": SECRET.decode(),
+            "node": NODE,
+        }
+        self._directory = directory
+        self._router: Router
+        self._store: ShardStore
+        self.shards: ShardProcess
+        self._epoch = 0
+
+    async def start(self) -> None:
+        self._database = await open_database(self._config["database"], pool_size=2)
+        self._store = await ShardStore.open(self._config["database"], application="cell")
+        self._router = Router(ManualMap(), SECRET)
+        self.sessions = SessionCalls(self._router, PresenceAudience(self._database))
+        await self.start_shards()
+        await self.start_host()
+
+    async def start_shards(self) -> None:
+        """A new, empty shard process owns every session from now on."""
+        self._epoch += 1
+        name = f"shards-{secrets.token_hex(4)}"
+        self.shards = ShardProcess(name, self._router, self._store, self._config, self._directory)
+        endpoint = await self.shards.start(self._epoch)
+        self._router.follow(MapView(self._epoch, {name: endpoint}, {KIND_NAME: [name] * SHARDS}))
+
+    async def crash_shards(self) -> None:
+        """The process with all session entities dies, another one takes over."""
+        await self.shards.kill()
+        await self.start_shards()
+
+    async def move_shards(self) -> None:
+        """All session shards are handed to another process, with their state."""
+        old = self.shards
+        old.residents.serve_until = 0.0
+        await asyncio.gather(*(shard.quiet.wait() for shard in old.residents.present()))
+        await self.start_shards()
+        for (number, entity_id), (version, snapshot) in old.snapshots().items():
+            shard = self.shards.residents.shard(KIND_NAME, number)
+            entity = KIND.restore(entity_id, version, snapshot)
+            slot = shard.slots.setdefault(entity_id, _slot())
+            if slot.entity is None:
+                slot.entity = entity
+        await old.kill()
+
+    async def start_host(self) -> str:
+        """One more realtime host; its URL."""
+        listener = PushListener(SECRET)
+        name = await listener.start(NODE, "127.0.0.1", self._directory)
+        host = RealtimeHost(str(name), self.sessions, self.tickets, self.policy)
+        listener.serve(host)
+        url = f"ws://127.0.0.1:{await host.start('127.0.0.1')}/realtime"
+        self.hosts[url] = (host, listener, str(name))
+        return url
+
+    async def kill_host(self, url: str) -> None:
+        """A realtime host dies with its sockets."""
+        host, listener, _ = self.hosts.pop(url)
+        await listener.stop()
+        await host.stop()
+
+    async def drain_host(self, url: str) -> None:
+        """A realtime host leaves in good order."""
+        host, listener, _ = self.hosts.pop(url)
+        await host.drain()
+        await host.stop()
+        await listener.stop()
+
+    @property
+    def url(self) -> str:
+        """Of the newest host."""
+        return next(reversed(self.hosts))
+
+    async def ticket(self, user: UUID, device: UUID) -> Ticket:
+        ticket = await self.tickets.issue(TicketHolder(str(user), str(device)), self.policy.ticket_ttl_s)
+        return Ticket(ticket, self.url)
+
+    def client(self, user: UUID, device: UUID, **options: Any) -> RealtimeClient:
+        return RealtimeClient(lambda: self.ticket(user, device), backoff_s=(0.02, 0.1), **options)
+
+    async def stop(self) -> None:
+        for host, listener, _ in self.hosts.values():
+            await listener.stop()
+            await host.stop()
+        await self._router.close()
+        await self.shards.kill()
+        await self._store.close()
+        await self._database.close()
+        await self.redis.aclose()
+
+
+def _slot() -> Any:
+    from actors.runtime.turns import Slot
+
+    return Slot()
+
+
+@asynccontextmanager
+async def open_cell(
+    redis_url: str, database: str, directory: Path, policy: RealtimePolicy | None = None
+) -> AsyncIterator[Cell]:
+    cell = Cell(redis_url, database, directory, policy or RealtimePolicy(drain_spread_s=0.2))
+    await cell.start()
+    try:
+        yield cell
+    finally:
+        with contextlib.suppress(asyncio.CancelledError):
+            await cell.stop()
