@@ -1,0 +1,47 @@
+"""Vectors of whole clients: join by Welcome, then follow other implementations' commits."""
+
+from crypto.mls import (
+    CipherSuite,
+    CommitApplied,
+    Group,
+    GroupPolicy,
+    KeyPackage,
+    KeyPackageBundle,
+    ProposalReceived,
+    Psks,
+    SignatureKeyPair,
+)
+from crypto.randomness import SeededRandomness
+from tests.unit.crypto.mls.vectors import Case, crypto_of, each_case, unhex
+
+POLICY = GroupPolicy(max_lifetime=None)  # the vectors' leaves are valid forever
+
+
+@each_case("passive-client-welcome")
+def test_passive_client_welcome(vector: Case) -> None:
+    follow(vector)
+
+
+@each_case("passive-client-handling-commit")
+def test_passive_client_handling_commit(vector: Case) -> None:
+    follow(vector)
+
+
+def follow(vector: Case) -> None:
+    crypto, package = crypto_of(vector), KeyPackage.from_message(unhex(vector["key_package"]))
+    signer = SignatureKeyPair.from_private(CipherSuite(vector["cipher_suite"]), unhex(vector["signature_priv"]))
+    bundle = KeyPackageBundle(package, unhex(vector["init_priv"]), unhex(vector["encryption_priv"]), signer)
+    assert crypto.kem.public_key(bundle.init_private_key) == package.init_key
+    assert crypto.kem.public_key(bundle.leaf_private_key) == package.leaf_node.encryption_key
+    assert signer.public_key == package.leaf_node.signature_key
+    psks = Psks({unhex(psk["psk_id"]): unhex(psk["psk"]) for psk in vector["external_psks"]})
+    tree = None if vector["ratchet_tree"] is None else unhex(vector["ratchet_tree"])
+    randomness = SeededRandomness(b"passive client")
+    group = Group.join(unhex(vector["welcome"]), bundle, randomness, now=0, ratchet_tree=tree, psks=psks, policy=POLICY)
+    assert group.epoch_authenticator.hex() == vector["initial_epoch_authenticator"]
+    for epoch in vector["epochs"]:
+        for proposal in epoch["proposals"]:
+            assert isinstance(group.process(unhex(proposal), now=0, psks=psks), ProposalReceived)
+        group = Group.restore(group.serialize(), randomness, POLICY)
+        assert isinstance(group.process(unhex(epoch["commit"]), now=0, psks=psks), CommitApplied)
+        assert group.epoch_authenticator.hex() == epoch["epoch_authenticator"]
