@@ -140,7 +140,7 @@ class AuthService:
         if not await store.insert_account(uow, account_id, sign_up.email, sign_up.password_hash, now):
             raise Conflict("email_registered", "This address has an account; log in.", field="email")
         await self.profiles.create(uow, account_id, sign_up.username, sign_up.name, now)
-        await store.delete_sign_ups(uow, sign_up.email)
+        await store.delete_sign_up(uow, sign_up_id)  # others with this address end at the unique index above
         uow.publish(Event.now(SIGNED_UP, account_id, {"account_id": str(account_id)}, now=now))
         return await self._start_session(uow, account_id, AuditKind.SIGNED_UP, device, now)
 

@@ -30,9 +30,14 @@ _END_ONE = """
 update auth_sessions set ended_at = $3 where id = $1 and account_id = $2 and ended_at is null and expires_at > $3
 returning id
 """
+# Locked in one order, so that two devices that revoke each other at once do not deadlock.
 _END_OTHERS = """
-update auth_sessions set ended_at = $3 where account_id = $1 and id <> $2 and ended_at is null and expires_at > $3
-returning id
+with others as (
+    select id from auth_sessions where account_id = $1 and id <> $2 and ended_at is null and expires_at > $3
+    order by id for update
+)
+update auth_sessions s set ended_at = $3 from others where s.id = others.id
+returning s.id
 """
 _LOCK_BY_TOKEN = f"""
 select {_COLUMNS} from auth_sessions

@@ -35,7 +35,7 @@ order by created_at desc limit 1
 _NOTE_CODE_REQUEST = "update auth_sign_ups set requested_at = $2, codes = codes + 1 where id = $1"
 _SET_CODE = "update auth_sign_ups set code_hash = $2, code_expires_at = $3, attempts = 0 where id = $1"
 _NOTE_WRONG_CODE = "update auth_sign_ups set attempts = attempts + 1 where id = $1"
-_DELETE_SIGN_UPS = "delete from auth_sign_ups where lower(email) = lower($1)"
+_DELETE_SIGN_UP = "delete from auth_sign_ups where id = $1"
 
 _INSERT_ACCOUNT = """
 insert into accounts (id, email, password_hash, created_at) values ($1, $2, $3, $4)
@@ -120,9 +120,8 @@ async def note_wrong_code(uow: UnitOfWork, id: UUID) -> None:
     await uow.execute(_NOTE_WRONG_CODE, id)
 
 
-async def delete_sign_ups(uow: UnitOfWork, email: str) -> None:
-    """All sign-ups with this address: it has an account now."""
-    await uow.execute(_DELETE_SIGN_UPS, email)
+async def delete_sign_up(uow: UnitOfWork, id: UUID) -> None:
+    await uow.execute(_DELETE_SIGN_UP, id)
 
 
 async def insert_account(uow: UnitOfWork, id: UUID, email: str, password_hash: str, now: datetime) -> bool:

@@ -1,5 +1,6 @@
 """Logging in and refreshing: lock-out, rotation, reuse, and what the audit log says afterwards."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -55,6 +56,12 @@ async def test_repeated_failures_lock_out_whether_the_account_exists_or_not(enta
     entativa.clock.advance(LOCK_OUT)
     answer = await log_in(entativa, "ada", PASSWORD)
     assert answer.status_code == (200 if known else 401)
+
+
+async def test_guesses_made_at_once_all_count(entativa: World) -> None:
+    await entativa.member("ada")
+    await asyncio.gather(*(log_in(entativa, "ada", f"wrong password {number}") for number in range(10)))
+    assert problem(await log_in(entativa, "ada", PASSWORD)) == (429, "locked_out")
 
 
 async def test_a_lock_out_starts_counting_anew(entativa: World) -> None:
@@ -146,6 +153,15 @@ async def test_a_lost_answer_may_be_asked_for_again(entativa: World) -> None:
     # Had somebody caught the answer that was lost, using it would show.
     assert problem(await refresh(entativa, lost["refresh_token"])) == (401, "refresh_token_reused")
     assert problem(await refresh(entativa, following.json()["refresh_token"])) == (401, "bad_refresh_token")
+
+
+async def test_one_refresh_token_sent_twice_at_once_leaves_one_working_successor(entativa: World) -> None:
+    ada = await entativa.member("ada")
+    answers = await asyncio.gather(*(refresh(entativa, ada.tokens["refresh_token"]) for _ in range(2)))
+    assert [answer.status_code for answer in answers] == [200, 200]
+    outcomes = [await refresh(entativa, answer.json()["refresh_token"]) for answer in answers]
+    assert 401 in [outcome.status_code for outcome in outcomes]
+    assert "refresh_token_reused" in [outcome.json().get("code") for outcome in outcomes]
 
 
 async def test_an_answer_that_arrived_cannot_be_asked_for_again(entativa: World) -> None:

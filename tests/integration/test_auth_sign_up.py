@@ -1,5 +1,7 @@
 """Signing up: by code, without telling who has an account, and without a code ever lying around in the clear."""
 
+import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +9,11 @@ import httpx
 import orjson
 import pytest
 
+from cluster.consumers import ConsumerRunner
+from cluster.mail import Mailer
+from cluster.outbox import relay_batch
+from cluster.processes import free_port
+from features.auth.consumers import consumers
 from tests.world import PASSWORD, CaughtMail, World
 
 
@@ -157,7 +164,20 @@ async def test_an_address_belongs_to_whoever_confirms_it(entativa: World) -> Non
     if my_mail.code != their_mail.code:
         assert problem(await confirm(entativa, theirs, my_mail.code)) == (422, "wrong_code")
     assert (await confirm(entativa, mine, my_mail.code)).status_code == 201
-    assert problem(await confirm(entativa, theirs, their_mail.code)) == (404, "unknown_sign_up")
+    assert problem(await confirm(entativa, theirs, their_mail.code)) == (409, "email_registered")
+
+
+async def test_two_sign_ups_confirmed_at_once_make_one_account(entativa: World) -> None:
+    one, one_mail = await request_code(entativa, "ada", "ada@example.org")
+    other, other_mail = await request_code(entativa, "countess", "ada@example.org")
+    answers = await asyncio.gather(
+        confirm(entativa, one, one_mail.code),
+        confirm(entativa, other, other_mail.code),
+        confirm(entativa, one, one_mail.code),
+    )
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses in ([201, 404, 409], [201, 409, 409])
+    assert await entativa.platform.database.pool.fetchval("select count(*) from accounts") == 1
 
 
 async def test_a_sign_up_is_forgotten_after_a_day(entativa: World) -> None:
@@ -209,6 +229,24 @@ async def test_a_repeated_sign_up_with_the_same_key_sends_one_mail(entativa: Wor
     assert first.json() == again.json()
     await entativa.drain()
     assert len(entativa.mails) == 1
+
+
+async def test_a_code_is_mailed_once_the_mail_server_is_back(entativa: World) -> None:
+    answer = await sign_up(entativa, "ada")
+    while await relay_batch(entativa.platform.database, entativa.event_log, entativa.clock()):
+        pass
+    for url, mails in ((f"smtp://127.0.0.1:{free_port()}", 0), (entativa.settings.smtp_url.get_secret_value(), 1)):
+        mailer = Mailer(url, "no-reply@example.org")
+        consumer = next(
+            replace(consumer, retry_after_s=0)
+            for consumer in consumers(entativa.platform.services.auth, mailer, entativa.clock)
+            if consumer.name == "auth.mail"
+        )
+        await entativa.event_log.create_group(consumer.name)
+        runner = ConsumerRunner(consumer, entativa.platform.database, entativa.event_log, "test")
+        assert await runner.step(block_ms=1) == mails
+        assert len(entativa.mails) == mails
+    assert (await confirm(entativa, answer.json()["sign_up_id"], entativa.mails[-1].code)).status_code == 201
 
 
 async def test_neither_codes_nor_passwords_nor_tokens_are_stored(entativa: World) -> None:
