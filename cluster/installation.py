@@ -98,7 +98,6 @@ class Installation:
             "ENTATIVA_PUBLIC_URLS": json.dumps({brand: f"http://127.0.0.1:{http}/{brand}" for brand in self.brands}),
         }
         values |= {name: os.environ[name] for name in values if name in os.environ}
-        values["PROMETHEUS_MULTIPROC_DIR"] = values["ENTATIVA_METRICS_DIRECTORY"]
         return values
 
     def addresses(self) -> dict[str, Any]:

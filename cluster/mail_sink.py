@@ -26,7 +26,9 @@ class MailSink:
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
         content = envelope.content if isinstance(envelope.content, bytes) else str(envelope.content).encode()
-        (self._folder / f"{time.time_ns()}.eml").write_bytes(content)
+        draft = self._folder / f"{time.time_ns()}.draft"
+        draft.write_bytes(content)
+        draft.rename(draft.with_suffix(".eml"))  # a reader sees a whole mail or none
         for old in sorted(self._folder.glob("*.eml"))[:-KEPT_MAILS]:
             old.unlink(missing_ok=True)
         return "250 OK"

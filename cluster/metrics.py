@@ -4,13 +4,7 @@ here are those of the storage layer, and how all processes of a node are exposed
 import os
 from pathlib import Path
 
-# prometheus_client chooses its storage when it is first imported, so the folder must be known before.
-_directory = os.environ.get("ENTATIVA_METRICS_DIRECTORY")
-if _directory and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-    Path(_directory).mkdir(parents=True, exist_ok=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _directory
-
-from prometheus_client import (  # noqa: E402
+from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
     CollectorRegistry,
@@ -18,8 +12,17 @@ from prometheus_client import (  # noqa: E402
     Gauge,
     Histogram,
     generate_latest,
+    values,
 )
-from prometheus_client.multiprocess import MultiProcessCollector  # noqa: E402
+from prometheus_client.multiprocess import MultiProcessCollector
+
+_directory = os.environ.get("ENTATIVA_METRICS_DIRECTORY")
+if _directory:
+    # prometheus_client chose its storage when Ray imported it; our metrics, which are made from here on, share files.
+    # Ray's own daemons never see this variable.
+    Path(_directory).mkdir(parents=True, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _directory
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
 __all__ = ["CONTENT_TYPE_LATEST", "Counter", "Gauge", "Histogram", "exposition"]
 

@@ -100,7 +100,7 @@ class Processes:
         try:
             pid, created = (self._run / f"{name}.pid").read_text().split()
             process = psutil.Process(int(pid))
-            running = process.create_time() == float(created) and process.status() != psutil.STATUS_ZOMBIE
+            running = process.create_time() == float(created) and _runs(process)
         except (FileNotFoundError, ValueError, psutil.Error):
             return None
         return process if running else None
@@ -110,23 +110,24 @@ class Processes:
         process = self.find(name)
         if process is not None:
             process.send_signal(signal_number)
-            try:
-                process.wait(timeout_s)
-            except psutil.TimeoutExpired:
-                process.kill()
-                process.wait(5)
+            for left in _wait([process], timeout_s):
+                left.kill()
+            _wait([process], 5)
+        (self._run / f"{name}.pid").unlink(missing_ok=True)
+        return process is not None
+
+    def stop_tree(self, name: str, *, timeout_s: float) -> bool:
+        """Stop it and all its descendants at once; those that still run after `timeout_s` are killed."""
+        process = self.find(name)
+        if process is not None:
+            _end([process, *process.children(recursive=True)], timeout_s)
         (self._run / f"{name}.pid").unlink(missing_ok=True)
         return process is not None
 
     def sweep(self) -> int:
         """End whatever still carries our mark; returns how many processes that were."""
         left = [process for process in psutil.process_iter() if process.pid != os.getpid() and self._is_ours(process)]
-        for process in left:
-            _quietly(process.terminate)
-        _, alive = psutil.wait_procs(left, timeout=5)
-        for process in alive:
-            _quietly(process.kill)
-        psutil.wait_procs(alive, timeout=5)
+        _end(left, timeout_s=5)
         return len(left)
 
     def log_tail(self, name: str, lines: int = 8) -> str:
@@ -139,6 +140,31 @@ class Processes:
             return bool(process.environ().get(MARK) == self.instance)
         except psutil.Error:
             return False
+
+
+def _end(processes: list[psutil.Process], timeout_s: float) -> None:
+    for process in processes:
+        _quietly(process.terminate)
+    alive = _wait(processes, timeout_s)
+    for process in alive:
+        _quietly(process.kill)
+    _wait(alive, 5)
+
+
+def _wait(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
+    """Wait until all have ended; returns those that have not. A zombie has ended: only its parent can bury it."""
+    deadline = time.monotonic() + timeout_s
+    alive = processes
+    while (alive := [process for process in alive if _runs(process)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return alive
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _quietly(action: Callable[[], None]) -> None:

@@ -1,5 +1,6 @@
 """The local Ray head node with its own temporary folder and ports, and what is deployed on its Serve."""
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -19,12 +20,18 @@ NAME = "ray"
 SERVE_ENVIRONMENT = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    # A busy small machine is slow, not broken: Serve would otherwise kill and restart a proxy that still starts.
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
+    "RAY_SERVE_HAPROXY_STARTUP_TIMEOUT_S": "90",
 }
 
 # Workers start when something needs them, not in advance: each takes about 100 MB.
 LEAN_ENVIRONMENT = {
     "RAY_prestart_worker_first_driver": "0",
     "RAY_enable_worker_prestart": "0",
+    # Ray runs workers at niceness 15, for batch work; ours answer people.
+    "RAY_worker_niceness": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
@@ -35,16 +42,11 @@ OBJECT_STORE_BYTES = 100 * 1024 * 1024
 
 def ray_environment(installation: Installation) -> dict[str, str]:
     """The environment of `ray start`; all of Ray's processes and workers inherit it."""
-    ports, haproxy = installation.ports, installation.ray_folder / "haproxy"
-    haproxy.mkdir(parents=True, exist_ok=True)
+    ports = installation.ports
     return {
         **installation.environment(),
         **SERVE_ENVIRONMENT,
         **LEAN_ENVIRONMENT,
-        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(haproxy / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(haproxy / "admin.sock"),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports.haproxy_metrics_port),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(ports.haproxy_stats_port),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
@@ -85,8 +87,10 @@ def start_ray(installation: Installation) -> None:
 
 
 def stop_ray(installation: Installation) -> bool:
-    """Stop the node and everything on it."""
-    return installation.processes.stop(NAME, timeout_s=30)
+    """Let Serve finish the requests at hand, then stop the node and everything on it; nothing durable lives there."""
+    with contextlib.suppress(httpx.HTTPError):
+        httpx.delete(f"{dashboard(installation)}/api/serve/applications/", timeout=45)
+    return installation.processes.stop_tree(NAME, timeout_s=3)
 
 
 def dashboard(installation: Installation) -> str:

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from api.platform import utc_now
 from brands.catalogue import BRANDS
@@ -47,7 +48,7 @@ def step(what: str) -> Iterator[None]:
         with console.status(what):
             yield
     except (ServiceError, MigrationError) as error:
-        console.print(f"[red]failed[/]  {what}\n{error}")
+        console.print(f"[red]failed[/]  {what}\n{escape(str(error))}")
         raise typer.Exit(1) from None
     console.print(f"[green]done[/]    {what} ({time.monotonic() - begun:.1f} s)")
 

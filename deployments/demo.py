@@ -6,6 +6,7 @@ Running it again adds nothing.
 
 import asyncio
 import random
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,7 +108,8 @@ class _Town:
         for _ in range(300):
             mails = filed_mails(self.installation.mail_folder, email)
             if mails:
-                code = "".join(part for part in mails[0].text.split() if part.isdigit())[:6]
+                found = re.search(r"\b(\d{6})\b", mails[0].text)
+                code = found[1] if found else ""
                 (await self.call("POST", "/auth/confirm", sign_up_id=sign_up_id, code=code)).raise_for_status()
                 return
             await asyncio.sleep(0.1)
