@@ -21,6 +21,10 @@ class Mail:
     text: str
 
 
+class RecipientRefused(Exception):
+    """The server will never take mail for this address."""
+
+
 class Mailer:
     """Sends through the server at `url`, from `sender`."""
 
@@ -36,7 +40,8 @@ class Mailer:
         self._sender = sender
 
     async def send(self, mail: Mail) -> None:
-        """Hand the mail to the server. Raises aiosmtplib.SMTPException or OSError when it does not take it."""
+        """Hand the mail to the server. Raises RecipientRefused, or aiosmtplib.SMTPException or OSError when another
+        attempt may work."""
         message = EmailMessage()
         message["From"] = self._sender
         message["To"] = mail.to
@@ -45,13 +50,18 @@ class Mailer:
         message["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2] or "localhost")
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation replies, please
         message.set_content(mail.text)
-        await aiosmtplib.send(
-            message,
-            hostname=self._host,
-            port=self._port,
-            username=self._username,
-            password=self._password,
-            use_tls=self._scheme == "smtps",
-            start_tls={"smtp": None, "smtp+starttls": True, "smtps": False}[self._scheme],
-            timeout=_TIMEOUT_S,
-        )
+        try:
+            await aiosmtplib.send(
+                message,
+                hostname=self._host,
+                port=self._port,
+                username=self._username,
+                password=self._password,
+                use_tls=self._scheme == "smtps",
+                start_tls={"smtp": None, "smtp+starttls": True, "smtps": False}[self._scheme],
+                timeout=_TIMEOUT_S,
+            )
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            if all(refusal.code >= 500 for refusal in error.recipients):  # RFC 5321, section 4.2.1: permanent
+                raise RecipientRefused from error
+            raise

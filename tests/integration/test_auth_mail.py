@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from cluster.mail import Mail, Mailer
+from cluster.mail import Mail, Mailer, RecipientRefused
 from cluster.processes import free_port
 
 MAIL = Mail("ada@example.org", "314159 is your code", "The code is 314159.\n\nCafé ☕\n")
@@ -28,8 +28,17 @@ class Server:
 
     def __init__(self, wants: tuple[str, str] | None = None) -> None:
         self.envelopes: list[Envelope] = []
+        self.refusals = {"gone@example.org": "550 no such mailbox", "full@example.org": "452 try again later"}
         self.port = free_port()
         self._wants = wants
+
+    async def handle_RCPT(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if address in self.refusals:
+            return self.refusals[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
         self.envelopes.append(envelope)
@@ -140,6 +149,16 @@ async def test_starttls_means_tls_or_nothing() -> None:
         with pytest.raises(aiosmtplib.SMTPException):
             await Mailer(f"smtp+starttls://127.0.0.1:{server.port}", "no-reply@example.org").send(MAIL)
     assert server.envelopes == []
+
+
+async def test_an_address_that_is_refused_for_good_is_told_from_one_to_try_again() -> None:
+    server = Server()
+    with server.running():
+        mailer = Mailer(f"smtp://127.0.0.1:{server.port}", "no-reply@example.org")
+        with pytest.raises(RecipientRefused):
+            await mailer.send(Mail("gone@example.org", "Hello", ""))
+        with pytest.raises(aiosmtplib.SMTPException):
+            await mailer.send(Mail("full@example.org", "Hello", ""))
 
 
 async def test_a_text_cannot_add_headers() -> None:
