@@ -24,7 +24,7 @@ with others as (
     select account_id as id from profiles where username = any($2::text[])
 ), tied as (
     insert into connections (owner_id, viewer_id, created_at)
-    select id, $1, $3 from others union all select $1, id, $3 from others
+    select id, $1::uuid, $3::timestamptz from others union all select $1, id, $3 from others
 )
 update connection_counts set audience = audience + tie.more, following = following + tie.more
 from (select $1::uuid as id, (select count(*) from others)::int as more union all select id, 1 from others) as tie
