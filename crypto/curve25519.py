@@ -12,6 +12,7 @@ KEY_LENGTH = 32
 ENCODED_LENGTH = 33
 
 _CURVE_TYPE = b"\x05"
+_FIELD_PRIME = 2**255 - 19
 
 
 class InvalidPublicKey(CryptoError):
@@ -34,6 +35,15 @@ def shared_secret(private: bytes, public: bytes) -> bytes:
         return nacl.bindings.crypto_scalarmult(private, public)
     except nacl.exceptions.CryptoError:
         raise InvalidPublicKey("a Curve25519 public key of small order") from None
+
+
+def is_canonical(public: bytes) -> bool:
+    """Whether ``public`` is the one encoding of its u-coordinate.
+
+    X25519 ignores the top bit and reduces the rest (RFC 7748 §5), so where a public key serves as a name, as in
+    a memory of what was answered, other encodings would be aliases.
+    """
+    return int.from_bytes(public, "little") < _FIELD_PRIME
 
 
 def encode_public(public: bytes) -> bytes:

@@ -53,6 +53,8 @@ class InitialHeader:
             raise DecodeError("initial header: unknown version") from None
         identity = IdentityKey.decode(reader.take(curve25519.ENCODED_LENGTH))
         ephemeral = reader.take(curve25519.KEY_LENGTH)
+        if not curve25519.is_canonical(ephemeral):  # an alias would pass for a handshake not seen before
+            raise DecodeError("initial header: the ephemeral key is not canonical")
         signed_id = reader.integer(4)
         one_time_id = reader.integer(4) if reader.flag() else None
         kem_id = kem_ciphertext = None
