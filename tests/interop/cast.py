@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from crypto.mls import CipherSuite
+from crypto.mls import CipherSuite, tree_math
+from crypto.mls.cipher_suite import suite_crypto
+from crypto.mls.ratchet_tree import RatchetTree
 from crypto.randomness import SystemRandomness
 from tests.interop.mls_members import AddMember, Commit, Member, OurMember, TsMember
 from tests.peers.node import NodePeer
@@ -45,6 +47,21 @@ def welcome_all(joiners: Iterable[Member], commit: Commit) -> None:
     assert commit.welcome is not None
     for joiner in joiners:
         joiner.join(commit.welcome, commit.tree)
+
+
+def ts_mls_reads(tree: bytes, suite: CipherSuite) -> bool:
+    """Whether ts-mls accepts a valid ratchet_tree.
+
+    RFC 9420, 12.4.3.1 wants a leaf that is unmerged at a node to be listed by the nodes below it, too. ts-mls 1.6.4
+    wants all nodes above such a leaf to have the same list.
+    """
+    nodes = RatchetTree.decode(suite_crypto(suite), tree)
+    for _, node in nodes.parents():
+        for leaf in node.unmerged_leaves:
+            above = (nodes.parent(index) for index in tree_math.direct_path(leaf, nodes.width))
+            if any(other is not None and other.unmerged_leaves != node.unmerged_leaves for other in above):
+                return False
+    return True
 
 
 def deliver(message: bytes, members: Iterable[Member], sender: Member | None = None) -> None:

@@ -9,6 +9,7 @@ from crypto.mls import CipherSuite
 from tests.interop.cast import OTHER, Cast, Kind, assert_agree, assert_talk, deliver, welcome_all
 from tests.interop.mls_members import (
     AddMember,
+    Change,
     OurMember,
     RemoveMember,
     SetExtensions,
@@ -251,7 +252,7 @@ def test_external_psk(cast: Cast, actor: Kind, public: bool, by_reference: bool)
     for member in (*members, joiner):
         member.learn_psk(b"psk one", b"1" * 32)
         member.learn_psk(b"psk two", b"2" * 48)
-    changes = [UsePsk(b"psk two"), UsePsk(b"psk one"), AddMember(package)]
+    changes: list[Change] = [UsePsk(b"psk two"), UsePsk(b"psk one"), AddMember(package)]
     if by_reference:
         for change in changes:
             deliver(members[0].propose(change, public=public), members, members[0])

@@ -9,18 +9,19 @@ from dataclasses import dataclass, field
 import pytest
 
 from crypto.mls import CipherSuite
-from tests.interop.cast import Cast, Kind, assert_agree, deliver
+from tests.interop.cast import Cast, Kind, assert_agree, deliver, ts_mls_reads
 from tests.interop.mls_members import (
     AddMember,
     Change,
     Member,
     OurMember,
     RemoveMember,
+    TsMember,
     UpdateSelf,
     UsePsk,
     UseResumptionPsk,
 )
-from tests.peers.node import NodePeer
+from tests.peers.node import NodePeer, PeerError
 
 STEPS = 14
 MOST_MEMBERS = 9
@@ -47,9 +48,9 @@ class History:
     def kind(self) -> Kind:
         return self.dice.choice(("ours", "theirs"))
 
-    def newcomer(self) -> Member:
+    def newcomer(self, kind: Kind | None = None) -> Member:
         self.names += 1
-        kind = self.kind()
+        kind = kind or self.kind()
         return self.cast.member(kind, f"{self.names}-{kind}")
 
     def one(self) -> Member:
@@ -97,10 +98,25 @@ class History:
                 assert not member.active
         if joiners:
             assert commit.welcome is not None
+            refused = []
             for joiner in joiners:
-                joiner.join(commit.welcome, None if inside else commit.tree)
-            self.members += joiners
+                tree = None if inside else commit.tree
+                if isinstance(joiner, TsMember) and not ts_mls_reads(commit.tree, self.cast.suite):
+                    with pytest.raises(PeerError, match="unmerged_leaves"):
+                        joiner.join(commit.welcome, tree)
+                    refused.append(joiner.name.encode())
+                else:
+                    joiner.join(commit.welcome, tree)
+                    self.members.append(joiner)
+            if refused:
+                self.remove_lost(refused)
         self.remember(newcomers=bool(joiners))
+
+    def remove_lost(self, names: Sequence[bytes]) -> None:
+        """Remove those who were added and could not join."""
+        committer = self.one()
+        lost = [RemoveMember(leaf) for leaf, name in committer.view().members if name in names]
+        deliver(committer.commit(lost, public=self.public()).message, self.members, committer)
 
     def remember(self, *, newcomers: bool) -> None:
         if newcomers:
@@ -147,10 +163,10 @@ class History:
         host = self.one()
         if len(self.members) >= MOST_MEMBERS:
             return self.update()
-        joiner = self.newcomer()
         inside = self.dice.random() < 0.5
-        tree = None if inside else host.tree()
-        deliver(joiner.join_external(host.group_info(with_tree=inside), tree), self.members)
+        tree = host.tree()
+        joiner = self.newcomer("ours" if not ts_mls_reads(tree, self.cast.suite) else self.kind())
+        deliver(joiner.join_external(host.group_info(with_tree=inside), None if inside else tree), self.members)
         self.members.append(joiner)
         return self.remember(newcomers=True)
 
