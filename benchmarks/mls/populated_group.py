@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from crypto.mls import BasicCredential, CipherSuite, Extension, KeyPackageBundle, Lifetime, SignatureKeyPair
 from crypto.mls.cipher_suite import suite_crypto
+from crypto.mls.codec import opaque
 from crypto.mls.group_context import GroupContext
 from crypto.mls.leaf_node import LeafNode, LeafNodeSource
 from crypto.mls.messages import encode_message
@@ -50,7 +51,7 @@ def populated_group(suite: CipherSuite, members: int, lifetime: Lifetime, rng: R
     info = GroupInfo.sign(
         crypto,
         context,
-        (Extension(EXTERNAL_PUB, external_pub),),
+        (Extension(EXTERNAL_PUB, opaque(external_pub)),),
         confirmation_tag=bytes(crypto.hash_size),  # an external joiner has no key to check it with
         signer=0,
         key=signers[0].key,
