@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
-from api import auth, feed, follows, friends, health, posts, profiles, relationships
+from api import auth, feed, follows, friends, health, posts, profiles, relationships, well_known
 from api.errors import add_error_handlers
 from api.middleware import FrameMiddleware
 from api.openapi import describe, operation_id
@@ -22,15 +22,19 @@ ROUTERS: Mapping[str, APIRouter] = {
 }
 
 
+def _routers(features: frozenset[str]) -> list[APIRouter]:
+    return [health.router, well_known.router, *(ROUTERS[feature] for feature in sorted(features))]
+
+
 def create_app(platform: Platform) -> FastAPI:
-    """The application with the routers of the platform's features."""
+    """The application with the routers of the platform's features. Its OpenAPI document lists all features of the
+    brand: clients see one address, whether one application serves it or several."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await platform.close()
 
-    routers = [health.router, *(ROUTERS[feature] for feature in sorted(platform.features))]
     app = FastAPI(
         lifespan=lifespan,
         title=platform.title,
@@ -40,9 +44,9 @@ def create_app(platform: Platform) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     app.state.platform = platform
-    for router in routers:
+    for router in _routers(platform.features):
         app.include_router(router)
     add_error_handlers(app)
     app.add_middleware(FrameMiddleware, brand=platform.brand, max_body_bytes=platform.settings.max_body_bytes)
-    describe(app, routers)
+    describe(app, _routers(platform.brand_features))
     return app

@@ -1,11 +1,10 @@
 """Accounts and device sessions: sign-up, log-in, tokens, the audit log and the keys that verify access tokens."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, status
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from api.deps import Now, PageDep, ServicesDep, SignedIn, Uow, limit_credentials
@@ -98,14 +97,6 @@ class AuditEntryModel(BaseModel):
     session_id: UUID | None = Field(description="The session it is about.", examples=[_ID])
     device: str = Field(description="The device that did it.", examples=["Firefox on Linux"])
     happened_at: datetime
-
-
-class KeySetModel(BaseModel):
-    """A JSON Web Key Set (RFC 7517) of Ed25519 keys (RFC 8037)."""
-
-    keys: list[dict[str, str]] = Field(
-        examples=[[{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]]
-    )
 
 
 def _render_tokens(tokens: Tokens) -> TokensModel:
@@ -210,12 +201,6 @@ async def audit(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageD
         )
 
     return render_page(await services.auth.audit(uow, identity.account_id, page), render)
-
-
-@router.get("/.well-known/jwks.json", response_model=KeySetModel)
-async def key_set(services: ServicesDep) -> Any:
-    """The public keys that verify access tokens. A token under an unknown `kid` means: fetch this again."""
-    return JSONResponse(services.auth.key_set(), headers={"Cache-Control": "public, max-age=300"})
 
 
 router.include_router(secret_router)

@@ -1,6 +1,6 @@
 """Completes the OpenAPI document: the errors any operation can answer with, and the Idempotency-Key header."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -32,9 +32,11 @@ _IDEMPOTENCY_KEY = {
 }
 
 
-def describe(app: FastAPI, routers: Iterable[APIRouter]) -> None:
-    """Replace the application's `openapi()` with one that documents what the frame adds."""
-
+def describe(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+    """Replace the application's `openapi()` with one that documents these routers and what the frame adds."""
+    documented = FastAPI(title=app.title, version=app.version, generate_unique_id_function=operation_id)
+    for router in routers:
+        documented.include_router(router)
     idempotent = {
         route.path_format
         for router in routers
@@ -44,7 +46,7 @@ def describe(app: FastAPI, routers: Iterable[APIRouter]) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app, idempotent)
+            app.openapi_schema = _document(documented, idempotent)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]

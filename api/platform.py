@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from cluster.postgres import Database
+from cluster.redis import Redis
+from cluster.settings import Settings
 from features.auth.service import AuthService
 from features.feed.service import FeedService
 from features.follows.service import FollowService
@@ -11,10 +14,6 @@ from features.friends.service import FriendService
 from features.posts.service import PostService
 from features.profiles.service import ProfileService
 from features.relationships.service import RelationshipService
-
-from cluster.postgres import Database
-from cluster.redis import Redis
-from cluster.settings import Settings
 
 
 def utc_now() -> datetime:
@@ -41,7 +40,10 @@ class Platform:
 
     brand: str
     title: str
+    brand_features: frozenset[str]
+    """All that the brand has."""
     features: frozenset[str]
+    """Those that this process serves."""
     settings: Settings
     database: Database
     redis: Redis

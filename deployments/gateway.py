@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ray import serve
 from ray.serve import Application
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.app import create_app
 from brands.catalogue import BRANDS
@@ -27,6 +27,11 @@ class GatewayArguments(BaseModel):
         default=frozenset(), description="which of the brand's features this application serves; empty: all of them"
     )
 
+    base: str | None = Field(
+        default=None,
+        description="the brand's own prefix, where this application has a longer route_prefix than that",
+    )
+
     @model_validator(mode="after")
     def _known(self) -> "GatewayArguments":
         if self.brand not in BRANDS:
@@ -42,18 +47,32 @@ class GatewayArguments(BaseModel):
 class Gateway:
     """One replica: a process with its own connection pools."""
 
-    def __init__(self, brand: str, features: frozenset[str]) -> None:
-        self._brand = brand
-        self._features = features
+    def __init__(self, arguments: GatewayArguments) -> None:
+        self._arguments = arguments
 
     async def __serve_build_asgi_app__(self) -> ASGIApp:
-        settings = load_settings()
-        configure_logs(settings.log_level, brand=self._brand, process="gateway")
-        return create_app(await open_platform(BRANDS[self._brand], settings, features=self._features))
+        brand, settings = BRANDS[self._arguments.brand], load_settings()
+        configure_logs(settings.log_level, brand=brand.name, process="gateway")
+        app = create_app(await open_platform(brand, settings, features=self._arguments.features))
+        base = self._arguments.base
+        return app if base is None else _Rebased(app, base)
+
+
+class _Rebased:
+    """Routes by the path below the brand's prefix, though Serve strips this application's longer one."""
+
+    def __init__(self, app: ASGIApp, base: str) -> None:
+        self._app = app
+        self._base = base
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope = {**scope, "root_path": self._base}
+        await self._app(scope, receive, send)
 
 
 def build(arguments: GatewayArguments) -> Application:
     """The application builder that serve_config.yaml names as `deployments.gateway:build`."""
     gateway: Any = Gateway
-    application: Application = gateway.bind(arguments.brand, arguments.features)
+    application: Application = gateway.bind(arguments)
     return application

@@ -62,6 +62,7 @@ async def open_platform(
     return Platform(
         brand=brand.name,
         title=brand.title,
+        brand_features=brand.features,
         features=features or brand.features,
         settings=settings,
         database=database,
