@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import ray
 import structlog
 
 from actors.realtime.push import RealtimeHosts
@@ -41,6 +42,11 @@ def new_stream() -> str:
     return secrets.token_urlsafe(9)
 
 
+def _this_node() -> str:
+    node: str = ray.get_runtime_context().get_node_id()
+    return node
+
+
 class SessionEffects(EffectHandler):
     """The shell around the session entities of one host process."""
 
@@ -64,13 +70,13 @@ class SessionEffects(EffectHandler):
 
     @classmethod
     async def open(cls, context: HostContext) -> SessionEffects:
-        """Config keys: `brand`, `redis_url`, `database`, `secret`, `node`."""
+        """Config keys: `brand`, `redis_url`, `database`, `secret`; `node` where there is no Ray."""
         config = context.config
         policy = SessionPolicy()
         redis = open_redis(config["redis_url"])
         database = await open_database(config["database"], pool_size=2)
         store = SessionStore(redis, config["brand"], policy)
-        hosts = RealtimeHosts(config.get("node", ""), config["secret"].encode())
+        hosts = RealtimeHosts(config.get("node") or _this_node(), config["secret"].encode())
         return cls(context, redis, database, store, hosts, policy)
 
     async def close(self) -> None:

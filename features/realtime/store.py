@@ -55,3 +55,52 @@ class TicketStore:
             return TicketProblem.REPLAYED
         user, device = msgpack.unpackb(stored)
         return TicketHolder(user, device)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedHost:
+    """A realtime host that takes sockets."""
+
+    id: str
+    url: str
+    """Where clients connect, ws:// or wss://."""
+    sockets: int
+
+
+class HostDirectory:
+    """The realtime hosts of one brand that take sockets now. Redis errors pass through."""
+
+    def __init__(self, redis: Redis, brand: str) -> None:
+        self._redis = redis
+        self._all = f"{brand}:realtime:hosts"
+        self._one = f"{brand}:realtime:host:"
+
+    async def announce(self, host: ListedHost, ttl_s: int) -> None:
+        """Lists a host for `ttl_s` seconds."""
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.set(self._one + host.id, msgpack.packb([host.url, host.sockets]), ex=ttl_s)
+        pipeline.sadd(self._all, host.id)
+        await pipeline.execute()
+
+    async def withdraw(self, host_id: str) -> None:
+        """The host takes no more sockets."""
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.delete(self._one + host_id)
+        pipeline.srem(self._all, host_id)
+        await pipeline.execute()
+
+    async def hosts(self) -> list[ListedHost]:
+        """Everyone listed. Those whose time ran out are forgotten."""
+        members: set[bytes] = await self._redis.smembers(self._all)  # type: ignore[assignment]
+        names = sorted(name.decode() for name in members)
+        if not names:
+            return []
+        values = await self._redis.mget([self._one + name for name in names])
+        silent = [name for name, value in zip(names, values, strict=True) if value is None]
+        if silent:
+            await self._redis.srem(self._all, *silent)
+        return [
+            ListedHost(name, *msgpack.unpackb(value))
+            for name, value in zip(names, values, strict=True)
+            if value is not None
+        ]

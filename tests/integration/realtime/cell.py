@@ -4,11 +4,12 @@ Only Ray is missing: a `ShardProcess` is what a shard host has in memory and on 
 """
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from cluster.shards import ShardRow, ShardStore
 from features.realtime.policy import RealtimePolicy
 from features.realtime.store import TicketHolder, TicketStore
 from features.sessions.audience import PresenceAudience
+from tests.conftest import Servers
 
 NODE = "node"
 SECRET = b"the cluster's secret"
@@ -177,6 +179,10 @@ class Cell:
         await host.stop()
         await listener.stop()
 
+    def set_presence_grace(self, seconds: float) -> None:
+        """Sessions that are made from now on tell of a change of presence after so long."""
+        self.shards.handler._policy = replace(self.shards.handler._policy, presence_grace_s=seconds)
+
     @property
     def url(self) -> str:
         """Of the newest host."""
@@ -207,13 +213,17 @@ def _slot() -> Any:
 
 
 @asynccontextmanager
-async def open_cell(
-    redis_url: str, database: str, directory: Path, policy: RealtimePolicy | None = None
+async def fresh_cell(
+    servers: Servers, database_address: str, policy: RealtimePolicy | None = None
 ) -> AsyncIterator[Cell]:
-    cell = Cell(redis_url, database, directory, policy or RealtimePolicy(drain_spread_s=0.2))
-    await cell.start()
-    try:
-        yield cell
-    finally:
-        with contextlib.suppress(asyncio.CancelledError):
+    """A cell over empty storage."""
+    redis_url = servers.redis.address()
+    async with open_redis(redis_url) as redis:
+        await redis.flushdb()
+    with TemporaryDirectory() as directory:  # short: paths of Unix sockets have at most 107 bytes
+        cell = Cell(redis_url, database_address, Path(directory), policy or RealtimePolicy(drain_spread_s=0.2))
+        await cell.start()
+        try:
+            yield cell
+        finally:
             await cell.stop()

@@ -36,6 +36,9 @@ class Reader:
         async with asyncio.timeout(20), self._news:
             await self._news.wait_for(condition)
 
+    async def until_seen(self, count: int) -> None:
+        await self.until(lambda: len(self.numbers) >= count)
+
     async def close(self) -> None:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
@@ -62,7 +65,7 @@ async def test_every_device_sees_every_event_once_and_in_order(cell: Cell, subpr
     async with reading(cell, subprotocol=subprotocol) as phone, reading(cell, LAPTOP) as laptop:
         await push(cell, 1, 50)
         for reader in (phone, laptop):
-            await reader.until(lambda reader=reader: len(reader.numbers) == 50)
+            await reader.until_seen(50)
             assert reader.numbers == list(range(1, 51))
             assert reader.seen[0] == Resync("fresh")
 
@@ -109,13 +112,13 @@ async def test_nothing_is_lost_or_doubled(cell: Cell, disturb: Callable[[Cell], 
     """While events flow, something breaks; the client goes on without a hole, a repetition or a resync."""
     async with reading(cell) as phone:
         pushing = asyncio.create_task(push(cell, 1, 200))
-        await phone.until(lambda: len(phone.numbers) >= 20)
+        await phone.until_seen(20)
         await disturb(cell)
-        await phone.until(lambda: len(phone.numbers) >= 100)
+        await phone.until_seen(100)
         await disturb(cell)
         await pushing
         await push(cell, 201, 205)
-        await phone.until(lambda: len(phone.numbers) >= 205)
+        await phone.until_seen(205)
         assert phone.numbers == list(range(1, 206))
         assert [received for received in phone.seen if isinstance(received, Resync)] == [Resync("fresh")]
 
@@ -123,12 +126,12 @@ async def test_nothing_is_lost_or_doubled(cell: Cell, disturb: Callable[[Cell], 
 async def test_a_device_that_was_away_resumes_where_it_was(cell: Cell) -> None:
     async with reading(cell) as phone:
         await push(cell, 1, 5)
-        await phone.until(lambda: len(phone.numbers) == 5)
+        await phone.until_seen(5)
         point = phone.client.resume_point
     await push(cell, 6, 9)
     await cell.crash_shards()
     async with reading(cell, resume=point) as phone:
-        await phone.until(lambda: len(phone.numbers) == 4)
+        await phone.until_seen(4)
         assert phone.numbers == [6, 7, 8, 9]
         assert not any(isinstance(received, Resync) for received in phone.seen)
 
@@ -136,13 +139,13 @@ async def test_a_device_that_was_away_resumes_where_it_was(cell: Cell) -> None:
 async def test_a_device_that_was_away_too_long_is_told_to_resync(cell: Cell) -> None:
     async with reading(cell) as phone:
         await push(cell, 1, 1)
-        await phone.until(lambda: len(phone.numbers) == 1)
+        await phone.until_seen(1)
         point = phone.client.resume_point
     await push(cell, 2, 700)
     async with reading(cell, resume=point) as phone:
         assert phone.seen[0] == Resync("too_old")
         await push(cell, 701, 702)
-        await phone.until(lambda: len(phone.numbers) == 2)
+        await phone.until_seen(2)
         assert phone.numbers == [701, 702]
     async with reading(cell, resume=(str(uuid4()), 3)) as phone:
         assert phone.seen[0] == Resync("unknown_stream")
@@ -151,16 +154,16 @@ async def test_a_device_that_was_away_too_long_is_told_to_resync(cell: Cell) -> 
 async def test_delivery_goes_on_while_redis_is_down_and_no_number_means_two_things(cell: Cell) -> None:
     async with reading(cell) as phone:
         await push(cell, 1, 3)
-        await phone.until(lambda: len(phone.numbers) == 3)
+        await phone.until_seen(3)
         await cell.redis.config_set("maxmemory", 1)
         try:
             await push(cell, 4, 6)
-            await phone.until(lambda: len(phone.numbers) == 6)
+            await phone.until_seen(6)
         finally:
             await cell.redis.config_set("maxmemory", 0)
         await push(cell, 7, 9)
         await cell.crash_shards()
         await cut_connections(cell)
         await push(cell, 10, 12)
-        await phone.until(lambda: len(phone.numbers) == 12)
+        await phone.until_seen(12)
         assert phone.numbers == list(range(1, 13))

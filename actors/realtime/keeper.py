@@ -1,0 +1,140 @@
+"""Keeps every node of the cluster supplied with realtime hosts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import ray
+import structlog
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from actors.realtime.actor import RealtimeActor, RealtimeOptions
+
+KEEPER = "realtime-keeper"
+_PAUSE_S = 2.0
+_DRAIN_TIMEOUT_S = 20.0
+
+log = structlog.get_logger(__name__)
+
+Place = tuple[str, int]
+"""A node's id and the number of a host there."""
+
+
+def missing_and_surplus(
+    nodes: Iterable[str], running: Iterable[Place], per_node: int
+) -> tuple[list[Place], list[Place]]:
+    """Which hosts to start, and which to give up since their node is gone or there are too many."""
+    wanted = {(node, index) for node in nodes for index in range(per_node)}
+    here = set(running)
+    return sorted(wanted - here), sorted(here - wanted)
+
+
+class RealtimeKeeper:
+    """A Ray actor: named, detached, restarted. What runs is known to Ray; this one only compares."""
+
+    async def __init__(self, options: RealtimeOptions) -> None:  # type: ignore[misc]
+        self._options = options
+        self._running: dict[Place, Any] = {}
+        self._leaving: set[str] = set()
+        self._watching = asyncio.create_task(self._watch())
+
+    async def hosts(self) -> dict[str, list[Any]]:
+        """The hosts' actor handles by node."""
+        await self._compare()
+        by_node: dict[str, list[Any]] = {}
+        for (node, _), handle in self._running.items():
+            by_node.setdefault(node, []).append(handle)
+        return by_node
+
+    async def drain(self, node: str) -> None:
+        """Sends the clients of a node elsewhere, before it is taken away."""
+        self._leaving.add(node)
+        await self._end([place for place in self._running if place[0] == node])
+
+    async def stop(self) -> None:
+        """Drains everything."""
+        self._watching.cancel()
+        await self._end(list(self._running))
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                await self._compare()
+            except RayError as error:
+                log.warning("realtime hosts not compared", error=str(error))
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _compare(self) -> None:
+        nodes = await asyncio.to_thread(ray.nodes)
+        alive = {node["NodeID"] for node in nodes if node["Alive"]}
+        missing, surplus = missing_and_surplus(alive - self._leaving, self._running, self._options.per_node)
+        for place in surplus:
+            if place[0] in alive and place[0] not in self._leaving:
+                await self._end([place])
+            elif place[0] not in alive:
+                # Ray would keep a restartable actor of a lost node pending for ever.
+                ray.kill(self._running.pop(place))
+        for node, index in missing:
+            self._running[node, index] = start_host(self._options, node, index)
+
+    async def _end(self, places: list[Place]) -> None:
+        handles = [self._running.pop(place) for place in places]
+        await asyncio.gather(*(_drain(handle) for handle in handles))
+
+
+async def _drain(handle: Any) -> None:
+    try:
+        async with asyncio.timeout(_DRAIN_TIMEOUT_S):
+            await handle.drain.remote()
+    except (RayError, TimeoutError) as error:
+        log.warning("realtime host did not drain", error=str(error))
+    ray.kill(handle)
+
+
+def start_host(options: RealtimeOptions, node: str, index: int) -> Any:
+    """Starts, or finds, one host on a node."""
+    return (
+        ray.remote(RealtimeActor)
+        .options(
+            name=f"realtime-{node[:16]}-{index}",
+            namespace=options.runtime,
+            lifetime="detached",
+            get_if_exists=True,
+            max_restarts=-1,
+            max_concurrency=1000,
+            num_cpus=0,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+        )
+        .remote(options, index)
+    )
+
+
+def start_realtime(options: RealtimeOptions) -> Any:
+    """Makes sure that realtime hosts run on every node, now and later; the keeper's handle. Idempotent."""
+    return (
+        ray.remote(RealtimeKeeper)
+        .options(
+            name=KEEPER,
+            namespace=options.runtime,
+            lifetime="detached",
+            get_if_exists=True,
+            max_restarts=-1,
+            max_concurrency=100,
+            num_cpus=0,
+        )
+        .remote(options)
+    )
+
+
+def stop_realtime(namespace: str) -> None:
+    """Drains all realtime hosts of a runtime and ends them."""
+    keeper: Any
+    try:
+        keeper = ray.get_actor(KEEPER, namespace=namespace)
+    except ValueError:
+        return
+    ray.get(keeper.stop.remote(), timeout=_DRAIN_TIMEOUT_S + 5)
+    ray.kill(keeper)

@@ -1,0 +1,91 @@
+"""Who sees whether somebody is there."""
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from features.sessions.machine import Audience, Presence
+from tests.integration.realtime.cell import Cell
+from tests.integration.realtime.test_socket import receive, send, welcomed
+
+OWNER, FRIEND, STRANGER, BLOCKED = (uuid4() for _ in range(4))
+
+
+@pytest.fixture(autouse=True)
+async def people(database_address: str) -> None:
+    """OWNER has FRIEND and BLOCKED as contacts, and has blocked the latter."""
+    now = datetime.now(UTC)
+    connection = await asyncpg.connect(database_address)
+    for person in (OWNER, FRIEND, STRANGER, BLOCKED):
+        await connection.execute(
+            "insert into accounts (id, email, password_hash, created_at) values ($1, $2, '', $3)",
+            person,
+            f"{person}@example.org",
+            now,
+        )
+    for viewer in (FRIEND, BLOCKED):
+        await connection.execute("insert into connections values ($1, $2, $3)", OWNER, viewer, now)
+    await connection.execute("insert into blocks values ($1, $2, $3)", OWNER, BLOCKED, now)
+    await connection.close()
+
+
+async def visible_to(cell: Cell, viewer: UUID) -> bool:
+    return OWNER in await cell.sessions.presence_of(viewer, [OWNER])
+
+
+@pytest.mark.parametrize(
+    ("audience", "viewers"),
+    [
+        (Audience.NOBODY, {OWNER}),
+        (Audience.CONTACTS, {OWNER, FRIEND}),
+        (Audience.EVERYONE, {OWNER, FRIEND, STRANGER}),
+    ],
+)
+async def test_presence_is_shown_to_the_owners_audience_and_never_across_a_block(
+    cell: Cell, audience: Audience, viewers: set[UUID]
+) -> None:
+    await cell.sessions.set_presence_audience(OWNER, audience)
+    for viewer in (OWNER, FRIEND, STRANGER, BLOCKED):
+        assert await visible_to(cell, viewer) == (viewer in viewers)
+
+
+async def test_presence_follows_the_sockets(cell: Cell) -> None:
+    async def now() -> Presence:
+        return (await cell.sessions.presence_of(FRIEND, [OWNER]))[OWNER].presence
+
+    async def becomes(presence: Presence) -> None:
+        async with asyncio.timeout(20):
+            while await now() is not presence:
+                await asyncio.sleep(0.01)
+
+    assert await now() is Presence.OFFLINE
+    async with welcomed(cell, OWNER) as websocket:
+        assert await now() is Presence.ONLINE
+        await send(websocket, {"t": "presence", "state": "away"})
+        await becomes(Presence.AWAY)
+        await send(websocket, {"t": "presence", "state": "active"})
+        await becomes(Presence.ONLINE)
+    await becomes(Presence.OFFLINE)
+
+
+async def test_watchers_hear_of_changes_and_those_who_may_not_hear_nothing(
+    cell: Cell,
+) -> None:
+    cell.set_presence_grace(0.1)
+    async with welcomed(cell, FRIEND) as friend, welcomed(cell, STRANGER) as stranger:
+        for websocket in (friend, stranger):
+            await send(websocket, {"t": "watch", "users": [str(OWNER)]})
+        first = await receive(friend)
+        assert (first["kind"], first["data"]["presence"]) == ("presence", "offline")
+        async with welcomed(cell, OWNER):
+            assert (await receive(friend))["data"] == {
+                "user": str(OWNER),
+                "presence": "online",
+                "last_seen": pytest.approx(datetime.now(UTC).timestamp(), abs=30),
+            }
+        assert (await receive(friend))["data"]["presence"] == "offline"
+        await send(stranger, {"t": "ping", "n": 1})
+        assert await receive(stranger) == {"t": "pong", "n": 1}

@@ -1,0 +1,304 @@
+"""What a client sees on the socket itself: admission, bad manners, slowness, heartbeat, revocation."""
+
+import asyncio
+import json
+import socket as sockets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgpack
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
+
+from features.realtime.policy import RealtimePolicy
+from tests.conftest import Servers
+from tests.integration.realtime.cell import Cell, fresh_cell
+
+USER, PHONE, LAPTOP = UUID(int=1), UUID(int=2), UUID(int=3)
+
+
+async def receive(websocket: ClientConnection) -> dict[str, Any]:
+    async with asyncio.timeout(20):
+        message = await websocket.recv()
+    frame: dict[str, Any] = msgpack.unpackb(message) if isinstance(message, bytes) else json.loads(message)
+    return frame
+
+
+async def send(websocket: ClientConnection, frame: dict[str, Any]) -> None:
+    await websocket.send(json.dumps(frame))
+
+
+async def closed(websocket: ClientConnection) -> tuple[list[dict[str, Any]], int]:
+    """The frames that came before the close, and the close code."""
+    frames: list[dict[str, Any]] = []
+    with pytest.raises(ConnectionClosed) as end:
+        while True:
+            frames.append(await receive(websocket))
+    assert end.value.rcvd is not None
+    return frames, end.value.rcvd.code
+
+
+@asynccontextmanager
+async def dialed(cell: Cell, **options: Any) -> AsyncIterator[ClientConnection]:
+    async with connect(cell.url, compression=None, ping_interval=None, **options) as websocket:
+        yield websocket
+
+
+@asynccontextmanager
+async def welcomed(
+    cell: Cell, user: UUID = USER, device: UUID = PHONE, **options: Any
+) -> AsyncIterator[ClientConnection]:
+    async with dialed(cell, **options) as websocket:
+        ticket = await cell.ticket(user, device)
+        await send(websocket, {"t": "hello", "ticket": ticket.ticket})
+        assert (await receive(websocket))["t"] == "welcome"
+        yield websocket
+
+
+async def test_subprotocols_are_negotiated_and_json_is_the_default(cell: Cell) -> None:
+    names = ("realtime.v1.json", "realtime.v1.msgpack")
+    for name in names:
+        async with dialed(cell, subprotocols=[Subprotocol(name)]) as websocket:
+            assert websocket.subprotocol == name
+    async with dialed(cell, subprotocols=[Subprotocol("other"), *map(Subprotocol, names)]) as websocket:
+        assert websocket.subprotocol == "realtime.v1.msgpack"
+    async with welcomed(cell) as websocket:
+        await send(websocket, {"t": "ping", "n": 7})
+        assert await receive(websocket) == {"t": "pong", "n": 7}
+    with pytest.raises(InvalidStatus) as refused:
+        async with dialed(cell, subprotocols=[Subprotocol("other")]):
+            pass
+    assert refused.value.response.status_code == 400
+
+
+async def test_other_paths_are_not_found(cell: Cell) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(cell.url + "/elsewhere"):
+            pass
+    assert refused.value.response.status_code == 404
+
+
+async def test_a_ticket_opens_one_socket(cell: Cell) -> None:
+    ticket = (await cell.ticket(USER, PHONE)).ticket
+    expectations = [(ticket, None), (ticket, 4002), ("never issued", 4001)]
+    for value, code in expectations:
+        async with dialed(cell) as websocket:
+            await send(websocket, {"t": "hello", "ticket": value})
+            if code is None:
+                assert (await receive(websocket))["t"] == "welcome"
+            else:
+                frames, actual = await closed(websocket)
+                assert actual == code
+                assert frames[-1]["fatal"] is True
+
+
+async def test_two_sockets_racing_for_a_ticket_share_nothing(cell: Cell) -> None:
+    ticket = (await cell.ticket(USER, PHONE)).ticket
+
+    async def attempt() -> str:
+        async with dialed(cell) as websocket:
+            await send(websocket, {"t": "hello", "ticket": ticket})
+            answer = await receive(websocket)
+            return str(answer.get("code", answer["t"]))
+
+    assert sorted(await asyncio.gather(*(attempt() for _ in range(5)))) == ["ticket_replayed"] * 4 + ["welcome"]
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ('{"t": "ack"', 4000),
+        ("[]", 4000),
+        (b"\x81", 1003),
+        ('{"t": "ack", "seq": 1}', 4007),
+        ("x" * (RealtimePolicy().max_frame_bytes + 1), 1009),
+        ('{"t": "hello", "ticket": "again"}', 4000),
+    ],
+    ids=["bad json", "no map", "binary", "future ack", "oversized", "second hello"],
+)
+async def test_bad_input_is_a_typed_close(cell: Cell, message: str | bytes, code: int) -> None:
+    async with welcomed(cell) as websocket:
+        await websocket.send(message)
+        assert (await closed(websocket))[1] == code
+
+
+async def test_unknown_frames_are_errors_that_the_connection_survives(cell: Cell) -> None:
+    async with welcomed(cell) as websocket:
+        await send(websocket, {"t": "teleport"})
+        error = await receive(websocket)
+        assert (error["t"], error["code"], error["fatal"]) == ("error", "unknown_frame", False)
+        await send(websocket, {"t": "ping"})
+        assert (await receive(websocket))["t"] == "pong"
+
+
+async def test_fragmented_messages_are_put_together(cell: Cell) -> None:
+    async with welcomed(cell) as websocket:
+        await websocket.send(iter(['{"t":', '"ping",', '"n":3}']))
+        assert await receive(websocket) == {"t": "pong", "n": 3}
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b"\x81\x82\0\0\0\0\xff\xfe", 1007),
+        (b"\x81\x02{}", 1002),
+        (b"\xf1\x80\0\0\0\0", 1002),
+        (b"\x80\x80\0\0\0\0", 1002),
+    ],
+    ids=["bad utf-8", "unmasked", "reserved bits", "continuation of nothing"],
+)
+async def test_broken_websocket_frames_are_a_typed_close(cell: Cell, raw: bytes, code: int) -> None:
+    async with welcomed(cell) as websocket:
+        websocket.transport.write(raw)
+        assert (await closed(websocket))[1] == code
+
+
+async def test_a_resume_from_the_future_is_refused(cell: Cell) -> None:
+    async with dialed(cell) as websocket:
+        await send(websocket, {"t": "hello", "ticket": (await cell.ticket(USER, PHONE)).ticket})
+        stream = (await receive(websocket))["stream"]
+    async with dialed(cell) as websocket:
+        hello = {"t": "hello", "ticket": (await cell.ticket(USER, PHONE)).ticket}
+        await send(websocket, {**hello, "resume": {"stream": stream, "seq": 5}})
+        assert (await closed(websocket))[1] == 4007
+
+
+async def test_the_number_of_sockets_of_a_user_is_limited(cell: Cell) -> None:
+    async with welcomed(cell), dialed(cell) as last:
+        for _ in range(19):
+            await cell.sessions.attach(str(USER), str(uuid4()), "h|n|127.0.0.1:1|", str(PHONE), None)
+        await send(last, {"t": "hello", "ticket": (await cell.ticket(USER, PHONE)).ticket})
+        assert (await closed(last))[1] == 4009
+
+
+async def test_revoking_a_device_closes_its_sockets_at_once_and_only_those(cell: Cell) -> None:
+    async with welcomed(cell) as phone, welcomed(cell, device=LAPTOP) as laptop:
+        await cell.sessions.revoke(USER, PHONE)
+        frames, code = await closed(phone)
+        assert (frames[-1]["code"], code) == ("session_revoked", 4005)
+        await cell.sessions.push(USER, "note", {"still": "here"})
+        assert (await receive(laptop))["items"][0]["data"] == {"still": "here"}
+        assert await cell.sessions.devices(USER) == {LAPTOP: 1}
+    async with dialed(cell) as again:
+        await send(again, {"t": "hello", "ticket": (await cell.ticket(USER, PHONE)).ticket})
+        assert (await closed(again))[1] == 4005
+
+
+async def test_closed_sockets_leave_the_session(cell: Cell) -> None:
+    async with welcomed(cell):
+        assert await cell.sessions.devices(USER) == {PHONE: 1}
+    async with asyncio.timeout(20):
+        while await cell.sessions.devices(USER):
+            await asyncio.sleep(0.01)
+
+
+async def test_unread_counters_reach_every_device(cell: Cell) -> None:
+    async with welcomed(cell) as phone, welcomed(cell, device=LAPTOP) as laptop:
+        assert await cell.sessions.count_unread(USER, "notifications", 2) == 2
+        for websocket in (phone, laptop):
+            event = (await receive(websocket))["items"][0]
+            assert (event["kind"], event["data"]) == ("unread", {"counter": "notifications", "count": 2})
+        await cell.crash_shards()
+        assert await cell.sessions.unread(USER) == {"notifications": 2}
+
+
+@pytest.fixture
+async def strict(servers: Servers, database_address: str) -> AsyncIterator[Cell]:
+    """Short intervals and small windows."""
+    policy = RealtimePolicy(
+        hello_timeout_s=0.1,
+        heartbeat_s=2.0,
+        slow_timeout_s=1.0,
+        window_events=4,
+        write_high_bytes=2048,
+        drain_spread_s=5.0,
+    )
+    async with fresh_cell(servers, database_address, policy) as opened:
+        yield opened
+
+
+async def test_a_silent_newcomer_and_a_silent_client_are_let_go(strict: Cell) -> None:
+    async with dialed(strict) as newcomer, welcomed(strict) as client:
+        mute = await connect(strict.url, compression=None, ping_interval=None)
+        await send(mute, {"t": "hello", "ticket": (await strict.ticket(USER, LAPTOP)).ticket})
+        assert (await receive(mute))["t"] == "welcome"
+        mute.transport.pause_reading()
+        assert (await closed(newcomer))[1] == 4003
+        async with asyncio.timeout(30):
+            while LAPTOP in await strict.sessions.devices(USER):
+                await asyncio.sleep(0.1)
+        mute.transport.abort()
+        await send(client, {"t": "ping"})  # it has answered the pings that the mute one left unread
+        assert (await receive(client))["t"] == "pong"
+
+
+async def test_a_client_that_does_not_keep_up_is_told_and_can_catch_up(strict: Cell) -> None:
+    async with welcomed(strict) as websocket:
+        for number in range(1, 7):
+            await strict.sessions.push(USER, "note", {"n": number})
+        numbers: list[int] = []
+        while (frame := await receive(websocket))["t"] == "events":
+            numbers += [item["data"]["n"] for item in frame["items"]]
+        assert (frame, numbers) == ({"t": "slow", "seq": 4}, [1, 2, 3, 4])
+        await send(websocket, {"t": "ack", "seq": 4})
+        frame = await receive(websocket)
+        assert [item["data"]["n"] for item in frame["items"]] == [5, 6]
+
+
+async def test_a_client_that_stays_slow_is_disconnected_and_costs_no_memory(strict: Cell) -> None:
+    async with welcomed(strict) as websocket:
+        for number in range(1, 40):
+            await strict.sessions.push(USER, "note", {"n": number, "pad": "x" * 1000})
+        frames, code = await closed(websocket)
+        assert code == 4006
+        assert sum(len(frame["items"]) for frame in frames if frame["t"] == "events") == 4
+
+
+async def test_a_full_socket_does_not_hold_up_others(cell: Cell) -> None:
+    """One reader stops reading altogether; the other gets everything meanwhile."""
+    raw = sockets.create_connection(("127.0.0.1", int(cell.url.split(":")[2].split("/")[0])))
+    raw.setblocking(False)
+    async with welcomed(cell, sock=raw) as stuck, welcomed(cell, device=LAPTOP) as reader:
+        stuck.transport.pause_reading()
+        seen = 0
+        for _ in range(300):
+            await cell.sessions.push(USER, "note", {"pad": "x" * 30_000})
+            while seen <= 300:
+                frame = await receive(reader)
+                seen += len(frame.get("items", ()))
+                await send(reader, {"t": "ack", "seq": frame["seq"]})
+                if frame["t"] == "events":
+                    break
+        assert seen == 300
+        host = next(iter(cell.hosts.values()))[0]
+        waiting = [socket._transport.get_write_buffer_size() for socket in host._sockets.values()]
+        assert max(waiting) < cell.policy.write_high_bytes + 40_000
+
+
+async def test_a_drain_asks_clients_to_come_back_at_different_moments(strict: Cell) -> None:
+    async with welcomed(strict) as one, welcomed(strict) as two, welcomed(strict) as three:
+        leaving = asyncio.create_task(strict.drain_host(strict.url))
+        moments = set()
+        for websocket in (one, two, three):
+            frames, code = await closed(websocket)
+            assert (frames[-1]["t"], code) == ("reconnect", 1012)
+            assert 0 <= frames[-1]["after_ms"] <= 5000
+            moments.add(frames[-1]["after_ms"])
+        assert len(moments) > 1
+        await leaving
+
+
+async def test_a_lost_push_is_made_good_by_the_lease(servers: Servers, database_address: str) -> None:
+    """The entity forgets the socket (as if its process had died with its journal): the lease brings it back."""
+    policy = replace(RealtimePolicy(), lease_s=0.5)
+    async with fresh_cell(servers, database_address, policy) as cell, welcomed(cell) as websocket:
+        connections = list(next(iter(cell.hosts.values()))[0]._sockets)
+        await cell.sessions.detach(str(USER), connections)
+        await cell.sessions.push(USER, "note", {"n": 1})
+        frame = await receive(websocket)
+        assert frame["items"][0]["data"] == {"n": 1}
