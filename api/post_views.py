@@ -1,6 +1,6 @@
 """How posts look in responses, shared by every router that lists them.
 
-The models describe; what is sent is the services' dataclasses, serialised once by orjson (validating fifty posts that
+The models describe; what is sent is what the services return, serialised once by orjson (validating fifty posts that
 we have just built costs more than reading them). A test holds the bytes against the models.
 """
 
@@ -103,5 +103,5 @@ class VersionPage(BaseModel):
 
 
 def respond(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """A response with a dataclass as JSON; times end in Z."""
+    """A response with a value (a dataclass, a dictionary) as JSON; times end in Z."""
     return Response(orjson.dumps(value, option=orjson.OPT_UTC_Z), status_code=status, media_type="application/json")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
+from typing import Literal, TypedDict
 
 
 class Audience(StrEnum):
@@ -18,32 +18,33 @@ class Audience(StrEnum):
     ONLY_ME = "only_me"
 
 
-@dataclass(frozen=True, slots=True)
-class HashtagEntity:
+# What clients get, member by member and in this order. They are dictionaries because the hot lists are built and
+# serialised fifty at a time: that costs a quarter of what dataclasses cost.
+
+
+class HashtagEntity(TypedDict):
     """A hashtag in a text, at code points `start` to `end` (exclusive), the ``#`` included. `tag` is normalised."""
 
+    kind: Literal["hashtag"]
     tag: str
     start: int
     end: int
-    kind: str = "hashtag"
 
 
-@dataclass(frozen=True, slots=True)
-class MentionEntity:
+class MentionEntity(TypedDict):
     """A person named in a text, at code points `start` to `end` (exclusive), the ``@`` included."""
 
-    account_id: UUID
+    kind: Literal["mention"]
+    account_id: str
     username: str
     start: int
     end: int
-    kind: str = "mention"
 
 
 Entity = HashtagEntity | MentionEntity
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
+class Author(TypedDict):
     """Who wrote a post."""
 
     id: str
@@ -51,16 +52,15 @@ class Author:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class PostView:
-    """A post as one reader sees it. The fields, in this order, are the members of the JSON object that clients get:
-    the hot lists are serialised straight from it. Ids are texts (what JSON has); times are in UTC."""
+class PostView(TypedDict):
+    """A post as one reader sees it. Ids are texts (what JSON has); times are in UTC."""
 
     id: str
     author: Author
     text: str
     entities: list[Entity]
-    audience: Audience
+    audience: str
+    """A value of Audience."""
     list_id: str | None
     """The list of an audience `list`; only its author learns which one."""
     created_at: datetime

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.paging import Cursor
-from features.posts.model import Audience, Author, Entity, HashtagEntity, MentionEntity, PostView
+from features.posts.model import Author, Entity, PostView
 from features.relationships.visibility import blocked
 
 
@@ -48,30 +48,32 @@ def cursor_parts(cursor: Cursor | None) -> tuple[datetime | None, UUID | None]:
 
 def view_cursor(view: PostView) -> Cursor:
     """Where the page after this post starts."""
-    return Cursor(view.created_at, UUID(view.id))
+    return Cursor(view["created_at"], UUID(view["id"]))
 
 
 async def views(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row]) -> list[PostView]:
     """The posts of some rows. Costs one statement, and only when a post mentions somebody."""
     usernames = await mentioned(uow, viewer_id, [row["entities"] for row in rows])
     authors: dict[str, Author] = {}
-    posts = []
+    posts: list[PostView] = []
     for row in rows:
         author_id = row["author_id"]
         author = authors.get(author_id)
         if author is None:
-            author = authors[author_id] = Author(author_id, row["username"], row["name"])
+            author = {"id": author_id, "username": row["username"], "name": row["name"]}
+            authors[author_id] = author
+        stored = row["entities"]
         posts.append(
-            PostView(
-                row["id"],
-                author,
-                row["text"],
-                entities_of(row["entities"], usernames),
-                Audience(row["audience"]),
-                row["list_id"],
-                row["created_at"],
-                row["edited_at"],
-            )
+            {
+                "id": row["id"],
+                "author": author,
+                "text": row["text"],
+                "entities": entities_of(stored, usernames) if stored else [],
+                "audience": row["audience"],
+                "list_id": row["list_id"],
+                "created_at": row["created_at"],
+                "edited_at": row["edited_at"],
+            }
         )
     return posts
 
@@ -97,11 +99,15 @@ where account_id = any($1::uuid[]) and not {blocked("account_id", "$2::uuid")}
 
 
 def entities_of(stored: list[dict[str, Any]] | None, usernames: Mapping[UUID, str]) -> list[Entity]:
-    """Stored entities as a reader gets them."""
+    """Stored entities as a reader gets them; `usernames` is what `mentioned` says about them."""
     entities: list[Entity] = []
     for entity in stored or ():
+        start, end = entity["start"], entity["end"]
         if "tag" in entity:
-            entities.append(HashtagEntity(entity["tag"], entity["start"], entity["end"]))
-        elif username := usernames.get(account_id := UUID(entity["account_id"])):
-            entities.append(MentionEntity(account_id, username, entity["start"], entity["end"]))
+            entities.append({"kind": "hashtag", "tag": entity["tag"], "start": start, "end": end})
+        elif username := usernames.get(UUID(entity["account_id"])):
+            account_id = entity["account_id"]
+            entities.append(
+                {"kind": "mention", "account_id": account_id, "username": username, "start": start, "end": end}
+            )
     return entities

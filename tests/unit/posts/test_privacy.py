@@ -45,20 +45,21 @@ def _is_the_authors_own(sql: str) -> bool:
 
 
 def _statements(path: Path) -> Iterator[tuple[str, bool]]:
-    """The f-strings and plain texts of a module (not its docstrings), and whether each calls `visible_to`."""
-    module = ast.parse(path.read_text())
+    """The f-strings and plain texts of a module (not its docstrings), and whether each has `visible_to` in it, itself
+    or by way of a constant that it is built from."""
+    asking = {"visible_to"}
     passed: set[int] = set()
-    for node in ast.walk(module):
-        if isinstance(node, ast.Expr):
-            passed |= {id(part) for part in ast.walk(node)} if isinstance(node.value, ast.Constant) else set()
-        if id(node) in passed:
-            continue
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            passed.add(id(node.value))
+        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.JoinedStr) and names & asking:
+            asking |= {target.id for target in node.targets if isinstance(target, ast.Name)}
         if isinstance(node, ast.JoinedStr):
             passed |= {id(part) for part in node.values}
             text = "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
-            names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-            yield text, "visible_to" in names
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield text, bool(names & asking)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in passed:
             yield node.value, False
 
 
