@@ -62,7 +62,15 @@ async def admit(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Identity | None:
     """Who asks: None without a token. Raises Unauthenticated for a bad token or an ended session, LimitReached (429)
-    when the identity (or, for anonymous requests, the address) is over its limit."""
+    when the identity (or, for anonymous requests, the address) is over its limit. A request is admitted once, however
+    often it asks."""
+    if not hasattr(request.state, "admitted"):
+        request.state.admitted = await _admit(request, credentials)
+    admitted: Identity | None = request.state.admitted
+    return admitted
+
+
+async def _admit(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Identity | None:
     platform = get_platform(request)
     limits = platform.settings.rate_limits
     identity = None
@@ -83,7 +91,7 @@ async def admit(
         known = liveness[0] if liveness else None
     except RedisError:
         DEGRADED.labels("no_redis").inc()
-        wait_ms = 0
+        wait_ms, known = 0, b""  # not None, so that the session check does not try Redis once more
     if wait_ms:
         REFUSED.labels(name).inc()
         raise LimitReached(

@@ -15,6 +15,7 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
+from api.deps import admit, bearer
 from api.platform import Platform
 from cluster.postgres import UnitOfWork
 from features.errors import Conflict, DomainError, Invalid
@@ -73,12 +74,9 @@ class TransactionRoute(APIRoute):
     async def _fingerprint(self, request: Request, platform: Platform) -> tuple[str, bytes]:
         """Whose key it is, and a keyed hash of what was asked (a body may hold a password)."""
         secret = platform.settings.cluster_secret.get_secret_value().encode()
-        caller = request.headers.get("authorization", "")
-        if caller.startswith("Bearer "):
-            identity = platform.services.auth.verify_access_token(caller[7:], platform.now())
-            scope = str(identity.account_id)
-        else:
-            scope = "anonymous"
+        # A stored answer is an answer too: limits and the end of a session hold for it.
+        identity = await admit(request, await bearer(request))
+        scope = str(identity.account_id) if identity else "anonymous"
         asked = request.url.path.encode() + b"\n" + await request.body()
         return scope, hmac.new(secret, asked, sha256).digest()
 

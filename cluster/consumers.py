@@ -97,7 +97,7 @@ class ConsumerRunner:
 
     async def _failed(self, delivery: Delivery, error: Exception) -> bool:
         reason = f"{type(error).__name__}: {error}"
-        fields = {"consumer": self._consumer.name, "event": delivery.event.type, "attempt": delivery.attempt}
+        fields = {"consumer": self._consumer.name, "event_type": delivery.event.type, "attempt": delivery.attempt}
         if delivery.attempt < self._consumer.max_attempts:
             PROCESSED.labels(*self._labels, "retried").inc()
             log.warning("event failed, will retry", reason=type(error).__name__, **fields)

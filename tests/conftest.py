@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +32,11 @@ class Servers:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def servers() -> Iterator[Servers]:
     """Start the servers on free ports; stop them at the end."""
-    root = tmp_path_factory.mktemp("servers") / ".local"
-    _let_services_enter(root)
+    # Not in a folder of pytest's: those are private, and the accounts that the servers run as must pass through.
+    root = Path(tempfile.mkdtemp(prefix="entativa-test-"))
+    root.chmod(0o755)
     processes = Processes(root)
     password = secrets.token_hex(8)
     postgres = PostgresServer(processes, free_port(), password, durable=False)
@@ -46,14 +49,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         redis.stop()
         postgres.stop()
         processes.sweep()
-
-
-def _let_services_enter(root: Path) -> None:
-    """pytest makes its folders private; the accounts that the servers run as must be able to pass through."""
-    root.mkdir(parents=True)
-    for folder in (root, *root.parents):
-        if folder.owner() == Path.home().owner() and "pytest" in str(folder):
-            folder.chmod(0o755)
+        shutil.rmtree(root, ignore_errors=True)
 
 
 async def execute(address: str, *statements: str) -> None:
