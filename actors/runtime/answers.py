@@ -40,16 +40,22 @@ class AnswerMemory:
     def __init__(self) -> None:
         self._callers: dict[bytes, dict[int, Entry]] = {}
         self._seen_at: dict[bytes, float] = {}
+        self._floors: dict[bytes, int] = {}
 
-    def of(self, caller: bytes, oldest: int, now: float) -> dict[int, Entry]:
-        """The caller's calls, to be read and written by the host.
+    def of(self, caller: bytes, oldest: int, now: float) -> tuple[dict[int, Entry], int]:
+        """The caller's calls, to be read and written by the host, and the number below which all are settled.
 
-        Calls below ``oldest`` are settled at the caller and dropped: it will not send them again.
+        A call below that was answered before: its message is a leftover (of a connection that broke) and
+        must not run. The caller will not ask for its answer again.
         """
         calls = self._callers.get(caller)
         if calls is None:
             calls = self._callers[caller] = {}
         self._seen_at[caller] = now
+        floor = self._floors.get(caller, 0)
+        if oldest <= floor:
+            return calls, floor
+        self._floors[caller] = oldest
         # Insertion order is call order but for calls that were sent again; those go when their turn comes.
         settled = []
         for call in calls:
@@ -58,7 +64,7 @@ class AnswerMemory:
             settled.append(call)
         for call in settled:
             del calls[call]
-        return calls
+        return calls, oldest
 
     def restore(self, shard: Shard, answers: Collection[Answer], now: float) -> None:
         """Takes over answers that came with a shard."""
@@ -88,6 +94,7 @@ class AnswerMemory:
         for caller in [caller for caller, at in self._seen_at.items() if at < before]:
             del self._seen_at[caller]
             self._callers.pop(caller, None)
+            self._floors.pop(caller, None)
 
     def __len__(self) -> int:
         return sum(map(len, self._callers.values()))

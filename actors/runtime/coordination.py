@@ -29,7 +29,8 @@ MOST_MOVES = 64
 class Coordination:
     """The map of every kind and the hosts it may use."""
 
-    def __init__(self, kinds: Iterable[str], rows: Iterable[ShardRow] = ()) -> None:
+    def __init__(self, kinds: Iterable[str], rows: Iterable[ShardRow] = (), shards: int = SHARDS) -> None:
+        self._shards = shards
         self.rows: dict[str, dict[int, ShardRow]] = {kind: {} for kind in kinds}
         self.apply(rows)
 
@@ -52,7 +53,7 @@ class Coordination:
         for kind, rows in self.rows.items():
             counts = dict.fromkeys(able, 0)
             orphans = []
-            for shard in range(SHARDS):
+            for shard in range(self._shards):
                 row = rows.get(shard)
                 if row is None or (row.host not in hosts and row.moving_to not in hosts):
                     orphans.append(shard)

@@ -103,7 +103,7 @@ class Residents:
             for meta in items[2::2]:
                 origin.answer(pack_answer(meta[0], NOT_MINE, None))
             return
-        known = self.answers.of(caller, items[1], now)
+        known, floor = self.answers.of(caller, items[1], now)
         shards_of, loads, answer = self.shards, self.loads, origin.answer
         if len(items) % 2:
             raise BadFrame("a call without a body")
@@ -114,6 +114,8 @@ class Residents:
             call, kind, entity_id, left = meta
             if type(call) is not int or type(kind) is not str or type(entity_id) is not str:
                 raise BadFrame("a call is [number, kind, entity, milliseconds]")
+            if call < floor:
+                continue
             entry = known.get(call)
             if entry is not None:
                 if entry.answer:
