@@ -43,6 +43,8 @@ def sibling(node: int) -> int:
 
 def direct_path(leaf: int, leaves: int) -> list[int]:
     """Node indices above leaf number ``leaf``, from its parent to the root."""
+    if not 0 <= leaf < leaves:
+        raise ValueError("no such leaf in the tree")
     node, top = 2 * leaf, root(leaves)
     path = []
     while node != top:
