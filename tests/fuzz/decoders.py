@@ -10,32 +10,33 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from types import ModuleType
+
+import nacl.bindings
 
 import crypto
 from crypto import curve25519
 from crypto.attachments import AttachmentPointer, AttachmentRejected, open_attachment, seal_attachment
-from crypto.errors import CryptoError, DecodeError, UnsupportedStateVersion
+from crypto.backup import (
+    ArchiveRejected,
+    Argon2Parameters,
+    GuessLimiter,
+    PinAttempt,
+    RecoveryKey,
+    open_archive,
+    seal_archive,
+)
+from crypto.errors import DecodeError, UnsupportedStateVersion
+from crypto.franking import DeliveryContext, FrankedMessage, FrankingInvalid, Report, delivery_tag
 from crypto.handshake import InitialHeader, PreKeyBundle, PreKeyStore, PublishedPreKeys, initiate
 from crypto.identity import IdentityKey, IdentityKeyPair
-from crypto.randomness import SeededRandomness
 from crypto.ratchet import DEFAULT_PARAMETERS, DoubleRatchet, Header, MessageRejected
 from crypto.ratchet.state import RatchetState
 from crypto.sessions import DecryptionFailed, DeviceAddress, SessionMessage, SessionStore
 from crypto.sessions.device_record import DeviceRecord
-
-RNG = SeededRandomness(b"fuzz seeds")
-
-
-@dataclass(frozen=True, slots=True)
-class Decoder:
-    """`open_ended`: the input's tail is opaque, so a shorter one is valid, too."""
-
-    decode: Callable[[bytes], object]
-    seeds: tuple[bytes, ...]
-    refusals: tuple[type[CryptoError], ...] = (DecodeError, UnsupportedStateVersion)
-    open_ended: bool = False
+from crypto.transparency import IdentityEntry, LogAuditor, MerkleTree, SignedTreeHead, TreeHead, leaf_hash
+from tests.fuzz.decoder import RNG, Decoder
+from tests.fuzz.mls_decoders import mls_decoders
 
 
 def _identity() -> Iterator[tuple[str, Decoder]]:
@@ -144,12 +145,93 @@ def _attachments() -> Iterator[tuple[str, Decoder]]:
     )
 
 
+def _transparency() -> Iterator[tuple[str, Decoder]]:
+    log_key = RNG.random_bytes(32)
+    log_public = nacl.bindings.crypto_sign_seed_keypair(log_key)[0]
+    entries = (
+        IdentityEntry("alice", 1, IdentityKeyPair.generate(RNG).public, 1_000),
+        IdentityEntry("bob", 2, None, 2_000),
+    )
+    tree = MerkleTree(leaf_hash(entry.encode()) for entry in entries)
+    head = SignedTreeHead.sign(TreeHead(3_000, tree.size, tree.root()), log_key)
+    auditor = LogAuditor(log_public)
+    before = auditor.serialize()
+    auditor.advance(head, [])
+    yield (
+        "crypto.transparency.entry.IdentityEntry.decode",
+        Decoder(IdentityEntry.decode, tuple(entry.encode() for entry in entries)),
+    )
+    yield (
+        "crypto.transparency.tree_head.SignedTreeHead.decode",
+        Decoder(SignedTreeHead.decode, (head.encode(),)),
+    )
+    yield (
+        "crypto.transparency.auditor.LogAuditor.restore",
+        Decoder(lambda data: LogAuditor.restore(data, log_public), (before, auditor.serialize())),
+    )
+
+
+def _franking() -> Iterator[tuple[str, Decoder]]:
+    message = FrankedMessage.frank(b"content", RNG)
+    context = DeliveryContext("conversation", "sender", 1_000)
+    report = Report(context, message.commitment, delivery_tag(bytes(32), message.commitment, context), message)
+    yield (
+        "crypto.franking.commitment.FrankedMessage.decode",
+        Decoder(
+            lambda data: FrankedMessage.decode(data, message.commitment),
+            (message.encode(),),
+            (DecodeError, FrankingInvalid),
+        ),
+    )
+    yield (
+        "crypto.franking.report.Report.decode",
+        Decoder(Report.decode, (report.encode(),), open_ended=True),
+    )
+
+
+def _backup() -> Iterator[tuple[str, Decoder]]:
+    recovery_key = RecoveryKey.generate(RNG)
+    attempt = PinAttempt("1234", RNG)
+    begun, evaluated = GuessLimiter.begin(attempt.element, RNG)
+    enrolment = attempt.enrol(evaluated, recovery_key, RNG, Argon2Parameters(memory=8, time=1, lanes=1))
+    limiter = begun.enrol(enrolment.envelope, enrolment.verifier)
+    sealed = seal_archive(recovery_key, b"archive", RNG)
+    yield (
+        "crypto.backup.guess_limiter.GuessLimiter.restore",
+        Decoder(GuessLimiter.restore, (begun.serialize(), limiter.serialize())),
+    )
+    yield "GuessLimiter.guess", Decoder(limiter.guess, (attempt.element, PinAttempt("0000", RNG).element))
+    yield (
+        "RecoveryKey.from_words",
+        Decoder(lambda data: RecoveryKey.from_words(data.decode("latin-1")), (recovery_key.words().encode(),)),
+    )
+    yield (
+        "open_archive",
+        Decoder(
+            lambda data: open_archive(recovery_key, data),
+            (sealed,),
+            (DecodeError, ArchiveRejected, UnsupportedStateVersion),
+        ),
+    )
+
+
 DECODERS: Mapping[str, Decoder] = {
     name: decoder
-    for entries in (_identity(), _handshake(), _ratchet(), _receivers_of_sessions(), _attachments())
+    for entries in (
+        _identity(),
+        _handshake(),
+        _ratchet(),
+        _receivers_of_sessions(),
+        _attachments(),
+        _transparency(),
+        _franking(),
+        _backup(),
+        mls_decoders(),
+    )
     for name, decoder in entries
 }
 
+_GENERIC = {"crypto.mls.codec.decode_exactly"}  # takes the decoder as an argument
 _METHODS = ("decode", "from_message", "restore")
 
 
@@ -168,7 +250,7 @@ def public_decoders() -> set[str]:
                     for method in _METHODS
                     if isinstance(vars(value).get(method), classmethod) and _takes_bytes(getattr(value, method))
                 }
-    return found
+    return found - _GENERIC
 
 
 def _takes_bytes(function: Callable[..., object]) -> bool:

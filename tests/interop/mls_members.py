@@ -194,7 +194,13 @@ class OurMember:
             previous=old,
         )
 
-    def join_external(self, group_info: bytes, tree: bytes | None, resync: int | None = None) -> bytes:
+    def join_external(
+        self,
+        group_info: bytes,
+        tree: bytes | None,
+        resync: int | None = None,
+        psk_ids: Sequence[bytes] = (),
+    ) -> bytes:
         joined = Group.external_join(
             group_info,
             self.credential,
@@ -203,6 +209,8 @@ class OurMember:
             now=self.now,
             ratchet_tree=tree,
             resync=resync,
+            psks=self._psks(),
+            psk_ids=psk_ids,
         )
         self._group = joined.group
         return joined.message

@@ -84,6 +84,26 @@ def test_adds_many_at_once_with_the_tree_inside_the_welcome(cast: Cast, actor: K
 
 
 @actors
+def test_a_hundred_members_of_whom_four_are_awake(cast: Cast, actor: Kind) -> None:
+    founder = cast.member(actor, "founder")
+    founder.create(b"hundred")
+    awake = [cast.member(kind, f"awake-{kind}") for kind in ("ours", "theirs")]
+    asleep = [cast.member("ours", f"asleep-{number}") for number in range(96)]
+    adds = [AddMember(member.key_package()) for member in (*asleep[:60], *awake, *asleep[60:])]
+    commit = founder.commit(adds)
+    welcome_all(awake, commit)
+    members = [founder, *awake]
+    late = cast.member(OTHER[actor], "late")
+    deliver(late.join_external(founder.group_info(with_tree=True), None), members)
+    members.append(late)
+    for committer in members:
+        update = committer.commit([RemoveMember(members.index(committer) + 7)])
+        deliver(update.message, members, committer)
+        assert_agree(members)
+    assert_talk(members)
+
+
+@actors
 def test_a_group_that_starts_with_application_data_keeps_its_generations(cast: Cast, actor: Kind) -> None:
     members = cast.group(actor, [OTHER[actor]])
     sender, receiver = members
@@ -264,6 +284,18 @@ def test_external_psk(cast: Cast, actor: Kind, public: bool, by_reference: bool)
     assert_talk([*members, joiner])
 
 
+def test_our_external_join_with_a_psk(cast: Cast) -> None:
+    members = cast.group("theirs", ["ours", "theirs"])
+    joiner = cast.member("ours", "outsider")
+    assert isinstance(joiner, OurMember)
+    for member in (*members, joiner):
+        member.learn_psk(b"psk", b"1" * 32)
+    message = joiner.join_external(members[0].group_info(with_tree=True), None, psk_ids=(b"psk",))
+    deliver(message, members)
+    assert_agree([*members, joiner])
+    assert_talk([*members, joiner])
+
+
 @actors
 def test_a_psk_that_differs_is_noticed(cast: Cast, actor: Kind) -> None:
     one, other = cast.group(actor, [OTHER[actor]])
@@ -361,6 +393,16 @@ def test_the_loser_of_a_race_takes_the_winning_commit(cast: Cast) -> None:
         loser.group.apply(lost)
     assert_agree(members)
     assert_talk(members)
+
+
+def test_our_padding_is_removed_and_theirs_as_well(cast: Cast) -> None:
+    ours, theirs = cast.group("ours", ["theirs"])
+    assert isinstance(ours, OurMember)
+    plain, padded = ours.group.encrypt(b"short"), ours.group.encrypt(b"short", padding=500)
+    assert len(padded) > len(plain) + 490
+    assert theirs.process(padded) == b"short"
+    assert theirs.process(plain) == b"short"
+    assert ours.process(theirs.send(b"")) == b""
 
 
 def test_messages_of_the_last_epoch_still_arrive_after_a_commit(cast: Cast) -> None:
