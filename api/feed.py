@@ -4,10 +4,10 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.deps import PageDep, ServicesDep, SignedIn, Uow
+from api.direct import DirectPageRoute
 from api.post_views import PostPage, respond
-from api.transaction import TransactionRoute
 
-router = APIRouter(tags=["feed"], route_class=TransactionRoute)
+router = APIRouter(tags=["feed"], route_class=DirectPageRoute)
 
 
 @router.get("/feed", response_model=PostPage)

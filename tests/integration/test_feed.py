@@ -137,6 +137,23 @@ async def test_a_cursor_nobody_handed_out(entativa: World) -> None:
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "cursor"), cursor
 
 
+async def test_the_short_way_answers_like_the_long_one(entativa: World) -> None:
+    """Plain requests skip FastAPI's dependencies (api/direct.py); an unknown query parameter takes them back to it."""
+    ada = await entativa.member("ada")
+    for number in range(5):
+        await _publish(entativa, ada, str(number))
+    cursor = (await ada.get("/feed", params={"limit": 2})).json()["next_cursor"]
+    plain: list[dict[str, Any]] = [{}, {"limit": 3}, {"limit": 2, "cursor": cursor}, {"cursor": ""}, {"cursor": "x"}]
+    plain += [{"limit": limit} for limit in ("0", "101", "-1", "1.0", "x", "", "٣", "0100", "0100999", "9" * 5000)]
+    for parameters in plain:
+        short = await ada.get("/feed", params=parameters)
+        long = await ada.get("/feed", params=parameters | {"long": "way"})
+        assert short.status_code == long.status_code, parameters
+        assert {**short.json(), "trace_id": ""} == {**long.json(), "trace_id": ""}, parameters
+    for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Basic x"}, {"Authorization": "bearer"}):
+        assert (await entativa.anonymous.get("/feed", headers=headers)).status_code == 401
+
+
 async def test_past_the_end_there_is_nothing(entativa: World) -> None:
     ada = await entativa.member("ada")
     post = await ada.post("/posts", json={"text": "x"})
