@@ -115,10 +115,15 @@ def render_domain_error(error: DomainError) -> Response:
     return problem(status, error.code, error.detail, errors=fields, headers=headers)
 
 
+def _printable(name: str) -> str:
+    """A member's name may be anything that JSON allows, lone surrogates included, which UTF-8 cannot carry."""
+    return name.encode("utf-8", "backslashreplace").decode()[:200]
+
+
 def _render_validation_error(error: RequestValidationError) -> Response:
     fields = [
         {
-            "field": ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
+            "field": _printable(".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0])),
             "code": item["type"],
             "message": item["msg"],
         }
@@ -130,9 +135,10 @@ def _render_validation_error(error: RequestValidationError) -> Response:
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input", detail, errors=fields)
 
 
-def _render_http_error(error: HTTPException) -> Response:
+def render_http_error(error: HTTPException) -> Response:
+    """The response for an error of the framework; an attribute `code` wins over the status' phrase."""
     phrase = HTTPStatus(error.status_code).phrase
-    code = phrase.lower().replace(" ", "_")
+    code = getattr(error, "code", phrase.lower().replace(" ", "_"))
     return problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
 
 
@@ -159,7 +165,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return _render_http_error(error)
+        return render_http_error(error)
 
     async def storage(_: Request, error: Exception) -> Response:
         log.warning("storage unavailable", error=type(error).__name__)

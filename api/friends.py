@@ -52,7 +52,7 @@ async def ask(
     return _render_request(asked.request, "accepted" if asked.accepted else "pending")
 
 
-@router.get("/friends/requests")
+@router.get("/friends/requests", name="list_requests")
 async def requests(
     identity: SignedIn,
     services: ServicesDep,
@@ -85,7 +85,7 @@ async def withdraw(request_id: UUID, identity: SignedIn, services: ServicesDep, 
     await services.friends.withdraw(uow, identity.account_id, request_id)
 
 
-@router.get("/friends")
+@router.get("/friends", name="list")
 async def friends(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[FriendModel]:
     """The caller's friends, newest first."""
     return render_page(await services.friends.friends(uow, identity.account_id, page), _render_friend)

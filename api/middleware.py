@@ -6,9 +6,10 @@ Written without Starlette's BaseHTTPMiddleware, which costs a task and two queue
 import time
 from http import HTTPStatus
 
+from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import problem
+from api.errors import problem, render_http_error
 from cluster.metrics import Counter, Gauge, Histogram
 from cluster.trace import current_trace_id, start_trace
 
@@ -28,8 +29,13 @@ _SECURITY_HEADERS = [
 ]
 
 
-class _TooLarge(Exception):
-    """The body passed the limit while it was read."""
+class _TooLarge(HTTPException):
+    """The body passed the limit while it was read. (FastAPI turns any other error at that point into a 400.)"""
+
+    code = "body_too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has at most {limit} bytes.")
 
 
 class FrameMiddleware:
@@ -55,7 +61,7 @@ class FrameMiddleware:
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
                 if received > self._max_body_bytes:
-                    raise _TooLarge
+                    raise _TooLarge(self._max_body_bytes)
             return message
 
         async def add_headers(message: Message) -> None:
@@ -74,8 +80,6 @@ class FrameMiddleware:
                 await refusal(scope, receive, add_headers)
             else:
                 await self._app(scope, count_body, add_headers)
-        except _TooLarge:
-            await self._too_large()(scope, receive, add_headers)
         finally:
             RUNNING.labels(self._brand).dec()
             route = getattr(scope.get("route"), "path", "unmatched")
@@ -85,11 +89,7 @@ class FrameMiddleware:
     def _refuse(self, scope: Scope, headers: dict[bytes, bytes]) -> ASGIApp | None:
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self._max_body_bytes:
-            return self._too_large()
+            return render_http_error(_TooLarge(self._max_body_bytes))
         if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
             return problem(HTTPStatus.BAD_REQUEST, "nul_in_address", "The address holds a NUL character.")
         return None
-
-    def _too_large(self) -> ASGIApp:
-        limit = f"A body has at most {self._max_body_bytes} bytes."
-        return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", limit)

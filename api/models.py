@@ -12,16 +12,23 @@ R = TypeVar("R")
 
 
 class RequestModel(BaseModel):
-    """A request body: unknown members are refused by name, and no text holds a NUL (Postgres cannot store one)."""
+    """A request body: unknown members are refused by name, and so are texts that Postgres cannot store."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
 
     @field_validator("*", mode="after")
     @classmethod
-    def _no_nul(cls, value: Any) -> Any:
+    def _storable(cls, value: Any) -> Any:
         texts = value if isinstance(value, list | tuple | set) else [value]
-        if any(isinstance(text, str) and "\x00" in text for text in texts):
-            raise ValueError("must not contain NUL characters")
+        for text in texts:
+            if not isinstance(text, str):
+                continue
+            if "\x00" in text:
+                raise ValueError("must not contain NUL characters")
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise ValueError("must not contain lone surrogates") from None
         return value
 
 

@@ -57,7 +57,7 @@ async def unblock(username: Username, identity: SignedIn, services: ServicesDep,
     await services.relationships.unblock(uow, identity.account_id, whom, now)
 
 
-@router.get("/blocks")
+@router.get("/blocks", name="list_blocks")
 async def blocks(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[TieModel]:
     """Whom the caller has blocked, newest first."""
     return await _people(services, uow, await services.relationships.blocks(uow, identity.account_id, page))
@@ -77,7 +77,7 @@ async def unmute(username: Username, identity: SignedIn, services: ServicesDep, 
     await services.relationships.unmute(uow, identity.account_id, whom)
 
 
-@router.get("/mutes")
+@router.get("/mutes", name="list_mutes")
 async def mutes(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[TieModel]:
     """Whom the caller has muted, newest first."""
     return await _people(services, uow, await services.relationships.mutes(uow, identity.account_id, page))
@@ -97,7 +97,7 @@ async def remove_close_friend(username: Username, identity: SignedIn, services: 
     await services.relationships.remove_close_friend(uow, identity.account_id, member)
 
 
-@router.get("/close-friends")
+@router.get("/close-friends", name="list_close_friends")
 async def close_friends(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[TieModel]:
     """The caller's close friends, newest first."""
     found = await services.relationships.close_friends(uow, identity.account_id, page)
@@ -110,7 +110,7 @@ async def create_list(body: NewList, identity: SignedIn, services: ServicesDep, 
     return _render_list(await services.relationships.create_list(uow, identity.account_id, body.name, now))
 
 
-@router.get("/lists")
+@router.get("/lists", name="list_lists")
 async def lists(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[ListModel]:
     """The caller's lists, newest first."""
     return render_page(await services.relationships.lists(uow, identity.account_id, page), _render_list)

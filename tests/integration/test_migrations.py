@@ -1,0 +1,95 @@
+"""The migrations: replayed from nothing they give the schema on record; changed or missing ones are refused."""
+
+import subprocess
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from cluster.migrate import Migration, MigrationError, check_compatible, load_migrations, migrate
+from cluster.services import postgres_programs
+from tests.conftest import Servers, execute
+
+SCHEMA = Path(__file__).parent / "schema.sql"
+
+
+def dump(address: str) -> str:
+    """The schema as pg_dump prints it, without comments and session settings."""
+    program = postgres_programs() / "pg_dump"
+    result = subprocess.run(
+        [program, "--schema-only", "--no-owner", "--no-privileges", address], capture_output=True, text=True, check=True
+    )
+    dropped = ("--", "SET ", "SELECT pg_catalog.set_config", "\\restrict", "\\unrestrict")
+    kept = [line for line in result.stdout.splitlines() if line and not line.startswith(dropped)]
+    return "\n".join(kept) + "\n"
+
+
+async def test_replay_gives_the_schema_on_record(database_address: str) -> None:
+    """After a new migration: write what this test prints to schema.sql, and read the difference."""
+    found = dump(database_address)
+    if not SCHEMA.exists() or SCHEMA.read_text() != found:
+        Path(str(SCHEMA) + ".new").write_text(found)
+    assert SCHEMA.read_text() == found, f"compare {SCHEMA.name} with {SCHEMA.name}.new"
+
+
+async def test_replay_step_by_step_equals_replay_at_once(servers: Servers, database_address: str) -> None:
+    """A rolling update applies migrations one release at a time."""
+    name = database_address.rsplit("/", 1)[1] + "_steps"
+    address = servers.postgres.address(name)
+    await execute(servers.postgres.address("postgres"), f"create database {name}")
+    migrations = load_migrations()
+    for count in range(1, len(migrations) + 1):
+        assert [m.number for m in await migrate(address, migrations[:count])] == [count]
+    assert await migrate(address) == []
+    assert dump(address) == dump(database_address)
+    await execute(servers.postgres.address("postgres"), f"drop database {name}")
+
+
+async def test_changed_migration_is_refused(database_address: str) -> None:
+    migrations = load_migrations()
+    changed = Migration(1, migrations[0].name, migrations[0].sql + "\n-- edited", 1)
+    with pytest.raises(MigrationError, match="was changed after it was applied"):
+        await migrate(database_address, [changed, *migrations[1:]])
+
+
+async def test_failed_migration_leaves_nothing(database_address: str) -> None:
+    migrations = load_migrations()
+    broken = Migration(len(migrations) + 1, "broken", "create table half (id int); select 1/0;", 1)
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await migrate(database_address, [*migrations, broken])
+    connection = await asyncpg.connect(database_address)
+    assert await connection.fetchval("select to_regclass('half')") is None
+    await connection.close()
+
+
+async def test_code_and_database_of_different_ages(database_address: str) -> None:
+    migrations = load_migrations()
+    newer = Migration(len(migrations) + 1, "newer", "create table newer (id int)", len(migrations) + 1)
+    connection = await asyncpg.connect(database_address)
+    await check_compatible(connection, migrations)
+    with pytest.raises(MigrationError, match="this code needs"):
+        await check_compatible(connection, [*migrations, newer])
+    await migrate(database_address, [*migrations, newer])
+    with pytest.raises(MigrationError, match="needs code from migration"):
+        await check_compatible(connection, migrations)
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["0001_a.sql", "0003_c.sql"], "0002 is missing"),
+        (["1_a.sql"], "NNNN_name"),
+    ],
+)
+def test_misnamed_migrations(tmp_path: Path, names: list[str], message: str) -> None:
+    for name in names:
+        (tmp_path / name).write_text("-- compatible-from: 1\nselect 1;")
+    with pytest.raises(MigrationError, match=message):
+        load_migrations(tmp_path)
+
+
+def test_migration_without_compatibility(tmp_path: Path) -> None:
+    (tmp_path / "0001_a.sql").write_text("select 1;")
+    with pytest.raises(MigrationError, match="compatible-from"):
+        load_migrations(tmp_path)
