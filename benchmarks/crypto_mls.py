@@ -7,6 +7,8 @@
 - send, receive: an application message of 1 KiB.
 - welcome: the size of the Welcome, without the tree.
 
+Values are wall time; `cpu_ms` beside them is CPU time, which the neighbours on a busy machine disturb less.
+
 Suite 1, the one in which ts-mls uses the platform's own Ed25519 and X25519; and suite 2, the default of RFC 9420, for
 ours alone at 1,500 members, because ts-mls's P-256 is JavaScript and takes half a minute to create such a group.
 """
@@ -14,11 +16,12 @@ ours alone at 1,500 members, because ts-mls's P-256 is JavaScript and takes half
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Protocol
 
+from benchmarks.cost import Cost
 from benchmarks.figure import Figure, percentiles
 
 if TYPE_CHECKING:
@@ -48,28 +51,35 @@ BUDGET_S = 6.0  # for each of the two loops of one side at one size; one pass is
 
 
 class Groups(Protocol):
-    """One implementation; every step returns its seconds and the bytes that travel."""
+    """One implementation; every step returns its cost and the bytes that travel."""
 
     def key_package(self, member: str) -> bytes: ...
-    def create(self, founder: str, key_packages: list[bytes]) -> tuple[float, bytes, bytes]: ...
-    def join(self, member: str, welcome: bytes, tree: bytes) -> float: ...
-    def join_external(self, member: str, group_info: bytes, tree: bytes) -> tuple[float, bytes]: ...
+    def create(self, founder: str, key_packages: list[bytes]) -> tuple[Cost, bytes, bytes]: ...
+    def join(self, member: str, welcome: bytes, tree: bytes) -> Cost: ...
+    def join_external(self, member: str, group_info: bytes, tree: bytes) -> tuple[Cost, bytes]: ...
     def public_group(self, member: str) -> tuple[bytes, bytes]: ...
-    def update(self, member: str) -> tuple[float, bytes]: ...
-    def process(self, member: str, message: bytes) -> float: ...
-    def send(self, member: str, data: bytes) -> tuple[float, bytes]: ...
+    def update(self, member: str) -> tuple[Cost, bytes]: ...
+    def process(self, member: str, message: bytes) -> Cost: ...
+    def send(self, member: str, data: bytes) -> tuple[Cost, bytes]: ...
 
 
 @dataclass
 class Samples:
-    """Seconds by measure, and the sizes of the last Welcome and tree in bytes."""
+    """Costs by measure, and the sizes of the last Welcome and tree in bytes."""
 
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {measure: [] for measure in TIMED})
+    costs: dict[str, list[Cost]] = field(default_factory=lambda: {measure: [] for measure in TIMED})
     welcome: int = 0
     tree: int = 0
 
-    def add(self, measure: str, seconds: float) -> None:
-        self.seconds[measure].append(seconds)
+    def add(self, measure: str, cost: Cost) -> None:
+        self.costs[measure].append(cost)
+
+    def wall_ms(self, measure: str) -> list[float]:
+        return [1000 * cost.wall for cost in self.costs[measure]]
+
+    def cpu_ms(self, measure: str) -> float:
+        """Median."""
+        return 1000 * median(cost.cpu for cost in self.costs[measure])
 
 
 def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
@@ -104,17 +114,17 @@ def _measure(groups: Groups, members: int, public: PublicGroup | None) -> Sample
     packages = [groups.key_package(f"member-{number}") for number in range(1, members)]
     end = time.perf_counter() + BUDGET_S
     for number in range(UPDATES):
-        seconds, welcome, tree = groups.create("founder", packages)
-        samples.add("create", seconds)
+        cost, welcome, tree = groups.create("founder", packages)
+        samples.add("create", cost)
         samples.welcome, samples.tree = len(welcome), len(tree)
         samples.add("join", groups.join("member-1", welcome, tree))
-        seconds, commit = groups.update("founder")
-        samples.add("update_new", seconds)
+        cost, commit = groups.update("founder")
+        samples.add("update_new", cost)
         samples.add("process_new", groups.process("member-1", commit))
         if number == 0:
             for _ in range(MESSAGES):
-                seconds, message = groups.send("founder", MESSAGE)
-                samples.add("send", seconds)
+                cost, message = groups.send("founder", MESSAGE)
+                samples.add("send", cost)
                 samples.add("receive", groups.process("member-1", message))
         if time.perf_counter() > end:
             break
@@ -128,8 +138,8 @@ def _measure(groups: Groups, members: int, public: PublicGroup | None) -> Sample
         groups.process(first, groups.update(second)[1])
     end = time.perf_counter() + BUDGET_S
     for _ in range(UPDATES):
-        seconds, commit = groups.update(first)
-        samples.add("update", seconds)
+        cost, commit = groups.update(first)
+        samples.add("update", cost)
         samples.add("process", groups.process(second, commit))
         if time.perf_counter() > end:
             break
@@ -144,13 +154,16 @@ def _figures(
     peer: str | None = None,
     theirs: Samples | None = None,
 ) -> Iterator[Figure]:
-    their_seconds: Mapping[str, list[float]] = theirs.seconds if theirs else {}
     for measure in TIMED:
         name = _name(suite, members, measure)
         if wanted(name):
-            ms = [1000 * seconds for seconds in ours.seconds[measure]]
-            baseline = 1000 * median(their_seconds[measure]) if theirs else None
-            yield Figure(name, median(ms), "ms", peer, baseline, len(ms), {"suite": suite, **percentiles(ms)})
+            ms = ours.wall_ms(measure)
+            extra = {"suite": suite, **percentiles(ms), "cpu_ms": ours.cpu_ms(measure)}
+            baseline = None
+            if theirs:
+                baseline = median(theirs.wall_ms(measure))
+                extra |= {"baseline_samples": len(theirs.costs[measure]), "baseline_cpu_ms": theirs.cpu_ms(measure)}
+            yield Figure(name, median(ms), "ms", peer, baseline, len(ms), extra)
     name = _name(suite, members, "welcome")
     if wanted(name):
         size = theirs.welcome if theirs else None

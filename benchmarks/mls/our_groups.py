@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from benchmarks.cost import Cost, Stopwatch
 from crypto.mls import (
     Add,
     BasicCredential,
@@ -26,7 +27,7 @@ def lifetime(now: int) -> Lifetime:
 
 
 class OurGroups:
-    """Each step returns seconds, and the bytes that travel. Decoding and encoding of these bytes is in the times."""
+    """Each step returns its cost, and the bytes that travel. Decoding and encoding of these bytes is in the times."""
 
     def __init__(self, suite: CipherSuite) -> None:
         self._suite = suite
@@ -42,65 +43,62 @@ class OurGroups:
         self._bundles[member] = bundle
         return bundle.message()
 
-    def create(self, founder: str, key_packages: list[bytes]) -> tuple[float, bytes, bytes]:
-        """Seconds, Welcome, tree."""
+    def create(self, founder: str, key_packages: list[bytes]) -> tuple[Cost, bytes, bytes]:
+        """Cost, Welcome, tree."""
         signer = SignatureKeyPair.generate(self._suite, RNG)
-        start = time.perf_counter()
-        group = Group.create(
-            self._suite, b"benchmark", BasicCredential(founder.encode()), signer, lifetime(self._now), RNG
-        )
-        made = group.commit(
-            [Add(KeyPackage.from_message(package)) for package in key_packages],
-            now=self._now,
-            tree_in_welcome=False,
-        )
-        group.apply(made)
-        seconds = time.perf_counter() - start
+        with Stopwatch() as watch:
+            group = Group.create(
+                self._suite, b"benchmark", BasicCredential(founder.encode()), signer, lifetime(self._now), RNG
+            )
+            made = group.commit(
+                [Add(KeyPackage.from_message(package)) for package in key_packages],
+                now=self._now,
+                tree_in_welcome=False,
+            )
+            group.apply(made)
         self._groups[founder] = group
         assert made.welcome is not None
-        return seconds, made.welcome, group.ratchet_tree()
+        return watch.cost, made.welcome, group.ratchet_tree()
 
-    def join(self, member: str, welcome: bytes, tree: bytes) -> float:
-        start = time.perf_counter()
-        group = Group.join(welcome, self._bundles[member], RNG, now=self._now, ratchet_tree=tree)
-        seconds = time.perf_counter() - start
+    def join(self, member: str, welcome: bytes, tree: bytes) -> Cost:
+        with Stopwatch() as watch:
+            group = Group.join(welcome, self._bundles[member], RNG, now=self._now, ratchet_tree=tree)
         self._groups[member] = group
-        return seconds
+        return watch.cost
 
-    def join_external(self, member: str, group_info: bytes, tree: bytes) -> tuple[float, bytes]:
+    def join_external(self, member: str, group_info: bytes, tree: bytes) -> tuple[Cost, bytes]:
         signer = SignatureKeyPair.generate(self._suite, RNG)
-        start = time.perf_counter()
-        joined = Group.external_join(
-            group_info, BasicCredential(member.encode()), signer, RNG, now=self._now, ratchet_tree=tree
-        )
-        seconds = time.perf_counter() - start
+        with Stopwatch() as watch:
+            joined = Group.external_join(
+                group_info, BasicCredential(member.encode()), signer, RNG, now=self._now, ratchet_tree=tree
+            )
         self._groups[member] = joined.group
-        return seconds, joined.message
+        return watch.cost, joined.message
 
     def public_group(self, member: str) -> tuple[bytes, bytes]:
         """GroupInfo and tree."""
         group = self._groups[member]
         return group.group_info(with_tree=False, external_pub=True), group.ratchet_tree()
 
-    def update(self, member: str) -> tuple[float, bytes]:
-        """Seconds, commit."""
+    def update(self, member: str) -> tuple[Cost, bytes]:
+        """Cost, commit."""
         group = self._groups[member]
-        start = time.perf_counter()
-        made = group.commit(now=self._now)
-        group.apply(made)
-        return time.perf_counter() - start, made.message
+        with Stopwatch() as watch:
+            made = group.commit(now=self._now)
+            group.apply(made)
+        return watch.cost, made.message
 
-    def process(self, member: str, message: bytes) -> float:
+    def process(self, member: str, message: bytes) -> Cost:
         group = self._groups[member]
-        start = time.perf_counter()
-        group.process(message, now=self._now)
-        return time.perf_counter() - start
+        with Stopwatch() as watch:
+            group.process(message, now=self._now)
+        return watch.cost
 
-    def send(self, member: str, data: bytes) -> tuple[float, bytes]:
+    def send(self, member: str, data: bytes) -> tuple[Cost, bytes]:
         group = self._groups[member]
-        start = time.perf_counter()
-        message = group.encrypt(data)
-        return time.perf_counter() - start, message
+        with Stopwatch() as watch:
+            message = group.encrypt(data)
+        return watch.cost, message
 
     def forget(self, member: str) -> None:
         del self._groups[member]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from benchmarks.cost import Cost
 from tests.peers.node import HERE, NodePeer
 
 
@@ -15,15 +16,15 @@ def name() -> str:
 
 
 class TsMlsGroups:
-    """The same steps as `OurGroups` takes; each returns seconds, and the bytes that travel."""
+    """The same steps as `OurGroups` takes; each returns its cost, and the bytes that travel."""
 
     def __init__(self, peer: NodePeer, suite: int) -> None:
         self._peer = peer
         self._suite = suite
 
-    def _timed(self, op: str, **arguments: Any) -> tuple[float, dict[str, Any]]:
+    def _timed(self, op: str, **arguments: Any) -> tuple[Cost, dict[str, Any]]:
         result = self._peer.call(op, **arguments)
-        return self._peer.last_ms / 1000, result
+        return Cost(self._peer.last_wall, self._peer.last_cpu), result
 
     def key_package(self, member: str) -> bytes:
         message: bytes = self._peer.call("key_package", member=member, suite=self._suite, identity=member.encode())[
@@ -31,21 +32,21 @@ class TsMlsGroups:
         ]
         return message
 
-    def create(self, founder: str, key_packages: list[bytes]) -> tuple[float, bytes, bytes]:
-        """Seconds, Welcome, tree."""
+    def create(self, founder: str, key_packages: list[bytes]) -> tuple[Cost, bytes, bytes]:
+        """Cost, Welcome, tree."""
         self.key_package(founder)
         created, _ = self._timed("create", member=founder, group_id=b"benchmark")
         adds = [{"type": "add", "key_package": package} for package in key_packages]
         committed, made = self._timed("commit", member=founder, proposals=adds, public=True, tree=False)
         return created + committed, made["welcome"], self._peer.call("tree", member=founder)["tree"]
 
-    def join(self, member: str, welcome: bytes, tree: bytes) -> float:
+    def join(self, member: str, welcome: bytes, tree: bytes) -> Cost:
         return self._timed("join", member=member, welcome=welcome, tree=tree)[0]
 
-    def join_external(self, member: str, group_info: bytes, tree: bytes) -> tuple[float, bytes]:
+    def join_external(self, member: str, group_info: bytes, tree: bytes) -> tuple[Cost, bytes]:
         self.key_package(member)
-        seconds, joined = self._timed("join_external", member=member, group_info=group_info, tree=tree)
-        return seconds, joined["message"]
+        cost, joined = self._timed("join_external", member=member, group_info=group_info, tree=tree)
+        return cost, joined["message"]
 
     def public_group(self, member: str) -> tuple[bytes, bytes]:
         """GroupInfo and tree."""
@@ -53,17 +54,17 @@ class TsMlsGroups:
         tree: bytes = self._peer.call("tree", member=member)["tree"]
         return info, tree
 
-    def update(self, member: str) -> tuple[float, bytes]:
-        """Seconds, commit."""
-        seconds, made = self._timed("commit", member=member, proposals=[], public=True, tree=False)
-        return seconds, made["message"]
+    def update(self, member: str) -> tuple[Cost, bytes]:
+        """Cost, commit."""
+        cost, made = self._timed("commit", member=member, proposals=[], public=True, tree=False)
+        return cost, made["message"]
 
-    def process(self, member: str, message: bytes) -> float:
+    def process(self, member: str, message: bytes) -> Cost:
         return self._timed("process", member=member, message=message)[0]
 
-    def send(self, member: str, data: bytes) -> tuple[float, bytes]:
-        seconds, sent = self._timed("send", member=member, data=data)
-        return seconds, sent["message"]
+    def send(self, member: str, data: bytes) -> tuple[Cost, bytes]:
+        cost, sent = self._timed("send", member=member, data=data)
+        return cost, sent["message"]
 
     def forget(self, member: str) -> None:
         self._peer.call("forget", member=member)

@@ -2,9 +2,9 @@
 //
 // One JSON object a line on stdin, one JSON object a line on stdout, in the same order.
 //   request   {"op": NAME, ...arguments}
-//   response  {"ok": {...results}, "ms": milliseconds the operation took} or {"error": {"name", "message"}}
+//   response  {"ok": {...results}, "wall": seconds, "cpu": seconds} or {"error": {"name", "message"}}
 // Byte strings travel as {"b64": "..."} in both directions, at any depth; 64-bit integers as JSON numbers.
-// "ms" covers the operation alone: neither JSON nor base64 is in it.
+// "wall" and "cpu" (of all threads) cover the operation alone: neither JSON nor base64 is in them.
 
 import { createInterface } from "node:readline"
 
@@ -33,9 +33,11 @@ export async function serve(operations) {
       if (!Object.hasOwn(operations, op)) throw new TypeError(`unknown operation ${op}`)
       const given = toBytes(rest)
       const start = performance.now()
+      const cpuBefore = process.cpuUsage()
       const results = await operations[op](given)
-      const ms = performance.now() - start
-      response = { ok: fromBytes(results ?? {}), ms }
+      const { user, system } = process.cpuUsage(cpuBefore)
+      const wall = (performance.now() - start) / 1e3
+      response = { ok: fromBytes(results ?? {}), wall, cpu: (user + system) / 1e6 }
     } catch (error) {
       response = { error: { name: error?.constructor?.name ?? "Error", message: String(error?.message ?? error) } }
     }

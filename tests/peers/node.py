@@ -76,7 +76,9 @@ class NodePeer:
             stderr=self._errors,
             text=True,
         )
-        self.last_ms = 0.0  # what the peer's last operation took, without the transport
+        # What the peer's last operation took in seconds, without the transport.
+        self.last_wall = 0.0
+        self.last_cpu = 0.0
 
     def call(self, op: str, **arguments: Any) -> dict[str, Any]:
         """One operation. `bytes` go and come as they are. Raises PeerError or PeerDied."""
@@ -95,7 +97,7 @@ class NodePeer:
         response = json.loads(answer)
         if "error" in response:
             raise PeerError(**response["error"])
-        self.last_ms = response["ms"]
+        self.last_wall, self.last_cpu = response["wall"], response["cpu"]
         result: dict[str, Any] = _incoming(response["ok"])
         return result
 
