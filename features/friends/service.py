@@ -57,8 +57,8 @@ class FriendService:
         state = RequestState.REFUSED if unseen else RequestState.WAITING
         request = FriendRequest(new_id(now), me, other, state, now, load.refused_at if unseen else None)
         await store.insert(uow, request)
-        if not unseen:
-            self._publish(uow, "friends.requested", request, now)
+        # Unseen or not, an event is written: the two cost the sender the same. Nobody is notified of this one.
+        self._publish(uow, "friends.requested_unseen" if unseen else "friends.requested", request, now)
         return Asked(_seen_by(me, request, person), accepted=False, new=True)
 
     async def accept(self, uow: UnitOfWork, me: UUID, request_id: UUID, now: datetime) -> Friend:

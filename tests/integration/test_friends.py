@@ -141,11 +141,12 @@ async def test_a_refusal_is_not_told(entativa: World) -> None:
     renewed = [await ada.post("/friends/requests", json={"username": name}) for name in ("bob", carol)]
     assert [answer.status_code for answer in renewed] == [201, 201]
     assert like(renewed[0].json()) == like(renewed[1].json())
+    assert entativa.statements(renewed[0]) == entativa.statements(renewed[1])
     assert sorted(await outgoing(ada)) == ["bob", carol]
 
     assert await incoming(bob) == []
     assert (await bob.get("/profiles/ada")).json()["relationship"]["friend_request"] is None
-    assert await events(entativa) == ["friends.requested"], "only Carol is to be notified"
+    assert await events(entativa) == ["friends.requested_unseen", "friends.requested"], "only Carol is notified"
     assert (await bob.post(f"/friends/requests/{renewed[0].json()['id']}/accept")).status_code == 404
 
 
