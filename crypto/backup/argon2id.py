@@ -3,9 +3,11 @@
 import unicodedata
 from dataclasses import dataclass
 
+from argon2.exceptions import HashingError
 from argon2.low_level import Type, hash_secret_raw
 
 from crypto import wire
+from crypto.backup.errors import NotEnoughMemory
 from crypto.errors import DecodeError
 
 SALT_LENGTH = 16
@@ -47,5 +49,10 @@ def normalized(passphrase: str) -> bytes:
 
 
 def stretch(secret: bytes, salt: bytes, parameters: Argon2Parameters) -> bytes:
-    """32 bytes. ``salt``: 16 bytes."""
-    return hash_secret_raw(secret, salt, parameters.time, parameters.memory, parameters.lanes, OUTPUT_LENGTH, Type.ID)
+    """32 bytes. ``salt``: 16 bytes. Raises ``NotEnoughMemory``."""
+    try:
+        return hash_secret_raw(
+            secret, salt, parameters.time, parameters.memory, parameters.lanes, OUTPUT_LENGTH, Type.ID
+        )
+    except HashingError:
+        raise NotEnoughMemory("this device cannot compute Argon2id with these parameters") from None

@@ -9,7 +9,7 @@ from crypto.sessions.errors import (
     SessionError,
     UnknownDevice,
 )
-from crypto.sessions.message import SessionMessage
+from crypto.sessions.message import Initiation, SessionMessage
 from crypto.sessions.session_store import RosterChange, SessionStore
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "DeviceAddress",
     "Failure",
     "IdentityMismatch",
+    "Initiation",
     "NoSession",
     "RosterChange",
     "SessionError",

@@ -10,6 +10,7 @@ from crypto.sessions.address import MAX_USER_LENGTH, DeviceAddress
 
 STATE_VERSION = 1
 MAX_INACTIVE = 5
+MAX_GENERATION = 2**32 - 1
 _MAX_STATE = 1 << 20
 
 
@@ -17,6 +18,7 @@ _MAX_STATE = 1 << 20
 class Session:
     """One ratchet. ``id`` is the ephemeral key of the handshake (32 bytes), the same on both sides.
 
+    ``generation``: of the record when the session began (see there).
     ``unanswered``: on the initiator's side the header that is sent until the first message comes back.
     ``beaten_by``: the session that this one lost against when both sides initiated at once.
     """
@@ -24,6 +26,7 @@ class Session:
     id: bytes
     ratchet: DoubleRatchet
     initiated: bool
+    generation: int
     unanswered: InitialHeader | None = None
     beaten_by: bytes | None = None
 
@@ -32,6 +35,7 @@ class Session:
             (
                 self.id,
                 wire.u8(self.initiated),
+                wire.u32(self.generation),
                 wire.block(b"" if self.unanswered is None else self.unanswered.encode()),
                 wire.block(self.beaten_by or b""),
                 wire.block(self.ratchet.serialize()),
@@ -40,11 +44,15 @@ class Session:
 
     @classmethod
     def read(cls, reader: wire.Reader) -> "Session":
-        number, initiated = reader.take(curve25519.KEY_LENGTH), reader.flag()
+        number, initiated, generation = (
+            reader.take(curve25519.KEY_LENGTH),
+            reader.flag(),
+            reader.integer(4),
+        )
         header, beaten_by = reader.block(_MAX_STATE), reader.block(curve25519.KEY_LENGTH)
         ratchet = DoubleRatchet.restore(reader.block(_MAX_STATE))
         unanswered = InitialHeader.decode(header) if header else None
-        return cls(number, ratchet, initiated, unanswered, beaten_by or None)
+        return cls(number, ratchet, initiated, generation, unanswered, beaten_by or None)
 
 
 @dataclass(slots=True)
@@ -52,11 +60,14 @@ class DeviceRecord:
     """A device, its identity from the roster, and its sessions: ``sessions[0]`` is active, the rest receive.
 
     ``stale_since``: when (seconds) the device left the roster; its late messages can still be read.
+    ``generation``: how often one of the two sides has started over, as far as this side knows. A session of a
+    newer generation is preferred, because whoever started over may have lost the older ones.
     """
 
     address: DeviceAddress
     identity: IdentityKey
     stale_since: int | None = None
+    generation: int = 0
     sessions: list[Session] = field(default_factory=list)
 
     @property
@@ -70,15 +81,25 @@ class DeviceRecord:
         self.sessions = [session] + [other for other in self.sessions if other is not session]
         del self.sessions[1 + MAX_INACTIVE :]
 
+    def start_over(self) -> None:
+        """Forget all sessions: what is initiated next outdoes whatever the other side still has underway."""
+        self.sessions.clear()
+        self.generation = min(self.generation + 1, MAX_GENERATION)
+
     def received_first(self, session: Session) -> None:
         """A message of the other side has opened the new ``session``.
 
         If we have initiated one ourselves that is still unanswered, the two have crossed. Both sides then
-        keep the one with the smaller id, so they settle without another exchange. Otherwise the other side
-        knows best why it started anew.
+        keep the one of the newer generation or else the one with the smaller id, so they settle without
+        another exchange. Otherwise the other side knows best why it started anew.
         """
+        self.generation = max(self.generation, session.generation)
         active = self.active
-        if active is not None and active.unanswered is not None and active.id < session.id:
+        if (
+            active is not None
+            and active.unanswered is not None
+            and (-active.generation, active.id) < (-session.generation, session.id)
+        ):
             session.beaten_by = active.id
             self.sessions.insert(1, session)
             del self.sessions[1 + MAX_INACTIVE :]
@@ -96,13 +117,16 @@ class DeviceRecord:
             self.activate(session)
 
     def encode(self) -> bytes:
-        """version(1) | user block | device(4) | identity(33) | flag [stale since(8)] | count | sessions."""
+        """version(1) | user block | device(4) | identity(33) | flag [stale since(8)] | generation(4)
+        | count | sessions.
+        """
         return b"".join(
             (
                 wire.u8(STATE_VERSION),
                 self.address.encode(),
                 self.identity.encode(),
                 b"\x00" if self.stale_since is None else b"\x01" + wire.u64(self.stale_since),
+                wire.u32(self.generation),
                 wire.u32(len(self.sessions)),
                 *(session.encode() for session in self.sessions),
             )
@@ -116,6 +140,7 @@ class DeviceRecord:
         address = DeviceAddress(reader.text(MAX_USER_LENGTH), reader.integer(4))
         identity = IdentityKey.decode(reader.take(curve25519.ENCODED_LENGTH))
         stale_since = reader.integer(8) if reader.flag() else None
+        generation = reader.integer(4)
         sessions = [Session.read(reader) for _ in range(reader.count(1 + MAX_INACTIVE))]
         reader.finish()
-        return cls(address, identity, stale_since, sessions)
+        return cls(address, identity, stale_since, generation, sessions)

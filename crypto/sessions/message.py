@@ -11,17 +11,28 @@ _INITIAL = 2
 _MAX_HEADER = 4_096
 
 
-class SessionMessage(NamedTuple):
-    """``header`` is sent until the other side has answered; afterwards it is None."""
+class Initiation(NamedTuple):
+    """What accompanies messages until the other side has answered.
 
-    header: InitialHeader | None
+    ``generation``: how often either side is known to have started over, < 2^32; it settles crossings.
+    """
+
+    header: InitialHeader
+    generation: int
+
+
+class SessionMessage(NamedTuple):
+    """``initiation`` is None once the other side has answered."""
+
+    initiation: Initiation | None
     ratchet_message: bytes
 
     def encode(self) -> bytes:
-        """kind(1) | [header block] | ratchet message."""
-        if self.header is None:
+        """kind(1) | [generation(4) | header block] | ratchet message."""
+        if self.initiation is None:
             return wire.u8(_RATCHET) + self.ratchet_message
-        return wire.u8(_INITIAL) + wire.block(self.header.encode()) + self.ratchet_message
+        header, generation = self.initiation
+        return b"".join((wire.u8(_INITIAL), wire.u32(generation), wire.block(header.encode()), self.ratchet_message))
 
     @classmethod
     def decode(cls, data: bytes) -> "SessionMessage":
@@ -30,6 +41,8 @@ class SessionMessage(NamedTuple):
         kind = reader.integer(1)
         if kind == _RATCHET:
             return cls(None, reader.rest())
-        if kind == _INITIAL:
-            return cls(InitialHeader.decode(reader.block(_MAX_HEADER)), reader.rest())
-        raise DecodeError("session message: unknown kind")
+        if kind != _INITIAL:
+            raise DecodeError("session message: unknown kind")
+        generation = reader.integer(4)
+        header = InitialHeader.decode(reader.block(_MAX_HEADER))
+        return cls(Initiation(header, generation), reader.rest())

@@ -6,6 +6,7 @@ One active session per pair of devices. The rosters come from the key directory;
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from crypto import wire
 from crypto.errors import DecodeError
 from crypto.handshake import HandshakeError, PreKeyBundle, PreKeyStore, initiate, respond
 from crypto.identity import IdentityKey, IdentityKeyPair
@@ -20,10 +21,15 @@ from crypto.sessions.errors import (
     NoSession,
     UnknownDevice,
 )
-from crypto.sessions.message import SessionMessage
+from crypto.sessions.message import Initiation, SessionMessage
 
 # When several sessions refuse a message, the first of these is what the caller learns.
 _MOST_TELLING = (Rejection.DUPLICATE, Rejection.TOO_FAR, Rejection.MALFORMED, Rejection.UNAUTHENTIC)
+
+
+def _context(initiator: DeviceAddress, responder: DeviceAddress, generation: int) -> bytes:
+    """What the associated data binds besides the identities: nobody can relabel or reorder initiations."""
+    return initiator.encode() + responder.encode() + wire.u32(generation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +133,17 @@ class SessionStore:
         record = self._record(address)
         if record.identity != bundle.identity:
             raise IdentityMismatch("the bundle's identity key is not the one in the roster")
-        agreement = initiate(self._identity, bundle, randomness, context=self._own.encode() + address.encode())
+        agreement = initiate(
+            self._identity, bundle, randomness, context=_context(self._own, address, record.generation)
+        )
         ratchet = DoubleRatchet.initiate(
             agreement.shared_secret, agreement.ratchet_key, agreement.associated_data, randomness
         )
-        record.activate(Session(agreement.header.ephemeral, ratchet, initiated=True, unanswered=agreement.header))
+        record.activate(Session(agreement.header.ephemeral, ratchet, True, record.generation, agreement.header))
 
     def reset(self, address: DeviceAddress) -> None:
         """Forget all sessions with a device that says it cannot read us: ``start`` comes next."""
-        self._record(address).sessions.clear()
+        self._record(address).start_over()
 
     def encrypt(self, address: DeviceAddress, plaintext: bytes, randomness: Randomness) -> bytes:
         """A message for one device. Raises ``UnknownDevice``, ``NoSession`` or ``CannotSend``."""
@@ -145,7 +153,9 @@ class SessionStore:
         session = record.active
         if session is None:
             raise NoSession((address,))
-        return SessionMessage(session.unanswered, session.ratchet.encrypt(plaintext, randomness)).encode()
+        header = session.unanswered
+        initiation = None if header is None else Initiation(header, session.generation)
+        return SessionMessage(initiation, session.ratchet.encrypt(plaintext, randomness)).encode()
 
     def encrypt_for(self, users: Iterable[str], plaintext: bytes, randomness: Randomness) -> dict[DeviceAddress, bytes]:
         """A message for every device of ``users``: the receiver's, and the own account's other ones.
@@ -164,18 +174,19 @@ class SessionStore:
         """The plaintext of a message from ``address``. Raises ``UnknownDevice`` or ``DecryptionFailed``."""
         record = self._record(address)
         try:
-            header, ratchet_message = SessionMessage.decode(message)
+            initiation, ratchet_message = SessionMessage.decode(message)
         except DecodeError:
             raise DecryptionFailed(Failure.MALFORMED) from None
-        if header is None:
+        if initiation is None:
             return self._decrypt(record, record.sessions, ratchet_message)
+        header, generation = initiation
         if header.identity != record.identity:
             raise DecryptionFailed(Failure.IDENTITY)
         for session in record.sessions:
             if session.id == header.ephemeral and not session.initiated:
                 return self._decrypt(record, [session], ratchet_message)
         try:
-            agreement = respond(self._identity, self._prekeys, header, context=address.encode() + self._own.encode())
+            agreement = respond(self._identity, self._prekeys, header, context=_context(address, self._own, generation))
         except HandshakeError:
             raise DecryptionFailed(Failure.HANDSHAKE) from None
         ratchet = DoubleRatchet.respond(agreement.shared_secret, agreement.ratchet_key, agreement.associated_data)
@@ -184,7 +195,7 @@ class SessionStore:
         except MessageRejected as rejected:
             raise DecryptionFailed(Failure(rejected.reason)) from None
         self._prekeys.consume(header)
-        record.received_first(Session(header.ephemeral, ratchet, initiated=False))
+        record.received_first(Session(header.ephemeral, ratchet, False, generation))
         return plaintext
 
     @staticmethod

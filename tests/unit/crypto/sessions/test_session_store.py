@@ -86,11 +86,11 @@ def test_the_handshake_travels_until_the_first_answer() -> None:
     ada, bob = acquainted()
     for number in range(3):
         message = ada.writes(bob, b"%d" % number)
-        assert SessionMessage.decode(message).header is not None
+        assert SessionMessage.decode(message).initiation is not None
         assert bob.reads(ada, message) == b"%d" % number
     ada.reads(bob, bob.writes(ada, b"answer"))
     message = ada.writes(bob, b"short")
-    assert SessionMessage.decode(message).header is None
+    assert SessionMessage.decode(message).initiation is None
     assert bob.reads(ada, message) == b"short"
     assert len(bob.store._record(ada.address).sessions) == 1
 
@@ -230,6 +230,19 @@ def test_whoever_lost_its_sessions_can_start_again_and_the_other_follows() -> No
     assert bob.reads(ada, ada.writes(bob, b"readable")) == b"readable"
 
 
+def test_two_that_start_over_in_turn_settle_although_nothing_was_answered() -> None:
+    """Whoever starts over outdoes what the other side has underway and it cannot read any more."""
+    for _ in range(6):
+        ada, bob = acquainted(0)
+        bob.reads(ada, ada.writes(bob, b"unanswered"))
+        bob.store.reset(ada.address)
+        assert ada.reads(bob, bob.writes(ada, b"anew")) == b"anew"
+        assert ada.active_id(bob) == bob.active_id(ada)
+        ada.store.reset(bob.address)
+        assert bob.reads(ada, ada.writes(bob, b"anew, too")) == b"anew, too"
+        assert ada.active_id(bob) == bob.active_id(ada)
+
+
 def test_at_most_five_inactive_sessions_are_kept() -> None:
     ada, bob = acquainted(0)
     first = ada.writes(bob, b"first")
@@ -253,7 +266,7 @@ def test_a_forged_bundle_starts_nothing() -> None:
 def test_the_first_message_with_any_byte_altered_is_refused() -> None:
     ada, bob = acquainted()
     message = ada.writes(bob, b"hello")
-    header = 1 + 4 + 1163
+    header = 1 + 4 + 4 + 1163
     in_ciphertext = range(header - 1088, header)
     for index in range(len(message)):
         if index in in_ciphertext and index % 8:
