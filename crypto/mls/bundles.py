@@ -43,9 +43,7 @@ class CommitBundle:
     @classmethod
     def of(cls, created: CreatedCommit, before: Epoch) -> "CommitBundle":
         epoch = created.epoch
-        summary = CommitApplied.of(
-            epoch.context.epoch, before.own.leaf, created.applied, created.reinit
-        )
+        summary = CommitApplied.of(epoch.context.epoch, before.own.leaf, created.applied, created.reinit)
         pending = PendingCommit(before.confirmation_tag, epoch, summary)
         return cls(created.message, created.welcome, created.group_info, pending)
 

@@ -81,9 +81,7 @@ def create_commit(
     )
     path: NewPath | None = None
     update_path = None
-    own = Membership(
-        epoch.own.leaf, surviving_keys(epoch.own.private_keys, epoch.tree, applied.tree), epoch.own.signer
-    )
+    own = Membership(epoch.own.leaf, surviving_keys(epoch.own.private_keys, epoch.tree, applied.tree), epoch.own.signer)
     commit_secret = crypto.zero
     if options.force_path or options.leaf or options.signer or needs_path(i.proposal for i in proposals.items):
         signer = options.signer or epoch.own.signer
@@ -99,9 +97,7 @@ def create_commit(
         policy.authentication.validate(path.leaf_node.credential, path.leaf_node.signature_key)
         kept = surviving_keys(epoch.own.private_keys, epoch.tree, applied.tree)
         own = Membership(own.leaf, kept | path.private_keys, signer)
-        update_path = seal_path(
-            applied.tree, path, transition.provisional_context(), applied.new_leaves, randomness
-        )
+        update_path = seal_path(applied.tree, path, transition.provisional_context(), applied.new_leaves, randomness)
         commit_secret = path.commit_secret
     check_members_agree(applied.tree)
 
@@ -120,21 +116,15 @@ def create_commit(
         info = following.group_info(with_tree=options.tree_in_welcome, with_external_pub=True)
         group_info = encode_message(info)
     message = protect(epoch, signed.confirmed(following.confirmation_tag), randomness)
-    return CreatedCommit(
-        encode_message(message), welcome, group_info, following, applied, proposals.first(ReInit)
-    )
+    return CreatedCommit(encode_message(message), welcome, group_info, following, applied, proposals.first(ReInit))
 
 
-def protect(
-    epoch: Epoch, content: AuthenticatedContent, randomness: Randomness, padding: int = 0
-) -> Message:
+def protect(epoch: Epoch, content: AuthenticatedContent, randomness: Randomness, padding: int = 0) -> Message:
     """Content signed by this member, in the wire format it was signed for."""
     if content.wire_format == WireFormat.PUBLIC_MESSAGE:
         return protect_public(epoch.crypto, content, epoch.context, epoch.secrets.membership_key)
     if content.wire_format == WireFormat.PRIVATE_MESSAGE:
-        return protect_private(
-            epoch.crypto, content, epoch.secret_tree, epoch.secrets.sender_data, randomness, padding
-        )
+        return protect_private(epoch.crypto, content, epoch.secret_tree, epoch.secrets.sender_data, randomness, padding)
     raise InvalidCommit("content is framed as a PublicMessage or a PrivateMessage")
 
 

@@ -87,9 +87,7 @@ def process_commit(
         return ProcessedCommit(committer, applied, None)
 
     own = _surviving_membership(epoch, applied, own_update)
-    transition = Transition(
-        epoch.context, epoch.interim_transcript_hash, applied.tree, extensions, proposals.psk_ids
-    )
+    transition = Transition(epoch.context, epoch.interim_transcript_hash, applied.tree, extensions, proposals.psk_ids)
     commit_secret = epoch.crypto.zero
     if commit.path is not None:
         commit_secret, learnt = open_path(
@@ -155,4 +153,3 @@ def _init_secret(epoch: Epoch, proposals: ProposalList) -> bytes:
     return epoch.crypto.hpke.receive_export(
         external_init.kem_output, private_key, EXTERNAL_INIT_CONTEXT, epoch.crypto.hash_size
     )
-

@@ -162,9 +162,7 @@ class AuthenticatedContent:
         signer: SigningKey,
     ) -> "AuthenticatedContent":
         """Signed content; a commit's confirmation tag is added once it is known."""
-        signature = crypto.sign_with_label(
-            signer, "FramedContentTBS", framed.to_be_signed(wire_format, context)
-        )
+        signature = crypto.sign_with_label(signer, "FramedContentTBS", framed.to_be_signed(wire_format, context))
         return cls(wire_format, framed, signature)
 
     def confirmed(self, confirmation_tag: bytes) -> "AuthenticatedContent":

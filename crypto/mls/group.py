@@ -258,9 +258,7 @@ class Group:
     def group_info(self, *, with_tree: bool = True, external_pub: bool = True) -> bytes:
         """A signed GroupInfo, with what external joiners need by default (section 12.4.3)."""
         self._require_active()
-        return encode_message(
-            self._state.epoch.group_info(with_tree=with_tree, with_external_pub=external_pub)
-        )
+        return encode_message(self._state.epoch.group_info(with_tree=with_tree, with_external_pub=external_pub))
 
     def ratchet_tree(self) -> bytes:
         """The public tree, for joiners whose Welcome or GroupInfo does not carry it."""
@@ -302,9 +300,7 @@ class Group:
         ).signed(epoch.crypto, key, self.group_id, self.own_leaf)
         return self._propose(Update(leaf), wire_format, now=now, own_update=OwnUpdate(private_key, key))
 
-    def propose_remove(
-        self, leaf_index: int, *, wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE
-    ) -> bytes:
+    def propose_remove(self, leaf_index: int, *, wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE) -> bytes:
         """Propose to remove a member (section 12.1.3); its own leaf to leave the group."""
         return self._propose(Remove(leaf_index), wire_format)
 
@@ -670,7 +666,5 @@ class Group:
 
     def _sign(self, content: Content, wire_format: WireFormat, authenticated_data: bytes) -> AuthenticatedContent:
         epoch = self._state.epoch
-        framed = FramedContent(
-            self.group_id, self.epoch, Sender.member(self.own_leaf), authenticated_data, content
-        )
+        framed = FramedContent(self.group_id, self.epoch, Sender.member(self.own_leaf), authenticated_data, content)
         return AuthenticatedContent.sign(epoch.crypto, wire_format, framed, epoch.context, epoch.own.signer)

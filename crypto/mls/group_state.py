@@ -72,9 +72,7 @@ class GroupState:
         signature_keys: list[bytes | None] = [None] * before.tree.width
         for number, leaf in before.tree.leaves():
             signature_keys[number] = leaf.signature_key
-        last = PastEpoch(
-            before.context, before.secret_tree, before.secrets.sender_data, tuple(signature_keys)
-        )
+        last = PastEpoch(before.context, before.secret_tree, before.secrets.sender_data, tuple(signature_keys))
         past = (last, *self.past)[: policy.past_epochs]
         resumption = {**self.resumption, epoch.context.epoch: epoch.secrets.resumption_psk}
         oldest = epoch.context.epoch - policy.resumption_epochs

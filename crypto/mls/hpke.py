@@ -84,9 +84,7 @@ class Hpke:
         shared, output = self.kem.encapsulate(public_key, randomness)
         return output, self._export(shared, exporter_context, length)
 
-    def receive_export(
-        self, kem_output: bytes, private_key: bytes, exporter_context: bytes, length: int
-    ) -> bytes:
+    def receive_export(self, kem_output: bytes, private_key: bytes, exporter_context: bytes, length: int) -> bytes:
         """``ReceiveExportBase`` with empty info."""
         return self._export(self.kem.decapsulate(kem_output, private_key), exporter_context, length)
 

@@ -52,9 +52,7 @@ def join_by_welcome(
     crypto = suite_crypto(suite)
     secrets = welcome.open_secrets(crypto, bundle.reference(), bundle.init_private_key)
     _check_psk_ids(secrets.psks)
-    joiner = JoinerSecrets.from_joiner(
-        crypto, secrets.joiner_secret, psk_secret(crypto, secrets.psks, psks)
-    )
+    joiner = JoinerSecrets.from_joiner(crypto, secrets.joiner_secret, psk_secret(crypto, secrets.psks, psks))
     info = welcome.open_group_info(crypto, *joiner.welcome_key(crypto))
     tree = verified_tree(crypto, info, ratchet_tree, policy, now)
     own_leaf = bundle.key_package.leaf_node
@@ -151,9 +149,7 @@ def join_by_commit(
     public_key = external_pub(info.extensions)
     if public_key is None:
         raise InvalidWelcome("the GroupInfo has no external key")
-    kem_output, init_secret = crypto.hpke.send_export(
-        public_key, EXTERNAL_INIT_CONTEXT, crypto.hash_size, randomness
-    )
+    kem_output, init_secret = crypto.hpke.send_export(public_key, EXTERNAL_INIT_CONTEXT, crypto.hash_size, randomness)
     entries: list[Proposal] = [ExternalInit(kem_output)]
     if resync is not None:
         entries.append(Remove(resync))
@@ -161,9 +157,7 @@ def join_by_commit(
     sender = Sender(SenderType.NEW_MEMBER_COMMIT)
     proposals = ProposalList(tuple(Sourced(proposal, sender) for proposal in entries))
     context = info.group_context
-    rules = LeafRules(
-        crypto, context.group_id, context.extensions, policy.authentication, policy.max_lifetime, now
-    )
+    rules = LeafRules(crypto, context.group_id, context.extensions, policy.authentication, policy.max_lifetime, now)
     check_external_list(proposals, tree, rules)
 
     applied = apply_proposals(proposals, tree, context.extensions)

@@ -18,9 +18,7 @@ from crypto.mls.errors import DecryptionFailed, InvalidInput
 from crypto.randomness import Randomness
 
 
-def labeled_extract(
-    algorithm: hashes.HashAlgorithm, suite_id: bytes, salt: bytes, label: bytes, ikm: bytes
-) -> bytes:
+def labeled_extract(algorithm: hashes.HashAlgorithm, suite_id: bytes, salt: bytes, label: bytes, ikm: bytes) -> bytes:
     """``LabeledExtract`` of RFC 9180 section 4."""
     return HKDF.extract(algorithm, salt, b"".join((b"HPKE-v1", suite_id, label, ikm)))
 
@@ -63,6 +61,10 @@ class Dhkem(ABC):
         """The public key that belongs to ``private_key``."""
 
     @abstractmethod
+    def check_public_key(self, public_key: bytes) -> None:
+        """Raise InvalidInput for a public key to which nothing can be encapsulated."""
+
+    @abstractmethod
     def _exchange(self, private_key: bytes, public_key: bytes) -> bytes:
         """The Diffie-Hellman result; ``ValueError`` if a key is not valid or the result is the identity."""
 
@@ -89,15 +91,32 @@ class Dhkem(ABC):
 
     def _extract_and_expand(self, shared: bytes, context: bytes) -> bytes:
         prk = labeled_extract(self._algorithm, self._suite_id, b"", b"eae_prk", shared)
-        return labeled_expand(
-            self._algorithm, self._suite_id, prk, b"shared_secret", context, self.secret_size
-        )
+        return labeled_expand(self._algorithm, self._suite_id, prk, b"shared_secret", context, self.secret_size)
 
     def _derive(self, ikm: bytes) -> bytes:
         return labeled_extract(self._algorithm, self._suite_id, b"", b"dkp_prk", ikm)
 
     def _candidate(self, prk: bytes, label: bytes, info: bytes) -> bytes:
         return labeled_expand(self._algorithm, self._suite_id, prk, label, info, self.private_size)
+
+
+# The coordinates of all points of small order, with which every exchange ends in zero: 0, 1 and -1, also as p and
+# p + 1, and for X25519 the two of order 8. Little-endian.
+_P25519 = 2**255 - 19
+_SMALL_ORDER_X25519 = frozenset(
+    u.to_bytes(32, "little")
+    for u in (
+        0,
+        1,
+        _P25519 - 1,
+        _P25519,
+        _P25519 + 1,
+        325606250916557431795983626356110631294008115727848805560023387167927233504,
+        39382357235489614581723060781553021112529911719440698176882885853963445705823,
+    )
+)
+_P448 = 2**448 - 2**224 - 1
+_SMALL_ORDER_X448 = frozenset(u.to_bytes(56, "little") for u in (0, 1, _P448 - 1, _P448, _P448 + 1))
 
 
 class DhkemX25519(Dhkem):
@@ -114,6 +133,11 @@ class DhkemX25519(Dhkem):
         if len(private_key) != 32:
             raise InvalidInput("invalid HPKE private key")
         return nacl.bindings.crypto_scalarmult_base(private_key)
+
+    def check_public_key(self, public_key: bytes) -> None:
+        # X25519 ignores the highest bit (RFC 7748 section 5).
+        if len(public_key) != 32 or public_key[:31] + bytes((public_key[31] & 0x7F,)) in _SMALL_ORDER_X25519:
+            raise InvalidInput("invalid HPKE public key")
 
     def _exchange(self, private_key: bytes, public_key: bytes) -> bytes:
         if len(public_key) != 32:
@@ -139,6 +163,10 @@ class DhkemX448(Dhkem):
             return x448.X448PrivateKey.from_private_bytes(private_key).public_key().public_bytes_raw()
         except ValueError:
             raise InvalidInput("invalid HPKE private key") from None
+
+    def check_public_key(self, public_key: bytes) -> None:
+        if len(public_key) != 56 or public_key in _SMALL_ORDER_X448:
+            raise InvalidInput("invalid HPKE public key")
 
     def _exchange(self, private_key: bytes, public_key: bytes) -> bytes:
         peer = x448.X448PublicKey.from_public_bytes(public_key)
@@ -181,11 +209,19 @@ class DhkemNist(Dhkem):
         except ValueError:
             raise InvalidInput("invalid HPKE private key") from None
 
+    def check_public_key(self, public_key: bytes) -> None:
+        try:
+            self._point(public_key)
+        except ValueError:
+            raise InvalidInput("invalid HPKE public key") from None
+
     def _exchange(self, private_key: bytes, public_key: bytes) -> bytes:
+        return self._load(private_key).exchange(ec.ECDH(), self._point(public_key))
+
+    def _point(self, public_key: bytes) -> ec.EllipticCurvePublicKey:
         if len(public_key) != self.public_size or public_key[0] != 0x04:
             raise ValueError("not an uncompressed point")
-        peer = ec.EllipticCurvePublicKey.from_encoded_point(self._curve, public_key)
-        return self._load(private_key).exchange(ec.ECDH(), peer)
+        return ec.EllipticCurvePublicKey.from_encoded_point(self._curve, public_key)
 
 
 X25519 = DhkemX25519()
@@ -203,9 +239,7 @@ P384 = DhkemNist(
     0x0011,
     hashes.SHA384(),
     ec.SECP384R1(),
-    int(
-        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973", 16
-    ),
+    int("FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973", 16),
     secret_size=48,
     private_size=48,
 )

@@ -11,7 +11,7 @@ from crypto.mls.codec import Reader, decode_exactly, opaque, u16
 from crypto.mls.credentials import Credential
 from crypto.mls.extensions import Extension, Extensions, decode_extensions, encode_extensions
 from crypto.mls.leaf_node import LeafNode, LeafNodeSource, Lifetime
-from crypto.mls.signatures import SigningKey
+from crypto.mls.signatures import SigningKey, stored_key
 from crypto.randomness import Randomness
 
 _STATE = b"MLS key package bundle\x00"
@@ -82,9 +82,7 @@ class KeyPackage:
 
     def verify_signature(self, crypto: SuiteCrypto) -> None:
         """Raise InvalidSignature unless the leaf's key signed this KeyPackage."""
-        crypto.verify_with_label(
-            self.leaf_node.signature_key, "KeyPackageTBS", self.content, self.signature
-        )
+        crypto.verify_with_label(self.leaf_node.signature_key, "KeyPackageTBS", self.content, self.signature)
 
     def reference(self) -> bytes:
         """KeyPackageRef (section 5.2): the hash by which a Welcome names this KeyPackage."""
@@ -185,8 +183,11 @@ class KeyPackageBundle:
                 raise UnsupportedStateVersion("MLS KeyPackage bundle", version, _STATE_VERSION)
             package = decode_exactly(reader.opaque(), KeyPackage.decode)
             init_private_key, leaf_private_key, private_key = reader.opaque(), reader.opaque(), reader.opaque()
-            signer = SignatureKeyPair.from_private(cipher_suite(package.cipher_suite), private_key)
-            return cls(package, init_private_key, leaf_private_key, signer)
+            if package.cipher_suite not in tuple(CipherSuite):
+                raise DecodeError("unsupported cipher suite")
+            suite = CipherSuite(package.cipher_suite)
+            key = stored_key(suite_crypto(suite).signature, private_key)
+            return cls(package, init_private_key, leaf_private_key, SignatureKeyPair(suite, key))
 
         return decode_exactly(data, read)
 

@@ -139,9 +139,7 @@ class LeafNode:
             self.signature_key, "LeafNodeTBS", self.to_be_signed(group_id, leaf_index), self.signature
         )
 
-    def signed(
-        self, crypto: SuiteCrypto, signer: SigningKey, group_id: bytes = b"", leaf_index: int = 0
-    ) -> "LeafNode":
+    def signed(self, crypto: SuiteCrypto, signer: SigningKey, group_id: bytes = b"", leaf_index: int = 0) -> "LeafNode":
         """This leaf with ``signer``'s signature."""
         signature = crypto.sign_with_label(signer, "LeafNodeTBS", self.to_be_signed(group_id, leaf_index))
         return LeafNode(

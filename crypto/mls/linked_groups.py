@@ -52,7 +52,5 @@ def same_members(
     if not all(c in known or any(same(o, c) for o in old) for c in credentials):
         raise InvalidWelcome("a linked group has a member that the old group has not")
     new = set(credentials)
-    if usage == ResumptionUsage.REINIT and not all(
-        o in new or any(same(o, c) for c in credentials) for o in old
-    ):
+    if usage == ResumptionUsage.REINIT and not all(o in new or any(same(o, c) for c in credentials) for o in old):
         raise InvalidWelcome("a re-initialised group lacks a member of the old group")

@@ -32,9 +32,7 @@ def verify_parent_hashes(tree: RatchetTree) -> None:
     """Raise InvalidTree unless every parent node is vouched for by exactly one chain (section 7.9.2)."""
     for index, node in tree.parents():
         children = tree_math.left(index), tree_math.right(index)
-        chains = sum(
-            _is_linked(tree, node, child, sibling) for child, sibling in (children, children[::-1])
-        )
+        chains = sum(_is_linked(tree, node, child, sibling) for child, sibling in (children, children[::-1]))
         if chains != 1:
             raise InvalidTree("a parent node is not parent-hash valid")
 

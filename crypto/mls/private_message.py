@@ -105,9 +105,7 @@ def protect_private(
     lookup = secret_tree.look_up(leaf, kind, secret_tree.next_generation(leaf, kind))
     secret_tree.consume(lookup)
     plaintext = encode_content(framed.content) + content.encoded_auth + bytes(padding)
-    message = PrivateMessage(
-        framed.group_id, framed.epoch, framed.content_type, framed.authenticated_data, b"", b""
-    )
+    message = PrivateMessage(framed.group_id, framed.epoch, framed.content_type, framed.authenticated_data, b"", b"")
     guard = randomness.random_bytes(4)
     ciphertext = crypto.aead.seal(
         lookup.message_key.key, _guarded(lookup.message_key.nonce, guard), message.content_aad(), plaintext

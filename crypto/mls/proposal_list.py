@@ -88,9 +88,7 @@ class Applied:
         return frozenset(number for number, _ in self.added)
 
 
-def check_proposal(
-    item: Sourced, tree: RatchetTree, rules: LeafRules, linked: ResumptionUsage | None = None
-) -> None:
+def check_proposal(item: Sourced, tree: RatchetTree, rules: LeafRules, linked: ResumptionUsage | None = None) -> None:
     """Raise unless one proposal is valid by itself (section 12.1).
 
     ``rules`` carry the extensions in force with the commit; ``linked`` is the usage of the resumption PSK that a new
@@ -207,9 +205,7 @@ def apply_proposals(proposals: ProposalList, tree: RatchetTree, extensions: Exte
         removed.append(remove.removed)
     for add, _ in proposals.of_type(Add):
         added.append((tree.add(add.key_package.leaf_node), add.key_package))
-    return Applied(
-        tree, proposals.extensions(extensions), tuple(added), tuple(updated), tuple(removed)
-    )
+    return Applied(tree, proposals.extensions(extensions), tuple(added), tuple(updated), tuple(removed))
 
 
 def check_extension_support(before: Extensions, applied: Applied) -> None:
@@ -218,7 +214,5 @@ def check_extension_support(before: Extensions, applied: Applied) -> None:
         return
     required = RequiredCapabilities.of(applied.extensions)
     for _, leaf in applied.tree.leaves():
-        if not leaf.capabilities.satisfies(required) or not leaf.capabilities.supports_extensions(
-            applied.extensions
-        ):
+        if not leaf.capabilities.satisfies(required) or not leaf.capabilities.supports_extensions(applied.extensions):
             raise InvalidProposal("a member does not support the group's new extensions")

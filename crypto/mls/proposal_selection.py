@@ -79,7 +79,9 @@ class _Chosen:
         self._changed: set[int | None] = {p.removed for p in by_value if isinstance(p, Remove)}
         self._psks = {p.psk.key for p in by_value if isinstance(p, PreSharedKey)}
         self._keys = {
-            key for number, leaf in tree.leaves() for key in (leaf.signature_key, leaf.encryption_key)
+            key
+            for number, leaf in tree.leaves()
+            for key in (leaf.signature_key, leaf.encryption_key)
             if number not in self._changed
         }
         self._tree = tree

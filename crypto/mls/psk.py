@@ -98,7 +98,5 @@ def psk_secret(crypto: SuiteCrypto, ids: Sequence[PskId], psks: Psks) -> bytes:
             raise MissingPsk("a pre-shared key that the message refers to is not available")
         label = psk_id.encode() + u16(index) + u16(len(ids))
         extracted = crypto.extract(crypto.zero, psk)
-        secret = crypto.extract(
-            crypto.expand_with_label(extracted, "derived psk", label, crypto.hash_size), secret
-        )
+        secret = crypto.extract(crypto.expand_with_label(extracted, "derived psk", label, crypto.hash_size), secret)
     return secret

@@ -12,7 +12,6 @@ from crypto.mls.codec import Reader, opaque, optional, u32, vector
 from crypto.mls.leaf_node import LeafNode
 
 
-
 @dataclass(frozen=True)
 class ParentNode:
     """An inner node with a key pair; ``unmerged_leaves`` are the sorted leaf numbers that lack its private key."""

@@ -65,9 +65,7 @@ def _receive_private(state: GroupState, message: PrivateMessage) -> Received:
     if message.content_type == ContentType.APPLICATION and message.epoch < epoch.context.epoch:
         return _receive_late(state, message)
     _check_place(state, message.group_id, message.epoch)
-    content, lookup = unprotect_private(
-        epoch.crypto, message, epoch.secret_tree, epoch.secrets.sender_data
-    )
+    content, lookup = unprotect_private(epoch.crypto, message, epoch.secret_tree, epoch.secrets.sender_data)
     content.verify(epoch.crypto, epoch.context, _signature_key(state, content.framed))
     return Received(content, epoch.secret_tree, lookup)
 

@@ -155,10 +155,7 @@ class SecretTree:
             }
             secret = halves.pop(path[step - 1])
             nodes.update(halves)
-        return {
-            kind: crypto.expand_with_label(secret, label, b"", crypto.hash_size)
-            for kind, label in _LABELS.items()
-        }
+        return {kind: crypto.expand_with_label(secret, label, b"", crypto.hash_size) for kind, label in _LABELS.items()}
 
     def _message_key(self, secret: bytes, generation: int) -> MessageKey:
         crypto = self._crypto
@@ -184,9 +181,7 @@ class SecretTree:
         return u32(self._width) + vector(nodes) + vector(ratchets)
 
     @classmethod
-    def decode(
-        cls, crypto: SuiteCrypto, reader: Reader, max_forward: int, max_skipped: int
-    ) -> "SecretTree":
+    def decode(cls, crypto: SuiteCrypto, reader: Reader, max_forward: int, max_skipped: int) -> "SecretTree":
         width = reader.u32()
         if width == 0 or width & (width - 1):
             raise DecodeError("invalid width of a secret tree")

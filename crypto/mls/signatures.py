@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from crypto.errors import DecodeError
 from crypto.mls import kem
 from crypto.mls.errors import InvalidInput, InvalidSignature
 from crypto.randomness import Randomness
@@ -123,9 +124,7 @@ class _EcdsaKey(SigningKey):
 class Ecdsa(SignatureScheme):
     """ECDSA over a NIST curve, on OpenSSL."""
 
-    def __init__(
-        self, curve: ec.EllipticCurve, algorithm: hashes.HashAlgorithm, generator: kem.DhkemNist
-    ) -> None:
+    def __init__(self, curve: ec.EllipticCurve, algorithm: hashes.HashAlgorithm, generator: kem.DhkemNist) -> None:
         self._curve = curve
         self._algorithm = algorithm
         self._verification = ec.ECDSA(algorithm)
@@ -154,3 +153,11 @@ ED448 = Ed448()
 ECDSA_P256 = Ecdsa(ec.SECP256R1(), hashes.SHA256(), kem.P256)
 ECDSA_P384 = Ecdsa(ec.SECP384R1(), hashes.SHA384(), kem.P384)
 ECDSA_P521 = Ecdsa(ec.SECP521R1(), hashes.SHA512(), kem.P521)
+
+
+def stored_key(scheme: SignatureScheme, private_key: bytes) -> SigningKey:
+    """A private key read from stored state; DecodeError if it is damaged."""
+    try:
+        return scheme.load(private_key)
+    except InvalidInput:
+        raise DecodeError("the stored state contains an invalid key") from None

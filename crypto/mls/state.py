@@ -9,7 +9,6 @@ from crypto.mls.cipher_suite import SuiteCrypto, suite_crypto
 from crypto.mls.codec import Reader, decode_exactly, opaque, optional, u8, u16, u32, u64, vector
 from crypto.mls.commit_processing import OwnUpdate
 from crypto.mls.epoch import Epoch, Membership
-from crypto.mls.errors import InvalidInput
 from crypto.mls.framing import AuthenticatedContent
 from crypto.mls.group_context import GroupContext
 from crypto.mls.group_state import GroupState, PastEpoch, PendingProposal
@@ -18,7 +17,7 @@ from crypto.mls.policy import GroupPolicy
 from crypto.mls.proposals import ReInit
 from crypto.mls.ratchet_tree import RatchetTree
 from crypto.mls.secret_tree import SecretTree
-from crypto.mls.signatures import SigningKey
+from crypto.mls.signatures import stored_key
 
 GROUP_MAGIC = b"MLS group\x00"
 STATE_VERSION = 1
@@ -43,10 +42,7 @@ def encode_group(state: GroupState) -> bytes:
     body = b"".join(
         (
             encode_epoch(state.epoch),
-            vector(
-                opaque(reference) + _encode_pending(proposal)
-                for reference, proposal in state.proposals.items()
-            ),
+            vector(opaque(reference) + _encode_pending(proposal) for reference, proposal in state.proposals.items()),
             vector(map(_encode_past, state.past)),
             vector(u64(epoch) + opaque(psk) for epoch, psk in state.resumption.items()),
             u8(state.active),
@@ -97,7 +93,7 @@ def decode_epoch(reader: Reader, policy: GroupPolicy) -> Epoch:
     tree = RatchetTree.decode(crypto, reader.opaque())
     leaf = reader.u32()
     private_keys = dict(reader.vector(lambda item: (item.u32(), item.opaque())))
-    signer = _decode_signer(reader, crypto)
+    signer = stored_key(crypto.signature, reader.opaque())
     if tree.leaf(leaf) is None:
         raise DecodeError("the stored group has no leaf for its owner")
     return Epoch(
@@ -125,7 +121,7 @@ def _decode_pending(reader: Reader, crypto: SuiteCrypto) -> PendingProposal:
 
     def read_update(item: Reader) -> OwnUpdate:
         private_key = item.opaque()
-        return OwnUpdate(private_key, _decode_signer(item, crypto))
+        return OwnUpdate(private_key, stored_key(crypto.signature, item.opaque()))
 
     return PendingProposal(content, reader.optional(read_update))
 
@@ -155,11 +151,3 @@ def _decode_flag(reader: Reader) -> bool:
     if value > 1:
         raise DecodeError("invalid flag")
     return value == 1
-
-
-def _decode_signer(reader: Reader, crypto: SuiteCrypto) -> SigningKey:
-    """A stored key that cannot be loaded is damaged state."""
-    try:
-        return crypto.signature.load(reader.opaque())
-    except InvalidInput:
-        raise DecodeError("the stored state contains an invalid key") from None

@@ -5,9 +5,7 @@ from crypto.mls.codec import opaque, u16
 from crypto.mls.framing import AuthenticatedContent
 
 
-def confirmed_transcript_hash(
-    crypto: SuiteCrypto, interim_before: bytes, commit: AuthenticatedContent
-) -> bytes:
+def confirmed_transcript_hash(crypto: SuiteCrypto, interim_before: bytes, commit: AuthenticatedContent) -> bytes:
     """The hash over all commits up to and including ``commit``'s signature."""
     return crypto.hash(
         b"".join((interim_before, u16(commit.wire_format), commit.framed.encoded, opaque(commit.signature)))

@@ -7,12 +7,13 @@ from crypto.mls import tree_math
 from crypto.mls.capabilities import MLS10
 from crypto.mls.cipher_suite import SuiteCrypto
 from crypto.mls.credentials import AuthenticationService
-from crypto.mls.errors import InvalidKeyPackage, InvalidLeafNode, InvalidTree
+from crypto.mls.errors import InvalidInput, InvalidKeyPackage, InvalidLeafNode, InvalidTree
 from crypto.mls.extensions import Extensions, RequiredCapabilities
 from crypto.mls.key_package import KeyPackage
 from crypto.mls.leaf_node import LeafNode, LeafNodeSource
 from crypto.mls.parent_hash import verify_parent_hashes
 from crypto.mls.ratchet_tree import RatchetTree
+from crypto.mls.treekem import check_node_keys
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,18 @@ class LeafRules:
         """Raise unless ``leaf`` is valid by itself at leaf ``number`` (all of section 7.3 but its last items)."""
         if source is not None and leaf.source != source:
             raise InvalidLeafNode("the leaf node has the wrong source")
+        self._check_encryption_key(leaf.encryption_key)
         leaf.verify_signature(self.crypto, self.group_id, number)
         self.check_lifetime(leaf)
         self.check_support(leaf)
         self.authentication.validate(leaf.credential, leaf.signature_key)
+
+    def _check_encryption_key(self, key: bytes) -> None:
+        # A key that nothing can be encrypted to would stop every commit that has to.
+        try:
+            self.crypto.kem.check_public_key(key)
+        except InvalidInput:
+            raise InvalidLeafNode("the encryption key is invalid") from None
 
     def check_lifetime(self, leaf: LeafNode) -> None:
         lifetime = leaf.lifetime
@@ -76,6 +85,10 @@ class LeafRules:
             raise InvalidKeyPackage("the KeyPackage uses one key twice")
         if not package.leaf_node.capabilities.supports_extensions(package.extensions):
             raise InvalidKeyPackage("the KeyPackage uses an extension that its leaf does not list")
+        try:
+            self.crypto.kem.check_public_key(package.init_key)
+        except InvalidInput:
+            raise InvalidKeyPackage("the init key is invalid") from None
         package.verify_signature(self.crypto)
         self.check(package.leaf_node, 0, LeafNodeSource.KEY_PACKAGE)
 
@@ -96,6 +109,7 @@ def check_tree(tree: RatchetTree, rules: LeafRules) -> None:
     """Everything a joiner verifies about a tree whose hash is known to be right (section 12.4.3.1)."""
     verify_parent_hashes(tree)
     check_unmerged_leaves(tree)
+    check_node_keys(tree.crypto, (node.encryption_key for _, node in tree.parents()))
     for number, leaf in tree.leaves():
         rules.check(leaf, number)
     check_members_agree(tree)

@@ -1,13 +1,13 @@
 """TreeKEM: making and following update paths (RFC 9420 sections 7.4 to 7.6)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crypto.mls import tree_math
 from crypto.mls.capabilities import Capabilities
 from crypto.mls.cipher_suite import SuiteCrypto
 from crypto.mls.credentials import Credential
-from crypto.mls.errors import InvalidTree
+from crypto.mls.errors import InvalidInput, InvalidTree
 from crypto.mls.extensions import Extensions
 from crypto.mls.group_context import GroupContext
 from crypto.mls.leaf_node import LeafNode, LeafNodeSource
@@ -125,11 +125,21 @@ def merge_path(tree: RatchetTree, number: int, update: UpdatePath) -> list[tuple
     new_keys = {update.leaf_node.encryption_key, *keys}
     if len(new_keys) != len(keys) + 1 or new_keys & tree.encryption_keys():
         raise InvalidTree("the update path uses a key that is not fresh")
+    check_node_keys(tree.crypto, keys)
     parents, leaf_parent_hash = chain_parent_hashes(tree, path, keys)
     if update.leaf_node.parent_hash != leaf_parent_hash:
         raise InvalidTree("the parent hash of the update path is wrong")
     tree.merge_path(number, update.leaf_node, parents)
     return path
+
+
+def check_node_keys(crypto: SuiteCrypto, keys: Iterable[bytes]) -> None:
+    """Raise InvalidTree if nothing can be encrypted to one of ``keys``: it would stop every commit that has to."""
+    try:
+        for key in keys:
+            crypto.kem.check_public_key(key)
+    except InvalidInput:
+        raise InvalidTree("the encryption key of a node is invalid") from None
 
 
 def open_path(

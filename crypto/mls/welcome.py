@@ -140,9 +140,7 @@ class Welcome:
         """Seal to ``recipients``: (KeyPackageRef, init key, what to tell)."""
         context = crypto.encryption_context("Welcome", encrypted_group_info)
         entries = tuple(
-            EncryptedGroupSecrets(
-                reference, crypto.seal(init_key, context, secrets.encode(), randomness)
-            )
+            EncryptedGroupSecrets(reference, crypto.seal(init_key, context, secrets.encode(), randomness))
             for reference, init_key, secrets in recipients
         )
         return cls(crypto.suite, entries, encrypted_group_info)
@@ -159,6 +157,4 @@ class Welcome:
         """The GroupInfo under the Welcome key, or DecryptionFailed."""
         if len(self.encrypted_group_info) < 16:
             raise DecryptionFailed("ciphertext does not authenticate")
-        return decode_exactly(
-            crypto.aead.open(key, nonce, b"", self.encrypted_group_info), GroupInfo.decode
-        )
+        return decode_exactly(crypto.aead.open(key, nonce, b"", self.encrypted_group_info), GroupInfo.decode)

@@ -16,6 +16,7 @@ from crypto.mls import (
     KeyPackage,
     KeyPackageBundle,
     Lifetime,
+    Psks,
     SignatureKeyPair,
 )
 from crypto.randomness import SeededRandomness
@@ -97,12 +98,14 @@ def gather(persons: Sequence[Person], extensions: Iterable[Extension] = (), *, f
     return [founder, *joined]
 
 
-def settle(groups: Sequence[Group], committer: Group, bundle: CommitBundle) -> list[CommitApplied]:
+def settle(
+    groups: Sequence[Group], committer: Group, bundle: CommitBundle, psks: Psks | None = None
+) -> list[CommitApplied]:
     """The committer applies its commit and all others process it; then all agree."""
     results = [committer.apply(bundle)]
     for group in groups:
         if group is not committer:
-            result = group.process(bundle.message, now=NOW)
+            result = group.process(bundle.message, now=NOW, psks=psks or Psks())
             assert isinstance(result, CommitApplied)
             results.append(result)
     assert_agreement([group for group in groups if group.active])

@@ -136,6 +136,8 @@ INVALID_PROPOSALS: dict[str, tuple[list[Proposal], type[CryptoError]]] = {
         [Add(resigned(OFFER, Person("mallory"), signature_key=EVE.signer.public_key))],
         InvalidSignature,
     ),
+    "key package with a useless init key": ([Add(replace(OFFER, init_key=bytes(32)))], InvalidKeyPackage),
+    "leaf with a useless key": ([Add(resigned(OFFER, EVE, encryption_key=b"short"))], InvalidLeafNode),
     "leaf from an update": (
         [Add(resigned(OFFER, EVE, source=LeafNodeSource.UPDATE, lifetime=None))],
         InvalidLeafNode,
@@ -159,6 +161,9 @@ INVALID_PROPOSALS: dict[str, tuple[list[Proposal], type[CryptoError]]] = {
 }
 
 
+IMPOSSIBLE = ("remove nobody", "remove outside of the tree", "key package with a useless init key")
+
+
 @pytest.mark.parametrize("name", INVALID_PROPOSALS)
 def test_an_invalid_list_is_neither_committed(name: str) -> None:
     proposals, error = INVALID_PROPOSALS[name]
@@ -172,7 +177,7 @@ def test_nor_followed(name: str) -> None:
     proposals, error = INVALID_PROPOSALS[name]
     alice, _, carol = gather(people(3))
     psks = Psks(PSKS.external, alice._state.resumption_psks())
-    if name in ("remove nobody", "remove outside of the tree"):  # not even a dishonest member can follow these
+    if name in IMPOSSIBLE:  # not even a dishonest member can follow these
         message = reframed(alice, alice.commit(now=NOW).message, lambda c: Commit(tuple(proposals), c.path))
     else:
         with dishonest():
@@ -251,6 +256,11 @@ def test_paths_that_do_not_hold_what_they_promise() -> None:
             nodes(lambda p: replace(p, nodes=(replace(p.nodes[0], encryption_key=OFFER.init_key), *p.nodes[1:]))),
             InvalidTree,
         ),
+        "a useless node key": (
+            nodes(lambda p: replace(p, nodes=(replace(p.nodes[0], encryption_key=bytes(32)), *p.nodes[1:]))),
+            InvalidTree,
+        ),
+        "a useless leaf key": (changed_path(path_of(alice, encryption_key=bytes(32))), InvalidLeafNode),
         "a node key twice": (
             nodes(
                 lambda p: replace(
@@ -346,6 +356,19 @@ def test_invalid_proposals_are_not_remembered(private: bool) -> None:
         message = encode_message(commit_creation.protect(epoch, content, Person("x").randomness))
         with unchanged(bob), pytest.raises(CryptoError):
             bob.process(message, now=NOW)
+
+
+def test_an_update_with_a_useless_key() -> None:
+    alice, bob = gather(people(2))
+    alice.propose_update(now=NOW)
+    update = alice.pending_proposals[0].proposal
+    assert isinstance(update, Update)
+    epoch = alice._state.epoch
+    leaf = replace(update.leaf_node, encryption_key=bytes(32)).signed(epoch.crypto, epoch.own.signer, b"group", 0)
+    content = alice._sign(Update(leaf), WireFormat.PUBLIC_MESSAGE, b"")
+    message = encode_message(commit_creation.protect(epoch, content, Person("x").randomness))
+    with unchanged(bob), pytest.raises(InvalidLeafNode):
+        bob.process(message, now=NOW)
 
 
 def test_somebody_elses_update() -> None:

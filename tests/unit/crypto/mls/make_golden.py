@@ -1,0 +1,57 @@
+"""Writes the golden files of stored state: run it only for a new version of the format, and keep the old files.
+
+``python -m tests.unit.crypto.mls.make_golden`` from the root of the repository.
+"""
+
+import json
+
+from crypto.mls import Add, CipherSuite, Psks
+from crypto.mls.state import STATE_VERSION
+from tests.unit.crypto.mls.party import NOW, gather, package, people, settle
+from tests.unit.crypto.mls.vectors import FOLDER
+
+SUITES = (
+    CipherSuite.MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519,
+    CipherSuite.MLS_128_DHKEMP256_AES128GCM_SHA256_P256,
+)
+
+
+def golden(suite: CipherSuite) -> dict[str, str]:
+    """A member with past epochs, skipped keys, an own update pending; and what it must still understand."""
+    persons = people(5, suite)
+    groups = gather(persons[:4])
+    alice, bob, carol, _ = groups
+    late = bob.encrypt(b"from an epoch ago")
+    psks = Psks({b"psk": b"secret"})
+    settle(groups, carol, carol.commit([carol.psk(b"psk")], now=NOW, psks=psks), psks)
+    skipped, heard = bob.encrypt(b"the skipped one"), bob.encrypt(b"the one before it came")
+    alice.decrypt(heard)
+    bundle = persons[4].bundle()
+    own_commit = alice.commit([Add(package(bundle))], now=NOW)
+    update = alice.propose_update(now=NOW)
+    remove = bob.propose_remove(3)
+    alice.process(remove, now=NOW)
+    for message in (update, remove):
+        carol.process(message, now=NOW)
+    commit = carol.commit(now=NOW)
+    state, before = alice.serialize(), alice.epoch_authenticator
+    alice.process(commit.message, now=NOW)
+    return {
+        "group": state.hex(),
+        "epoch_authenticator": before.hex(),
+        "late": late.hex(),
+        "skipped": skipped.hex(),
+        "heard": heard.hex(),
+        "commit": commit.message.hex(),
+        "epoch_authenticator_after": alice.epoch_authenticator.hex(),
+        "own_commit": own_commit.serialize().hex(),
+        "key_package_bundle": bundle.serialize().hex(),
+    }
+
+
+if __name__ == "__main__":
+    folder = FOLDER / "golden"
+    folder.mkdir(exist_ok=True)
+    for chosen in SUITES:
+        path = folder / f"v{STATE_VERSION}-suite{int(chosen)}.json"
+        path.write_text(json.dumps(golden(chosen), indent=1) + "\n")
