@@ -26,7 +26,8 @@ doctor: ## what is wrong, and how to mend it
 	@$(BIN)/entativa doctor
 
 test: $(VENV)/.dev lint ## lint, then every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 tests/unit tests/integration tests/interop tests/fuzz
+	$(BIN)/python -m pytest tests/cluster tests/e2e
 
 lint: $(VENV)/.dev ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

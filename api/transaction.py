@@ -52,7 +52,8 @@ class TransactionRoute(APIRoute):
                         await uow.commit()
                     raise
                 await uow.commit()
-            response.headers["Server-Timing"] = f'sql;desc="{uow.statements}"'
+            if platform.settings.server_timing:
+                response.headers["Server-Timing"] = f'sql;desc="{uow.statements}"'
             return response
 
         return in_transaction

@@ -7,7 +7,7 @@ from features.feed.policy import FeedPolicy
 from features.follows.policy import FollowPolicy
 from features.friends.policy import FriendPolicy
 from features.posts.policy import PostPolicy
-from features.profiles.policy import ProfilePolicy
+from features.profiles.policy import RESERVED_USERNAMES, ProfilePolicy
 from features.relationships.policy import RelationshipPolicy
 
 
@@ -20,7 +20,7 @@ class Brand:
     title: str
     features: frozenset[str]
     auth: AuthPolicy = AuthPolicy()
-    profiles: ProfilePolicy = ProfilePolicy()
+    profiles: ProfilePolicy = ProfilePolicy(reserved_usernames=RESERVED_USERNAMES | {"entativa", "vignette"})
     relationships: RelationshipPolicy = RelationshipPolicy()
     friends: FriendPolicy = FriendPolicy()
     follows: FollowPolicy = FollowPolicy()

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
 
@@ -15,6 +16,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 _NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 _COMPATIBLE = re.compile(r"^-- compatible-from: (\d+)$")
 _LOCK = 7_203_100
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
 _TABLE = """
 create table if not exists schema_migrations (
@@ -63,14 +67,14 @@ def load_migrations(directory: Path = MIGRATIONS) -> list[Migration]:
     return migrations
 
 
-async def applied_version(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
+async def applied_version(connection: "Connection") -> int:
     """The number of the last applied migration; 0 for an empty database."""
     if await connection.fetchval("select to_regclass('schema_migrations')") is None:
         return 0
     return int(await connection.fetchval("select coalesce(max(number), 0) from schema_migrations"))
 
 
-async def check_compatible(connection: "asyncpg.Connection[asyncpg.Record]", migrations: list[Migration]) -> None:
+async def check_compatible(connection: "Connection", migrations: list[Migration]) -> None:
     """Raise MigrationError unless this code can run against the database as it stands."""
     version, newest = await applied_version(connection), migrations[-1].number
     if version < newest:

@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     """Where the processes of this node share their Prometheus counters; none: each process keeps its own."""
     log_level: str = "INFO"
 
+    server_timing: bool = False
+    """Answer with a Server-Timing header that tells the number of SQL statements: for tests and benchmarks, since the
+    number can give away what an answer hides."""
+
     max_body_bytes: int = 1024 * 1024
     rate_limits: RateLimits = RateLimits()
 

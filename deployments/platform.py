@@ -7,6 +7,7 @@ from api.platform import Platform, Services, utc_now
 from brands import Brand
 from cluster.consumers import Consumer
 from cluster.mail import Mailer
+from cluster.migrate import check_compatible, load_migrations
 from cluster.postgres import open_database
 from cluster.redis import Redis, open_redis
 from cluster.settings import Settings
@@ -54,10 +55,17 @@ async def open_platform(
     features: frozenset[str] = frozenset(),
     now: Callable[[], datetime] = utc_now,
 ) -> Platform:
-    """Connect to the brand's storage and build its services; `features` empty means all that the brand has."""
+    """Connect to the brand's storage and build its services; `features` empty means all that the brand has. Raises
+    MigrationError when the database and this code do not fit together."""
     database = await open_database(
         settings.databases[brand.name].get_secret_value(), pool_size=settings.database_pool_size
     )
+    try:
+        async with database.pool.acquire() as connection:
+            await check_compatible(connection, load_migrations())
+    except BaseException:
+        await database.close()
+        raise
     redis = open_redis(settings.redis_url.get_secret_value())
     return Platform(
         brand=brand.name,

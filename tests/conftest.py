@@ -5,13 +5,13 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from brands import Brand
 from brands.catalogue import BRANDS
 from cluster.migrate import migrate
 from cluster.processes import Processes, free_port
@@ -70,14 +70,21 @@ async def template(servers: Servers) -> str:
     return servers.template
 
 
-@pytest.fixture
-async def database_address(servers: Servers, template: str) -> AsyncIterator[str]:
-    """The address of a fresh, migrated database that is dropped after the test."""
+@asynccontextmanager
+async def fresh_database(servers: Servers, template: str) -> AsyncIterator[str]:
+    """The address of a fresh, migrated database that is dropped at the end."""
     name = f"test_{secrets.token_hex(6)}"
     admin = servers.postgres.address("postgres")
     await execute(admin, f"create database {name} template {template}")
     yield servers.postgres.address(name)
     await execute(admin, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def database_address(servers: Servers, template: str) -> AsyncIterator[str]:
+    """The address of a fresh, migrated database that is dropped after the test."""
+    async with fresh_database(servers, template) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -87,29 +94,29 @@ def mail_trap() -> Iterator[MailTrap]:
         yield trap
 
 
+@asynccontextmanager
 async def _world(
-    brand: Brand, servers: Servers, database_address: str, tmp_path: Path, mail_trap: MailTrap
+    name: str, servers: Servers, template: str, tmp_path: Path, mail_trap: MailTrap
 ) -> AsyncIterator[World]:
     redis = open_redis(servers.redis.address())
-    await redis.flushdb()
+    old = [key async for key in redis.scan_iter(f"{name}:*", count=1000)]
+    if old:
+        await redis.delete(*old)
     await redis.aclose()
-    async with open_world(brand, database_address, servers.redis.address(), tmp_path, mail_trap) as world:
-        yield world
+    async with fresh_database(servers, template) as address:
+        async with open_world(BRANDS[name], address, servers.redis.address(), tmp_path, mail_trap) as world:
+            yield world
 
 
 @pytest.fixture
-async def entativa(
-    servers: Servers, database_address: str, tmp_path: Path, mail_trap: MailTrap
-) -> AsyncIterator[World]:
+async def entativa(servers: Servers, template: str, tmp_path: Path, mail_trap: MailTrap) -> AsyncIterator[World]:
     """The brand with friends, over empty storage."""
-    async for world in _world(BRANDS["entativa"], servers, database_address, tmp_path, mail_trap):
+    async with _world("entativa", servers, template, tmp_path, mail_trap) as world:
         yield world
 
 
 @pytest.fixture
-async def vignette(
-    servers: Servers, database_address: str, tmp_path: Path, mail_trap: MailTrap
-) -> AsyncIterator[World]:
+async def vignette(servers: Servers, template: str, tmp_path: Path, mail_trap: MailTrap) -> AsyncIterator[World]:
     """The brand with follows, over empty storage."""
-    async for world in _world(BRANDS["vignette"], servers, database_address, tmp_path, mail_trap):
+    async with _world("vignette", servers, template, tmp_path, mail_trap) as world:
         yield world

@@ -187,6 +187,7 @@ async def open_world(
         cluster_secret=SecretStr("a secret of the tests"),
         public_urls={brand.name: "http://test"},
         trusted_proxies=0,
+        server_timing=True,
         rate_limits=RateLimits(identity_per_minute=600_000, address_per_minute=600_000, credentials_per_minute=600_000),
     )
     ensure_key(folder / brand.name, clock())
