@@ -94,7 +94,7 @@ class CallTable:
         return call.host
 
     def add_for(self, host: str, entity: str, body: bytes, deadline: float, waiter: Any) -> None:
-        """A new call to the runtime inside one host (kind ""), not to an entity; it dies with the host (HostUnavailable)."""
+        """A new call to the runtime inside one host (kind ""); it dies with the host. Raises HostUnavailable."""
         if host not in self.view.hosts:
             raise HostUnavailable(f"no host {host!r}")
         call = self._admit("", entity, body, deadline, waiter)
@@ -151,7 +151,7 @@ class CallTable:
             if call.host == host and call.sent:
                 call.sent = False
                 call.stale = value == STALE
-                if status == MOVED and value in self.view.hosts and value != host:
+                if status == MOVED and type(value) is str and value in self.view.hosts and value != host:
                     self._queue(call, value)
                 else:
                     self._lodge(call, now)
@@ -265,8 +265,8 @@ def lateness(call: Call) -> RuntimeFault:
     """The fault for a call whose deadline passed: what kept it, as far as the router knows."""
     if call.sent:
         return DeadlineExceeded(f"no answer from {call.host} in time")
+    if call.stale:
+        return StaleEpoch("the shard moved on during the turn, and found no owner in time")
     if call.host:
         return HostUnavailable(f"{call.host} could not be reached in time")
-    if call.stale:
-        return StaleEpoch("the shard moved on during the turn and found no owner in time")
     return HostUnavailable("the shard found no owner in time")

@@ -25,8 +25,12 @@ _SMALL = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
     "RAY_DEDUP_LOGS": "0",
+    # A token in the home folder of whoever runs this would be taken by some processes and not by others.
+    "RAY_AUTH_MODE": "disabled",
     "RAY_raylet_start_wait_time_s": "150",
     "RAY_gcs_server_request_timeout_seconds": "120",
+    "RAY_agent_register_timeout_ms": "120000",
+    "RAY_raylet_client_num_connect_attempts": "100",
     "RAY_metrics_report_interval_ms": "60000",
     "PYTHONPATH": str(ROOT),
 }
