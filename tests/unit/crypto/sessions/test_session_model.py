@@ -200,5 +200,5 @@ class Conversation(RuleBasedStateMachine):
         assert active.initiated != their_active.initiated
 
 
-Conversation.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+Conversation.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
 TestConversation = Conversation.TestCase
