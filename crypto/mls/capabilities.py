@@ -58,11 +58,11 @@ class Capabilities:
     @classmethod
     def decode(cls, reader: Reader) -> "Capabilities":
         return cls(
-            reader.vector(Reader.u16),
-            reader.vector(Reader.u16),
-            reader.vector(Reader.u16),
-            reader.vector(Reader.u16),
-            reader.vector(Reader.u16),
+            reader.u16s(),
+            reader.u16s(),
+            reader.u16s(),
+            reader.u16s(),
+            reader.u16s(),
         )
 
     @cached_property

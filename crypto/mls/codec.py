@@ -5,6 +5,7 @@ with the input, the only error is ``crypto.errors.DecodeError``. The encoding is
 presence octets of 0 or 1), so a decoded object encodes to the bytes it came from.
 """
 
+import struct
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -94,6 +95,13 @@ class Reader:
             items.append(decode(self))
         self._end = outer
         return tuple(items)
+
+    def u16s(self) -> tuple[int, ...]:
+        """``uint16 values<V>``."""
+        data = self.opaque()
+        if len(data) % 2:
+            raise DecodeError("truncated input")
+        return struct.unpack(f">{len(data) // 2}H", data)
 
     def optional(self, decode: Callable[["Reader"], T]) -> T | None:
         """``optional<T>`` (section 2.1.1)."""

@@ -105,7 +105,7 @@ def _certified_key(certificates: Sequence[bytes]) -> bytes:
         raise InvalidCredential("an X.509 credential without certificates")
     try:
         key = x509.load_der_x509_certificate(certificates[0]).public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise InvalidCredential("the certificate cannot be read") from None
     if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
         return key.public_bytes_raw()

@@ -75,7 +75,7 @@ class RequiredCapabilities:
 
     @classmethod
     def decode(cls, reader: Reader) -> "RequiredCapabilities":
-        return cls(reader.vector(Reader.u16), reader.vector(Reader.u16), reader.vector(Reader.u16))
+        return cls(reader.u16s(), reader.u16s(), reader.u16s())
 
     @classmethod
     def of(cls, extensions: Iterable[Extension]) -> "RequiredCapabilities":
@@ -121,10 +121,3 @@ def external_pub(extensions: Iterable[Extension]) -> bytes | None:
     """The group's external public key, if the GroupInfo carries it."""
     data = find_extension(extensions, ExtensionType.EXTERNAL_PUB)
     return None if data is None else decode_exactly(data, Reader.opaque)
-
-
-def check_extension_contents(extensions: Iterable[Extension]) -> None:
-    """Raise DecodeError if a known group context extension cannot be read."""
-    extensions = tuple(extensions)
-    RequiredCapabilities.of(extensions)
-    external_senders(extensions)

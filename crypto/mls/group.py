@@ -14,7 +14,6 @@ from crypto.mls.commit_processing import OwnUpdate, process_commit
 from crypto.mls.credentials import Credential
 from crypto.mls.epoch import Membership, start_epoch
 from crypto.mls.errors import (
-    GroupInactive,
     InvalidCommit,
     InvalidInput,
     InvalidMessage,
@@ -23,14 +22,15 @@ from crypto.mls.errors import (
     ProposalsPending,
     UnknownProposal,
 )
-from crypto.mls.extensions import Extension, Extensions, check_extension_contents
-from crypto.mls.framing import AuthenticatedContent, Content, FramedContent, Sender, SenderType, WireFormat
+from crypto.mls.extensions import Extension
+from crypto.mls.framing import Sender, SenderType, WireFormat
 from crypto.mls.group_context import GroupContext
+from crypto.mls.group_proposing import ProposingGroup
 from crypto.mls.group_state import GroupState, PendingProposal
 from crypto.mls.joining import join_by_commit, join_by_welcome
 from crypto.mls.key_package import KeyPackage, KeyPackageBundle, SignatureKeyPair, new_leaf_node
 from crypto.mls.key_schedule import EpochSecrets
-from crypto.mls.leaf_node import LeafNode, LeafNodeSource, Lifetime
+from crypto.mls.leaf_node import LeafNodeSource, Lifetime
 from crypto.mls.linked_groups import check_link, same_members
 from crypto.mls.messages import decode_message, encode_message
 from crypto.mls.policy import GroupPolicy
@@ -40,20 +40,16 @@ from crypto.mls.proposals import (
     Add,
     Commit,
     ExternalInit,
-    GroupContextExtensions,
     PreSharedKey,
     Proposal,
     ProposalOrRef,
     ReInit,
-    Remove,
-    Update,
 )
 from crypto.mls.psk import ExternalPskId, Psks, ResumptionPskId, ResumptionUsage
 from crypto.mls.ratchet_tree import single_leaf_tree
 from crypto.mls.receiving import Received, receive
-from crypto.mls.results import ApplicationMessage, CommitApplied, Member, ProposalReceived
-from crypto.mls.signatures import SigningKey
-from crypto.mls.state import decode_group, encode_group
+from crypto.mls.results import ApplicationMessage, CommitApplied, ProposalReceived
+from crypto.mls.state import decode_group
 from crypto.mls.treekem import LeafTemplate
 from crypto.mls.welcome import GroupInfo, Welcome
 from crypto.randomness import Randomness
@@ -61,22 +57,14 @@ from crypto.randomness import Randomness
 _NO_PSKS = Psks()
 
 
-class Group:
-    """A group as one member sees it. Make one with :meth:`create`, :meth:`join`, :meth:`external_join`, :meth:`restore`.
+class Group(ProposingGroup):
+    """A group as one member sees it, made by :meth:`create`, :meth:`join`, :meth:`external_join` or :meth:`restore`.
 
     Changes happen in two steps. A commit made here takes effect with :meth:`apply`, after the delivery service
     accepted it; if somebody else's commit won, :meth:`process` that one and drop the own one.
     """
 
-    __slots__ = ("_policy", "_randomness", "_state")
-
-    def __init__(self, state: GroupState, randomness: Randomness, policy: GroupPolicy) -> None:
-        self._state = state
-        self._randomness = randomness
-        self._policy = policy
-
-    def __repr__(self) -> str:
-        return f"Group(id={self.group_id.hex()}, epoch={self.epoch}, own_leaf={self.own_leaf})"
+    __slots__ = ()
 
     # Becoming a member
 
@@ -101,7 +89,6 @@ class Group:
             raise InvalidInput("the signature key is for another cipher suite")
         crypto = suite_crypto(suite)
         extensions = tuple(extensions)
-        check_extension_contents(extensions)
         private_key, leaf = new_leaf_node(
             crypto, credential, signer, lifetime, randomness, capabilities, tuple(leaf_extensions)
         )
@@ -111,6 +98,7 @@ class Group:
         own = Membership(0, {0: private_key}, signer.key)
         epoch = start_epoch(crypto, context, tree, own, secrets, policy)
         rules = epoch.leaf_rules(policy, None, extensions)
+        rules.check_group_extensions()
         rules.check(leaf, 0, LeafNodeSource.KEY_PACKAGE)
         return cls(GroupState.begin(epoch), randomness, policy)
 
@@ -189,174 +177,6 @@ class Group:
             authenticated_data=authenticated_data,
         )
         return ExternalJoin(message, cls(GroupState.begin(epoch), randomness, policy))
-
-    # Reading
-
-    @property
-    def group_id(self) -> bytes:
-        return self._state.epoch.context.group_id
-
-    @property
-    def epoch(self) -> int:
-        return self._state.epoch.context.epoch
-
-    @property
-    def suite(self) -> CipherSuite:
-        return self._state.epoch.context.cipher_suite
-
-    @property
-    def own_leaf(self) -> int:
-        """This member's leaf number."""
-        return self._state.epoch.own.leaf
-
-    @property
-    def extensions(self) -> Extensions:
-        return self._state.epoch.context.extensions
-
-    @property
-    def epoch_authenticator(self) -> bytes:
-        """Equal among members who agree on this epoch (section 8.7); to compare out of band."""
-        return self._state.epoch.secrets.epoch_authenticator
-
-    @property
-    def members(self) -> tuple[Member, ...]:
-        return tuple(
-            Member(number, leaf.credential, leaf.signature_key, leaf)
-            for number, leaf in self._state.epoch.tree.leaves()
-        )
-
-    @property
-    def active(self) -> bool:
-        """Whether this member can send: False once it was removed or the group was closed by a re-initialisation."""
-        return self._state.active and self._state.reinit is None
-
-    @property
-    def reinit(self) -> ReInit | None:
-        """The parameters of the group to come, if this one was closed."""
-        return self._state.reinit
-
-    @property
-    def pending_proposals(self) -> tuple[ProposalReceived, ...]:
-        """Proposals of this epoch that wait for a commit."""
-        return tuple(
-            ProposalReceived(pending.sourced.sender, pending.sourced.proposal, reference)
-            for reference, pending in self._state.proposals.items()
-        )
-
-    def export_secret(self, label: str, context: bytes, length: int) -> bytes:
-        """``length`` secret bytes that all members of this epoch can derive (section 8.5)."""
-        self._require_membership()
-        return self._state.epoch.secrets.export(self._state.epoch.crypto, label, context, length)
-
-    def resumption_psk(self, epoch: int | None = None) -> bytes:
-        """The resumption PSK of an epoch, by default of this one (section 8.6)."""
-        psk = self._state.resumption.get(self.epoch if epoch is None else epoch)
-        if psk is None:
-            raise InvalidInput("the resumption PSK of this epoch is not remembered")
-        return psk
-
-    def group_info(self, *, with_tree: bool = True, external_pub: bool = True) -> bytes:
-        """A signed GroupInfo, with what external joiners need by default (section 12.4.3)."""
-        self._require_active()
-        return encode_message(self._state.epoch.group_info(with_tree=with_tree, with_external_pub=external_pub))
-
-    def ratchet_tree(self) -> bytes:
-        """The public tree, for joiners whose Welcome or GroupInfo does not carry it."""
-        return self._state.epoch.tree.encode()
-
-    # Proposing
-
-    def propose_add(
-        self, key_package: KeyPackage, *, now: int, wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE
-    ) -> bytes:
-        """Propose to add a client (section 12.1.1)."""
-        return self._propose(Add(key_package), wire_format, now=now)
-
-    def propose_update(
-        self,
-        *,
-        now: int,
-        credential: Credential | None = None,
-        signer: SignatureKeyPair | None = None,
-        capabilities: Capabilities | None = None,
-        leaf_extensions: Iterable[Extension] | None = None,
-        wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE,
-    ) -> bytes:
-        """Propose fresh keys for this member, and whatever else is given (section 12.1.2)."""
-        self._require_active()
-        epoch = self._state.epoch
-        old, key = epoch.own_leaf, self._own_signer(signer)
-        private_key, encryption_key = epoch.crypto.kem.generate_key_pair(self._randomness)
-        leaf = LeafNode(
-            encryption_key,
-            key.public_key,
-            credential or old.credential,
-            capabilities or old.capabilities,
-            LeafNodeSource.UPDATE,
-            None,
-            None,
-            old.extensions if leaf_extensions is None else tuple(leaf_extensions),
-            b"",
-        ).signed(epoch.crypto, key, self.group_id, self.own_leaf)
-        return self._propose(Update(leaf), wire_format, now=now, own_update=OwnUpdate(private_key, key))
-
-    def propose_remove(self, leaf_index: int, *, wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE) -> bytes:
-        """Propose to remove a member (section 12.1.3); its own leaf to leave the group."""
-        return self._propose(Remove(leaf_index), wire_format)
-
-    def propose_psk(self, psk_id: bytes, *, wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE) -> bytes:
-        """Propose to inject an external PSK (section 12.1.4)."""
-        return self._propose(self.psk(psk_id), wire_format)
-
-    def propose_resumption_psk(
-        self, group_id: bytes, epoch: int, *, wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE
-    ) -> bytes:
-        """Propose to inject the resumption PSK of some group's epoch (section 12.1.4)."""
-        return self._propose(self.resumption(group_id, epoch), wire_format)
-
-    def propose_reinit(
-        self,
-        group_id: bytes,
-        suite: CipherSuite,
-        extensions: Iterable[Extension] = (),
-        *,
-        wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE,
-    ) -> bytes:
-        """Propose to close this group and start over with these parameters (section 12.1.5)."""
-        return self._propose(ReInit.of(group_id, suite, tuple(extensions)), wire_format)
-
-    def propose_group_context_extensions(
-        self, extensions: Iterable[Extension], *, wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE
-    ) -> bytes:
-        """Propose to replace all of the group's extensions (section 12.1.7)."""
-        return self._propose(GroupContextExtensions(tuple(extensions)), wire_format)
-
-    def psk(self, psk_id: bytes) -> PreSharedKey:
-        """A proposal by value that injects an external PSK."""
-        return PreSharedKey(ExternalPskId(psk_id, self._nonce()))
-
-    def resumption(self, group_id: bytes, epoch: int) -> PreSharedKey:
-        """A proposal by value that injects a resumption PSK."""
-        return PreSharedKey(ResumptionPskId(ResumptionUsage.APPLICATION, group_id, epoch, self._nonce()))
-
-    def _propose(
-        self,
-        proposal: Proposal,
-        wire_format: WireFormat,
-        *,
-        now: int | None = None,
-        own_update: OwnUpdate | None = None,
-    ) -> bytes:
-        self._require_active()
-        epoch = self._state.epoch
-        sender = Sender.member(self.own_leaf)
-        rules = epoch.leaf_rules(self._policy, now, self.extensions)
-        check_proposal(Sourced(proposal, sender), epoch.tree, rules)
-        content = self._sign(proposal, wire_format, b"")
-        message = encode_message(protect(epoch, content, self._randomness))
-        reference = content.proposal_reference(epoch.crypto)
-        self._state = self._state.with_proposal(reference, PendingProposal(content, own_update))
-        return message
 
     # Committing
 
@@ -480,6 +300,8 @@ class Group:
         if content.framed.sender.sender_type == SenderType.NEW_MEMBER_PROPOSAL and not self._policy.allow_join_requests:
             raise InvalidProposal("requests to join are not allowed")
         reference = content.proposal_reference(epoch.crypto)
+        if len(self._state.proposals) >= self._policy.max_proposals:
+            raise InvalidProposal("too many proposals wait for a commit")
         if reference not in self._state.proposals:  # an own proposal may come back from the server
             rules = epoch.leaf_rules(self._policy, self._received_now(now), self.extensions)
             check_proposal(Sourced(proposal, content.framed.sender), epoch.tree, rules)
@@ -541,7 +363,7 @@ class Group:
         extensions: Iterable[Extension] = (),
         tree_in_welcome: bool = True,
     ) -> tuple["Group", CommitBundle]:
-        """A new group of some of this one's members (section 11.3): (the group in epoch 1, its commit with the Welcome)."""
+        """A new group of some members of this one (section 11.3): (the group in epoch 1, its commit)."""
         self._require_active()
         leaf = self._state.epoch.own_leaf
         signer = SignatureKeyPair(self.suite, self._state.epoch.own.signer)
@@ -615,10 +437,6 @@ class Group:
 
     # Storing
 
-    def serialize(self) -> bytes:
-        """Everything this member knows, private keys included: to be stored encrypted after every change."""
-        return encode_group(self._state)
-
     @classmethod
     def restore(cls, data: bytes, randomness: Randomness, policy: GroupPolicy | None = None) -> "Group":
         """What :meth:`serialize` wrote. Raises DecodeError, or UnsupportedStateVersion for a newer version's state."""
@@ -627,27 +445,8 @@ class Group:
 
     # Inside
 
-    def _require_membership(self) -> None:
-        if not self._state.active:
-            raise GroupInactive("this member was removed from the group")
-
-    def _require_active(self) -> None:
-        self._require_membership()
-        if self._state.reinit is not None:
-            raise GroupInactive("the group was closed by a re-initialisation")
-
     def _received_now(self, now: int) -> int | None:
         return now if self._policy.check_received_lifetimes else None
-
-    def _nonce(self) -> bytes:
-        return self._randomness.random_bytes(self._state.epoch.crypto.hash_size)
-
-    def _own_signer(self, signer: SignatureKeyPair | None) -> SigningKey:
-        if signer is None:
-            return self._state.epoch.own.signer
-        if signer.suite != self.suite:
-            raise InvalidInput("the signature key is for another cipher suite")
-        return signer.key
 
     def _new_leaf(
         self,
@@ -663,8 +462,3 @@ class Group:
             capabilities or old.capabilities,
             old.extensions if leaf_extensions is None else tuple(leaf_extensions),
         )
-
-    def _sign(self, content: Content, wire_format: WireFormat, authenticated_data: bytes) -> AuthenticatedContent:
-        epoch = self._state.epoch
-        framed = FramedContent(self.group_id, self.epoch, Sender.member(self.own_leaf), authenticated_data, content)
-        return AuthenticatedContent.sign(epoch.crypto, wire_format, framed, epoch.context, epoch.own.signer)

@@ -90,17 +90,16 @@ def verified_tree(
     info.verify(crypto, signer.signature_key)
     if tree.hash() != info.group_context.tree_hash:
         raise InvalidWelcome("the ratchet tree is not the one of the group")
-    check_tree(
-        tree,
-        LeafRules(
-            crypto,
-            info.group_context.group_id,
-            info.group_context.extensions,
-            policy.authentication,
-            policy.max_lifetime,
-            now if policy.check_received_lifetimes else None,
-        ),
+    rules = LeafRules(
+        crypto,
+        info.group_context.group_id,
+        info.group_context.extensions,
+        policy.authentication,
+        policy.max_lifetime,
+        now if policy.check_received_lifetimes else None,
     )
+    rules.check_group_extensions()
+    check_tree(tree, rules)
     return tree
 
 

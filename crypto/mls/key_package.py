@@ -140,15 +140,19 @@ class KeyPackageBundle:
         leaf_extensions: Iterable[Extension] = (),
         extensions: Iterable[Extension] = (),
     ) -> "KeyPackageBundle":
-        """A fresh KeyPackage for ``suite``, signed by ``signer``."""
+        """A fresh KeyPackage for ``suite``, signed by ``signer``; ``capabilities`` default to what it uses and more."""
         crypto = suite_crypto(suite)
+        leaf_extensions, extensions = tuple(leaf_extensions), tuple(extensions)
+        capabilities = capabilities or Capabilities.default(
+            extension.extension_type for extension in (*leaf_extensions, *extensions)
+        )
         init_private_key, init_key = crypto.kem.generate_key_pair(randomness)
         leaf_private_key, leaf_node = new_leaf_node(
-            crypto, credential, signer, lifetime, randomness, capabilities, tuple(leaf_extensions)
+            crypto, credential, signer, lifetime, randomness, capabilities, leaf_extensions
         )
-        unsigned = KeyPackage(MLS10, suite, init_key, leaf_node, tuple(extensions), b"")
+        unsigned = KeyPackage(MLS10, suite, init_key, leaf_node, extensions, b"")
         signature = crypto.sign_with_label(signer.key, "KeyPackageTBS", unsigned.content)
-        package = KeyPackage(MLS10, suite, init_key, leaf_node, tuple(extensions), signature)
+        package = KeyPackage(MLS10, suite, init_key, leaf_node, extensions, signature)
         return cls(package, init_private_key, leaf_private_key, signer)
 
     def message(self) -> bytes:

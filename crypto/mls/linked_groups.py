@@ -45,7 +45,7 @@ def check_link(joined: Joined, previous: GroupState | None, policy: GroupPolicy)
 def same_members(
     tree: RatchetTree, credentials: Sequence[Credential], usage: ResumptionUsage, policy: GroupPolicy
 ) -> None:
-    """Raise InvalidWelcome unless a branch has only members of the old ``tree``, and a re-initialisation all of them."""
+    """Raise InvalidWelcome unless a branch has only members of the old ``tree``, a re-initialisation all of them."""
     same = policy.authentication.same_client
     old = [leaf.credential for _, leaf in tree.leaves()]
     known = set(old)  # equal credentials need not be judged by the application

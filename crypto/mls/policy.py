@@ -19,6 +19,7 @@ class GroupPolicy:
     ``resumption_epochs``: number of epochs whose resumption PSK is remembered.
     ``max_forward``, ``max_skipped``: how many generations one message may skip, and how many unused keys each
     ratchet keeps.
+    ``max_proposals``: how many proposals may wait for a commit; more are refused.
     ``allow_external_commits``, ``allow_resync``: whether strangers may join by themselves, and whether they may
     replace an old leaf of theirs in doing so (section 12.4.3.2).
     ``allow_join_requests``: whether strangers may propose to be added (section 12.1.8).
@@ -31,6 +32,7 @@ class GroupPolicy:
     resumption_epochs: int = 8
     max_forward: int = 1000
     max_skipped: int = 1000
+    max_proposals: int = 5000
     allow_external_commits: bool = True
     allow_resync: bool = True
     allow_join_requests: bool = True

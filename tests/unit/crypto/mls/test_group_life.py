@@ -1,6 +1,13 @@
 """What members of a group do: create, join, talk, change members and keys."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from crypto.mls import (
     Add,
@@ -9,17 +16,25 @@ from crypto.mls import (
     CipherSuite,
     CommitApplied,
     Extension,
+    ExternalSender,
     Group,
     GroupContextExtensions,
     GroupInactive,
+    InvalidCredential,
+    InvalidProposal,
     InvalidWelcome,
+    KeyPackage,
     ProposalReceived,
     ProposalsPending,
     Remove,
     RequiredCapabilities,
     SignatureKeyPair,
     WireFormat,
+    X509Credential,
+    external_proposal,
+    external_senders_extension,
 )
+from crypto.mls.cipher_suite import suite_crypto
 from tests.unit.crypto.mls.party import (
     NOW,
     Person,
@@ -158,6 +173,64 @@ def test_conflicting_proposals_do_not_stop_a_commit() -> None:
     assert len(result.added) == 1
     assert result.reinit is None
     assert len(alice.members) == 4
+
+
+def test_nobody_stops_a_commit_with_proposals_that_do_not_go_together() -> None:
+    service = Person("service")
+    senders = external_senders_extension([ExternalSender(service.signer.public_key, service.credential)])
+    groups = gather(people(3), extensions=[senders], force_path=True)
+    alice = groups[0]
+    parent_key = next(node.encryption_key for _, node in alice._state.epoch.tree.parents())
+    only_basic = replace(Capabilities.default(), credentials=(1,))
+    certified, basic = Person("certified"), Person("basic")
+    requests = [
+        _offer(certified, credential=_certificate(certified)),
+        _offer(basic, capabilities=only_basic),
+        _offer(Person("thief"), encryption_key=parent_key),
+        _offer(Person("same name"), credential=BasicCredential(b"x")),
+    ]
+    messages = [
+        external_proposal(alice.suite, b"group", alice.epoch, Add(package), 0, service.signer) for package in requests
+    ]
+    extensions = GroupContextExtensions((senders, Extension(0xF00F, b"")))
+    messages.append(external_proposal(alice.suite, b"group", alice.epoch, extensions, 0, service.signer))
+    for message in messages:
+        for group in groups:
+            group.process(message, now=NOW)
+    with pytest.raises(InvalidProposal):
+        alice.commit([Remove(0)], now=NOW)
+    result = settle(groups, alice, alice.commit(now=NOW))[0]
+    assert len(result.added) == 2
+    assert alice.extensions == (senders,)
+    assert {member.credential for member in alice.members} >= {BasicCredential(b"x"), BasicCredential(b"basic")}
+
+
+def _offer(person: Person, **leaf: Any) -> KeyPackage:
+    bundle, crypto = person.bundle(), suite_crypto(person.suite)
+    changed = replace(bundle.key_package.leaf_node, **leaf).signed(crypto, person.signer.key)
+    unsigned = replace(bundle.key_package, leaf_node=changed)
+    return replace(unsigned, signature=crypto.sign_with_label(person.signer.key, "KeyPackageTBS", unsigned.content))
+
+
+def _certificate(person: Person) -> X509Credential:
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(person.signer.private_key)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, person.name)])
+    start = datetime(2023, 1, 1, tzinfo=UTC)
+    certificate = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + timedelta(days=3650)).sign(
+        key, None
+    )
+    return X509Credential((certificate.public_bytes(Encoding.DER),))
+
+
+def test_members_with_certificates() -> None:
+    persons = people(3)
+    groups = gather(persons[:2])
+    offer = _offer(persons[2], credential=_certificate(persons[2]))
+    settle(groups, groups[0], groups[0].commit([Add(offer)], now=NOW))
+    assert groups[1].members[2].credential == offer.leaf_node.credential
+    stolen = _offer(Person("thief"), credential=_certificate(persons[2]))
+    with pytest.raises(InvalidCredential):
+        groups[0].commit([Add(stolen)], now=NOW)
 
 
 def test_a_removed_member_learns_it_and_can_do_nothing_more() -> None:

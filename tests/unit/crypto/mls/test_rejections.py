@@ -128,10 +128,6 @@ INVALID_PROPOSALS: dict[str, tuple[list[Proposal], type[CryptoError]]] = {
         [Add(replace(OFFER, init_key=OFFER.leaf_node.encryption_key))],
         InvalidKeyPackage,
     ),
-    "key package extension not listed": (
-        [Add(new(extensions=[Extension(0xF00F, b"")]))],
-        InvalidKeyPackage,
-    ),
     "leaf signature": (
         [Add(resigned(OFFER, Person("mallory"), signature_key=EVE.signer.public_key))],
         InvalidSignature,
