@@ -1,4 +1,28 @@
-"""Messaging Layer Security (RFC 9420): see API.md while the package is being built."""
+"""Messaging Layer Security (RFC 9420): end-to-end encrypted groups, sans-IO.
+
+One :class:`Group` is one member's view of one group. Everything on the wire is ``bytes`` (an encoded MLSMessage,
+section 6); randomness is a ``crypto.randomness.Randomness`` given once; the time is an argument ``now``, in seconds
+since the Unix epoch, wherever a lifetime is checked. Every failure is a ``crypto.errors.CryptoError`` (bad encodings:
+``DecodeError``, stored state of a newer version: ``UnsupportedStateVersion``, the rest: :class:`MlsError` and what
+derives from it) and leaves the group as it was.
+
+- Become a member: :meth:`Group.create`, :meth:`Group.join` (with the :class:`KeyPackageBundle` that a Welcome is for),
+  :meth:`Group.external_join`.
+- Change the group: ``Group.propose_*`` send a proposal for somebody to commit; :meth:`Group.commit` commits proposals
+  by value (:class:`Add`, :class:`Remove`, ``group.psk(...)``, :class:`ReInit`, :class:`GroupContextExtensions`) and the
+  pending ones by reference, and returns a :class:`CommitBundle`. It takes effect with :meth:`Group.apply` once the
+  delivery service accepted it; drop the bundle and :meth:`Group.process` the other commit if that one won.
+- Talk: :meth:`Group.encrypt`, :meth:`Group.decrypt`; :meth:`Group.process` takes any message to the group and returns
+  :class:`ProposalReceived`, :class:`CommitApplied` or :class:`ApplicationMessage`.
+- Continue a group: :meth:`Group.branch`, :meth:`Group.reinitialize`; the others join with ``previous``.
+- From outside: :func:`external_proposal`, :func:`join_request`.
+- Store: ``serialize`` and ``restore`` of :class:`Group`, :class:`CommitBundle` and :class:`KeyPackageBundle`.
+- Decide: :class:`GroupPolicy` has the limits, and the :class:`AuthenticationService` that says whose key is whose.
+
+All seven cipher suites of the RFC are supported. Not supported: proposal types beyond the RFC's seven, credential types
+other than basic and X.509, and what the RFC leaves to the application: that a group id is unique among a client's
+groups, who may add or remove whom, which suite is the best that all invited clients have in common.
+"""
 
 from crypto.mls.bundles import CommitBundle, ExternalJoin
 from crypto.mls.capabilities import Capabilities
