@@ -1,0 +1,1 @@
+"""A private platform to measure: started in a temporary folder on free ports, filled, loaded over HTTP, stopped."""
