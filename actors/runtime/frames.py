@@ -23,7 +23,7 @@ from typing import Any
 
 import msgpack
 
-from actors.runtime.errors import BadFrame, FrameTooLarge
+from actors.runtime.errors import BadFrame, EntityFailed, FrameTooLarge
 
 PROTOCOL = 1
 HELLO, PROVE, WELCOME, CALLS, ANSWERS, FAULT = range(6)
@@ -75,9 +75,9 @@ def pack_answer(call: int, status: int, value: Any) -> bytes:
     try:
         packed: bytes = msgpack.packb((call, status, value))
     except (TypeError, ValueError, OverflowError) as fault:
-        return msgpack.packb((call, 10, f"reply is no msgpack value: {fault}"))
+        return pack_answer(call, EntityFailed.status, f"the reply is no msgpack value: {fault}")
     if len(packed) > MAX_BODY:
-        return msgpack.packb((call, FrameTooLarge.status, f"reply of {len(packed)} bytes"))
+        return pack_answer(call, FrameTooLarge.status, f"the reply has {len(packed)} bytes")
     return packed
 
 

@@ -88,7 +88,7 @@ class ShardHost:
         router = Router(RayControl(self._options.name, self._options.coordinators), secret)
         router.follow_map()
         tenure = self._tenure = Tenure(store, router)
-        ip = self._options.listen or ray.util.get_node_ip_address()
+        ip = self._options.listen or ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
         for path in self._options.kinds:
             kind = load_kind(path)
             context = HostContext(self._name, ip, router, store, self._options.config)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import Any
+
 import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -23,7 +26,8 @@ def start_runtime(options: RuntimeOptions) -> None:
     """
     for path in options.kinds:
         load_kind(path)
-    nodes = sorted(node["NodeID"] for node in ray.nodes() if node["Alive"])
+    known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    nodes = sorted(node["NodeID"] for node in known if node["Alive"])
     for index in range(options.coordinators):
         name = coordinator_name(index)
         ray.remote(Coordinator).options(
@@ -43,10 +47,8 @@ def stop_runtime(options: RuntimeOptions) -> None:
     for index in range(options.coordinators):
         handle = _find(coordinator_name(index), options.name)
         if handle is not None:
-            try:
+            with contextlib.suppress(RayError):
                 ray.get(handle.resign.remote(), timeout=10)
-            except RayError:
-                pass
             ray.kill(handle)
     for index in range(options.scaling.most):
         handle = _find(host_name(index), options.name)
@@ -54,7 +56,7 @@ def stop_runtime(options: RuntimeOptions) -> None:
             ray.kill(handle)
 
 
-def _find(name: str, namespace: str) -> ray.actor.ActorHandle | None:
+def _find(name: str, namespace: str) -> Any:
     try:
         return ray.get_actor(name, namespace=namespace)
     except ValueError:

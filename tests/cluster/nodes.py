@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -27,38 +26,47 @@ _SMALL = {
     "RAY_DEDUP_LOGS": "0",
     # A token in the home folder of whoever runs this would be taken by some processes and not by others.
     "RAY_AUTH_MODE": "disabled",
-    "RAY_raylet_start_wait_time_s": "150",
+    "RAY_raylet_start_wait_time_s": "300",
     "RAY_gcs_server_request_timeout_seconds": "120",
     "RAY_agent_register_timeout_ms": "120000",
     "RAY_raylet_client_num_connect_attempts": "100",
     "RAY_metrics_report_interval_ms": "60000",
     "PYTHONPATH": str(ROOT),
 }
+_MARK = "ENTATIVA_TEST_NODE"
 _STORE_BYTES = 80 * 1024 * 1024
 
 
 @dataclass
 class RayNode:
-    """One started node."""
+    """One started node. Its processes carry ``mark`` in their environment."""
 
     process: subprocess.Popen[bytes]
-    resources: Sequence[str] = ()
+    mark: str
 
     def kill(self) -> None:
         """SIGKILL to everything on the node at once: nothing says goodbye."""
-        self._signal(signal.SIGKILL)
-        self.process.wait()
-
-    def _signal(self, number: int) -> None:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            parent = psutil.Process(self.process.pid)
-            family = [parent, *parent.children(recursive=True)]
+        for _ in range(2):
+            family = self.family()
             for member in family:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     member.suspend()
             for member in family:
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    member.send_signal(number)
+                    member.kill()
+        self.process.wait()
+
+    def family(self) -> list[psutil.Process]:
+        """The node's processes: descendants of `ray start`, and those that lost their parent."""
+        found: dict[int, psutil.Process] = {}
+        with contextlib.suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(self.process.pid)
+            found = {member.pid: member for member in (parent, *parent.children(recursive=True))}
+        for candidate in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if candidate.environ().get(_MARK) == self.mark:
+                    found[candidate.pid] = candidate
+        return list(found.values())
 
 
 @dataclass
@@ -89,17 +97,18 @@ class RayNodes:
         ]
         if "--node-ip-address" not in options:
             command += ["--node-ip-address", "127.0.0.1"]
+        mark = f"{self.folder.name}-{len(self.nodes)}"
         log = (self.folder / f"node-{len(self.nodes)}.log").open("wb")
         process = subprocess.Popen(
             command,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **_SMALL, **self.environment},
+            env={**os.environ, **_SMALL, **self.environment, _MARK: mark},
             start_new_session=True,
         )
-        node = RayNode(process)
+        node = RayNode(process, mark)
         self.nodes.append(node)
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 400
         while b"Ray runtime started" not in Path(log.name).read_bytes():
             if process.poll() is not None or time.monotonic() > deadline:
                 node.kill()
