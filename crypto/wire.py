@@ -25,6 +25,14 @@ def block(data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + data
 
 
+def text(value: str, limit: int) -> bytes:
+    """``value`` as a block of UTF-8. Raises ``ValueError`` for more than ``limit`` bytes, which no reader takes."""
+    encoded = value.encode()
+    if len(encoded) > limit:
+        raise ValueError(f"longer than {limit} bytes")
+    return block(encoded)
+
+
 class Reader:
     """Takes fields off the front of ``data``; every method raises only ``DecodeError``."""
 

@@ -28,7 +28,7 @@ class DeliveryContext:
 
     def encode(self) -> bytes:
         """conversation block | sender block | sent at(8)."""
-        return wire.block(self.conversation.encode()) + wire.block(self.sender.encode()) + wire.u64(self.sent_at)
+        return wire.text(self.conversation, _MAX_ID) + wire.text(self.sender, _MAX_ID) + wire.u64(self.sent_at)
 
 
 def delivery_tag(server_key: bytes, commitment: bytes, context: DeliveryContext) -> bytes:

@@ -69,7 +69,10 @@ class PreKeyStore:
         return self._identity.sign(kem.encode_public(kem.public_key(seed)), randomness)
 
     def rotate(self, now: int, randomness: Randomness) -> None:
-        """Make a new signed prekey and last-resort KEM key. Earlier ones still answer until ``expire``."""
+        """Make a new signed prekey and last-resort KEM key. Earlier ones still answer until ``expire``.
+
+        At most 1,000 are kept, for callers that never expire any.
+        """
         private = randomness.random_bytes(curve25519.KEY_LENGTH)
         seed = randomness.random_bytes(kem.SEED_LENGTH)
         public = curve25519.encode_public(curve25519.public_key(private))
@@ -77,6 +80,7 @@ class PreKeyStore:
         self._generations.append(
             _Generation(self._new_id(), now, private, signature, seed, self._sign_kem(seed, randomness))
         )
+        del self._generations[:-_MAX_GENERATIONS]
 
     def rotation_due(self, now: int, period: int) -> bool:
         """Whether the newest signed prekey is missing or at least ``period`` seconds old."""
@@ -95,7 +99,10 @@ class PreKeyStore:
         ]
 
     def replenish(self, count: int, randomness: Randomness) -> tuple[list[OneTimePreKey], list[KemPreKey]]:
-        """Make ``count`` one-time keys of each kind and return their public halves, for the upload."""
+        """Make ``count`` one-time keys of each kind and return their public halves, for the upload.
+
+        At most 10,000 unused ones of each kind are kept; the oldest go first.
+        """
         one_time: list[OneTimePreKey] = []
         one_time_kem: list[KemPreKey] = []
         for _ in range(count):
@@ -106,6 +113,9 @@ class PreKeyStore:
             signature = self._sign_kem(seed, randomness)
             self._one_time_kem[number] = seed, signature
             one_time_kem.append(KemPreKey(number, kem.public_key(seed), signature, last_resort=False))
+        for kept in (self._one_time, self._one_time_kem):
+            for number in list(kept)[: max(len(kept) - _MAX_ONE_TIME, 0)]:
+                del kept[number]
         return one_time, one_time_kem
 
     def publish(

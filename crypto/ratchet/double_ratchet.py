@@ -14,7 +14,7 @@ from crypto.ratchet.header import MAX_NUMBER, Header
 from crypto.ratchet.kdf import KEY_LENGTH, chain_step, initial_keys, root_step
 from crypto.ratchet.parameters import DEFAULT_PARAMETERS, RatchetParameters
 from crypto.ratchet.skipped import SkippedKeys
-from crypto.ratchet.state import RatchetState
+from crypto.ratchet.state import MAX_ASSOCIATED_DATA, RatchetState
 
 _MAX_PLAINTEXT = MAX_MESSAGE_LENGTH - 1024
 _NO_HEADER_KEY = b""
@@ -62,7 +62,7 @@ class DoubleRatchet:
         ``associated_data``: binds both identities (X3DH §3.3); every message authenticates it.
         Raises ``InvalidPublicKey``.
         """
-        root_key, their_header, own_header = cls._initial_keys(shared_secret, parameters)
+        root_key, their_header, own_header = cls._initial_keys(shared_secret, associated_data, parameters)
         state = RatchetState(
             associated_data,
             root_key,
@@ -88,7 +88,7 @@ class DoubleRatchet:
 
         ``own_ratchet_private``: the private signed prekey, 32 bytes, that the initiator used.
         """
-        root_key, their_header, own_header = cls._initial_keys(shared_secret, parameters)
+        root_key, their_header, own_header = cls._initial_keys(shared_secret, associated_data, parameters)
         state = RatchetState(
             associated_data,
             root_key,
@@ -101,9 +101,13 @@ class DoubleRatchet:
         return cls(state, parameters)
 
     @staticmethod
-    def _initial_keys(shared_secret: bytes, parameters: RatchetParameters) -> tuple[bytes, bytes | None, bytes | None]:
+    def _initial_keys(
+        shared_secret: bytes, associated_data: bytes, parameters: RatchetParameters
+    ) -> tuple[bytes, bytes | None, bytes | None]:
         if len(shared_secret) != KEY_LENGTH:
             raise ValueError("the shared secret has 32 bytes")
+        if len(associated_data) > MAX_ASSOCIATED_DATA:
+            raise ValueError("the associated data is longer than 64 KiB")
         if parameters.message_format.hides_header:
             return initial_keys(shared_secret, parameters.initial_info)
         return shared_secret, None, None

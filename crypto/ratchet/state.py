@@ -10,7 +10,7 @@ from crypto.ratchet.parameters import RatchetParameters
 from crypto.ratchet.skipped import SkippedKeys
 
 STATE_VERSION = 1
-_MAX_ASSOCIATED_DATA = 1 << 16
+MAX_ASSOCIATED_DATA = 1 << 16
 
 
 @dataclass(slots=True, repr=False)
@@ -62,7 +62,7 @@ class RatchetState:
         """The inverse of ``encode``; raises ``DecodeError`` or ``UnsupportedStateVersion``."""
         reader = wire.Reader(data, "ratchet state")
         reader.state_version(STATE_VERSION)
-        associated_data = reader.block(_MAX_ASSOCIATED_DATA)
+        associated_data = reader.block(MAX_ASSOCIATED_DATA)
         root_key = reader.take(KEY_LENGTH)
         keys = [reader.take(KEY_LENGTH) if reader.flag() else None for _ in range(9)]
         sent, received, previous_sent = (reader.integer(8) for _ in range(3))

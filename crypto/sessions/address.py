@@ -14,5 +14,7 @@ class DeviceAddress(NamedTuple):
     device: int
 
     def encode(self) -> bytes:
-        """user block | device(4)."""
-        return wire.block(self.user.encode()) + wire.u32(self.device)
+        """user block | device(4). Raises ``ValueError`` for an address that no device can have."""
+        if not 0 <= self.device < 1 << 32:
+            raise ValueError("a device id has 32 bits")
+        return wire.text(self.user, MAX_USER_LENGTH) + wire.u32(self.device)

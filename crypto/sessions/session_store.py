@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from crypto import wire
 from crypto.errors import DecodeError
-from crypto.handshake import HandshakeError, PreKeyBundle, PreKeyStore, initiate, respond
+from crypto.handshake import HandshakeError, PreKeyBundle, PreKeyStore, ReplayedHandshake, initiate, respond
 from crypto.identity import IdentityKey, IdentityKeyPair
 from crypto.randomness import Randomness
 from crypto.ratchet import DoubleRatchet, MessageRejected, Rejection
@@ -84,7 +84,10 @@ class SessionStore:
 
         Devices that are gone become stale at ``now`` (seconds): nothing is encrypted for them any more.
         A device with a new identity key is a new device; its old sessions are deleted.
+        Raises ``ValueError`` for an impossible address.
         """
+        for device in devices:
+            DeviceAddress(user, device).encode()
         records = self._users.setdefault(user, {})
         added: list[DeviceAddress] = []
         replaced: list[DeviceAddress] = []
@@ -187,6 +190,8 @@ class SessionStore:
                 return self._decrypt(record, [session], ratchet_message)
         try:
             agreement = respond(self._identity, self._prekeys, header, context=_context(address, self._own, generation))
+        except ReplayedHandshake:
+            raise DecryptionFailed(Failure.DUPLICATE) from None
         except HandshakeError:
             raise DecryptionFailed(Failure.HANDSHAKE) from None
         ratchet = DoubleRatchet.respond(agreement.shared_secret, agreement.ratchet_key, agreement.associated_data)

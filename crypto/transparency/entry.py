@@ -23,7 +23,7 @@ class IdentityEntry:
         identity = b"\x00" if self.identity is None else b"\x01" + self.identity.encode()
         return (
             wire.u8(_VERSION)
-            + wire.block(self.user.encode())
+            + wire.text(self.user, _MAX_USER_LENGTH)
             + wire.u32(self.device)
             + identity
             + wire.u64(self.timestamp)

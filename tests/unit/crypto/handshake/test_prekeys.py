@@ -25,6 +25,7 @@ from crypto.handshake import (
     UnknownPreKey,
     initiate,
     kem,
+    prekey_store,
     respond,
 )
 from crypto.identity import IdentityKeyPair
@@ -230,6 +231,29 @@ def test_an_upload_with_the_mark_on_the_wrong_key_is_refused() -> None:
     ):
         with pytest.raises(InvalidBundle):
             altered.verify()
+
+
+def test_a_signed_kem_key_that_is_none_is_refused() -> None:
+    identity, _, published = device(0)
+    bundle, _ = published.take_bundle()
+    assert bundle.kem is not None
+    nonsense = b"\xff" * 1184  # coefficients beyond the modulus (FIPS 203 §7.2)
+    signature = identity.sign(kem.encode_public(nonsense), RANDOM)
+    with pytest.raises(InvalidBundle):
+        initiate(ADA, replace(bundle, kem=replace(bundle.kem, public=nonsense, signature=signature)), RANDOM)
+
+
+def test_a_store_that_is_only_ever_added_to_can_still_be_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prekey_store, "_MAX_ONE_TIME", 3)
+    monkeypatch.setattr(prekey_store, "_MAX_GENERATIONS", 2)
+    identity, store, published = device(2)
+    oldest = initiate(ADA, published.take_bundle()[0], RANDOM)
+    store.replenish(2, RANDOM)
+    for now in range(3):
+        store.rotate(now, RANDOM)
+    store = PreKeyStore.restore(store.serialize(), identity)
+    with pytest.raises(UnknownPreKey):
+        respond(identity, store, oldest.header)
 
 
 def test_encodings_are_read_back() -> None:

@@ -98,6 +98,13 @@ def test_a_responder_cannot_send_first() -> None:
         bob.encrypt(b"too early", RANDOM)
 
 
+def test_associated_data_that_could_not_be_restored_is_not_taken() -> None:
+    longest = bytes(1 << 16)
+    DoubleRatchet.restore(DoubleRatchet.respond(bytes(32), bytes(32), longest).serialize())
+    with pytest.raises(ValueError, match="64 KiB"):
+        DoubleRatchet.respond(bytes(32), bytes(32), longest + b"x")
+
+
 def test_a_plaintext_that_would_not_be_accepted_is_not_sent() -> None:
     alice, bob = pair()
     before = alice.serialize()

@@ -287,6 +287,11 @@ def test_any_bytes_are_an_entry_or_a_decode_error(data: bytes) -> None:
         assert decoded.encode() == candidate
 
 
+def test_a_name_that_is_too_long_is_not_written() -> None:
+    with pytest.raises(ValueError, match="256"):
+        replace(entry(0), user="a" * 257).encode()
+
+
 def test_an_identity_that_cannot_verify_is_no_entry() -> None:
     encoded = replace(entry(0), identity=IdentityKey(b"\xff" * 32)).encode()
     with pytest.raises(DecodeError):
