@@ -183,6 +183,8 @@ class KeyPackageBundle:
             if reader.take(len(_STATE)) != _STATE:
                 raise DecodeError("not a KeyPackage bundle")
             version = reader.u16()
+            if version == 0:
+                raise DecodeError("not a version of a stored KeyPackage bundle")
             if version != _STATE_VERSION:
                 raise UnsupportedStateVersion("MLS KeyPackage bundle", version, _STATE_VERSION)
             package = decode_exactly(reader.opaque(), KeyPackage.decode)

@@ -39,6 +39,8 @@ def select_proposals(
     Whatever others propose, the selection can be committed: a proposal that would prevent it is left out.
     """
     usable = [item for item in pending if _is_usable(item[1], tree, rules, committer, psks)]
+    if not usable:
+        return []
     chosen = _Chosen(by_value, tree, rules.extensions, committer)
     by_precedence = sorted(range(len(usable)), key=lambda i: (_rank(usable[i][1].proposal), -i))
     admitted = {i for i in by_precedence if chosen.admit(usable[i][1])}

@@ -29,12 +29,14 @@ def with_header(magic: bytes, body: bytes) -> bytes:
 
 
 def read_header(reader: Reader, magic: bytes, what: str) -> None:
-    """Refuse anything but state of this kind in a version that this code knows."""
+    """Refuse anything but state of this kind in a version that this code knows (there is one so far)."""
     if reader.take(len(magic)) != magic:
         raise DecodeError(f"not a stored {what}")
     version = reader.u16()
-    if version != STATE_VERSION:
+    if version > STATE_VERSION:
         raise UnsupportedStateVersion(what, version, STATE_VERSION)
+    if version != STATE_VERSION:
+        raise DecodeError(f"not a version of a stored {what}")
 
 
 def encode_group(state: GroupState) -> bytes:
