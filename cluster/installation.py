@@ -72,6 +72,8 @@ class Installation:
         self.redis = RedisServer(self.processes, self.ports.redis_port, self.secrets.redis_password)
         self.mail_folder = self.home / "mail"
         self.metrics_folder = self.home / "metrics"
+        self.ray_token_file = self.home / "ray_token"
+        """What Ray's dashboard, and `ray` commands (RAY_AUTH_TOKEN_PATH), ask for."""
         self.ray_folder = Path("/tmp/entativa") / instance_id(self.home)  # noqa: S108 - Unix sockets need a short path
 
     @property

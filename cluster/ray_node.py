@@ -1,6 +1,8 @@
 """The local Ray head node with its own temporary folder and ports, and what is deployed on its Serve."""
 
 import contextlib
+import os
+import secrets
 import subprocess
 import sys
 import time
@@ -39,6 +41,8 @@ LEAN_ENVIRONMENT = {
 
 OBJECT_STORE_BYTES = 100 * 1024 * 1024
 
+_APPLICATIONS = "/api/serve/applications/"
+
 
 def ray_environment(installation: Installation) -> dict[str, str]:
     """The environment of `ray start`; all of Ray's processes and workers inherit it."""
@@ -47,6 +51,9 @@ def ray_environment(installation: Installation) -> dict[str, str]:
         **installation.environment(),
         **SERVE_ENVIRONMENT,
         **LEAN_ENVIRONMENT,
+        # Whoever reaches Ray's ports runs code on it. Left unset, a token file in the home folder would decide.
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(installation.ray_token_file),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports.haproxy_metrics_port),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(ports.haproxy_stats_port),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
@@ -62,6 +69,7 @@ def start_ray(installation: Installation) -> None:
     if installation.processes.find(NAME) is not None:
         return
     ports = installation.ports
+    _make_token(installation.ray_token_file)
     command = [
         *(str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--disable-usage-stats"),
         *("--node-ip-address", "127.0.0.1"),
@@ -79,22 +87,35 @@ def start_ray(installation: Installation) -> None:
         if installation.processes.find(NAME) is None:
             raise ServiceError(f"Ray ended at its start:\n{installation.processes.log_tail(NAME, 20)}")
         try:
-            return httpx.get(f"{dashboard(installation)}/api/version", timeout=2).is_success
+            return _ask_dashboard(installation, "GET", "/api/version", timeout_s=2).is_success
         except httpx.HTTPError:
             return False
 
-    wait_until(answers, timeout_s=60, what="Ray", pause_s=0.2)
+    wait_until(answers, timeout_s=120, what="Ray", pause_s=0.2)
 
 
 def stop_ray(installation: Installation) -> bool:
     """Let Serve finish the requests at hand, then stop the node and everything on it; nothing durable lives there."""
     with contextlib.suppress(httpx.HTTPError):
-        httpx.delete(f"{dashboard(installation)}/api/serve/applications/", timeout=45)
+        _ask_dashboard(installation, "DELETE", _APPLICATIONS, timeout_s=45)
     return installation.processes.stop_tree(NAME, timeout_s=3)
 
 
-def dashboard(installation: Installation) -> str:
-    return f"http://127.0.0.1:{installation.ports.dashboard_port}"
+def _make_token(path: Path) -> None:
+    if not path.exists():
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+
+
+def _ask_dashboard(
+    installation: Installation, method: str, path: str, *, timeout_s: float, json: Any = None
+) -> httpx.Response:
+    """A request to Ray's dashboard with the installation's token. Raises httpx.HTTPError."""
+    token = installation.ray_token_file.read_text() if installation.ray_token_file.exists() else ""
+    address = installation.addresses()["dashboard"]
+    return httpx.request(
+        method, f"{address}{path}", headers={"Authorization": f"Bearer {token}"}, json=json, timeout=timeout_s
+    )
 
 
 def load_config(path: Path, installation: Installation) -> dict[str, Any]:
@@ -106,14 +127,17 @@ def load_config(path: Path, installation: Installation) -> dict[str, Any]:
 
 def deploy(installation: Installation, config: dict[str, Any]) -> None:
     """Hand the applications to Serve; it changes what differs and drops no request. Raises ServiceError."""
-    answer = httpx.put(f"{dashboard(installation)}/api/serve/applications/", json=config, timeout=60)
+    try:
+        answer = _ask_dashboard(installation, "PUT", _APPLICATIONS, json=config, timeout_s=60)
+    except httpx.HTTPError as error:
+        raise ServiceError(f"Ray does not answer ({error}); its logs are in {installation.ray_folder}") from None
     if not answer.is_success:
         raise ServiceError(f"Serve refused the configuration: {answer.text[-2000:]}")
 
 
 def applications(installation: Installation) -> dict[str, dict[str, Any]]:
     """What Serve says about each application: status, message, deployments."""
-    answer = httpx.get(f"{dashboard(installation)}/api/serve/applications/", timeout=10)
+    answer = _ask_dashboard(installation, "GET", _APPLICATIONS, timeout_s=10)
     answer.raise_for_status()
     found: dict[str, dict[str, Any]] = answer.json()["applications"]
     return found
