@@ -43,8 +43,9 @@ CLOSED = Counter("entativa_realtime_closed_total", "Connections closed by us", [
 log = structlog.get_logger(__name__)
 
 _SWEEP_SLOTS = 5
-_SWEEP_PAUSE_S = 1.0
 _DRAIN_TIMEOUT_S = 6.0
+_ATTACHING_AT_ONCE = 64
+"""Hellos worked on at the same time; in a storm of reconnects the others wait their turn."""
 
 Encodings = dict[tuple[bool, int, int], bytes]
 """WebSocket frames already made in this delivery: (binary, first number, how many)."""
@@ -92,6 +93,7 @@ class RealtimeHost:
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._emptied = asyncio.Event()
+        self._attaching = asyncio.Semaphore(_ATTACHING_AT_ONCE)
         self.draining = False
 
     def __len__(self) -> int:
@@ -256,7 +258,8 @@ class RealtimeHost:
         held = _held(socket)
         connection = held.connection
         try:
-            holder = await self._tickets.redeem(hello.ticket)
+            async with self._attaching:
+                holder = await self._tickets.redeem(hello.ticket)
             if isinstance(holder, TicketProblem):
                 refusal = Refusal.TICKET_REPLAYED if holder is TicketProblem.REPLAYED else Refusal.TICKET_INVALID
                 self._perform(socket, connection.refused(refusal, "ask for a new ticket"))
@@ -319,8 +322,9 @@ class RealtimeHost:
 
     async def _sweep(self) -> None:
         turn = 0
+        pause = min(1.0, self._policy.heartbeat_s / (2 * _SWEEP_SLOTS))
         while True:
-            await asyncio.sleep(_SWEEP_PAUSE_S)
+            await asyncio.sleep(pause)
             turn += 1
             for number, socket in enumerate(list(self._slots[turn % _SWEEP_SLOTS].values())):
                 self._look_at(socket)

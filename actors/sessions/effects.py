@@ -18,7 +18,7 @@ from actors.runtime.entity import Entity
 from actors.sessions.entity import Announce, Disconnect, Publish, Save, SessionEntity, Tell
 from cluster.metrics import Counter
 from cluster.postgres import Database, open_database
-from cluster.redis import Redis, RedisError, open_redis
+from cluster.redis import Redis, open_redis
 from cluster.shards import Fence, StaleEpoch
 from features.realtime.events import Batch
 from features.sessions.audience import PresenceAudience
@@ -91,7 +91,7 @@ class SessionEffects(EffectHandler):
         """From the journal, under a new stream name; without Redis as if nothing were known (clients resync)."""
         try:
             stored = await self._store.load(entity_id)
-        except (RedisError, OSError) as error:
+        except JournalUnavailable as error:
             log.warning("session journal unreadable", user=entity_id, error=str(error))
             return SessionEntity.create(entity_id, new_stream(), self._policy)
         if stored is None:

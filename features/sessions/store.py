@@ -4,12 +4,13 @@ Per user a hash (`stream`, `last`, `state`) and a Redis stream whose entry ids a
 names the last number its writer knows; where the journal is ahead of that, someone else owns the session now
 and the write is refused. Both keys expire together, so a journal never looks shorter than it was.
 
-All writes of one event-loop turn travel as one pipeline, one pipeline at a time (group commit).
+Reads and writes of one event-loop turn travel as one pipeline, one pipeline at a time (group commit).
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgpack
 
@@ -33,6 +34,7 @@ redis.call('PEXPIRE', KEYS[2], ARGV[5])
 return 1
 """
 _MOST_AT_ONCE = 512
+_Command = tuple[bytes | str | int, ...]
 _FORMAT = 1
 
 
@@ -41,7 +43,7 @@ class StaleJournal(Exception):
 
 
 class JournalUnavailable(Exception):
-    """Redis did not take the write; it may or may not have happened."""
+    """Redis did not answer; a write may or may not have happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class SessionStore:
         self._redis = redis
         self._brand = brand
         self._ttl_ms = int(policy.journal_ttl_s * 1000)
-        self._queue: list[tuple[Write, asyncio.Future[bool]]] = []
+        self._queue: list[tuple[Sequence[_Command], asyncio.Future[list[Any]]]] = []
         self._flushing: asyncio.Task[None] | None = None
 
     def _keys(self, user: str) -> tuple[str, str]:
@@ -86,12 +88,12 @@ class SessionStore:
         return f"{base}:state", f"{base}:log"
 
     async def load(self, user: str) -> Stored | None:
-        """What is stored, None if nothing is. Raises RedisError."""
+        """What is stored, None if nothing is. Raises JournalUnavailable."""
         state_key, log_key = self._keys(user)
-        pipeline = self._redis.pipeline(transaction=True)
-        pipeline.hmget(state_key, ["stream", "last", "state"])
-        pipeline.xrange(log_key)
-        (stream, last, state), log = await pipeline.execute()
+        # Not one transaction: entries that are written in between are beyond `last` and left out.
+        (stream, last, state), log = await self._execute(
+            ("HMGET", state_key, "stream", "last", "state"), ("XRANGE", log_key, "-", "+")
+        )
         if stream is None:
             return None
         saved = None
@@ -105,12 +107,26 @@ class SessionStore:
 
     async def write(self, write: Write) -> None:
         """Stores events and state. Raises StaleJournal, or JournalUnavailable when Redis is."""
-        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._queue.append((write, done))
+        arguments: list[bytes | str | int] = [
+            write.known,
+            write.stream,
+            write.last,
+            write.first_kept,
+            self._ttl_ms,
+            b"" if write.state is None else msgpack.packb([_FORMAT, write.state]),
+        ]
+        for entry in write.entries:
+            arguments += [entry.seq, _packed(entry)]
+        (written,) = await self._execute(("EVAL", _WRITE, 2, *self._keys(write.user), *arguments))
+        if not written:
+            raise StaleJournal(write.user)
+
+    async def _execute(self, *commands: _Command) -> list[Any]:
+        done: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._queue.append((commands, done))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
-        if not await done:
-            raise StaleJournal(write.user)
+        return await done
 
     async def _flush(self) -> None:
         try:
@@ -120,33 +136,26 @@ class SessionStore:
         finally:
             self._flushing = None
 
-    async def _send(self, batch: list[tuple[Write, asyncio.Future[bool]]]) -> None:
+    async def _send(self, batch: list[tuple[Sequence[_Command], asyncio.Future[list[Any]]]]) -> None:
         pipeline = self._redis.pipeline(transaction=False)
-        for write, _ in batch:
-            arguments: list[bytes | str] = [
-                str(write.known),
-                write.stream,
-                str(write.last),
-                str(write.first_kept),
-                str(self._ttl_ms),
-                b"" if write.state is None else msgpack.packb([_FORMAT, write.state]),
-            ]
-            for entry in write.entries:
-                arguments += [str(entry.seq), _packed(entry)]
-            pipeline.eval(_WRITE, 2, *self._keys(write.user), *arguments)
+        for commands, _ in batch:
+            for command in commands:
+                pipeline.execute_command(*command)
         try:
-            results = await pipeline.execute(raise_on_error=False)
+            results = iter(await pipeline.execute(raise_on_error=False))
         except (RedisError, OSError) as error:
-            results = [error] * len(batch)
-        for (_, done), result in zip(batch, results, strict=True):
+            results = iter([error] * sum(len(commands) for commands, _ in batch))
+        for commands, done in batch:
+            answers = [next(results) for _ in commands]
+            failure = next((answer for answer in answers if isinstance(answer, Exception)), None)
             if done.done():
                 continue
-            if isinstance(result, Exception):
-                unavailable = JournalUnavailable(str(result))
-                unavailable.__cause__ = result
-                done.set_exception(unavailable)
+            if failure is None:
+                done.set_result(answers)
             else:
-                done.set_result(bool(result))
+                unavailable = JournalUnavailable(str(failure))
+                unavailable.__cause__ = failure
+                done.set_exception(unavailable)
 
 
 def _packed(entry: Entry) -> bytes:

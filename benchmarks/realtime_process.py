@@ -1,0 +1,97 @@
+"""One process of the stack that realtime.py measures: all session shards, or one realtime host, without Ray around it.
+
+Arguments: role ("shards" or "host"), then a JSON object: redis_url, database, secret, directory, shards (socket of the
+shard process; for hosts). Prints the socket, or the URL, when it is ready.
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from actors.realtime.host import RealtimeHost
+from actors.realtime.push import PushListener
+from actors.runtime import HostContext
+from actors.runtime.errors import HostUnavailable
+from actors.runtime.residents import Residents
+from actors.runtime.router import Router
+from actors.runtime.shards import SHARDS, Endpoint, MapView
+from actors.runtime.stream import HostConnection
+from actors.runtime.turns import TurnRunner
+from actors.sessions import KIND
+from actors.sessions.calls import SessionCalls
+from actors.sessions.effects import KIND_NAME
+from cluster.postgres import open_database
+from cluster.redis import open_redis
+from cluster.shards import ShardRow, ShardStore
+from features.realtime.policy import RealtimePolicy
+from features.realtime.store import TicketStore
+from features.sessions.audience import PresenceAudience
+
+NODE = "here"
+BRAND = "bench"
+_SHARDS = "shards"
+
+
+class FixedMap:
+    """A control plane for one shard process that is always there."""
+
+    node = NODE
+
+    async def watch(self, version: int) -> MapView:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
+        raise HostUnavailable("no Ray here")
+
+
+def open_router(secret: str, shards: str) -> Router:
+    """A router that knows one shard process by its Unix socket."""
+    router = Router(FixedMap(), secret.encode())
+    router.follow(MapView(1, {_SHARDS: Endpoint(_SHARDS, NODE, "", shards)}, {KIND_NAME: [_SHARDS] * SHARDS}))
+    return router
+
+
+async def serve_shards(options: dict[str, Any]) -> str:
+    """All sessions live here."""
+    path = f"{options['directory']}/shards.sock"
+    secret = options["secret"].encode()
+    store = await ShardStore.open(options["database"], application="bench")
+    config = {**options, "brand": BRAND, "node": NODE}
+    context = HostContext(_SHARDS, "127.0.0.1", open_router(options["secret"], path), store, config)
+    residents = Residents(_SHARDS, lambda _kind, _shard: _SHARDS)
+    residents.add_kind(TurnRunner(KIND, await KIND.open_handler(context), None))
+    residents.serve_until = float("inf")
+    for number in range(SHARDS):
+        shard = residents.shard(KIND_NAME, number)
+        shard.ownership.mapped(ShardRow(KIND_NAME, number, _SHARDS, 1), _SHARDS)
+        shard.ownership.loaded(1)
+        residents.let_in(shard)
+    connections: set[HostConnection] = set()
+    loop = asyncio.get_running_loop()
+    await loop.create_unix_server(lambda: HostConnection(secret, residents.deliver, connections), path)
+    return path
+
+
+async def serve_sockets(options: dict[str, Any]) -> str:
+    """A realtime host."""
+    listener = PushListener(options["secret"].encode())
+    name = await listener.start(NODE, "127.0.0.1", Path(options["directory"]))
+    audience = PresenceAudience(await open_database(options["database"], pool_size=2))
+    sessions = SessionCalls(open_router(options["secret"], options["shards"]), audience, timeout=60)
+    tickets = TicketStore(open_redis(options["redis_url"], timeout_s=30.0), BRAND)
+    host = RealtimeHost(str(name), sessions, tickets, RealtimePolicy(hello_timeout_s=60.0))
+    listener.serve(host)
+    return f"ws://127.0.0.1:{await host.start('127.0.0.1')}/realtime"
+
+
+async def main() -> None:
+    role, options = sys.argv[1], json.loads(sys.argv[2])
+    print(await (serve_shards if role == "shards" else serve_sockets)(options), flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
