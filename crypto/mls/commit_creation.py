@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from crypto.mls import tree_math
 from crypto.mls.epoch import Epoch, Membership, Transition
-from crypto.mls.errors import InvalidCommit
+from crypto.mls.errors import InvalidInput
 from crypto.mls.framing import AuthenticatedContent, FramedContent, Sender, WireFormat
 from crypto.mls.key_schedule import JoinerSecrets
 from crypto.mls.messages import Message, encode_message
@@ -17,6 +17,7 @@ from crypto.mls.proposal_list import (
     apply_proposals,
     check_extension_support,
     check_member_list,
+    check_replacement,
 )
 from crypto.mls.proposals import Add, Commit, ProposalOrRef, ReInit, needs_path
 from crypto.mls.psk import Psks, ResumptionUsage
@@ -75,19 +76,17 @@ def create_commit(
         if item.verified and isinstance(item.proposal, Add):
             rules.check_lifetime(item.proposal.key_package.leaf_node)
     applied = apply_proposals(proposals, epoch.tree, epoch.context.extensions)
-    check_extension_support(epoch.context.extensions, applied)
     transition = Transition(
         epoch.context, epoch.interim_transcript_hash, applied.tree, applied.extensions, proposals.psk_ids
     )
     path: NewPath | None = None
     update_path = None
-    own = Membership(epoch.own.leaf, surviving_keys(epoch.own.private_keys, epoch.tree, applied.tree), epoch.own.signer)
-    commit_secret = crypto.zero
+    signer, commit_secret = epoch.own.signer, crypto.zero
     if options.force_path or options.leaf or options.signer or needs_path(i.proposal for i in proposals.items):
         signer = options.signer or epoch.own.signer
         path = make_path(
             applied.tree,
-            own.leaf,
+            epoch.own.leaf,
             options.leaf or LeafTemplate.of(epoch.own_leaf),
             signer,
             epoch.context.group_id,
@@ -95,11 +94,15 @@ def create_commit(
         )
         rules.check_support(path.leaf_node)
         policy.authentication.validate(path.leaf_node.credential, path.leaf_node.signature_key)
-        kept = surviving_keys(epoch.own.private_keys, epoch.tree, applied.tree)
-        own = Membership(own.leaf, kept | path.private_keys, signer)
+        check_replacement(epoch.own_leaf, path.leaf_node, rules)
         update_path = seal_path(applied.tree, path, transition.provisional_context(), applied.new_leaves, randomness)
         commit_secret = path.commit_secret
+    check_extension_support(epoch.context.extensions, applied)
     check_members_agree(applied.tree)
+    private_keys = surviving_keys(epoch.own.private_keys, epoch.tree, applied.tree)
+    if path is not None:
+        private_keys |= path.private_keys
+    own = Membership(epoch.own.leaf, private_keys, signer)
 
     framed = FramedContent(
         epoch.context.group_id,
@@ -125,7 +128,7 @@ def protect(epoch: Epoch, content: AuthenticatedContent, randomness: Randomness,
         return protect_public(epoch.crypto, content, epoch.context, epoch.secrets.membership_key)
     if content.wire_format == WireFormat.PRIVATE_MESSAGE:
         return protect_private(epoch.crypto, content, epoch.secret_tree, epoch.secrets.sender_data, randomness, padding)
-    raise InvalidCommit("content is framed as a PublicMessage or a PrivateMessage")
+    raise InvalidInput("content is framed as a PublicMessage or a PrivateMessage")
 
 
 def _welcome(

@@ -73,7 +73,6 @@ def process_commit(
         raise InvalidCommit("the commit lacks a path")
 
     applied = apply_proposals(proposals, epoch.tree, epoch.context.extensions)
-    check_extension_support(epoch.context.extensions, applied)
     committer = applied.tree.reserve_leaf() if external else sender.index
     if committer is None:
         raise InvalidCommit("a commit without a committer")
@@ -82,6 +81,7 @@ def process_commit(
     if commit.path is not None:
         _check_path_leaf(epoch, applied, commit.path, committer, rules, external=external)
         path = merge_path(applied.tree, committer, commit.path)
+    check_extension_support(epoch.context.extensions, applied)
     check_members_agree(applied.tree)
     if self_removed:
         return ProcessedCommit(committer, applied, None)

@@ -48,8 +48,7 @@ class Epoch:
     @property
     def own_leaf(self) -> LeafNode:
         leaf = self.tree.leaf(self.own.leaf)
-        if leaf is None:
-            raise InvalidCommit("this member has no leaf")
+        assert leaf is not None  # who is not in the tree has no epoch
         return leaf
 
     def leaf_rules(self, policy: GroupPolicy, now: int | None, extensions: Extensions) -> LeafRules:

@@ -287,11 +287,11 @@ class Group(ProposingGroup):
         return encode_message(protect(self._state.epoch, content, self._randomness, padding))
 
     def _deliver(self, received: Received, data: bytes) -> ApplicationMessage:
+        framed, lookup = received.content.framed, received.lookup
+        assert framed.sender.index is not None  # application data comes from members
+        assert lookup is not None  # and encrypted
         received.consume()
-        framed = received.content.framed
-        return ApplicationMessage(
-            data, received.sender_leaf, framed.epoch, received.generation, framed.authenticated_data
-        )
+        return ApplicationMessage(data, framed.sender.index, framed.epoch, lookup.generation, framed.authenticated_data)
 
     def _remember(self, received: Received, proposal: Proposal, now: int) -> ProposalReceived:
         epoch, content = self._state.epoch, received.content

@@ -33,14 +33,6 @@ class Received:
         if self.secret_tree is not None and self.lookup is not None:
             self.secret_tree.consume(self.lookup)
 
-    @property
-    def sender_leaf(self) -> int:
-        return -1 if self.lookup is None else self.lookup.leaf
-
-    @property
-    def generation(self) -> int:
-        return -1 if self.lookup is None else self.lookup.generation
-
 
 def receive(state: GroupState, data: bytes) -> Received:
     """Authenticate a message to the group. Changes nothing."""

@@ -21,6 +21,7 @@ from crypto.mls import (
     GroupContextExtensions,
     GroupInactive,
     InvalidCredential,
+    InvalidLeafNode,
     InvalidProposal,
     InvalidWelcome,
     KeyPackage,
@@ -310,6 +311,27 @@ def test_a_commit_can_change_the_committers_credential_and_key() -> None:
         group.process(message, now=NOW)
     settle(groups, groups[1], groups[1].commit(now=NOW))
     assert groups[0].members[0].credential == BasicCredential(b"alice again")
+    assert_conversation(groups)
+
+
+def test_a_committer_may_learn_an_extension_with_the_commit_that_brings_it() -> None:
+    learnt = Capabilities.default(extensions=[0xF001])
+    extensions = (Extension(0xF001, b""),)
+    groups = gather(people(2))
+    settle(groups, groups[1], groups[1].commit(now=NOW, capabilities=learnt))
+    with pytest.raises(InvalidProposal):
+        groups[1].commit([GroupContextExtensions(extensions)], now=NOW)
+    commit = groups[0].commit([GroupContextExtensions(extensions)], now=NOW, capabilities=learnt)
+    settle(groups, groups[0], commit)
+    assert groups[1].extensions == extensions
+
+
+def test_nobody_becomes_somebody_else() -> None:
+    groups = gather(people(2))
+    with pytest.raises(InvalidLeafNode):
+        groups[0].commit(now=NOW, credential=BasicCredential(b"person 1"))
+    with pytest.raises(InvalidLeafNode):
+        groups[0].propose_update(now=NOW, credential=BasicCredential(b"person 1"))
     assert_conversation(groups)
 
 

@@ -116,10 +116,10 @@ INVALID_PROPOSALS: dict[str, tuple[list[Proposal], type[CryptoError]]] = {
         [PreSharedKey(ResumptionPskId(ResumptionUsage.REINIT, b"group", 1, NONCE))],
         InvalidProposal,
     ),
-    "unsupported group extension": ([GroupContextExtensions((Extension(0xF00F, b""),))], InvalidProposal),
+    "unsupported group extension": ([GroupContextExtensions((Extension(0xF00F, b""),))], InvalidLeafNode),
     "unsupported required capability": (
         [GroupContextExtensions((RequiredCapabilities(proposal_types=(0xF00F,)).extension(),))],
-        InvalidProposal,
+        InvalidLeafNode,
     ),
     "key package for another suite": ([Add(package(Person("x", OTHER_SUITE).bundle()))], InvalidKeyPackage),
     "key package of another version": ([Add(replace(OFFER, version=2))], InvalidKeyPackage),
