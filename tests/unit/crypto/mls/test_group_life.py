@@ -276,6 +276,36 @@ def test_the_tree_shrinks_when_its_right_half_is_empty() -> None:
     assert_conversation(groups[:3])
 
 
+def test_a_path_that_does_not_reach_the_root() -> None:
+    """With the left half of the tree blank, the root is on no filtered direct path: the commit secret follows from the
+    last node that is (RFC 9420 sections 7.4 and 12.4.1)."""
+    persons = people(6)
+    groups = gather(persons[:4], force_path=True)
+    committer, other = groups[2], groups[3]
+    commit = committer.commit([Remove(0), Remove(1)], now=NOW)
+    settle(groups, committer, commit)
+    tree = committer._state.epoch.tree
+    assert tree.width == 4
+    assert [node for node, _ in tree.parents()] == [5]
+    settle([committer, other], other, other.commit(now=NOW))
+    settle([committer, other], committer, committer.commit(now=NOW))
+
+    bundle = persons[4].bundle()
+    commit = other.commit([Add(package(bundle))], now=NOW, force_path=True)
+    settle([committer, other], other, commit)
+    newcomer = persons[4].join(commit.welcome, bundle)
+    assert newcomer.own_leaf == 0
+    present = [newcomer, committer, other]
+    for group in present:
+        settle(present, group, group.commit(now=NOW))
+    settle(present, newcomer, newcomer.commit([Remove(2), Remove(3)], now=NOW))
+    assert newcomer._state.epoch.tree.width == 1
+    bundle = persons[5].bundle()
+    commit = newcomer.commit([Add(package(bundle))], now=NOW)
+    newcomer.apply(commit)
+    assert_conversation([newcomer, persons[5].join(commit.welcome, bundle)])
+
+
 def test_who_loses_a_race_follows_the_winner() -> None:
     groups = gather(people(3))
     alice, bob, carol = groups
