@@ -1,0 +1,93 @@
+"""What the platform is for, from sign-up to a feed; told once, for every way in which it can be deployed."""
+
+import httpx
+
+from tests.e2e.people import Town
+from tests.e2e.running import RunningPlatform
+
+
+def main_job(platform: RunningPlatform, brand: str) -> None:
+    """Live through it on one brand."""
+    with httpx.Client(base_url=platform.address(brand), timeout=30) as client:
+        town = Town(platform, client)
+        _sessions(town)
+        _posts(town)
+
+
+def _sessions(town: Town) -> None:
+    # Ada signs up on her phone, then logs in on her laptop.
+    phone = town.sign_up("ada")
+    laptop = town.log_in(phone.username)
+    assert phone.expect(200, "GET", "/profiles/me")["username"] == phone.username
+    devices = laptop.expect(200, "GET", "/auth/sessions")["items"]
+    assert [device["current"] for device in devices] == [True, False]
+
+    # The laptop's tokens are exchanged twice; each exchange gives new ones.
+    first = laptop.tokens
+    assert laptop.refresh().status_code == 200
+    second = laptop.tokens
+    assert laptop.refresh().status_code == 200
+    assert len({tokens["refresh_token"] for tokens in (first, second, laptop.tokens)}) == 3
+
+    # Then somebody comes with the first refresh token once more: the session has a thief in it, and ends for both.
+    assert laptop.refresh(first["refresh_token"]).status_code == 401
+    laptop.expect(401, "GET", "/profiles/me")
+    assert laptop.refresh().status_code == 401
+    phone.expect(200, "GET", "/profiles/me")
+
+    # A tablet gets lost; the phone ends its session, and it is out at once.
+    tablet = town.log_in(phone.username)
+    tablet.expect(200, "GET", "/profiles/me")
+    phone.expect(204, "DELETE", f"/auth/sessions/{tablet.tokens['session_id']}")
+    tablet.expect(401, "GET", "/profiles/me")
+    assert tablet.refresh().status_code == 401
+
+    # Last, the phone logs out.
+    phone.expect(204, "POST", "/auth/log-out")
+    phone.expect(401, "GET", "/profiles/me")
+
+
+def _posts(town: Town) -> None:
+    # Grace and Linus get to know each other.
+    grace, linus = town.sign_up("grace"), town.sign_up("linus")
+    assert not town.are_tied(grace, linus)
+    town.tie(grace, linus)
+    assert town.are_tied(grace, linus)
+
+    # Linus writes; the second post names Grace and is for his connections only.
+    texts = [f"Number {number} of many #{town.surname}" for number in range(6)]
+    posts = [linus.expect(201, "POST", "/posts", text=text) for text in texts]
+    private = linus.expect(201, "POST", "/posts", text=f"Hello @{grace.username}", audience="connections")
+    assert [entity["kind"] for entity in private["entities"]] == ["mention"]
+
+    # He corrects one of them; what it said before can be read.
+    edited = linus.expect(200, "PATCH", f"/posts/{posts[0]['id']}", text="Number zero")
+    assert edited["edited_at"] is not None
+    versions = grace.expect(200, "GET", f"/posts/{posts[0]['id']}/history")["items"]
+    assert [version["text"] for version in versions] == ["Number zero", texts[0]]
+
+    # He deletes another; it is gone everywhere.
+    linus.expect(204, "DELETE", f"/posts/{posts[1]['id']}")
+    grace.expect(404, "GET", f"/posts/{posts[1]['id']}")
+
+    # Grace reads her feed to its end, two posts a page, newest first.
+    pages = grace.pages("/feed", limit=2)
+    assert [len(page) for page in pages] == [2, 2, 2]
+    expected = [private["text"], *reversed(texts[2:]), "Number zero"]
+    assert [post["text"] for page in pages for post in page] == expected
+
+    # A stranger sees the public posts, and not the one for connections.
+    stranger = town.sign_up("mallory")
+    assert stranger.expect(200, "GET", "/feed")["items"] == []
+    shown = stranger.expect(200, "GET", f"/profiles/{linus.username}/posts")["items"]
+    assert [post["text"] for post in shown] == expected[1:]
+    stranger.expect(404, "GET", f"/posts/{private['id']}")
+
+    # Grace blocks Linus. Neither finds the other any more, and the tie is gone.
+    grace.expect(204, "PUT", f"/blocks/{linus.username}")
+    for one, other in ((grace, linus), (linus, grace)):
+        one.expect(404, "GET", f"/profiles/{other.username}")
+        one.expect(404, "GET", f"/profiles/{other.username}/posts")
+    assert grace.expect(200, "GET", "/feed")["items"] == []
+    grace.expect(404, "GET", f"/posts/{posts[2]['id']}")
+    assert [post["text"] for post in linus.expect(200, "GET", "/feed")["items"]] == expected

@@ -1,0 +1,119 @@
+"""A whole platform for tests, started and stopped by the command line that its users have."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from brands.catalogue import BRANDS
+from cluster.installation import Installation, Ports
+from cluster.processes import MARK, port_is_free
+
+COMMANDS = {
+    "module": (sys.executable, "-m", "deployments.cli"),
+    "script": (str(Path(sys.executable).with_name("entativa")),),
+}
+
+_PORTS = [name for name in Ports.model_fields if name != "replica_ports_from"]
+_REPLICA_PORTS = 1000
+
+UNLIMITED = {
+    f"ENTATIVA_RATE_LIMITS__{whom}_{what}": "600000"
+    for whom in ("IDENTITY", "ADDRESS", "CREDENTIALS")
+    for what in ("PER_MINUTE", "BURST")
+}
+"""The tests are one address, and no person."""
+
+
+def free_ports() -> dict[str, str]:
+    """The settings for a block of free ports, below those that the kernel hands out for outgoing connections and above
+    those that Ray's workers take."""
+    starts = list(range(20_000, 30_000, _REPLICA_PORTS + len(_PORTS)))
+    random.shuffle(starts)
+    for start in starts:
+        block = range(start, start + _REPLICA_PORTS + len(_PORTS))
+        if all(port_is_free(port) for port in block):
+            chosen = dict(zip(_PORTS, block, strict=False)) | {"replica_ports_from": start + len(_PORTS)}
+            return {f"ENTATIVA_{name.upper()}": str(port) for name, port in chosen.items()}
+    raise RuntimeError("there is no block of free ports for a platform")
+
+
+@dataclass(frozen=True, slots=True)
+class RunningPlatform:
+    """An installation under `home`. `settings` are the variables that an operator would have set."""
+
+    home: Path
+    settings: dict[str, str]
+
+    @property
+    def installation(self) -> Installation:
+        """How the platform itself sees it."""
+        ports = Ports.model_validate({name: self.settings[f"ENTATIVA_{name.upper()}"] for name in Ports.model_fields})
+        return Installation(sorted(BRANDS), self.home, ports)
+
+    def address(self, brand: str) -> str:
+        return f"{self.installation.base_url}/{brand}"
+
+    def command(self, *arguments: str, by: str = "module") -> "subprocess.CompletedProcess[str]":
+        """Run the command line and wait; its output is text, whatever its exit code."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("ENTATIVA_", "RAY_"))}
+        return subprocess.run(
+            [*COMMANDS[by], *arguments],
+            env={**environment, **self.settings, "ENTATIVA_HOME": str(self.home), "COLUMNS": "200"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    def succeed(self, *arguments: str, by: str = "module") -> str:
+        """Run the command line, which must succeed; returns what it wrote to its output."""
+        done = self.command(*arguments, by=by)
+        assert done.returncode == 0, f"entativa {' '.join(arguments)}\n{done.stdout}{done.stderr}\n{self._logs()}"
+        return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        addresses: dict[str, Any] = json.loads(self.succeed("status", "--json"))
+        return addresses
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process on the machine that carries the installation's mark."""
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            ours = process.environ().get(MARK) == self.installation.processes.instance
+            return ours and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+    def _logs(self) -> str:
+        """What helps to find out why a command failed, since the home goes with the test run."""
+        tails = [f"{path.name}: {path.read_text(errors='replace')[-2000:]}" for path in self.home.glob("logs/*.log")]
+        return "\n".join(tails)
+
+
+@contextmanager
+def new_home(settings: dict[str, str] | None = None) -> Iterator[RunningPlatform]:
+    """A home where nothing runs yet; whatever runs there at the end is stopped, and the home removed."""
+    # Not in a folder of pytest's: those are private, and the accounts that the servers run as must pass through.
+    home = Path(tempfile.mkdtemp(prefix="entativa-e2e-"))
+    home.chmod(0o755)
+    platform = RunningPlatform(home, {**free_ports(), **UNLIMITED, **(settings or {})})
+    try:
+        yield platform
+    finally:
+        platform.command("down")
+        shutil.rmtree(platform.installation.ray_folder, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)

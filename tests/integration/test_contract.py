@@ -1,0 +1,113 @@
+"""Both brands keep what their OpenAPI documents promise, whatever a client sends (schemathesis).
+
+The documents' own schemas make the requests, right and wrong ones, and judge the answers: no 5xx, no undocumented
+status or media type, every body as described.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.world import World
+
+EXAMPLES = 12
+"""Requests per operation, for each of: signed in or not, right or wrong by the document."""
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+async def _inhabit(world: World) -> dict[str, str]:
+    """People, ties and posts; returns what path parameters can name."""
+    ada, grace = await world.member("ada"), await world.member("grace")
+    post = await grace.post("/posts", json={"text": "On my way to #lisbon with @ada"})
+    created = await ada.post("/lists", json={"name": "Climbing"})
+    known = {"username": "grace", "tag": "lisbon", "post_id": post.json()["id"], "list_id": created.json()["id"]}
+    if "friends" in world.brand.features:
+        asked = await grace.post("/friends/requests", json={"username": "ada"})
+        known["request_id"] = asked.json()["id"]
+    else:
+        await ada.put("/follows/grace")
+    return known
+
+
+async def _attack(world: World, signed_in: bool, mode: GenerationMode) -> None:
+    known = await _inhabit(world)
+    schema = schemathesis.openapi.from_dict((await world.client.get("/openapi.json")).json())
+    broken = []
+    for result in schema.get_all_operations():
+        assert isinstance(result, Ok), result.err()
+        operation = result.ok()
+        headers = (await world.log_in("ada")).headers if signed_in else {}
+        names = {name: value for name, value in known.items() if f"{{{name}}}" in operation.path}
+        exercise = _exercise(world, operation.as_strategy(generation_mode=mode), names, headers)
+        try:
+            # In a thread of its own, since Hypothesis is synchronous. Where nothing is sent, nothing can be wrong.
+            with suppress(Unsatisfiable):
+                await asyncio.to_thread(exercise)
+        except FailureGroup as failures:
+            broken += [f"{operation.label}: {failure}" for failure in failures.exceptions]
+    assert not broken, "\n\n".join(broken)
+
+
+def _exercise(
+    world: World, cases: st.SearchStrategy[Any], names: dict[str, str], headers: dict[str, str]
+) -> Callable[[], None]:
+    """Sends what `cases` makes, half of it to things that exist. The world belongs to the loop that calls this."""
+    loop = asyncio.get_running_loop()
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=cases, existing=st.booleans())
+    def exercise(case: Any, existing: bool) -> None:
+        if existing:
+            case.path_parameters = {**(case.path_parameters or {}), **names}
+        made = requests.Request(**case.as_transport_kwargs(base_url="http://test", headers=headers)).prepare()
+        body = made.body if isinstance(made.body, str | bytes) else None
+        request = httpx.Request(str(made.method), str(made.url), headers=[*made.headers.items()], content=body)
+        answer = asyncio.run_coroutine_threadsafe(world.client.send(request), loop).result(60)
+        case.validate_response(answer, checks=CHECKS)
+
+    return exercise
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+@pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "anonymous"])
+async def test_entativa_keeps_its_document(entativa: World, signed_in: bool, mode: GenerationMode) -> None:
+    await _attack(entativa, signed_in, mode)
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+@pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "anonymous"])
+async def test_vignette_keeps_its_document(vignette: World, signed_in: bool, mode: GenerationMode) -> None:
+    await _attack(vignette, signed_in, mode)
