@@ -11,7 +11,7 @@ import contextlib
 import sys
 from pathlib import Path
 
-import atheris  # type: ignore[import-untyped]
+import atheris
 
 with atheris.instrument_imports(include=["crypto"]):
     from tests.fuzz.decoders import DECODERS

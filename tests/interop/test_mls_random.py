@@ -43,7 +43,7 @@ class History:
     members: list[Member]
     epochs: list[int] = field(default_factory=list)  # epochs that all present members have seen
     psks: int = 0
-    names: int = 0
+    names: int = 10  # newcomers are told from founders by their numbers
 
     def kind(self) -> Kind:
         return self.dice.choice(("ours", "theirs"))
@@ -113,10 +113,22 @@ class History:
         self.remember(newcomers=bool(joiners))
 
     def remove_lost(self, names: Sequence[bytes]) -> None:
-        """Remove those who were added and could not join."""
+        """Remove those who were added and could not join, if that does not disturb ts-mls."""
         committer = self.one()
-        lost = [RemoveMember(leaf) for leaf, name in committer.view().members if name in names]
-        deliver(committer.commit(lost, public=self.public()).message, self.members, committer)
+        lost = [leaf for leaf, name in committer.view().members if name in names]
+        if not self.empties_the_left_half(lost):
+            commit = committer.commit([RemoveMember(leaf) for leaf in lost], public=self.public())
+            deliver(commit.message, self.members, committer)
+
+    def empties_the_left_half(self, leaves: Sequence[int]) -> bool:
+        """Whether the root would have members on its right side only, once `leaves` are removed.
+
+        The root is then on nobody's filtered direct path, and ts-mls 1.6.4 derives the commit secret from one path
+        secret too many (RFC 9420, 7.4 and 12.4.2: it is the one after the last on that path).
+        """
+        rest = [leaf for leaf, _ in self.members[0].view().members if leaf not in leaves]
+        half = (1 << max(rest).bit_length()) // 2
+        return min(rest) >= half > 0
 
     def remember(self, *, newcomers: bool) -> None:
         if newcomers:
@@ -133,6 +145,8 @@ class History:
         if not removed or self.dice.random() < 0.5:
             room = MOST_MEMBERS - len(self.members) + len(removed)
             joiners = [self.newcomer() for _ in range(min(room, self.dice.randint(1, 3)))]
+        while not joiners and self.empties_the_left_half([member.leaf for member in removed]):
+            removed.pop()
         changes: list[Change] = [RemoveMember(member.leaf) for member in removed]
         changes += [AddMember(joiner.key_package()) for joiner in joiners]
         self.committed(committer, changes, joiners, removed)
@@ -153,9 +167,10 @@ class History:
                 joiners.append(self.newcomer())
                 change = AddMember(joiners[-1].key_package())
             deliver(proposer.propose(change, public=self.public()), self.members, proposer)
-        if len(others) > 3 and self.dice.random() < 0.4:
-            removed = [others[3]]
-            remove = others[0].propose(RemoveMember(others[3].leaf), public=self.public())
+        leaver = others[3:4]
+        if leaver and self.dice.random() < 0.4 and (joiners or not self.empties_the_left_half([leaver[0].leaf])):
+            removed = leaver
+            remove = others[0].propose(RemoveMember(leaver[0].leaf), public=self.public())
             deliver(remove, self.members, others[0])
         self.committed(committer, (), joiners, removed)
 
