@@ -88,7 +88,7 @@ def test_coverage_guided_search_finds_no_other_exception(tmp_path: Path) -> None
             str(tmp_path),
             f"-max_total_time={FUZZ_SECONDS}",
             "-max_len=8192",
-            "-timeout=10",
+            "-timeout=100",
             "-rss_limit_mb=2048",
             "-seed=1",
             f"-artifact_prefix={tmp_path}/",
@@ -97,7 +97,7 @@ def test_coverage_guided_search_finds_no_other_exception(tmp_path: Path) -> None
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr[-6000:]
     assert "Done" in done.stderr, "the fuzzer ended before its time"
