@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import random
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ JSON = "realtime.v1.json"
 
 _FATAL = frozenset({4005, 4009})
 """Close codes after which another attempt cannot succeed: device signed out, too many connections."""
+_WATCH_AGAIN_S = 300.0
+"""The server forgets after 600."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class RealtimeClient:
         self._arrived: deque[Received] = deque()
         self._socket: ClientConnection | None = None
         self._watched: list[str] = []
+        self._watched_at = 0.0
         self._active = True
 
     async def __aenter__(self) -> Self:
@@ -152,8 +156,9 @@ class RealtimeClient:
         await self._send_if_connected({"t": "presence", "state": "active" if active else "away"})
 
     async def watch(self, user_ids: Sequence[str]) -> None:
-        """Whose presence to hear of as Signals of kind `presence`; replaces what was watched before."""
+        """Whose presence to hear of as Signals of kind `presence`, from now on and on every connection."""
         self._watched = list(user_ids)
+        self._watched_at = time.monotonic()
         await self._send_if_connected({"t": "watch", "users": self._watched})
 
     # --- one connection --------------------------------------------------------------------------------------
@@ -183,6 +188,8 @@ class RealtimeClient:
     async def _receive(self) -> dict[str, Any] | None:
         """The next frame; None when the connection was lost without a word for two heartbeats."""
         assert self._socket is not None
+        if self._watched and time.monotonic() - self._watched_at > _WATCH_AGAIN_S:
+            await self.watch(self._watched)
         for probe in (True, False):
             try:
                 async with asyncio.timeout(self._heartbeat_s):
@@ -229,7 +236,7 @@ class RealtimeClient:
     async def _restore(self) -> None:
         """What the server forgets with a connection is said again."""
         if self._watched:
-            await self._send({"t": "watch", "users": self._watched})
+            await self.watch(self._watched)
         if not self._active:
             await self._send({"t": "presence", "state": "away"})
 

@@ -335,7 +335,7 @@ class Connection:
             case State.PAUSED if now >= self._deadline:
                 detail = f"event {self.sent} was the last one delivered; resume from what you have"
                 return self.fail("slow_consumer", detail, CloseCode.SLOW_CONSUMER)
-        if silent >= 2 * self._policy.heartbeat_s:
+        if silent >= 2 * self._policy.heartbeat_s and self._probed:
             return self.fail("heartbeat_timeout", "nothing heard", CloseCode.HEARTBEAT_TIMEOUT)
         effects: list[Effect] = []
         if silent >= self._policy.heartbeat_s and not self._probed:

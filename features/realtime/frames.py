@@ -71,7 +71,7 @@ class SetPresence:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Replaces the set of users whose presence this connection wants to hear of (hyphenated UUIDs)."""
+    """Users whose presence this user wants to hear of for a while (hyphenated UUIDs)."""
 
     users: tuple[str, ...]
 
