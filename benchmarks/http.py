@@ -91,7 +91,8 @@ def _statements(url: str, case: _Case, tokens: list[str]) -> float:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if case.body:
             headers["Content-Type"] = "application/json"
-        answer = httpx.request(case.method, url, headers=headers, content=case.body or None).raise_for_status()
+        answer = httpx.request(case.method, url, headers=headers, content=case.body or None, timeout=30)
+        answer.raise_for_status()
         found = re.search(r'sql;desc="(\d+)"', answer.headers.get("Server-Timing", ""))
         counts.append(int(found[1]) if found else 0)
     return sum(counts) / len(counts)

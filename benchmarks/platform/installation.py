@@ -68,7 +68,9 @@ def _config() -> dict[str, Any]:
     config: dict[str, Any] = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     replicas = os.cpu_count() or 1
     for application in config["applications"]:
-        for deployment in application.get("deployments", ()):
+        # Applications share these through YAML's anchors, so each gets its own.
+        application["deployments"] = [dict(deployment) for deployment in application["deployments"]]
+        for deployment in application["deployments"]:
             if deployment.pop("autoscaling_config", None):
                 deployment["num_replicas"] = replicas if application["name"] == "entativa" else 1
     nothing = {"name": "nothing", "num_replicas": replicas, "max_ongoing_requests": 64}
