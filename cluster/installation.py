@@ -32,6 +32,7 @@ class Ports(BaseSettings):
     ray_agent_port: int = 63792
     haproxy_metrics_port: int = 63793
     haproxy_stats_port: int = 63794
+    fallback_http_port: int = 63795
     replica_ports_from: int = 30000
     """Serve's replicas listen on ports from here on, at most 1,000."""
 

@@ -59,6 +59,15 @@ def port_is_free(port: int) -> bool:
         return True
 
 
+def require_port(port: int, what: str, setting: str) -> None:
+    """Raises ServiceError, with the way out, if another program has the port."""
+    if not port_is_free(port):
+        raise ServiceError(
+            f"port {port}, which {what} needs, is taken by another program: stop that program, "
+            f"or choose another port with {setting}"
+        )
+
+
 class Processes:
     """The processes of the installation under `root` (its `.local` folder)."""
 

@@ -13,7 +13,7 @@ import httpx
 import yaml
 
 from cluster.installation import Installation
-from cluster.processes import ServiceError, free_port, wait_until
+from cluster.processes import ServiceError, free_port, require_port, wait_until
 
 NAME = "ray"
 
@@ -22,6 +22,9 @@ NAME = "ray"
 SERVE_ENVIRONMENT = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    # A replica that stops takes requests for this long, in which the proxies of all nodes learn of it (well under a
+    # second each). A proxy that is later still finds the port closed and sends the request to another replica.
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "5",
     # A busy small machine is slow, not broken: Serve would otherwise kill and restart a proxy that still starts.
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
@@ -43,6 +46,11 @@ OBJECT_STORE_BYTES = 100 * 1024 * 1024
 
 _APPLICATIONS = "/api/serve/applications/"
 
+_PORTS = (
+    *("http_port", "dashboard_port", "ray_port", "ray_agent_port", "ray_metrics_port"),
+    *("haproxy_metrics_port", "haproxy_stats_port", "fallback_http_port"),
+)
+
 
 def ray_environment(installation: Installation) -> dict[str, str]:
     """The environment of `ray start`; all of Ray's processes and workers inherit it."""
@@ -57,6 +65,8 @@ def ray_environment(installation: Installation) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports.haproxy_metrics_port),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(ports.haproxy_stats_port),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        # Where HAProxy sends a request when it knows of no replica; another platform's, if two share this port.
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(ports.fallback_http_port),
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(ports.replica_ports_from),
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(ports.replica_ports_from + 499),
         "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(ports.replica_ports_from + 500),
@@ -69,6 +79,8 @@ def start_ray(installation: Installation) -> None:
     if installation.processes.find(NAME) is not None:
         return
     ports = installation.ports
+    for name in _PORTS:
+        require_port(getattr(ports, name), "Ray", f"ENTATIVA_{name.upper()}")
     _make_token(installation.ray_token_file)
     command = [
         *(str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--disable-usage-stats"),

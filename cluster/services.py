@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from cluster.processes import Processes, ServiceError, instance_id, port_is_free, service_user, wait_until
+from cluster.processes import Processes, ServiceError, instance_id, require_port, service_user, wait_until
 
 
 def postgres_programs() -> Path:
@@ -56,14 +56,6 @@ def _can_enter(path: Path, user: str) -> bool:
     return probe.returncode == 0
 
 
-def _require_port(port: int, what: str, setting: str) -> None:
-    if not port_is_free(port):
-        raise ServiceError(
-            f"port {port}, which {what} needs, is taken by another program: stop that program, "
-            f"or choose another port with {setting}"
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
     """A Postgres cluster under `.local/postgres`, reached over the loopback interface with a password."""
@@ -80,7 +72,7 @@ class PostgresServer:
         """Create the cluster if it is new and start it if it does not run. Raises ServiceError."""
         if self.processes.find(self.NAME) is not None:
             return
-        _require_port(self.port, "Postgres", "ENTATIVA_POSTGRES_PORT")
+        require_port(self.port, "Postgres", "ENTATIVA_POSTGRES_PORT")
         programs, user = postgres_programs(), service_user("postgres")
         data = _own_directory(self.processes.root / "postgres", user)
         if not (data / "PG_VERSION").exists():
@@ -162,7 +154,7 @@ class RedisServer:
         program = shutil.which("redis-server")
         if program is None:
             raise ServiceError("Redis is not installed: apt-get install redis-server")
-        _require_port(self.port, "Redis", "ENTATIVA_REDIS_PORT")
+        require_port(self.port, "Redis", "ENTATIVA_REDIS_PORT")
         user = service_user("redis")
         data = _own_directory(self.processes.root / "redis", user)
         configuration = data / "redis.conf"

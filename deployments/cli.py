@@ -26,7 +26,7 @@ from cluster.databases import create_databases
 from cluster.installation import Installation
 from cluster.mail_sink import filed_mails
 from cluster.migrate import MigrationError, migrate
-from cluster.processes import ServiceError, wait_until
+from cluster.processes import ServiceError, require_port, wait_until
 from deployments import dead_letters, demo, doctor
 from features.auth.keys import ensure_key, rotate
 
@@ -87,8 +87,10 @@ def up(config: Annotated[Path, typer.Option(help="What to deploy on Serve.")] = 
 
 
 def _start_mail_sink(installation: Installation) -> None:
-    command = [sys.executable, "-m", "cluster.mail_sink", str(installation.ports.smtp_port)]
+    port = installation.ports.smtp_port
+    command = [sys.executable, "-m", "cluster.mail_sink", str(port)]
     if installation.processes.find("mail") is None:
+        require_port(port, "the mail sink", "ENTATIVA_SMTP_PORT")
         installation.processes.start("mail", [*command, str(installation.mail_folder)])
 
 
@@ -97,8 +99,10 @@ def _start_metrics(installation: Installation) -> None:
         for file in installation.metrics_folder.glob("*.db"):
             file.unlink()  # counters of processes that are gone
     installation.metrics_folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "cluster.metrics_exporter", str(installation.ports.metrics_port)]
+    port = installation.ports.metrics_port
+    command = [sys.executable, "-m", "cluster.metrics_exporter", str(port)]
     if installation.processes.find("metrics") is None:
+        require_port(port, "the metrics exporter", "ENTATIVA_METRICS_PORT")
         installation.processes.start("metrics", command, environment=installation.environment())
 
 

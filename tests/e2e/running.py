@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from brands.catalogue import BRANDS
+from cluster import ray_node
 from cluster.installation import Installation, Ports
 from cluster.processes import MARK, port_is_free
 
@@ -86,6 +87,10 @@ class RunningPlatform:
     def status(self) -> dict[str, Any]:
         addresses: dict[str, Any] = json.loads(self.succeed("status", "--json"))
         return addresses
+
+    def applications(self) -> dict[str, dict[str, Any]]:
+        """What Serve says about each application."""
+        return ray_node.applications(self.installation)
 
     def processes(self) -> list[psutil.Process]:
         """Every process on the machine that carries the installation's mark."""
