@@ -47,6 +47,8 @@ def create_app(platform: Platform) -> FastAPI:
     for router in _routers(platform.features):
         app.include_router(router)
     add_error_handlers(app)
+    if "feed" in platform.features and (home := platform.services.feed.home):
+        app.add_middleware(feed.FeedInMemory, platform=platform, home=home)
     app.add_middleware(FrameMiddleware, brand=platform.brand, max_body_bytes=platform.settings.max_body_bytes)
     describe(app, _routers(platform.brand_features))
     return app

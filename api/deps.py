@@ -13,7 +13,7 @@ from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.platform import Platform, Services
-from api.rate_limit import GCRA, Limit
+from api.rate_limit import Limit
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
 from cluster.redis import RedisError
@@ -27,28 +27,37 @@ REFUSED = Counter("entativa_rate_limited_total", "Requests refused by a rate lim
 bearer = HTTPBearer(auto_error=False, description="An access token from POST /auth/log-in")
 
 
-def get_platform(request: Request) -> Platform:
+def platform_of(request: Request) -> Platform:
     platform: Platform = request.app.state.platform
     return platform
 
 
-def get_services(request: Request) -> Services:
-    return get_platform(request).services
+# Dependencies are coroutines even where they wait for nothing: FastAPI runs plain functions in worker threads.
+async def get_platform(request: Request) -> Platform:
+    return platform_of(request)
 
 
-def get_unit_of_work(request: Request) -> UnitOfWork:
+async def get_services(request: Request) -> Services:
+    return platform_of(request).services
+
+
+def unit_of_work_of(request: Request) -> UnitOfWork:
     uow: UnitOfWork = request.state.uow
     return uow
 
 
-def get_now(request: Request) -> datetime:
-    return get_platform(request).now()
+async def get_unit_of_work(request: Request) -> UnitOfWork:
+    return unit_of_work_of(request)
+
+
+async def get_now(request: Request) -> datetime:
+    return platform_of(request).now()
 
 
 def client_address(request: Request) -> str:
     """The network address that limits count: the one our outermost trusted proxy saw; IPv6 as its /64."""
     hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",") if hop.strip()]
-    trusted = get_platform(request).settings.trusted_proxies
+    trusted = platform_of(request).settings.trusted_proxies
     peer = request.client.host if request.client else "unknown"
     address = hops[-trusted] if trusted and len(hops) >= trusted else peer
     try:
@@ -71,53 +80,55 @@ async def admit(
 
 
 async def _admit(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Identity | None:
-    platform = get_platform(request)
-    limits = platform.settings.rate_limits
-    identity = None
+    platform = platform_of(request)
     if credentials is not None:
-        identity = platform.services.auth.verify_access_token(credentials.credentials, platform.now())
-        name, subject = "identity", str(identity.account_id)
-        limit = Limit(limits.identity_per_minute, limits.identity_burst)
-    else:
-        name, subject = "address", client_address(request)
-        limit = Limit(limits.address_per_minute, limits.address_burst)
-    pipeline = platform.redis.pipeline(transaction=False)
-    pipeline.eval(GCRA, 1, f"{platform.brand}:limit:{name}:{subject}", str(limit.interval_us), str(limit.burst))
-    if identity is not None:
-        pipeline.get(platform.services.auth.liveness_key(identity.session_id))
-    known: bytes | None = None
+        return await admit_token(platform, unit_of_work_of(request), credentials.credentials)
+    limits = platform.settings.rate_limits
+    limit = Limit(limits.address_per_minute, limits.address_burst)
+    await _count(platform, "address", client_address(request), limit, None)
+    return None
+
+
+async def admit_token(platform: Platform, uow: UnitOfWork, token: str) -> Identity:
+    """Who holds this access token. Raises as `admit` does."""
+    auth, limits = platform.services.auth, platform.settings.rate_limits
+    identity = auth.verify_access_token(token, platform.now())
+    limit = Limit(limits.identity_per_minute, limits.identity_burst)
+    session = auth.liveness_key(identity.session_id)
+    known = await _count(platform, "identity", str(identity.account_id), limit, session)
+    await auth.require_live(uow, identity, known, platform.now())
+    return identity
+
+
+async def _count(platform: Platform, name: str, subject: str, limit: Limit, session: str | None) -> bytes | None:
+    """Counts a request against a limit; what stands under the session's key. Raises LimitReached."""
     try:
-        wait_ms, *liveness = await pipeline.execute()
-        known = liveness[0] if liveness else None
+        verdict = await platform.admissions.ask(f"{platform.brand}:limit:{name}:{subject}", limit, session)
     except RedisError:
         DEGRADED.labels("no_redis").inc()
-        wait_ms, known = 0, b""  # not None, so that the session check does not try Redis once more
-    if wait_ms:
+        return b""  # not None, so that the session check does not try Redis once more
+    if verdict.wait_ms:
         REFUSED.labels(name).inc()
         raise LimitReached(
-            "rate_limited", "Too many requests; wait and try again.", retry_after_s=-(-int(wait_ms) // 1000)
+            "rate_limited", "Too many requests; wait and try again.", retry_after_s=-(-verdict.wait_ms // 1000)
         )
-    if identity is not None:
-        await platform.services.auth.require_live(get_unit_of_work(request), identity, known, platform.now())
-    return identity
+    return verdict.liveness
 
 
 async def limit_credentials(request: Request) -> None:
     """A tighter limit, per address, for requests that test a secret."""
-    platform = get_platform(request)
+    platform = platform_of(request)
     limits = platform.settings.rate_limits
     limit = Limit(limits.credentials_per_minute, limits.credentials_burst)
     key = f"{platform.brand}:limit:credentials:{client_address(request)}"
     try:
-        wait_ms = await platform.redis.eval(GCRA, 1, key, str(limit.interval_us), str(limit.burst))
+        wait_ms = (await platform.admissions.ask(key, limit, None)).wait_ms
     except RedisError:
         DEGRADED.labels("no_redis").inc()
         return
     if wait_ms:
         REFUSED.labels("credentials").inc()
-        raise LimitReached(
-            "rate_limited", "Too many attempts; wait and try again.", retry_after_s=-(-int(wait_ms) // 1000)
-        )
+        raise LimitReached("rate_limited", "Too many attempts; wait and try again.", retry_after_s=-(-wait_ms // 1000))
 
 
 async def signed_in(identity: Annotated[Identity | None, Depends(admit)]) -> Identity:
@@ -126,7 +137,7 @@ async def signed_in(identity: Annotated[Identity | None, Depends(admit)]) -> Ide
     return identity
 
 
-def get_page(
+async def get_page(
     limit: Annotated[int, Query(ge=1, le=100, description="How many items at most.")] = 50,
     cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")] = None,
 ) -> PageRequest:

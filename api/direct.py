@@ -28,7 +28,7 @@ class _DirectRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             scheme, _, token = request.headers.get("authorization", "").partition(" ")
-            page = _page(request)
+            page = page_of_query(request)
             if page is None or scheme != "Bearer" or not token:
                 return await resolve(request)
             identity = await signed_in(
@@ -45,7 +45,7 @@ class DirectPageRoute(TransactionRoute, _DirectRoute):
     """For endpoints `(identity: SignedIn, page: PageDep, services: ServicesDep, uow: Uow) -> Response`."""
 
 
-def _page(request: Request) -> PageRequest | None:
+def page_of_query(request: Request) -> PageRequest | None:
     """The page that is asked for; None when FastAPI should look at the query."""
     if not request.scope["query_string"]:
         return _PLAIN

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from api.admission import Admissions
 from cluster.postgres import Database
 from cluster.redis import Redis
 from cluster.settings import Settings
@@ -48,6 +49,7 @@ class Platform:
     database: Database
     redis: Redis
     services: Services
+    admissions: Admissions
     now: Callable[[], datetime] = utc_now
 
     async def close(self) -> None:

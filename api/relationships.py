@@ -71,10 +71,10 @@ async def mute(username: Username, identity: SignedIn, services: ServicesDep, uo
 
 
 @router.delete("/mutes/{username}", status_code=204)
-async def unmute(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow) -> None:
+async def unmute(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
     """End a mute."""
     whom = await services.profiles.resolve(uow, identity.account_id, username)
-    await services.relationships.unmute(uow, identity.account_id, whom)
+    await services.relationships.unmute(uow, identity.account_id, whom, now)
 
 
 @router.get("/mutes", name="list_mutes")
@@ -91,10 +91,12 @@ async def add_close_friend(username: Username, identity: SignedIn, services: Ser
 
 
 @router.delete("/close-friends/{username}", status_code=204)
-async def remove_close_friend(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow) -> None:
+async def remove_close_friend(
+    username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now
+) -> None:
     """Count somebody among the close friends no longer. The person is not told."""
     member = await services.profiles.resolve(uow, identity.account_id, username)
-    await services.relationships.remove_close_friend(uow, identity.account_id, member)
+    await services.relationships.remove_close_friend(uow, identity.account_id, member, now)
 
 
 @router.get("/close-friends", name="list_close_friends")
@@ -117,9 +119,9 @@ async def lists(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageD
 
 
 @router.delete("/lists/{list_id}", status_code=204)
-async def delete_list(list_id: ListId, identity: SignedIn, services: ServicesDep, uow: Uow) -> None:
+async def delete_list(list_id: ListId, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
     """Delete a list. What was shared with it stays with its author."""
-    await services.relationships.delete_list(uow, identity.account_id, list_id)
+    await services.relationships.delete_list(uow, identity.account_id, list_id, now)
 
 
 @router.get("/lists/{list_id}/members")
@@ -142,11 +144,11 @@ async def add_list_member(
 
 @router.delete("/lists/{list_id}/members/{username}", status_code=204)
 async def remove_list_member(
-    list_id: ListId, username: Username, identity: SignedIn, services: ServicesDep, uow: Uow
+    list_id: ListId, username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now
 ) -> None:
     """Take somebody off a list. The person is not told."""
     member = await services.profiles.resolve(uow, identity.account_id, username)
-    await services.relationships.remove_list_member(uow, identity.account_id, list_id, member)
+    await services.relationships.remove_list_member(uow, identity.account_id, list_id, member, now)
 
 
 async def _people(services: Services, uow: UnitOfWork, page: Page[Tie]) -> PageModel[TieModel]:

@@ -30,13 +30,18 @@ select * from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[]
 """
 
 
+Reaction = Callable[[Sequence[Event]], Awaitable[None]]
+"""What a process does with events right after their commit, before the answer. It must not fail."""
+
+
 class UnitOfWork:
     """The statements of one request or one consumed event. Use as an async context manager; leaving without
     `commit()` rolls back."""
 
-    def __init__(self, pool: "Pool", *, read_only: bool = False) -> None:
+    def __init__(self, pool: "Pool", *, read_only: bool = False, reactions: Sequence[Reaction] = ()) -> None:
         self._pool = pool
         self._read_only = read_only
+        self._reactions = reactions
         self._connection: PooledConnection | None = None
         self._transaction: asyncpg.transaction.Transaction | None = None
         self._events: list[Event] = []
@@ -93,11 +98,14 @@ class UnitOfWork:
                 [event.traceparent for event in self._events],
                 [event.occurred_at for event in self._events],
             )
-            self._events.clear()
         if self._transaction is not None:
             await self._transaction.commit()
             self._transaction = None
         await self._release()
+        events, self._events = self._events, []
+        if events:
+            for react in self._reactions:
+                await react(events)
         actions, self._after_commit = self._after_commit, []
         for action in actions:
             await action()
@@ -127,10 +135,11 @@ class Database:
 
     def __init__(self, pool: "Pool") -> None:
         self.pool = pool
+        self.reactions: list[Reaction] = []
 
     def unit_of_work(self, *, read_only: bool = False) -> UnitOfWork:
         """A unit of work; nothing is sent before its first statement."""
-        return UnitOfWork(self.pool, read_only=read_only)
+        return UnitOfWork(self.pool, read_only=read_only, reactions=self.reactions)
 
     async def ping(self) -> None:
         """Raise unless the database answers."""

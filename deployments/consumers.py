@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from ray import serve
 from ray.serve import Application
 
+from actors.feeds.calls import FeedCalls
 from brands.catalogue import BRANDS
 from cluster.consumers import run_consumers
 from cluster.event_log import EventLog
@@ -18,6 +19,7 @@ from cluster.logs import configure_logs
 from cluster.outbox import run_relay
 from cluster.settings import load_settings
 from deployments.platform import brand_consumers, open_platform
+from deployments.runtime import ensure_runtime, open_router
 
 
 class ConsumersArguments(BaseModel):
@@ -39,7 +41,9 @@ class Consumers:
     async def _run(self) -> None:
         settings = load_settings()
         configure_logs(settings.log_level, brand=self._brand, process="consumers")
-        platform = await open_platform(BRANDS[self._brand], settings)
+        brand = BRANDS[self._brand]
+        await asyncio.to_thread(ensure_runtime, brand, settings)
+        platform = await open_platform(brand, settings, feeds=FeedCalls(open_router(brand, settings)))
         event_log = EventLog(platform.redis, self._brand)
         reader = f"{os.uname().nodename}-{os.getpid()}"
         try:

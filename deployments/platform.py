@@ -3,18 +3,24 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from api.admission import Admissions
 from api.platform import Platform, Services, utc_now
 from brands import Brand
 from cluster.consumers import Consumer
 from cluster.mail import Mailer
 from cluster.migrate import check_compatible, load_migrations
-from cluster.postgres import open_database
+from cluster.postgres import Database, open_database
 from cluster.redis import Redis, open_redis
 from cluster.settings import Settings
 from features.auth import consumers as auth_consumers
 from features.auth.keys import SigningKeys
 from features.auth.service import AuthService
+from features.feed.changes import Changes, ChangesReader
+from features.feed.consumers import FeedUpdates
+from features.feed.home import HomeFeed
+from features.feed.ports import Feeds
 from features.feed.service import FeedService
+from features.feed.shelf import Shelf
 from features.follows.service import FollowService
 from features.friends.service import FriendService
 from features.posts import consumers as posts_consumers
@@ -23,7 +29,7 @@ from features.profiles.service import ProfileService
 from features.relationships.service import RelationshipService
 
 
-def build_services(brand: Brand, settings: Settings, redis: Redis) -> Services:
+def build_services(brand: Brand, settings: Settings, redis: Redis, database: Database, feeds: Feeds | None) -> Services:
     """Wire the slices together. `friends` hears of blocks through a hook, since it stands above `relationships`."""
     relationships = RelationshipService(brand.relationships, on_block=(FriendService.forget,))
     profiles = ProfileService(brand.profiles, relationships)
@@ -44,8 +50,16 @@ def build_services(brand: Brand, settings: Settings, redis: Redis) -> Services:
         friends=FriendService(brand.friends, relationships, profiles),
         follows=FollowService(brand.follows, relationships, profiles),
         posts=posts,
-        feed=FeedService(brand.feed, posts),
+        feed=_feed(brand, posts, redis, database, feeds),
     )
+
+
+def _feed(brand: Brand, posts: PostService, redis: Redis, database: Database, feeds: Feeds | None) -> FeedService:
+    if feeds is None:
+        return FeedService(brand.feed, posts)
+    shelf, changes = Shelf(), Changes(redis, brand.name)
+    home = HomeFeed(feeds, shelf, ChangesReader(changes, shelf), database)
+    return FeedService(brand.feed, posts, home, FeedUpdates(feeds, changes, brand.feed))
 
 
 async def open_platform(
@@ -53,10 +67,12 @@ async def open_platform(
     settings: Settings,
     *,
     features: frozenset[str] = frozenset(),
+    feeds: Feeds | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Platform:
-    """Connect to the brand's storage and build its services; `features` empty means all that the brand has. Raises
-    MigrationError when the database and this code do not fit together."""
+    """Connect to the brand's storage and build its services; `features` empty means all that the brand has.
+    `feeds` are the timelines in memory, where there are any. Raises MigrationError when the database and this code do
+    not fit together."""
     database = await open_database(
         settings.databases[brand.name].get_secret_value(), pool_size=settings.database_pool_size
     )
@@ -67,6 +83,9 @@ async def open_platform(
         await database.close()
         raise
     redis = open_redis(settings.redis_url.get_secret_value())
+    services = build_services(brand, settings, redis, database, feeds)
+    if services.feed.updates is not None:
+        database.reactions.append(services.feed.updates.at_once)
     return Platform(
         brand=brand.name,
         title=brand.title,
@@ -75,7 +94,8 @@ async def open_platform(
         settings=settings,
         database=database,
         redis=redis,
-        services=build_services(brand, settings, redis),
+        services=services,
+        admissions=Admissions(redis, services.feed.home.news if services.feed.home else None),
         now=now,
     )
 
@@ -87,4 +107,5 @@ def brand_consumers(platform: Platform) -> list[Consumer]:
     return [
         *auth_consumers.consumers(platform.services.auth, mailer, platform.now),
         *posts_consumers.consumers(platform.services.posts),
+        *(updates.consumers() if (updates := platform.services.feed.updates) else ()),
     ]

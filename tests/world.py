@@ -25,6 +25,7 @@ from cluster.processes import free_port
 from cluster.settings import RateLimits, Settings
 from deployments.platform import brand_consumers, open_platform
 from features.auth.keys import ensure_key
+from features.feed.ports import Feeds
 
 PASSWORD = "correct horse battery staple"
 
@@ -175,9 +176,15 @@ class World:
 
 @asynccontextmanager
 async def open_world(
-    brand: Brand, database_address: str, redis_url: str, folder: Path, mail_trap: MailTrap
+    brand: Brand,
+    database_address: str,
+    redis_url: str,
+    folder: Path,
+    mail_trap: MailTrap,
+    feeds: Feeds | None = None,
 ) -> AsyncIterator[World]:
-    """A world over an empty, migrated database. Redis keys of former worlds must be gone."""
+    """A world over an empty, migrated database. Redis keys of former worlds must be gone. `feeds` are the timelines in
+    memory; without them all feeds come from Postgres."""
     clock = Clock()
     settings = Settings(
         databases={brand.name: SecretStr(database_address)},
@@ -191,7 +198,7 @@ async def open_world(
         rate_limits=RateLimits(identity_per_minute=600_000, address_per_minute=600_000, credentials_per_minute=600_000),
     )
     ensure_key(folder / brand.name, clock())
-    platform = await open_platform(brand, settings, now=clock)
+    platform = await open_platform(brand, settings, feeds=feeds, now=clock)
     transport = httpx.ASGITransport(app=create_app(platform), raise_app_exceptions=False)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

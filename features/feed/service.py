@@ -5,6 +5,8 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.feed import store
+from features.feed.consumers import FeedUpdates
+from features.feed.home import HomeFeed
 from features.feed.policy import FeedPolicy
 from features.paging import Page, PageRequest, page_of
 from features.posts.model import PostView
@@ -14,12 +16,15 @@ from features.posts.views import view_cursor, views
 
 @dataclass(frozen=True, slots=True)
 class FeedService:
-    """The feed of one person."""
+    """The feed of one person. `home` and `updates` are there where timelines in memory are; without them every page
+    comes from Postgres."""
 
     policy: FeedPolicy
     posts: PostService
+    home: HomeFeed | None = None
+    updates: FeedUpdates | None = None
 
     async def newest(self, uow: UnitOfWork, viewer_id: UUID, page: PageRequest) -> Page[PostView]:
-        """One's own posts and those of one's ties, newest first."""
+        """One's own posts and those of one's ties, newest first, from Postgres."""
         rows = await store.newest(uow, viewer_id, page)
         return page_of(await views(uow, viewer_id, rows), page.limit, view_cursor)

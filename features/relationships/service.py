@@ -1,6 +1,6 @@
 """Decisions about relationships: who is connected, who has blocked or muted whom, and the circles one shares with."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -115,10 +115,12 @@ class RelationshipService:
 
     async def mute(self, uow: UnitOfWork, by: UUID, whom: UUID, now: datetime) -> None:
         """Keep somebody's posts out of one's feed; nobody is told, and no tie changes."""
-        await self._add(uow, store.MUTES, by, by, whom, now, self.policy.max_mutes, "muted people")
+        if await self._add(uow, store.MUTES, by, by, whom, now, self.policy.max_mutes, "muted people"):
+            self._publish_circles(uow, by, [by], now)
 
-    async def unmute(self, uow: UnitOfWork, by: UUID, whom: UUID) -> None:
-        await store.MUTES.remove(uow, by, whom)
+    async def unmute(self, uow: UnitOfWork, by: UUID, whom: UUID, now: datetime) -> None:
+        if await store.MUTES.remove(uow, by, whom):
+            self._publish_circles(uow, by, [by], now)
 
     async def mutes(self, uow: UnitOfWork, by: UUID, page: PageRequest) -> Page[Tie]:
         """Whom a person has muted, newest first."""
@@ -127,10 +129,12 @@ class RelationshipService:
     async def add_close_friend(self, uow: UnitOfWork, owner_id: UUID, member_id: UUID, now: datetime) -> None:
         """Share with somebody what is for close friends only; the member is not told."""
         limit = self.policy.max_close_friends
-        await self._add(uow, store.CLOSE_FRIENDS, owner_id, owner_id, member_id, now, limit, "close friends")
+        if await self._add(uow, store.CLOSE_FRIENDS, owner_id, owner_id, member_id, now, limit, "close friends"):
+            self._publish_circles(uow, owner_id, [member_id], now)
 
-    async def remove_close_friend(self, uow: UnitOfWork, owner_id: UUID, member_id: UUID) -> None:
-        await store.CLOSE_FRIENDS.remove(uow, owner_id, member_id)
+    async def remove_close_friend(self, uow: UnitOfWork, owner_id: UUID, member_id: UUID, now: datetime) -> None:
+        if await store.CLOSE_FRIENDS.remove(uow, owner_id, member_id):
+            self._publish_circles(uow, owner_id, [member_id], now)
 
     async def close_friends(self, uow: UnitOfWork, owner_id: UUID, page: PageRequest) -> Page[Tie]:
         """The owner's close friends, newest first."""
@@ -152,10 +156,12 @@ class RelationshipService:
         """The owner's lists, newest first."""
         return page_of(await store.lists(uow, owner_id, page), page.limit, PeopleList.cursor)
 
-    async def delete_list(self, uow: UnitOfWork, owner_id: UUID, list_id: UUID) -> None:
+    async def delete_list(self, uow: UnitOfWork, owner_id: UUID, list_id: UUID, now: datetime) -> None:
         """Raises NotFound unless the list is the owner's."""
-        if not await store.delete_list(uow, owner_id, list_id):
+        members = await store.delete_list(uow, owner_id, list_id)
+        if members is None:
             raise _no_such_list()
+        self._publish_circles(uow, owner_id, members, now, deleted_list_id=list_id)
 
     async def require_list(self, uow: UnitOfWork, owner_id: UUID, list_id: UUID) -> None:
         """Raises NotFound unless the list is the owner's."""
@@ -168,11 +174,15 @@ class RelationshipService:
         """Raises NotFound for a list that is not the owner's or a member the owner cannot see, LimitReached."""
         limit = self.policy.max_list_members
         await self.require_list(uow, owner_id, list_id)
-        await self._add(uow, store.LIST_MEMBERS, owner_id, list_id, member_id, now, limit, "people on a list")
+        if await self._add(uow, store.LIST_MEMBERS, owner_id, list_id, member_id, now, limit, "people on a list"):
+            self._publish_circles(uow, owner_id, [member_id], now)
 
-    async def remove_list_member(self, uow: UnitOfWork, owner_id: UUID, list_id: UUID, member_id: UUID) -> None:
+    async def remove_list_member(
+        self, uow: UnitOfWork, owner_id: UUID, list_id: UUID, member_id: UUID, now: datetime
+    ) -> None:
         await self.require_list(uow, owner_id, list_id)
-        await store.LIST_MEMBERS.remove(uow, list_id, member_id)
+        if await store.LIST_MEMBERS.remove(uow, list_id, member_id):
+            self._publish_circles(uow, owner_id, [member_id], now)
 
     async def list_members(self, uow: UnitOfWork, owner_id: UUID, list_id: UUID, page: PageRequest) -> Page[Tie]:
         """Who is on one of the owner's lists, newest first."""
@@ -190,11 +200,23 @@ class RelationshipService:
         now: datetime,
         limit: int,
         what: str,
-    ) -> None:
-        """Add somebody to one of my sets, under the lock of both of us."""
+    ) -> bool:
+        """Add somebody to one of my sets, under the lock of both of us; False: was in it."""
         await self.hold(uow, me, whom)
-        if await people.add(uow, set_id, whom, now):
-            await self._within(uow, people, set_id, limit, what)
+        if not await people.add(uow, set_id, whom, now):
+            return False
+        await self._within(uow, people, set_id, limit, what)
+        return True
+
+    def _publish_circles(
+        self, uow: UnitOfWork, by: UUID, readers: Sequence[UUID], now: datetime, *, deleted_list_id: UUID | None = None
+    ) -> None:
+        """What these readers may see, or want to see, changed by a mute, close friends or a list. Nobody is told."""
+        payload = {
+            "reader_ids": [str(reader) for reader in readers],
+            "deleted_list_id": str(deleted_list_id) if deleted_list_id else None,
+        }
+        uow.publish(Event.now("relationships.circles_changed", by, payload, now=now))
 
     async def _within(self, uow: UnitOfWork, people: store.PeopleSet, set_id: UUID, limit: int, what: str) -> None:
         """Raises LimitReached, which rolls back, when the member just added was one too many."""

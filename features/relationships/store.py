@@ -176,6 +176,13 @@ async def owns_list(uow: UnitOfWork, owner_id: UUID, list_id: UUID) -> bool:
     return bool(await uow.fetchval(sql, list_id, owner_id))
 
 
-async def delete_list(uow: UnitOfWork, owner_id: UUID, list_id: UUID) -> bool:
-    """False: the owner has no such list."""
-    return await uow.execute("delete from lists where id = $1 and owner_id = $2", list_id, owner_id) == "DELETE 1"
+_DELETE_LIST = """
+with deleted as (delete from lists where id = $1 and owner_id = $2 returning id)
+select array(select member_id from list_members where list_id = deleted.id) as members from deleted
+"""
+
+
+async def delete_list(uow: UnitOfWork, owner_id: UUID, list_id: UUID) -> list[UUID] | None:
+    """Who was on it; None: the owner has no such list."""
+    row = await uow.fetchrow(_DELETE_LIST, list_id, owner_id)
+    return None if row is None else [*row["members"]]

@@ -1,0 +1,17 @@
+"""Timelines as sharded entities, one per reader and one per heavy author: `"actors.feeds:KIND"` to the runtime."""
+
+from actors.feeds.effects import FeedEffects
+from actors.feeds.entity import KIND_NAME, FeedEntity
+from actors.runtime import EntityKind
+from features.feed.machine import SNAPSHOT_VERSION
+
+KIND = EntityKind(
+    KIND_NAME,
+    create=FeedEntity.create,
+    restore=FeedEntity.restore,
+    version=SNAPSHOT_VERSION,
+    open_handler=FeedEffects.open,
+    passivate_after=900.0,
+)
+
+__all__ = ["KIND"]

@@ -1,0 +1,46 @@
+"""The entity runtime of a brand: started by whoever comes first, reached through one router per process."""
+
+from dataclasses import asdict
+
+from actors.runtime.control import RayControl
+from actors.runtime.router import Router
+from actors.runtime.start import RuntimeOptions, ScalingPolicy, start_runtime
+from brands import Brand
+from cluster.settings import Settings
+
+KINDS = {"feed": "actors.feeds:KIND"}
+"""Which feature needs which kind of entity."""
+
+
+def options(brand: Brand, settings: Settings) -> RuntimeOptions:
+    """The brand's runtime. One small host to begin with: it grows with its load."""
+    database = settings.databases[brand.name].get_secret_value()
+    secret = settings.cluster_secret.get_secret_value()
+    return RuntimeOptions(
+        name=brand.name,
+        kinds=tuple(kind for feature, kind in KINDS.items() if feature in brand.features),
+        database=database,
+        secret=secret,
+        config={
+            "brand": brand.name,
+            "database": database,
+            "redis_url": settings.redis_url.get_secret_value(),
+            "secret": secret,
+            "feed": asdict(brand.feed),
+        },
+        scaling=ScalingPolicy(least=1, most=16),
+        host_cpus=0.2,
+    )
+
+
+def ensure_runtime(brand: Brand, settings: Settings) -> None:
+    """Makes sure that the brand's entities live. Blocks for the time of a few Ray calls; idempotent."""
+    start_runtime(options(brand, settings))
+
+
+def open_router(brand: Brand, settings: Settings) -> Router:
+    """A router that follows the runtime's map as soon as there is one. For a process of the Ray cluster, in its event
+    loop."""
+    router = Router(RayControl(brand.name), settings.cluster_secret.get_secret_value().encode())
+    router.follow_map()
+    return router

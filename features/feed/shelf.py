@@ -1,0 +1,111 @@
+"""The posts a gateway has at hand, rendered: what most readers of a post get is the same bytes.
+
+Who may see a post is decided at each read (home.py) from what stands beside the bytes. Not the same for every reader
+are the list a post went to, which only its author is told, and mentions of people a block parts from the reader.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import orjson
+
+from features.feed.changes import Change
+from features.posts.model import PostView
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A post as JSON, and what decides who gets it. Ids are 16 bytes."""
+
+    at: int
+    """Microseconds since 1970."""
+    id: bytes
+    author: bytes
+    audience: int
+    list_id: bytes
+    mentions: frozenset[bytes]
+    body: bytes
+
+    @property
+    def key(self) -> tuple[int, bytes]:
+        return self.at, self.id
+
+
+def json_of(view: PostView) -> bytes:
+    """A post in a response; times end in Z."""
+    return orjson.dumps(view, option=orjson.OPT_UTC_Z)
+
+
+class Fetch:
+    """Posts on their way from Postgres. What changes meanwhile is not kept."""
+
+    __slots__ = ("changed", "missed")
+
+    def __init__(self, missed: bool) -> None:
+        self.changed: set[Change] = set()
+        self.missed = missed
+
+    def outdated(self, post: Rendered) -> bool:
+        changed = self.changed
+        return self.missed or (
+            bool(changed)
+            and (
+                Change(b"p", post.id) in changed
+                or Change(b"l", post.list_id) in changed
+                or any(Change(b"a", person) in changed for person in (post.author, *post.mentions))
+            )
+        )
+
+
+class Shelf:
+    """The posts read last, as many as `room`. One per process."""
+
+    def __init__(self, room: int = 20_000) -> None:
+        self._room = room
+        self._posts: OrderedDict[bytes, Rendered] = OrderedDict()
+        self._fetches: set[Fetch] = set()
+
+    def __len__(self) -> int:
+        return len(self._posts)
+
+    def get(self, post_id: bytes) -> Rendered | None:
+        """A post that is at hand."""
+        return self._posts.get(post_id)
+
+    def begin(self, *, current: bool) -> Fetch:
+        """Before a statement reads posts to keep; `current` is whether changes are being followed."""
+        fetch = Fetch(missed=not current)
+        self._fetches.add(fetch)
+        return fetch
+
+    def end(self, fetch: Fetch, posts: list[Rendered]) -> None:
+        """Keep what the statement read, without what changed since."""
+        self._fetches.discard(fetch)
+        for post in posts:
+            if not fetch.outdated(post):
+                self._posts[post.id] = post
+        while len(self._posts) > self._room:
+            self._posts.popitem(last=False)
+
+    def changed(self, change: Change) -> None:
+        """Forget what looks different now."""
+        for fetch in self._fetches:
+            fetch.changed.add(change)
+        if change.kind == b"p":
+            self._posts.pop(change.id, None)
+            return
+        doomed = [post.id for post in self._posts.values() if _concerns(change, post)]
+        for post_id in doomed:
+            del self._posts[post_id]
+
+    def missed(self) -> None:
+        """Forget everything, what is on its way too."""
+        for fetch in self._fetches:
+            fetch.missed = True
+        self._posts.clear()
+
+
+def _concerns(change: Change, post: Rendered) -> bool:
+    if change.kind == b"l":
+        return post.list_id == change.id
+    return post.author == change.id or change.id in post.mentions

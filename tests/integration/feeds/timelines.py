@@ -1,0 +1,91 @@
+"""Feed entities in this process: a real host behind a real socket, without Ray."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from actors.feeds import KIND
+from actors.feeds.calls import FeedCalls
+from actors.feeds.effects import FeedEffects
+from actors.runtime.errors import HostUnavailable
+from actors.runtime.residents import Residents
+from actors.runtime.router import Router
+from actors.runtime.shards import SHARDS, Endpoint, MapView
+from actors.runtime.stream import HostConnection
+from actors.runtime.turns import TurnRunner
+from cluster.postgres import open_database
+from cluster.shards import ShardRow
+from features.feed.policy import FeedPolicy
+
+SECRET = b"the cluster's secret"
+_HOST, _NODE = "host-a", "node-1"
+
+
+class _Control:
+    """A map that names the one host."""
+
+    node = _NODE
+
+    def __init__(self, socket: str) -> None:
+        self._socket = socket
+
+    async def watch(self, version: int) -> MapView:
+        if version >= 1:
+            await asyncio.sleep(3600)
+        return MapView(1, {_HOST: Endpoint("host-0", _NODE, "", self._socket)}, {KIND.name: [_HOST] * SHARDS})
+
+    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
+        raise HostUnavailable("no Ray here")
+
+
+class TimelineHost:
+    """Owns every shard of the kind. `stop` is the crash of the only host."""
+
+    def __init__(self, effects: FeedEffects, socket: str) -> None:
+        self._socket = socket
+        self._connections: set[HostConnection] = set()
+        self._server: asyncio.Server | None = None
+        self.residents = Residents(_HOST, lambda _kind, _number: "")
+        self.residents.add_kind(TurnRunner(KIND, effects, None))
+        self.residents.serve_until = time.monotonic() + 3600
+        for number in range(SHARDS):
+            shard = self.residents.shard(KIND.name, number)
+            shard.ownership.mapped(ShardRow(KIND.name, number, _HOST, 1), _HOST)
+            shard.ownership.loaded(1)
+            self.residents.let_in(shard)
+
+    async def start(self) -> None:
+        self._server = await asyncio.get_running_loop().create_unix_server(
+            lambda: HostConnection(SECRET, self.residents.deliver, self._connections), self._socket
+        )
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def timelines(
+    database_address: str, folder: Path, policy: FeedPolicy
+) -> AsyncIterator[tuple[TimelineHost, FeedCalls]]:
+    """A host, and calls to it."""
+    effects = FeedEffects(await open_database(database_address, pool_size=2), policy)
+    socket = str(folder / "host.sock")
+    host = TimelineHost(effects, socket)
+    await host.start()
+    router = Router(_Control(socket), SECRET)
+    await router.start(5)
+    try:
+        yield host, FeedCalls(router)
+    finally:
+        await router.close()
+        host.stop()
+        await host.residents.close()
+        await effects.close()
