@@ -92,6 +92,14 @@ class RunningPlatform:
         """What Serve says about each application."""
         return ray_node.applications(self.installation)
 
+    def replicas(self, application: str) -> dict[str, int]:
+        """The process id of each replica that runs now."""
+        deployments = self.applications()[application]["deployments"].values()
+        running = [
+            replica for deployment in deployments for replica in deployment["replicas"] if replica["state"] == "RUNNING"
+        ]
+        return {replica["replica_id"]: replica["pid"] for replica in running}
+
     def processes(self) -> list[psutil.Process]:
         """Every process on the machine that carries the installation's mark."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]

@@ -94,7 +94,8 @@ def _exercise(
             case.path_parameters = {**(case.path_parameters or {}), **names}
         made = requests.Request(**case.as_transport_kwargs(base_url="http://test", headers=headers)).prepare()
         body = made.body if isinstance(made.body, str | bytes) else None
-        request = httpx.Request(str(made.method), str(made.url), headers=[*made.headers.items()], content=body)
+        sent = {name: str(value) for name, value in made.headers.items()}
+        request = httpx.Request(str(made.method), str(made.url), headers=sent, content=body)
         answer = asyncio.run_coroutine_threadsafe(world.client.send(request), loop).result(60)
         case.validate_response(answer, checks=CHECKS)
 
