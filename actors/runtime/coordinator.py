@@ -9,7 +9,9 @@ question.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+from typing import Any
 
 import structlog
 
@@ -53,6 +55,10 @@ class Coordinator:
             except TimeoutError:
                 pass
         return self._view, self._leader is not None
+
+    async def where(self) -> dict[str, Any]:
+        """Process id, and whether this candidate leads (for operators and tests)."""
+        return {"pid": os.getpid(), "leads": self._leader is not None}
 
     async def resign(self) -> None:
         """Ends this candidate's part: it neither leads nor stands from now on (the runtime stops)."""

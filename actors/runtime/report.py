@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import psutil
 
@@ -34,7 +35,7 @@ class Reporter:
             await asyncio.sleep(_LAG_SECONDS)
             self._lag += _SMOOTHING * (max(0.0, loop.time() - due) - self._lag)
 
-    def report(self, now: float) -> dict[str, float]:
+    def report(self, now: float) -> dict[str, Any]:
         """The load since the last report."""
         calls = 0
         for kind, load in self._residents.loads.items():
@@ -46,9 +47,8 @@ class Reporter:
         self._reported_at = now
         self._rate += _SMOOTHING * (calls / elapsed - self._rate)
         memory = self._process.memory_info().rss
-        entities = 0
-        for kind, count in self._residents.population().items():
-            entities += count
+        entities = dict(self._residents.population())
+        for kind, count in entities.items():
             ENTITIES.labels(self._host, kind).set(count)
         QUEUE_WAIT.labels(self._host).set(self._lag)
         MEMORY.labels(self._host).set(memory)
@@ -57,7 +57,7 @@ class Reporter:
             "queue_wait": round(self._lag, 4),
             "memory": memory,
             "idle_memory": self._idle_memory,
-            "entities": entities,
+            "entities_by_kind": entities,
         }
 
     def passivated(self, count: int) -> None:

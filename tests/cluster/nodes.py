@@ -26,7 +26,7 @@ _SMALL = {
     "RAY_DEDUP_LOGS": "0",
     # A token in the home folder of whoever runs this would be taken by some processes and not by others.
     "RAY_AUTH_MODE": "disabled",
-    "RAY_raylet_start_wait_time_s": "300",
+    "RAY_raylet_start_wait_time_s": "60",
     "RAY_gcs_server_request_timeout_seconds": "120",
     "RAY_agent_register_timeout_ms": "120000",
     "RAY_raylet_client_num_connect_attempts": "100",
@@ -77,14 +77,31 @@ class RayNodes:
     port: int = field(default_factory=free_port)
     nodes: list[RayNode] = field(default_factory=list)
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="rn", dir="/tmp")))
+    _launched: int = 0
 
     @property
     def address(self) -> str:
         """For ray.init."""
         return f"127.0.0.1:{self.port}"
 
-    def start(self, *, cpus: float = 4, options: Sequence[str] = (), prefix: Sequence[str] = ()) -> RayNode:
-        """Starts a node (the first one is the head) and waits until it is up. ``prefix`` runs before `ray start`."""
+    def start(
+        self, *, cpus: float = 4, options: Sequence[str] = (), prefix: Sequence[str] = (), attempts: int = 4
+    ) -> RayNode:
+        """Starts a node (the first one is the head) and waits until it is up. ``prefix`` runs before `ray start`.
+
+        A raylet gives its agents 15 s to start and ends otherwise: on a busy machine that may take ``attempts``.
+        """
+        for attempt in range(1, attempts + 1):
+            node, log = self._launch(cpus, options, prefix)
+            if self._came_up(node, log):
+                self.nodes.append(node)
+                return node
+            node.kill()
+            if attempt == attempts:
+                raise RuntimeError(f"a node did not start:\n{log.read_text()[-3000:]}")
+        raise ValueError("no attempts")
+
+    def _launch(self, cpus: float, options: Sequence[str], prefix: Sequence[str]) -> tuple[RayNode, Path]:
         role = ["--head", "--port", str(self.port)] if not self.nodes else ["--address", self.address]
         if not self.nodes:
             role += ["--include-dashboard", "false", "--dashboard-port", str(free_port())]
@@ -93,28 +110,32 @@ class RayNodes:
             *prefix,
             *(str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats", *role),
             *("--num-cpus", str(cpus), "--object-store-memory", str(_STORE_BYTES), *options),
-            *("--dashboard-agent-listen-port", str(free_port()), "--metrics-export-port", str(free_port())),
+            *("--dashboard-agent-listen-port", str(free_port()), "--dashboard-agent-grpc-port", str(free_port())),
+            *("--runtime-env-agent-port", str(free_port()), "--metrics-export-port", str(free_port())),
         ]
         if "--node-ip-address" not in options:
             command += ["--node-ip-address", "127.0.0.1"]
-        mark = f"{self.folder.name}-{len(self.nodes)}"
-        log = (self.folder / f"node-{len(self.nodes)}.log").open("wb")
-        process = subprocess.Popen(
-            command,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **_SMALL, **self.environment, _MARK: mark},
-            start_new_session=True,
-        )
-        node = RayNode(process, mark)
-        self.nodes.append(node)
-        deadline = time.monotonic() + 400
-        while b"Ray runtime started" not in Path(log.name).read_bytes():
-            if process.poll() is not None or time.monotonic() > deadline:
-                node.kill()
-                raise RuntimeError(f"a node did not start:\n{Path(log.name).read_text()[-3000:]}")
+        self._launched += 1
+        mark = f"{self.folder.name}-{self._launched}"
+        path = self.folder / f"node-{self._launched}.log"
+        with path.open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **_SMALL, **self.environment, _MARK: mark},
+                start_new_session=True,
+            )
+        return RayNode(process, mark), path
+
+    @staticmethod
+    def _came_up(node: RayNode, log: Path) -> bool:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and node.process.poll() is None:
+            if b"Ray runtime started" in log.read_bytes():
+                return True
             time.sleep(0.1)
-        return node
+        return False
 
     def stop(self) -> None:
         """Ends all nodes and removes their folder."""
