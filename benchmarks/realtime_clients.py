@@ -15,7 +15,8 @@ from typing import Any, cast
 import msgpack
 import uvloop
 
-_IN_FLIGHT = 100
+_IN_FLIGHT = 40
+_PATIENCE_S = 300.0
 _HANDSHAKE = (
     "GET /realtime HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{subprotocol}\r\n"
@@ -90,14 +91,14 @@ class Client(asyncio.Protocol):
             self.done()
 
     def done(self) -> None:
-        if self.opened is not None:
+        if self.opened is not None and not self.opened.done():
             self.opened.set_result(None)
-            self.opened = None
+        self.opened = None
 
     def fail(self, why: bytes) -> None:
-        if self.opened is not None:
+        if self.opened is not None and not self.opened.done():
             self.opened.set_exception(ConnectionError(repr(why[:200])))
-            self.opened = None
+        self.opened = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.fail(b"lost")
@@ -119,7 +120,7 @@ async def main() -> None:
                 lambda: Client(hello, opened, latencies), host, port, local_addr=(source, 0)
             )
             transport.write(handshake)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(_PATIENCE_S):
                 await opened
             clients.append(client)
 

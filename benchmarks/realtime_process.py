@@ -82,7 +82,7 @@ async def serve_sockets(options: dict[str, Any]) -> str:
     audience = PresenceAudience(await open_database(options["database"], pool_size=2))
     sessions = SessionCalls(open_router(options["secret"], options["shards"]), audience, timeout=60)
     tickets = TicketStore(open_redis(options["redis_url"], timeout_s=30.0), BRAND)
-    host = RealtimeHost(str(name), sessions, tickets, RealtimePolicy(hello_timeout_s=60.0))
+    host = RealtimeHost(str(name), sessions, tickets, RealtimePolicy(hello_timeout_s=300.0))
     listener.serve(host)
     return f"ws://127.0.0.1:{await host.start('127.0.0.1')}/realtime"
 

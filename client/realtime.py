@@ -19,15 +19,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import msgpack
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
-MSGPACK = "realtime.v1.msgpack"
-JSON = "realtime.v1.json"
+MSGPACK: Final = "realtime.v1.msgpack"
+JSON: Final = "realtime.v1.json"
 
 _FATAL = frozenset({4005, 4009})
 """Close codes after which another attempt cannot succeed: device signed out, too many connections."""
