@@ -85,6 +85,21 @@ class AnswerMemory:
             for call in [call for call, entry in calls.items() if entry.shard in shards]:
                 del calls[call]
 
+    def claim(self, caller: bytes, call: int, entry: Entry) -> bool:
+        """Whether a call that was held is to run now. Not if it turns out to run or to have run.
+
+        While it was held, its answer may have come with the shard, or the call a second time; then
+        it is answered, or will be, by what is known.
+        """
+        known = self._callers.setdefault(caller, {}).setdefault(call, entry)
+        if known is entry:
+            return True
+        if known.answer and entry.origin is not None:
+            entry.origin.answer(known.answer)
+        elif entry.origin is not None:
+            known.origin = entry.origin
+        return False
+
     def forget(self, caller: bytes, call: int) -> None:
         """The call did not run after all."""
         self._callers.get(caller, {}).pop(call, None)

@@ -76,12 +76,12 @@ class Ownership:
                     self._become(Status.ACTIVE, row.epoch, Action.NONE)
                     return Action.NONE if was is Status.ACTIVE else Action.ACTIVATE
                 if self.status is Status.ACTIVE or row.epoch > self.epoch:
-                    self.to = row.moving_to
-                    self.epoch = row.epoch
-                    self.status = Status.DRAINING
-                    return Action.DRAIN
+                    return self._drain(row)
                 return Action.NONE
             case Status.INCOMING if self.complete and row.epoch == self.epoch + 1:
+                if row.moving_to:
+                    # It is to go on before it was ever served here.
+                    return self._drain(row)
                 return self._become(Status.ACTIVE, row.epoch, Action.ACTIVATE)
             case Status.LOADING if row.epoch <= self.epoch:
                 return Action.NONE
@@ -115,6 +115,11 @@ class Ownership:
         if self.status is Status.INCOMING and self.epoch == epoch:
             return self._become(Status.ABSENT, epoch, Action.DROP)
         return Action.NONE
+
+    def _drain(self, row: ShardRow) -> Action:
+        self._become(Status.DRAINING, row.epoch, Action.NONE)
+        self.to = row.moving_to
+        return Action.DRAIN
 
     def _become(self, status: Status, epoch: int, action: Action) -> Action:
         self.status = status

@@ -200,7 +200,8 @@ class Residents:
         held, shard.held = shard.held, []
         self.waiting -= len(held)
         for arrival in held:
-            self._admit(shard, arrival)
+            if arrival.entry is None or self.answers.claim(arrival.caller, arrival.call, arrival.entry):
+                self._admit(shard, arrival)
         now = time.monotonic()
         for entity_id, slot in list(shard.slots.items()):
             for due, message, _ in list(slot.timers):

@@ -74,6 +74,8 @@ class RayNodes:
     """A cluster of nodes under one temporary folder."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
+    ip: str = "127.0.0.1"
+    """The head's address."""
     port: int = field(default_factory=free_port)
     nodes: list[RayNode] = field(default_factory=list)
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="rn", dir="/tmp")))
@@ -82,7 +84,7 @@ class RayNodes:
     @property
     def address(self) -> str:
         """For ray.init."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self.ip}:{self.port}"
 
     def start(
         self, *, cpus: float = 4, options: Sequence[str] = (), prefix: Sequence[str] = (), attempts: int = 4
@@ -114,7 +116,7 @@ class RayNodes:
             *("--runtime-env-agent-port", str(free_port()), "--metrics-export-port", str(free_port())),
         ]
         if "--node-ip-address" not in options:
-            command += ["--node-ip-address", "127.0.0.1"]
+            command += ["--node-ip-address", self.ip]
         self._launched += 1
         mark = f"{self.folder.name}-{self._launched}"
         path = self.folder / f"node-{self._launched}.log"

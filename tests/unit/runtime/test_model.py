@@ -39,6 +39,8 @@ class Database:
         self.lines: dict[int, list[str]] = {shard: [] for shard in range(FEW)}
         self.epochs: dict[int, list[int]] = {shard: [] for shard in range(FEW)}
         self.answers: dict[int, list[Answer]] = {shard: [] for shard in range(FEW)}
+        self.refused: list[int] = []
+        """Calls whose second run only the primary key of stored answers stopped."""
 
     def write(self, rows: list[ShardRow]) -> None:
         if rows:
@@ -55,7 +57,8 @@ class Database:
         if row.host != host or row.epoch != epoch:
             return False
         if any((a.caller, a.call) == (answer.caller, answer.call) for a in self.answers[shard]):
-            return False  # the primary key of stored answers
+            self.refused.append(answer.call)
+            return False
         self.log.append(operation)
         self.lines[shard].append(operation)
         self.epochs[shard].append(epoch)
@@ -82,7 +85,7 @@ class Host:
     rows: dict[int, ShardRow] = field(default_factory=dict)
     shards: dict[int, Ownership] = field(default_factory=lambda: {s: Ownership() for s in range(FEW)})
     generation: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(FEW), 0))
-    held: dict[int, list[tuple[int, str]]] = field(default_factory=lambda: {s: [] for s in range(FEW)})
+    held: dict[int, list[tuple[int, str, Entry]]] = field(default_factory=lambda: {s: [] for s in range(FEW)})
     memory: AnswerMemory = field(default_factory=AnswerMemory)
     turns: list[Turn] = field(default_factory=list)
     lines: dict[int, list[str]] = field(default_factory=lambda: {s: [] for s in range(FEW)})
@@ -90,8 +93,13 @@ class Host:
 
 
 class Silent:
+    """An origin whose answers go over the model's network."""
+
+    def __init__(self, runtime: Runtime, host: Host, call: int) -> None:
+        self._runtime, self._host, self._call = runtime, host, call
+
     def answer(self, packed: bytes) -> None:
-        raise AssertionError("the model answers by itself")
+        self._runtime._answer(self._host, self._call, DONE, None)
 
 
 CALLER = b"router-1"
@@ -214,11 +222,11 @@ class Runtime(RuleBasedStateMachine):
                 case Status.ABSENT | Status.RELEASED:
                     self._turn_away(host, shard, call)
                 case Status.ACTIVE:
-                    known[call] = Entry((KIND, shard), b"", Silent())
+                    known[call] = Entry((KIND, shard), b"", Silent(self, host, call))
                     self._receive(host, shard, call, body)
                 case _:
-                    known[call] = Entry((KIND, shard), b"", Silent())
-                    host.held[shard].append((call, body))
+                    known[call] = entry = Entry((KIND, shard), b"", Silent(self, host, call))
+                    host.held[shard].append((call, body, entry))
 
     def _receive(self, host: Host, shard: int, call: int, operation: str) -> None:
         epoch = host.shards[shard].epoch
@@ -235,13 +243,14 @@ class Runtime(RuleBasedStateMachine):
 
     def _send_on(self, host: Host, shard: int) -> None:
         held, host.held[shard] = host.held[shard], []
-        for call, _ in held:
+        for call, _, _ in held:
             self._turn_away(host, shard, call)
 
     def _let_in(self, host: Host, shard: int) -> None:
         held, host.held[shard] = host.held[shard], []
-        for call, operation in held:
-            self._receive(host, shard, call, operation)
+        for call, operation, entry in held:
+            if host.memory.claim(CALLER, call, entry):
+                self._receive(host, shard, call, operation)
 
     def _forget(self, host: Host, shard: int) -> None:
         host.generation[shard] += 1
@@ -437,6 +446,11 @@ class Runtime(RuleBasedStateMachine):
     def every_acknowledged_operation_is_stored_and_acknowledged_once(self) -> None:
         assert len(self.acknowledged) == len(set(self.acknowledged))
         assert set(self.acknowledged) <= set(self.database.log)
+
+    @invariant()
+    def no_call_that_is_still_open_runs_again(self) -> None:
+        """Leftovers of settled calls may, and the database refuses them; an open one would get the wrong answer."""
+        assert not set(self.database.refused) & self.table._pending.keys()
 
     @invariant()
     def epochs_of_writes_only_grow(self) -> None:

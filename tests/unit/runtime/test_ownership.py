@@ -47,6 +47,13 @@ def test_a_complete_handoff_spares_the_load() -> None:
     assert ownership.mapped(row(ME, 4), ME) is Action.ACTIVATE
 
 
+def test_a_shard_that_came_and_is_to_go_on_drains_at_once() -> None:
+    ownership = Ownership()
+    ownership.receiving(3, last=True)
+    assert ownership.mapped(row(ME, 4, OTHER), ME) is Action.DRAIN
+    assert (ownership.status, ownership.to) == (Status.DRAINING, OTHER)
+
+
 @pytest.mark.parametrize(("last", "owned_at"), [(False, 4), (True, 5), (True, 6)])
 def test_an_incomplete_or_outdated_handoff_is_not_trusted(last: bool, owned_at: int) -> None:
     ownership = Ownership()

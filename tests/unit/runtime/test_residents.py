@@ -17,7 +17,7 @@ from actors.runtime.ownership import Action, Status
 from actors.runtime.residents import Residents, Shard
 from actors.runtime.shards import shard_of
 from actors.runtime.turns import TurnRunner
-from cluster.shards import ShardRow, StaleEpoch
+from cluster.shards import Answer, ShardRow, StaleEpoch
 
 CALLER = b"caller-1"
 
@@ -372,6 +372,22 @@ async def test_a_handoff_that_fails_leaves_the_owner_as_it_was() -> None:
     assert shard.ownership.status is Status.DRAINING
     old.own(number, epoch=2)
     assert await old.answer(held) == (DONE, 2)
+
+
+async def test_a_call_held_while_its_answer_is_being_loaded_does_not_run_again() -> None:
+    host = Host()
+    number = shard_of("a")
+    shard = host.residents.shard("notebook", number)
+    assert shard.ownership.mapped(ShardRow("notebook", number, "host-a", 2), "host-a") is Action.LOAD
+    answered, fresh = host.send("a", "x", "y")
+    host.send("a", "y", calls=[fresh])
+    stored = Answer(CALLER, answered, msgpack.packb((answered, DONE, 41)))
+    host.residents.answers.restore(("notebook", number), [stored], time.monotonic())
+    assert shard.ownership.loaded(2) is Action.ACTIVATE
+    host.residents.let_in(shard)
+    assert await host.answer(answered) == (DONE, 41)
+    assert await host.answer(fresh) == (DONE, 1)
+    assert await host.ask("a", "read") == (DONE, ["y"])
 
 
 async def test_turns_of_a_shard_that_was_lost_meanwhile_store_nothing() -> None:

@@ -1,0 +1,97 @@
+"""Load on entities makes Ray nodes appear, and quiet makes them go: our scaling through Ray's own autoscaler.
+
+In a process of its own, since this one is connected to the cluster of the other tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cluster.nodes import ROOT, RayNodes
+
+HEAD = "fffffffffffffffffffffffffffffffffffffffffffffffffff00000"
+
+
+@pytest.mark.slow
+def test_load_makes_nodes_appear_and_quiet_makes_them_go(database_address: str, tmp_path: Path) -> None:
+    nodes = RayNodes(
+        environment={
+            "RAY_FAKE_CLUSTER": "1",
+            "RAY_enable_autoscaler_v2": "1",
+            "RAY_CLOUD_INSTANCE_ID": HEAD,
+            "RAY_OVERRIDE_NODE_ID_FOR_TESTING": HEAD,
+            "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+        }
+    )
+    config = yaml.safe_load((Path(__file__).parent / "autoscaling.yaml").read_text())
+    config["provider"]["gcs_address"] = nodes.address
+    file = tmp_path / "autoscaling.json"
+    file.write_text(json.dumps(config))
+    try:
+        nodes.start(cpus=0, options=["--autoscaling-config", str(file)])
+        story = subprocess.run(
+            [sys.executable, "-m", "tests.cluster.runtime.test_autoscaling", nodes.address, database_address],
+            cwd=ROOT,
+            env={**os.environ, "RAY_AUTH_MODE": "disabled", "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+        assert story.returncode == 0, story.stderr[-3000:]
+        told = json.loads(story.stdout.splitlines()[-1])
+        assert told["before"] == 1, "one host, one node"
+        assert told["under load"] == 3
+        assert told["wrong"] == 0
+        assert told["after"] == 1
+    finally:
+        nodes.stop()
+
+
+async def _story(address: str, database: str) -> dict[str, int]:
+    import ray
+
+    from actors.runtime.scaling import ScalingPolicy
+    from tests.cluster.conftest import eventually, running
+
+    ray.init(address=address, namespace="tests", log_to_driver=False)
+
+    def workers() -> int:
+        known: list[dict[str, object]] = ray.nodes()  # type: ignore[no-untyped-call]
+        return sum(bool(node["Alive"]) and node["NodeID"] != HEAD for node in known)
+
+    policy = ScalingPolicy(least=1, most=3, calls_per_second=100.0, grow_after=1.0, shrink_after=2.0)
+    told: dict[str, int] = {"wrong": 0}
+    async with running(database, hosts=1, scaling=policy, host_cpus=2.0) as runtime:
+        told["before"] = workers()
+        counts, busy = [0] * 40, asyncio.Event()
+
+        async def load(entity: int) -> None:
+            while not busy.is_set():
+                counts[entity] += 1
+                reply = await runtime.router.call("tally", f"e{entity}", 1, timeout=60)
+                told["wrong"] += reply != counts[entity]
+                await asyncio.sleep(0.05)
+
+        tasks = [asyncio.create_task(load(entity)) for entity in range(40)]
+        await eventually(lambda: workers() == 3, within=120)
+        told["under load"] = workers()
+        busy.set()
+        await asyncio.gather(*tasks)
+        await eventually(lambda: workers() == 1, within=120)
+        told["after"] = workers()
+        for entity, count in enumerate(counts):
+            told["wrong"] += await runtime.router.call("tally", f"e{entity}", "read", timeout=60) != count
+    return told
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(_story(*sys.argv[1:3]))))
