@@ -9,8 +9,8 @@
 
 Values are wall time; `cpu_ms` beside them is CPU time, which the neighbours on a busy machine disturb less.
 
-Suite 1, in which ts-mls uses Node's own Ed25519 and X25519; and suite 2, the platform's default, for ours alone at 1,500
-members, because ts-mls's P-256 is JavaScript and takes half a minute to create such a group.
+Suite 1, in which ts-mls uses Node's own Ed25519 and X25519; and suite 2, the platform's default, for ours alone at
+1,500 members, because ts-mls's P-256 is JavaScript and takes half a minute to create such a group.
 """
 
 from __future__ import annotations
