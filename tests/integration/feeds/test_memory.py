@@ -1,0 +1,112 @@
+"""What only holds for feeds in memory: no statements, news at once, and Postgres where memory has no answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from features.feed.policy import FeedPolicy
+from tests.integration.feeds.conftest import HOSTS
+from tests.world import Member, World
+
+
+async def _feed(reader: Member, **query: Any) -> tuple[list[str], int]:
+    answer = await reader.get("/feed", params=query)
+    assert answer.status_code == 200, answer.text
+    return [item["text"] for item in answer.json()["items"]], World.statements(answer)
+
+
+async def _publish(author: Member, text: str, **more: Any) -> str:
+    answer = await author.post("/posts", json={"text": text, **more})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def _degraded() -> float:
+    return REGISTRY.get_sample_value("entativa_degraded_total", {"mode": "feed_from_sql"}) or 0.0
+
+
+async def test_a_known_feed_takes_no_statement(vignette: World) -> None:
+    ada, bob = await vignette.member("ada"), await vignette.member("bob")
+    await ada.put("/follows/bob")
+    for number in range(3):
+        await _publish(bob, f"{number} @ada")
+    await _feed(ada)
+    assert await _feed(ada) == (["2 @ada", "1 @ada", "0 @ada"], 0)
+    await _publish(bob, "3")
+    await _feed(ada)
+    assert await _feed(ada) == (["3", "2 @ada", "1 @ada", "0 @ada"], 0)
+
+
+async def test_one_s_own_post_is_there_at_once(vignette: World) -> None:
+    ada = await vignette.member("ada")
+    await _feed(ada)
+    await _publish(ada, "mine")
+    assert (await _feed(ada, cursor=""))[0] == ["mine"]  # with a cursor nothing is delivered first (conftest.py)
+
+
+async def test_a_deleted_and_an_edited_post_are_so_at_once(vignette: World) -> None:
+    ada, bob = await vignette.member("ada"), await vignette.member("bob")
+    await ada.put("/follows/bob")
+    first, second = await _publish(bob, "first"), await _publish(bob, "second")
+    assert (await _feed(ada))[0] == ["second", "first"]
+    assert (await bob.delete(f"/posts/{first}")).status_code == 204
+    assert (await bob.patch(f"/posts/{second}", json={"text": "edited"})).status_code == 200
+    assert (await _feed(ada, cursor=""))[0] == ["edited"]
+    assert (await bob.patch(f"/posts/{second}", json={"audience": "close_friends"})).status_code == 200
+    assert (await _feed(ada, cursor=""))[0] == []
+
+
+async def test_without_timelines_the_feed_comes_from_postgres(vignette: World) -> None:
+    ada, bob = await vignette.member("ada"), await vignette.member("bob")
+    await ada.put("/follows/bob")
+    await _publish(bob, "news")
+    await _feed(ada)
+    HOSTS[id(vignette)].stop()
+    before = _degraded()
+    texts, statements = await _feed(ada, cursor="")
+    assert (texts, statements > 0, _degraded() - before) == (["news"], True, 1)
+
+
+@pytest.fixture
+def feed_policy(request: pytest.FixtureRequest) -> FeedPolicy:
+    """Short timelines where a test asks for them."""
+    return getattr(request, "param", FeedPolicy())
+
+
+@pytest.mark.parametrize("feed_policy", [FeedPolicy(kept=4)], indirect=True)
+async def test_pages_further_back_than_is_kept_come_from_postgres(vignette: World) -> None:
+    ada = await vignette.member("ada")
+    for number in range(9):
+        await _publish(ada, str(number))
+    seen: list[str] = []
+    query: dict[str, Any] = {"limit": 2}
+    before = _degraded()
+    while True:
+        page = (await ada.get("/feed", params=query)).json()
+        seen += [item["text"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    assert sorted(seen) == [str(number) for number in range(9)]
+    assert _degraded() == before, "that is no failure"
+
+
+@pytest.mark.parametrize("feed_policy", [FeedPolicy(heavy_above=1)], indirect=True)
+async def test_an_author_grows_heavy_and_no_reader_misses_a_post(vignette: World) -> None:
+    ada, bob, eve, mia = [await vignette.member(name) for name in ("ada", "bob", "eve", "mia")]
+    await ada.put("/follows/mia")
+    await _publish(mia, "for one")
+    assert (await _feed(ada))[0] == ["for one"]  # ada's timeline is loaded while mia has one reader
+    for reader in (bob, eve):
+        await reader.put("/follows/mia")
+    await _publish(mia, "for all")
+    await _publish(mia, "for followers", audience="connections")
+    await _publish(mia, "for close friends", audience="close_friends")
+    for reader in (ada, bob, eve):
+        assert (await _feed(reader))[0] == ["for followers", "for all", "for one"]
+    assert (await mia.put("/close-friends/bob")).is_success
+    assert (await _feed(bob))[0][0] == "for close friends"
+    assert (await _feed(ada))[0][0] == "for followers"
