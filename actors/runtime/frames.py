@@ -44,6 +44,7 @@ NOT_MINE = 21
 STALE = "stale"
 """The value of a NOT_MINE whose turn the database refused."""
 
+# One packer for all: making one costs more than what it packs. It is done before another thread may enter.
 pack = msgpack.Packer(autoreset=True).pack
 
 
@@ -54,7 +55,7 @@ def frame(payload: bytes) -> bytes:
 
 def pack_body(value: Any) -> bytes:
     """A message or reply as msgpack. Raises FrameTooLarge, or TypeError for what msgpack does not carry."""
-    body: bytes = msgpack.packb(value)
+    body: bytes = pack(value)
     if len(body) > MAX_BODY:
         raise FrameTooLarge(f"{len(body)} bytes, at most {MAX_BODY} fit")
     return body
@@ -73,7 +74,7 @@ def answers_frame(answers: Sequence[bytes]) -> bytes:
 def pack_answer(call: int, status: int, value: Any) -> bytes:
     """One answer. A reply that is too large or no msgpack value becomes the fault that says so."""
     try:
-        packed: bytes = msgpack.packb((call, status, value))
+        packed: bytes = pack((call, status, value))
     except (TypeError, ValueError, OverflowError) as fault:
         return pack_answer(call, EntityFailed.status, f"the reply is no msgpack value: {fault}")
     if len(packed) > MAX_BODY:

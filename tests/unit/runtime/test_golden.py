@@ -1,0 +1,150 @@
+"""Bytes that other versions of this code have written and will read: stored snapshots, answers, frames, handoffs.
+
+A change that alters a golden file breaks a rolling update; it needs a new version beside the old one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from actors.runtime import EffectHandler, EntityKind, Persist, Reply, Value
+from actors.runtime.frames import (
+    CALLS,
+    DONE,
+    HELLO,
+    PROTOCOL,
+    PROVE,
+    WELCOME,
+    answers_frame,
+    calls_frame,
+    frame,
+    pack,
+    pack_answer,
+    pack_body,
+    proof,
+    unpack,
+)
+from actors.runtime.handoff import take
+from actors.runtime.ownership import Action
+from actors.runtime.residents import Residents
+from actors.runtime.shards import shard_of
+from actors.runtime.turns import TurnRunner
+from cluster.shards import Answer, Fence, ShardRow
+
+GOLDEN: dict[str, str] = json.loads((Path(__file__).parent / "golden" / "wire.json").read_text())
+CALLER, HOST_NONCE, ROUTER_NONCE = b"caller-1", bytes(range(16)), bytes(range(16, 32))
+
+
+def test_frames_are_what_they_were() -> None:
+    mac = proof(b"secret", b"router", HOST_NONCE, ROUTER_NONCE, CALLER)
+    host_mac = proof(b"secret", b"host", HOST_NONCE, ROUTER_NONCE, CALLER)
+    written = {
+        "hello": frame(pack((HELLO, PROTOCOL, HOST_NONCE))),
+        "prove": frame(pack((PROVE, PROTOCOL, CALLER, ROUTER_NONCE, mac))),
+        "welcome": frame(pack((WELCOME, host_mac))),
+        "calls": calls_frame(7, [pack((9, "counter", "user-é", 1500)), pack_body({"add": 1, "by": b"\x00"})]),
+        "answers": answers_frame([pack_answer(9, DONE, [1, None, "x"]), pack_answer(10, 11, ["full", "no room"])]),
+    }
+    assert {name: data.hex() for name, data in written.items()} == {n: GOLDEN[n] for n in written}
+    assert unpack(bytes.fromhex(GOLDEN["calls"])[4:])[0] == CALLS
+
+
+class Wallet:
+    """Version 2 keeps cents; version 1 kept a list of coins in euros."""
+
+    def __init__(self, cents: int) -> None:
+        self.cents = cents
+
+    def receive(self, message: Value, now: float) -> list[Any]:
+        if message == "read":
+            return [Reply(self.cents)]
+        self.cents += message
+        return [Persist(), Reply(self.cents)]
+
+    def snapshot(self) -> Value:
+        return {"cents": self.cents}
+
+    @classmethod
+    def restore(cls, _entity_id: str, version: int, snapshot: Value) -> Wallet:
+        return cls(sum(snapshot) * 100) if version == 1 else cls(snapshot["cents"])
+
+
+WALLET = EntityKind("wallet", create=lambda _id: Wallet(0), restore=Wallet.restore, version=2, durable=True)
+
+
+class Shelf:
+    """A store with one snapshot in it."""
+
+    def __init__(self, version: int, body: bytes) -> None:
+        self.stored = (version, body)
+        self.answers: Sequence[Answer] = ()
+
+    async def load_snapshot(self, kind: str, entity_id: str) -> tuple[int, bytes]:
+        return self.stored
+
+    async def save_snapshot(
+        self, fence: Fence, entity_id: str, version: int, body: bytes, answers: Sequence[Answer]
+    ) -> None:
+        self.stored, self.answers = (version, body), answers
+
+
+class Mailbox:
+    def __init__(self) -> None:
+        self.answers: dict[int, Any] = {}
+
+    def answer(self, packed: bytes) -> None:
+        call, status, value = msgpack.unpackb(packed)
+        self.answers[call] = (status, value)
+
+    async def get(self, call: int) -> Any:
+        async with asyncio.timeout(5):
+            while call not in self.answers:
+                await asyncio.sleep(0)
+        return self.answers[call]
+
+
+def _host(shelf: Shelf | None, *, own: bool) -> Residents:
+    residents = Residents("host-a", lambda _kind, _number: "")
+    residents.add_kind(TurnRunner(WALLET, EffectHandler(), shelf))  # type: ignore[arg-type]
+    residents.serve_until = time.monotonic() + 100
+    shard = residents.shard("wallet", shard_of("w"))
+    if own:
+        shard.ownership.mapped(ShardRow("wallet", shard.number, "host-a", 4), "host-a")
+        shard.ownership.loaded(4)
+        residents.let_in(shard)
+    return residents
+
+
+def _send(residents: Residents, mailbox: Mailbox, call: int, message: Value) -> None:
+    residents.deliver(mailbox, CALLER, [CALLS, 1, [call, "wallet", "w", 5000], message])
+
+
+async def test_snapshots_of_every_version_are_read_and_the_newest_is_written() -> None:
+    for version in (1, 2):
+        shelf, mailbox = Shelf(version, bytes.fromhex(GOLDEN[f"snapshot v{version}"])), Mailbox()
+        residents = _host(shelf, own=True)
+        _send(residents, mailbox, 1, "read")
+        assert await mailbox.get(1) == (DONE, 500)
+        _send(residents, mailbox, 2, 50)
+        assert await mailbox.get(2) == (DONE, 550)
+        assert shelf.stored == (2, bytes.fromhex(GOLDEN["snapshot written"]))
+        assert [(a.caller, a.call, a.answer.hex()) for a in shelf.answers] == [(CALLER, 2, GOLDEN["answer stored"])]
+
+
+async def test_a_handoff_of_another_version_is_taken() -> None:
+    residents, mailbox = _host(None, own=False), Mailbox()
+    assert take(residents, msgpack.unpackb(bytes.fromhex(GOLDEN["handoff part"])), {})
+    shard = residents.shard("wallet", shard_of("w"))
+    assert shard.ownership.mapped(ShardRow("wallet", shard.number, "host-a", 4), "host-a") is Action.ACTIVATE
+    residents.let_in(shard)
+    _send(residents, mailbox, 7, 1)
+    assert await mailbox.get(7) == (DONE, 550), "call 7 had been answered before the handoff"
+    _send(residents, mailbox, 8, "read")
+    assert await mailbox.get(8) == (DONE, 500)
