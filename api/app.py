@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
-from api import auth, feed, follows, friends, health, posts, profiles, relationships, well_known
+from api import auth, feed, follows, friends, health, posts, profiles, realtime, relationships, well_known
 from api.errors import add_error_handlers
 from api.middleware import FrameMiddleware
 from api.openapi import describe, operation_id
@@ -19,6 +19,7 @@ ROUTERS: Mapping[str, APIRouter] = {
     "follows": follows.router,
     "posts": posts.router,
     "feed": feed.router,
+    "realtime": realtime.router,
 }
 
 

@@ -14,7 +14,9 @@ from features.follows.service import FollowService
 from features.friends.service import FriendService
 from features.posts.service import PostService
 from features.profiles.service import ProfileService
+from features.realtime.service import RealtimeService
 from features.relationships.service import RelationshipService
+from features.sessions.consumers import SocketsOfEndedSessions
 
 
 def utc_now() -> datetime:
@@ -33,6 +35,7 @@ class Services:
     follows: FollowService
     posts: PostService
     feed: FeedService
+    realtime: RealtimeService
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Platform:
     redis: Redis
     services: Services
     admissions: Admissions
+    sockets: SocketsOfEndedSessions | None = None
     now: Callable[[], datetime] = utc_now
 
     async def close(self) -> None:

@@ -8,6 +8,7 @@ from features.follows.policy import FollowPolicy
 from features.friends.policy import FriendPolicy
 from features.posts.policy import PostPolicy
 from features.profiles.policy import RESERVED_USERNAMES, ProfilePolicy
+from features.realtime.policy import RealtimePolicy
 from features.relationships.policy import RelationshipPolicy
 
 
@@ -26,3 +27,4 @@ class Brand:
     follows: FollowPolicy = FollowPolicy()
     posts: PostPolicy = PostPolicy()
     feed: FeedPolicy = FeedPolicy()
+    realtime: RealtimePolicy = RealtimePolicy()

@@ -5,5 +5,5 @@ from brands import Brand
 BRAND = Brand(
     name="entativa",
     title="Entativa",
-    features=frozenset({"auth", "profiles", "relationships", "friends", "posts", "feed"}),
+    features=frozenset({"auth", "profiles", "relationships", "friends", "posts", "feed", "realtime"}),
 )

@@ -5,5 +5,5 @@ from brands import Brand
 BRAND = Brand(
     name="vignette",
     title="Vignette",
-    features=frozenset({"auth", "profiles", "relationships", "follows", "posts", "feed"}),
+    features=frozenset({"auth", "profiles", "relationships", "follows", "posts", "feed", "realtime"}),
 )

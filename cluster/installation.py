@@ -97,6 +97,8 @@ class Installation:
             "ENTATIVA_SMTP_URL": f"smtp://127.0.0.1:{self.ports.smtp_port}",
             "ENTATIVA_KEYS_DIRECTORY": str(self.home / "keys"),
             "ENTATIVA_CLUSTER_SECRET": self.secrets.cluster_secret,
+            "ENTATIVA_REALTIME_LISTEN": "127.0.0.1",
+            "ENTATIVA_REALTIME_URL": "ws://127.0.0.1:{port}/realtime",
             "ENTATIVA_METRICS_DIRECTORY": str(self.metrics_folder),
             "ENTATIVA_PUBLIC_URLS": json.dumps({brand: f"http://127.0.0.1:{http}/{brand}" for brand in self.brands}),
         }

@@ -52,6 +52,11 @@ class Settings(BaseSettings):
     trusted_proxies: int = 1
     """How many proxies in front of us append to X-Forwarded-For (Serve's own HAProxy is one)."""
 
+    realtime_listen: str = "0.0.0.0"  # noqa: S104 - clients come from everywhere
+    """Where a node's realtime hosts listen for sockets, each on a free port."""
+    realtime_url: str = "ws://{ip}:{port}/realtime"
+    """What clients are told; in production the address of what terminates TLS in front of the hosts."""
+
     metrics_directory: Path | None = None
     """Where the processes of this node share their Prometheus counters; none: each process keeps its own."""
     log_level: str = "INFO"

@@ -12,6 +12,7 @@ from ray import serve
 from ray.serve import Application
 
 from actors.feeds.calls import FeedCalls
+from actors.sessions.calls import SessionCalls
 from brands.catalogue import BRANDS
 from cluster.consumers import run_consumers
 from cluster.event_log import EventLog
@@ -20,6 +21,7 @@ from cluster.outbox import run_relay
 from cluster.settings import load_settings
 from deployments.platform import brand_consumers, open_platform
 from deployments.runtime import ensure_runtime, open_router
+from features.sessions.audience import PresenceAudience
 
 
 class ConsumersArguments(BaseModel):
@@ -43,7 +45,13 @@ class Consumers:
         configure_logs(settings.log_level, brand=self._brand, process="consumers")
         brand = BRANDS[self._brand]
         await asyncio.to_thread(ensure_runtime, brand, settings)
-        platform = await open_platform(brand, settings, feeds=FeedCalls(open_router(brand, settings)))
+        router = open_router(brand, settings)
+        platform = await open_platform(
+            brand,
+            settings,
+            feeds=FeedCalls(router),
+            sessions=lambda database: SessionCalls(router, PresenceAudience(database)),
+        )
         event_log = EventLog(platform.redis, self._brand)
         reader = f"{os.uname().nodename}-{os.getpid()}"
         try:

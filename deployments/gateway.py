@@ -11,12 +11,14 @@ from ray.serve import Application
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actors.feeds.calls import FeedCalls
+from actors.sessions.calls import SessionCalls
 from api.app import create_app
 from brands.catalogue import BRANDS
 from cluster.logs import configure_logs
 from cluster.settings import load_settings
 from deployments.platform import open_platform
 from deployments.runtime import open_router
+from features.sessions.audience import PresenceAudience
 
 
 class GatewayArguments(BaseModel):
@@ -55,8 +57,15 @@ class Gateway:
     async def __serve_build_asgi_app__(self) -> ASGIApp:
         brand, settings = BRANDS[self._arguments.brand], load_settings()
         configure_logs(settings.log_level, brand=brand.name, process="gateway")
-        feeds = FeedCalls(open_router(brand, settings))
-        app = create_app(await open_platform(brand, settings, features=self._arguments.features, feeds=feeds))
+        router = open_router(brand, settings)
+        platform = await open_platform(
+            brand,
+            settings,
+            features=self._arguments.features,
+            feeds=FeedCalls(router),
+            sessions=lambda database: SessionCalls(router, PresenceAudience(database)),
+        )
+        app = create_app(platform)
         base = self._arguments.base
         return app if base is None else _Rebased(app, base)
 

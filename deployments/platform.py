@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from random import SystemRandom
 
 from api.admission import Admissions
 from api.platform import Platform, Services, utc_now
@@ -26,7 +27,11 @@ from features.friends.service import FriendService
 from features.posts import consumers as posts_consumers
 from features.posts.service import PostService
 from features.profiles.service import ProfileService
+from features.realtime.service import RealtimeService
+from features.realtime.store import HostDirectory, TicketStore
 from features.relationships.service import RelationshipService
+from features.sessions.consumers import SocketsOfEndedSessions
+from features.sessions.ports import LiveSessions
 
 
 def build_services(brand: Brand, settings: Settings, redis: Redis, database: Database, feeds: Feeds | None) -> Services:
@@ -51,6 +56,9 @@ def build_services(brand: Brand, settings: Settings, redis: Redis, database: Dat
         follows=FollowService(brand.follows, relationships, profiles),
         posts=posts,
         feed=_feed(brand, posts, redis, database, feeds),
+        realtime=RealtimeService(
+            brand.realtime, TicketStore(redis, brand.name), HostDirectory(redis, brand.name), SystemRandom()
+        ),
     )
 
 
@@ -68,11 +76,12 @@ async def open_platform(
     *,
     features: frozenset[str] = frozenset(),
     feeds: Feeds | None = None,
+    sessions: Callable[[Database], LiveSessions] | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Platform:
     """Connect to the brand's storage and build its services; `features` empty means all that the brand has.
-    `feeds` are the timelines in memory, where there are any. Raises MigrationError when the database and this code do
-    not fit together."""
+    `feeds` are the timelines in memory and `sessions` makes the way to the sessions' entities, where there are any.
+    Raises MigrationError when the database and this code do not fit together."""
     database = await open_database(
         settings.databases[brand.name].get_secret_value(), pool_size=settings.database_pool_size
     )
@@ -86,6 +95,9 @@ async def open_platform(
     services = build_services(brand, settings, redis, database, feeds)
     if services.feed.updates is not None:
         database.reactions.append(services.feed.updates.at_once)
+    sockets = SocketsOfEndedSessions(sessions(database)) if sessions else None
+    if sockets is not None:
+        database.reactions.append(sockets.at_once)
     return Platform(
         brand=brand.name,
         title=brand.title,
@@ -96,6 +108,7 @@ async def open_platform(
         redis=redis,
         services=services,
         admissions=Admissions(redis, services.feed.home.news if services.feed.home else None),
+        sockets=sockets,
         now=now,
     )
 
@@ -108,4 +121,5 @@ def brand_consumers(platform: Platform) -> list[Consumer]:
         *auth_consumers.consumers(platform.services.auth, mailer, platform.now),
         *posts_consumers.consumers(platform.services.posts),
         *(updates.consumers() if (updates := platform.services.feed.updates) else ()),
+        *(platform.sockets.consumers() if platform.sockets else ()),
     ]

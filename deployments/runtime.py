@@ -1,14 +1,18 @@
 """The entity runtime of a brand: started by whoever comes first, reached through one router per process."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+import ray
+
+from actors.realtime.actor import RealtimeOptions
+from actors.realtime.keeper import start_realtime
 from actors.runtime.control import RayControl
 from actors.runtime.router import Router
 from actors.runtime.start import RuntimeOptions, ScalingPolicy, start_runtime
 from brands import Brand
 from cluster.settings import Settings
 
-KINDS = {"feed": "actors.feeds:KIND"}
+KINDS = {"feed": "actors.feeds:KIND", "realtime": "actors.sessions:KIND"}
 """Which feature needs which kind of entity."""
 
 
@@ -34,8 +38,25 @@ def options(brand: Brand, settings: Settings) -> RuntimeOptions:
 
 
 def ensure_runtime(brand: Brand, settings: Settings) -> None:
-    """Makes sure that the brand's entities live. Blocks for the time of a few Ray calls; idempotent."""
-    start_runtime(options(brand, settings))
+    """Makes sure that the brand's entities live, and its realtime hosts. Blocks for the time of a few Ray calls;
+    idempotent."""
+    started = options(brand, settings)
+    # A second coordinator stands by for the loss of the first one's node; with one node there is no use for it.
+    nodes = sum(node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]
+    start_runtime(replace(started, coordinators=min(2, nodes)))
+    if "realtime" in brand.features:
+        start_realtime(
+            RealtimeOptions(
+                brand=brand.name,
+                runtime=started.name,
+                database=started.database,
+                redis_url=settings.redis_url.get_secret_value(),
+                secret=started.secret,
+                listen=settings.realtime_listen,
+                url=settings.realtime_url,
+                policy=brand.realtime,
+            )
+        )
 
 
 def open_router(brand: Brand, settings: Settings) -> Router:
