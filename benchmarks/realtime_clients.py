@@ -15,7 +15,7 @@ from typing import Any, cast
 import msgpack
 import uvloop
 
-_IN_FLIGHT = 40
+_IN_FLIGHT = 500
 _PATIENCE_S = 300.0
 _HANDSHAKE = (
     "GET /realtime HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
