@@ -100,18 +100,18 @@ class HomeFeed:
 
     async def _show(self, uow: UnitOfWork, standing: _Standing, ids: Sequence[bytes], rights: bytes) -> list[Item]:
         """Those of the posts that may be shown, as they are shown."""
-        at_hand = self.shelf.get
-        posts = {id: post for id in ids if (post := at_hand(id)) is not None}
-        if len(posts) < len(ids):
-            posts.update(await self._fetch(uow, standing.reader_id, [id for id in ids if id not in posts]))
+        posts = list(map(self.shelf.get, ids))
+        if None in posts:
+            absent = [id for id, post in zip(ids, posts, strict=True) if post is None]
+            read = await self._fetch(uow, standing.reader_id, absent)
+            posts = [post or read.get(id) for id, post in zip(ids, posts, strict=True)]
         shown: list[Item] = []
         differing: set[bytes] = set()
-        for id, mask in zip(ids, rights, strict=True):
-            post = posts.get(id)
+        for post, mask in zip(posts, rights, strict=True):
             if post is None or not may_see(mask, post.audience, post.list_id, standing.lists):
                 continue
             if (post.list_id and mask & OWN) or (post.mentions and not post.mentions.isdisjoint(standing.parted)):
-                differing.add(id)
+                differing.add(post.id)
             shown.append((post.key, post.body))
         if differing:
             rows = await store.shown(uow, standing.reader_id, [UUID(bytes=id) for id in differing])
@@ -138,8 +138,7 @@ class HomeFeed:
 def _rendered(row: Row, body: bytes) -> Rendered:
     went_to = row["went_to"]
     return Rendered(
-        at=store.micros(row["created_at"]),
-        id=UUID(row["id"]).bytes,
+        key=(store.micros(row["created_at"]), UUID(row["id"]).bytes),
         author=UUID(row["author_id"]).bytes,
         audience=store.BITS[Audience(row["audience"])],
         list_id=UUID(went_to).bytes if went_to else b"",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import orjson
 
 from features.feed.changes import Change
+from features.feed.machine import Key
 from features.posts.model import PostView
 
 
@@ -17,9 +18,8 @@ from features.posts.model import PostView
 class Rendered:
     """A post as JSON, and what decides who gets it. Ids are 16 bytes."""
 
-    at: int
-    """Microseconds since 1970."""
-    id: bytes
+    key: Key
+    """Where it stands in timelines."""
     author: bytes
     audience: int
     list_id: bytes
@@ -27,8 +27,8 @@ class Rendered:
     body: bytes
 
     @property
-    def key(self) -> tuple[int, bytes]:
-        return self.at, self.id
+    def id(self) -> bytes:
+        return self.key[1]
 
 
 def json_of(view: PostView) -> bytes:

@@ -17,11 +17,8 @@ from cluster.redis import open_redis
 from deployments.platform import brand_consumers
 from features.feed.policy import FeedPolicy
 from tests.conftest import Servers, fresh_database
-from tests.integration.feeds.timelines import TimelineHost, timelines
+from tests.integration.feeds.timelines import HOSTS, timelines
 from tests.world import MailTrap, World, open_world
-
-HOSTS: dict[int, TimelineHost] = {}
-"""The host of each world, by the world's identity."""
 
 
 @pytest.fixture

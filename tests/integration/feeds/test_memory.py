@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 
 from features.feed.policy import FeedPolicy
-from tests.integration.feeds.conftest import HOSTS
+from tests.integration.feeds.timelines import HOSTS
 from tests.world import Member, World
 
 
@@ -18,7 +19,8 @@ async def _feed(reader: Member, **query: Any) -> tuple[list[str], int]:
     return [item["text"] for item in answer.json()["items"]], World.statements(answer)
 
 
-async def _publish(author: Member, text: str, **more: Any) -> str:
+async def _publish(world: World, author: Member, text: str, **more: Any) -> str:
+    world.clock.advance(timedelta(milliseconds=7))
     answer = await author.post("/posts", json={"text": text, **more})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
@@ -32,10 +34,10 @@ async def test_a_known_feed_takes_no_statement(vignette: World) -> None:
     ada, bob = await vignette.member("ada"), await vignette.member("bob")
     await ada.put("/follows/bob")
     for number in range(3):
-        await _publish(bob, f"{number} @ada")
+        await _publish(vignette, bob, f"{number} @ada")
     await _feed(ada)
     assert await _feed(ada) == (["2 @ada", "1 @ada", "0 @ada"], 0)
-    await _publish(bob, "3")
+    await _publish(vignette, bob, "3")
     await _feed(ada)
     assert await _feed(ada) == (["3", "2 @ada", "1 @ada", "0 @ada"], 0)
 
@@ -43,14 +45,14 @@ async def test_a_known_feed_takes_no_statement(vignette: World) -> None:
 async def test_one_s_own_post_is_there_at_once(vignette: World) -> None:
     ada = await vignette.member("ada")
     await _feed(ada)
-    await _publish(ada, "mine")
+    await _publish(vignette, ada, "mine")
     assert (await _feed(ada, cursor=""))[0] == ["mine"]  # with a cursor nothing is delivered first (conftest.py)
 
 
 async def test_a_deleted_and_an_edited_post_are_so_at_once(vignette: World) -> None:
     ada, bob = await vignette.member("ada"), await vignette.member("bob")
     await ada.put("/follows/bob")
-    first, second = await _publish(bob, "first"), await _publish(bob, "second")
+    first, second = await _publish(vignette, bob, "first"), await _publish(vignette, bob, "second")
     assert (await _feed(ada))[0] == ["second", "first"]
     assert (await bob.delete(f"/posts/{first}")).status_code == 204
     assert (await bob.patch(f"/posts/{second}", json={"text": "edited"})).status_code == 200
@@ -62,7 +64,7 @@ async def test_a_deleted_and_an_edited_post_are_so_at_once(vignette: World) -> N
 async def test_without_timelines_the_feed_comes_from_postgres(vignette: World) -> None:
     ada, bob = await vignette.member("ada"), await vignette.member("bob")
     await ada.put("/follows/bob")
-    await _publish(bob, "news")
+    await _publish(vignette, bob, "news")
     await _feed(ada)
     HOSTS[id(vignette)].stop()
     before = _degraded()
@@ -80,7 +82,7 @@ def feed_policy(request: pytest.FixtureRequest) -> FeedPolicy:
 async def test_pages_further_back_than_is_kept_come_from_postgres(vignette: World) -> None:
     ada = await vignette.member("ada")
     for number in range(9):
-        await _publish(ada, str(number))
+        await _publish(vignette, ada, str(number))
     seen: list[str] = []
     query: dict[str, Any] = {"limit": 2}
     before = _degraded()
@@ -98,13 +100,13 @@ async def test_pages_further_back_than_is_kept_come_from_postgres(vignette: Worl
 async def test_an_author_grows_heavy_and_no_reader_misses_a_post(vignette: World) -> None:
     ada, bob, eve, mia = [await vignette.member(name) for name in ("ada", "bob", "eve", "mia")]
     await ada.put("/follows/mia")
-    await _publish(mia, "for one")
+    await _publish(vignette, mia, "for one")
     assert (await _feed(ada))[0] == ["for one"]  # ada's timeline is loaded while mia has one reader
     for reader in (bob, eve):
         await reader.put("/follows/mia")
-    await _publish(mia, "for all")
-    await _publish(mia, "for followers", audience="connections")
-    await _publish(mia, "for close friends", audience="close_friends")
+    await _publish(vignette, mia, "for all")
+    await _publish(vignette, mia, "for followers", audience="connections")
+    await _publish(vignette, mia, "for close friends", audience="close_friends")
     for reader in (ada, bob, eve):
         assert (await _feed(reader))[0] == ["for followers", "for all", "for one"]
     assert (await mia.put("/close-friends/bob")).is_success

@@ -71,6 +71,10 @@ class TimelineHost:
                 connection.transport.abort()
 
 
+HOSTS: dict[int, TimelineHost] = {}
+"""The host of each world, by the world's identity."""
+
+
 @contextlib.asynccontextmanager
 async def timelines(
     database_address: str, folder: Path, policy: FeedPolicy

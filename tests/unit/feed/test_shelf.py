@@ -22,8 +22,7 @@ POST, AUTHOR, MENTIONED, TO_LIST = (UUID(int=number) for number in (1, 2, 3, 4))
 
 def _post(post_id: UUID = POST, list_id: UUID | None = None) -> Rendered:
     return Rendered(
-        at=1,
-        id=post_id.bytes,
+        key=(1, post_id.bytes),
         author=AUTHOR.bytes,
         audience=LIST if list_id else PUBLIC,
         list_id=list_id.bytes if list_id else b"",
