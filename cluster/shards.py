@@ -34,6 +34,10 @@ class StaleEpoch(Exception):
     """The shard has another owner or a later epoch now; the transaction was rolled back."""
 
 
+class AlreadyAnswered(Exception):
+    """A call of this turn ran before and its answer is stored; the transaction was rolled back."""
+
+
 class LostLeadership(Exception):
     """Another coordinator holds the lease; nothing was written."""
 
@@ -123,24 +127,14 @@ class ShardStore:
 
     @contextlib.asynccontextmanager
     async def fenced(self, fence: Fence, answers: Sequence[Answer] = ()) -> AsyncIterator[Connection]:
-        """A transaction that commits only if ``fence`` still owns its shard; raises StaleEpoch otherwise.
+        """A transaction that commits only if ``fence`` still owns its shard; raises StaleEpoch otherwise, and
+        AlreadyAnswered if one of ``answers`` is stored.
 
         The shard's row is share-locked until the commit, so a new owner's epoch is written either before
         (and this raises) or after (and the new owner sees this write). ``answers`` are stored with it.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            if await connection.fetchrow(_FENCE, fence.kind, fence.shard, fence.host, fence.epoch) is None:
-                raise StaleEpoch(f"{fence.kind}/{fence.shard} is no longer {fence.host}'s at epoch {fence.epoch}")
-            if answers:
-                await connection.execute(
-                    "INSERT INTO shard_answers (kind, shard, caller, call, answer)"
-                    " SELECT $1, $2, * FROM unnest($3::bytea[], $4::bigint[], $5::bytea[])",
-                    fence.kind,
-                    fence.shard,
-                    [a.caller for a in answers],
-                    [a.call for a in answers],
-                    [a.answer for a in answers],
-                )
+            await hold(connection, fence, answers)
             yield connection
 
     async def save_snapshot(
@@ -289,15 +283,17 @@ async def hold(transaction: Statements, fence: Fence, answers: Sequence[Answer] 
     if await transaction.fetchrow(_FENCE, fence.kind, fence.shard, fence.host, fence.epoch) is None:
         raise StaleEpoch(f"{fence.kind}/{fence.shard} is no longer {fence.host}'s at epoch {fence.epoch}")
     if answers:
-        await transaction.execute(
+        status = await transaction.execute(
             "INSERT INTO shard_answers (kind, shard, caller, call, answer)"
-            " SELECT $1, $2, * FROM unnest($3::bytea[], $4::bigint[], $5::bytea[])",
+            " SELECT $1, $2, * FROM unnest($3::bytea[], $4::bigint[], $5::bytea[]) ON CONFLICT DO NOTHING",
             fence.kind,
             fence.shard,
             [a.caller for a in answers],
             [a.call for a in answers],
             [a.answer for a in answers],
         )
+        if status != f"INSERT 0 {len(answers)}":
+            raise AlreadyAnswered(f"{fence.kind}/{fence.shard}")
 
 
 async def write_snapshot(connection: Connection, kind: str, entity_id: str, version: int, body: bytes) -> None:

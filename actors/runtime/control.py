@@ -78,7 +78,7 @@ class RayControl:
         """See router.ControlPlane."""
         try:
             handle = await self.handle(host.name)
-            answers = await ask(handle.deliver.remote(caller, frame), _DELIVER_SECONDS)
+            answers = await ask(handle.deliver.remote(host.incarnation, caller, frame), _DELIVER_SECONDS)
         except HostUnavailable:
             self._handles.pop(host.name, None)
             raise

@@ -125,7 +125,9 @@ class Coordinator:
         version, rows = await store.shard_map(self._view.version)
         if version == self._view.version:
             return
-        hosts = {row.host: Endpoint(row.name, row.node, row.address, row.socket) for row in await store.hosts()}
+        hosts = {
+            row.host: Endpoint(row.name, row.node, row.address, row.socket, row.host) for row in await store.hosts()
+        }
         owners = {kind: list(self._view.owners.get(kind, [""] * SHARDS)) for kind in self._kinds}
         for row in rows:
             if row.kind in owners:

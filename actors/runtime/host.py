@@ -63,11 +63,14 @@ class ShardHost:
             return [], []
         return await self._tenure.release(version, claims)
 
-    async def deliver(self, caller: bytes, frame: bytes) -> bytes:
-        """The fallback data plane: a CALLS frame in, the ANSWERS frame to all of it out."""
+    async def deliver(self, host: str, caller: bytes, frame: bytes) -> bytes:
+        """The fallback data plane: a CALLS frame in, the ANSWERS frame to all of it out.
+
+        Ray may deliver a call long after it was made, so it names the incarnation it is for.
+        """
         items = unpack(frame[4:])
-        if self._tenure is None or items[0] != CALLS:
-            raise HostUnavailable("the host is starting")
+        if self._tenure is None or items[0] != CALLS or host != self._tenure.residents.host:
+            raise HostUnavailable(f"{host} is not here")
         batch = BatchOrigin((len(items) - 2) // 2)
         self._tenure.residents.deliver(batch, caller, items)
         # Calls that outlive their deadline here are failed by their router; what is there by then goes back.
@@ -157,6 +160,8 @@ class ShardHost:
             await asyncio.sleep(max(0.0, lease / _BEATS_PER_LEASE - (time.monotonic() - sent_at)))
         log.warning("host.declared_dead", host=row.host)
         tenure.abandon()
+        for connection in list(self._connections):
+            connection.abort(HostUnavailable("the host was declared dead"))
 
     async def _tidy(self, tenure: Tenure, reporter: Reporter) -> None:
         while True:

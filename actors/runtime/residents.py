@@ -17,7 +17,7 @@ from actors.runtime.frames import MOVED, NOT_MINE, pack_answer
 from actors.runtime.ownership import Ownership, Status
 from actors.runtime.shards import SHARDS
 from actors.runtime.turns import Arrival, Received, Slot, TurnRunner, failure, receive, too_late
-from cluster.shards import Fence, StaleEpoch
+from cluster.shards import DATABASE_FAULTS, AlreadyAnswered, Fence, StaleEpoch
 
 MOST_WAITING = 100_000
 """Calls that may wait for entities of one host; one more is answered Overloaded."""
@@ -305,11 +305,14 @@ class Residents:
                 await self.runners[shard.kind].carry_out(entity_id, entity, fence, received)
             except Exception as fault:
                 # An effect that fails leaves memory ahead of what is stored, so memory goes.
+                self._evict(slot)
+                if isinstance(fault, AlreadyAnswered):
+                    await self._recall(shard, fence, received)
+                    return
                 if not isinstance(fault, StaleEpoch):
                     log.exception("turn.failed", kind=shard.kind, entity=entity_id)
                 else:
                     self.on_stale()
-                self._evict(slot)
                 for arrival, _ in received.answered:
                     self._give_up(arrival, fault)
                 return
@@ -318,6 +321,19 @@ class Residents:
         if slot.entity is entity:
             for timer in received.timers:
                 self.arm(shard, entity_id, slot, timer.seconds, timer.message)
+
+    async def _recall(self, shard: Shard, fence: Fence, received: Received) -> None:
+        """A leftover of a call that ran long ago was in the turn: it has its answer, the others are to come again."""
+        for arrival, _ in received.answered:
+            self.answers.forget(arrival.caller, arrival.call)
+        try:
+            stored = await self.runners[shard.kind].stored_answers(fence)
+        except DATABASE_FAULTS:
+            stored = []
+        calls = {(answer.caller, answer.call): answer.answer for answer in stored}
+        for arrival, _ in received.answered:
+            again = pack_answer(arrival.call, NOT_MINE, None)
+            arrival.answer(calls.get((arrival.caller, arrival.call), again))
 
     def _give_up(self, arrival: Arrival, fault: Exception) -> None:
         if isinstance(fault, StaleEpoch):

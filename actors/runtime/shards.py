@@ -25,6 +25,8 @@ class Endpoint:
     """Ray's id of its node; the Unix socket works there only."""
     address: str
     socket: str
+    incarnation: str = ""
+    """The host this is the endpoint of, for messages that must not reach a later one in the same process."""
 
 
 @dataclass(frozen=True, slots=True)

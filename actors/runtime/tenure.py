@@ -136,7 +136,10 @@ class Tenure:
         self._drains.pop((shard.kind, shard.number), None)
 
     def abandon(self) -> None:
-        """This incarnation was declared dead: everything is someone else's."""
+        """This incarnation was declared dead: everything is someone else's.
+
+        The host also ends its connections: what is still under way on them was meant for this incarnation.
+        """
         self.residents.serve_until = 0.0
         self._map.clear()
         self.version = 0

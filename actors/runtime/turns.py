@@ -137,6 +137,12 @@ class TurnRunner:
         if received.effects:
             await self._handler.carry_out(Turn(entity_id, entity, fence, received.effects, answers))
 
+    async def stored_answers(self, fence: Fence) -> list[Answer]:
+        """The answers stored for a shard's turns."""
+        if self._store is None:
+            return []
+        return [answer for _, _, answer in await self._store.answers([(fence.kind, fence.shard)])]
+
 
 def failure(arrival: Arrival, fault: Exception) -> bytes:
     """The answer to a call whose turn's effects failed. A stale epoch means: nothing happened, ask the new owner."""

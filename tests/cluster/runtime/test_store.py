@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cluster.shards import Answer, Fence, HostRow, LostLeadership, ShardRow, ShardStore, StaleEpoch
+from cluster.shards import AlreadyAnswered, Answer, Fence, HostRow, LostLeadership, ShardRow, ShardStore, StaleEpoch
 
 ROW = HostRow("host-0.1", "host-0", "node", "127.0.0.1:1", "/tmp/x", False, {})
 MINE = Fence("book", 7, "host-0.1", 1)
@@ -72,7 +72,7 @@ async def test_the_same_call_s_answer_is_stored_once(store: ShardStore) -> None:
     await owned(store)
     answer = Answer(b"caller-1", 5, b"done")
     await store.save_snapshot(MINE, "b", 1, b"one", [answer])
-    with pytest.raises(Exception, match="shard_answers"):
+    with pytest.raises(AlreadyAnswered):
         await store.save_snapshot(MINE, "b", 1, b"two", [answer])
     assert await store.load_snapshot("book", "b") == (1, b"one")
     await store.forget_answers(0.0)

@@ -17,7 +17,7 @@ from actors.runtime.ownership import Action, Status
 from actors.runtime.residents import Residents, Shard
 from actors.runtime.shards import shard_of
 from actors.runtime.turns import TurnRunner
-from cluster.shards import Answer, ShardRow, StaleEpoch
+from cluster.shards import AlreadyAnswered, Answer, Fence, ShardRow, StaleEpoch
 
 CALLER = b"caller-1"
 
@@ -372,6 +372,23 @@ async def test_a_handoff_that_fails_leaves_the_owner_as_it_was() -> None:
     assert shard.ownership.status is Status.DRAINING
     old.own(number, epoch=2)
     assert await old.answer(held) == (DONE, 2)
+
+
+async def test_a_leftover_of_a_settled_call_harms_no_other_call_of_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Host("a")
+    await host.ask("a", "x")
+    leftover, innocent = host.send("a", ["save", 1], "y")
+    host.handler.fault = AlreadyAnswered("notebook")
+    stored = [Answer(CALLER, leftover, msgpack.packb((leftover, DONE, 41)))]
+
+    async def stored_answers(_runner: TurnRunner, _fence: Fence) -> list[Answer]:
+        return stored
+
+    monkeypatch.setattr(TurnRunner, "stored_answers", stored_answers)
+    assert await host.answer(leftover) == (DONE, 41)
+    host.handler.fault = None
+    status = await host.answer(innocent)
+    assert status in ((NOT_MINE, None), (DONE, 1))
 
 
 async def test_a_call_held_while_its_answer_is_being_loaded_does_not_run_again() -> None:
