@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from actors.realtime.host import RealtimeHost
 from actors.realtime.push import PushListener
 from actors.runtime import HostContext
@@ -43,7 +45,7 @@ class FixedMap:
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
+    async def deliver(self, host: str, endpoint: Endpoint, caller: bytes, frame: bytes) -> bytes:
         raise HostUnavailable("no Ray here")
 
 
@@ -94,4 +96,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())
