@@ -45,7 +45,7 @@ class FixedMap:
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def deliver(self, host: str, endpoint: Endpoint, caller: bytes, frame: bytes) -> bytes:
+    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
         raise HostUnavailable("no Ray here")
 
 

@@ -38,9 +38,9 @@ class _NoMap:
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def deliver(self, host: str, endpoint: Endpoint, caller: bytes, frame: bytes) -> bytes:
+    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
         """There is no second way to a realtime host; its clients resume elsewhere when it is cut off."""
-        raise HostUnavailable(host)
+        raise HostUnavailable(host.name)
 
 
 class RealtimeHosts:
