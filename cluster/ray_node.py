@@ -38,6 +38,8 @@ LEAN_ENVIRONMENT = {
     # Ray runs workers at niceness 15, for batch work; ours answer people.
     "RAY_worker_niceness": "0",
     "RAY_DEDUP_LOGS": "0",
+    # Many threads, little memory: glibc would keep an arena for each.
+    "MALLOC_ARENA_MAX": "2",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
 }
@@ -91,6 +93,8 @@ def start_ray(installation: Installation) -> None:
         *("--metrics-export-port", str(ports.ray_metrics_port)),
         *("--ray-client-server-port", str(free_port())),
         *("--object-store-memory", str(OBJECT_STORE_BYTES)),
+        # It sends what workers print to a driver's terminal; there is none, and the dashboard reads the files.
+        *("--include-log-monitor", "false"),
         *("--temp-dir", str(installation.ray_folder)),
     ]
     installation.processes.start(NAME, command, environment=ray_environment(installation))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgpack
 import structlog
 
@@ -15,6 +14,7 @@ from actors.runtime import Refused, RuntimeFault
 from actors.runtime.router import Router
 from actors.sessions.effects import KIND_NAME
 from actors.sessions.entity import news_from_wire, replay_from_wire
+from cluster.postgres import DatabaseError
 from features.errors import Invalid
 from features.realtime.connection import Refusal
 from features.realtime.events import Batch, Replay
@@ -117,7 +117,7 @@ class SessionCalls:
         asked = [(user, viewer_id, Audience(answer[2])) for user, answer in zip(users, answers, strict=True)]
         try:
             allowed = await self._audience.allowed(asked)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DatabaseError as error:
             log.warning("presence hidden", error=str(error))
             return {}
         return {

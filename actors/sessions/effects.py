@@ -8,7 +8,6 @@ from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import ray
 import structlog
 
@@ -17,7 +16,7 @@ from actors.runtime import EffectHandler, HostContext, RuntimeFault, Turn
 from actors.runtime.entity import Entity
 from actors.sessions.entity import Announce, Disconnect, Publish, Save, SessionEntity, Tell
 from cluster.metrics import Counter
-from cluster.postgres import Database, open_database
+from cluster.postgres import Database, DatabaseError, open_database
 from cluster.redis import Redis, open_redis
 from cluster.shards import Fence, StaleEpoch
 from features.realtime.events import Batch
@@ -192,7 +191,7 @@ class SessionEffects(EffectHandler):
         asked = [(owner, UUID(viewer), session.audience) for viewer in session.watchers]
         try:
             allowed = await self._audience.allowed(asked)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DatabaseError as error:
             log.warning("presence not announced", error=str(error))  # nobody is shown what might be private
             return
         news = {"user": entity.user, "presence": state.presence.value, "last_seen": int(state.last_seen)}
