@@ -1,0 +1,380 @@
+CREATE FUNCTION public.auth_audit_refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if tg_op = 'DELETE' and not exists (select from accounts where id = old.account_id) then
+        return old;
+    end if;
+    raise exception 'the audit log is append-only';
+end
+$$;
+CREATE TABLE public.accounts (
+    id uuid NOT NULL,
+    email text NOT NULL,
+    password_hash text NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.auth_audit (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    kind text NOT NULL,
+    session_id uuid,
+    device text NOT NULL,
+    happened_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.auth_log_in_failures (
+    subject bytea NOT NULL,
+    failures integer NOT NULL,
+    window_started_at timestamp with time zone NOT NULL,
+    locked_until timestamp with time zone
+);
+CREATE TABLE public.auth_refresh_tokens (
+    hash bytea NOT NULL,
+    session_id uuid NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    successor bytea
+);
+CREATE TABLE public.auth_sessions (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    device text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_used_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone
+);
+CREATE TABLE public.auth_sign_ups (
+    id uuid NOT NULL,
+    email text NOT NULL,
+    username text NOT NULL,
+    name text NOT NULL,
+    password_hash text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    requested_at timestamp with time zone NOT NULL,
+    codes smallint DEFAULT 1 NOT NULL,
+    code_hash bytea,
+    code_expires_at timestamp with time zone,
+    attempts smallint DEFAULT 0 NOT NULL
+);
+CREATE TABLE public.blocks (
+    blocker_id uuid NOT NULL,
+    blocked_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT blocks_check CHECK ((blocker_id <> blocked_id))
+);
+CREATE TABLE public.close_friends (
+    owner_id uuid NOT NULL,
+    member_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT close_friends_check CHECK ((owner_id <> member_id))
+);
+CREATE TABLE public.connection_counts (
+    account_id uuid NOT NULL,
+    audience integer DEFAULT 0 NOT NULL,
+    following integer DEFAULT 0 NOT NULL,
+    CONSTRAINT connection_counts_audience_check CHECK ((audience >= 0)),
+    CONSTRAINT connection_counts_following_check CHECK ((following >= 0))
+)
+WITH (fillfactor='50');
+CREATE TABLE public.connections (
+    owner_id uuid NOT NULL,
+    viewer_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT connections_check CHECK ((owner_id <> viewer_id))
+);
+CREATE TABLE public.entity_snapshots (
+    kind text NOT NULL,
+    entity text NOT NULL,
+    format integer NOT NULL,
+    body bytea NOT NULL,
+    saved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+CREATE TABLE public.follow_days (
+    account_id uuid NOT NULL,
+    day date NOT NULL,
+    follows integer NOT NULL
+)
+WITH (fillfactor='50');
+CREATE TABLE public.friend_requests (
+    id uuid NOT NULL,
+    sender_id uuid NOT NULL,
+    recipient_id uuid NOT NULL,
+    state text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    refused_at timestamp with time zone,
+    CONSTRAINT friend_requests_check CHECK ((sender_id <> recipient_id)),
+    CONSTRAINT friend_requests_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'refused'::text, 'accepted'::text, 'withdrawn'::text, 'severed'::text])))
+);
+CREATE TABLE public.hashtag_counts (
+    tag text NOT NULL,
+    day date NOT NULL,
+    posts integer NOT NULL
+);
+CREATE TABLE public.idempotency_keys (
+    scope text NOT NULL,
+    key text NOT NULL,
+    fingerprint bytea NOT NULL,
+    status smallint,
+    body bytea,
+    created_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.list_members (
+    list_id uuid NOT NULL,
+    member_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.lists (
+    id uuid NOT NULL,
+    owner_id uuid NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.mutes (
+    muter_id uuid NOT NULL,
+    muted_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT mutes_check CHECK ((muter_id <> muted_id))
+);
+CREATE TABLE public.outbox (
+    id bigint NOT NULL,
+    event_id uuid NOT NULL,
+    type text NOT NULL,
+    key text NOT NULL,
+    payload jsonb NOT NULL,
+    traceparent text,
+    occurred_at timestamp with time zone NOT NULL
+);
+ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.outbox_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.post_hashtags (
+    tag text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    post_id uuid NOT NULL
+);
+CREATE TABLE public.post_versions (
+    post_id uuid NOT NULL,
+    number integer NOT NULL,
+    text text NOT NULL,
+    entities jsonb,
+    audience text NOT NULL,
+    list_id uuid,
+    created_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.posts (
+    id uuid NOT NULL,
+    author_id uuid NOT NULL,
+    text text NOT NULL,
+    entities jsonb,
+    audience text NOT NULL,
+    list_id uuid,
+    created_at timestamp with time zone NOT NULL,
+    edited_at timestamp with time zone,
+    CONSTRAINT posts_audience_check CHECK ((audience = ANY (ARRAY['public'::text, 'connections'::text, 'close_friends'::text, 'list'::text, 'only_me'::text]))),
+    CONSTRAINT posts_check CHECK (((list_id IS NULL) OR (audience = 'list'::text)))
+);
+CREATE TABLE public.processed_events (
+    consumer text NOT NULL,
+    event_id uuid NOT NULL,
+    processed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+CREATE TABLE public.profiles (
+    account_id uuid NOT NULL,
+    username text NOT NULL,
+    name text NOT NULL,
+    bio text DEFAULT ''::text NOT NULL,
+    pronouns text DEFAULT ''::text NOT NULL,
+    links text[] DEFAULT '{}'::text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT profiles_username_check CHECK ((username ~ '^[a-z0-9_.]{3,30}$'::text))
+);
+CREATE TABLE public.schema_migrations (
+    number integer NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    compatible_from integer NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+CREATE TABLE public.shard_answers (
+    kind text NOT NULL,
+    shard smallint NOT NULL,
+    caller bytea NOT NULL,
+    call bigint NOT NULL,
+    answer bytea NOT NULL,
+    answered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+CREATE TABLE public.shard_coordinator (
+    only_row boolean DEFAULT true NOT NULL,
+    holder text NOT NULL,
+    term bigint NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    map_version bigint NOT NULL,
+    CONSTRAINT shard_coordinator_only_row_check CHECK (only_row)
+);
+CREATE TABLE public.shard_hosts (
+    host text NOT NULL,
+    name text NOT NULL,
+    node text NOT NULL,
+    address text NOT NULL,
+    socket text NOT NULL,
+    draining boolean DEFAULT false NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    load jsonb DEFAULT '{}'::jsonb NOT NULL
+)
+WITH (fillfactor='50');
+CREATE TABLE public.shards (
+    kind text NOT NULL,
+    shard smallint NOT NULL,
+    host text NOT NULL,
+    epoch bigint NOT NULL,
+    moving_to text DEFAULT ''::text NOT NULL,
+    version bigint NOT NULL
+)
+WITH (fillfactor='50');
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT accounts_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.auth_audit
+    ADD CONSTRAINT auth_audit_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.auth_log_in_failures
+    ADD CONSTRAINT auth_log_in_failures_pkey PRIMARY KEY (subject);
+ALTER TABLE ONLY public.auth_refresh_tokens
+    ADD CONSTRAINT auth_refresh_tokens_pkey PRIMARY KEY (hash);
+ALTER TABLE ONLY public.auth_sessions
+    ADD CONSTRAINT auth_sessions_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.auth_sign_ups
+    ADD CONSTRAINT auth_sign_ups_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.blocks
+    ADD CONSTRAINT blocks_pkey PRIMARY KEY (blocker_id, blocked_id);
+ALTER TABLE ONLY public.close_friends
+    ADD CONSTRAINT close_friends_pkey PRIMARY KEY (owner_id, member_id);
+ALTER TABLE ONLY public.connection_counts
+    ADD CONSTRAINT connection_counts_pkey PRIMARY KEY (account_id);
+ALTER TABLE ONLY public.connections
+    ADD CONSTRAINT connections_pkey PRIMARY KEY (owner_id, viewer_id);
+ALTER TABLE ONLY public.entity_snapshots
+    ADD CONSTRAINT entity_snapshots_pkey PRIMARY KEY (kind, entity);
+ALTER TABLE ONLY public.follow_days
+    ADD CONSTRAINT follow_days_pkey PRIMARY KEY (account_id);
+ALTER TABLE ONLY public.friend_requests
+    ADD CONSTRAINT friend_requests_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.hashtag_counts
+    ADD CONSTRAINT hashtag_counts_pkey PRIMARY KEY (tag, day);
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (scope, key);
+ALTER TABLE ONLY public.list_members
+    ADD CONSTRAINT list_members_pkey PRIMARY KEY (list_id, member_id);
+ALTER TABLE ONLY public.lists
+    ADD CONSTRAINT lists_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.mutes
+    ADD CONSTRAINT mutes_pkey PRIMARY KEY (muter_id, muted_id);
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.post_hashtags
+    ADD CONSTRAINT post_hashtags_pkey PRIMARY KEY (tag, created_at, post_id);
+ALTER TABLE ONLY public.post_versions
+    ADD CONSTRAINT post_versions_pkey PRIMARY KEY (post_id, number);
+ALTER TABLE ONLY public.posts
+    ADD CONSTRAINT posts_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.processed_events
+    ADD CONSTRAINT processed_events_pkey PRIMARY KEY (consumer, event_id);
+ALTER TABLE ONLY public.profiles
+    ADD CONSTRAINT profiles_pkey PRIMARY KEY (account_id);
+ALTER TABLE ONLY public.profiles
+    ADD CONSTRAINT profiles_username_key UNIQUE (username);
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (number);
+ALTER TABLE ONLY public.shard_answers
+    ADD CONSTRAINT shard_answers_pkey PRIMARY KEY (kind, shard, caller, call);
+ALTER TABLE ONLY public.shard_coordinator
+    ADD CONSTRAINT shard_coordinator_pkey PRIMARY KEY (only_row);
+ALTER TABLE ONLY public.shard_hosts
+    ADD CONSTRAINT shard_hosts_pkey PRIMARY KEY (host);
+ALTER TABLE ONLY public.shards
+    ADD CONSTRAINT shards_pkey PRIMARY KEY (kind, shard);
+CREATE UNIQUE INDEX accounts_email ON public.accounts USING btree (lower(email));
+CREATE INDEX auth_audit_account ON public.auth_audit USING btree (account_id, happened_at DESC, id DESC);
+CREATE INDEX auth_log_in_failures_age ON public.auth_log_in_failures USING btree (window_started_at);
+CREATE INDEX auth_refresh_tokens_session ON public.auth_refresh_tokens USING btree (session_id, expires_at);
+CREATE INDEX auth_sessions_account ON public.auth_sessions USING btree (account_id, created_at DESC, id DESC);
+CREATE INDEX auth_sign_ups_created_at ON public.auth_sign_ups USING btree (created_at);
+CREATE INDEX auth_sign_ups_email ON public.auth_sign_ups USING btree (lower(email), created_at DESC);
+CREATE INDEX blocks_by_blocked ON public.blocks USING btree (blocked_id);
+CREATE INDEX blocks_newest ON public.blocks USING btree (blocker_id, created_at, blocked_id);
+CREATE INDEX close_friends_by_member ON public.close_friends USING btree (member_id);
+CREATE INDEX close_friends_newest ON public.close_friends USING btree (owner_id, created_at, member_id);
+CREATE INDEX connections_by_owner ON public.connections USING btree (owner_id, created_at, viewer_id);
+CREATE INDEX connections_by_viewer ON public.connections USING btree (viewer_id, created_at, owner_id);
+CREATE INDEX friend_requests_by_recipient ON public.friend_requests USING btree (recipient_id);
+CREATE UNIQUE INDEX friend_requests_open ON public.friend_requests USING btree (sender_id, recipient_id) WHERE (state = ANY (ARRAY['waiting'::text, 'refused'::text]));
+CREATE INDEX friend_requests_received ON public.friend_requests USING btree (recipient_id, created_at, id) WHERE (state = 'waiting'::text);
+CREATE INDEX friend_requests_refused ON public.friend_requests USING btree (sender_id, recipient_id, refused_at) WHERE (refused_at IS NOT NULL);
+CREATE INDEX friend_requests_sent ON public.friend_requests USING btree (sender_id, created_at, id);
+CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING btree (created_at);
+CREATE INDEX list_members_by_member ON public.list_members USING btree (member_id);
+CREATE INDEX list_members_newest ON public.list_members USING btree (list_id, created_at, member_id);
+CREATE UNIQUE INDEX lists_by_name ON public.lists USING btree (owner_id, lower(name));
+CREATE INDEX lists_newest ON public.lists USING btree (owner_id, created_at, id);
+CREATE INDEX mutes_by_muted ON public.mutes USING btree (muted_id);
+CREATE INDEX mutes_newest ON public.mutes USING btree (muter_id, created_at, muted_id);
+CREATE INDEX post_hashtags_post ON public.post_hashtags USING btree (post_id);
+CREATE INDEX post_versions_list ON public.post_versions USING btree (list_id) WHERE (list_id IS NOT NULL);
+CREATE INDEX posts_author ON public.posts USING btree (author_id, created_at, id) INCLUDE (audience, list_id);
+CREATE INDEX posts_list ON public.posts USING btree (list_id) WHERE (list_id IS NOT NULL);
+CREATE INDEX processed_events_processed_at ON public.processed_events USING btree (processed_at);
+CREATE INDEX shard_answers_age ON public.shard_answers USING btree (answered_at);
+CREATE TRIGGER auth_audit_append_only BEFORE DELETE OR UPDATE ON public.auth_audit FOR EACH ROW EXECUTE FUNCTION public.auth_audit_refuse_change();
+ALTER TABLE ONLY public.auth_audit
+    ADD CONSTRAINT auth_audit_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.auth_refresh_tokens
+    ADD CONSTRAINT auth_refresh_tokens_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.auth_sessions(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.auth_sessions
+    ADD CONSTRAINT auth_sessions_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.blocks
+    ADD CONSTRAINT blocks_blocked_id_fkey FOREIGN KEY (blocked_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.blocks
+    ADD CONSTRAINT blocks_blocker_id_fkey FOREIGN KEY (blocker_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.close_friends
+    ADD CONSTRAINT close_friends_member_id_fkey FOREIGN KEY (member_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.close_friends
+    ADD CONSTRAINT close_friends_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.connection_counts
+    ADD CONSTRAINT connection_counts_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.connections
+    ADD CONSTRAINT connections_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.connections
+    ADD CONSTRAINT connections_viewer_id_fkey FOREIGN KEY (viewer_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.follow_days
+    ADD CONSTRAINT follow_days_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.friend_requests
+    ADD CONSTRAINT friend_requests_recipient_id_fkey FOREIGN KEY (recipient_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.friend_requests
+    ADD CONSTRAINT friend_requests_sender_id_fkey FOREIGN KEY (sender_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.list_members
+    ADD CONSTRAINT list_members_list_id_fkey FOREIGN KEY (list_id) REFERENCES public.lists(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.list_members
+    ADD CONSTRAINT list_members_member_id_fkey FOREIGN KEY (member_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.lists
+    ADD CONSTRAINT lists_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.mutes
+    ADD CONSTRAINT mutes_muted_id_fkey FOREIGN KEY (muted_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.mutes
+    ADD CONSTRAINT mutes_muter_id_fkey FOREIGN KEY (muter_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.post_hashtags
+    ADD CONSTRAINT post_hashtags_post_id_fkey FOREIGN KEY (post_id) REFERENCES public.posts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.post_versions
+    ADD CONSTRAINT post_versions_list_id_fkey FOREIGN KEY (list_id) REFERENCES public.lists(id) ON DELETE SET NULL;
+ALTER TABLE ONLY public.post_versions
+    ADD CONSTRAINT post_versions_post_id_fkey FOREIGN KEY (post_id) REFERENCES public.posts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.posts
+    ADD CONSTRAINT posts_author_id_fkey FOREIGN KEY (author_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.posts
+    ADD CONSTRAINT posts_list_id_fkey FOREIGN KEY (list_id) REFERENCES public.lists(id) ON DELETE SET NULL;
+ALTER TABLE ONLY public.profiles
+    ADD CONSTRAINT profiles_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
