@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
+from zlib import crc32
 
 from actors.runtime.errors import (
     DeadlineExceeded,
@@ -21,7 +22,7 @@ from actors.runtime.errors import (
     from_wire,
 )
 from actors.runtime.frames import DONE, FULL_FRAME, MOVED, NOT_MINE, STALE, calls_frame, pack
-from actors.runtime.shards import MapView, shard_of
+from actors.runtime.shards import SHARDS, MapView
 
 MOST_PENDING = 50_000
 """Calls a router has in flight; one more is refused as Overloaded."""
@@ -46,7 +47,7 @@ class Call:
         self.body = body
         self.deadline = deadline
         self.waiter = waiter
-        self.shard = shard_of(entity)
+        self.shard = crc32(entity.encode()) % SHARDS  # shard_of, without the call
         self.host = ""
         self.sent = False
         self.pinned = False
@@ -237,7 +238,12 @@ class CallTable:
     def _route(self, call: Call) -> None:
         owners = self.view.owners.get(call.kind)
         owner = owners[call.shard] if owners is not None else ""
-        if owner and owner in self.view.hosts:
+        lane = self.lanes.get(owner)
+        if lane is not None:
+            # Lanes of hosts that the map does not name are gone.
+            call.host = owner
+            lane.queue.append(call)
+        elif owner and owner in self.view.hosts:
             self._queue(call, owner)
         else:
             call.host = ""

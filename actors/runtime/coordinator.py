@@ -13,6 +13,7 @@ import os
 import time
 from typing import Any
 
+import ray
 import structlog
 
 from actors.runtime.control import WATCH_SECONDS
@@ -57,8 +58,9 @@ class Coordinator:
         return self._view, self._leader is not None
 
     async def where(self) -> dict[str, Any]:
-        """Process id, and whether this candidate leads (for operators and tests)."""
-        return {"pid": os.getpid(), "leads": self._leader is not None}
+        """Process id, node, and whether this candidate leads (for operators and tests)."""
+        node = ray.get_runtime_context().get_node_id()
+        return {"pid": os.getpid(), "node": node, "leads": self._leader is not None}
 
     async def resign(self) -> None:
         """Ends this candidate's part: it neither leads nor stands from now on (the runtime stops)."""

@@ -11,12 +11,12 @@ from zlib import crc32
 import structlog
 
 from actors.runtime.answers import AnswerMemory, Entry, Origin
-from actors.runtime.entity import Value
+from actors.runtime.entity import Reply, Value
 from actors.runtime.errors import BadFrame, DeadlineExceeded, Overloaded, UnknownKind
-from actors.runtime.frames import MOVED, NOT_MINE, pack_answer
+from actors.runtime.frames import DONE, MOVED, NOT_MINE, pack_answer
 from actors.runtime.ownership import Ownership, Status
 from actors.runtime.shards import SHARDS
-from actors.runtime.turns import Arrival, Received, Slot, TurnRunner, failure, receive, too_late
+from actors.runtime.turns import Arrival, Received, Slot, TurnRunner, collect, failure, receive, refused, too_late
 from cluster.shards import DATABASE_FAULTS, AlreadyAnswered, Fence, StaleEpoch
 
 MOST_WAITING = 100_000
@@ -142,16 +142,22 @@ class Residents:
                 if slot is not None and slot.inbox is None and slot.entity is not None:
                     known[call] = entry
                     slot.used_at = now
-                    # The hot path: a machine that only replies is done before the next call is looked at.
-                    arrival = Arrival(caller, call, entity_id, items[index + 1], 0.0, entry)
-                    received = Received()
-                    receive(slot.entity, (arrival,), wall, received)
-                    if received.failed or received.effects or received.persist or received.timers:
+                    try:
+                        effects = slot.entity.receive(items[index + 1], wall)
+                    except Exception as fault:  # noqa: BLE001 - recorded, and told to the caller
+                        received = Received()
+                        refused(Arrival(caller, call, entity_id, None, 0.0, entry), fault, received)
                         self._begin(shard, entity_id, slot, received)
-                    else:
-                        entry.answer = packed = received.answered[0][1]
+                        continue
+                    if len(effects) == 1 and type(effects[0]) is Reply:
+                        # The hot path: a machine that only replies is done before the next call is looked at.
+                        entry.answer = packed = pack_answer(call, DONE, effects[0].value)
                         entry.origin = None
                         answer(packed)
+                    else:
+                        received = Received()
+                        collect(Arrival(caller, call, entity_id, None, 0.0, entry), effects, received)
+                        self._begin(shard, entity_id, slot, received)
                     continue
             arrival = Arrival(caller, call, entity_id, items[index + 1], now + left / 1000, entry)
             self._queue(shard, number, kind, arrival, known)

@@ -18,6 +18,9 @@ from actors.runtime.scaling import ScalingPolicy
 __all__ = ["RuntimeOptions", "ScalingPolicy", "start_runtime", "stop_runtime"]
 
 
+_COORDINATOR_BYTES = 100 << 20
+
+
 def start_runtime(options: RuntimeOptions) -> None:
     """Makes sure the runtime's coordinators exist; they start the hosts. Returns before hosts are up.
 
@@ -38,6 +41,8 @@ def start_runtime(options: RuntimeOptions) -> None:
             max_restarts=-1,
             max_concurrency=1000,
             num_cpus=0,
+            # Without any resource Ray would ignore the affinity below and might put all of them on one node.
+            memory=_COORDINATOR_BYTES,
             scheduling_strategy=NodeAffinitySchedulingStrategy(nodes[index % len(nodes)], soft=True),
         ).remote(options, name)
 

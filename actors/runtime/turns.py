@@ -76,30 +76,41 @@ def receive(entity: Entity, arrivals: Sequence[Arrival], now: float, received: R
     taken = 0
     for arrival in arrivals:
         taken += 1
-        reply: Value = None
         try:
             effects = entity.receive(arrival.body, now)
-        except Refused as fault:
-            received.answered.append((arrival, pack_answer(arrival.call, *to_wire(fault))))
-            continue
-        except Exception as fault:
-            # A machine that raises has a defect; its caller is told, its half-changed state is dropped.
-            log.exception("entity.failed", entity=arrival.entity_id)
-            received.answered.append((arrival, pack_answer(arrival.call, *to_wire(fault))))
-            received.failed = True
-            break
-        for effect in effects:
-            kind = type(effect)
-            if kind is Reply:
-                reply = effect.value
-            elif kind is After:
-                received.timers.append(effect)
-            elif kind is Persist:
-                received.persist = True
-            else:
-                received.effects.append(effect)
-        received.answered.append((arrival, pack_answer(arrival.call, DONE, reply)))
+        except Exception as fault:  # noqa: BLE001 - recorded, and told to the caller
+            if not refused(arrival, fault, received):
+                break
+        else:
+            collect(arrival, effects, received)
     return taken
+
+
+def collect(arrival: Arrival, effects: Sequence[Effect], received: Received) -> None:
+    """Adds what one message led to."""
+    reply: Value = None
+    for effect in effects:
+        kind = type(effect)
+        if kind is Reply:
+            reply = effect.value
+        elif kind is After:
+            received.timers.append(effect)
+        elif kind is Persist:
+            received.persist = True
+        else:
+            received.effects.append(effect)
+    received.answered.append((arrival, pack_answer(arrival.call, DONE, reply)))
+
+
+def refused(arrival: Arrival, fault: Exception, received: Received) -> bool:
+    """Adds what the entity raised; whether it may go on, that is, whether it only declined."""
+    received.answered.append((arrival, pack_answer(arrival.call, *to_wire(fault))))
+    if isinstance(fault, Refused):
+        return True
+    # A machine that raises has a defect; its caller is told, its half-changed state is dropped.
+    log.error("entity.failed", entity=arrival.entity_id, exc_info=fault)
+    received.failed = True
+    return False
 
 
 class TurnRunner:
