@@ -27,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from features.realtime.store import HostDirectory, ListedHost
 from tests.world import World
 
 EXAMPLES = 12
@@ -44,6 +45,9 @@ CHECKS = [
 async def _inhabit(world: World) -> dict[str, str]:
     """People, ties and posts; returns what path parameters can name."""
     ada, grace = await world.member("ada"), await world.member("grace")
+    # Tickets need a host to take them to; what happens there is not part of the document.
+    directory = HostDirectory(world.platform.redis, world.brand.name)
+    await directory.announce(ListedHost("rt-1", "ws://127.0.0.1:9/realtime", sockets=0), ttl_s=600)
     post = await grace.post("/posts", json={"text": "On my way to #lisbon with @ada"})
     created = await ada.post("/lists", json={"name": "Climbing"})
     known = {"username": "grace", "tag": "lisbon", "post_id": post.json()["id"], "list_id": created.json()["id"]}
