@@ -25,6 +25,8 @@ from actors.runtime.shards import SHARDS, Endpoint, MapView
 from cluster.shards import DATABASE_FAULTS, LostLeadership, ShardStore
 
 _TICKS_PER_LEASE = 8
+_TICK_SECONDS = 0.25
+"""At most this long between two looks at the hosts, however long the lease."""
 _ANSWERS_KEPT = 300.0
 """Seconds for which stored answers are kept; deadlines are far shorter."""
 _TIDY_SECONDS = 60.0
@@ -68,7 +70,7 @@ class Coordinator:
         await asyncio.gather(self._main, return_exceptions=True)
 
     async def _run(self) -> None:
-        pause = self._options.lease / _TICKS_PER_LEASE
+        pause = min(_TICK_SECONDS, self._options.lease / _TICKS_PER_LEASE)
         while True:
             try:
                 store = await ShardStore.open(self._options.database, application=f"coordinator {self._holder}")

@@ -30,6 +30,8 @@ from actors.runtime.turns import TurnRunner
 from cluster.shards import DATABASE_FAULTS, HostRow, ShardStore
 
 _BEATS_PER_LEASE = 5
+_BEAT_SECONDS = 0.5
+"""At most this long between two reports, however long the lease."""
 _TIDY_SECONDS = 5.0
 _CALLER_SILENCE = 120.0
 """Seconds after which a caller's calls are all past their deadline."""
@@ -138,6 +140,7 @@ class ShardHost:
     async def _live(self, row: HostRow, store: ShardStore, tenure: Tenure, reporter: Reporter) -> None:
         """One incarnation: heartbeats until it is declared dead."""
         lease = self._options.lease
+        pause = min(_BEAT_SECONDS, lease / _BEATS_PER_LEASE)
         tenure.residents.host = row.host
         enlisted = False
         while True:
@@ -150,14 +153,14 @@ class ShardHost:
                     version = await store.heartbeat(row.host, lease, reporter.report(sent_at))
             except DATABASE_FAULTS as fault:
                 log.warning("heartbeat.failed", host=row.host, fault=f"{type(fault).__name__}: {fault}")
-                await asyncio.sleep(lease / _BEATS_PER_LEASE / 4)
+                await asyncio.sleep(pause / 4)
                 continue
             if version is None:
                 break
             tenure.residents.serve_until = sent_at + lease
             if version > tenure.version:
                 self._spawn(tenure.sync_quietly())
-            await asyncio.sleep(max(0.0, lease / _BEATS_PER_LEASE - (time.monotonic() - sent_at)))
+            await asyncio.sleep(max(0.0, pause - (time.monotonic() - sent_at)))
         log.warning("host.declared_dead", host=row.host)
         tenure.abandon()
         for connection in list(self._connections):

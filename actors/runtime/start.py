@@ -49,6 +49,8 @@ def start_runtime(options: RuntimeOptions) -> None:
 
 def stop_runtime(options: RuntimeOptions) -> None:
     """Ends the coordinators, then the hosts. Volatile state is lost; what was acknowledged as durable is stored."""
+    if not ray.is_initialized():
+        return  # The cluster is gone; Ray would start one to look for it.
     for index in range(options.coordinators):
         handle = _find(coordinator_name(index), options.name)
         if handle is not None:
