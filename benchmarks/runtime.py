@@ -240,7 +240,6 @@ async def _handoff(admin: str) -> Figure:
             "max": max(of_moved),
             "calls_per_s": FLOW,
             "moved_shards": len(moved),
-            "failed_calls": 0,
         },
     )
 
