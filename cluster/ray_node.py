@@ -3,7 +3,6 @@
 import contextlib
 import os
 import secrets
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -159,7 +158,7 @@ def applications(installation: Installation) -> dict[str, dict[str, Any]]:
     return found
 
 
-def wait_for_applications(installation: Installation, names: set[str], *, timeout_s: float = 120) -> None:
+def wait_for_applications(installation: Installation, names: set[str], *, timeout_s: float = 240) -> None:
     """Wait until all of them run. Raises ServiceError with Serve's own words when one fails to deploy."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -176,9 +175,3 @@ def wait_for_applications(installation: Installation, names: set[str], *, timeou
         if time.monotonic() > deadline:
             raise ServiceError(f"not running after {timeout_s:.0f} s: {status}")
         time.sleep(0.3)
-
-
-def ray_is_installed() -> bool:
-    """Whether `ray` can run at all (doctor)."""
-    program = Path(sys.executable).with_name("ray")
-    return program.exists() and subprocess.run([str(program), "--version"], check=False).returncode == 0  # noqa: S603
