@@ -5,6 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 FIGURE ?=
 
+# Set on some machines and in most container images, it makes every process compile anew all that it imports: half of
+# the time to start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run stop demo status doctor test cluster lint bench clean lock
 
 help: ## this list
