@@ -10,7 +10,7 @@ from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem, render_http_error
-from cluster.metrics import Counter, Gauge, Histogram
+from cluster.metrics import Counter, Histogram
 from cluster.trace import current_trace_id, start_trace
 
 REQUESTS = Counter("entativa_http_requests_total", "Requests", ["brand", "method", "route", "status"])
@@ -20,7 +20,6 @@ SECONDS = Histogram(
     ["brand", "route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
-RUNNING = Gauge("entativa_http_requests_running", "Requests being answered", ["brand"], multiprocess_mode="livesum")
 
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -73,7 +72,6 @@ class FrameMiddleware:
                 message["headers"] = [*message["headers"], *extra, (b"x-trace-id", trace_id)]
             await send(message)
 
-        RUNNING.labels(self._brand).inc()
         try:
             refusal = self._refuse(scope, headers)
             if refusal is not None:
@@ -81,7 +79,6 @@ class FrameMiddleware:
             else:
                 await self._app(scope, count_body, add_headers)
         finally:
-            RUNNING.labels(self._brand).dec()
             route = getattr(scope.get("route"), "path", "unmatched")
             REQUESTS.labels(self._brand, scope["method"], route, status).inc()
             SECONDS.labels(self._brand, route).observe(time.perf_counter() - started)

@@ -29,6 +29,7 @@ _FOLLOWERS = 10_000
 
 def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     """Start the platform once for all that needs it."""
+    os.environ["RAY_AUTH_MODE"] = "token"  # Ray reads it when it is first imported
     if wanted(_BYTES):
         yield _entity_bytes()
     if not any(wanted(name) for name in (_READS, _DELIVERIES, _TEN_THOUSAND)):
@@ -96,7 +97,7 @@ def _await_memory(url: str, tokens: list[str]) -> None:
 
 
 async def _deliveries(installation: Installation, token: str) -> list[Figure]:
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(installation.ray_token_file)}
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(installation.ray_token_file)
     import ray
 
     from actors.feeds.calls import FeedCalls

@@ -70,7 +70,7 @@ class Clients:
     def __init__(self, url: str, number: int, subprotocol: str, tickets: list[str]) -> None:
         host, _, port = url.removeprefix("ws://").removesuffix("/realtime").rpartition(":")
         source = f"127.0.0.{10 + number}"
-        command = [sys.executable, "-m", "benchmarks.realtime_clients", host, port, source, subprotocol]
+        command = [sys.executable, "-m", "benchmarks.stack.realtime_clients", host, port, source, subprotocol]
         self._process = subprocess.Popen(
             [*command, str(len(tickets))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -106,7 +106,9 @@ class Clients:
 
 async def _echo() -> tuple[float, list[float]]:
     """The baseline: bytes per connection, and milliseconds from send to echo at RATE messages a second."""
-    server = subprocess.Popen([sys.executable, "-m", "benchmarks.realtime_echo"], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.stack.realtime_echo"], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert server.stdout is not None
         url = (await asyncio.to_thread(server.stdout.readline)).strip()
@@ -259,7 +261,7 @@ class Platform:
 @asynccontextmanager
 async def _platform(folder: Path, redis_url: str, database: str) -> AsyncIterator[Platform]:
     from actors.sessions.calls import SessionCalls
-    from benchmarks.realtime_process import BRAND, open_router
+    from benchmarks.stack.realtime_process import BRAND, open_router
     from cluster.postgres import open_database
     from cluster.redis import open_redis
     from features.realtime.store import TicketStore
@@ -294,7 +296,7 @@ async def _platform(folder: Path, redis_url: str, database: str) -> AsyncIterato
 
 
 def _start(role: str, options: dict[str, str]) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "benchmarks.realtime_process", role, json.dumps(options)]
+    command = [sys.executable, "-m", "benchmarks.stack.realtime_process", role, json.dumps(options)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 

@@ -37,7 +37,7 @@ ENTITIES = 2000
 FLOW = 1000
 """Calls a second that flow while shards move."""
 IDLE = 50_000
-_PATHS = ("benchmarks.runtime_kinds:COUNTER",)
+_PATHS = ("benchmarks.stack.runtime_kinds:COUNTER",)
 
 
 def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:

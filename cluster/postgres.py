@@ -130,7 +130,8 @@ class UnitOfWork:
                 self._transaction = None
         finally:
             await self._release()
-            SQL_STATEMENTS.inc(self.statements)
+            if self.statements:
+                SQL_STATEMENTS.inc(self.statements)
 
 
 class Database:

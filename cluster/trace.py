@@ -4,10 +4,13 @@ Specification: W3C Trace Context, section 3.2 (traceparent header).
 """
 
 import re
-import secrets
 from contextvars import ContextVar
+from random import Random
 
 _TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$")
+
+# Ids need to differ, not to be secret; the operating system's source would be two system calls for each request.
+_ids = Random()  # noqa: S311
 
 _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
@@ -15,8 +18,8 @@ _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 def start_trace(traceparent: str | None = None) -> str:
     """Continue the caller's trace if its header is valid, else begin one. Returns the new traceparent."""
     match = _TRACEPARENT.match(traceparent) if traceparent else None
-    trace_id = match.group(1) if match and set(match.group(1)) != {"0"} else secrets.token_hex(16)
-    current = f"00-{trace_id}-{secrets.token_hex(8)}-01"
+    trace_id = match.group(1) if match and set(match.group(1)) != {"0"} else f"{_ids.getrandbits(128):032x}"
+    current = f"00-{trace_id}-{_ids.getrandbits(64):016x}-01"
     _current.set(current)
     return current
 
