@@ -23,6 +23,18 @@ class Origin(Protocol):
         """Sends a packed [call, status, value] soon; does nothing if the way back is gone."""
 
 
+class Both:
+    """A call that came a second time is answered both ways: either may be dead."""
+
+    def __init__(self, first: Origin, second: Origin) -> None:
+        self._origins = (first, second)
+
+    def answer(self, packed: bytes) -> None:
+        """See Origin."""
+        for origin in self._origins:
+            origin.answer(packed)
+
+
 class Entry:
     """A call that runs (``answer`` is empty, ``origin`` waits) or ran."""
 
@@ -32,6 +44,15 @@ class Entry:
         self.shard = shard
         self.answer = answer
         self.origin = origin
+
+    def ask_again(self, origin: Origin) -> None:
+        """The call came again, this way."""
+        if self.answer:
+            origin.answer(self.answer)
+        elif self.origin is None or self.origin is origin:
+            self.origin = origin
+        else:
+            self.origin = Both(self.origin, origin)
 
 
 class AnswerMemory:
@@ -94,10 +115,8 @@ class AnswerMemory:
         known = self._callers.setdefault(caller, {}).setdefault(call, entry)
         if known is entry:
             return True
-        if known.answer and entry.origin is not None:
-            entry.origin.answer(known.answer)
-        elif entry.origin is not None:
-            known.origin = entry.origin
+        if entry.origin is not None:
+            known.ask_again(entry.origin)
         return False
 
     def forget(self, caller: bytes, call: int) -> None:

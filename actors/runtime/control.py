@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable
 from typing import Any
 
@@ -16,6 +17,10 @@ WATCH_SECONDS = 1.0
 """How long a coordinator holds a watch that has nothing to tell."""
 _ANSWER_SECONDS = 2.5
 _DELIVER_SECONDS = 65.0
+_PATIENCE_SECONDS = 1.0
+"""Between looks at whether a host that has a batch is still within reach, and how long such a look may take."""
+_DETOUR_SECONDS = 5.0
+"""How long a host that was out of reach is not tried directly."""
 
 
 def coordinator_name(index: int) -> str:
@@ -46,6 +51,7 @@ class RayControl:
         self._coordinators = coordinators
         self._handles: dict[str, Any] = {}
         self._candidate = 0
+        self._detours: dict[str, float] = {}
         self.node: str = ray.get_runtime_context().get_node_id()
 
     async def handle(self, actor: str) -> Any:
@@ -75,12 +81,51 @@ class RayControl:
         return view
 
     async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
-        """See router.ControlPlane."""
+        """See router.ControlPlane. By way of a coordinator if this node and the host's cannot reach each other.
+
+        A batch may arrive both ways: hosts know their calls by number.
+        """
+        now = time.monotonic()
+        if self._detours.get(host.incarnation, 0.0) <= now:
+            try:
+                return await self.deliver_directly(host, caller, frame)
+            except HostUnavailable:
+                self._detours = {known: until for known, until in self._detours.items() if until > now}
+                self._detours[host.incarnation] = time.monotonic() + _DETOUR_SECONDS
+        for index in range(self._coordinators):
+            name = coordinator_name(index)
+            if await self._answers(name):
+                answers = await self._ask(name, "forward", _DELIVER_SECONDS, host, caller, frame)
+                assert isinstance(answers, bytes)
+                return answers
+        raise HostUnavailable(f"no way to {host.name}")
+
+    async def deliver_directly(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
+        """The same from this node to the host's. Ray waits very long for an answer behind a dead link, so it is
+        checked now and then whether there is one."""
+        batch = asyncio.ensure_future(
+            self._ask(host.name, "deliver", _DELIVER_SECONDS, host.incarnation, caller, frame)
+        )
         try:
-            handle = await self.handle(host.name)
-            answers = await ask(handle.deliver.remote(host.incarnation, caller, frame), _DELIVER_SECONDS)
-        except HostUnavailable:
-            self._handles.pop(host.name, None)
-            raise
+            while not (await asyncio.wait([batch], timeout=_PATIENCE_SECONDS))[0]:
+                if not await self._answers(host.name) and not batch.done():
+                    raise HostUnavailable(f"{host.name} is out of reach")
+        finally:
+            batch.cancel()
+        answers = await batch
         assert isinstance(answers, bytes)
         return answers
+
+    async def _answers(self, actor: str) -> bool:
+        try:
+            await self._ask(actor, "where", _PATIENCE_SECONDS)
+        except HostUnavailable:
+            return False
+        return True
+
+    async def _ask(self, actor: str, method: str, seconds: float, *arguments: Any) -> Any:
+        try:
+            return await ask(getattr(await self.handle(actor), method).remote(*arguments), seconds)
+        except HostUnavailable:
+            self._handles.pop(actor, None)
+            raise

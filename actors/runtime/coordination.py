@@ -72,8 +72,11 @@ class Coordination:
                 changed.append(ShardRow(kind, shard, host, row.epoch + 1 if row else 1))
         return changed
 
-    def balance(self, hosts: Mapping[str, bool]) -> list[ShardRow]:
-        """Rows that start moves towards an even spread and away from draining hosts."""
+    def balance(self, hosts: Mapping[str, bool], resting: Collection[str] = ()) -> list[ShardRow]:
+        """Rows that start moves towards an even spread and away from draining hosts.
+
+        Hosts that are ``resting`` could not make their last moves; nothing is asked of them.
+        """
         staying = [host for host, draining in hosts.items() if not draining]
         changed = []
         for rows in self.rows.values():
@@ -82,7 +85,8 @@ class Coordination:
             if room <= 0:
                 continue
             future = {shard: row.moving_to or row.host for shard, row in rows.items()}
-            for shard, host in moves(future, staying, room, moving).items():
+            settled = moving | {shard for shard, row in rows.items() if row.host in resting}
+            for shard, host in moves(future, staying, room, settled).items():
                 changed.append(replace(rows[shard], moving_to=host))
         return changed
 

@@ -16,7 +16,7 @@ from typing import Any
 import ray
 import structlog
 
-from actors.runtime.control import WATCH_SECONDS
+from actors.runtime.control import WATCH_SECONDS, RayControl
 from actors.runtime.fleet import Fleet
 from actors.runtime.leader import Leader
 from actors.runtime.options import RuntimeOptions
@@ -46,6 +46,7 @@ class Coordinator:
         self._changed = asyncio.Event()
         self._publishing = asyncio.Lock()
         self._tidied_at = 0.0
+        self._control = RayControl(options.name, options.coordinators)
         self._main = asyncio.create_task(self._run(), name="coordinator")
 
     async def watch(self, version: int) -> tuple[MapView, bool]:
@@ -58,6 +59,10 @@ class Coordinator:
             except TimeoutError:
                 pass
         return self._view, self._leader is not None
+
+    async def forward(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
+        """Carries a CALLS frame to a host that whoever asks cannot reach, and the answers back."""
+        return await self._control.deliver_directly(host, caller, frame)
 
     async def where(self) -> dict[str, Any]:
         """Process id, node, and whether this candidate leads (for operators and tests)."""

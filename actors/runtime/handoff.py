@@ -25,7 +25,7 @@ WHAT = "handoff"
 DRAIN_SECONDS = 5.0
 """How long turns under way may take before the move is called off."""
 _PART = 512 << 10
-_TRANSFER_SECONDS = 10.0
+_TRANSFER_SECONDS = 5.0
 
 
 class HandoffRefused(RuntimeFault):

@@ -150,7 +150,9 @@ class ShardHost:
                     if not enlisted:
                         await store.enlist(row, lease)
                         enlisted = True
-                    version = await store.heartbeat(row.host, lease, reporter.report(sent_at))
+                    released, refused = tenure.moves()
+                    load = reporter.report(sent_at) | {"released": released, "refused": refused}
+                    version = await store.heartbeat(row.host, lease, load)
             except DATABASE_FAULTS as fault:
                 log.warning("heartbeat.failed", host=row.host, fault=f"{type(fault).__name__}: {fault}")
                 await asyncio.sleep(pause / 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -24,6 +25,8 @@ _ENSURE_SECONDS = 2.0
 _HUNG_SECONDS = 20.0
 """After which a host that was here, and whose process Ray still believes in, is restarted."""
 _SCALE_SECONDS = 1.0
+_REST_SECONDS = 5.0
+"""How long a host that could not make a move is left alone: it may be cut off from where its shards should go."""
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +61,7 @@ class Leader:
         self._scaled_at = 0.0
         self._deciding = asyncio.Lock()
         self._releasing: set[tuple[str, int]] = set()
+        self._resting: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
@@ -79,9 +83,11 @@ class Leader:
         await self._start_hosts(now)
         if self._gathered(now):
             living = {row.host: row.draining for row in self._hosts.values()}
+            self._resting = {host: until for host, until in self._resting.items() if until > now}
             async with self._deciding:
                 await self._store_rows(self._machine.repair(living), "repair")
-                await self._store_rows(self._machine.balance(living), "")
+                await self._end_moves(self._reported("released"), self._reported("refused"))
+                await self._store_rows(self._machine.balance(living, self._resting), "")
             self._drive_moves()
             await self._retire_drained()
 
@@ -139,14 +145,31 @@ class Leader:
         try:
             released, refused = await self._fleet.release(self._hosts[host].name, self._version, list(by_claim))
             async with self._deciding:
-                finished = self._machine.released([by_claim[claim] for claim in released if claim in by_claim])
-                await self._store_rows(finished, "balance")
-                called_off = self._machine.refused([by_claim[claim] for claim in refused if claim in by_claim])
-                await self._store_rows(called_off, "")
+                await self._end_moves(
+                    [by_claim[claim] for claim in released if claim in by_claim],
+                    [by_claim[claim] for claim in refused if claim in by_claim],
+                )
         except HostUnavailable as fault:
             log.info("release.unanswered", host=host, fault=str(fault))
         finally:
             self._releasing.difference_update((row.kind, row.shard) for row in rows)
+
+    def _reported(self, outcome: str) -> list[ShardRow]:
+        """Moves whose end the hosts told with their heartbeats: they need no answer to ``release`` to go through."""
+        rows = []
+        for host in self._hosts.values():
+            for kind, shard, epoch in host.load.get(outcome, ()):
+                row = self._machine.rows.get(kind, {}).get(shard)
+                if row is not None and (row.host, row.epoch) == (host.host, epoch):
+                    rows.append(row)
+        return rows
+
+    async def _end_moves(self, released: Sequence[ShardRow], refused: Sequence[ShardRow]) -> None:
+        await self._store_rows(self._machine.released(released), "balance")
+        called_off = self._machine.refused(refused)
+        for row in called_off:
+            self._resting[row.host] = time.monotonic() + _REST_SECONDS
+        await self._store_rows(called_off, "")
 
     # --- hosts --------------------------------------------------------------------------------------------
 

@@ -115,13 +115,12 @@ class Residents:
             if type(call) is not int or type(kind) is not str or type(entity_id) is not str:
                 raise BadFrame("a call is [number, kind, entity, milliseconds]")
             if call < floor:
+                # A leftover: its caller has had the answer, only the batch that it came with may be waited for.
+                answer(pack_answer(call, NOT_MINE, None))
                 continue
             entry = known.get(call)
             if entry is not None:
-                if entry.answer:
-                    answer(entry.answer)
-                else:
-                    entry.origin = origin
+                entry.ask_again(origin)
                 continue
             shards = shards_of.get(kind)
             if shards is None:

@@ -233,7 +233,9 @@ class Router:
                     await asyncio.sleep(min(2.0, 0.02 * 2**failures) * random.uniform(0.5, 1.0))  # noqa: S311
                 else:
                     self._links[host] = link
-                    self._fallbacks.pop(host, None)
+                    if self._fallbacks.pop(host, None) is not None:
+                        # What went by Ray may hang for long where the network was cut; hosts know what they got twice.
+                        self._calls.lost(host)
                     return
         finally:
             del self._dials[host]
@@ -291,7 +293,8 @@ class Router:
             self._answered(host, unpack(answers[4:]))
         except RuntimeFault as fault:
             log.info("ray_call.failed", host=host, fault=str(fault))
-            self._calls.lost(host)
+            if host not in self._links:
+                self._calls.lost(host)
             await asyncio.sleep(0.1)
         finally:
             if host in self._fallbacks:

@@ -19,6 +19,7 @@ __all__ = ["RuntimeOptions", "ScalingPolicy", "start_runtime", "stop_runtime"]
 
 
 _COORDINATOR_BYTES = 100 << 20
+_HEAD = "node:__internal_head__"
 
 
 def start_runtime(options: RuntimeOptions) -> None:
@@ -30,7 +31,10 @@ def start_runtime(options: RuntimeOptions) -> None:
     for path in options.kinds:
         load_kind(path)
     known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    nodes = sorted(node["NodeID"] for node in known if node["Alive"])
+    # The head first: the one node that all others reach, so that a coordinator there can forward what two of them
+    # cannot tell each other.
+    living = sorted((_HEAD not in node["Resources"], node["NodeID"]) for node in known if node["Alive"])
+    nodes = [node for _, node in living]
     for index in range(options.coordinators):
         name = coordinator_name(index)
         ray.remote(Coordinator).options(

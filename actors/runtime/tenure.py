@@ -40,26 +40,30 @@ class Tenure:
         self._store = store
         self._router = router
         self.residents = Residents("", self._owner_of)
-        self.residents.on_stale = lambda: self._spawn(self.sync_quietly())
+        self.residents.on_stale = self._sync_soon
         self.residents.on_runtime_call = self._runtime_call
         self.version = 0
         self._map: dict[tuple[str, int], ShardRow] = {}
         self._syncing = asyncio.Lock()
         self._parts: dict[tuple[str, int], int] = {}
         self._incoming_since: dict[tuple[str, int], float] = {}
-        self._drains: dict[tuple[str, int], asyncio.Task[list[Shard]]] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._drains: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def _owner_of(self, kind: str, number: int) -> str:
         row = self._map.get((kind, number))
         return row.host if row is not None else ""
 
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     # --- the map ------------------------------------------------------------------------------------------
+
+    def _sync_soon(self) -> None:
+        self._spawn(self.sync_quietly())
 
     async def sync_quietly(self) -> None:
         """``sync`` where a failure may wait for the next heartbeat."""
@@ -73,25 +77,19 @@ class Tenure:
         async with self._syncing:
             if at_least is not None and self.version >= at_least:
                 return
-            version, rows = await self._store.shard_map(self.version)
             me = self.residents.host
-            # A stream to where shards will go is opened before they stop being served, not in that pause.
-            for host in {row.moving_to for row in rows if row.host == me and row.moving_to}:
-                await self._greet(host)
+            version, rows = await self._store.shard_map(self.version)
+            if self.residents.host != me:
+                return  # Declared dead meanwhile: the next incarnation reads the whole map.
             for row in rows:
                 self._map[row.kind, row.shard] = row
-            self.version = version
-            await self._follow(row for row in rows if row.kind in self.residents.shards)
+            self._follow(row for row in rows if row.kind in self.residents.shards)
+            await self._load()
+            if self.residents.host == me:
+                # Only now: what failed on the way is done again with the next heartbeat.
+                self.version = version
 
-    async def _greet(self, host: str) -> None:
-        try:
-            await self._router.knows(host, _GREETING_SECONDS)
-            await self._router.call_host(host, _GREETING, None, _GREETING_SECONDS)
-        except RuntimeFault as fault:
-            log.info("host.not_greeted", host=host, fault=str(fault))
-
-    async def _follow(self, rows: Iterable[ShardRow]) -> None:
-        loads: list[Shard] = []
+    def _follow(self, rows: Iterable[ShardRow]) -> None:
         drains: dict[str, list[Shard]] = defaultdict(list)
         for row in rows:
             known = self.residents.shards[row.kind][row.shard]
@@ -101,11 +99,10 @@ class Tenure:
             match shard.ownership.mapped(row, self.residents.host):
                 case Action.LOAD:
                     self._forget(shard)
-                    loads.append(shard)
                 case Action.ACTIVATE:
+                    self._drains.pop((row.kind, row.shard), None)
                     self.residents.let_in(shard)
                 case Action.DRAIN:
-                    shard.serving = False
                     drains[row.moving_to].append(shard)
                 case Action.DROP:
                     self._forget(shard)
@@ -113,13 +110,15 @@ class Tenure:
                 case Action.NONE:
                     pass
         for to, shards in drains.items():
-            task = asyncio.create_task(send(self.residents, self._router, shards, to))
+            task = self._spawn(self._hand_over(shards, to))
             for shard in shards:
                 self._drains[shard.kind, shard.number] = task
-        if loads:
-            await self._load(loads)
 
-    async def _load(self, shards: Sequence[Shard]) -> None:
+    async def _load(self) -> None:
+        """Fetches the stored answers of all shards that are LOADING, those of an attempt that failed among them."""
+        shards = [shard for shard in self.residents.present() if shard.ownership.status is Status.LOADING]
+        if not shards:
+            return
         epochs = [shard.ownership.epoch for shard in shards]
         now = time.monotonic()
         for kind, number, answer in await self._store.answers((shard.kind, shard.number) for shard in shards):
@@ -127,8 +126,8 @@ class Tenure:
         for shard, epoch in zip(shards, epochs, strict=True):
             if shard.ownership.loaded(epoch) is Action.ACTIVATE:
                 self.residents.let_in(shard)
-        # A move may have been asked for while the shard was loading.
-        await self._follow([self._map[shard.kind, shard.number] for shard in shards])
+                # A move may have been asked for while the shard was loading.
+                self._follow([self._map[shard.kind, shard.number]])
 
     def _forget(self, shard: Shard) -> None:
         self.residents.clear(shard)
@@ -149,6 +148,40 @@ class Tenure:
             self.residents.send_on(shard)
 
     # --- moves --------------------------------------------------------------------------------------------
+
+    async def _hand_over(self, shards: Sequence[Shard], to: str) -> None:
+        """Sends shards to another host, which may be out of reach: until it has answered they are served as before."""
+        epochs = [shard.ownership.epoch for shard in shards]
+        try:
+            await self._router.knows(to, _GREETING_SECONDS)
+            await self._router.call_host(to, _GREETING, None, _GREETING_SECONDS)
+        except RuntimeFault as fault:
+            log.warning("host.not_greeted", host=to, fault=str(fault))
+            return
+        # The move may have been called off meanwhile.
+        going = [
+            shard
+            for shard, epoch in zip(shards, epochs, strict=True)
+            if shard.ownership.status is Status.DRAINING and shard.ownership.epoch == epoch
+        ]
+        for shard in going:
+            shard.serving = False
+        await send(self.residents, self._router, going, to)
+
+    def moves(self) -> tuple[list[Claim], list[Claim]]:
+        """The moves away from here that came to an end and are not in the map yet: (let go, could not be made).
+
+        It goes with every heartbeat, for a leader whose question (``release``) does not get through.
+        """
+        released: list[Claim] = []
+        refused: list[Claim] = []
+        for (kind, number), drain in self._drains.items():
+            ownership = self.residents.shard(kind, number).ownership
+            if ownership.status is Status.RELEASED:
+                released.append((kind, number, ownership.epoch))
+            elif ownership.status is Status.DRAINING and drain.done():
+                refused.append((kind, number, ownership.epoch))
+        return released, refused
 
     async def release(self, version: int, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
         """Waits for the drains that the map at ``version`` asked for: (claims that were let go, claims that were not).
@@ -201,8 +234,7 @@ class Tenure:
 
     async def close(self) -> None:
         """Cancels what is under way."""
-        tasks = [*self._tasks, *self._drains.values()]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.residents.close()

@@ -128,7 +128,7 @@ class SessionEffects(EffectHandler):
     async def _journal(self, entity: SessionEntity, *, save: bool) -> None:
         outbox = entity.session.outbox
         entries = outbox.entries(entity.journaled + 1)
-        state = entity.session.save() if save else None
+        state = entity.session.save() if save or entity.unsaved else None
         write = Write(entity.user, outbox.stream, entity.journaled, outbox.last, outbox.first, entries, state)
         try:
             await self._store.write(write)
@@ -137,10 +137,13 @@ class SessionEffects(EffectHandler):
         except JournalUnavailable as error:
             # Delivery goes on. These numbers are not safe from a crash; should there be one, its successor
             # knows the stream only up to what was journaled, so clients that are further on resync.
+            # When Redis is back it may know nothing any more: the next write says everything.
             log.warning("session journal unavailable", user=entity.user, error=str(error))
+            entity.unsaved = True
             UNSAFE.inc()
         else:
             entity.journaled = outbox.last
+            entity.unsaved = False
 
     # --- sockets ---------------------------------------------------------------------------------------------
 

@@ -66,12 +66,14 @@ class Announce:
 
 
 class SessionEntity:
-    """Wraps one Session. `journaled` is the newest event number that the journal is known to hold."""
+    """Wraps one Session. `journaled` is the newest event number that the journal is known to hold; the next write
+    carries the state, too, where it is `unsaved`."""
 
     def __init__(self, user: str, session: Session, journaled: int = 0) -> None:
         self.user = user
         self.session = session
         self.journaled = journaled
+        self.unsaved = False
         self._settling = False
 
     @classmethod

@@ -6,7 +6,9 @@ import asyncio
 import os
 import secrets
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,9 +23,10 @@ from actors.runtime.options import RuntimeOptions
 from actors.runtime.router import Router
 from actors.runtime.scaling import ScalingPolicy
 from actors.runtime.start import start_runtime, stop_runtime
-from cluster.shards import HostRow, ShardStore
+from cluster.shards import HostRow, ShardRow, ShardStore
 from tests.cluster.nodes import RayNode, RayNodes
 from tests.cluster.runtime.kinds import BOOK_TABLE, PATHS
+from tests.conftest import Servers, fresh_database
 
 SECRET = "the cluster's secret"
 
@@ -40,12 +43,16 @@ class Platform:
         self.workers.append(node)
         return node
 
+    def remove_worker(self, node: RayNode) -> None:
+        """Ends a worker node that a test added."""
+        node.kill()
+        self.workers.remove(node)
+
     def kill_worker(self, node_id: str) -> None:
         """Ends the worker node with this Ray id, without a goodbye."""
         for node in self.workers:
             if any(node_id in " ".join(member.cmdline()) for member in node.family()):
-                node.kill()
-                self.workers.remove(node)
+                self.remove_worker(node)
                 return
         raise LookupError(node_id)
 
@@ -57,8 +64,9 @@ def platform() -> Iterator[Platform]:
     try:
         nodes.start(cpus=0)
         platform = Platform(nodes, [])
-        platform.add_worker()
-        platform.add_worker()
+        with ThreadPoolExecutor() as pool:
+            wait([pool.submit(platform.add_worker) for _ in range(2)])
+        assert len(platform.workers) == 2
         ray.init(address=nodes.address, namespace="tests", log_to_driver=False)
         yield platform
     finally:
@@ -75,14 +83,12 @@ class RunningRuntime:
         self.store = store
 
     async def hosts(self) -> list[HostRow]:
-        """The living hosts, oldest name first."""
+        """The living hosts, in the order of their names."""
         return sorted(await self.store.hosts(), key=lambda row: row.name)
 
     async def owner(self, kind: str, shard: int) -> str:
         """Name of the host that owns a shard."""
-        _, rows = await self.store.shard_map()
-        (host,) = (row.host for row in rows if (row.kind, row.shard) == (kind, shard))
-        return host.rpartition(".")[0]
+        return (await self.row(kind, shard)).host.rpartition(".")[0]
 
     async def pid(self, name: str) -> int:
         """Process id of a host or coordinator."""
@@ -94,6 +100,38 @@ class RunningRuntime:
         """Name of the candidate that leads."""
         holder = await self.store._pool.fetchval("SELECT holder FROM shard_coordinator")
         return str(holder).rpartition(".")[0]
+
+    async def settled(self, hosts: int) -> bool:
+        """Whether there are so many hosts, all of which own shards, and none is about to move."""
+        _, rows = await self.store.shard_map()
+        living = {row.host for row in await self.store.hosts()}
+        return len(living) == hosts and {row.host for row in rows} == living and not any(row.moving_to for row in rows)
+
+    async def ask_for_move(self, kind: str, shard: int, to: str) -> None:
+        """Wants one shard at another host, in the stored map, as a leader would; the leader drives it from there."""
+        async with self.store._pool.acquire() as connection, connection.transaction():
+            version = await connection.fetchval(
+                "UPDATE shard_coordinator SET map_version = map_version + 1 RETURNING map_version"
+            )
+            await connection.execute(
+                "UPDATE shards SET moving_to = $1, version = $2 WHERE kind = $3 AND shard = $4",
+                *(to, version, kind, shard),
+            )
+            # The leader reads the map when its term begins.
+            await connection.execute(
+                "UPDATE shard_coordinator SET term = term + 1, holder = '', expires_at = '-infinity'"
+            )
+
+    async def row(self, kind: str, shard: int) -> ShardRow:
+        """A shard in the map."""
+        _, rows = await self.store.shard_map()
+        (found,) = (row for row in rows if (row.kind, row.shard) == (kind, shard))
+        return found
+
+    async def lines(self, books: str) -> Counter[str]:
+        """Every stored operation of the books whose names begin like this, and how often it is there."""
+        rows = await self.store._pool.fetch("SELECT operation FROM book_lines WHERE starts_with(book, $1)", books)
+        return Counter(row["operation"] for row in rows)
 
 
 async def eventually(what: Callable[[], Any], within: float = 60.0) -> Any:
@@ -132,14 +170,7 @@ async def running(database: str, hosts: int = 2, **changes: Any) -> AsyncIterato
     try:
         router = await Router.connect(options.name, secret=SECRET, within=120)
         runtime = RunningRuntime(options, router, store)
-
-        async def spread() -> bool:
-            _, rows = await store.shard_map()
-            living = {row.host for row in await store.hosts()}
-            settled = all(row.host in living and not row.moving_to for row in rows)
-            return settled and len({row.host for row in rows}) >= options.scaling.least
-
-        await eventually(spread, within=180)
+        await eventually(lambda: runtime.settled(options.scaling.least), within=180)
         yield runtime
     finally:
         if router is not None:
@@ -148,8 +179,14 @@ async def running(database: str, hosts: int = 2, **changes: Any) -> AsyncIterato
         await store.close()
 
 
-@pytest.fixture
-async def runtime(platform: Platform, database_address: str) -> AsyncIterator[RunningRuntime]:
-    """Two hosts on the platform's workers."""
-    async with running(database_address) as started:
+@pytest.fixture(scope="session")
+async def shared_runtime(platform: Platform, servers: Servers, template: str) -> AsyncIterator[RunningRuntime]:
+    async with fresh_database(servers, template) as address, running(address) as started:
         yield started
+
+
+@pytest.fixture
+async def runtime(shared_runtime: RunningRuntime) -> RunningRuntime:
+    """Two hosts on the platform's workers, both well. Tests share it and break it: each has entities of its own."""
+    await eventually(lambda: shared_runtime.settled(2), within=120)
+    return shared_runtime

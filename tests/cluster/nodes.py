@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,11 @@ _SMALL = {
     "RAY_agent_register_timeout_ms": "120000",
     "RAY_raylet_client_num_connect_attempts": "100",
     "RAY_metrics_report_interval_ms": "60000",
+    # A lost node is given up after 5 s instead of 15: tests that lose one wait until Ray has replaced what ran there.
+    "RAY_health_check_period_ms": "1000",
+    "MALLOC_ARENA_MAX": "2",
+    # Set, it makes every process compile anew all that it imports.
+    "PYTHONDONTWRITEBYTECODE": "",
     "PYTHONPATH": str(ROOT),
 }
 _MARK = "ENTATIVA_TEST_NODE"
@@ -79,7 +85,7 @@ class RayNodes:
     port: int = field(default_factory=free_port)
     nodes: list[RayNode] = field(default_factory=list)
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="rn", dir="/tmp")))
-    _launched: int = 0
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
     def address(self) -> str:
@@ -108,18 +114,21 @@ class RayNodes:
         if not self.nodes:
             role += ["--include-dashboard", "false", "--dashboard-port", str(free_port())]
             role += ["--ray-client-server-port", str(free_port()), "--temp-dir", str(self.folder)]
+            if "--autoscaling-config" not in options:
+                role.append("--no-monitor")
         command = [
             *prefix,
             *(str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats", *role),
             *("--num-cpus", str(cpus), "--object-store-memory", str(_STORE_BYTES), *options),
+            *("--include-log-monitor", "false"),
             *("--dashboard-agent-listen-port", str(free_port()), "--dashboard-agent-grpc-port", str(free_port())),
             *("--runtime-env-agent-port", str(free_port()), "--metrics-export-port", str(free_port())),
         ]
         if "--node-ip-address" not in options:
             command += ["--node-ip-address", self.ip]
-        self._launched += 1
-        mark = f"{self.folder.name}-{self._launched}"
-        path = self.folder / f"node-{self._launched}.log"
+        number = next(self._numbers)
+        mark = f"{self.folder.name}-{number}"
+        path = self.folder / f"node-{number}.log"
         with path.open("wb") as log:
             process = subprocess.Popen(
                 command,

@@ -1,118 +1,148 @@
-"""Sockets and sessions as Ray actors: hosts on every node, and clients that outlive each of them."""
+"""Sockets and sessions as Ray actors: hosts on every node, and clients that outlive each of them, and Redis."""
+
+from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import ray
 
 from actors.realtime.actor import RealtimeOptions
 from actors.realtime.keeper import start_realtime, stop_realtime
-from actors.runtime.router import Router
-from actors.runtime.scaling import ScalingPolicy
-from actors.runtime.start import RuntimeOptions, start_runtime, stop_runtime
 from actors.sessions.calls import SessionCalls
 from client.realtime import Event, RealtimeClient, Received, Resync, Ticket, TicketUnavailable
 from cluster.postgres import connect_database
+from cluster.processes import Processes, free_port
 from cluster.redis import open_redis
+from cluster.services import RedisServer
 from features.errors import Unavailable
 from features.identity import Identity
 from features.realtime.policy import RealtimePolicy
 from features.realtime.service import RealtimeService
 from features.realtime.store import HostDirectory, TicketStore
 from features.sessions.audience import PresenceAudience
-from tests.cluster.nodes import RayNodes
-from tests.conftest import Servers
+from tests.cluster.conftest import SECRET, Platform, RunningRuntime, eventually, running
+from tests.conftest import Servers, fresh_database
 
 BRAND = "test"
-USER, DEVICE = UUID(int=1), UUID(int=2)
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    """A server that these tests may kill. Like a real one it keeps what it holds in a file."""
+    root = Path(tempfile.mkdtemp(prefix="entativa-test-"))
+    root.chmod(0o755)
+    server = RedisServer(Processes(root), free_port(), "password")
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(root)
 
 
 @dataclass
-class Running:
-    """The stack on a Ray cluster, as a gateway replica sees it."""
+class Stack:
+    """Two shard hosts, and a realtime host on every node, as a gateway replica sees them."""
 
-    nodes: RayNodes
+    runtime: RunningRuntime
+    redis: RedisServer
     keeper: Any
     sessions: SessionCalls
     admissions: RealtimeService
-
-    async def ticket(self) -> Ticket:
-        try:
-            admission = await self.admissions.admit(Identity(USER, DEVICE))
-        except Unavailable as error:
-            raise TicketUnavailable from error
-        return Ticket(admission.ticket, admission.url)
-
-    def client(self) -> RealtimeClient:
-        return RealtimeClient(self.ticket, backoff_s=(0.1, 0.5))
-
-    async def push(self, first: int, last: int) -> None:
-        for number in range(first, last + 1):
-            async with asyncio.timeout(60):
-                await self.sessions.push(USER, "note", {"n": number}, key=f"k{number}")
 
     async def hosts(self) -> list[Any]:
         by_node = await self.keeper.hosts.remote()
         return [handle for handles in by_node.values() for handle in handles]
 
+    async def host_in_use(self) -> Any:
+        """The realtime host that has the only client's socket."""
+
+        async def found() -> Any:
+            hosts = await self.hosts()
+            counts = await asyncio.gather(*(host.sockets.remote() for host in hosts))
+            return next((host for host, count in zip(hosts, counts, strict=True) if count), None)
+
+        return await eventually(found)
+
+    async def ready(self) -> None:
+        """Shard hosts own their shards, and realtime hosts are listed."""
+        await eventually(lambda: self.runtime.settled(2), within=120)
+
+        async def listed() -> bool:
+            return len(await self.admissions.directory.hosts()) >= len(await self.hosts()) > 0
+
+        await eventually(listed, within=120)
+
+    def crash_shard_hosts(self) -> None:
+        for index in range(2):
+            ray.kill(ray.get_actor(f"host-{index}", namespace=self.runtime.options.name), no_restart=False)
+
+
+@dataclass
+class Person:
+    """Somebody with one client, who is pushed numbers."""
+
+    stack: Stack
+    user: UUID = field(default_factory=uuid4)
+    device: UUID = field(default_factory=uuid4)
+
+    async def ticket(self) -> Ticket:
+        try:
+            admission = await self.stack.admissions.admit(Identity(self.user, self.device))
+        except Unavailable as error:
+            raise TicketUnavailable from error
+        return Ticket(admission.ticket, admission.url)
+
+    async def connect(self) -> RealtimeClient:
+        client = RealtimeClient(self.ticket, backoff_s=(0.1, 0.5))
+        async with asyncio.timeout(120):
+            assert await read(client, lambda received: True) == [Resync("fresh")]
+        return client
+
+    async def push(self, first: int, last: int) -> None:
+        for number in range(first, last + 1):
+            async with asyncio.timeout(60):
+                await self.stack.sessions.push(self.user, "note", {"n": number}, key=f"k{number}")
+
+
+@pytest.fixture(scope="module")
+async def module_stack(platform: Platform, redis: RedisServer, servers: Servers, template: str) -> AsyncIterator[Stack]:
+    async with fresh_database(servers, template) as address, open_redis(redis.address()) as connection:
+        config = {"brand": BRAND, "redis_url": redis.address(), "database": address, "secret": SECRET}
+        options: dict[str, Any] = {"kinds": ("actors.sessions:KIND",), "config": config, "coordinators": 1}
+        async with running(address, **options) as runtime, connect_database(address, pool_size=2) as database:
+            realtime = RealtimeOptions(
+                brand=BRAND,
+                runtime=runtime.options.name,
+                database=address,
+                redis_url=redis.address(),
+                secret=SECRET,
+                listen="127.0.0.1",
+                url="ws://127.0.0.1:{port}/realtime",
+                policy=RealtimePolicy(drain_spread_s=0.5),
+            )
+            keeper = start_realtime(realtime)
+            sessions = SessionCalls(runtime.router, PresenceAudience(database), timeout=30)
+            directory = HostDirectory(connection, BRAND)
+            admissions = RealtimeService(realtime.policy, TicketStore(connection, BRAND), directory, Random(1))
+            yield Stack(runtime, redis, keeper, sessions, admissions)
+            await asyncio.to_thread(stop_realtime, runtime.options.name)
+
 
 @pytest.fixture
-async def running(servers: Servers, database_address: str) -> AsyncIterator[Running]:
-    """One Ray node with two shard hosts and a realtime host."""
-    redis = open_redis(servers.redis.address())
-    await redis.flushdb()
-    secret = "secret"
-    config = {
-        "brand": BRAND,
-        "redis_url": servers.redis.address(),
-        "database": database_address,
-        "secret": secret,
-    }
-    runtime = RuntimeOptions(
-        name=BRAND,
-        kinds=("actors.sessions:KIND",),
-        database=database_address,
-        secret=secret,
-        config=config,
-        scaling=ScalingPolicy(least=2, most=2),
-        host_cpus=0.1,
-    )
-    options = RealtimeOptions(
-        brand=BRAND,
-        runtime=BRAND,
-        database=database_address,
-        redis_url=servers.redis.address(),
-        secret=secret,
-        listen="127.0.0.1",
-        url="ws://127.0.0.1:{port}/realtime",
-        policy=RealtimePolicy(drain_spread_s=0.5),
-    )
-    nodes = RayNodes()
-    try:
-        await asyncio.to_thread(nodes.start)
-        ray.init(address=nodes.address, namespace=BRAND, log_to_driver=False)
-        start_runtime(runtime)
-        keeper = start_realtime(options)
-        router = await Router.connect(BRAND, secret=secret, within=120)
-        async with connect_database(database_address, pool_size=2) as database:
-            sessions = SessionCalls(router, PresenceAudience(database), timeout=30)
-            directory = HostDirectory(redis, BRAND)
-            admissions = RealtimeService(options.policy, TicketStore(redis, BRAND), directory, Random(1))
-            yield Running(nodes, keeper, sessions, admissions)
-            await router.close()
-        stop_realtime(BRAND)
-        stop_runtime(runtime)
-    finally:
-        ray.shutdown()
-        nodes.stop()
-        await redis.aclose()
+async def stack(module_stack: Stack) -> Stack:
+    """The stack, well again after the test before."""
+    await module_stack.ready()
+    return module_stack
 
 
 async def read(client: RealtimeClient, until: Callable[[Received], bool]) -> list[Received]:
@@ -124,57 +154,95 @@ async def read(client: RealtimeClient, until: Callable[[Received], bool]) -> lis
     raise AssertionError("the stream ended")
 
 
-async def first_sight(client: RealtimeClient) -> None:
-    async with asyncio.timeout(120):
-        assert await read(client, lambda received: True) == [Resync("fresh")]
-
-
 async def expect(client: RealtimeClient, first: int, last: int) -> None:
-    """The client sees first..last, each once, in order, and nothing else."""
+    """The client sees the notes first..last, each once, in order, and is told of no gap."""
     async with asyncio.timeout(120):
-        seen = await read(client, lambda received: isinstance(received, Event) and received.data["n"] == last)
-    assert [event.data["n"] for event in seen if isinstance(event, Event)] == list(range(first, last + 1))
+        seen = await read(client, lambda received: _note(received) == last)
+    assert [number for received in seen if (number := _note(received))] == list(range(first, last + 1))
     assert all(isinstance(received, Event) for received in seen)
 
 
-def kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
+def _note(received: Received) -> int | None:
+    number: int | None = received.data["n"] if isinstance(received, Event) and received.kind == "note" else None
+    return number
 
 
-async def test_clients_outlive_realtime_hosts_and_shard_hosts(running: Running) -> None:
+async def kill(realtime_host: Any) -> None:
+    os.kill(await realtime_host.pid.remote(), signal.SIGKILL)
+
+
+async def test_clients_outlive_realtime_hosts_and_shard_hosts(stack: Stack) -> None:
     """Kills with SIGKILL, between and during pushes: nothing is lost, nothing doubled, no resync."""
-    client = running.client()
-    await first_sight(client)
-    await running.push(1, 10)
+    person = Person(stack)
+    client = await person.connect()
+    await person.push(1, 10)
     await expect(client, 1, 10)
 
-    (host,) = await running.hosts()
-    kill(await host.pid.remote())
-    await running.push(11, 30)
+    await kill(await stack.host_in_use())
+    await person.push(11, 30)
     await expect(client, 11, 30)
 
-    pushing = asyncio.create_task(running.push(31, 80))
-    for index in range(2):
-        ray.kill(ray.get_actor(f"host-{index}", namespace=BRAND), no_restart=False)
+    pushing = asyncio.create_task(person.push(31, 80))
+    stack.crash_shard_hosts()
     await expect(client, 31, 80)
     await pushing
     await client.close()
 
 
-async def test_a_new_node_gets_a_host_and_a_drained_one_sends_its_clients_there(running: Running) -> None:
-    client = running.client()
-    await first_sight(client)
-    (old,) = await running.hosts()
-    await asyncio.to_thread(running.nodes.start)
-    async with asyncio.timeout(120):
-        while len(await running.admissions.directory.hosts()) < 2:
-            await asyncio.sleep(0.2)
-    by_node = await running.keeper.hosts.remote()
-    old_node = next(node for node, handles in by_node.items() if old in handles)
-    await running.push(1, 5)
-    await running.keeper.drain.remote(old_node)
-    assert len(await running.admissions.directory.hosts()) == 1
-    await running.push(6, 10)
+async def test_a_new_node_gets_a_host_and_a_drained_one_sends_its_clients_elsewhere(
+    stack: Stack, platform: Platform
+) -> None:
+    person = Person(stack)
+    client = await person.connect()
+    before = len(await stack.admissions.directory.hosts())
+    added = await asyncio.to_thread(platform.add_worker)
+    try:
+
+        async def listed() -> bool:
+            return len(await stack.admissions.directory.hosts()) == before + 1
+
+        await eventually(listed, within=120)
+        old = await stack.host_in_use()
+        by_node = await stack.keeper.hosts.remote()
+        (node,) = (node for node, handles in by_node.items() if old in handles)
+        await person.push(1, 5)
+        await stack.keeper.drain.remote(node)
+        assert len(await stack.admissions.directory.hosts()) == before
+        await person.push(6, 10)
+        await expect(client, 1, 10)
+        assert client.connections == 2
+        assert await stack.host_in_use() != old
+        await client.close()
+    finally:
+        await asyncio.to_thread(platform.remove_worker, added)
+
+
+@pytest.mark.parametrize("forgets", [False, True], ids=["with its data", "empty"])
+async def test_redis_is_killed_and_started_again(stack: Stack, forgets: bool) -> None:
+    """Pushes go on meanwhile; afterwards tickets are to be had, and a crash of everything else loses nothing either."""
+    person = Person(stack)
+    client = await person.connect()
+    await person.push(1, 10)
     await expect(client, 1, 10)
-    assert client.connections == 2
+
+    process = stack.redis.processes.find(RedisServer.NAME)
+    assert process is not None
+    process.kill()
+    await asyncio.to_thread(process.wait, 10)
+    await person.push(11, 20)
+    await stack.sessions.set_unread(person.user, "inbox", 7)
+    with pytest.raises(TicketUnavailable):
+        await person.ticket()
+    if forgets:
+        shutil.rmtree(stack.redis.processes.root / "redis" / "appendonlydir")
+    await asyncio.to_thread(stack.redis.start)
+    await stack.ready()
+    await person.push(21, 30)
+    await kill(await stack.host_in_use())
+    stack.crash_shard_hosts()
+    await person.push(31, 40)
+    await expect(client, 11, 40)
+    assert await stack.sessions.unread(person.user) == {"inbox": 7}
+    stranger = await Person(stack).connect()
+    await stranger.close()
     await client.close()

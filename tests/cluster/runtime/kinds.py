@@ -61,10 +61,15 @@ class Line:
     """An operation that is to be in the book exactly once."""
 
     operation: str
+    seconds: float = 0.0
+    """How long the transaction is held open."""
 
 
 class Book:
-    """Keeps a list of operations durably: each is a row, written in the turn that acknowledges it."""
+    """Keeps a list of operations durably: each is a row, written in the turn that acknowledges it.
+
+    Messages: "read", an operation, or ["slowly", operation].
+    """
 
     def __init__(self, lines: list[str]) -> None:
         self.lines = lines
@@ -72,23 +77,23 @@ class Book:
     def receive(self, message: Value, now: float) -> list[Effect]:
         if message == "read":
             return [Reply(list(self.lines))]
-        self.lines.append(message)
-        return [Line(message), Reply(len(self.lines))]
+        line = Line(message) if isinstance(message, str) else Line(message[1], 0.5)
+        self.lines.append(line.operation)
+        return [line, Reply(len(self.lines))]
 
     def snapshot(self) -> Value:
         return self.lines
 
 
 class BookEffects(EffectHandler):
-    """Writes lines under the shard's fence. ``slow`` in the runtime's config holds the transaction open."""
+    """Writes lines under the shard's fence."""
 
-    def __init__(self, store: ShardStore, slow: float) -> None:
+    def __init__(self, store: ShardStore) -> None:
         self._store = store
-        self._slow = slow
 
     @classmethod
     async def open(cls, context: HostContext) -> BookEffects:
-        return cls(context.store, float(context.config.get("slow", 0.0)))
+        return cls(context.store)
 
     async def load(self, entity_id: str, fence: Fence) -> Entity:
         async with self._store.fenced(fence) as connection:
@@ -101,11 +106,13 @@ class BookEffects(EffectHandler):
                 "INSERT INTO book_lines (book, operation, epoch) VALUES ($1, $2, $3)",
                 [(turn.entity_id, line.operation, turn.fence.epoch) for line in turn.effects],
             )
-            if self._slow:
-                await asyncio.sleep(self._slow)
+            if seconds := sum(line.seconds for line in turn.effects):
+                await asyncio.sleep(seconds)
 
 
-BOOK_TABLE = "CREATE TABLE book_lines (number bigserial PRIMARY KEY, book text, operation text, epoch bigint)"
+BOOK_TABLE = """
+CREATE TABLE IF NOT EXISTS book_lines (number bigserial PRIMARY KEY, book text, operation text, epoch bigint)
+"""
 
 BOOK = EntityKind(
     "book",

@@ -1,0 +1,196 @@
+"""What a host, a router and a leader do when one cannot hear the other. Without Ray; test_network cuts real nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from actors.runtime.fleet import Claim
+from actors.runtime.frames import CALLS, DONE, NOT_MINE, pack
+from actors.runtime.host import BatchOrigin
+from actors.runtime.leader import Leader
+from actors.runtime.router import Router
+from actors.runtime.scaling import ScalingPolicy
+from actors.runtime.shards import SHARDS, Endpoint, MapView, shard_of
+from actors.runtime.tenure import Tenure
+from actors.runtime.turns import TurnRunner
+from cluster.shards import HostRow, ShardRow
+from tests.cluster.runtime.test_stream import KIND, SECRET, Control, Host, Slowly, host
+
+__all__ = ["host"]
+
+CALLER = b"caller-1"
+ENTITY = "somebody"
+SHARD = shard_of(ENTITY)
+CLAIM = (KIND.name, SHARD, 1)
+
+
+def call(number: int, message: Any, left_ms: int = 5000) -> list[Any]:
+    return [[number, KIND.name, ENTITY, left_ms], message]
+
+
+async def test_a_batch_with_a_leftover_in_it_is_answered_without_waiting(host: Host) -> None:
+    later, late = BatchOrigin(1), BatchOrigin(2)
+    host.residents.deliver(later, CALLER, [CALLS, 2, *call(3, 1)])
+    host.residents.deliver(late, CALLER, [CALLS, 1, *call(1, 1), *call(2, 1)])
+    await asyncio.wait_for(late.complete.wait(), 30)
+    await asyncio.wait_for(later.complete.wait(), 30)
+    assert pack((1, NOT_MINE, None)) in late.answers, "its caller has had the answer; it did not run again"
+    assert {*later.answers, *late.answers} >= {pack((3, DONE, 1)), pack((2, DONE, 2))}
+
+
+async def test_a_call_that_came_two_ways_is_answered_both_ways(host: Host) -> None:
+    first, second = BatchOrigin(1), BatchOrigin(1)
+    host.residents.deliver(first, CALLER, [CALLS, 1, *call(1, ["wait", 0.1])])
+    host.residents.deliver(second, CALLER, [CALLS, 1, *call(1, ["wait", 0.1])])
+    await asyncio.wait_for(asyncio.gather(first.complete.wait(), second.complete.wait()), 30)
+    assert first.answers == second.answers == [pack((1, DONE, 1))]
+
+
+async def test_what_hangs_on_its_way_by_ray_goes_by_the_stream_as_soon_as_there_is_one(host: Host) -> None:
+    control = Control(host, "node-1")
+    hanging = asyncio.Event()
+
+    async def deliver(_host: Endpoint, _caller: bytes, _frame: bytes) -> bytes:
+        hanging.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    control.deliver = deliver  # type: ignore[method-assign, assignment]
+    host.stop()
+    router = Router(control, SECRET)
+    await router.start(5)
+    waiting = router.call(KIND.name, ENTITY, 1, timeout=60)
+    await asyncio.wait_for(hanging.wait(), 30)
+    await host.listen()
+    assert await waiting == 1
+    await router.close()
+
+
+class Map:
+    """The stored map, as far as a host reads it and a leader writes it."""
+
+    def __init__(self, hosts: Sequence[HostRow] = ()) -> None:
+        self.version = 1
+        self.rows = [ShardRow(KIND.name, number, "host-a", 1) for number in range(SHARDS)]
+        self.living = hosts
+        self.written: list[ShardRow] = []
+
+    def set(self, row: ShardRow) -> None:
+        self.version += 1
+        self.rows[row.shard] = row
+
+    async def shard_map(self, _since: int = 0) -> tuple[int, list[ShardRow]]:
+        return self.version, list(self.rows)
+
+    async def answers(self, _shards: object) -> list[Any]:
+        return []
+
+    async def hosts(self) -> list[HostRow]:
+        return list(self.living)
+
+    async def bury(self, _term: int) -> list[str]:
+        return []
+
+    async def write_map(self, _term: int, rows: Sequence[ShardRow]) -> int:
+        self.written += rows
+        for row in rows:
+            self.set(row)
+        return self.version
+
+
+class Nobody:
+    """A map that names a host which is out of reach."""
+
+    node = "node-1"
+
+    async def watch(self, version: int) -> MapView:
+        if version >= 1:
+            await asyncio.Event().wait()
+        return MapView(1, {"host-b": Endpoint("host-1", "node-2", "127.0.0.1:1", "")}, {})
+
+    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_shards_that_should_go_where_nobody_answers_are_served_all_the_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("actors.runtime.tenure._GREETING_SECONDS", 0.5)
+    stored, router = Map(), Router(Nobody(), SECRET)
+    await router.start(5)
+    tenure = Tenure(stored, router)  # type: ignore[arg-type]
+    residents = tenure.residents
+    residents.host = "host-a"
+    residents.serve_until = time.monotonic() + 1000
+    residents.add_kind(TurnRunner(KIND, Slowly(), None))
+
+    async def add(number: int) -> bytes:
+        batch = BatchOrigin(1)
+        residents.deliver(batch, CALLER, [CALLS, number, *call(number, 1)])
+        await asyncio.wait_for(batch.complete.wait(), 30)
+        return batch.answers[0]
+
+    await tenure.sync()
+    assert await add(1) == pack((1, DONE, 1))
+    stored.set(ShardRow(KIND.name, SHARD, "host-a", 1, "host-b"))
+    await tenure.sync()
+    assert tenure.moves() == ([], []), "it is not known yet whether the other host can be reached"
+    assert await add(2) == pack((2, DONE, 2))
+    assert await tenure.release(stored.version, [CLAIM]) == ([], [CLAIM])
+    assert tenure.moves() == ([], [CLAIM])
+    assert await add(3) == pack((3, DONE, 3))
+    stored.set(ShardRow(KIND.name, SHARD, "host-a", 2))
+    await tenure.sync()
+    assert tenure.moves() == ([], [])
+    assert await add(4) == pack((4, DONE, 4))
+    await tenure.close()
+    await router.close()
+
+
+class DeafFleet:
+    """Hosts that the leader's questions do not reach."""
+
+    async def ensure(self, name: str) -> None:
+        pass
+
+    async def poke(self, name: str, version: int) -> None:
+        pass
+
+    async def release(self, name: str, version: int, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("outcome", "settled"),
+    [("released", ShardRow(KIND.name, SHARD, "host-b", 2)), ("refused", ShardRow(KIND.name, SHARD, "host-a", 2))],
+)
+async def test_a_move_ends_by_what_its_host_reports_where_the_leader_cannot_ask(
+    outcome: str, settled: ShardRow
+) -> None:
+    """And a host that could not make one is not asked for another at once."""
+
+    def row(letter: str, number: int, load: dict[str, Any]) -> HostRow:
+        return HostRow(f"host-{letter}", f"host-{number}", f"node-{number}", "", "", False, load)
+
+    stored = Map([row("a", 0, {outcome: [list(CLAIM), ["gone", 1, 1], [KIND.name, SHARD, 0]]}), row("b", 1, {})])
+    for number in range(SHARDS):
+        to = "host-b" if number == SHARD else ""
+        stored.set(ShardRow(KIND.name, number, "host-a" if to or number % 2 else "host-b", 1, to))
+
+    async def publish() -> None:
+        pass
+
+    policy = ScalingPolicy(least=2, most=2)
+    leader = Leader(1, stored, DeafFleet(), [KIND.name], policy, publish)  # type: ignore[arg-type]
+    await leader.load()
+    await leader.tick(time.monotonic())
+    assert stored.written[0] == settled
+    assert not [row for row in stored.written if row.host == "host-a" and row.moving_to] or outcome == "released"
+    await leader.close()
