@@ -47,10 +47,11 @@ OBJECT_STORE_BYTES = 100 * 1024 * 1024
 
 _APPLICATIONS = "/api/serve/applications/"
 
-_PORTS = (
+PORTS = (
     *("http_port", "dashboard_port", "ray_port", "ray_agent_port", "ray_metrics_port"),
     *("haproxy_metrics_port", "haproxy_stats_port", "fallback_http_port"),
 )
+"""The fields of Ports that the Ray node listens on."""
 
 
 def ray_environment(installation: Installation) -> dict[str, str]:
@@ -80,7 +81,7 @@ def start_ray(installation: Installation) -> None:
     if installation.processes.find(NAME) is not None:
         return
     ports = installation.ports
-    for name in _PORTS:
+    for name in PORTS:
         require_port(getattr(ports, name), "Ray", f"ENTATIVA_{name.upper()}")
     _make_token(installation.ray_token_file)
     command = [

@@ -72,9 +72,7 @@ def _ports(installation: Installation) -> list[Finding]:
         ("redis", ports.redis_port, "ENTATIVA_REDIS_PORT", installation.private_redis),
         ("mail", ports.smtp_port, "ENTATIVA_SMTP_PORT", installation.private_mail),
         ("metrics", ports.metrics_port, "ENTATIVA_METRICS_PORT", True),
-        (ray_node.NAME, ports.http_port, "ENTATIVA_HTTP_PORT", True),
-        (ray_node.NAME, ports.dashboard_port, "ENTATIVA_DASHBOARD_PORT", True),
-        (ray_node.NAME, ports.ray_port, "ENTATIVA_RAY_PORT", True),
+        *((ray_node.NAME, getattr(ports, name), f"ENTATIVA_{name.upper()}", True) for name in ray_node.PORTS),
     ]
     return [
         Finding(

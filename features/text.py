@@ -7,13 +7,16 @@ from features.errors import Invalid
 _NOT_SHOWN = frozenset({"Cc", "Cs"})
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Bidirectional overrides and isolates (UAX #9): in a name they could dress up one person as another."""
+_BLANK = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+_FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols by category that fonts show as nothing (Hangul fillers, the empty braille pattern)."""
 
 
 def clean_line(text: str, *, field: str, max_characters: int, required: bool = True) -> str:
-    """One line in normal form C without outer spaces. Raises Invalid(field) when it is empty though required, has more
-    than `max_characters` code points, or holds control characters."""
+    """One line in normal form C without outer spaces. Raises Invalid(field) when it shows nothing though required, has
+    more than `max_characters` code points, or holds control characters."""
     line = unicodedata.normalize("NFC", text).strip()
-    if required and not line:
+    if required and all(unicodedata.category(character) in _BLANK or character in _FILLERS for character in line):
         raise Invalid("empty", "This may not be empty.", field=field)
     if any(unicodedata.category(character) in _NOT_SHOWN or character in _REORDERING for character in line):
         raise Invalid("control_characters", "This may not hold control characters.", field=field)

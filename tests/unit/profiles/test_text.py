@@ -32,8 +32,8 @@ def test_ten_characters_fit_and_eleven_do_not() -> None:
     assert (refusal.value.code, refusal.value.field) == ("too_long", "name")
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\u2003"])
-def test_a_name_is_not_empty(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "   ", "\u2003", "\u200b", "\u200b \u200d", "\u3164"])
+def test_a_name_shows_something(text: str) -> None:
     with pytest.raises(Invalid) as refusal:
         line(text)
     assert refusal.value.code == "empty"
