@@ -9,6 +9,7 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,6 +17,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import ray
+from ray.exceptions import RayError
 
 from actors.realtime.actor import RealtimeOptions
 from actors.realtime.keeper import start_realtime, stop_realtime
@@ -68,8 +70,8 @@ class Stack:
 
         async def found() -> Any:
             hosts = await self.hosts()
-            counts = await asyncio.gather(*(host.sockets.remote() for host in hosts))
-            return next((host for host, count in zip(hosts, counts, strict=True) if count), None)
+            counts = await asyncio.gather(*(host.sockets.remote() for host in hosts), return_exceptions=True)
+            return next((host for host, count in zip(hosts, counts, strict=True) if count == 1), None)
 
         return await eventually(found)
 
@@ -78,9 +80,21 @@ class Stack:
         await eventually(lambda: self.runtime.settled(2), within=120)
 
         async def listed() -> bool:
-            return len(await self.admissions.directory.hosts()) >= len(await self.hosts()) > 0
+            return all([await self.lists(host) for host in await self.hosts()])
 
         await eventually(listed, within=120)
+
+    async def addresses(self) -> list[str]:
+        """Where clients are sent to."""
+        return [host.url for host in await self.admissions.directory.hosts()]
+
+    async def lists(self, realtime_host: Any) -> bool:
+        """Whether clients are sent to a realtime host."""
+        try:
+            url = await realtime_host.ready.remote()
+        except RayError:
+            return False  # it is restarting
+        return url in await self.addresses()
 
     def crash_shard_hosts(self) -> None:
         for index in range(2):
@@ -194,20 +208,18 @@ async def test_a_new_node_gets_a_host_and_a_drained_one_sends_its_clients_elsewh
 ) -> None:
     person = Person(stack)
     client = await person.connect()
-    before = len(await stack.admissions.directory.hosts())
+    before = await stack.keeper.hosts.remote()
     added = await asyncio.to_thread(platform.add_worker)
     try:
-
-        async def listed() -> bool:
-            return len(await stack.admissions.directory.hosts()) == before + 1
-
-        await eventually(listed, within=120)
+        by_node = await eventually(lambda: _more_nodes(stack, before), within=120)
+        ((newcomer,),) = (handles for node, handles in by_node.items() if node not in before)
+        await eventually(partial(stack.lists, newcomer), within=120)
         old = await stack.host_in_use()
-        by_node = await stack.keeper.hosts.remote()
         (node,) = (node for node, handles in by_node.items() if old in handles)
         await person.push(1, 5)
+        gone = await old.ready.remote()
         await stack.keeper.drain.remote(node)
-        assert len(await stack.admissions.directory.hosts()) == before
+        assert gone not in await stack.addresses()
         await person.push(6, 10)
         await expect(client, 1, 10)
         assert client.connections == 2
@@ -215,6 +227,11 @@ async def test_a_new_node_gets_a_host_and_a_drained_one_sends_its_clients_elsewh
         await client.close()
     finally:
         await asyncio.to_thread(platform.remove_worker, added)
+
+
+async def _more_nodes(stack: Stack, before: dict[str, Any]) -> dict[str, Any] | None:
+    by_node: dict[str, Any] = await stack.keeper.hosts.remote()
+    return by_node if by_node.keys() - before.keys() else None
 
 
 @pytest.mark.parametrize("forgets", [False, True], ids=["with its data", "empty"])
