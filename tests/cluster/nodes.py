@@ -113,7 +113,7 @@ class RayNodes:
         role = ["--head", "--port", str(self.port)] if not self.nodes else ["--address", self.address]
         if not self.nodes:
             role += ["--include-dashboard", "false", "--dashboard-port", str(free_port())]
-            role += ["--ray-client-server-port", "0", "--temp-dir", str(self.folder)]
+            role += ["--ray-client-server-port", str(free_port()), "--temp-dir", str(self.folder)]
             if "--autoscaling-config" not in options:
                 role.append("--no-monitor")
         command = [
