@@ -40,7 +40,8 @@ async def ask(reference: Any, seconds: float) -> Any:
             waited: Awaitable[Any] = reference
             return await waited
     except (RayError, TimeoutError) as fault:
-        raise HostUnavailable(f"{type(fault).__name__}: {fault}") from fault
+        *_, last = ["", *str(fault).strip().splitlines()]  # an error on the other side comes with its whole traceback
+        raise HostUnavailable(f"{type(fault).__name__}: {last}") from fault
 
 
 class RayControl:

@@ -64,6 +64,7 @@ class Router:
         self._dirty: set[str] = set()
         self._flush_due = False
         self._tick_due = False
+        self._closed = False
         self._watcher: asyncio.Task[None] | None = None
         self._mapped = asyncio.Event()
 
@@ -104,6 +105,7 @@ class Router:
 
     async def close(self) -> None:
         """Ends all connections; calls in flight fail with HostUnavailable."""
+        self._closed = True
         tasks = [*self._dials.values(), *self._tasks]
         if self._watcher is not None:
             tasks.append(self._watcher)
@@ -133,6 +135,7 @@ class Router:
         """
         future: asyncio.Future[Value] = self._loop.create_future()
         try:
+            self._require_open()
             body = pack_body(message)
             host = self._calls.add(kind, entity_id, body, self._loop.time() + timeout, future)
         except RuntimeFault as fault:
@@ -145,6 +148,7 @@ class Router:
         """A call to the runtime inside a host (handoffs), which fails if the host goes."""
         future: asyncio.Future[Value] = self._loop.create_future()
         try:
+            self._require_open()
             self._calls.add_for(host, what, pack_body(message), self._loop.time() + timeout, future)
         except RuntimeFault as fault:
             future.set_exception(fault)
@@ -152,15 +156,21 @@ class Router:
         self._due(host)
         return future
 
+    def _require_open(self) -> None:
+        if self._closed:
+            raise HostUnavailable("the router is closed")
+
     def _due(self, host: str) -> None:
         if host:
             self._dirty.add(host)
-        if not self._flush_due:
+        if not self._flush_due and not self._closed:
             self._flush_due = True
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         self._flush_due = False
+        if self._closed:
+            return
         dirty, self._dirty = self._dirty, set()
         now = self._loop.time()
         for host in dirty:
