@@ -31,6 +31,14 @@ from tests.conftest import Servers, fresh_database
 SECRET = "the cluster's secret"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the shared cluster stay together where tests run in several processes (``-n 2 --dist loadgroup``)."""
+    for item in items:
+        if "platform" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("platform"))
+
+
 @dataclass
 class Platform:
     """The Ray cluster of this run. Tests that kill a node start another."""
@@ -175,13 +183,15 @@ async def running(database: str, hosts: int = 2, **changes: Any) -> AsyncIterato
     finally:
         if router is not None:
             await router.close()
-        stop_runtime(options)
+        # Its actors say goodbye to the database, perhaps by a way that this loop serves.
+        await asyncio.to_thread(stop_runtime, options)
         await store.close()
 
 
 @pytest.fixture(scope="session")
 async def shared_runtime(platform: Platform, servers: Servers, template: str) -> AsyncIterator[RunningRuntime]:
-    async with fresh_database(servers, template) as address, running(address) as started:
+    # A lease that stalls of a busy machine hardly outlast: some of what tests look at lives in memory only.
+    async with fresh_database(servers, template) as address, running(address, lease=3.0) as started:
         yield started
 
 

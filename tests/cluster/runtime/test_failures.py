@@ -121,7 +121,7 @@ async def test_random_kills_lose_and_double_nothing(runtime: RunningRuntime) -> 
                 pid = await asyncio.wait_for(runtime.pid(actor), 1)
                 os.kill(pid, signal.SIGSTOP if what == "freeze" else signal.SIGKILL)
                 frozen = pid if what == "freeze" else None
-            await asyncio.sleep(chance.uniform(1.0, 3.0))
+            await asyncio.sleep(chance.uniform(2.0, 5.0) if frozen else chance.uniform(0.5, 2.0))
             if frozen:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(frozen, signal.SIGCONT)

@@ -14,8 +14,11 @@ from tests.cluster.conftest import SECRET, RunningRuntime, eventually
 
 async def test_entities_of_every_kind_answer_wherever_they_live(runtime: RunningRuntime) -> None:
     router = runtime.router
+    second = await Router.connect(runtime.options.name, secret=SECRET, direct=False, within=60)
     totals = await asyncio.gather(*(router.call("tally", f"t{n}", n, timeout=30) for n in range(300)))
     assert totals == list(range(300))
+    assert await asyncio.gather(*(second.call("tally", f"t{n}", "read", timeout=30) for n in range(300))) == totals
+    await second.close()
     owners = {(await router.call("tally", f"t{n}", "where", timeout=30))[0] for n in range(50)}
     assert len(owners) == 2, "both hosts serve"
 
@@ -34,10 +37,6 @@ async def test_entities_of_every_kind_answer_wherever_they_live(runtime: Running
             await router.call(kind, "x", message, timeout=30)
     with pytest.raises(DeadlineExceeded):
         await router.call("tally", "x", 1, timeout=0.0)
-
-    second = await Router.connect(runtime.options.name, secret=SECRET, direct=False)
-    assert await asyncio.gather(*(second.call("tally", f"t{n}", "read", timeout=30) for n in range(300))) == totals
-    await second.close()
 
 
 async def _left_memory(runtime: RunningRuntime, kind: str) -> bool:
