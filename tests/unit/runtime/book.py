@@ -1,0 +1,63 @@
+"""The entities of the model: a book remembers lines, and has stored each before it says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+from actors.runtime import EffectHandler, EntityKind, Reply, Turn, Value
+from actors.runtime.turns import TurnRunner
+from cluster.shards import Fence
+from tests.unit.runtime.database import Database
+from tests.unit.runtime.simulation import Network
+
+KIND = "book"
+Witness: TypeAlias = Callable[[str, float], None]
+"""Told of every message that an entity receives: its operation's name, and when."""
+
+
+class Book:
+    """Understands ["write", line] (the reply is how many lines there are) and ["read", name] (all lines)."""
+
+    def __init__(self, lines: Sequence[str], witness: Witness) -> None:
+        self.lines = list(lines)
+        self._witness = witness
+
+    def receive(self, message: Value, now: float) -> list[Any]:
+        what, name = message
+        self._witness(name, now)
+        if what == "read":
+            return [Reply(list(self.lines))]
+        self.lines.append(name)
+        return [("line", name), Reply(len(self.lines))]
+
+    def snapshot(self) -> Value:
+        return self.lines
+
+
+class Books(EffectHandler):
+    """Loads and stores books; each statement takes as long as the network likes."""
+
+    def __init__(self, database: Database, network: Network, process: str, witness: Witness) -> None:
+        self._database = database
+        self._statement = partial(network.statement, waits_for=process)
+        self._witness = witness
+
+    async def load(self, entity_id: str, fence: Fence) -> Book:
+        lines = await self._statement(f"load {entity_id}", act=lambda: list(self._database.lines.get(entity_id, ())))
+        return Book(lines, self._witness)
+
+    async def carry_out(self, turn: Turn) -> None:
+        await self._statement(f"commit {turn.effects}", act=lambda: self._database.commit(turn))
+
+
+def book_runner(database: Database, network: Network, process: str, store: Any, witness: Witness) -> TurnRunner:
+    """What a host process needs to have books."""
+    kind = EntityKind(
+        KIND,
+        create=lambda _id: Book([], witness),
+        restore=lambda _id, _version, lines: Book(lines, witness),
+        passivate_after=5.0,
+    )
+    return TurnRunner(kind, Books(database, network, process, witness), store)

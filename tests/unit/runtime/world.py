@@ -1,0 +1,288 @@
+"""A whole runtime in one thread: real leaders, hosts and call tables over the model's database and network.
+
+Whatever happens, an operation is stored at most once, and once if it was acknowledged; what is read is what was
+stored, and nothing older than what was acknowledged before; every call is settled once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+from unittest.mock import patch
+
+from structlog.testing import capture_logs
+
+from actors.runtime.answers import Origin
+from actors.runtime.coordination import Coordination
+from actors.runtime.errors import EntityFailed, RuntimeFault
+from actors.runtime.frames import DONE, pack_body, unpack
+from actors.runtime.leader import Leader
+from actors.runtime.ownership import Status
+from actors.runtime.scaling import ScalingPolicy
+from actors.runtime.shards import SHARDS, Endpoint, MapView, shard_of
+from cluster.shards import LostLeadership
+from tests.unit.runtime.book import KIND, Book
+from tests.unit.runtime.database import Database, LeaderStore
+from tests.unit.runtime.processes import Client, Fleet, Process
+from tests.unit.runtime.simulation import Network, Passage, SteppedLoop
+
+FEW = 3
+"""Shards that the coordinator knows of."""
+PACE = 0.05
+"""Seconds that a round takes in which all goes well."""
+
+
+def _entity_in(shard: int, nth: int = 0) -> str:
+    """An id whose shard this is."""
+    return next(itertools.islice((str(n) for n in itertools.count() if shard_of(str(n)) == shard), nth, None))
+
+
+ENTITIES = (_entity_in(0), _entity_in(0, 1), _entity_in(1), _entity_in(2))
+_READ_CLOCKS = ("handoff", "leader", "residents", "tenure")
+
+
+@dataclass(eq=False)
+class Operation:
+    """A call of the test's, and what must hold for its answer."""
+
+    name: str
+    entity: str
+    write: bool
+    deadline: float
+    acknowledged_before: frozenset[str]
+    settled: bool = False
+
+
+class WayBack:
+    """Where a host's answers to one connection go."""
+
+    def __init__(self, world: World, process: Process, client: Client, connection: int) -> None:
+        self._world = world
+        self._process = process
+        self._client = client
+        self._host = process.host
+        self._connection = connection
+
+    def answer(self, packed: bytes) -> None:
+        """See answers.Origin."""
+        if self._process.alive:
+            client, way = self._client, (self._host, self._connection)
+            arrive, lose = partial(client.answered, *way, packed), partial(client.broke, *way)
+            what = f"{self._host} answers {client.name}: {packed!r}"
+            self._world.network.send(Passage(what, client.process or client.name, arrive, lose))
+
+
+class World:
+    """Two routers, a leader and its hosts."""
+
+    def __init__(self, hosts: int = 3) -> None:
+        self.loop = SteppedLoop(expected=(RuntimeFault, TimeoutError, OSError, LostLeadership))
+        self._patches = contextlib.ExitStack()
+        self._patches.enter_context(capture_logs())  # Nobody reads them, and printing takes most of the time.
+        for module in _READ_CLOCKS:
+            self._patches.enter_context(patch(f"actors.runtime.{module}.time", self.loop))
+        # One entity a part: handoffs of several parts.
+        self._patches.enter_context(patch("actors.runtime.handoff._PART", 0))
+        few = partial(Coordination, shards=FEW)
+        self._patches.enter_context(patch("actors.runtime.leader.Coordination", few))
+        self.network = Network(self.loop)
+        self.database = Database()
+        self.incarnations = itertools.count(1)
+        self._nodes = itertools.count(1)
+        self.processes: list[Process] = []
+        self.clients = [Client(self, "router-1"), Client(self, "router-2")]
+        self.views = [MapView()]
+        self.operations: list[Operation] = []
+        self._acknowledged: dict[str, set[str]] = {entity: set() for entity in ENTITIES}
+        self._latest_start: dict[str, float] = {}
+        self._late: list[str] = []
+        self.elect(hosts)
+        for _ in range(6):
+            self.go_on()
+
+    def close(self) -> None:
+        self.loop.end()
+        self._patches.close()
+
+    # --- calls --------------------------------------------------------------------------------------------
+
+    def call(self, client: Client, entity: str, *, write: bool, timeout: float) -> Operation:
+        """A new call, queued."""
+        name = f"{'w' if write else 'r'}{len(self.operations)}"
+        deadline = self.loop.now + timeout
+        operation = Operation(name, entity, write, deadline, frozenset(self._acknowledged[entity]))
+        self.operations.append(operation)
+        body = pack_body(["write" if write else "read", name])
+        client.table.add(KIND, entity, body, deadline, partial(self._settled, operation))
+        return operation
+
+    def _settled(self, operation: Operation, status: int, value: Any) -> None:
+        assert not operation.settled, "settled twice"
+        operation.settled = True
+        stored = self.database.lines.get(operation.entity, [])
+        if status != DONE:
+            failed = status == EntityFailed.status and value.startswith("OSError")
+            late = operation.deadline <= self.loop.now + 0.002
+            assert failed or late, f"{operation} failed before its deadline: {status} {value!r}"
+        elif operation.write:
+            assert stored[value - 1 : value] == [operation.name], f"{operation} was acknowledged as line {value}"
+            self._acknowledged[operation.entity].add(operation.name)
+        else:
+            assert value == stored[: len(value)], f"{operation} was told {value}"
+            assert operation.acknowledged_before <= set(value), f"{operation} was told old news: {value}"
+
+    def received(self, name: str, now: float) -> None:
+        """An entity received an operation."""
+        if now >= self._latest_start[name]:
+            self._late.append(name)
+
+    def deliver(self, client: Client, host: str, connection: int, frame: bytes) -> None:
+        """A CALLS frame comes to where a host lives or lived."""
+        process = self.process(host.rpartition(".")[0])
+        if process is None or process.host != host:
+            client.broke(host, connection)
+            return
+        # Once a connection speaks, the host reads no more from those before it.
+        newest = max(connection, process.heard.get((client.name, host), 0))
+        process.heard[client.name, host] = newest
+        if connection < newest:
+            return
+        items = unpack(frame[4:])
+        for (_, kind, _, left), body in zip(items[2::2], items[3::2], strict=True):
+            if kind == KIND:
+                until = self.loop.now + left / 1000
+                self._latest_start[body[1]] = max(until, self._latest_start.get(body[1], 0.0))
+        origin: Origin = WayBack(self, process, client, connection)
+        process.tenure.residents.deliver(origin, client.caller, items)
+
+    # --- processes ----------------------------------------------------------------------------------------
+
+    def process(self, name: str) -> Process | None:
+        """The living process of this name."""
+        return next((process for process in self.living() if process.name == name), None)
+
+    def living(self) -> list[Process]:
+        return [process for process in self.processes if process.alive]
+
+    def routers(self) -> list[Client]:
+        return [*self.clients, *(process.router for process in self.living())]
+
+    def start(self, name: str, node: str = "") -> None:
+        self.processes.append(Process(self, name, node or f"node-{next(self._nodes)}"))
+
+    def kill(self, process: Process, *, restart: bool) -> None:
+        """The process ends; its statements under way may still take effect. Ray may start it again in place."""
+        process.alive = False
+        self.database.expired.add(process.host)
+        self.loop.create_task(process.tenure.close())
+        self.disconnect(process.host)
+        if restart:
+            self.start(process.name, process.node)
+
+    def disconnect(self, host: str) -> None:
+        for client in self.routers():
+            client.broke(host, client.connections.get(host, 0))
+
+    # --- the coordinator ----------------------------------------------------------------------------------
+
+    def elect(self, hosts: int) -> Leader:
+        """A new leader, which wants this many hosts; whoever led does not know yet. Returns the new one."""
+        self.database.term += 1
+        policy = ScalingPolicy(least=hosts, most=hosts)
+        store, fleet = cast(Any, LeaderStore(self.database)), cast(Any, Fleet(self))
+        self.leader = Leader(self.database.term, store, fleet, [KIND], policy, self._publish)
+        self.loop.do(lambda: self.loop.create_task(self.leader.load()))
+        return self.leader
+
+    def look(self, leader: Leader) -> None:
+        """A leader looks at the hosts and does what follows."""
+        self.loop.do(lambda: self.loop.create_task(leader.tick(self.loop.now)))
+
+    async def _publish(self) -> None:
+        rows, hosts = self.database.rows, self.database.hosts
+        owners = [rows[shard].host if shard in rows else "" for shard in range(FEW)] + [""] * (SHARDS - FEW)
+        endpoints = {host: Endpoint(row.name, row.node, "", "", host) for host, row in hosts.items()}
+        self.views.append(MapView(self.database.version, endpoints, {KIND: owners}))
+
+    # --- time in which all goes well ----------------------------------------------------------------------
+
+    def pass_time(self, seconds: float) -> None:
+        self.loop.now += seconds
+        self.loop.do(*(client.tick for client in self.routers()))
+
+    def go_on(self, asleep: Collection[str] = (), pace: float = PACE) -> None:
+        """A round in which all goes well, but for processes and routers (by name) that are asleep."""
+        awake = [process for process in self.living() if process.name not in asleep]
+        clients = [client for client in self.clients if client.name not in asleep]
+        routers = [*clients, *(process.router for process in awake)]
+        self.look(self.leader)
+        self.loop.do(*(partial(client.follow, self.views[-1]) for client in routers))
+        self.loop.do(*(process.beat for process in awake))
+        self.pass_time(pace)
+        for client in clients:
+            client.send()
+        for _ in range(5):
+            for passage in list(self.network.under_way):
+                if passage.waits_for not in asleep:
+                    self.network.arrive(passage)
+
+    def calm_down(self) -> None:
+        """The world calms down: every call that has time left is answered, and everything stored can be read."""
+        self._go_on_until_quiet()
+        # Handoffs that came to nothing are forgotten after a while, and calls that waited for them go elsewhere.
+        self.pass_time(31.0)
+        self.loop.do(*(process.tidy for process in self.living()))
+        self._go_on_until_quiet()
+        for entity in ENTITIES:
+            self.call(self.clients[0], entity, write=False, timeout=1000.0)
+        self._go_on_until_quiet()
+        unsettled = [operation for operation in self.operations if not operation.settled]
+        assert not unsettled, "calls were never answered"
+        assert not self._unrest(), "moves were never finished"
+
+    def _go_on_until_quiet(self) -> None:
+        for _ in range(60):
+            self.go_on()
+            self.check()
+            if not self._unrest() and not any(len(client.table) for client in self.clients):
+                return
+            self.pass_time(0.2)
+
+    def _unrest(self) -> bool:
+        """Whether shards move, or have to."""
+        rows, hosts = self.database.rows.values(), self.database.hosts
+        able = {process.host for process in self.living() if process.host in hosts}
+        settled = all(row.host in able and not row.moving_to and not hosts[row.host].draining for row in rows)
+        return not settled
+
+    # --- what holds at any time ---------------------------------------------------------------------------
+
+    def check(self) -> None:
+        written = [line for lines in self.database.lines.values() for line in lines]
+        assert len(written) == len(set(written)), "an operation is stored twice"
+        assert not self._late, "an entity received what was past its deadline"
+        open_calls = {(client.caller, number) for client in self.clients for number in client.table._pending}
+        assert not open_calls & set(self.database.collisions), "an open call ran twice"
+        for shard in range(FEW):
+            self._check_shard(shard)
+
+    def _check_shard(self, number: int) -> None:
+        row = self.database.rows[number]
+        serving = []
+        for process in self.living():
+            shard = process.tenure.residents.shard(KIND, number)
+            if shard.serving and process.tenure.residents.serve_until > self.loop.now:
+                serving.append(process.host)
+            ownership = shard.ownership
+            owned = row.host == process.host and row.epoch == ownership.epoch
+            if not owned or ownership.status not in (Status.ACTIVE, Status.DRAINING, Status.RELEASED):
+                continue
+            for entity_id, slot in shard.slots.items():
+                if slot.inbox is None and (slot.entity is not None or slot.frozen is not None):
+                    lines = slot.entity.lines if isinstance(slot.entity, Book) else slot.frozen and slot.frozen[1]
+                    assert lines == self.database.lines.get(entity_id, []), f"{row.host} remembers {lines}"
+        assert len(serving) <= 1, f"shard {number} is served by {serving}"
