@@ -121,6 +121,8 @@ class RayNodes:
             *(str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats", *role),
             *("--num-cpus", str(cpus), "--object-store-memory", str(_STORE_BYTES), *options),
             *("--include-log-monitor", "false"),
+            # Any free port: nodes that take them from one range on one machine take each other's.
+            *("--min-worker-port", "0", "--max-worker-port", "0"),
             *("--dashboard-agent-listen-port", str(free_port()), "--dashboard-agent-grpc-port", str(free_port())),
             *("--runtime-env-agent-port", str(free_port()), "--metrics-export-port", str(free_port())),
         ]
