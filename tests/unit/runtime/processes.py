@@ -36,7 +36,8 @@ class Client:
 
     def __init__(self, world: World, name: str, process: str = "") -> None:
         self.name = name
-        self.caller = name.encode()
+        self.caller = next(world.callers).to_bytes(8)
+        """No two routers share one, nor do those before and after a restart."""
         self.table = CallTable()
         self.connections: dict[str, int] = {}
         """How many connections to each host broke."""
@@ -121,7 +122,7 @@ class Process:
         self.name = name
         self.node = node
         self.alive = True
-        self.heard: dict[tuple[str, str], int] = {}
+        self.heard: dict[tuple[bytes, str], int] = {}
         """The newest connection per client and incarnation that spoke."""
         self._world = world
         store = cast(Any, HostStore(world.database, world.network, name))

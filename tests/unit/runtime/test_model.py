@@ -126,14 +126,16 @@ class Runtime(RuleBasedStateMachine):
     def leader_looks(self) -> None:
         self.world.look(self.world.leader)
 
-    @rule(hosts=st.integers(1, 3), looks=st.integers(0, 2), fates=FATES)
-    def another_leads(self, hosts: int, looks: int, fates: list[Fate]) -> None:
+    @rule(hosts=st.integers(1, 3), looks=st.integers(0, 2), waves=st.lists(FATES, min_size=1, max_size=3))
+    def another_leads(self, hosts: int, looks: int, waves: list[list[Fate]]) -> None:
         """With another opinion on how many hosts there should be, so that shards move."""
         self.deposed = self.world.leader
         self.world.elect(hosts)
         for _ in range(looks):
             self.world.look(self.world.leader)
-        self._wave(fates)
+        for fates in waves:
+            self.world.loop.do(*(process.beat for process in self.world.living()))
+            self._wave(fates)
 
     @rule()
     def the_deposed_leader_looks(self) -> None:
@@ -147,5 +149,5 @@ class Runtime(RuleBasedStateMachine):
             self.world.go_on(asleep, pace)
 
 
-Runtime.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Runtime.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestRuntimeModel = Runtime.TestCase

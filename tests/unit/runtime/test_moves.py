@@ -82,14 +82,11 @@ def test_a_move_in_quiet_succeeds_at_once_and_brings_the_state(world: World) -> 
     write(world)
     target = begin_move(world)
     hosts_read_the_map(world)
-    arrive(world)
-    assert (owner(world), world.database.rows[SHARD].epoch) == (target, 2)
+    arrive(world, but="answers of")
     hosts_read_the_map(world)
-    loads: list[str] = []
-    while world.network.under_way:
-        loads += [passage.what for passage in under_way(world, "answers of")]
-        world.network.arrive(world.network.under_way[0])
-    assert not loads, "what came with the handoff is complete"
+    arrive(world, but="answers of")
+    assert (owner(world), world.database.rows[SHARD].epoch) == (target, 2)
+    assert not world.network.under_way, "what came with the handoff is complete, nothing is to be loaded"
     assert status(target) is Status.ACTIVE
     world.calm_down()
 
@@ -136,20 +133,101 @@ def test_a_move_under_way_is_finished_by_the_next_leader(world: World) -> None:
     assert (owner(world), world.database.rows[SHARD].epoch) == (target, 2)
 
 
-def test_a_move_to_a_host_that_died_is_called_off_and_the_shard_goes_elsewhere_from_memory(world: World) -> None:
+@pytest.fixture
+def growing() -> Iterator[World]:
+    """One host had everything; a second one came and is to get a shard."""
+    made = World(hosts=1)
+    try:
+        write(made)
+        made.elect(2)
+        made.look(made.leader)
+        made.look(made.leader)
+        routers_read_the_map(made)
+        hosts_read_the_map(made)
+        yield made
+    finally:
+        made.close()
+
+
+def test_a_move_to_a_host_that_died_is_called_off_and_the_owner_goes_on_at_once(growing: World) -> None:
+    first, second = growing.living()
+    (moving,) = [row for row in growing.database.rows.values() if row.moving_to]
+    assert (moving.shard, moving.moving_to) == (SHARD, second.host)
+    arrive(growing, but=" released, ")
+    assert status(first) is Status.RELEASED
+    growing.loop.do(lambda: growing.kill(second, restart=False))
+    growing.network.under_way.clear()
+    growing.look(growing.leader)
+    assert (owner(growing), growing.database.rows[SHARD].epoch) == (first, 2)
+    hosts_read_the_map(growing)
+    arrive(growing, but="answers of")
+    assert not growing.network.under_way, "nothing is to be loaded"
+    write(growing)
+    growing.calm_down()
+
+
+def test_what_was_sent_in_an_attempt_that_was_called_off_is_not_trusted_later(growing: World) -> None:
+    first, second = growing.living()
+    confirmation = f"{second.host} answers @{first.name}"
+    arrive(growing, but=confirmation)
+    for greeting in under_way(growing, confirmation):
+        growing.network.arrive(greeting)
+    arrive(growing, but=confirmation)
+    # All of the shard is there, but its owner never hears of that.
+    growing.network.under_way.clear()
+    assert status(second) is Status.INCOMING
+    growing.pass_time(20.0)
+    growing.loop.do(first.beat)
+    growing.look(growing.leader)
+    growing.loop.do(first.beat)
+    arrive(growing)
+    assert (owner(growing), growing.database.rows[SHARD].epoch) == (first, 2)
+    write(growing)
+    growing.loop.do(lambda: growing.kill(first, restart=False))
+    growing.look(growing.leader)
+    assert owner(growing) is second
+    growing.calm_down()
+
+
+def test_a_host_that_is_declared_dead_answers_nothing_from_memory(world: World) -> None:
     write(world)
-    target, first = begin_move(world), owner(world)
-    hosts_read_the_map(world)
-    arrive(world, but=" released, ")
-    world.loop.do(lambda: world.kill(target, restart=False))
-    world.look(world.leader)
-    row = world.database.rows[SHARD]
-    assert (owner(world), row.epoch) == (first, 2)
-    assert row.moving_to not in ("", target.host)
-    for _ in range(3):
-        world.go_on()
-    assert world.database.rows[SHARD].epoch == 3, "the second move had to be called off too"
+    first, (client, other) = owner(world), world.clients
+    first.stall()
+    for _ in range(2):
+        world.go_on(asleep={first.name, client.name})
+    assert owner(world) is not first
+    operation = world.call(other, ENTITY, write=True, timeout=1000.0)
+    world.go_on(asleep={first.name, client.name})
+    world.go_on(asleep={first.name, client.name})
+    assert operation.settled
+    world.call(client, ENTITY, write=False, timeout=1000.0)
+    client.send()
+    arrive(world)
     world.calm_down()
+
+
+def test_a_call_that_waits_past_its_deadline_is_not_received(world: World) -> None:
+    client = world.clients[0]
+    late = world.call(client, ENTITY, write=True, timeout=1.0)
+    client.send()
+    arrive(world, but="load")
+    world.pass_time(3.0)
+    arrive(world)
+    world.calm_down()
+    assert late.settled
+    assert not world.database.lines.get(ENTITY), "nobody waits for it"
+
+
+def test_a_shard_that_is_gone_leaves_nothing_in_memory(world: World) -> None:
+    write(world)
+    first = owner(world)
+    begin_move(world)
+    for _ in range(2):
+        hosts_read_the_map(world)
+        arrive(world)
+    assert owner(world) is not first
+    assert len(first.tenure.residents.answers) == 0
+    assert not first.tenure.residents.shard(KIND, SHARD).slots
 
 
 def test_an_answer_that_was_lost_is_given_by_the_next_owner(world: World) -> None:

@@ -92,6 +92,7 @@ class World:
         self.network = Network(self.loop)
         self.database = Database()
         self.incarnations = itertools.count(1)
+        self.callers = itertools.count(1)
         self._nodes = itertools.count(1)
         self.processes: list[Process] = []
         self.clients = [Client(self, "router-1"), Client(self, "router-2")]
@@ -147,8 +148,8 @@ class World:
             client.broke(host, connection)
             return
         # Once a connection speaks, the host reads no more from those before it.
-        newest = max(connection, process.heard.get((client.name, host), 0))
-        process.heard[client.name, host] = newest
+        newest = max(connection, process.heard.get((client.caller, host), 0))
+        process.heard[client.caller, host] = newest
         if connection < newest:
             return
         items = unpack(frame[4:])
