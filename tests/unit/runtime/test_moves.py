@@ -189,6 +189,24 @@ def test_what_was_sent_in_an_attempt_that_was_called_off_is_not_trusted_later(gr
     growing.calm_down()
 
 
+def test_parts_of_a_move_that_was_called_off_are_forgotten_after_a_while(growing: World) -> None:
+    first, second = growing.living()
+    arrive(growing, but="handoff")
+    part = under_way(growing, "handoff")[0]
+    growing.network.under_way.clear()
+    growing.pass_time(20.0)
+    growing.loop.do(first.beat)
+    growing.look(growing.leader)
+    hosts_read_the_map(growing)
+    arrive(growing)
+    growing.loop.do(part.arrive)
+    assert status(second) is Status.INCOMING, "it may be held up by this until it is forgotten"
+    growing.pass_time(31.0)
+    growing.loop.do(second.tidy)
+    assert status(second) is Status.ABSENT
+    growing.calm_down()
+
+
 def test_a_host_that_is_declared_dead_answers_nothing_from_memory(world: World) -> None:
     write(world)
     first, (client, other) = owner(world), world.clients
