@@ -109,6 +109,18 @@ def test_a_shard_may_go_there_and_back(world: World) -> None:
     world.calm_down()
 
 
+def test_turns_under_way_end_before_their_shard_goes(world: World) -> None:
+    operation = world.call(world.clients[0], ENTITY, write=True, timeout=1000.0)
+    world.clients[0].send()
+    arrive(world, but="commit")
+    begin_move(world)
+    hosts_read_the_map(world)
+    arrive(world, but="commit")
+    assert status(owner(world)) is Status.DRAINING
+    world.calm_down()
+    assert operation.settled
+
+
 def test_a_host_that_sent_a_shard_tells_calls_where_it_went(world: World) -> None:
     write(world)
     routers_read_the_map(world)
@@ -164,6 +176,23 @@ def test_a_move_to_a_host_that_died_is_called_off_and_the_owner_goes_on_at_once(
     assert not growing.network.under_way, "nothing is to be loaded"
     write(growing)
     growing.calm_down()
+
+
+def test_a_call_that_was_held_and_sent_away_may_come_back(growing: World) -> None:
+    _, second = growing.living()
+    client = growing.clients[0]
+    arrive(growing, but="handoff")
+    held = growing.call(client, ENTITY, write=True, timeout=1000.0)
+    client.send()
+    arrive(growing, but="handoff")
+    assert not held.settled
+    arrive(growing, but=" released, ")
+    assert client.table.waiting(second.host), "it was told where the shard went"
+    growing.loop.do(lambda: growing.kill(second, restart=False))
+    growing.network.under_way.clear()
+    growing.look(growing.leader)
+    growing.calm_down()
+    assert held.settled
 
 
 def test_what_was_sent_in_an_attempt_that_was_called_off_is_not_trusted_later(growing: World) -> None:
