@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 os.environ["RAY_AUTH_MODE"] = "disabled"
 
@@ -29,14 +30,20 @@ from tests.cluster.runtime.kinds import BOOK_TABLE, PATHS
 from tests.conftest import Servers, fresh_database
 
 SECRET = "the cluster's secret"
+_SHARING = ("feeds/", "realtime/", "runtime/test_failures.py", "runtime/test_runtime.py")
+"""Tests that use the platform's cluster."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the shared cluster stay together where tests run in several processes (``-n 2 --dist loadgroup``)."""
-    for item in items:
-        if "platform" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("platform"))
+class OnePlatform(LoadScopeScheduling):  # type: ignore[misc]
+    """Of several test processes (``pytest -n 2 tests/cluster``) one has the platform; the others take file by file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "platform" if any(place in file for place in _SHARING) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return OnePlatform(config, log)
 
 
 @dataclass
