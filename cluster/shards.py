@@ -201,10 +201,6 @@ class ShardStore:
             )
         return version
 
-    async def retire(self, host: str) -> None:
-        """The host left in good order, or is known to be gone."""
-        await self._pool.execute("DELETE FROM shard_hosts WHERE host = $1", host)
-
     async def hosts(self) -> list[HostRow]:
         """The hosts that nobody declared dead."""
         rows = await self._pool.fetch(f"SELECT {_HOST_COLUMNS} FROM shard_hosts")
@@ -239,9 +235,25 @@ class ShardStore:
         )
         return [r["host"] for r in rows]
 
-    async def mark_draining(self, host: str, draining: bool) -> None:
-        """Whether a host's shards are to be moved away."""
-        await self._pool.execute("UPDATE shard_hosts SET draining = $2 WHERE host = $1", host, draining)
+    async def retire(self, term: int, host: str) -> bool:
+        """The host left in good order, or is known to be gone: whether it was there and the leader may say so."""
+        retired: str | None = await self._pool.fetchval(
+            "DELETE FROM shard_hosts WHERE host = $2"
+            " AND EXISTS (SELECT FROM shard_coordinator WHERE term = $1) RETURNING host",
+            term,
+            host,
+        )
+        return retired is not None
+
+    async def mark_draining(self, term: int, host: str, draining: bool) -> None:
+        """Whether a host's shards are to be moved away. Says nothing for a leader whose term is over."""
+        await self._pool.execute(
+            "UPDATE shard_hosts SET draining = $3 WHERE host = $2"
+            " AND EXISTS (SELECT FROM shard_coordinator WHERE term = $1)",
+            term,
+            host,
+            draining,
+        )
 
     async def shard_map(self, since: int = 0) -> tuple[int, list[ShardRow]]:
         """(version, rows changed after version ``since``)."""

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -77,7 +78,7 @@ class Leader:
         await self._store.bury(self.term)
         rows = await self._store.hosts()
         for row in superseded(rows):
-            await self._store.retire(row.host)
+            await self._store.retire(self.term, row.host)
         self._hosts = {row.host: row for row in rows if row not in superseded(rows)}
         self._scale(now)
         await self._start_hosts(now)
@@ -200,12 +201,13 @@ class Leader:
         for name, row in by_name.items():
             self._missing_since.pop(name, None)
             if (name not in wanted) != row.draining:
-                await self._store.mark_draining(row.host, name not in wanted)
+                await self._store.mark_draining(self.term, row.host, name not in wanted)
+                # At once, so that a host that is wanted again is not retired in this very look.
+                self._hosts[row.host] = replace(row, draining=name not in wanted)
 
     async def _retire_drained(self) -> None:
         for row in list(self._hosts.values()):
-            if row.draining and not self._machine.owned(row.host):
-                await self._store.retire(row.host)
+            if row.draining and not self._machine.owned(row.host) and await self._store.retire(self.term, row.host):
                 await self._fleet.stop(row.name)
                 self._names.discard(row.name)
                 del self._hosts[row.host]

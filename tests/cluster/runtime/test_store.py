@@ -98,6 +98,9 @@ async def test_a_leader_whose_term_is_over_changes_nothing(store: ShardStore) ->
         await store.write_map(old, [ShardRow("book", 7, "host-9", 9)])
     await store.enlist(ROW, lease=-1)
     assert await store.bury(old) == []
+    await store.mark_draining(old, ROW.host, True)
+    assert not await store.retire(old, ROW.host)
+    assert [row.draining for row in await store.hosts()] == [False]
     _, rows = await store.shard_map()
     assert rows == [ShardRow("book", 7, "host-0.1", 1)]
 

@@ -105,9 +105,9 @@ class LeaderStore:
         dead, self._database.expired = self._database.expired, set()
         return [host for host in dead if self._database.hosts.pop(host, None)]
 
-    async def retire(self, host: str) -> None:
-        self._database.hosts.pop(host, None)
+    async def retire(self, term: int, host: str) -> bool:
+        return term == self._database.term and self._database.hosts.pop(host, None) is not None
 
-    async def mark_draining(self, host: str, draining: bool) -> None:
-        if host in self._database.hosts:
+    async def mark_draining(self, term: int, host: str, draining: bool) -> None:
+        if term == self._database.term and host in self._database.hosts:
             self._database.hosts[host] = replace(self._database.hosts[host], draining=draining)
