@@ -9,7 +9,7 @@ FIGURE ?=
 # the time to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run stop demo status doctor test cluster lint bench clean lock
+.PHONY: help run stop demo status doctor test lint bench clean lock
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -29,12 +29,10 @@ status: ## where everything answers
 doctor: ## what is wrong, and how to mend it
 	@$(BIN)/entativa doctor
 
-test: $(VENV)/.dev lint ## lint, then unit, integration, interop, fuzz and end-to-end tests
+test: $(VENV)/.dev lint ## lint, then all tests: unit, integration, interop, fuzz, on several Ray nodes, end to end
 	$(BIN)/python -m pytest -n 2 tests/unit tests/integration tests/interop tests/fuzz
+	$(BIN)/python -m pytest -n 2 tests/cluster
 	$(BIN)/python -m pytest tests/e2e
-
-cluster: $(VENV)/.dev ## the tests on several Ray nodes: minutes of failures and scaling, not part of `make test` yet
-	$(BIN)/python -m pytest tests/cluster
 
 lint: $(VENV)/.dev ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
