@@ -126,24 +126,29 @@ class SessionEffects(EffectHandler):
     # --- the journal -----------------------------------------------------------------------------------------
 
     async def _journal(self, entity: SessionEntity, *, save: bool) -> None:
-        outbox = entity.session.outbox
-        entries = outbox.entries(entity.journaled + 1)
-        state = entity.session.save() if save or entity.unsaved else None
-        write = Write(entity.user, outbox.stream, entity.journaled, outbox.last, outbox.first, entries, state)
         try:
-            await self._store.write(write)
+            if not await self._write(entity, save=save or entity.unsaved):
+                await self._write(entity, save=True)
         except StaleJournal as stale:
             raise StaleEpoch(f"the journal of session {entity.user} has another writer") from stale
         except JournalUnavailable as error:
             # Delivery goes on. These numbers are not safe from a crash; should there be one, its successor
             # knows the stream only up to what was journaled, so clients that are further on resync.
-            # When Redis is back it may know nothing any more: the next write says everything.
             log.warning("session journal unavailable", user=entity.user, error=str(error))
             entity.unsaved = True
             UNSAFE.inc()
         else:
-            entity.journaled = outbox.last
             entity.unsaved = False
+
+    async def _write(self, entity: SessionEntity, *, save: bool) -> bool:
+        """See SessionStore.write."""
+        outbox = entity.session.outbox
+        entries = outbox.entries(entity.journaled + 1)
+        state = entity.session.save() if save else None
+        write = Write(entity.user, outbox.stream, entity.journaled, outbox.last, outbox.first, entries, state)
+        has_state = await self._store.write(write)
+        entity.journaled = outbox.last
+        return has_state
 
     # --- sockets ---------------------------------------------------------------------------------------------
 

@@ -192,7 +192,9 @@ class SessionEntity:
         stream, last, journaled, saved, rows = snapshot
         entries = [Entry(row[0], row[1], row[2], Item(*row[3:])) for row in rows]
         outbox = Outbox.load(stream, policy, last, saved["forks"], entries)
-        return cls(user, Session.load(policy, outbox, saved), journaled)
+        entity = cls(user, Session.load(policy, outbox, saved), journaled)
+        entity.unsaved = True  # whether the sender's last write went through is not told
+        return entity
 
 
 _OPERATIONS: dict[str, Callable[..., list[Effect]]] = {

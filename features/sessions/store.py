@@ -21,6 +21,7 @@ from features.sessions.policy import SessionPolicy
 
 # KEYS: hash, log.
 # ARGV: last known, stream, last, first kept, milliseconds to live, state or '', then number, entry, ...
+# Returns 0: refused; 1: stored; 2: stored, and there is no state beside it.
 _WRITE = """
 local stored = redis.call('HGET', KEYS[1], 'last')
 if not stored then redis.call('DEL', KEYS[2]) end
@@ -31,7 +32,7 @@ redis.call('HSET', KEYS[1], 'stream', ARGV[2], 'last', ARGV[3])
 if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'state', ARGV[6]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
-return 1
+return 2 - redis.call('HEXISTS', KEYS[1], 'state')
 """
 _MOST_AT_ONCE = 512
 _Command = tuple[bytes | str | int, ...]
@@ -105,8 +106,9 @@ class SessionStore:
         forks = {} if saved is None else saved["forks"]
         return Stored(stream.decode(), int(last), saved, forks, entries)
 
-    async def write(self, write: Write) -> None:
-        """Stores events and state. Raises StaleJournal, or JournalUnavailable when Redis is."""
+    async def write(self, write: Write) -> bool:
+        """Stores events and state: False if no state is stored now, since this is new to Redis or Redis has lost it.
+        Raises StaleJournal, or JournalUnavailable when Redis is."""
         arguments: list[bytes | str | int] = [
             write.known,
             write.stream,
@@ -120,6 +122,7 @@ class SessionStore:
         (written,) = await self._execute(("EVAL", _WRITE, 2, *self._keys(write.user), *arguments))
         if not written:
             raise StaleJournal(write.user)
+        return bool(written == 1)
 
     async def _execute(self, *commands: _Command) -> list[Any]:
         done: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from client.realtime import Event, RealtimeClient, Received, Resync
+from features.sessions.store import JournalUnavailable
 from tests.integration.realtime.cell import Cell
 
 USER, PHONE, LAPTOP = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -167,3 +168,30 @@ async def test_delivery_goes_on_while_redis_is_down_and_no_number_means_two_thin
         await push(cell, 10, 12)
         await phone.until_seen(12)
         assert phone.numbers == list(range(1, 13))
+
+
+async def test_a_journal_that_was_lost_is_whole_again_with_the_next_event(cell: Cell) -> None:
+    await cell.sessions.set_unread(USER, "inbox", 7)
+    async with reading(cell) as phone:
+        await push(cell, 1, 3)
+        await phone.until_seen(3)
+        await cell.redis.flushdb()
+        await push(cell, 4, 5)
+        await cell.crash_shards()
+        await push(cell, 6, 6)
+        await phone.until_seen(6)
+        assert phone.numbers == [1, 2, 3, 4, 5, 6]
+        assert await cell.sessions.unread(USER) == {"inbox": 7}
+
+
+async def test_what_could_not_be_journaled_is_after_a_move(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unavailable(_: object) -> bool:
+        raise JournalUnavailable("Redis is being restarted")
+
+    await push(cell, 1, 1)
+    monkeypatch.setattr(cell.shards.handler._store, "write", unavailable)
+    await cell.sessions.set_unread(USER, "inbox", 7)
+    await cell.move_shards()
+    await push(cell, 2, 2)
+    await cell.crash_shards()
+    assert await cell.sessions.unread(USER) == {"inbox": 7}
