@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import pkgutil
 import sys
@@ -34,18 +35,20 @@ def _report(name: str, failures: list[str]) -> None:
 
 
 def _run(modules: Iterable[ModuleType], wanted: Callable[[str], bool], failures: list[str]) -> int:
-    """Prints the wanted figures of all modules and returns how many there were."""
-    printed = 0
+    """Prints the wanted figures of all modules and returns how many there were. Whatever else is said (our logs, Ray's
+    news of processes that a benchmark killed) goes to standard error."""
+    printed, output = 0, sys.stdout
     for module in modules:
         declared: tuple[str, ...] = module.FIGURES
         if not any(map(wanted, declared)):
             continue
         try:
-            for figure in module.run(wanted):
-                if figure.figure not in declared:
-                    raise LookupError(f"{figure.figure} is not among the module's FIGURES")
-                print(figure.line(), flush=True)
-                printed += 1
+            with contextlib.redirect_stdout(sys.stderr):
+                for figure in module.run(wanted):
+                    if figure.figure not in declared:
+                        raise LookupError(f"{figure.figure} is not among the module's FIGURES")
+                    print(figure.line(), file=output, flush=True)
+                    printed += 1
         except Exception:  # noqa: BLE001 - the others still run; exit code 1 tells
             _report(module.__name__, failures)
     return printed

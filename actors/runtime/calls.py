@@ -113,15 +113,16 @@ class CallTable:
             self._earliest = deadline
         return call
 
-    def batch(self, host: str, now: float) -> bytes:
-        """The next CALLS frame for a host, b"" if nothing (more) may be sent; its calls count as sent."""
+    def batch(self, host: str, now: float, most: int = MOST_SENT) -> bytes:
+        """The next CALLS frame for a host, of at most so many calls, b"" if nothing (more) may be sent; its calls count
+        as sent."""
         lane = self.lanes.get(host)
         if lane is None:
             return b""
         parts: list[bytes] = []
         size = 0
         queue, sent = lane.queue, lane.sent
-        while queue and size < FULL_FRAME and len(sent) < MOST_SENT:
+        while queue and size < FULL_FRAME and len(sent) < MOST_SENT and len(parts) < 2 * most:
             call = queue.popleft()
             if call.host != host or call.sent or call.number not in self._pending:
                 continue

@@ -26,6 +26,8 @@ TICK = 0.025
 """Seconds between looks at deadlines while calls are in flight."""
 DIAL_SECONDS = 1.0
 _DIALS_BEFORE_FALLBACK = 2
+_STREAM_BATCH = 128
+"""Calls a frame on a stream: the host works on the first of many while the others are packed and sent."""
 _FALLBACK_BATCHES = 4
 """Batches that may be under way to one host as Ray calls."""
 
@@ -182,7 +184,7 @@ class Router:
     def _send(self, host: str, now: float) -> None:
         link = self._links.get(host)
         if link is not None:
-            while link.up and (frame := self._calls.batch(host, now)):
+            while link.up and (frame := self._calls.batch(host, now, _STREAM_BATCH)):
                 link.write(frame)
         elif host not in self._calls.view.hosts or not self._calls.waiting(host):
             return

@@ -35,6 +35,8 @@ HANDSHAKE_SECONDS = 5.0
 _HANDSHAKE_FRAME = 1024
 _UNSENT_LIMIT = 64 << 20
 """Bytes of answers that wait for a peer which reads too slowly; beyond, it is cut off (and may come back)."""
+_FULL_BATCH = 64
+"""Answers to one frame that are not kept for the end of the event loop's turn."""
 _SILENCE_MS = 4000
 """Milliseconds after which the kernel gives up a TCP connection whose packets nobody acknowledges."""
 
@@ -122,6 +124,8 @@ class HostConnection(_FrameProtocol):
             if items[0] != CALLS or len(items) < 2 or type(items[1]) is not int:
                 raise BadFrame(f"frame type {items[0]} is not for a host")
             self._receive(self, self._caller, items)
+            if len(self._answers) >= _FULL_BATCH:
+                self._flush()  # so that the router works on them while we do on the next frame
             return
         match items:
             case [kind, int(version), bytes(caller), bytes(nonce), bytes(mac)] if kind == PROVE:
@@ -144,6 +148,8 @@ class HostConnection(_FrameProtocol):
 
     def _flush(self) -> None:
         answers, self._answers = self._answers, []
+        if not answers:
+            return
         batch: list[bytes] = []
         size = 0
         for packed in answers:
