@@ -11,17 +11,14 @@ from pydantic import BaseModel, ConfigDict
 from ray import serve
 from ray.serve import Application
 
-from actors.feeds.calls import FeedCalls
-from actors.sessions.calls import SessionCalls
 from brands.catalogue import BRANDS
 from cluster.consumers import run_consumers
 from cluster.event_log import EventLog
 from cluster.logs import configure_logs
 from cluster.outbox import run_relay
 from cluster.settings import load_settings
-from deployments.platform import brand_consumers, open_platform
-from deployments.runtime import ensure_runtime, open_router
-from features.sessions.audience import PresenceAudience
+from deployments.platform import brand_consumers
+from deployments.runtime import ensure_runtime, open_platform_on_ray
 
 
 class ConsumersArguments(BaseModel):
@@ -45,13 +42,7 @@ class Consumers:
         configure_logs(settings.log_level, brand=self._brand, process="consumers")
         brand = BRANDS[self._brand]
         await asyncio.to_thread(ensure_runtime, brand, settings)
-        router = open_router(brand, settings)
-        platform = await open_platform(
-            brand,
-            settings,
-            feeds=FeedCalls(router),
-            sessions=lambda database: SessionCalls(router, PresenceAudience(database)),
-        )
+        platform = await open_platform_on_ray(brand, settings)
         event_log = EventLog(platform.redis, self._brand)
         reader = f"{os.uname().nodename}-{os.getpid()}"
         try:

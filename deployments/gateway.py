@@ -10,15 +10,11 @@ from ray import serve
 from ray.serve import Application
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from actors.feeds.calls import FeedCalls
-from actors.sessions.calls import SessionCalls
 from api.app import create_app
 from brands.catalogue import BRANDS
 from cluster.logs import configure_logs
 from cluster.settings import load_settings
-from deployments.platform import open_platform
-from deployments.runtime import open_router
-from features.sessions.audience import PresenceAudience
+from deployments.runtime import open_platform_on_ray
 
 
 class GatewayArguments(BaseModel):
@@ -57,15 +53,7 @@ class Gateway:
     async def __serve_build_asgi_app__(self) -> ASGIApp:
         brand, settings = BRANDS[self._arguments.brand], load_settings()
         configure_logs(settings.log_level, brand=brand.name, process="gateway")
-        router = open_router(brand, settings)
-        platform = await open_platform(
-            brand,
-            settings,
-            features=self._arguments.features,
-            feeds=FeedCalls(router),
-            sessions=lambda database: SessionCalls(router, PresenceAudience(database)),
-        )
-        app = create_app(platform)
+        app = create_app(await open_platform_on_ray(brand, settings, features=self._arguments.features))
         base = self._arguments.base
         return app if base is None else _Rebased(app, base)
 

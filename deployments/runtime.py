@@ -4,13 +4,18 @@ from dataclasses import asdict, replace
 
 import ray
 
+from actors.feeds.calls import FeedCalls
 from actors.realtime.actor import RealtimeOptions
 from actors.realtime.keeper import start_realtime
 from actors.runtime.control import RayControl
 from actors.runtime.router import Router
 from actors.runtime.start import RuntimeOptions, ScalingPolicy, start_runtime
+from actors.sessions.calls import SessionCalls
+from api.platform import Platform
 from brands import Brand
 from cluster.settings import Settings
+from deployments.platform import open_platform
+from features.sessions.audience import PresenceAudience
 
 KINDS = {"feed": "actors.feeds:KIND", "realtime": "actors.sessions:KIND"}
 """Which feature needs which kind of entity."""
@@ -59,9 +64,15 @@ def ensure_runtime(brand: Brand, settings: Settings) -> None:
         )
 
 
-def open_router(brand: Brand, settings: Settings) -> Router:
-    """A router that follows the runtime's map as soon as there is one. For a process of the Ray cluster, in its event
-    loop."""
+async def open_platform_on_ray(brand: Brand, settings: Settings, *, features: frozenset[str] = frozenset()) -> Platform:
+    """`open_platform` with the brand's entities, which are there as soon as the runtime has a map. For a process of the
+    Ray cluster."""
     router = Router(RayControl(brand.name), settings.cluster_secret.get_secret_value().encode())
     router.follow_map()
-    return router
+    return await open_platform(
+        brand,
+        settings,
+        features=features,
+        feeds=FeedCalls(router),
+        sessions=lambda database: SessionCalls(router, PresenceAudience(database)),
+    )

@@ -19,28 +19,12 @@ from actors.realtime.endpoint import HostName
 from actors.realtime.host import RealtimeHost
 from actors.runtime.errors import BadFrame, HostUnavailable, UnknownKind
 from actors.runtime.frames import DONE, pack_answer
-from actors.runtime.router import Router
-from actors.runtime.shards import Endpoint, MapView
+from actors.runtime.router import NoControlPlane, Router
+from actors.runtime.shards import MapView
 from actors.runtime.stream import HostConnection
 from features.realtime.events import Batch, Item
 
 PUSH_TIMEOUT_S = 5.0
-
-
-class _NoMap:
-    """Realtime hosts are learnt from the sockets they register; there is no map to follow."""
-
-    def __init__(self, node: str) -> None:
-        self.node = node
-
-    async def watch(self, version: int) -> MapView:
-        """Never."""
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
-        """There is no second way to a realtime host; its clients resume elsewhere when it is cut off."""
-        raise HostUnavailable(host.name)
 
 
 class RealtimeHosts:
@@ -51,7 +35,9 @@ class RealtimeHosts:
     """
 
     def __init__(self, node: str, secret: bytes) -> None:
-        self._router = Router(_NoMap(node), secret)
+        # Hosts are learnt from the sockets they register. There is no second way to one: its clients resume elsewhere
+        # when it is cut off.
+        self._router = Router(NoControlPlane(node), secret)
 
     async def close(self) -> None:
         """Ends the connections."""

@@ -48,6 +48,22 @@ class ControlPlane(Protocol):
         """Carries a CALLS frame to the host as a Ray actor call; the ANSWERS frame."""
 
 
+class NoControlPlane:
+    """There is no Ray behind the router: it is told its map with ``follow``, and streams are the only way to a host."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+
+    async def watch(self, version: int) -> MapView:
+        """See ControlPlane. Never."""
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
+        """See ControlPlane."""
+        raise HostUnavailable(host.name)
+
+
 class Router:
     """Calls entities. One per process and event loop; make it with ``connect``."""
 

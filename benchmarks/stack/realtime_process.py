@@ -15,9 +15,8 @@ import uvloop
 from actors.realtime.host import RealtimeHost
 from actors.realtime.push import PushListener
 from actors.runtime import HostContext
-from actors.runtime.errors import HostUnavailable
 from actors.runtime.residents import Residents
-from actors.runtime.router import Router
+from actors.runtime.router import NoControlPlane, Router
 from actors.runtime.shards import SHARDS, Endpoint, MapView
 from actors.runtime.stream import HostConnection
 from actors.runtime.turns import TurnRunner
@@ -36,22 +35,9 @@ BRAND = "bench"
 _SHARDS = "shards"
 
 
-class FixedMap:
-    """A control plane for one shard process that is always there."""
-
-    node = NODE
-
-    async def watch(self, version: int) -> MapView:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
-        raise HostUnavailable("no Ray here")
-
-
 def open_router(secret: str, shards: str) -> Router:
     """A router that knows one shard process by its Unix socket."""
-    router = Router(FixedMap(), secret.encode())
+    router = Router(NoControlPlane(NODE), secret.encode())
     router.follow(MapView(1, {_SHARDS: Endpoint(_SHARDS, NODE, "", shards)}, {KIND_NAME: [_SHARDS] * SHARDS}))
     return router
 

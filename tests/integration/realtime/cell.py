@@ -16,9 +16,8 @@ from uuid import UUID
 from actors.realtime.host import RealtimeHost
 from actors.realtime.push import PushListener
 from actors.runtime import HostContext
-from actors.runtime.errors import HostUnavailable
 from actors.runtime.residents import Residents
-from actors.runtime.router import Router
+from actors.runtime.router import NoControlPlane, Router
 from actors.runtime.shards import SHARDS, Endpoint, MapView
 from actors.runtime.stream import HostConnection
 from actors.runtime.turns import TurnRunner
@@ -37,19 +36,6 @@ from tests.conftest import Servers
 NODE = "node"
 SECRET = b"the cluster's secret"
 BRAND = "test"
-
-
-class ManualMap:
-    """A control plane whose map only changes when a test says so."""
-
-    node = NODE
-
-    async def watch(self, version: int) -> MapView:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
-        raise HostUnavailable("no Ray here")
 
 
 class ShardProcess:
@@ -124,7 +110,7 @@ class Cell:
     async def start(self) -> None:
         self._database = await open_database(self._config["database"], pool_size=2)
         self._store = await ShardStore.open(self._config["database"], application="cell")
-        self._router = Router(ManualMap(), SECRET)
+        self._router = Router(NoControlPlane(NODE), SECRET)
         self.sessions = SessionCalls(self._router, PresenceAudience(self._database))
         await self.start_shards()
         await self.start_host()

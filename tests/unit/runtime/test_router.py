@@ -7,28 +7,15 @@ import asyncio
 import pytest
 
 from actors.runtime.errors import HostUnavailable
-from actors.runtime.router import Router
+from actors.runtime.router import NoControlPlane, Router
 from actors.runtime.shards import SHARDS, Endpoint, MapView
 
 HOST = "host-0.1"
 
 
-class Nowhere:
-    """A control plane that knows a host to which no way leads."""
-
-    node = "here"
-
-    async def watch(self, version: int) -> MapView:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
-        raise HostUnavailable("no way")
-
-
 async def test_closing_settles_every_call_and_leaves_nothing_running() -> None:
     before = asyncio.all_tasks()
-    router = Router(Nowhere(), b"secret", direct=False)
+    router = Router(NoControlPlane("here"), b"secret", direct=False)
     router.follow(MapView(1, {HOST: Endpoint(HOST, "there", "", "")}, {"kind": [HOST] * SHARDS}))
     under_way = router.call("kind", "entity", 1, timeout=60)
     await asyncio.sleep(0.01)
