@@ -1,19 +1,46 @@
 """Admission: rate limits, the session check and the news of posts, for all requests of one turn of the event loop in
-one Redis round trip.
+one script that Redis runs.
 
 A limit is the generic cell rate algorithm (api/rate_limit.py); whether a session lives is what Redis remembers of it.
 """
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
 
-from api.rate_limit import GCRA, Limit
+from api.rate_limit import Limit
 from cluster.redis import Redis, RedisError
-from features.feed.changes import ChangesReader
+from features.feed.changes import READ_AT_ONCE, ChangesReader
 
 MOST_AT_ONCE = 128
 """Requests that one script call admits: Redis does nothing else meanwhile."""
+
+_ADMIT = f"""
+local answers, now = {{}}, redis.call('TIME')
+local at = now[1] * 1000000 + now[2]
+for n = 1, #KEYS - 1, 2 do
+  local interval, burst = tonumber(ARGV[n]), tonumber(ARGV[n + 1])
+  local due = math.max(tonumber(redis.call('GET', KEYS[n]) or at), at)
+  if due - at > interval * burst then
+    answers[n] = math.ceil((due - at - interval * burst) / 1000)
+  else
+    redis.call('SET', KEYS[n], string.format('%d', due + interval), 'PX', math.ceil((due + interval - at) / 1000) + 1)
+    answers[n] = 0
+  end
+  answers[n + 1] = redis.call('GET', KEYS[n + 1])
+end
+local stream, after = KEYS[#KEYS], ARGV[#ARGV]
+if #KEYS % 2 == 0 then
+  return answers
+elseif after == '' then
+  answers[#KEYS] = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
+else
+  answers[#KEYS] = redis.call('XRANGE', stream, '(' .. after, '+', 'COUNT', {READ_AT_ONCE})
+end
+return answers
+"""
+"""Keys by twos: a limit, and a key that is only read; then, to read news, their stream. Arguments by twos: a limit's
+interval (microseconds) and burst; then the last entry known, empty for none. Answers by twos: milliseconds to wait, and
+what stands under the second key; then the news, or the newest entry if none was known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +63,8 @@ class Admissions:
     """The admissions of one process. `news` is read along with every one."""
 
     def __init__(self, redis: Redis, news: ChangesReader | None = None) -> None:
-        self._redis = redis
-        self.news = news
+        self._admit = redis.register_script(_ADMIT)
+        self._news = news
         self._asked: list[_Asked] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -59,21 +86,23 @@ class Admissions:
 
     async def _answer(self, asked: list[_Asked]) -> None:
         keys = [key for one in asked for key in (one.limit_key, one.liveness_key)]
-        numbers = [str(number) for one in asked for number in (one.limit.interval_us, one.limit.burst)]
-        pipeline: Any = self._redis.pipeline(transaction=False)
-        pipeline.eval(GCRA, len(keys), *keys, *numbers)
-        token = self.news.ask(pipeline) if self.news is not None else None
+        arguments: list[int | bytes] = [n for one in asked for n in (one.limit.interval_us, one.limit.burst)]
+        news, after = self._news, None
+        if news is not None:
+            after = news.last
+            keys.append(news.stream)
+            arguments.append(after or b"")
         try:
-            answers, *news = await pipeline.execute()
+            answers = await self._admit(keys, arguments)
         except RedisError as error:
-            if self.news is not None:
-                self.news.lost()
+            if news is not None:
+                news.lost()
             for one in asked:
                 if not one.verdict.done():
                     one.verdict.set_exception(error)
             return
-        if self.news is not None:
-            self.news.take(token, news[0])
+        if news is not None:
+            news.take(after, answers[-1])
         for number, one in enumerate(asked):
             if not one.verdict.done():
                 one.verdict.set_result(Verdict(int(answers[2 * number]), answers[2 * number + 1] or None))

@@ -11,7 +11,8 @@ from api.middleware import FrameMiddleware
 from api.openapi import describe, operation_id
 from api.platform import Platform
 
-# In this order routes are tried, by Serve (for its metrics) and by Starlette: what is asked most comes first.
+# In this order routes are tried, by Serve (for its metrics) and by Starlette: what is asked most comes first, and
+# FastAPI's documents last.
 ROUTERS: Mapping[str, APIRouter] = {
     "feed": feed.router,
     "posts": posts.router,
@@ -47,8 +48,10 @@ def create_app(platform: Platform) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     app.state.platform = platform
+    documents, app.router.routes[:] = list(app.router.routes), []
     for router in _routers(platform.features):
         app.include_router(router)
+    app.router.routes.extend(documents)
     add_error_handlers(app)
     if "feed" in platform.features and (home := platform.services.feed.home):
         app.add_middleware(feed.FeedInMemory, platform=platform, home=home)

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from api.deps import admit, signed_in
@@ -28,7 +29,7 @@ class _DirectRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             scheme, _, token = request.headers.get("authorization", "").partition(" ")
-            page = page_of_query(request)
+            page = page_of_query(request.scope["query_string"])
             if page is None or scheme != "Bearer" or not token:
                 return await resolve(request)
             identity = await signed_in(
@@ -45,11 +46,11 @@ class DirectPageRoute(TransactionRoute, _DirectRoute):
     """For endpoints `(identity: SignedIn, page: PageDep, services: ServicesDep, uow: Uow) -> Response`."""
 
 
-def page_of_query(request: Request) -> PageRequest | None:
+def page_of_query(query_string: bytes) -> PageRequest | None:
     """The page that is asked for; None when FastAPI should look at the query."""
-    if not request.scope["query_string"]:
+    if not query_string:
         return _PLAIN
-    query = request.query_params
+    query = QueryParams(query_string)
     limit, cursor = query.get("limit", "50"), query.get("cursor")
     if not query.keys() <= _PAGE or len(query.multi_items()) > len(query) or not _LIMIT.fullmatch(limit):
         return None

@@ -55,18 +55,18 @@ def build_services(brand: Brand, settings: Settings, redis: Redis, database: Dat
         friends=FriendService(brand.friends, relationships, profiles),
         follows=FollowService(brand.follows, relationships, profiles),
         posts=posts,
-        feed=_feed(brand, posts, redis, database, feeds),
+        feed=_feed(brand, posts, redis, feeds),
         realtime=RealtimeService(
             brand.realtime, TicketStore(redis, brand.name), HostDirectory(redis, brand.name), SystemRandom()
         ),
     )
 
 
-def _feed(brand: Brand, posts: PostService, redis: Redis, database: Database, feeds: Feeds | None) -> FeedService:
+def _feed(brand: Brand, posts: PostService, redis: Redis, feeds: Feeds | None) -> FeedService:
     if feeds is None:
         return FeedService(brand.feed, posts)
     shelf, changes = Shelf(), Changes(redis, brand.name)
-    home = HomeFeed(feeds, shelf, ChangesReader(changes, shelf), database)
+    home = HomeFeed(feeds, shelf, ChangesReader(changes, shelf))
     return FeedService(brand.feed, posts, home, FeedUpdates(feeds, changes, brand.feed))
 
 

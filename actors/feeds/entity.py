@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.runtime import Effect, Reply, Value
-from features.feed.machine import EVERYTHING, ID_BYTES, Entry, Page, Timeline
+from features.feed.machine import EVERYTHING, Entry, Page, Timeline, split_ids
 
 KIND_NAME = "feeds"
 AUTHOR = "author:"
@@ -109,16 +109,12 @@ def page_from_wire(value: Value) -> Page:
     """The inverse of page_to_wire."""
     ids, rights, last, whole, older, lists, parted, heavy = value
     return Page(
-        _split(ids),
+        split_ids(ids),
         rights,
         (last[0], last[1]) if last else None,
         whole,
         older,
-        frozenset(_split(lists)),
-        frozenset(_split(parted)),
+        frozenset(split_ids(lists)),
+        frozenset(split_ids(parted)),
         dict(heavy),
     )
-
-
-def _split(ids: bytes) -> list[bytes]:
-    return [ids[start : start + ID_BYTES] for start in range(0, len(ids), ID_BYTES)]

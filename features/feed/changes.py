@@ -5,8 +5,9 @@ no older than the request: a post deleted before is not in it. What a gateway ha
 makes it forget all the posts it keeps.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from cluster.redis import Redis
@@ -58,11 +59,15 @@ class Follower(Protocol):
         """Forget everything."""
 
 
+News = Sequence[tuple[bytes, Sequence[bytes]]]
+"""Entries of the stream, oldest first: the entry's id, and the kind and the id of each Change in turns."""
+
+
 class ChangesReader:
     """One process' place in the stream."""
 
     def __init__(self, changes: Changes, follower: Follower) -> None:
-        self._stream = changes.stream
+        self.stream = changes.stream
         self._follower = follower
         self._last: bytes | None = None
 
@@ -71,29 +76,25 @@ class ChangesReader:
         """Whether what is kept is up to date as of the last `take`."""
         return self._last is not None
 
-    def ask(self, pipeline: Any) -> bytes | None:
-        """Add the question for what is new to a Redis pipeline, as one command; what `take` needs beside its answer.
-        Several may be under way at once."""
-        if self._last is None:
-            pipeline.xrevrange(self._stream, count=1)
-        else:
-            pipeline.xread({self._stream: self._last}, count=READ_AT_ONCE)
+    @property
+    def last(self) -> bytes | None:
+        """The id of the entry after which to read, READ_AT_ONCE of them; None: only the newest entry is wanted. Several
+        readings may be under way at once."""
         return self._last
 
-    def take(self, asked_after: bytes | None, answer: Any) -> None:
-        """The answer to `ask`."""
-        if asked_after is None:
+    def take(self, after: bytes | None, entries: News) -> None:
+        """What was read; `after` is what `last` was before."""
+        if after is None:
             if self._last is None:
                 self._follower.missed()
-                self._last = answer[0][0] if answer else b"0-0"
+                self._last = entries[0][0] if entries else b"0-0"
             return
-        entries = answer[0][1] if answer else ()
         if len(entries) >= READ_AT_ONCE:
             self.lost()
         for _, fields in entries:
-            for kind, id in fields.items():
+            for kind, id in zip(fields[::2], fields[1::2], strict=True):
                 self._follower.changed(Change(kind, id))
-        if entries and self._last == asked_after:
+        if entries and self._last == after:
             self._last = entries[-1][0]
 
     def lost(self) -> None:

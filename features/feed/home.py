@@ -5,12 +5,12 @@ whom a post is now, and posts that are not at hand are read by a statement that 
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID
 
 from cluster.metrics import Counter
-from cluster.postgres import Database, UnitOfWork
+from cluster.postgres import UnitOfWork
 from features.feed import store
 from features.feed.changes import ChangesReader
 from features.feed.machine import OWN, Key, Page, may_see
@@ -28,15 +28,6 @@ _LOOKS = 4
 """Looks at one timeline before a page is left to Postgres."""
 
 Source = Callable[[Key | None, int], Awaitable[Page]]
-Item = tuple[Key, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A page as JSON, and how many statements it took."""
-
-    body: bytes
-    statements: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +46,34 @@ class HomeFeed:
     feeds: Feeds
     shelf: Shelf
     news: ChangesReader
-    database: Database
 
-    async def page(self, reader_id: UUID, page: PageRequest) -> Served | None:
-        """None: the page lies further back than is kept. Raises FeedsUnavailable. `news` has been read for this request
-        (api/admission.py does, with its rate limit)."""
+    async def page(self, uow: UnitOfWork, reader_id: UUID, page: PageRequest) -> bytes | None:
+        """A page as JSON; None: it lies further back than is kept. Raises FeedsUnavailable. `news` has been read for
+        this request (api/admission.py does, with its rate limit)."""
         if not self.news.current:
             raise FeedsUnavailable("nobody knows what changed")
         after = (store.micros(page.cursor.at), page.cursor.id.bytes) if page.cursor else None
         wanted = page.limit + 1
         first = await self.feeds.page(reader_id.bytes, after, wanted + _SPARE)
         standing = _Standing(reader_id, first.lists, first.parted)
-        async with self.database.unit_of_work(read_only=True) as uow:
-            found = await self._collect(uow, standing, partial(self.feeds.page, reader_id.bytes), first, wanted, None)
-            for author, rights in first.heavy.items():
-                source = partial(self.feeds.author_page, author, audiences=rights)
-                theirs = await self._collect(
-                    uow, standing, source, await source(after, wanted + _SPARE), wanted, rights
-                )
-                found = None if found is None or theirs is None else found + theirs
-            if found is None:
-                return None
-            if first.heavy:
-                found = sorted(set(found), reverse=True)
-            return Served(_json(found, page.limit), uow.statements)
+        found = await self._collect(uow, standing, partial(self.feeds.page, reader_id.bytes), first, wanted, None)
+        for author, rights in first.heavy.items():
+            source = partial(self.feeds.author_page, author, audiences=rights)
+            theirs = await self._collect(uow, standing, source, await source(after, wanted + _SPARE), wanted, rights)
+            found = None if found is None or theirs is None else found + theirs
+        if found is None:
+            return None
+        if first.heavy:
+            once = {post.key: post for post in found}
+            found = [once[key] for key in sorted(once, reverse=True)]
+        return _json(found, page.limit)
 
     async def _collect(
         self, uow: UnitOfWork, standing: _Standing, source: Source, page: Page, wanted: int, rights: int | None
-    ) -> list[Item] | None:
+    ) -> list[Rendered] | None:
         """The newest `wanted` posts of a timeline that may be shown, or all there are; None: it is not kept that far.
         `rights` stands for those in the page, where the timeline is not the reader's."""
-        found: list[Item] = []
+        found: list[Rendered] = []
         for _ in range(_LOOKS):
             masks = page.rights if rights is None else bytes([rights]) * len(page.ids)
             found += await self._show(uow, standing, page.ids, masks)
@@ -98,27 +86,26 @@ class HomeFeed:
             page = await source(page.last, wanted + _SPARE)
         return None
 
-    async def _show(self, uow: UnitOfWork, standing: _Standing, ids: Sequence[bytes], rights: bytes) -> list[Item]:
+    async def _show(self, uow: UnitOfWork, standing: _Standing, ids: Sequence[bytes], rights: bytes) -> list[Rendered]:
         """Those of the posts that may be shown, as they are shown."""
-        posts = list(map(self.shelf.get, ids))
+        posts = self.shelf.get(ids)
         if None in posts:
             absent = [id for id, post in zip(ids, posts, strict=True) if post is None]
             read = await self._fetch(uow, standing.reader_id, absent)
             posts = [post or read.get(id) for id, post in zip(ids, posts, strict=True)]
-        shown: list[Item] = []
+        shown: list[Rendered] = []
         differing: set[bytes] = set()
         for post, mask in zip(posts, rights, strict=True):
             if post is None or not may_see(mask, post.audience, post.list_id, standing.lists):
                 continue
             if (post.list_id and mask & OWN) or (post.mentions and not post.mentions.isdisjoint(standing.parted)):
                 differing.add(post.id)
-            shown.append((post.key, post.body))
+            shown.append(post)
         if differing:
             rows = await store.shown(uow, standing.reader_id, [UUID(bytes=id) for id in differing])
             theirs = {UUID(view["id"]).bytes: json_of(view) for view in await views(uow, standing.reader_id, rows)}
-            shown = [
-                (key, theirs.get(key[1], body)) for key, body in shown if key[1] in theirs or key[1] not in differing
-            ]
+            alike = [post for post in shown if post.id in theirs or post.id not in differing]
+            shown = [replace(post, body=theirs.get(post.id, post.body)) for post in alike]
         return shown
 
     async def _fetch(self, uow: UnitOfWork, reader_id: UUID, ids: list[bytes]) -> dict[bytes, Rendered]:
@@ -147,11 +134,11 @@ def _rendered(row: Row, body: bytes) -> Rendered:
     )
 
 
-def _json(found: Sequence[Item], limit: int) -> bytes:
+def _json(found: Sequence[Rendered], limit: int) -> bytes:
     """The page as api/post_views.py describes it."""
     items = found[:limit]
     cursor = b"null"
     if len(found) > limit:
-        at, id = items[-1][0]
+        at, id = items[-1].key
         cursor = b'"%s"' % Cursor(store.moment(at), UUID(bytes=id)).encode().encode()
-    return b'{"items":[%s],"next_cursor":%s}' % (b",".join([body for _, body in items]), cursor)
+    return b'{"items":[%s],"next_cursor":%s}' % (b",".join([post.body for post in items]), cursor)

@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from struct import unpack
 from typing import Any, Final
 
 PUBLIC, CONNECTIONS, CLOSE_FRIENDS, LIST, ONLY_ME = (1 << bit for bit in range(5))
@@ -52,6 +53,11 @@ class Rights:
     """Those of the authors whose posts are not delivered."""
 
 
+def split_ids(ids: bytes | bytearray) -> tuple[bytes, ...]:
+    """Ids that stand in a row. (struct is the fastest way: a page is split at every read.)"""
+    return unpack(f"{ID_BYTES}s" * (len(ids) // ID_BYTES), ids)
+
+
 def may_see(rights: int, audience: int, list_id: bytes, lists: frozenset[bytes] | set[bytes]) -> bool:
     """features.posts.privacy.may_see over bits: whether somebody with these rights for the author sees the post."""
     return bool(rights & audience) and (audience != LIST or bool(rights & OWN) or list_id in lists)
@@ -87,6 +93,7 @@ class Timeline:
         "_ids",
         "_index",
         "_kept",
+        "_masks",
         "_rights",
         "announced",
         "loaded",
@@ -112,10 +119,13 @@ class Timeline:
         self._audience = bytearray()
         self._author = array("H")
         self._authors: list[bytes] = []
+        """Those of the posts; `_author` has their numbers here, and `_masks` the reader's rights for each."""
+        self._masks: list[int] = []
         self._index: dict[bytes, int] = {}
 
     def load(self, rights: Rights, newest_first: Sequence[Entry], kept: int) -> None:
-        """What Postgres says now; at most `kept` posts are kept, more mean that there are older ones."""
+        """What Postgres says now; at most `kept` posts are kept, more mean that there are older ones. Posts of authors
+        whom the rights do not name (a tie that was made between the two statements) are left out."""
         self.forget()
         self.loaded = True
         self._kept = kept
@@ -123,7 +133,8 @@ class Timeline:
         if len(newest_first) > kept:
             self._floor = newest_first[kept].key
         for entry in reversed(newest_first[:kept]):
-            self._insert(len(self._at), entry)
+            if entry.author in rights.authors:
+                self._insert(len(self._at), entry)
 
     def put(self, entry: Entry) -> bool:
         """A post is new, or its audience changed: it enters, stays or leaves. False: this timeline is not loaded."""
@@ -161,17 +172,21 @@ class Timeline:
         """Up to `limit` posts that stand before `after`, of these audiences only."""
         end = len(self._at) if after is None else self._find(after)[0]
         if audiences == EVERYTHING:
-            places: Sequence[int] = range(end - 1, max(end - limit, 0) - 1, -1)
+            start = last = max(end - limit, 0)
+            ids: Sequence[bytes] = split_ids(self._ids[start * ID_BYTES : end * ID_BYTES])[::-1]
+            authors: Sequence[int] = self._author[start:end][::-1]
         else:
             shown = (place for place in range(end - 1, -1, -1) if self._audience[place] & audiences)
             places = [place for place, _ in zip(shown, range(limit), strict=False)]
-        rights, authors = self._rights, self._authors
+            ids, authors = [self._id(place) for place in places], [self._author[place] for place in places]
+            last = places[-1] if places else 0
+        rights = self._rights
         return Page(
-            ids=[self._id(place) for place in places],
-            rights=bytes(rights.authors[authors[self._author[place]]] for place in places),
-            last=self._key(places[-1]) if places else None,
-            whole=len(places) < limit,
-            older=len(places) < limit and self._floor is not None,
+            ids=ids,
+            rights=bytes(map(self._masks.__getitem__, authors)),
+            last=(self._at[last], ids[-1]) if ids else None,
+            whole=len(ids) < limit,
+            older=len(ids) < limit and self._floor is not None,
             lists=rights.lists,
             parted=rights.parted,
             heavy={author: rights.authors[author] for author in rights.heavy},
@@ -208,6 +223,7 @@ class Timeline:
         timeline._at, timeline._author = array("q", at), array("H", author)
         timeline._ids, timeline._audience = bytearray(ids), bytearray(audience)
         timeline._authors = list(names)
+        timeline._masks = [masks[name] for name in names]
         timeline._index = {name: number for number, name in enumerate(names)}
         return timeline
 
@@ -229,6 +245,7 @@ class Timeline:
         if author is None:
             author = self._index[entry.author] = len(self._authors)
             self._authors.append(entry.author)
+            self._masks.append(self._rights.authors[entry.author])
         self._at.insert(place, entry.at)
         self._ids[place * ID_BYTES : place * ID_BYTES] = entry.id
         self._audience.insert(place, entry.audience)

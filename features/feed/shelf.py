@@ -5,6 +5,7 @@ are the list a post went to, which only its author is told, and mentions of peop
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import orjson
@@ -68,9 +69,9 @@ class Shelf:
     def __len__(self) -> int:
         return len(self._posts)
 
-    def get(self, post_id: bytes) -> Rendered | None:
-        """A post that is at hand."""
-        return self._posts.get(post_id)
+    def get(self, post_ids: Iterable[bytes]) -> list[Rendered | None]:
+        """The posts, those that are at hand."""
+        return list(map(self._posts.get, post_ids))
 
     def begin(self, *, current: bool) -> Fetch:
         """Before a statement reads posts to keep; `current` is whether changes are being followed."""

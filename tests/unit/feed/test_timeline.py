@@ -177,3 +177,10 @@ def test_a_stranger_s_post_changes_nothing() -> None:
     before = timeline.page(None, 10)
     timeline.put(Entry(100, b"x" * 16, PEOPLE[3], PUBLIC))
     assert timeline.page(None, 10) == before
+
+
+def test_a_post_of_somebody_tied_between_the_two_statements_is_left_out() -> None:
+    timeline = Timeline()
+    known, unknown = (Entry(at, bytes([at]) * 16, PEOPLE[at], PUBLIC) for at in (1, 2))
+    timeline.load(Rights({known.author: PUBLIC}), [unknown, known], kept=5)
+    assert list(timeline.page(None, 10).ids) == [known.id]
