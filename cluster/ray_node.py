@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -56,7 +57,7 @@ PORTS = (
 
 def ray_environment(installation: Installation) -> dict[str, str]:
     """The environment of `ray start`; all of Ray's processes and workers inherit it."""
-    ports = installation.ports
+    ports, folder = installation.ports, installation.ray_folder
     return {
         **installation.environment(),
         **SERVE_ENVIRONMENT,
@@ -64,6 +65,12 @@ def ray_environment(installation: Installation) -> dict[str, str]:
         # Whoever reaches Ray's ports runs code on it. Left unset, a token file in the home folder would decide.
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(installation.ray_token_file),
+        # HAProxy's files, its control socket among them, would stand in one folder for all who use this machine.
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{folder}/haproxy.cfg",
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{folder}/admin.sock",
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": f"{folder}/metrics.sock",
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{folder}/server-state",
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports.haproxy_metrics_port),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(ports.haproxy_stats_port),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
@@ -84,6 +91,8 @@ def start_ray(installation: Installation) -> None:
     for name in PORTS:
         require_port(getattr(ports, name), "Ray", f"ENTATIVA_{name.upper()}")
     _make_token(installation.ray_token_file)
+    # What a former run has left, logs above all, stays until the next one.
+    shutil.rmtree(installation.ray_folder, ignore_errors=True)
     command = [
         *(str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--disable-usage-stats"),
         *("--node-ip-address", "127.0.0.1"),
