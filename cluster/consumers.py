@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from cluster.event_log import Delivery, Event, EventLog
 from cluster.logs import logger
@@ -24,6 +26,13 @@ LAG = Gauge(
     multiprocess_mode="livemostrecent",
 )
 
+_OUTAGES: tuple[type[Exception], ...] = (
+    *(RedisConnectionError, RedisTimeoutError),
+    *(asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError),
+)
+_OUTAGES_IN_A_ROW = 5
+"""With so many events postponed one after the other, it is the platform that is ill, not the events: the rest waits."""
+
 log = logger(__name__)
 
 _CLAIM = """
@@ -33,13 +42,17 @@ insert into processed_events (consumer, event_id) values ($1, $2) on conflict do
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """`handle` runs once for each event of `types`, in a unit of work that commits after it."""
+    """`handle` runs once for each event of `types`, in a unit of work that commits after it.
+
+    What it raises counts as an attempt, and the last attempt buries the event. Outages do not count: those of Redis and
+    Postgres, and what the consumer names in `outages`. They postpone the event for as long as they last."""
 
     name: str
     types: frozenset[str]
     handle: Callable[[UnitOfWork, Event], Awaitable[None]]
     max_attempts: int = 8
     retry_after_s: float = 2.0
+    outages: tuple[type[Exception], ...] = ()
 
 
 class ConsumerRunner:
@@ -50,7 +63,8 @@ class ConsumerRunner:
         self._database = database
         self._event_log = event_log
         self._reader = reader
-        self._labels = (event_log.stream.partition(":")[0], consumer.name)
+        self._outages = (*_OUTAGES, *consumer.outages)
+        self._labels = (event_log.brand, consumer.name)
 
     async def run(self) -> None:
         """Consume until cancelled; survives outages of Postgres and Redis."""
@@ -72,7 +86,18 @@ class ConsumerRunner:
         idle_ms = int(self._consumer.retry_after_s * 1000)
         deliveries = await self._event_log.claim_stale(name, self._reader, idle_ms=idle_ms, count=100)
         deliveries += await self._event_log.read(name, self._reader, count=100, block_ms=block_ms)
-        finished = [delivery.entry_id for delivery in deliveries if await self._process(delivery)]
+        finished, postponed = [], 0
+        for delivery in deliveries:
+            try:
+                if await self._process(delivery):
+                    finished.append(delivery.entry_id)
+                postponed = 0
+            except self._outages as error:
+                PROCESSED.labels(*self._labels, "postponed").inc()
+                log.warning("event postponed", consumer=name, event_type=delivery.event.type, reason=str(error))
+                postponed += 1
+                if postponed == _OUTAGES_IN_A_ROW:
+                    break
         if finished:
             await self._event_log.acknowledge(name, finished)
         LAG.labels(*self._labels).set(await self._event_log.lag(name))
@@ -90,6 +115,8 @@ class ConsumerRunner:
                     return True
                 await self._consumer.handle(uow, event)
                 await uow.commit()
+        except self._outages:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, the event is retried and then buried
             return await self._failed(delivery, error)
         PROCESSED.labels(*self._labels, "done").inc()

@@ -81,13 +81,37 @@ class DeadLetter:
     event: Event
 
 
+_EXTEND = f"""
+if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[1] then
+  return 0
+end
+for n = 3, #ARGV do
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', {KEPT_EVENTS}, '*', 'event', ARGV[n])
+end
+redis.call('SET', KEYS[2], ARGV[2])
+return 1
+"""
+
+
 class EventLog:
     """The stream of one brand."""
 
     def __init__(self, redis: Redis, brand: str) -> None:
         self._redis = redis
+        self._extend = redis.register_script(_EXTEND)
+        self._position = f"{brand}:events:position"
+        self.brand = brand
         self.stream = f"{brand}:events"
         self.dead_letters = f"{brand}:events:dead"
+
+    async def position(self) -> int:
+        """The position that the last `extend` named, as far as Redis remembers; 0: none."""
+        return int(await self._redis.get(self._position) or 0)
+
+    async def extend(self, events: Sequence[Event], *, after: int, position: int) -> bool:
+        """Add events in order and move on to `position`, both or neither, if the log still stands at `after`."""
+        arguments: list[str | bytes] = [str(after), str(position), *(event.encode() for event in events)]
+        return bool(await self._extend([self.stream, self._position], arguments))
 
     async def append(self, events: Sequence[Event]) -> None:
         """Add events in order, in one round trip."""

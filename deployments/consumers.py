@@ -1,4 +1,4 @@
-"""The consumers of one brand on Ray Serve: the outbox relay and every reaction to events, beside the gateway.
+"""The consumers of one brand on Ray Serve: the outbox relay, every reaction to events, and the sweep of old records.
 
 Serve restarts a replica that fails; several replicas share the consumer groups, and one of them relays.
 """
@@ -16,6 +16,7 @@ from cluster.consumers import run_consumers
 from cluster.event_log import EventLog
 from cluster.logs import configure_logs
 from cluster.outbox import run_relay
+from cluster.retention import run_retention
 from cluster.settings import load_settings
 from deployments.platform import brand_consumers
 from deployments.runtime import ensure_runtime, open_platform_on_ray
@@ -48,6 +49,7 @@ class Consumers:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(run_relay(platform.database, event_log))
+                group.create_task(run_retention(platform.database))
                 group.create_task(run_consumers(brand_consumers(platform), platform.database, event_log, reader))
         finally:
             await platform.close()

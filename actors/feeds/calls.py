@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
 from actors.feeds.entity import AUTHOR, KIND_NAME, page_from_wire
-from actors.runtime import RuntimeFault
+from actors.runtime import EntityFailed, RuntimeFault
 from actors.runtime.router import Router
 from features.feed.machine import EVERYTHING, Entry, Key, Page
-from features.feed.ports import FeedsUnavailable
+from features.feed.ports import FeedsUnavailable, TimelineFailed
 
 _READ_S = 0.5
 """A page that takes longer comes from Postgres."""
@@ -85,7 +85,7 @@ class FeedCalls:
         try:
             return await self._router.call(KIND_NAME, entity, message, _WRITE_S)
         except RuntimeFault as fault:
-            raise FeedsUnavailable(f"{type(fault).__name__}: {fault}") from fault
+            raise _translated(fault) from fault
 
     async def _tell(self, readers: Iterable[bytes], message: list[Any]) -> None:
         """The same message for many, in as few frames as there are hosts."""
@@ -96,9 +96,14 @@ class FeedCalls:
             calls: list[Awaitable[Any]] = [self._router.call(KIND_NAME, reader, message, _WRITE_S) for reader in now]
             for answer in await asyncio.gather(*calls, return_exceptions=True):
                 if isinstance(answer, RuntimeFault):
-                    raise FeedsUnavailable(f"{type(answer).__name__}: {answer}") from answer
+                    raise _translated(answer) from answer
                 if isinstance(answer, BaseException):
                     raise answer
+
+
+def _translated(fault: RuntimeFault) -> FeedsUnavailable | TimelineFailed:
+    kind = TimelineFailed if isinstance(fault, EntityFailed) else FeedsUnavailable
+    return kind(f"{type(fault).__name__}: {fault}")
 
 
 def _wire(entry: Entry) -> list[Any]:

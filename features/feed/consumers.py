@@ -21,7 +21,7 @@ from features.feed import store
 from features.feed.changes import Changes, author_changed, list_changed, post_changed
 from features.feed.machine import ONLY_ME, Entry
 from features.feed.policy import FeedPolicy
-from features.feed.ports import Feeds, FeedsUnavailable
+from features.feed.ports import Feeds, FeedsUnavailable, TimelineFailed
 from features.posts.model import Audience
 
 DELIVERED = Counter("entativa_feed_deliveries_total", "Posts put into readers' timelines")
@@ -46,8 +46,13 @@ class FeedUpdates:
     def consumers(self) -> list[Consumer]:
         """The consumers of this slice."""
         return [
-            Consumer("feeds.fanout", _POSTS, self._fan_out),
-            Consumer("feeds.forget", _POSTS | _TIES | _BLOCKS | _CIRCLES | _PROFILES, self._again),
+            Consumer("feeds.fanout", _POSTS, self._fan_out, outages=(FeedsUnavailable,)),
+            Consumer(
+                "feeds.forget",
+                _POSTS | _TIES | _BLOCKS | _CIRCLES | _PROFILES,
+                self._again,
+                outages=(FeedsUnavailable,),
+            ),
         ]
 
     async def at_once(self, events: Sequence[Event]) -> None:
@@ -55,7 +60,7 @@ class FeedUpdates:
         for event in events:
             try:
                 await self._act(event)
-            except (FeedsUnavailable, RedisError, OSError) as error:
+            except (FeedsUnavailable, TimelineFailed, RedisError, OSError) as error:
                 log.warning("feeds not updated at once", event_type=event.type, error=type(error).__name__)
 
     async def _again(self, _uow: UnitOfWork, event: Event) -> None:

@@ -10,8 +10,13 @@ class FeedsUnavailable(Exception):
     """The timelines cannot be reached, or not in time."""
 
 
+class TimelineFailed(Exception):
+    """A timeline was reached, and broke."""
+
+
 class Feeds(Protocol):
-    """Timelines by reader, and those of heavy authors. Ids are the 16 bytes of account ids."""
+    """Timelines by reader, and those of heavy authors. Ids are the 16 bytes of account ids. What changes timelines
+    raises TimelineFailed, too."""
 
     async def page(self, reader: bytes, after: Key | None, limit: int) -> Page:
         """A page of a reader's timeline, which is loaded from Postgres first if need be. Raises FeedsUnavailable."""

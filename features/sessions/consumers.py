@@ -24,7 +24,7 @@ class SocketsOfEndedSessions:
 
     def consumers(self) -> list[Consumer]:
         """The consumers of this slice."""
-        return [Consumer("sessions.ended", _ENDED, self._again)]
+        return [Consumer("sessions.ended", _ENDED, self._again, outages=(Unavailable,))]
 
     async def at_once(self, events: Sequence[Event]) -> None:
         """Act on events that were just committed. Never fails: what does not work now is done by the consumer."""

@@ -195,6 +195,24 @@ CREATE TABLE public.profiles (
     updated_at timestamp with time zone NOT NULL,
     CONSTRAINT profiles_username_check CHECK ((username ~ '^[a-z0-9_.]{3,30}$'::text))
 );
+CREATE TABLE public.relayed_events (
+    "position" bigint NOT NULL,
+    event_id uuid NOT NULL,
+    type text NOT NULL,
+    key text NOT NULL,
+    payload jsonb NOT NULL,
+    traceparent text,
+    occurred_at timestamp with time zone NOT NULL,
+    relayed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE public.relayed_events ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.relayed_events_position_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE public.schema_migrations (
     number integer NOT NULL,
     name text NOT NULL,
@@ -288,6 +306,8 @@ ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_username_key UNIQUE (username);
+ALTER TABLE ONLY public.relayed_events
+    ADD CONSTRAINT relayed_events_pkey PRIMARY KEY ("position");
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (number);
 ALTER TABLE ONLY public.shard_answers
@@ -328,6 +348,7 @@ CREATE INDEX post_versions_list ON public.post_versions USING btree (list_id) WH
 CREATE INDEX posts_author ON public.posts USING btree (author_id, created_at, id) INCLUDE (audience, list_id);
 CREATE INDEX posts_list ON public.posts USING btree (list_id) WHERE (list_id IS NOT NULL);
 CREATE INDEX processed_events_processed_at ON public.processed_events USING btree (processed_at);
+CREATE INDEX relayed_events_relayed_at ON public.relayed_events USING btree (relayed_at);
 CREATE INDEX shard_answers_age ON public.shard_answers USING btree (answered_at);
 CREATE TRIGGER auth_audit_append_only BEFORE DELETE OR UPDATE ON public.auth_audit FOR EACH ROW EXECUTE FUNCTION public.auth_audit_refuse_change();
 ALTER TABLE ONLY public.auth_audit

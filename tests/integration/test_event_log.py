@@ -152,3 +152,82 @@ async def test_two_relays_move_each_event_once(database: Database, log: EventLog
     moved = await asyncio.gather(*(relay_batch(database, log, NOW) for _ in range(4)))
     assert sum(moved) == 50
     assert await redis.xlen(log.stream) == 50
+
+
+async def _delivered(log: EventLog, group: str) -> list[Event]:
+    await log.create_group(group)
+    return [delivery.event for delivery in await log.read(group, "r", count=2000, block_ms=1)]
+
+
+async def test_a_redis_that_lost_everything_gets_it_again(database: Database, log: EventLog, redis: Redis) -> None:
+    lost, later = [event() for _ in range(3)], event()
+    await publish(database, *lost)
+    assert await relay_batch(database, log, NOW) == 3
+    await redis.flushdb()
+    await publish(database, later)
+    while await relay_batch(database, log, NOW):
+        pass
+    assert await _delivered(log, "g") == [*lost, later]
+
+
+async def test_a_redis_that_lost_the_last_moment_gets_that_again(
+    database: Database, log: EventLog, redis: Redis
+) -> None:
+    """What a crash leaves of an append-only file: stream and position, both as they were a moment before."""
+    old, lost = event(), [event() for _ in range(3)]
+    await publish(database, old)
+    await relay_batch(database, log, NOW)
+    keys = sorted(await redis.keys())
+    before = [await redis.dump(key) for key in keys]
+    for one in lost:
+        await publish(database, one)
+        await relay_batch(database, log, NOW)
+    for key, value in zip(keys, before, strict=True):
+        assert value is not None
+        await redis.restore(key, 0, value, replace=True)
+    while await relay_batch(database, log, NOW):
+        pass
+    assert await _delivered(log, "g") == [old, *lost]
+
+
+async def test_an_outage_postpones_an_event_and_never_buries_it(database: Database, log: EventLog) -> None:
+    class Away(Exception):
+        """What the handler needs cannot be reached."""
+
+    away, tried = True, 0
+
+    async def dependent(uow: UnitOfWork, event: Event) -> None:
+        nonlocal tried
+        tried += 1
+        await record(uow, event)
+        if away:
+            raise Away
+
+    consumer = Consumer("dependent", THINGS, dependent, max_attempts=2, retry_after_s=0.01, outages=(Away,))
+    await log.append([event() for _ in range(20)])
+    await log.create_group("dependent")
+    for _ in range(4):
+        assert await runner(database, log, consumer).step(block_ms=1) == 0
+        await asyncio.sleep(0.05)
+    assert tried == 20, "after five in a row the rest of a batch waits"
+    assert (await log.lag("dependent"), await seen(database), await log.read_dead_letters()) == (20, 0, [])
+    away = False
+    while await log.lag("dependent"):
+        await runner(database, log, consumer).step(block_ms=1)
+        await asyncio.sleep(0.02)
+    assert await seen(database) == 20
+
+
+async def test_one_event_in_an_outage_of_its_own_stops_no_other(database: Database, log: EventLog) -> None:
+    unlucky = event()
+
+    async def dependent(uow: UnitOfWork, event: Event) -> None:
+        if event.id == unlucky.id:
+            raise TimeoutError
+        await record(uow, event)
+
+    consumer = Consumer("dependent", THINGS, dependent, max_attempts=2, retry_after_s=0.01, outages=(TimeoutError,))
+    await log.append([unlucky, *(event() for _ in range(20))])
+    await log.create_group("dependent")
+    assert await runner(database, log, consumer).step(block_ms=1) == 20
+    assert await log.lag("dependent") == 1
