@@ -1,4 +1,5 @@
-"""The consumers of one brand on Ray Serve: the outbox relay, every reaction to events, and the sweep of old records.
+"""The consumers of one brand on Ray Serve: the outbox relay, every reaction to events, the sweep of old records,
+and the eye on the entity runtime.
 
 Serve restarts a replica that fails; several replicas share the consumer groups, and one of them relays.
 """
@@ -19,7 +20,7 @@ from cluster.outbox import run_relay
 from cluster.retention import run_retention
 from cluster.settings import load_settings
 from deployments.platform import brand_consumers
-from deployments.runtime import ensure_runtime, open_platform_on_ray
+from deployments.runtime import ensure_runtime, keep_runtime, open_platform_on_ray
 
 
 class ConsumersArguments(BaseModel):
@@ -50,6 +51,7 @@ class Consumers:
             async with asyncio.TaskGroup() as group:
                 group.create_task(run_relay(platform.database, event_log))
                 group.create_task(run_retention(platform.database))
+                group.create_task(keep_runtime(brand, settings))
                 group.create_task(run_consumers(brand_consumers(platform), platform.database, event_log, reader))
         finally:
             await platform.close()

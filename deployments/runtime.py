@@ -1,8 +1,10 @@
 """The entity runtime of a brand: started by whoever comes first, reached through one router per process."""
 
+import asyncio
 from dataclasses import asdict, replace
 
 import ray
+from ray.exceptions import RayError
 
 from actors.feeds.calls import FeedCalls
 from actors.realtime.actor import RealtimeOptions
@@ -13,12 +15,17 @@ from actors.runtime.start import RuntimeOptions, ScalingPolicy, start_runtime
 from actors.sessions.calls import SessionCalls
 from api.platform import Platform
 from brands import Brand
+from cluster.logs import logger
 from cluster.settings import Settings
 from deployments.platform import open_platform
 from features.sessions.audience import PresenceAudience
 
 KINDS = {"feed": "actors.feeds:KIND", "realtime": "actors.sessions:KIND"}
 """Which feature needs which kind of entity."""
+
+_LOOK_S = 30.0
+
+log = logger(__name__)
 
 
 def options(brand: Brand, settings: Settings) -> RuntimeOptions:
@@ -62,6 +69,16 @@ def ensure_runtime(brand: Brand, settings: Settings) -> None:
                 policy=brand.realtime,
             )
         )
+
+
+async def keep_runtime(brand: Brand, settings: Settings) -> None:
+    """`ensure_runtime` now and then until cancelled: a node that joins later gives the second coordinator a place."""
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        try:
+            await asyncio.to_thread(ensure_runtime, brand, settings)
+        except RayError as error:
+            log.warning("runtime not looked after", error=type(error).__name__)
 
 
 async def open_platform_on_ray(brand: Brand, settings: Settings, *, features: frozenset[str] = frozenset()) -> Platform:
