@@ -1,6 +1,6 @@
 """Builds the FastAPI application of one brand, or of some of its features."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
@@ -10,23 +10,23 @@ from api.errors import add_error_handlers
 from api.middleware import FrameMiddleware
 from api.openapi import describe, operation_id
 from api.platform import Platform
+from api.route_table import RouteTable
 
-# In this order routes are tried, by Serve (for its metrics) and by Starlette: what is asked most comes first, and
-# FastAPI's documents last.
-ROUTERS: Mapping[str, APIRouter] = {
-    "feed": feed.router,
-    "posts": posts.router,
-    "profiles": profiles.router,
-    "auth": auth.router,
-    "realtime": realtime.router,
-    "relationships": relationships.router,
-    "friends": friends.router,
-    "follows": follows.router,
+# Where two routes fit a path, the one of the earlier feature answers.
+ROUTERS: Mapping[str, Sequence[APIRouter]] = {
+    "feed": [feed.router],
+    "posts": [posts.router],
+    "profiles": [profiles.router],
+    "auth": [auth.router, auth.secret_router],
+    "realtime": [realtime.router],
+    "relationships": [relationships.router],
+    "friends": [friends.router],
+    "follows": [follows.router],
 }
 
 
 def _routers(features: frozenset[str]) -> list[APIRouter]:
-    offered = [router for feature, router in ROUTERS.items() if feature in features]
+    offered = [router for feature, routers in ROUTERS.items() if feature in features for router in routers]
     return [*offered, health.router, well_known.router]
 
 
@@ -48,10 +48,8 @@ def create_app(platform: Platform) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     app.state.platform = platform
-    documents, app.router.routes[:] = list(app.router.routes), []
-    for router in _routers(platform.features):
-        app.include_router(router)
-    app.router.routes.extend(documents)
+    routes = [route for router in _routers(platform.features) for route in router.routes]
+    app.router.routes[:] = [RouteTable([*routes, *app.router.routes])]
     add_error_handlers(app)
     if "feed" in platform.features and (home := platform.services.feed.home):
         app.add_middleware(feed.FeedInMemory, platform=platform, home=home)

@@ -14,7 +14,7 @@ from features.auth.devices import device_name
 from features.auth.model import AuditEntry, AuditKind, Session, Tokens
 
 router = APIRouter(tags=["auth"], route_class=TransactionRoute)
-secret_router = APIRouter(route_class=UnrepeatableRoute)
+secret_router = APIRouter(tags=["auth"], route_class=UnrepeatableRoute)
 """Routes that answer with tokens."""
 
 _ID = "0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"
@@ -201,6 +201,3 @@ async def audit(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageD
         )
 
     return render_page(await services.auth.audit(uow, identity.account_id, page), render)
-
-
-router.include_router(secret_router)
