@@ -119,9 +119,11 @@ class AnswerMemory:
             known.ask_again(entry.origin)
         return False
 
-    def forget(self, caller: bytes, call: int) -> None:
-        """The call did not run after all."""
-        self._callers.get(caller, {}).pop(call, None)
+    def forget(self, caller: bytes, call: int, entry: Entry | None) -> None:
+        """The call did not run after all. If it came again and runs meanwhile, that (another entry) is remembered."""
+        calls = self._callers.get(caller)
+        if calls is not None and entry is not None and calls.get(call) is entry:
+            del calls[call]
 
     def forget_silent(self, before: float) -> None:
         """Forgets callers not heard of since ``before``: their calls are all past their deadline."""

@@ -77,7 +77,7 @@ async def _send_one(residents: Residents, router: Router, shard: Shard, to: str)
         if size > _PART:
             parts.append([])
             size = 0
-        parts[-1].append([entity_id, *state, [[due - now, message] for due, message, _ in slot.timers]])
+        parts[-1].append([entity_id, *state, [[timer.due - now, timer.message] for timer in slot.timers]])
         size += len(state[1]) + 64
     for number, part in enumerate(parts):
         last = number == len(parts) - 1

@@ -16,7 +16,18 @@ from actors.runtime.errors import BadFrame, DeadlineExceeded, Overloaded, Unknow
 from actors.runtime.frames import DONE, MOVED, NOT_MINE, pack_answer
 from actors.runtime.ownership import Ownership, Status
 from actors.runtime.shards import SHARDS
-from actors.runtime.turns import Arrival, Received, Slot, TurnRunner, collect, failure, receive, refused, too_late
+from actors.runtime.turns import (
+    Arrival,
+    Received,
+    Slot,
+    Timer,
+    TurnRunner,
+    collect,
+    failure,
+    receive,
+    refused,
+    too_late,
+)
 from cluster.shards import DATABASE_FAULTS, AlreadyAnswered, Fence, StaleEpoch
 
 MOST_WAITING = 100_000
@@ -47,12 +58,11 @@ class Shard:
 class KindLoad:
     """Counters of one kind since the last look."""
 
-    __slots__ = ("calls", "queued", "waited")
+    __slots__ = ("calls", "queued")
 
     def __init__(self) -> None:
         self.calls = 0
         self.queued = 0
-        self.waited = 0.0
 
 
 class Residents:
@@ -66,13 +76,27 @@ class Residents:
         self.loads: dict[str, KindLoad] = {}
         self.answers = AnswerMemory()
         self.waiting = 0
-        self.serve_until = 0.0
-        """Monotonic seconds at which the host's lease ends; from then on nothing is served."""
+        self._serve_until = 0.0
+        self._overdue: list[tuple[Shard, str, Slot, Timer]] = []
+        """Timers that were due after the lease had ended."""
         self.on_stale: Callable[[], None] = lambda: None
         """Called when the database refused a turn: the map here is old."""
         self.on_runtime_call: Callable[[Origin, int, str, Value], None] = _refuse_runtime_call
         """Called for calls to the runtime itself (kind "")."""
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def serve_until(self) -> float:
+        """Monotonic seconds at which the host's lease ends; from then on nothing is served."""
+        return self._serve_until
+
+    @serve_until.setter
+    def serve_until(self, end: float) -> None:
+        self._serve_until = end
+        if self._overdue:
+            overdue, self._overdue = self._overdue, []
+            for timer in overdue:
+                self._wake(*timer)
 
     def add_kind(self, runner: TurnRunner) -> None:
         """A kind that may live here."""
@@ -173,6 +197,7 @@ class Residents:
             return
         if arrival.entry is not None:
             known[arrival.call] = arrival.entry
+        self.loads[kind].queued += 1
         self._admit(shard, arrival)
 
     def _admit(self, shard: Shard, arrival: Arrival) -> None:
@@ -193,8 +218,8 @@ class Residents:
         """The shard is someone else's: the call did not run, and is not remembered."""
         shard = self.shards[kind][number]
         owner = shard.ownership.to if shard is not None and shard.ownership.to else self._owner_of(kind, number)
-        self.answers.forget(arrival.caller, arrival.call)
         entry = arrival.entry
+        self.answers.forget(arrival.caller, arrival.call, entry)
         if entry is not None and entry.origin is not None:
             status, value = (MOVED, owner) if owner and owner != self.host else (NOT_MINE, None)
             entry.origin.answer(pack_answer(arrival.call, status, value))
@@ -209,9 +234,9 @@ class Residents:
                 self._admit(shard, arrival)
         now = time.monotonic()
         for entity_id, slot in list(shard.slots.items()):
-            for due, message, _ in list(slot.timers):
-                if due <= now:
-                    self._wake(shard, entity_id, slot, due, message)
+            for timer in list(slot.timers):
+                if timer.due <= now:
+                    self._wake(shard, entity_id, slot, timer)
 
     def send_on(self, shard: Shard) -> None:
         """The shard is someone else's: what was held is told so."""
@@ -224,8 +249,8 @@ class Residents:
         """Forgets the shard's entities; turns under way end with their answers, and change nothing here."""
         shard.serving = False
         for slot in shard.slots.values():
-            for _, _, handle in slot.timers:
-                handle.cancel()
+            for timer in slot.timers:
+                timer.cancel()
         shard.slots = {}
 
     # --- turns --------------------------------------------------------------------------------------------
@@ -243,11 +268,12 @@ class Residents:
 
     async def _work(self, shard: Shard, entity_id: str, slot: Slot, received: Received | None) -> None:
         """Turns of one entity until nothing waits for it."""
+        again: list[Arrival] = []
         try:
             if received is not None:
                 await self._end_turn(shard, entity_id, slot, received)
-            while slot.inbox:
-                await self._turn(shard, entity_id, slot)
+            while again or slot.inbox:
+                again = await self._turn(shard, entity_id, slot, again)
         finally:
             slot.inbox = None
             if slot.entity is None and slot.frozen is None and shard.slots.get(entity_id) is slot:
@@ -256,50 +282,68 @@ class Residents:
             if not shard.busy:
                 shard.quiet.set()
 
-    async def _turn(self, shard: Shard, entity_id: str, slot: Slot) -> None:
+    async def _turn(self, shard: Shard, entity_id: str, slot: Slot, again: list[Arrival]) -> list[Arrival]:
+        """One turn, of ``again`` or of all that wait; the messages that are to have the next one to themselves."""
         runner = self.runners[shard.kind]
         received = Received()
+        fresh = slot.entity is None and slot.frozen is None
         if slot.entity is None:
             try:
                 fence = Fence(shard.kind, shard.number, self.host, shard.ownership.epoch)
-                fresh = slot.frozen is None
                 slot.entity = await runner.load(entity_id, slot, fence)
             except Exception as fault:
                 # Whatever a store raises while loading is the callers' to know; the entity stays out of memory.
                 log.exception("entity.load_failed", kind=shard.kind, entity=entity_id)
-                arrivals, slot.inbox = slot.inbox or [], []
-                self._waited(shard.kind, arrivals)
-                for arrival in arrivals:
-                    self._give_up(arrival, fault)
-                return
-            if fresh and runner.kind.on_load is not None:
-                greeting = Arrival(b"", 0, entity_id, runner.kind.on_load, 0.0, None)
-                receive(slot.entity, (greeting,), time.time(), received)
-        arrivals, slot.inbox = slot.inbox or [], []
-        self._waited(shard.kind, arrivals)
-        if shard.slots.get(entity_id) is not slot:
-            for arrival in arrivals:
-                self._turn_away(arrival, shard.kind, shard.number)
-            return
+                self._give_up(self._take(slot, again), fault)
+                return []
+        arrivals = self._take(slot, again)
         now = time.monotonic()
+        if shard.slots.get(entity_id) is not slot or now >= self._serve_until:
+            if fresh:
+                # It was not greeted.
+                slot.entity = None
+            for arrival in arrivals:
+                if arrival.entry is None:
+                    self.arm(shard, entity_id, slot, 0.0, arrival.body)
+                else:
+                    self._turn_away(arrival, shard.kind, shard.number)
+            return []
+        if fresh and runner.kind.on_load is not None:
+            greeting = Arrival(b"", 0, entity_id, runner.kind.on_load, 0.0, None)
+            receive(slot.entity, (greeting,), time.time(), received)
+            if received.fault is not None:
+                self._evict(slot)
+                self._give_up(arrivals, received.fault)
+                return []
         slot.used_at = now
         due = []
         for arrival in arrivals:
             if arrival.entry is not None and arrival.deadline <= now:
-                self.answers.forget(arrival.caller, arrival.call)
+                self.answers.forget(arrival.caller, arrival.call, arrival.entry)
                 arrival.answer(too_late(arrival))
             else:
                 due.append(arrival)
         taken = receive(slot.entity, due, time.time(), received)
-        if taken < len(due):
-            slot.inbox[:0] = due[taken:]
-            self.waiting += len(due) - taken
+        again = []
+        if received.fault is not None:
+            # Those before the defect did nothing yet: they come again, in a turn that cannot meet it.
+            again = due[: taken - 1]
+            slot.inbox = due[taken:] + (slot.inbox or [])
+            self.waiting += len(due) - 1
         await self._end_turn(shard, entity_id, slot, received)
+        return again
+
+    def _take(self, slot: Slot, again: list[Arrival]) -> list[Arrival]:
+        arrivals = again
+        if not again:
+            arrivals, slot.inbox = slot.inbox or [], []
+        self.waiting -= len(arrivals)
+        return arrivals
 
     async def _end_turn(self, shard: Shard, entity_id: str, slot: Slot, received: Received) -> None:
         entity = slot.entity
         assert entity is not None
-        if received.failed:
+        if received.fault is not None:
             self._evict(slot)
         if received.effects or received.persist:
             fence = Fence(shard.kind, shard.number, self.host, shard.ownership.epoch)
@@ -318,19 +362,18 @@ class Residents:
                     log.exception("turn.failed", kind=shard.kind, entity=entity_id)
                 else:
                     self.on_stale()
-                for arrival, _ in received.answered:
-                    self._give_up(arrival, fault)
+                self._give_up([arrival for arrival, _ in received.answered], fault)
                 return
         for arrival, packed in received.answered:
             arrival.answer(packed)
         if slot.entity is entity:
-            for timer in received.timers:
-                self.arm(shard, entity_id, slot, timer.seconds, timer.message)
+            for seconds, message in received.timers:
+                self.arm(shard, entity_id, slot, seconds, message)
 
     async def _recall(self, shard: Shard, fence: Fence, received: Received) -> None:
         """A leftover of a call that ran long ago was in the turn: it has its answer, the others are to come again."""
         for arrival, _ in received.answered:
-            self.answers.forget(arrival.caller, arrival.call)
+            self.answers.forget(arrival.caller, arrival.call, arrival.entry)
         try:
             stored = await self.runners[shard.kind].stored_answers(fence)
         except DATABASE_FAULTS:
@@ -340,20 +383,17 @@ class Residents:
             again = pack_answer(arrival.call, NOT_MINE, None)
             arrival.answer(calls.get((arrival.caller, arrival.call), again))
 
-    def _give_up(self, arrival: Arrival, fault: Exception) -> None:
-        if isinstance(fault, StaleEpoch):
-            self.answers.forget(arrival.caller, arrival.call)
-        arrival.answer(failure(arrival, fault))
-
-    def _waited(self, kind: str, arrivals: list[Arrival]) -> None:
-        self.waiting -= len(arrivals)
-        self.loads[kind].queued += len(arrivals)
+    def _give_up(self, arrivals: list[Arrival], fault: Exception) -> None:
+        for arrival in arrivals:
+            if isinstance(fault, StaleEpoch):
+                self.answers.forget(arrival.caller, arrival.call, arrival.entry)
+            arrival.answer(failure(arrival, fault))
 
     @staticmethod
     def _evict(slot: Slot) -> None:
         slot.entity = None
-        for _, _, handle in slot.timers:
-            handle.cancel()
+        for timer in slot.timers:
+            timer.cancel()
         slot.timers.clear()
 
     # --- timers and passivation ---------------------------------------------------------------------------
@@ -361,15 +401,19 @@ class Residents:
     def arm(self, shard: Shard, entity_id: str, slot: Slot, seconds: float, message: Value) -> None:
         """Delivers ``message`` to the entity in ``seconds``, if its shard is still here."""
         loop = asyncio.get_running_loop()
-        due = loop.time() + seconds
-        handle = loop.call_later(seconds, self._wake, shard, entity_id, slot, due, message)
-        slot.timers.append((due, message, handle))
+        timer = Timer(loop.time() + seconds, message)
+        timer.handle = loop.call_later(seconds, self._wake, shard, entity_id, slot, timer)
+        slot.timers.append(timer)
 
-    def _wake(self, shard: Shard, entity_id: str, slot: Slot, due: float, message: Value) -> None:
+    def _wake(self, shard: Shard, entity_id: str, slot: Slot, timer: Timer) -> None:
         # While the shard is not served the timer stays in the slot, and travels or fires later with it.
-        if shard.serving and shard.slots.get(entity_id) is slot:
-            slot.timers = [timer for timer in slot.timers if timer[0] != due or timer[1] != message]
-            self._admit(shard, Arrival(b"", 0, entity_id, message, 0.0, None))
+        if not shard.serving or shard.slots.get(entity_id) is not slot or timer not in slot.timers:
+            return
+        if time.monotonic() >= self._serve_until:
+            self._overdue.append((shard, entity_id, slot, timer))
+            return
+        slot.timers.remove(timer)
+        self._admit(shard, Arrival(b"", 0, entity_id, timer.message, 0.0, None))
 
     def passivate(self, now: float) -> int:
         """Lets go of entities that nobody used for their kind's time; how many went."""

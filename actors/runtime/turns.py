@@ -43,6 +43,22 @@ class Arrival:
                 origin.answer(packed)
 
 
+class Timer:
+    """A message an entity set itself for ``due``, monotonic seconds."""
+
+    __slots__ = ("due", "handle", "message")
+
+    def __init__(self, due: float, message: Value) -> None:
+        self.due = due
+        self.message = message
+        self.handle: asyncio.TimerHandle | None = None
+
+    def cancel(self) -> None:
+        """It will not wake anyone."""
+        if self.handle is not None:
+            self.handle.cancel()
+
+
 class Slot:
     """An entity's place in memory. ``inbox`` is None while it is idle, a list while a turn is under way."""
 
@@ -53,22 +69,23 @@ class Slot:
         self.frozen: tuple[int, Value] | None = None
         """(version, snapshot) that came with a handoff and was not needed yet."""
         self.inbox: list[Arrival] | None = None
-        self.timers: list[tuple[float, Value, asyncio.TimerHandle]] = []
-        """(due, monotonic seconds; message; handle)"""
+        self.timers: list[Timer] = []
         self.used_at = 0.0
 
 
 class Received:
     """What the messages of one turn led to."""
 
-    __slots__ = ("answered", "effects", "failed", "persist", "timers")
+    __slots__ = ("answered", "effects", "fault", "persist", "timers")
 
     def __init__(self) -> None:
         self.answered: list[tuple[Arrival, bytes]] = []
         self.effects: list[Effect] = []
-        self.timers: list[After] = []
+        self.timers: list[tuple[float, Value]] = []
+        """(seconds from now, message)"""
         self.persist = False
-        self.failed = False
+        self.fault: Exception | None = None
+        """The defect by which the turn came to nothing but the answer to the message that met it."""
 
 
 def receive(entity: Entity, arrivals: Sequence[Arrival], now: float, received: Received) -> int:
@@ -77,24 +94,22 @@ def receive(entity: Entity, arrivals: Sequence[Arrival], now: float, received: R
     for arrival in arrivals:
         taken += 1
         try:
-            effects = entity.receive(arrival.body, now)
+            collect(arrival, entity.receive(arrival.body, now), received)
         except Exception as fault:  # noqa: BLE001 - recorded, and told to the caller
             if not refused(arrival, fault, received):
                 break
-        else:
-            collect(arrival, effects, received)
     return taken
 
 
 def collect(arrival: Arrival, effects: Sequence[Effect], received: Received) -> None:
-    """Adds what one message led to."""
+    """Adds what one message led to. Raises what comes of effects that are none."""
     reply: Value = None
     for effect in effects:
         kind = type(effect)
         if kind is Reply:
             reply = effect.value
         elif kind is After:
-            received.timers.append(effect)
+            received.timers.append((max(0.0, effect.seconds), effect.message))
         elif kind is Persist:
             received.persist = True
         else:
@@ -104,12 +119,16 @@ def collect(arrival: Arrival, effects: Sequence[Effect], received: Received) -> 
 
 def refused(arrival: Arrival, fault: Exception, received: Received) -> bool:
     """Adds what the entity raised; whether it may go on, that is, whether it only declined."""
-    received.answered.append((arrival, pack_answer(arrival.call, *to_wire(fault))))
+    answer = (arrival, pack_answer(arrival.call, *to_wire(fault)))
     if isinstance(fault, Refused):
+        received.answered.append(answer)
         return True
-    # A machine that raises has a defect; its caller is told, its half-changed state is dropped.
+    # A machine that raises has a defect; its caller is told. Its half-changed state is to be dropped, and with it
+    # goes what the turn's other messages did.
     log.error("entity.failed", entity=arrival.entity_id, exc_info=fault)
-    received.failed = True
+    received.answered, received.effects, received.timers = [answer], [], []
+    received.persist = False
+    received.fault = fault
     return False
 
 
@@ -125,14 +144,16 @@ class TurnRunner:
         """The entity from the handoff, its handler, its stored snapshot, or new."""
         kind = self.kind
         if slot.frozen is not None:
-            (version, snapshot), slot.frozen = slot.frozen, None
-            return kind.restore(entity_id, version, snapshot)
-        entity = await self._handler.load(entity_id, fence)
-        if entity is None and kind.durable and self._store is not None:
+            entity = kind.restore(entity_id, *slot.frozen)
+            # Only now: a snapshot that this version cannot read is for a host that can.
+            slot.frozen = None
+            return entity
+        loaded = await self._handler.load(entity_id, fence)
+        if loaded is None and kind.durable and self._store is not None:
             stored = await self._store.load_snapshot(kind.name, entity_id)
             if stored is not None:
-                entity = kind.restore(entity_id, stored[0], msgpack.unpackb(stored[1], strict_map_key=False))
-        return kind.create(entity_id) if entity is None else entity
+                loaded = kind.restore(entity_id, stored[0], msgpack.unpackb(stored[1], strict_map_key=False))
+        return kind.create(entity_id) if loaded is None else loaded
 
     async def carry_out(self, entity_id: str, entity: Entity, fence: Fence, received: Received) -> None:
         """The turn's effects, then nothing: the caller sends the answers. Raises what the effects raise."""
