@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import asyncpg
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     Connection = PoolConnectionProxy[asyncpg.Record]
+
+Result = TypeVar("Result")
 
 
 class Statements(Protocol):
@@ -101,20 +103,48 @@ FROM shards WHERE kind = $1 AND shard = $2 AND host = $3 AND epoch = $4 FOR SHAR
 class ShardStore:
     """The runtime's tables in one brand's database."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
-        self._pool = pool
+    def __init__(self, dsn: str, application: str, most: int) -> None:
+        self._dsn = dsn
+        self._application = application
+        self._most = most
+        self._pool: asyncpg.Pool[asyncpg.Record]
 
     @classmethod
     async def open(cls, dsn: str, *, application: str, most: int = 4) -> ShardStore:
         """Opens a pool of at most ``most`` connections that names itself ``application`` to Postgres."""
-        pool = await asyncpg.create_pool(
-            dsn,
-            min_size=1,
-            max_size=most,
+        store = cls(dsn, application, most)
+        store._pool = await store._new_pool(least=1)
+        return store
+
+    async def _new_pool(self, least: int) -> asyncpg.Pool[asyncpg.Record]:
+        return await asyncpg.create_pool(
+            self._dsn,
+            min_size=least,
+            max_size=self._most,
             command_timeout=10,
-            server_settings={"application_name": application[:63]},
+            server_settings={"application_name": self._application[:63]},
         )
-        return cls(pool)
+
+    async def within(self, seconds: float, work: Coroutine[Any, Any, Result]) -> Result:
+        """The result of one of this store's methods, or TimeoutError once ``seconds`` are over.
+
+        It is not enough to cancel a statement: asyncpg then asks the server to cancel it and waits for that, and a
+        server that is out of reach lets it wait for 12 s. So all connections are cut, since those that are idle lead
+        to the same server, and whoever uses one gets a fault; what comes next finds new ones.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait({task}, timeout=seconds)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.done():
+            return task.result()
+        cut, self._pool = self._pool, await self._new_pool(least=0)
+        cut.terminate()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise TimeoutError(f"no answer from the database in {seconds} s")
 
     async def close(self) -> None:
         """Gives running statements five seconds, then cuts the connections."""
@@ -178,7 +208,9 @@ class ShardStore:
         """A new host incarnation announces itself for ``lease`` seconds."""
         await self._pool.execute(
             "INSERT INTO shard_hosts (host, name, node, address, socket, expires_at)"
-            " VALUES ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))",
+            " VALUES ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))"
+            # An attempt that was given up may have got through.
+            " ON CONFLICT (host) DO NOTHING",
             host.host,
             host.name,
             host.node,

@@ -104,7 +104,8 @@ class Coordinator:
             await store.close()
 
     async def _step(self, store: ShardStore, fleet: Fleet) -> None:
-        term = await store.lead(self._holder, self._options.lease)
+        lease = self._options.lease
+        term = await store.within(lease, store.lead(self._holder, lease))
         if term is None or (self._leader is not None and self._leader.term != term):
             await self._step_down()
         if term is not None and self._leader is None:

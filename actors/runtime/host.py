@@ -89,10 +89,12 @@ class ShardHost:
 
     async def _run(self) -> None:
         store = await self._open_store()
+        # The lease has connections of its own: it must not wait behind what entities write. One is for the map.
+        leases = await self._open_store(most=2)
         secret = self._options.secret.encode()
         router = Router(RayControl(self._options.name, self._options.coordinators), secret)
         router.follow_map()
-        tenure = self._tenure = Tenure(store, router)
+        tenure = self._tenure = Tenure(leases, router)
         ip = self._options.listen or ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
         for path in self._options.kinds:
             kind = load_kind(path)
@@ -104,17 +106,17 @@ class ShardHost:
         self._spawn(self._tidy(tenure, reporter))
         while True:
             row = HostRow(f"{self._name}.{time.time_ns():x}", self._name, _node(), address, socket_path, False, {})
-            await self._live(row, store, tenure, reporter)
+            await self._live(row, leases, tenure, reporter)
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _open_store(self) -> ShardStore:
+    async def _open_store(self, most: int = 4) -> ShardStore:
         while True:
             try:
-                return await ShardStore.open(self._options.database, application=self._name)
+                return await ShardStore.open(self._options.database, application=self._name, most=most)
             except DATABASE_FAULTS as fault:
                 log.warning("database.unavailable", fault=str(fault))
                 await asyncio.sleep(0.5)
@@ -137,7 +139,7 @@ class ShardHost:
         path.chmod(0o600)
         return f"{ip}:{port}", str(path)
 
-    async def _live(self, row: HostRow, store: ShardStore, tenure: Tenure, reporter: Reporter) -> None:
+    async def _live(self, row: HostRow, leases: ShardStore, tenure: Tenure, reporter: Reporter) -> None:
         """One incarnation: heartbeats until it is declared dead."""
         lease = self._options.lease
         pause = min(_BEAT_SECONDS, lease / _BEATS_PER_LEASE)
@@ -146,13 +148,12 @@ class ShardHost:
         while True:
             sent_at = time.monotonic()
             try:
-                async with asyncio.timeout(lease):
-                    if not enlisted:
-                        await store.enlist(row, lease)
-                        enlisted = True
-                    released, refused = tenure.moves()
-                    load = reporter.report(sent_at) | {"released": released, "refused": refused}
-                    version = await store.heartbeat(row.host, lease, load)
+                if not enlisted:
+                    await leases.within(lease, leases.enlist(row, lease))
+                    enlisted = True
+                released, refused = tenure.moves()
+                load = reporter.report(sent_at) | {"released": released, "refused": refused}
+                version = await leases.within(lease, leases.heartbeat(row.host, lease, load))
             except DATABASE_FAULTS as fault:
                 log.warning("heartbeat.failed", host=row.host, fault=f"{type(fault).__name__}: {fault}")
                 await asyncio.sleep(pause / 4)
