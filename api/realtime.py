@@ -3,10 +3,21 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.deps import ServicesDep, SignedIn
+from api.deps import ServicesDep, SignedIn, Uow
+from api.models import RequestModel
 from api.transaction import TransactionRoute
+from features.sessions.audience import Audience, audience_of, set_audience
 
 router = APIRouter(tags=["realtime"], route_class=TransactionRoute)
+
+
+class PresenceSettings(RequestModel):
+    """Who may see whether the caller is there, and when the caller was there last. A block always hides it."""
+
+    audience: Audience = Field(
+        description="`contacts` are friends (Entativa) or followers (Vignette); so it is until it is changed.",
+        examples=["contacts"],
+    )
 
 
 class TicketView(BaseModel):
@@ -31,3 +42,16 @@ async def ticket(identity: SignedIn, services: ServicesDep) -> TicketView:
         expires_in_s=admission.expires_in_s,
         subprotocols=list(admission.subprotocols),
     )
+
+
+@router.get("/presence/settings")
+async def presence_settings(identity: SignedIn, uow: Uow) -> PresenceSettings:
+    """Who may see the caller's presence."""
+    return PresenceSettings(audience=await audience_of(uow, identity.account_id))
+
+
+@router.put("/presence/settings")
+async def change_presence_settings(body: PresenceSettings, identity: SignedIn, uow: Uow) -> PresenceSettings:
+    """Set who may see the caller's presence, from the next look on."""
+    await set_audience(uow, identity.account_id, body.audience)
+    return body

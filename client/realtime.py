@@ -29,8 +29,7 @@ from websockets.typing import Subprotocol
 MSGPACK: Final = "realtime.v1.msgpack"
 JSON: Final = "realtime.v1.json"
 
-_FATAL = frozenset({4005, 4009})
-"""Close codes after which another attempt cannot succeed: device signed out, too many connections."""
+_SIGNED_OUT: Final = 4005
 _WATCH_AGAIN_S = 300.0
 """The server forgets after 600."""
 
@@ -116,6 +115,7 @@ class RealtimeClient:
         self._watched: list[str] = []
         self._watched_at = 0.0
         self._active = True
+        self._ended = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         return self
@@ -126,14 +126,15 @@ class RealtimeClient:
         await self.close()
 
     async def close(self) -> None:
-        """Ends the connection."""
+        """Ends the connection, and the iteration."""
+        self._ended.set()
         if self._socket is not None:
             await self._socket.close()
             self._socket = None
 
     async def __aiter__(self) -> AsyncIterator[Received]:
-        """Raises RealtimeClosed when the server has let this device go for good."""
-        while True:
+        """Raises RealtimeClosed when this device was signed out."""
+        while not self._ended.is_set():
             await self._connect()
             try:
                 while (frame := await self._receive()) is not None:
@@ -146,9 +147,12 @@ class RealtimeClient:
                             assert self.resume_point is not None
                             self.resume_point = (self.resume_point[0], received.seq)
                         yield received
+                        if self._ended.is_set():
+                            return
                     await self._acknowledge()
             except ConnectionClosed as closed:
-                self._lost(closed)
+                if not self._ended.is_set():
+                    self._lost(closed)
 
     async def set_active(self, active: bool) -> None:
         """Tells the server whether the user is looking."""
@@ -214,7 +218,11 @@ class RealtimeClient:
                 self._heartbeat_s = heartbeat_ms / 1000
                 if self.resume_point is None and not resumed:
                     self._arrived.append(Resync("fresh"))
-                self.resume_point = (stream, seq)
+                if resumed or self.resume_point is None:
+                    self.resume_point = (stream, seq)
+                # Else `resync` follows and moves it; lost with this socket, it must come again with the next one. So
+                # do the events that were not handed out yet.
+                self._arrived = deque(kept for kept in self._arrived if not isinstance(kept, Event))
                 self._acked = seq
             case {"t": "events", "seq": first, "items": items}:
                 for seq, item in enumerate(items, first):
@@ -248,7 +256,7 @@ class RealtimeClient:
     def _lost(self, closed: ConnectionClosed) -> None:
         self._socket = None
         code = closed.rcvd.code if closed.rcvd else 1006
-        if code in _FATAL:
+        if code == _SIGNED_OUT:
             raise RealtimeClosed(code, closed.rcvd.reason if closed.rcvd else "") from closed
         if code == 4007:  # our own point is ahead of the server's: start afresh
             self.resume_point = None

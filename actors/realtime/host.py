@@ -126,6 +126,7 @@ class RealtimeHost:
     async def drain(self) -> None:
         """Asks every client to come back elsewhere, spread over the policy's span, and waits for them to go."""
         self.draining = True
+        self._emptied.clear()
         if self._server is not None:
             self._server.close()
         spread_ms = int(self._policy.drain_spread_s * 1000)
@@ -205,8 +206,8 @@ class RealtimeHost:
             self._perform(socket, connection.receive(frame, now))
 
     def alive(self, socket: Socket) -> None:
-        """A control frame from a client."""
-        _held(socket).connection.heard_from(self._clock())
+        """A control frame from a client, or a fragment."""
+        self._perform(socket, _held(socket).connection.control(self._clock()))
 
     def writable(self, socket: Socket, writable: bool) -> None:
         """A socket's write buffer has filled or drained."""
@@ -277,7 +278,11 @@ class RealtimeHost:
 
     async def _register(self, socket: Socket, held: Held, holder: TicketHolder, hello: Hello) -> None:
         held.device = holder.device
-        replay = await self._sessions.attach(holder.user, held.id, self.name, holder.device, hello.resume)
+        try:
+            replay = await self._sessions.attach(holder.user, held.id, self.name, holder.device, hello.resume)
+        except SessionsUnavailable:
+            self._depart(holder.user, held.id)  # it may be registered all the same
+            raise
         if held.id not in self._sockets:  # gone while the entity was asked
             self._depart(holder.user, held.id)
             return

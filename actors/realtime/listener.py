@@ -40,7 +40,7 @@ class SocketEvents(Protocol):
         """One whole message."""
 
     def alive(self, socket: "Socket") -> None:
-        """A control frame came."""
+        """A control frame came, or a fragment of a message that goes on."""
 
     def writable(self, socket: "Socket", writable: bool) -> None:
         """The write buffer has passed its high-water mark, or has drained."""
@@ -64,7 +64,7 @@ def _choose(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | 
 class Socket(asyncio.Protocol):
     """One accepted TCP connection."""
 
-    __slots__ = ("_events", "_parts", "_protocol", "_transport", "codec", "owner")
+    __slots__ = ("_binary", "_events", "_handshake_ends", "_parts", "_protocol", "_transport", "codec", "owner")
 
     def __init__(self, events: SocketEvents, policy: RealtimePolicy) -> None:
         self._events = events
@@ -75,7 +75,11 @@ class Socket(asyncio.Protocol):
             logger=_log,
         )
         self._transport: asyncio.Transport
-        self._parts: list[bytes] | None = None
+        self._parts: bytearray | None = None
+        self._binary = False
+        self._handshake_ends: asyncio.TimerHandle | None = asyncio.get_running_loop().call_later(
+            policy.hello_timeout_s, self.abort
+        )
         self.codec: Codec = JSON
         self.owner: object = None
         """The host's own record of this connection."""
@@ -109,12 +113,16 @@ class Socket(asyncio.Protocol):
         return False
 
     def pause_writing(self) -> None:
+        # Who does not read our answers, pongs among them, is not asked for more.
+        self._transport.pause_reading()
         self._events.writable(self, False)
 
     def resume_writing(self) -> None:
+        self._transport.resume_reading()
         self._events.writable(self, True)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._handshake_is_over()
         if self.owner is not None:
             self._events.lost(self)
 
@@ -129,22 +137,31 @@ class Socket(asyncio.Protocol):
         else:
             protocol.send_response(protocol.accept(request))
         if protocol.state is OPEN:
+            self._handshake_is_over()
             if protocol.subprotocol is not None:
                 self.codec = CODECS[protocol.subprotocol]
             self._events.opened(self)
+
+    def _handshake_is_over(self) -> None:
+        if self._handshake_ends is not None:
+            self._handshake_ends.cancel()
+            self._handshake_ends = None
 
     def _frame(self, frame: Frame) -> None:
         match frame.opcode:
             case Opcode.TEXT | Opcode.BINARY if frame.fin:
                 self._events.message(self, bytes(frame.data), frame.opcode is Opcode.BINARY)
             case Opcode.TEXT | Opcode.BINARY:
-                self._parts = [b"\1" if frame.opcode is Opcode.BINARY else b"", bytes(frame.data)]
+                self._parts, self._binary = bytearray(frame.data), frame.opcode is Opcode.BINARY
+                self._events.alive(self)
             case Opcode.CONT:
                 assert self._parts is not None  # the protocol refuses a continuation of nothing
-                self._parts.append(bytes(frame.data))
+                self._parts += frame.data
                 if frame.fin:
-                    (binary, *parts), self._parts = self._parts, None
-                    self._events.message(self, b"".join(parts), bool(binary))
+                    payload, self._parts = bytes(self._parts), None
+                    self._events.message(self, payload, self._binary)
+                else:
+                    self._events.alive(self)
             case _:
                 self._events.alive(self)
 

@@ -61,7 +61,11 @@ class RealtimeHosts:
         view = self._router.view
         if name.id not in view.hosts:
             self._router.follow(MapView(view.version + 1, {**view.hosts, name.id: name.endpoint}))
-        unknown: list[str] = await self._router.call_host(name.id, what, message, PUSH_TIMEOUT_S)
+        try:
+            unknown: list[str] = await self._router.call_host(name.id, what, message, PUSH_TIMEOUT_S)
+        except HostUnavailable:
+            self.forget(host)  # else it would be dialled for ever; the next push to it begins anew
+            raise
         return unknown
 
     def forget(self, host: str) -> None:

@@ -13,7 +13,7 @@ import structlog
 from actors.runtime import Refused, RuntimeFault
 from actors.runtime.router import Router
 from actors.sessions.effects import KIND_NAME
-from actors.sessions.entity import news_from_wire, replay_from_wire
+from actors.sessions.entity import news_from_wire, presence_from_wire, replay_from_wire
 from cluster.postgres import DatabaseError
 from features.errors import Invalid
 from features.realtime.connection import Refusal
@@ -21,7 +21,7 @@ from features.realtime.events import Batch, Replay
 from features.realtime.frames import Resume, Signal
 from features.realtime.ports import SessionRefused, SessionsUnavailable
 from features.sessions.audience import PresenceAudience
-from features.sessions.machine import Audience, Presence, PresenceState
+from features.sessions.machine import PresenceState
 from features.sessions.ports import Payload, plain
 
 _TIMEOUT_S = 5.0
@@ -74,9 +74,7 @@ class SessionCalls:
     async def watch(self, viewer: str, users: Sequence[str]) -> list[Signal]:
         """Watches those users who let the viewer; their presence now."""
         viewer_id = UUID(viewer)
-        visible = await self.presence_of(viewer_id, [UUID(user) for user in users])
-        watched = [user for user in visible if user != viewer_id]
-        await asyncio.gather(*(self._call(str(user), "watch", viewer) for user in watched))
+        visible = await self._visible(viewer_id, [UUID(user) for user in users], "watch", viewer)
         return [
             Signal(
                 "presence",
@@ -112,23 +110,20 @@ class SessionCalls:
 
     async def presence_of(self, viewer_id: UUID, user_ids: Sequence[UUID]) -> dict[UUID, PresenceState]:
         """See LiveSessions.presence_of. Where the database cannot say who may see it, nobody may."""
+        return await self._visible(viewer_id, user_ids, "presence")
+
+    async def _visible(self, viewer_id: UUID, user_ids: Sequence[UUID], *message: Any) -> dict[UUID, PresenceState]:
+        """Sends the message to those users only who let the viewer see their presence: no id that a client made up
+        becomes an entity."""
         users = list(dict.fromkeys(user_ids))
-        answers = await asyncio.gather(*(self._call(str(user), "presence") for user in users))
-        asked = [(user, viewer_id, Audience(answer[2])) for user, answer in zip(users, answers, strict=True)]
         try:
-            allowed = await self._audience.allowed(asked)
+            allowed = await self._audience.allowed([(user, viewer_id) for user in users])
         except DatabaseError as error:
             log.warning("presence hidden", error=str(error))
             return {}
-        return {
-            user: PresenceState(Presence(answer[0]), answer[1])
-            for user, answer in zip(users, answers, strict=True)
-            if (user, viewer_id) in allowed
-        }
-
-    async def set_presence_audience(self, user_id: UUID, audience: Audience) -> None:
-        """See LiveSessions.set_presence_audience."""
-        await self._call(str(user_id), "set_audience", audience.value)
+        seen = [user for user in users if (user, viewer_id) in allowed]
+        answers = await asyncio.gather(*(self._call(str(user), *message) for user in seen))
+        return {user: presence_from_wire(answer) for user, answer in zip(seen, answers, strict=True)}
 
     async def count_unread(self, user_id: UUID, counter: str, change: int) -> int:
         """See LiveSessions.count_unread."""

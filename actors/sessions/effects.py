@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Coroutine
 from typing import Any
@@ -28,6 +29,7 @@ from features.sessions.store import JournalUnavailable, SessionStore, StaleJourn
 
 KIND_NAME = "sessions"
 _CALL_TIMEOUT_S = 5.0
+_SAVE_AGAIN_S = 5.0
 
 PUSHED = Counter("entativa_sessions_events_total", "Events numbered for users")
 UNSAFE = Counter("entativa_sessions_unjournaled_total", "Journal writes that failed; delivery went on")
@@ -66,6 +68,7 @@ class SessionEffects(EffectHandler):
         self._policy = policy
         self._audience = PresenceAudience(database)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._retrying: set[str] = set()
 
     @classmethod
     async def open(cls, context: HostContext) -> SessionEffects:
@@ -99,7 +102,7 @@ class SessionEffects(EffectHandler):
         forks = {**stored.forks, stored.stream: stored.last}
         outbox = Outbox.load(new_stream(), self._policy, stored.last, forks, stored.entries)
         session = Session.load(self._policy, outbox, saved) if saved else Session(self._policy, outbox)
-        return SessionEntity(entity_id, session, journaled=stored.last)
+        return SessionEntity(entity_id, session, found=stored.stream, journaled=stored.last)
 
     async def carry_out(self, turn: Turn) -> None:
         """Raises StaleEpoch when another owner has written the journal."""
@@ -136,16 +139,32 @@ class SessionEffects(EffectHandler):
             # knows the stream only up to what was journaled, so clients that are further on resync.
             log.warning("session journal unavailable", user=entity.user, error=str(error))
             entity.unsaved = True
+            if entity.user not in self._retrying:
+                self._retrying.add(entity.user)
+                self._spawn(self._save_again(entity.user))
             UNSAFE.inc()
         else:
             entity.unsaved = False
+
+    async def _save_again(self, user: str) -> None:
+        """Until the journal has it. The calls keep the entity in memory, too."""
+        try:
+            unsaved = True
+            while unsaved:
+                await asyncio.sleep(_SAVE_AGAIN_S)
+                with contextlib.suppress(RuntimeFault):
+                    unsaved = await self._router.call(KIND_NAME, user, ["flush"], _CALL_TIMEOUT_S)
+        finally:
+            self._retrying.discard(user)
 
     async def _write(self, entity: SessionEntity, *, save: bool) -> bool:
         """See SessionStore.write."""
         outbox = entity.session.outbox
         entries = outbox.entries(entity.journaled + 1)
         state = entity.session.save() if save else None
-        write = Write(entity.user, outbox.stream, entity.journaled, outbox.last, outbox.first, entries, state)
+        write = Write(
+            entity.user, entity.found, outbox.stream, entity.journaled, outbox.last, outbox.first, entries, state
+        )
         has_state = await self._store.write(write)
         entity.journaled = outbox.last
         return has_state
@@ -196,7 +215,7 @@ class SessionEffects(EffectHandler):
         if not session.watchers:
             return
         owner = UUID(entity.user)
-        asked = [(owner, UUID(viewer), session.audience) for viewer in session.watchers]
+        asked = [(owner, UUID(viewer)) for viewer in session.watchers]
         try:
             allowed = await self._audience.allowed(asked)
         except DatabaseError as error:

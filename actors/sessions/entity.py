@@ -17,8 +17,8 @@ from features.realtime.connection import Refusal
 from features.realtime.events import Batch, Item, Replay
 from features.realtime.frames import Resume
 from features.sessions.machine import (
-    Audience,
     EventTooLarge,
+    Presence,
     PresenceState,
     Session,
     SessionRevoked,
@@ -66,15 +66,17 @@ class Announce:
 
 
 class SessionEntity:
-    """Wraps one Session. `journaled` is the newest event number that the journal is known to hold; the next write
-    carries the state, too, where it is `unsaved`."""
+    """Wraps one Session. `found` is the stream that the journal had when the session was loaded, `journaled` the newest
+    event number that it is known to hold; the next write carries the state, too, where it is `unsaved`."""
 
-    def __init__(self, user: str, session: Session, journaled: int = 0) -> None:
+    def __init__(self, user: str, session: Session, found: str = "", journaled: int = 0) -> None:
         self.user = user
         self.session = session
+        self.found = found
         self.journaled = journaled
         self.unsaved = False
         self._settling = False
+        self._expecting = False
 
     @classmethod
     def create(cls, user: str, stream: str, policy: SessionPolicy) -> SessionEntity:
@@ -101,12 +103,12 @@ class SessionEntity:
     def attach(self, now: float, connection: str, host: str, device: str, resume: list[Any] | None) -> list[Effect]:
         point = None if resume is None else Resume(*resume)
         replay = self.session.attach(connection, sys.intern(host), sys.intern(device), point, now)
-        return [Reply(replay_to_wire(replay)), Save(), *self._settle_soon()]
+        return [Reply(replay_to_wire(replay)), Save(), *self._settle_soon(), *self._expect_leases()]
 
     def confirm(self, now: float, connection: str, host: str, device: str) -> list[Effect]:
         known = connection in self.session.sockets
         news = self.session.confirm(connection, sys.intern(host), sys.intern(device), now)
-        effects: list[Effect] = [Reply([news.stream, news.seq])]
+        effects: list[Effect] = [Reply([news.stream, news.seq]), *self._expect_leases()]
         return effects if known else [*effects, Save(), *self._settle_soon()]
 
     def detach(self, now: float, connections: list[str]) -> list[Effect]:
@@ -116,7 +118,21 @@ class SessionEntity:
         return [Reply(replay_to_wire(self.session.since(Resume(stream, seq), now)))]
 
     def active(self, now: float, connection: str, active: bool) -> list[Effect]:
-        return self._settle_soon() if self.session.set_active(connection, active, now) else []
+        return [Save(), *self._settle_soon()] if self.session.set_active(connection, active, now) else []
+
+    def leases(self, now: float) -> list[Effect]:
+        """Sockets whose host is lost are gone; says so if that was all there was."""
+        self._expecting = False
+        before = len(self.session.sockets)
+        self.session.expire(now)
+        effects: list[Effect] = [Save()] if len(self.session.sockets) < before else []
+        return [*effects, *self.settle(now), *self._expect_leases()]
+
+    def _expect_leases(self) -> list[Effect]:
+        if self._expecting or not self.session.sockets:
+            return []
+        self._expecting = True
+        return [After(self.session.policy.socket_lease_s + 1.0, ["leases"])]
 
     def revoke(self, now: float, device: str) -> list[Effect]:
         doomed = self.session.revoke(device, now)
@@ -148,17 +164,17 @@ class SessionEntity:
     def unread(self, now: float) -> list[Effect]:
         return [Reply(self.session.unread)]
 
+    def flush(self, now: float) -> list[Effect]:
+        """What Redis has not taken yet goes again; replies whether there was any."""
+        return [Reply(True), Save()] if self.unsaved else [Reply(False)]
+
     # --- presence --------------------------------------------------------------------------------------------
 
     def presence(self, now: float) -> list[Effect]:
-        return [Reply(self._presence_to_wire(self.session.presence(now)))]
+        return [Reply(presence_to_wire(self.session.presence(now)))]
 
     def watch(self, now: float, viewer: str) -> list[Effect]:
-        return [Reply(self._presence_to_wire(self.session.watch(viewer, now)))]
-
-    def set_audience(self, now: float, audience: str) -> list[Effect]:
-        self.session.audience = Audience(audience)
-        return [Save()]
+        return [Reply(presence_to_wire(self.session.watch(viewer, now)))]
 
     def settle(self, now: float) -> list[Effect]:
         self._settling = False
@@ -171,9 +187,6 @@ class SessionEntity:
         self._settling = True
         return [After(self.session.policy.presence_grace_s, ["settle"])]
 
-    def _presence_to_wire(self, state: PresenceState) -> Value:
-        return [state.presence.value, state.last_seen, self.session.audience.value]
-
     # --- handoff ---------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Value:
@@ -182,7 +195,8 @@ class SessionEntity:
         entries = [
             [e.seq, e.stream, e.key, e.item.kind, e.item.at_ms, e.item.data] for e in outbox.entries(outbox.first)
         ]
-        return [outbox.stream, outbox.last, self.journaled, self.session.save(), entries]
+        saved = {**self.session.save(), "found": self.found, "unsaved": self.unsaved}
+        return [outbox.stream, outbox.last, self.journaled, saved, entries]
 
     @classmethod
     def restore(cls, user: str, version: int, snapshot: Value, policy: SessionPolicy) -> SessionEntity:
@@ -192,8 +206,8 @@ class SessionEntity:
         stream, last, journaled, saved, rows = snapshot
         entries = [Entry(row[0], row[1], row[2], Item(*row[3:])) for row in rows]
         outbox = Outbox.load(stream, policy, last, saved["forks"], entries)
-        entity = cls(user, Session.load(policy, outbox, saved), journaled)
-        entity.unsaved = True  # whether the sender's last write went through is not told
+        entity = cls(user, Session.load(policy, outbox, saved), saved.get("found", stream), journaled)
+        entity.unsaved = saved.get("unsaved", True)
         return entity
 
 
@@ -214,8 +228,9 @@ _OPERATIONS: dict[str, Callable[..., list[Effect]]] = {
         SessionEntity.unread,
         SessionEntity.presence,
         SessionEntity.watch,
-        SessionEntity.set_audience,
+        SessionEntity.leases,
         SessionEntity.settle,
+        SessionEntity.flush,
     )
 }
 
@@ -239,6 +254,17 @@ def items_to_wire(items: tuple[Item, ...]) -> Value:
 def items_from_wire(value: Value) -> tuple[Item, ...]:
     """The inverse of items_to_wire."""
     return tuple(Item(*item) for item in value)
+
+
+def presence_to_wire(state: PresenceState) -> Value:
+    """A PresenceState as the runtime carries it."""
+    return [state.presence.value, state.last_seen]
+
+
+def presence_from_wire(value: Value) -> PresenceState:
+    """The inverse of presence_to_wire."""
+    presence, last_seen = value
+    return PresenceState(Presence(presence), last_seen)
 
 
 def news_from_wire(value: Value) -> Batch:

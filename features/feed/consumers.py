@@ -94,10 +94,13 @@ class FeedUpdates:
             await self._take_back(uow, entry_of(event.payload))
             return
         author_id = UUID(bytes=entry.author)
-        heavy = await store.audience_size(uow, author_id) > self.policy.heavy_above
+        size = await store.audience_size(uow, author_id)
+        heavy = size > self.policy.heavy_above
         announced = await self.feeds.put_own(entry, heavy=heavy)
         await self.feeds.put([entry.author], entry)
-        if announced or (event.type == "posts.created" and entry.audience == ONLY_ME):
+        if (announced and size > self.policy.told_up_to) or (
+            event.type == "posts.created" and entry.audience == ONLY_ME
+        ):
             return
         async for readers in self._readers(uow, author_id):
             if heavy:

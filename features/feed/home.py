@@ -4,6 +4,7 @@ What it shows is what the SQL feed would show: the timeline says whose posts and
 whom a post is now, and posts that are not at hand are read by a statement that carries `visible_to`.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -57,12 +58,15 @@ class HomeFeed:
         first = await self.feeds.page(reader_id.bytes, after, wanted + _SPARE)
         standing = _Standing(reader_id, first.lists, first.parted)
         found = await self._collect(uow, standing, partial(self.feeds.page, reader_id.bytes), first, wanted, None)
-        for author, rights in first.heavy.items():
-            source = partial(self.feeds.author_page, author, audiences=rights)
-            theirs = await self._collect(uow, standing, source, await source(after, wanted + _SPARE), wanted, rights)
-            found = None if found is None or theirs is None else found + theirs
         if found is None:
             return None
+        sources = [partial(self.feeds.author_page, author, audiences=mask) for author, mask in first.heavy.items()]
+        pages = await asyncio.gather(*(source(after, wanted + _SPARE) for source in sources))
+        for source, page_of, rights in zip(sources, pages, first.heavy.values(), strict=True):
+            theirs = await self._collect(uow, standing, source, page_of, wanted, rights)
+            if theirs is None:
+                return None
+            found += theirs
         if first.heavy:
             once = {post.key: post for post in found}
             found = [once[key] for key in sorted(once, reverse=True)]

@@ -10,7 +10,7 @@ from features.feed.policy import FeedPolicy
 
 async def reader_timeline(uow: UnitOfWork, timeline: Timeline, reader_id: UUID, policy: FeedPolicy) -> None:
     """What belongs to a reader's feed now, in two statements."""
-    rights = await store.rights(uow, reader_id, heavy_above=policy.heavy_above)
+    rights = await store.rights(uow, reader_id, heavy_above=policy.merged_above)
     timeline.load(rights, await store.entries(uow, reader_id, limit=policy.kept + 1), policy.kept)
 
 

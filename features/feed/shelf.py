@@ -65,6 +65,8 @@ class Shelf:
         self._room = room
         self._posts: OrderedDict[bytes, Rendered] = OrderedDict()
         self._fetches: set[Fetch] = set()
+        self._about: dict[bytes, set[bytes]] = {}
+        """Author, mentioned person or list -> posts here: a change must not look at all of them."""
 
     def __len__(self) -> int:
         return len(self._posts)
@@ -84,29 +86,37 @@ class Shelf:
         self._fetches.discard(fetch)
         for post in posts:
             if not fetch.outdated(post):
+                self._drop(post.id)
                 self._posts[post.id] = post
+                for id in _about(post):
+                    self._about.setdefault(id, set()).add(post.id)
         while len(self._posts) > self._room:
-            self._posts.popitem(last=False)
+            self._drop(next(iter(self._posts)))
+
+    def _drop(self, post_id: bytes) -> None:
+        post = self._posts.pop(post_id, None)
+        for id in _about(post) if post else ():
+            self._about[id].discard(post_id)
+            if not self._about[id]:
+                del self._about[id]
 
     def changed(self, change: Change) -> None:
         """Forget what looks different now."""
         for fetch in self._fetches:
             fetch.changed.add(change)
         if change.kind == b"p":
-            self._posts.pop(change.id, None)
+            self._drop(change.id)
             return
-        doomed = [post.id for post in self._posts.values() if _concerns(change, post)]
-        for post_id in doomed:
-            del self._posts[post_id]
+        for post_id in list(self._about.get(change.id, ())):
+            self._drop(post_id)
 
     def missed(self) -> None:
         """Forget everything, what is on its way too."""
         for fetch in self._fetches:
             fetch.missed = True
         self._posts.clear()
+        self._about.clear()
 
 
-def _concerns(change: Change, post: Rendered) -> bool:
-    if change.kind == b"l":
-        return post.list_id == change.id
-    return post.author == change.id or change.id in post.mentions
+def _about(post: Rendered) -> set[bytes]:
+    return {post.author, *post.mentions, *((post.list_id,) if post.list_id else ())}

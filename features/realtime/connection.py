@@ -153,11 +153,18 @@ class Connection:
         self._seen_at = now
         self._probed = False
 
+    def control(self, now: float) -> list[Effect]:
+        """A WebSocket control frame, or a fragment of a message. They count like frames."""
+        self.heard_from(now)
+        return self._count_frame(now)
+
     def receive(self, frame: ClientFrame, now: float) -> list[Effect]:
         """One decoded frame."""
         if self.state is State.CLOSED:
             return _NOTHING
-        if limited := self._count_frame(now):
+        # Each watched user is a call to another entity.
+        cost = 1 + len(frame.users) // 10 if isinstance(frame, Watch) else 1
+        if limited := self._count_frame(now, cost):
             return limited
         match frame:
             case Hello():
@@ -184,11 +191,11 @@ class Connection:
             return self.fail(bad.code, bad.detail, CloseCode.BAD_FRAME)
         return [Transmit(ErrorFrame(bad.code, bad.detail, fatal=False)), *self._count_frame(now)]
 
-    def _count_frame(self, now: float) -> list[Effect]:
+    def _count_frame(self, now: float, cost: int = 1) -> list[Effect]:
         if now - self._frames_since >= self._policy.frame_window_s:
             self._frames_since = now
             self._frames = 0
-        self._frames += 1
+        self._frames += cost
         if self._frames > self._policy.max_frames_per_window:
             return self.fail("too_many_frames", "slow down", CloseCode.TOO_MANY_FRAMES)
         return _NOTHING

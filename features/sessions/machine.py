@@ -36,14 +36,6 @@ class Presence(Enum):
     ONLINE = "online"
 
 
-class Audience(Enum):
-    """Who may see a user's presence."""
-
-    NOBODY = "nobody"
-    CONTACTS = "contacts"
-    EVERYONE = "everyone"
-
-
 @dataclass(slots=True)
 class Socket:
     """One open connection. `host` is the address of the realtime host that holds it."""
@@ -73,7 +65,6 @@ class Session:
         self.revoked: dict[str, float] = {}
         """Device session -> until when it is remembered."""
         self.unread: dict[str, int] = {}
-        self.audience = Audience.CONTACTS
         self.watchers: dict[str, float] = {}
         """User who wants to hear of this one's presence -> until when."""
         self.last_seen = 0.0
@@ -115,7 +106,8 @@ class Session:
             self.sockets[connection] = Socket(host, device, now, now)
         else:
             socket.confirmed = now
-        self.last_seen = now
+        if socket is None or socket.active:
+            self.last_seen = now
         return Batch(self.outbox.stream, self.outbox.last + 1, ())
 
     def detach(self, connections: Sequence[str], now: float) -> bool:
@@ -237,7 +229,6 @@ class Session:
             "sockets": {c: [s.host, s.device, s.since, s.confirmed, s.active] for c, s in self.sockets.items()},
             "revoked": self.revoked,
             "unread": self.unread,
-            "audience": self.audience.value,
             "watchers": self.watchers,
             "last_seen": self.last_seen,
             "announced": self.announced.value,
@@ -251,7 +242,6 @@ class Session:
             session.sockets[connection] = Socket(host, device, since, confirmed, active)
         session.revoked = dict(saved["revoked"])  # type: ignore[call-overload]
         session.unread = dict(saved["unread"])  # type: ignore[call-overload]
-        session.audience = Audience(saved["audience"])
         session.watchers = dict(saved["watchers"])  # type: ignore[call-overload]
         session.last_seen = float(saved["last_seen"])  # type: ignore[arg-type]
         session.announced = Presence(saved["announced"])
@@ -260,7 +250,6 @@ class Session:
 
 __all__ = [
     "AheadOfOutbox",
-    "Audience",
     "EventTooLarge",
     "Presence",
     "PresenceState",

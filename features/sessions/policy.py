@@ -11,8 +11,9 @@ class SessionPolicy:
     outbox_bytes: int = 256 * 1024
     outbox_age_s: float = 300.0
     """How many events, how large and how old a resume point may be behind."""
-    journal_ttl_s: float = 86_400.0
-    """How long after its last change a session can be continued by another host; afterwards clients resync."""
+    journal_ttl_s: float = 30 * 86_400.0
+    """How long after its last change a session's state is kept, unread counters above all. Its events are kept no
+    longer than a resume may need them."""
     replay_events: int = 128
     replay_bytes: int = 64 * 1024
     """The most one answer to a resume carries; the rest is asked for again."""

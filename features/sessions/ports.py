@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from features.sessions.machine import Audience, PresenceState
+from features.sessions.machine import PresenceState
 
 Payload = Mapping[str, Any]
 """JSON values with string keys; UUIDs and datetimes are allowed and become text."""
@@ -37,9 +37,6 @@ class LiveSessions(Protocol):
 
     async def presence_of(self, viewer_id: UUID, user_ids: Sequence[UUID]) -> dict[UUID, PresenceState]:
         """The presence of those users who let the viewer see it."""
-
-    async def set_presence_audience(self, user_id: UUID, audience: Audience) -> None:
-        """Who may see a user's presence, from now on."""
 
     async def count_unread(self, user_id: UUID, counter: str, change: int) -> int:
         """Adds to an unread counter and tells the user's devices; the new value."""

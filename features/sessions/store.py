@@ -1,8 +1,9 @@
 """What of a session survives its host: the journal of the outbox and the last saved state, in Redis.
 
 Per user a hash (`stream`, `last`, `state`) and a Redis stream whose entry ids are the event numbers. A write
-names the last number its writer knows; where the journal is ahead of that, someone else owns the session now
-and the write is refused. Both keys expire together, so a journal never looks shorter than it was.
+names the last number its writer knows and the stream that its writer found here; where the journal is ahead of that
+or has the stream of a third, someone else owns the session now and the write is refused. Events expire before the
+hash does: `last` tells that there were some.
 
 Reads and writes of one event-loop turn travel as one pipeline, one pipeline at a time (group commit).
 """
@@ -20,18 +21,22 @@ from features.sessions.outbox import Entry
 from features.sessions.policy import SessionPolicy
 
 # KEYS: hash, log.
-# ARGV: last known, stream, last, first kept, milliseconds to live, state or '', then number, entry, ...
+# ARGV: last known, stream found, stream, last, first kept, milliseconds to live of the hash and of the log, state or
+# '', then number, entry, ...
 # Returns 0: refused; 1: stored; 2: stored, and there is no state beside it.
 _WRITE = """
-local stored = redis.call('HGET', KEYS[1], 'last')
-if not stored then redis.call('DEL', KEYS[2]) end
-if stored and tonumber(stored) > tonumber(ARGV[1]) then return 0 end
-for i = 7, #ARGV, 2 do redis.call('XADD', KEYS[2], ARGV[i] .. '-0', 'e', ARGV[i + 1]) end
-redis.call('XTRIM', KEYS[2], 'MINID', ARGV[4] .. '-0')
-redis.call('HSET', KEYS[1], 'stream', ARGV[2], 'last', ARGV[3])
-if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'state', ARGV[6]) end
-redis.call('PEXPIRE', KEYS[1], ARGV[5])
-redis.call('PEXPIRE', KEYS[2], ARGV[5])
+local stored, stream = unpack(redis.call('HMGET', KEYS[1], 'last', 'stream'))
+if not stored then
+  redis.call('DEL', KEYS[2])
+elseif tonumber(stored) > tonumber(ARGV[1]) or (stream ~= ARGV[2] and stream ~= ARGV[3]) then
+  return 0
+end
+for i = 9, #ARGV, 2 do redis.call('XADD', KEYS[2], ARGV[i] .. '-0', 'e', ARGV[i + 1]) end
+redis.call('XTRIM', KEYS[2], 'MINID', ARGV[5] .. '-0')
+redis.call('HSET', KEYS[1], 'stream', ARGV[3], 'last', ARGV[4])
+if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'state', ARGV[8]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[6])
+redis.call('PEXPIRE', KEYS[2], ARGV[7])
 return 2 - redis.call('HEXISTS', KEYS[1], 'state')
 """
 _MOST_AT_ONCE = 512
@@ -65,6 +70,8 @@ class Write:
     """One journal write: the events `known + 1 .. last` of `stream`, and the state if it changed."""
 
     user: str
+    found: str
+    """The stream that the journal had when the session was loaded, empty if there was none."""
     stream: str
     known: int
     """The number before the first of `entries`."""
@@ -80,7 +87,8 @@ class SessionStore:
     def __init__(self, redis: Redis, brand: str, policy: SessionPolicy) -> None:
         self._redis = redis
         self._brand = brand
-        self._ttl_ms = int(policy.journal_ttl_s * 1000)
+        self._state_ttl_ms = int(policy.journal_ttl_s * 1000)
+        self._log_ttl_ms = int(min(policy.journal_ttl_s, 2 * policy.outbox_age_s) * 1000)
         self._queue: list[tuple[Sequence[_Command], asyncio.Future[list[Any]]]] = []
         self._flushing: asyncio.Task[None] | None = None
 
@@ -111,10 +119,12 @@ class SessionStore:
         Raises StaleJournal, or JournalUnavailable when Redis is."""
         arguments: list[bytes | str | int] = [
             write.known,
+            write.found,
             write.stream,
             write.last,
             write.first_kept,
-            self._ttl_ms,
+            self._state_ttl_ms,
+            self._log_ttl_ms,
             b"" if write.state is None else msgpack.packb([_FORMAT, write.state]),
         ]
         for entry in write.entries:

@@ -179,6 +179,11 @@ CREATE TABLE public.posts (
     CONSTRAINT posts_audience_check CHECK ((audience = ANY (ARRAY['public'::text, 'connections'::text, 'close_friends'::text, 'list'::text, 'only_me'::text]))),
     CONSTRAINT posts_check CHECK (((list_id IS NULL) OR (audience = 'list'::text)))
 );
+CREATE TABLE public.presence_settings (
+    account_id uuid NOT NULL,
+    audience text NOT NULL,
+    CONSTRAINT presence_settings_audience_check CHECK ((audience = ANY (ARRAY['nobody'::text, 'contacts'::text, 'everyone'::text])))
+);
 CREATE TABLE public.processed_events (
     consumer text NOT NULL,
     event_id uuid NOT NULL,
@@ -300,6 +305,8 @@ ALTER TABLE ONLY public.post_versions
     ADD CONSTRAINT post_versions_pkey PRIMARY KEY (post_id, number);
 ALTER TABLE ONLY public.posts
     ADD CONSTRAINT posts_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.presence_settings
+    ADD CONSTRAINT presence_settings_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.processed_events
     ADD CONSTRAINT processed_events_pkey PRIMARY KEY (consumer, event_id);
 ALTER TABLE ONLY public.profiles
@@ -397,5 +404,7 @@ ALTER TABLE ONLY public.posts
     ADD CONSTRAINT posts_author_id_fkey FOREIGN KEY (author_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.posts
     ADD CONSTRAINT posts_list_id_fkey FOREIGN KEY (list_id) REFERENCES public.lists(id) ON DELETE SET NULL;
+ALTER TABLE ONLY public.presence_settings
+    ADD CONSTRAINT presence_settings_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;

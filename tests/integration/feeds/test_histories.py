@@ -16,9 +16,9 @@ NAMES = ("ada", "bob", "eve", "mia", "tom")
 AUDIENCES = ("public", "public", "connections", "close_friends", "list", "only_me")
 
 
-@pytest.fixture(params=[FeedPolicy(), FeedPolicy(kept=6, heavy_above=1, fanout_chunk=2)], ids=["usual", "tiny"])
+@pytest.fixture(params=[FeedPolicy(), FeedPolicy(kept=6, heavy_above=2, fanout_chunk=2)], ids=["usual", "tiny"])
 def feed_policy(request: pytest.FixtureRequest) -> FeedPolicy:
-    """The second: every timeline is cut short, and whoever has two readers is heavy."""
+    """The second: every timeline is cut short, and whoever has three readers is heavy."""
     policy: FeedPolicy = request.param
     return policy
 

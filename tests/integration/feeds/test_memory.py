@@ -96,7 +96,7 @@ async def test_pages_further_back_than_is_kept_come_from_postgres(vignette: Worl
     assert _degraded() == before, "that is no failure"
 
 
-@pytest.mark.parametrize("feed_policy", [FeedPolicy(heavy_above=1)], indirect=True)
+@pytest.mark.parametrize("feed_policy", [FeedPolicy(heavy_above=2)], indirect=True)
 async def test_an_author_grows_heavy_and_no_reader_misses_a_post(vignette: World) -> None:
     ada, bob, eve, mia = [await vignette.member(name) for name in ("ada", "bob", "eve", "mia")]
     await ada.put("/follows/mia")
@@ -112,3 +112,17 @@ async def test_an_author_grows_heavy_and_no_reader_misses_a_post(vignette: World
     assert (await mia.put("/close-friends/bob")).is_success
     assert (await _feed(bob))[0][0] == "for close friends"
     assert (await _feed(ada))[0][0] == "for followers"
+
+
+@pytest.mark.parametrize("feed_policy", [FeedPolicy(heavy_above=1)], indirect=True)
+async def test_an_author_who_shrinks_and_grows_again_loses_no_reader(vignette: World) -> None:
+    ada, bob, cem, dan = [await vignette.member(name) for name in ("ada", "bob", "cem", "dan")]
+    for reader in (bob, cem):
+        await reader.put("/follows/ada")
+    await _publish(vignette, ada, "heavy")
+    assert (await _feed(bob))[0] == ["heavy"]
+    await bob.delete("/follows/ada")
+    assert (await _feed(cem))[0] == ["heavy"]
+    await dan.put("/follows/ada")
+    await _publish(vignette, ada, "heavy again")
+    assert (await _feed(cem))[0] == ["heavy again", "heavy"]

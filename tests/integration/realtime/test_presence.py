@@ -1,13 +1,18 @@
 """Who sees whether somebody is there."""
 
 import asyncio
+import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
-from features.sessions.machine import Audience, Presence
+from actors.realtime.host import _held
+from cluster.postgres import connect_database
+from features.sessions.audience import Audience, set_audience
+from features.sessions.machine import Presence
 from tests.integration.realtime.cell import Cell
 from tests.integration.realtime.test_socket import receive, send, welcomed
 
@@ -45,9 +50,11 @@ async def visible_to(cell: Cell, viewer: UUID) -> bool:
     ],
 )
 async def test_presence_is_shown_to_the_owners_audience_and_never_across_a_block(
-    cell: Cell, audience: Audience, viewers: set[UUID]
+    cell: Cell, database_address: str, audience: Audience, viewers: set[UUID]
 ) -> None:
-    await cell.sessions.set_presence_audience(OWNER, audience)
+    async with connect_database(database_address) as database, database.unit_of_work() as uow:
+        await set_audience(uow, OWNER, audience)
+        await uow.commit()
     for viewer in (OWNER, FRIEND, STRANGER, BLOCKED):
         assert await visible_to(cell, viewer) == (viewer in viewers)
 
@@ -89,3 +96,44 @@ async def test_watchers_hear_of_changes_and_those_who_may_not_hear_nothing(
         assert (await receive(friend))["data"]["presence"] == "offline"
         await send(stranger, {"t": "ping", "n": 1})
         assert await receive(stranger) == {"t": "pong", "n": 1}
+
+
+async def test_who_watches_ids_that_nobody_has_makes_no_sessions(cell: Cell) -> None:
+    async with welcomed(cell, FRIEND) as friend:
+        before = sum(cell.shards.residents.population().values())
+        await send(friend, {"t": "watch", "users": [str(uuid4()) for _ in range(200)]})
+        await send(friend, {"t": "watch", "users": [str(OWNER)]})
+        assert (await receive(friend))["data"]["user"] == str(OWNER)
+        assert sum(cell.shards.residents.population().values()) == before + 1
+
+
+async def test_when_a_host_is_lost_its_people_go_offline_for_those_who_watch(cell: Cell) -> None:
+    cell.set_presence_grace(0.1)
+    cell.shards.handler._policy = replace(cell.shards.handler._policy, socket_lease_s=0.5)
+    lost = cell.url
+    async with contextlib.AsyncExitStack() as sockets:
+        await sockets.enter_async_context(welcomed(cell, OWNER))
+        await cell.start_host()
+        friend = await sockets.enter_async_context(welcomed(cell, FRIEND))
+        await send(friend, {"t": "watch", "users": [str(OWNER)]})
+        assert (await receive(friend))["data"]["presence"] == "online"
+        host, listener, _ = cell.hosts.pop(lost)
+        await listener.stop()
+        host._sessions = None  # type: ignore[assignment] # a process that is gone says nothing more
+        await host.stop()
+        while (await receive(friend))["data"]["presence"] != "offline":
+            pass
+
+
+async def test_somebody_away_was_last_seen_before_that(cell: Cell) -> None:
+    async with welcomed(cell, OWNER) as websocket:
+        await send(websocket, {"t": "presence", "state": "away"})
+        async with asyncio.timeout(20):
+            while (state := (await cell.sessions.presence_of(FRIEND, [OWNER]))[OWNER]).presence is not Presence.AWAY:
+                await asyncio.sleep(0.01)
+        [held] = [_held(socket).id for host, _, _ in cell.hosts.values() for socket in host._sockets.values()]
+        name = next(name for _, _, name in cell.hosts.values())
+        await cell.sessions.confirm(str(OWNER), held, name, "device")
+        assert (await cell.sessions.presence_of(FRIEND, [OWNER]))[OWNER].last_seen == state.last_seen
+        await cell.crash_shards()
+        assert (await cell.sessions.presence_of(FRIEND, [OWNER]))[OWNER].presence is Presence.AWAY

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from actors.sessions import effects
 from client.realtime import Event, RealtimeClient, Received, Resync
 from features.sessions.store import JournalUnavailable
 from tests.integration.realtime.cell import Cell
@@ -193,5 +194,23 @@ async def test_what_could_not_be_journaled_is_after_a_move(cell: Cell, monkeypat
     await cell.sessions.set_unread(USER, "inbox", 7)
     await cell.move_shards()
     await push(cell, 2, 2)
+    await cell.crash_shards()
+    assert await cell.sessions.unread(USER) == {"inbox": 7}
+
+
+async def test_what_could_not_be_journaled_is_journaled_without_another_call(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unavailable(_: object) -> bool:
+        raise JournalUnavailable("Redis hiccups")
+
+    monkeypatch.setattr(effects, "_SAVE_AGAIN_S", 0.05)
+    await push(cell, 1, 1)
+    with monkeypatch.context() as outage:
+        outage.setattr(cell.shards.handler._store, "write", unavailable)
+        await cell.sessions.set_unread(USER, "inbox", 7)
+    async with asyncio.timeout(20):
+        while (stored := await cell.shards.handler._store.load(str(USER))) is None or stored.last < 2:
+            await asyncio.sleep(0.02)
     await cell.crash_shards()
     assert await cell.sessions.unread(USER) == {"inbox": 7}

@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from features.realtime.policy import RealtimePolicy
+from features.realtime.ports import SessionsUnavailable
 from tests.conftest import Servers
 from tests.integration.realtime.cell import Cell, fresh_cell
 
@@ -282,6 +283,8 @@ async def test_a_full_socket_does_not_hold_up_others(cell: Cell) -> None:
 
 
 async def test_a_drain_asks_clients_to_come_back_at_different_moments(strict: Cell) -> None:
+    async with welcomed(strict):
+        pass  # a host that was empty once waits for those it has now
     async with welcomed(strict) as one, welcomed(strict) as two, welcomed(strict) as three:
         leaving = asyncio.create_task(strict.drain_host(strict.url))
         moments = set()
@@ -303,3 +306,21 @@ async def test_a_lost_push_is_made_good_by_the_lease(servers: Servers, database_
         await cell.sessions.push(USER, "note", {"n": 1})
         frame = await receive(websocket)
         assert frame["items"][0]["data"] == {"n": 1}
+
+
+async def test_a_socket_whose_registration_was_not_answered_leaves_no_ghost(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attach = cell.sessions.attach
+
+    async def slow(*arguments: Any) -> Any:
+        await attach(*arguments)
+        raise SessionsUnavailable("the answer did not come")
+
+    monkeypatch.setattr(cell.sessions, "attach", slow)
+    async with dialed(cell) as websocket:
+        await send(websocket, {"t": "hello", "ticket": (await cell.ticket(USER, PHONE)).ticket})
+        assert (await closed(websocket))[1] == 1013
+    async with asyncio.timeout(20):
+        while await cell.sessions.devices(USER):
+            await asyncio.sleep(0.02)

@@ -8,7 +8,6 @@ import pytest
 from features.realtime.events import Item
 from features.realtime.frames import Resume
 from features.sessions.machine import (
-    Audience,
     EventTooLarge,
     Presence,
     Session,
@@ -149,7 +148,6 @@ def full() -> Session:
     user.revoke("tablet", NOW)
     user.count_unread("notifications", 3)
     user.watch("viewer", NOW)
-    user.audience = Audience.EVERYONE
     user.settle(NOW)
     return user
 
