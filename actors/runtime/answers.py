@@ -1,8 +1,9 @@
 """The memory of answered calls, by which a call that is sent again runs only once.
 
 The idea is RIFL's (Lee et al., "Implementing Linearizability at Large Scale and Low Latency", SOSP 2015):
-callers number their calls and say with every message below which number all are settled, so
-the memory is exact and no larger than what callers have in flight. It is kept per caller and moves
+callers number their calls and say with every message below which number all are settled, so the memory is
+exact. Per caller it has at most the calls since its oldest that is in flight, anywhere: one that waits for a
+host that is gone keeps all later answers here, until it is settled or its deadline passes. The memory moves
 with a shard; turns that write something durable store their answers with it.
 """
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
 
 import msgpack
+import structlog
 
 from actors.runtime.entity import Value
 from actors.runtime.errors import BadFrame, RuntimeFault
+from actors.runtime.ownership import Status
 from actors.runtime.residents import Residents, Shard
 from actors.runtime.router import Router
 from actors.runtime.turns import Slot
@@ -25,7 +26,10 @@ WHAT = "handoff"
 DRAIN_SECONDS = 5.0
 """How long turns under way may take before the move is called off."""
 _PART = 512 << 10
+"""Bytes of a part, unless one entity alone has more."""
 _TRANSFER_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
 
 
 class HandoffRefused(RuntimeFault):
@@ -34,57 +38,73 @@ class HandoffRefused(RuntimeFault):
     status = 30
 
 
-async def send(residents: Residents, router: Router, shards: Iterable[Shard], to: str) -> list[Shard]:
-    """Sends DRAINING shards to ``to``: those that it has completely now, whose held calls were sent on.
+async def send(
+    residents: Residents, router: Router, shard: Shard, epoch: int, to: str, answers: Sequence[Answer] | None = None
+) -> bool:
+    """Sends a shard that is DRAINING at ``epoch`` to ``to`` as soon as its turns have ended.
 
-    A shard that is not among them could not be handed over; its memory is as it was.
+    True: all of it is there, and held calls were sent on. False: it could not be handed over, or the move was
+    called off meanwhile; its memory is as it was. ``answers`` are the shard's, if they were looked up (for many
+    shards at once) when it had no turn under way.
     """
-    shards = list(shards)
-    epochs = [shard.ownership.epoch for shard in shards]
-    outcomes = await asyncio.gather(
-        *(_send_one(residents, router, shard, to) for shard in shards), return_exceptions=True
-    )
-    done = []
-    for shard, epoch, fault in zip(shards, epochs, outcomes, strict=True):
-        if isinstance(fault, (RuntimeFault, TimeoutError)):
-            continue
-        if fault is not None:
-            raise fault
-        if shard.ownership.sent(epoch):
-            residents.send_on(shard)
-            done.append(shard)
-    return done
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await shard.quiet.wait()
+        if not shard.ownership.leaving(epoch):
+            return False
+        if answers is None:
+            answers = [answer for _, answer in residents.answers.answered({(shard.kind, shard.number)})]
+        parts = _parts(residents, shard, answers)
+        for number, (entities, some) in enumerate(parts):
+            body = [shard.kind, shard.number, epoch, number, number == len(parts) - 1, entities, some]
+            if not await router.call_host(to, WHAT, body, _TRANSFER_SECONDS):
+                raise HandoffRefused(f"{to} does not take {shard.kind}/{shard.number}")
+    except (RuntimeFault, TimeoutError) as fault:
+        log.info("shard.not_handed_over", kind=shard.kind, shard=shard.number, to=to, fault=repr(fault))
+        return False
+    if not shard.ownership.sent(epoch):
+        return False
+    # At once: its calls need not wait for shards that go to the same host and still have turns under way.
+    residents.send_on(shard)
+    return True
 
 
-async def _send_one(residents: Residents, router: Router, shard: Shard, to: str) -> None:
-    async with asyncio.timeout(DRAIN_SECONDS):
-        await shard.quiet.wait()
+def _parts(residents: Residents, shard: Shard, answers: Sequence[Answer]) -> list[tuple[list[Value], list[Value]]]:
+    """(entities, answers) per part. Raises HandoffRefused where an entity is no msgpack value.
+
+    It is packed here and now: the entities may go on if the move is called off.
+    """
     version = residents.runners[shard.kind].kind.version
-    epoch = shard.ownership.epoch
     now = time.monotonic()
-    key = (shard.kind, shard.number)
-    answers = [[a.caller, a.call, a.answer] for _, a in residents.answers.answered({key})]
-    parts: list[list[Any]] = [[]]
+    parts: list[tuple[list[Value], list[Value]]] = [([], [])]
     size = 0
-    for entity_id, slot in shard.slots.items():
-        if slot.entity is not None:
-            # Packed here and now: the entity may go on if the move is called off.
-            state: Value = [version, msgpack.packb(slot.entity.snapshot())]
-        elif slot.frozen is not None:
-            state = [slot.frozen[0], msgpack.packb(slot.frozen[1])]
-        else:
-            continue
-        if size > _PART:
-            parts.append([])
+
+    def add(item: Value, weight: int, which: int) -> None:
+        nonlocal size
+        if size and size + weight > _PART:
+            parts.append(([], []))
             size = 0
-        parts[-1].append([entity_id, *state, [[timer.due - now, timer.message] for timer in slot.timers]])
-        size += len(state[1]) + 64
-    for number, part in enumerate(parts):
-        last = number == len(parts) - 1
-        body = [shard.kind, shard.number, epoch, number, last, part, answers if last else []]
-        taken = await router.call_host(to, WHAT, body, _TRANSFER_SECONDS)
-        if not taken:
-            raise HandoffRefused(f"{to} does not take {shard.kind}/{shard.number}")
+        parts[-1][which].append(item)
+        size += weight
+
+    for entity_id, slot in shard.slots.items():
+        timers = [[timer.due - now, timer.message] for timer in slot.timers]
+        try:
+            if slot.entity is not None:
+                state = [version, msgpack.packb(slot.entity.snapshot())]
+            elif slot.frozen is not None:
+                state = [slot.frozen[0], msgpack.packb(slot.frozen[1])]
+            else:
+                continue
+            weight = len(state[1]) + len(msgpack.packb(timers)) + 4 * len(entity_id) + 64
+        except Exception as fault:
+            # A defect of the machine's, whatever it raises. It goes on here; others do not wait for it.
+            log.exception("entity.not_packed", kind=shard.kind, entity=entity_id)
+            raise HandoffRefused(f"{shard.kind} {entity_id!r} has no snapshot") from fault
+        add([entity_id, *state, timers], weight, 0)
+    for answer in answers:
+        add([answer.caller, answer.call, answer.answer], len(answer.answer) + 64, 1)
+    return parts
 
 
 def take(residents: Residents, body: Value, parts: dict[tuple[str, int], int]) -> bool:
@@ -98,9 +118,11 @@ def take(residents: Residents, body: Value, parts: dict[tuple[str, int], int]) -
         raise BadFrame(f"no shard {kind}/{number}")
     shard = residents.shard(kind, number)
     key = (kind, number)
+    fresh = shard.ownership.status is Status.ABSENT
     if part not in (0, parts.get(key, 0)) or not shard.ownership.receiving(epoch, last=last):
         return False
-    if part == 0:
+    if part == 0 and not fresh:
+        # Sent before, and not to the end. Of a shard that is ABSENT there is nothing to be dropped.
         residents.clear(shard)
         residents.answers.drop({key})
     parts[key] = part + 1

@@ -94,9 +94,13 @@ class Ownership:
             return self._become(Status.ACTIVE, epoch, Action.ACTIVATE)
         return Action.NONE
 
+    def leaving(self, epoch: int) -> bool:
+        """Whether the move that was asked for at ``epoch`` is under way (and was not called off)."""
+        return self.status is Status.DRAINING and self.epoch == epoch
+
     def sent(self, epoch: int) -> bool:
         """The new host confirmed that it has everything: True if that still matters."""
-        if self.status is Status.DRAINING and self.epoch == epoch:
+        if self.leaving(epoch):
             self.status = Status.RELEASED
             return True
         return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -23,10 +23,12 @@ from actors.runtime.handoff import WHAT, send, take
 from actors.runtime.ownership import Action, Ownership, Status
 from actors.runtime.residents import Residents, Shard
 from actors.runtime.router import Router
-from cluster.shards import DATABASE_FAULTS, ShardRow, ShardStore
+from cluster.shards import DATABASE_FAULTS, Answer, ShardRow, ShardStore
 
 _GREETING = "greeting"
 _GREETING_SECONDS = 2.0
+_TOGETHER_SECONDS = 0.02
+"""How long the first shard that was let go waits for others, to go with them in one version of the map."""
 _INCOMING_SECONDS = 30.0
 """How long shards that are being sent to us wait for the map to make them ours."""
 
@@ -47,14 +49,15 @@ class Tenure:
         self._syncing = asyncio.Lock()
         self._parts: dict[tuple[str, int], int] = {}
         self._incoming_since: dict[tuple[str, int], float] = {}
-        self._drains: dict[tuple[str, int], asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._drains: dict[tuple[str, int], asyncio.Task[Any]] = {}
+        """Of the shards that are to leave, or left: first the greeting of the other host, then each its own."""
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def _owner_of(self, kind: str, number: int) -> str:
         row = self._map.get((kind, number))
         return row.host if row is not None else ""
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -90,7 +93,9 @@ class Tenure:
                 self.version = version
 
     def _follow(self, rows: Iterable[ShardRow]) -> None:
-        drains: dict[str, list[Shard]] = defaultdict(list)
+        drains: dict[str, list[tuple[Shard, int]]] = defaultdict(list)
+        history: list[Shard] = []
+        lost: list[Shard] = []
         for row in rows:
             known = self.residents.shards[row.kind][row.shard]
             if known is None and row.host != self.residents.host:
@@ -98,20 +103,22 @@ class Tenure:
             shard = known or self.residents.shard(row.kind, row.shard)
             match shard.ownership.mapped(row, self.residents.host):
                 case Action.LOAD:
-                    self._forget(shard)
+                    history.append(shard)
                 case Action.ACTIVATE:
                     self._drains.pop((row.kind, row.shard), None)
                     self.residents.let_in(shard)
                 case Action.DRAIN:
-                    drains[row.moving_to].append(shard)
+                    drains[row.moving_to].append((shard, row.epoch))
                 case Action.DROP:
-                    self._forget(shard)
-                    self.residents.send_on(shard)
+                    lost.append(shard)
                 case Action.NONE:
                     pass
-        for to, shards in drains.items():
-            task = self._spawn(self._hand_over(shards, to))
-            for shard in shards:
+        self._forget([*history, *lost])
+        for shard in lost:
+            self.residents.send_on(shard)
+        for to, leaving in drains.items():
+            task = self._spawn(self._hand_over(leaving, to))
+            for shard, _ in leaving:
                 self._drains[shard.kind, shard.number] = task
 
     async def _load(self) -> None:
@@ -129,10 +136,13 @@ class Tenure:
                 # A move may have been asked for while the shard was loading.
                 self._follow([self._map[shard.kind, shard.number]])
 
-    def _forget(self, shard: Shard) -> None:
-        self.residents.clear(shard)
-        self.residents.answers.drop({(shard.kind, shard.number)})
-        self._drains.pop((shard.kind, shard.number), None)
+    def _forget(self, shards: Collection[Shard]) -> None:
+        """Whatever is in memory of these shards is history. One look at the answers serves all of them."""
+        for shard in shards:
+            self.residents.clear(shard)
+            self._drains.pop((shard.kind, shard.number), None)
+        if shards:
+            self.residents.answers.drop({(shard.kind, shard.number) for shard in shards})
 
     def abandon(self) -> None:
         """This incarnation was declared dead: everything is someone else's.
@@ -142,65 +152,75 @@ class Tenure:
         self.residents.serve_until = 0.0
         self._map.clear()
         self.version = 0
-        for shard in self.residents.present():
-            self._forget(shard)
+        shards = list(self.residents.present())
+        self._forget(shards)
+        for shard in shards:
             shard.ownership = Ownership()
             self.residents.send_on(shard)
 
     # --- moves --------------------------------------------------------------------------------------------
 
-    async def _hand_over(self, shards: Sequence[Shard], to: str) -> None:
-        """Sends shards to another host, which may be out of reach: until it has answered they are served as before."""
-        epochs = [shard.ownership.epoch for shard in shards]
+    async def _hand_over(self, leaving: Sequence[tuple[Shard, int]], to: str) -> None:
+        """Has shards (of an epoch each) sent to another host, each for itself.
+
+        The host may be out of reach: until it has answered they are served as before.
+        """
         try:
             await self._router.knows(to, _GREETING_SECONDS)
             await self._router.call_host(to, _GREETING, None, _GREETING_SECONDS)
         except RuntimeFault as fault:
             log.warning("host.not_greeted", host=to, fault=str(fault))
             return
-        # The move may have been called off meanwhile.
-        going = [
-            shard
-            for shard, epoch in zip(shards, epochs, strict=True)
-            if shard.ownership.status is Status.DRAINING and shard.ownership.epoch == epoch
-        ]
-        for shard in going:
+        # A move may have been called off meanwhile.
+        going = [(shard, epoch) for shard, epoch in leaving if shard.ownership.leaving(epoch)]
+        for shard, _ in going:
             shard.serving = False
-        await send(self.residents, self._router, going, to)
+        answers: dict[tuple[str, int], list[Answer]] = {
+            (shard.kind, shard.number): [] for shard, _ in going if not shard.busy
+        }
+        for key, answer in self.residents.answers.answered(answers.keys()):
+            answers[key].append(answer)
+        for shard, epoch in going:
+            key = (shard.kind, shard.number)
+            sending = send(self.residents, self._router, shard, epoch, to, answers.get(key))
+            self._drains[key] = self._spawn(sending)
 
     def moves(self) -> tuple[list[Claim], list[Claim]]:
         """The moves away from here that came to an end and are not in the map yet: (let go, could not be made).
 
         It goes with every heartbeat, for a leader whose question (``release``) does not get through.
         """
-        released: list[Claim] = []
-        refused: list[Claim] = []
-        for (kind, number), drain in self._drains.items():
-            ownership = self.residents.shard(kind, number).ownership
-            if ownership.status is Status.RELEASED:
-                released.append((kind, number, ownership.epoch))
-            elif ownership.status is Status.DRAINING and drain.done():
-                refused.append((kind, number, ownership.epoch))
-        return released, refused
+        return self._ended(
+            [(kind, number, self.residents.shard(kind, number).ownership.epoch) for kind, number in self._drains]
+        )
 
     async def release(self, version: int, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
-        """Waits for the drains that the map at ``version`` asked for: (claims that were let go, claims that were not).
+        """Waits until drains that the map at ``version`` asked for come to an end: (let go, could not be let go).
 
-        A claim about an epoch that is history here is in neither.
+        Some may be in neither: those that still drain, to be asked for again, and those whose epoch is history here.
         """
         await self.sync(version)
-        wanted = {self._drains[kind, number] for kind, number, _ in claims if (kind, number) in self._drains}
-        if wanted:
-            await asyncio.wait(wanted)
+        while True:
+            drains = [self._drains.get((kind, number)) for kind, number, _ in claims]
+            under_way = {drain for drain in drains if drain is not None and not drain.done()}
+            released, refused = self._ended(claims)
+            if released or refused or not under_way:
+                return released, refused
+            await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(under_way, timeout=_TOGETHER_SECONDS)
+
+    def _ended(self, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
         released, refused = [], []
-        for kind, number, epoch in claims:
+        for claim in claims:
+            kind, number, epoch = claim
             ownership = self.residents.shard(kind, number).ownership
             if ownership.epoch != epoch:
                 continue
+            drain = self._drains.get((kind, number))
             if ownership.status is Status.RELEASED:
-                released.append((kind, number, epoch))
-            elif ownership.status is Status.DRAINING:
-                refused.append((kind, number, epoch))
+                released.append(claim)
+            elif ownership.status is Status.DRAINING and (drain is None or drain.done()):
+                refused.append(claim)
         return released, refused
 
     def _runtime_call(self, origin: Origin, call: int, what: str, body: Value) -> None:
@@ -222,6 +242,7 @@ class Tenure:
 
     def forget_incoming(self, now: float) -> None:
         """Drops shards whose handoff to us came to nothing."""
+        lost = []
         for key, since in list(self._incoming_since.items()):
             shard = self.residents.shard(*key)
             if shard.ownership.status is not Status.INCOMING:
@@ -229,8 +250,10 @@ class Tenure:
             elif now - since > _INCOMING_SECONDS:
                 del self._incoming_since[key]
                 if shard.ownership.gave_up(shard.ownership.epoch) is Action.DROP:
-                    self._forget(shard)
-                    self.residents.send_on(shard)
+                    lost.append(shard)
+        self._forget(lost)
+        for shard in lost:
+            self.residents.send_on(shard)
 
     async def close(self) -> None:
         """Cancels what is under way."""

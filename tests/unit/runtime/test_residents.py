@@ -11,7 +11,7 @@ import pytest
 
 from actors.runtime import After, EffectHandler, EntityKind, Refused, Reply, Turn, Value
 from actors.runtime.errors import BadFrame, DeadlineExceeded, EntityFailed, FrameTooLarge, Overloaded, UnknownKind
-from actors.runtime.frames import CALLS, DONE, MOVED, NOT_MINE, STALE
+from actors.runtime.frames import CALLS, DONE, MOVED, NOT_MINE, STALE, pack_body
 from actors.runtime.handoff import send, take
 from actors.runtime.ownership import Action, Status
 from actors.runtime.residents import Residents, Shard
@@ -120,7 +120,7 @@ class Host:
             self.calls += len(messages)
         items: list[Any] = [CALLS, 1]
         for call, message in zip(calls, messages, strict=True):
-            items += [[call, "notebook", entity, left], message]
+            items.append([call, "notebook", entity, left, pack_body(message)])
         self.residents.deliver(self.mailbox, CALLER, items)
         return calls
 
@@ -227,11 +227,9 @@ async def test_a_call_that_comes_again_while_it_runs_is_answered_every_way_it_ca
 
 async def test_bad_calls_each_get_a_typed_answer() -> None:
     host = Host("a", owner="host-b")
-    host.residents.deliver(
-        host.mailbox,
-        CALLER,
-        [CALLS, 1, [1, "nothing", "a", 100], None, [2, "notebook", "a", 0], "late", [3, "notebook", "a", 9], "large"],
-    )
+    nothing, late = [1, "nothing", "a", 100, pack_body(None)], [2, "notebook", "a", 0, pack_body("late")]
+    large = [3, "notebook", "a", 9, pack_body("large")]
+    host.residents.deliver(host.mailbox, CALLER, [CALLS, 1, nothing, late, large])
     assert host.mailbox.answers[1][0] == UnknownKind.status
     assert host.mailbox.answers[2][0] == DeadlineExceeded.status
     assert (await host.answer(3))[0] == FrameTooLarge.status
@@ -244,12 +242,12 @@ async def test_bad_calls_each_get_a_typed_answer() -> None:
 @pytest.mark.parametrize(
     "items",
     [
-        [CALLS, 1, "meta", "body"],
-        [CALLS, 1, [1, "notebook", "a"], "body"],
-        [CALLS, 1, ["1", "notebook", "a", 5], "body"],
-        [CALLS, 1, [1, b"notebook", "a", 5], "body"],
-        [CALLS, 1, [1, "notebook", None, 5], "body"],
+        [CALLS, 1, "call"],
         [CALLS, 1, [1, "notebook", "a", 5]],
+        [CALLS, 1, ["1", "notebook", "a", 5, b"\x01"]],
+        [CALLS, 1, [1, b"notebook", "a", 5, b"\x01"]],
+        [CALLS, 1, [1, "notebook", None, 5, b"\x01"]],
+        [CALLS, 1, [1, "notebook", "a", 5], b"\x01"],
     ],
 )
 async def test_what_no_router_sends_is_a_bad_frame(items: list[Any]) -> None:
@@ -342,7 +340,7 @@ async def test_a_shard_goes_over_with_state_timers_and_answers_and_no_call_is_dr
     shard.serving = False
     (held,) = old.send("a", "z")
     assert held not in old.mailbox.answers
-    assert await send(old.residents, Wire(new), [shard], "host-b") == [shard]  # type: ignore[arg-type]
+    assert await send(old.residents, Wire(new), shard, 1, "host-b")  # type: ignore[arg-type]
     assert old.mailbox.answers[held] == (MOVED, "host-b")
 
     (held,) = new.send("a", "z", calls=[held])
@@ -367,7 +365,7 @@ async def test_a_handoff_that_fails_leaves_the_owner_as_it_was() -> None:
     (held,) = old.send("a", "y")
     wire = Wire(new)
     wire.broken = True
-    assert await send(old.residents, wire, [shard], "host-b") == []  # type: ignore[arg-type]
+    assert not await send(old.residents, wire, shard, 1, "host-b")  # type: ignore[arg-type]
     assert shard.ownership.status is Status.DRAINING
     old.own(number, epoch=2)
     assert await old.answer(held) == (DONE, 2)
