@@ -196,6 +196,7 @@ class SessionEntity:
             [e.seq, e.stream, e.key, e.item.kind, e.item.at_ms, e.item.data] for e in outbox.entries(outbox.first)
         ]
         saved = {**self.session.save(), "found": self.found, "unsaved": self.unsaved}
+        saved |= {"settling": self._settling, "expecting": self._expecting}  # their timers travel, too
         return [outbox.stream, outbox.last, self.journaled, saved, entries]
 
     @classmethod
@@ -208,6 +209,8 @@ class SessionEntity:
         outbox = Outbox.load(stream, policy, last, saved["forks"], entries)
         entity = cls(user, Session.load(policy, outbox, saved), saved.get("found", stream), journaled)
         entity.unsaved = saved.get("unsaved", True)
+        entity._settling = saved.get("settling", False)
+        entity._expecting = saved.get("expecting", False)
         return entity
 
 

@@ -62,8 +62,8 @@ class HomeFeed:
             return None
         sources = [partial(self.feeds.author_page, author, audiences=mask) for author, mask in first.heavy.items()]
         pages = await asyncio.gather(*(source(after, wanted + _SPARE) for source in sources))
-        for source, page_of, rights in zip(sources, pages, first.heavy.values(), strict=True):
-            theirs = await self._collect(uow, standing, source, page_of, wanted, rights)
+        for source, newest, rights in zip(sources, pages, first.heavy.values(), strict=True):
+            theirs = await self._collect(uow, standing, source, newest, wanted, rights)
             if theirs is None:
                 return None
             found += theirs
