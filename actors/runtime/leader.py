@@ -17,14 +17,15 @@ from actors.runtime.errors import HostUnavailable
 from actors.runtime.fleet import Fleet
 from actors.runtime.metrics import HOSTS, MOVES
 from actors.runtime.scaling import HostLoad, Scaler, ScalingPolicy
-from cluster.shards import HostRow, ShardRow, ShardStore
+from cluster.shards import DATABASE_FAULTS, HostRow, LostLeadership, ShardRow, ShardStore
 
 _GATHER_SECONDS = 3.0
 """How long an empty map waits for all wanted hosts after the first, so that shards need not move at once."""
 _ENSURE_SECONDS = 2.0
 """Between two requests to Ray for a host that is wanted and not here."""
-_HUNG_SECONDS = 20.0
-"""After which a host that was here, and whose process Ray still believes in, is restarted."""
+_HUNG_SECONDS = 45.0
+"""After which a host that was here, and whose process Ray still believes in, is restarted. Of a node that is lost Ray
+itself hears after 15.5 s; what is left is for the start, and each further restart leaves twice the time."""
 _SCALE_SECONDS = 1.0
 _REST_SECONDS = 5.0
 """How long a host that could not make a move is left alone: it may be cut off from where its shards should go."""
@@ -57,7 +58,8 @@ class Leader:
         self._hosts: dict[str, HostRow] = {}
         self._names: set[str] = set()
         self._ensured_at: dict[str, float] = {}
-        self._missing_since: dict[str, float] = {}
+        self._missing: dict[str, tuple[float, float]] = {}
+        """Host's name to (since when, or since which restart, it is away; how long that may take)."""
         self._first_seen: float | None = None
         self._scaled_at = 0.0
         self._deciding = asyncio.Lock()
@@ -70,16 +72,19 @@ class Leader:
         self._version, rows = await self._store.shard_map()
         self._machine.apply(rows)
         self._hosts = {row.host: row for row in await self._store.hosts()}
-        settled = sum(not row.draining for row in self._hosts.values())
-        self._wanted = min(max(settled, self._policy.least), self._policy.most)
+        # Not how many are here: one that just restarts is still wanted, and no other in its place.
+        settled = {row.name for row in self._hosts.values() if not row.draining}
+        wanted = max((index + 1 for index in range(self._policy.most) if host_name(index) in settled), default=0)
+        self._wanted = max(wanted, self._policy.least)
 
     async def tick(self, now: float) -> None:
         """One look at the hosts, and what follows from it. ``now`` is monotonic."""
         await self._store.bury(self.term)
         rows = await self._store.hosts()
+        self._hosts = {row.host: row for row in rows}
         for row in superseded(rows):
             await self._store.retire(self.term, row.host)
-        self._hosts = {row.host: row for row in rows if row not in superseded(rows)}
+            del self._hosts[row.host]
         self._scale(now)
         await self._start_hosts(now)
         if self._gathered(now):
@@ -112,14 +117,17 @@ class Leader:
         if not rows:
             return
         affected = {row.host for row in rows} | {row.moving_to for row in rows}
+        moved = []
         for row in rows:
             old = self._machine.rows[row.kind].get(row.shard)
             if old is not None:
                 affected.add(old.host)
-            if cause:
-                MOVES.labels(row.kind, cause).inc()
+                if old.host != row.host:
+                    moved.append(row)
         self._version = await self._store.write_map(self.term, rows)
         self._machine.apply(rows)
+        for row in moved:
+            MOVES.labels(row.kind, cause).inc()
         for host in affected & self._hosts.keys():
             self._spawn(self._fleet.poke(self._hosts[host].name, self._version))
         await self._publish()
@@ -139,19 +147,26 @@ class Leader:
                 groups[row.host].append(row)
         for host, rows in groups.items():
             self._releasing.update((row.kind, row.shard) for row in rows)
-            self._spawn(self._release(host, rows))
+            self._spawn(self._release(self._hosts[host].name, rows))
 
-    async def _release(self, host: str, rows: Sequence[ShardRow]) -> None:
+    async def _release(self, name: str, rows: Sequence[ShardRow]) -> None:
+        """Asks until the host has nothing new to say: some of the shards may be let go long before others."""
         by_claim = {(row.kind, row.shard, row.epoch): row for row in rows}
         try:
-            released, refused = await self._fleet.release(self._hosts[host].name, self._version, list(by_claim))
-            async with self._deciding:
-                await self._end_moves(
-                    [by_claim[claim] for claim in released if claim in by_claim],
-                    [by_claim[claim] for claim in refused if claim in by_claim],
+            while by_claim:
+                outcome = await self._fleet.release(name, self._version, list(by_claim))
+                released, refused = (
+                    [by_claim.pop(claim) for claim in claims if claim in by_claim] for claims in outcome
                 )
+                if not released and not refused:
+                    break
+                async with self._deciding:
+                    await self._end_moves(released, refused)
         except HostUnavailable as fault:
-            log.info("release.unanswered", host=host, fault=str(fault))
+            log.info("release.unanswered", host=name, fault=str(fault))
+        except (LostLeadership, *DATABASE_FAULTS) as fault:
+            # The next look meets it too, if it lasts; moves that could not be stored are asked for again.
+            log.warning("release.not_stored", host=name, fault=f"{type(fault).__name__}: {fault}")
         finally:
             self._releasing.difference_update((row.kind, row.shard) for row in rows)
 
@@ -191,15 +206,15 @@ class Leader:
         wanted = {host_name(index) for index in range(self._wanted)}
         self._names |= by_name.keys()
         for name in wanted - by_name.keys():
-            since = self._missing_since.setdefault(name, now)
+            since, patience = self._missing.setdefault(name, (now, _HUNG_SECONDS))
             if now - self._ensured_at.get(name, float("-inf")) >= _ENSURE_SECONDS:
                 self._ensured_at[name] = now
                 self._spawn(self._fleet.ensure(name))
-            if name in self._names and now - since >= _HUNG_SECONDS:
-                self._missing_since[name] = now
+            if name in self._names and now - since >= patience:
+                self._missing[name] = (now, 2 * patience)
                 self._spawn(self._fleet.stop(name, restart=True))
         for name, row in by_name.items():
-            self._missing_since.pop(name, None)
+            self._missing.pop(name, None)
             if (name not in wanted) != row.draining:
                 await self._store.mark_draining(self.term, row.host, name not in wanted)
                 # At once, so that a host that is wanted again is not retired in this very look.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from cluster.metrics import Counter, Gauge
 
 CALLS = Counter("entativa_shard_calls_total", "Calls that reached a host", ["host", "kind"])
-QUEUED = Counter("entativa_shard_calls_queued_total", "Calls that found their entity busy or absent", ["host", "kind"])
+QUEUED = Counter(
+    "entativa_shard_calls_queued_total", "Calls that waited for a turn, a load or a move", ["host", "kind"]
+)
 QUEUE_WAIT = Gauge("entativa_shard_queue_wait_seconds", "How late the host's event loop runs its callbacks", ["host"])
 ENTITIES = Gauge("entativa_shard_entities", "Entities in memory", ["host", "kind"])
 MEMORY = Gauge("entativa_shard_host_memory_bytes", "Resident memory of the host process", ["host"])

@@ -1,0 +1,187 @@
+"""One leader's looks at its hosts: who is started, restarted and let go, what it counts, and what faults do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+from prometheus_client import REGISTRY
+
+from actors.runtime.fleet import Claim
+from actors.runtime.leader import Leader
+from actors.runtime.scaling import ScalingPolicy
+from actors.runtime.shards import SHARDS
+from cluster.shards import HostRow, LostLeadership, ShardRow
+from tests.unit.runtime.database import Database, LeaderStore
+
+KIND = "counted"
+
+
+class Hands:
+    """Hosts that let go of what they are asked for, ``at_once`` shards an answer."""
+
+    def __init__(self, at_once: int = SHARDS) -> None:
+        self.at_once = at_once
+        self.asked: list[int] = []
+        self.stopped: list[tuple[str, bool]] = []
+
+    async def ensure(self, name: str) -> None:
+        pass
+
+    async def stop(self, name: str, *, restart: bool = False) -> None:
+        self.stopped.append((name, restart))
+
+    async def poke(self, name: str, version: int) -> None:
+        pass
+
+    async def release(self, name: str, version: int, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
+        self.asked.append(len(claims))
+        return list(claims[: self.at_once]), []
+
+
+class Stage:
+    """A database, hosts and one leader after another."""
+
+    def __init__(self, *names: str, policy: ScalingPolicy | None = None) -> None:
+        self.database = Database()
+        self.hands = Hands()
+        self.policy = policy or ScalingPolicy()
+        for name in names:
+            self.enlist(name)
+
+    def enlist(self, name: str) -> None:
+        host = f"{name}.1"
+        self.database.hosts[host] = HostRow(host, name, f"node of {name}", "", "", False, {})
+
+    async def leader(self) -> Leader:
+        self.database.term += 1
+
+        async def publish() -> None:
+            pass
+
+        store: Any = LeaderStore(self.database)
+        leader = Leader(self.database.term, store, cast(Any, self.hands), [KIND], self.policy, publish)
+        await leader.load()
+        return leader
+
+    def draining(self) -> set[str]:
+        return {row.name for row in self.database.hosts.values() if row.draining}
+
+
+async def settle() -> None:
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+def moves(cause: str) -> float:
+    return REGISTRY.get_sample_value("entativa_shard_moves_total", {"kind": KIND, "cause": cause}) or 0.0
+
+
+async def test_a_leader_that_comes_while_a_host_is_away_keeps_the_others() -> None:
+    stage = Stage("host-1", "host-2")
+    leader = await stage.leader()
+    for now in (0.0, 5.0, 10.0):
+        await leader.tick(now)
+        assert not stage.draining()
+    stage.enlist("host-0")
+    await leader.tick(11.0)
+    await leader.tick(12.0)
+    assert {row.name for row in stage.database.hosts.values()} == {"host-0", "host-1", "host-2"}
+    assert not stage.draining()
+
+
+async def test_a_host_that_stays_away_is_restarted_and_each_time_gets_longer_to_start() -> None:
+    stage = Stage("host-0", "host-1", policy=ScalingPolicy(least=2))
+    leader = await stage.leader()
+    await leader.tick(0.0)
+    del stage.database.hosts["host-1.1"]
+    restarts: list[int] = []
+    for second in range(1, 400):
+        before = len(stage.hands.stopped)
+        await leader.tick(float(second))
+        await settle()
+        if stage.hands.stopped[before:] == [("host-1", True)]:
+            restarts.append(second)
+    # Ray needs 15.5 s to notice the loss of a node, and a host some more to start.
+    assert restarts[0] > 40
+    first, second_, third = restarts
+    assert second_ - first > 1.9 * (first - 1)
+    assert third - second_ > 1.9 * (second_ - first)
+    stage.enlist("host-1")
+    await leader.tick(400.0)
+    del stage.database.hosts["host-1.1"]
+    await leader.tick(401.0)
+    await leader.tick(402.0 + first)
+    await settle()
+    assert len(stage.hands.stopped) == len(restarts) + 1, "once it was back it is judged as before"
+
+
+async def test_only_shards_that_changed_owner_are_moves() -> None:
+    repaired, balanced = moves("repair"), moves("balance")
+    stage = Stage("host-0", policy=ScalingPolicy(least=2))
+    leader = await stage.leader()
+    for now in (0.0, 5.0):
+        await leader.tick(now)
+    assert len(stage.database.rows) == SHARDS
+    assert (moves("repair"), moves("balance")) == (repaired, balanced), "first placements are none"
+    stage.hands.at_once = 0
+    stage.enlist("host-1")
+    await leader.tick(6.0)
+    assert any(row.moving_to for row in stage.database.rows.values())
+    del stage.database.hosts["host-1.1"]
+    await leader.tick(7.0)
+    assert not any(row.moving_to for row in stage.database.rows.values())
+    assert (moves("repair"), moves("balance")) == (repaired, balanced), "nor are those that were called off"
+    stage.database.term += 1
+    del stage.database.hosts["host-0.1"]
+    stage.enlist("host-2")
+    with pytest.raises(LostLeadership):
+        await leader.tick(8.0)
+    assert moves("repair") == repaired, "nor what could not be stored"
+    leader = await stage.leader()
+    await leader.tick(9.0)
+    assert moves("repair") == repaired + SHARDS
+
+
+async def test_a_host_that_lets_go_bit_by_bit_is_asked_again_at_once() -> None:
+    stage = Stage("host-0", policy=ScalingPolicy(least=2))
+    leader = await stage.leader()
+    for now in (0.0, 5.0):
+        await leader.tick(now)
+    stage.enlist("host-1")
+    stage.hands.at_once = 24
+    await leader.tick(6.0)
+    await settle()
+    assert stage.hands.asked == [64, 40, 16]
+    assert sum(row.host == "host-1.1" for row in stage.database.rows.values()) == 64
+
+
+@pytest.mark.parametrize("fault", [LostLeadership("the term is over"), OSError("the connection broke")])
+async def test_a_move_that_cannot_be_stored_is_left_to_the_next_look(fault: Exception) -> None:
+    stage = Stage("host-0", policy=ScalingPolicy(least=2))
+    leader = await stage.leader()
+    for now in (0.0, 5.0):
+        await leader.tick(now)
+    stage.enlist("host-1")
+    unretrieved: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: unretrieved.append(context))
+    stored = stage.database.write_map
+
+    def write_map(term: int, rows: Sequence[ShardRow]) -> int:
+        if any(row.epoch > 1 for row in rows):
+            raise fault
+        return stored(term, rows)
+
+    stage.database.write_map = write_map  # type: ignore[method-assign]
+    await leader.tick(6.0)
+    await settle()
+    gc.collect()
+    await settle()
+    assert not unretrieved
+    stage.database.write_map = stored  # type: ignore[method-assign]
+    await leader.tick(7.0)
+    await settle()
+    assert any(row.host == "host-1.1" for row in stage.database.rows.values())
