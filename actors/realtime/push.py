@@ -17,8 +17,8 @@ from typing import Any
 
 from actors.realtime.endpoint import HostName
 from actors.realtime.host import RealtimeHost
-from actors.runtime.errors import BadFrame, HostUnavailable, UnknownKind
-from actors.runtime.frames import DONE, pack_answer
+from actors.runtime.errors import BadFrame, HostUnavailable, UnknownKind, to_wire
+from actors.runtime.frames import DONE, pack_answer, unpack_body
 from actors.runtime.router import NoControlPlane, Router
 from actors.runtime.shards import MapView
 from actors.runtime.stream import HostConnection
@@ -120,12 +120,14 @@ class PushListener:
         return HostConnection(self._secret, self._receive, self._connections)
 
     def _receive(self, origin: HostConnection, caller: bytes, items: list[Any]) -> None:
-        """A CALLS frame: pairs of [call, kind, what, milliseconds left] and the message."""
-        if len(items) % 2:
-            raise BadFrame("calls are pairs of envelope and message")
-        for envelope, message in zip(items[2::2], items[3::2], strict=True):
-            number, _, what, _ = envelope
-            origin.answer(self._answer(number, what, message))
+        """A CALLS frame: items of [call, kind, what, milliseconds left, message]."""
+        for number, _, what, _, body in items[2:]:
+            try:
+                message = unpack_body(body)
+            except BadFrame as fault:
+                origin.answer(pack_answer(number, *to_wire(fault)))
+            else:
+                origin.answer(self._answer(number, what, message))
 
     def _answer(self, number: int, what: str, message: Any) -> bytes:
         host = self._host

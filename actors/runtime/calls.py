@@ -14,6 +14,7 @@ from zlib import crc32
 
 from actors.runtime.errors import (
     DeadlineExceeded,
+    FrameTooLarge,
     HostUnavailable,
     Overloaded,
     RuntimeFault,
@@ -28,6 +29,10 @@ MOST_PENDING = 50_000
 """Calls a router has in flight; one more is refused as Overloaded."""
 MOST_SENT = 8_192
 """Calls sent to one host and not answered; the others wait here, where they cost the host nothing."""
+MOST_SECONDS = 120.0
+"""The longest time that a call may take; what is remembered of calls is kept for longer."""
+MOST_ID = 1024
+"""Characters that an entity's id may have."""
 ASK_AGAIN = 0.03
 """Seconds before a call that nobody owned is tried again without news from the map."""
 
@@ -105,6 +110,8 @@ class CallTable:
     def _admit(self, kind: str, entity: str, body: bytes, deadline: float, waiter: Any) -> Call:
         if len(self._pending) >= MOST_PENDING:
             raise Overloaded(f"{MOST_PENDING} calls are in flight")
+        if len(entity) > MOST_ID:
+            raise FrameTooLarge(f"an entity's id of {len(entity)} characters, at most {MOST_ID} fit")
         number = self._next
         self._next = number + 1
         call = Call(number, kind, entity, body, deadline, waiter)
@@ -119,22 +126,22 @@ class CallTable:
         lane = self.lanes.get(host)
         if lane is None:
             return b""
-        parts: list[bytes] = []
+        calls: list[bytes] = []
         size = 0
         queue, sent = lane.queue, lane.sent
-        while queue and size < FULL_FRAME and len(sent) < MOST_SENT and len(parts) < 2 * most:
+        while queue and size < FULL_FRAME and len(sent) < MOST_SENT and len(calls) < most:
             call = queue.popleft()
             if call.host != host or call.sent or call.number not in self._pending:
                 continue
             call.sent = True
             sent[call.number] = call
             left = int((call.deadline - now) * 1000)
-            parts.append(pack((call.number, call.kind, call.entity, left if left > 0 else 0)))
-            parts.append(call.body)
-            size += len(call.body) + 32
-        if not parts:
+            packed = pack((call.number, call.kind, call.entity, left if left > 0 else 0, call.body))
+            calls.append(packed)
+            size += len(packed)
+        if not calls:
             return b""
-        return calls_frame(next(iter(self._pending)), parts)
+        return calls_frame(next(iter(self._pending)), calls)
 
     def waiting(self, host: str) -> bool:
         """Whether calls are queued for a host and may be sent."""

@@ -5,9 +5,13 @@
 | HELLO   | host   | protocol version, nonce (16 bytes)                                                  |
 | PROVE   | router | protocol version, caller (8 bytes), nonce (16 bytes), mac (32 bytes)                |
 | WELCOME | host   | mac (32 bytes)                                                                      |
-| CALLS   | router | oldest unsettled call, then per call: [call, kind, entity, milliseconds left], body |
-| ANSWERS | host   | per answer: [call, status, value]                                                   |
+| CALLS   | router | oldest unsettled call, then per call: [call, kind, entity, milliseconds left, body] |
+| ANSWERS | host   | per answer: the bytes of [call, status, value]                                      |
 | FAULT   | host   | status, detail; the host closes after it                                            |
+
+A body is the bytes of a message. Messages and answers are msgpack inside msgpack's bytes, and each is read by itself:
+what one call carries may be unreadable (msgpack writes a tuple as a map's key, and reads it as a list, which can be
+none), and that is a fault of that call, not of the frame in which others travel.
 
 Both sides prove that they hold the cluster's secret: mac = HMAC-SHA-256(secret, role ‖ host's nonce ‖ router's
 nonce ‖ caller). The proof covers the connection's start, not each frame: like Ray's own ports, the stream belongs
@@ -25,8 +29,10 @@ import msgpack
 
 from actors.runtime.errors import BadFrame, EntityFailed, FrameTooLarge
 
-PROTOCOL = 1
-HELLO, PROVE, WELCOME, CALLS, ANSWERS, FAULT = range(6)
+PROTOCOL = 2
+HELLO, PROVE, WELCOME, FAULT = 0, 1, 2, 5
+# 3 and 4 were those of protocol 1: frames also go by Ray, where no handshake tells the versions apart.
+CALLS, ANSWERS = 6, 7
 
 MAX_FRAME = 8 << 20
 """Bytes a frame may have; a longer one closes the connection."""
@@ -43,6 +49,8 @@ NOT_MINE = 21
 """Nobody known owns the shard now, or the turn lost a race with its move: ask again soon."""
 STALE = "stale"
 """The value of a NOT_MINE whose turn the database refused."""
+
+_UNREADABLE = (ValueError, TypeError, msgpack.exceptions.UnpackException, RecursionError)
 
 # One packer for all: making one costs more than what it packs. It is done before another thread may enter.
 pack = msgpack.Packer(autoreset=True).pack
@@ -61,14 +69,22 @@ def pack_body(value: Any) -> bytes:
     return body
 
 
-def calls_frame(oldest: int, parts: Sequence[bytes]) -> bytes:
-    """CALLS from alternating packed metas and bodies."""
-    return frame(b"".join((b"\xdd", (len(parts) + 2).to_bytes(4, "big"), pack(CALLS), pack(oldest), *parts)))
+def unpack_body(body: bytes) -> Any:
+    """The message or reply. Raises BadFrame for what cannot be read here."""
+    try:
+        return msgpack.unpackb(body, strict_map_key=False)
+    except _UNREADABLE as fault:
+        raise BadFrame(f"a value that cannot be read: {fault or type(fault).__name__}") from fault
+
+
+def calls_frame(oldest: int, calls: Sequence[bytes]) -> bytes:
+    """CALLS from packed [call, kind, entity, milliseconds left, body] quintuples."""
+    return frame(b"".join((b"\xdd", (len(calls) + 2).to_bytes(4, "big"), pack(CALLS), pack(oldest), *calls)))
 
 
 def answers_frame(answers: Sequence[bytes]) -> bytes:
     """ANSWERS from packed [call, status, value] triples."""
-    return frame(b"".join((b"\xdd", (len(answers) + 1).to_bytes(4, "big"), pack(ANSWERS), *answers)))
+    return frame(pack((ANSWERS, *answers)))
 
 
 def pack_answer(call: int, status: int, value: Any) -> bytes:
@@ -82,11 +98,28 @@ def pack_answer(call: int, status: int, value: Any) -> bytes:
     return packed
 
 
+def unpack_answer(packed: bytes) -> tuple[int, int, Any]:
+    """(call, status, value); a value that cannot be read becomes the fault that says so. Raises BadFrame for less."""
+    try:
+        call, status, value = unpack_body(packed)
+    except BadFrame as fault:
+        unpacker = msgpack.Unpacker()
+        try:
+            unpacker.feed(packed)
+            unpacker.read_array_header()
+            return unpacker.unpack(), BadFrame.status, str(fault)
+        except _UNREADABLE:
+            raise fault from None
+    except (TypeError, ValueError) as fault:
+        raise BadFrame("an answer is [call, status, value]") from fault
+    return call, status, value
+
+
 def unpack(payload: bytes | memoryview) -> list[Any]:
     """The frame's items. Raises BadFrame for anything that is not an array starting with a frame type."""
     try:
         items = msgpack.unpackb(payload, strict_map_key=False)
-    except (ValueError, TypeError, msgpack.exceptions.UnpackException, RecursionError) as fault:
+    except _UNREADABLE as fault:
         raise BadFrame(f"no msgpack: {fault}") from fault
     if type(items) is not list or not items or type(items[0]) is not int:
         raise BadFrame("a frame is an array that starts with its type")

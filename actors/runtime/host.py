@@ -73,7 +73,7 @@ class ShardHost:
         items = unpack(frame[4:])
         if self._tenure is None or items[0] != CALLS or host != self._tenure.residents.host:
             raise HostUnavailable(f"{host} is not here")
-        batch = BatchOrigin((len(items) - 2) // 2)
+        batch = BatchOrigin(len(items) - 2)
         self._tenure.residents.deliver(batch, caller, items)
         # Calls that outlive their deadline here are failed by their router; what is there by then goes back.
         with contextlib.suppress(TimeoutError):

@@ -12,8 +12,8 @@ import structlog
 
 from actors.runtime.answers import AnswerMemory, Entry, Origin
 from actors.runtime.entity import Reply, Value
-from actors.runtime.errors import BadFrame, DeadlineExceeded, Overloaded, UnknownKind
-from actors.runtime.frames import DONE, MOVED, NOT_MINE, pack_answer
+from actors.runtime.errors import BadFrame, DeadlineExceeded, Overloaded, UnknownKind, to_wire
+from actors.runtime.frames import DONE, MOVED, NOT_MINE, pack_answer, unpack_body
 from actors.runtime.ownership import Ownership, Status
 from actors.runtime.shards import SHARDS
 from actors.runtime.turns import (
@@ -123,21 +123,18 @@ class Residents:
         """A CALLS frame. Raises BadFrame for what no router sends; calls before that point were delivered."""
         now = time.monotonic()
         wall = time.time()
-        if now >= self.serve_until:
-            for meta in items[2::2]:
-                origin.answer(pack_answer(meta[0], NOT_MINE, None))
-            return
+        served = now < self.serve_until
         known, floor = self.answers.of(caller, items[1], now)
         shards_of, loads, answer = self.shards, self.loads, origin.answer
-        if len(items) % 2:
-            raise BadFrame("a call without a body")
-        for index in range(2, len(items), 2):
-            meta = items[index]
-            if type(meta) is not list or len(meta) != 4:
-                raise BadFrame("a call is [number, kind, entity, milliseconds]")
-            call, kind, entity_id, left = meta
+        for item in items[2:]:
+            if type(item) is not list or len(item) != 5:
+                raise BadFrame("a call is [number, kind, entity, milliseconds, body]")
+            call, kind, entity_id, left, packed = item
             if type(call) is not int or type(kind) is not str or type(entity_id) is not str:
-                raise BadFrame("a call is [number, kind, entity, milliseconds]")
+                raise BadFrame("a call is [number, kind, entity, milliseconds, body]")
+            if not served:
+                answer(pack_answer(call, NOT_MINE, None))
+                continue
             if call < floor:
                 # A leftover: its caller has had the answer, only the batch that it came with may be waited for.
                 answer(pack_answer(call, NOT_MINE, None))
@@ -146,10 +143,20 @@ class Residents:
             if entry is not None:
                 entry.ask_again(origin)
                 continue
+            try:
+                message = unpack_body(packed)
+            except BadFrame as fault:
+                answer(pack_answer(call, *to_wire(fault)))
+                continue
             shards = shards_of.get(kind)
             if shards is None:
                 if not kind:
-                    self.on_runtime_call(origin, call, entity_id, items[index + 1])
+                    try:
+                        self.on_runtime_call(origin, call, entity_id, message)
+                    except Exception as fault:
+                        # What comes of one call is not to end the connection of all.
+                        log.exception("runtime_call.failed", what=entity_id)
+                        answer(pack_answer(call, *to_wire(fault)))
                     continue
                 answer(pack_answer(call, UnknownKind.status, f"no entities of kind {kind!r} live here"))
                 continue
@@ -165,24 +172,26 @@ class Residents:
                 if slot is not None and slot.inbox is None and slot.entity is not None:
                     known[call] = entry
                     slot.used_at = now
+                    received = None
                     try:
-                        effects = slot.entity.receive(items[index + 1], wall)
+                        effects = slot.entity.receive(message, wall)
+                        if len(effects) == 1 and type(effects[0]) is Reply:
+                            reply = pack_answer(call, DONE, effects[0].value)
+                        else:
+                            received = Received()
+                            collect(Arrival(caller, call, entity_id, None, 0.0, entry), effects, received)
                     except Exception as fault:  # noqa: BLE001 - recorded, and told to the caller
                         received = Received()
                         refused(Arrival(caller, call, entity_id, None, 0.0, entry), fault, received)
-                        self._begin(shard, entity_id, slot, received)
-                        continue
-                    if len(effects) == 1 and type(effects[0]) is Reply:
+                    if received is None:
                         # The hot path: a machine that only replies is done before the next call is looked at.
-                        entry.answer = packed = pack_answer(call, DONE, effects[0].value)
+                        entry.answer = reply
                         entry.origin = None
-                        answer(packed)
+                        answer(reply)
                     else:
-                        received = Received()
-                        collect(Arrival(caller, call, entity_id, None, 0.0, entry), effects, received)
                         self._begin(shard, entity_id, slot, received)
                     continue
-            arrival = Arrival(caller, call, entity_id, items[index + 1], now + left / 1000, entry)
+            arrival = Arrival(caller, call, entity_id, message, now + left / 1000, entry)
             self._queue(shard, number, kind, arrival, known)
 
     def _queue(self, shard: Shard | None, number: int, kind: str, arrival: Arrival, known: dict[int, Entry]) -> None:

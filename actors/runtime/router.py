@@ -15,10 +15,10 @@ from typing import Any, Protocol
 
 import structlog
 
-from actors.runtime.calls import Call, CallTable, lateness
+from actors.runtime.calls import MOST_SECONDS, Call, CallTable, lateness
 from actors.runtime.entity import Value
-from actors.runtime.errors import BadFrame, HostUnavailable, RuntimeFault, from_wire
-from actors.runtime.frames import DONE, pack_body, unpack
+from actors.runtime.errors import HostUnavailable, RuntimeFault, from_wire
+from actors.runtime.frames import DONE, pack_body, unpack, unpack_answer
 from actors.runtime.shards import Endpoint, MapView
 from actors.runtime.stream import Link
 
@@ -26,6 +26,9 @@ TICK = 0.025
 """Seconds between looks at deadlines while calls are in flight."""
 DIAL_SECONDS = 1.0
 _DIALS_BEFORE_FALLBACK = 2
+_LIVED_SECONDS = 1.0
+"""A connection that did not last so long counts as one that failed: the next waits like after a failed dial."""
+_LONGEST_PAUSE = 2.0
 _STREAM_BATCH = 128
 """Calls a frame on a stream: the host works on the first of many while the others are packed and sent."""
 _FALLBACK_BATCHES = 4
@@ -77,6 +80,7 @@ class Router:
         self._loop = asyncio.get_running_loop()
         self._links: dict[str, Link] = {}
         self._dials: dict[str, asyncio.Task[None]] = {}
+        self._failures: dict[str, int] = {}
         self._fallbacks: dict[str, int] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._dirty: set[str] = set()
@@ -148,14 +152,14 @@ class Router:
     def call(self, kind: str, entity_id: str, message: Value, timeout: float = 5.0) -> asyncio.Future[Value]:
         """Delivers ``message`` to an entity; the future is its reply, or a fault of actors.runtime.errors.
 
-        ``timeout`` is in seconds; the future is settled by then. Raises TypeError at once for a message
-        that msgpack does not carry; every other failure is the future's.
+        ``timeout`` is in seconds, at most ``calls.MOST_SECONDS``; the future is settled by then. Raises TypeError at
+        once for a message that msgpack does not carry; every other failure is the future's.
         """
         future: asyncio.Future[Value] = self._loop.create_future()
         try:
             self._require_open()
             body = pack_body(message)
-            host = self._calls.add(kind, entity_id, body, self._loop.time() + timeout, future)
+            host = self._calls.add(kind, entity_id, body, self._deadline(timeout), future)
         except RuntimeFault as fault:
             future.set_exception(fault)
             return future
@@ -167,7 +171,7 @@ class Router:
         future: asyncio.Future[Value] = self._loop.create_future()
         try:
             self._require_open()
-            self._calls.add_for(host, what, pack_body(message), self._loop.time() + timeout, future)
+            self._calls.add_for(host, what, pack_body(message), self._deadline(timeout), future)
         except RuntimeFault as fault:
             future.set_exception(fault)
             return future
@@ -177,6 +181,10 @@ class Router:
     def _require_open(self) -> None:
         if self._closed:
             raise HostUnavailable("the router is closed")
+
+    def _deadline(self, timeout: float) -> float:
+        # In this order, so that a NaN is the longest time.
+        return self._loop.time() + max(0.0, min(MOST_SECONDS, timeout))
 
     def _due(self, host: str) -> None:
         if host:
@@ -222,20 +230,18 @@ class Router:
     def _answered(self, host: str, items: list[Any]) -> None:
         settle = self._calls.answer
         now = self._loop.time()
-        try:
-            for number, status, value in items[1:]:
-                call = settle(host, number, status, value, now)
-                if call is None:
-                    continue
-                waiter = call.waiter
-                if waiter.done():
-                    continue
-                if status == DONE:
-                    waiter.set_result(value)
-                else:
-                    waiter.set_exception(from_wire(status, value))
-        except (TypeError, ValueError) as fault:
-            raise BadFrame("answers are [call, status, value]") from fault
+        for packed in items[1:]:
+            number, status, value = unpack_answer(packed)
+            call = settle(host, number, status, value, now)
+            if call is None:
+                continue
+            waiter = call.waiter
+            if waiter.done():
+                continue
+            if status == DONE:
+                waiter.set_result(value)
+            else:
+                waiter.set_exception(from_wire(status, value))
         self._flush_soon_after_answers(host)
 
     def _flush_soon_after_answers(self, host: str) -> None:
@@ -247,18 +253,22 @@ class Router:
     # --- connections --------------------------------------------------------------------------------------
 
     async def _dial(self, host: str) -> None:
-        failures = 0
         try:
-            while (endpoint := self._calls.view.hosts.get(host)) is not None:
-                try:
-                    link = await self._open(host, endpoint)
-                except (OSError, TimeoutError, RuntimeFault) as fault:
-                    failures += 1
-                    log.info("stream.unreachable", host=host, fault=str(fault), failures=failures)
+            while True:
+                if failures := self._failures.get(host, 0):
                     if failures >= _DIALS_BEFORE_FALLBACK:
                         self._fallbacks.setdefault(host, 1)
                         self._due(host)
-                    await asyncio.sleep(min(2.0, 0.02 * 2**failures) * random.uniform(0.5, 1.0))  # noqa: S311
+                    pause = min(_LONGEST_PAUSE, 0.02 * 2 ** min(failures, 10))
+                    await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+                endpoint = self._calls.view.hosts.get(host)
+                if endpoint is None:
+                    return
+                try:
+                    link = await self._open(host, endpoint)
+                except (OSError, TimeoutError, RuntimeFault) as fault:
+                    self._failures[host] = failures + 1
+                    log.info("stream.unreachable", host=host, fault=str(fault), failures=failures + 1)
                 else:
                     self._links[host] = link
                     if self._fallbacks.pop(host, None) is not None:
@@ -292,11 +302,17 @@ class Router:
                 transport.abort()
                 raise
         assert isinstance(opened, Link)
+        if opened.transport is None:
+            raise HostUnavailable("the connection ended with its handshake")
         return opened
 
     def _lost(self, host: str, link: Link) -> None:
         if self._links.get(host) is link:
             del self._links[host]
+            if self._loop.time() - link.since < _LIVED_SECONDS:
+                self._failures[host] = self._failures.get(host, 0) + 1
+            else:
+                self._failures.pop(host, None)
             self._calls.lost(host)
             if self._calls.waiting(host):
                 self._due(host)
@@ -351,6 +367,7 @@ class Router:
                 link.transport.abort()
         for host in [host for host in self._fallbacks if host not in view.hosts]:
             del self._fallbacks[host]
+        self._failures = {host: failures for host, failures in self._failures.items() if host in view.hosts}
         for host in self._calls.lanes:
             self._due(host)
         self._mapped.set()

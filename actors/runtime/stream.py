@@ -209,6 +209,8 @@ class Link(_FrameProtocol):
         self._on_writable = on_writable
         self._on_lost = on_lost
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.since = 0.0
+        """The loop's time at which the host had proved itself."""
 
     @property
     def up(self) -> bool:
@@ -236,6 +238,7 @@ class Link(_FrameProtocol):
                 if not hmac.compare_digest(mac, expected):
                     raise HandshakeFailed("the host does not hold the secret")
                 self.proved()
+                self.since = asyncio.get_running_loop().time()
                 if not self.ready.done():
                     self.ready.set_result(None)
             case [kind, int(status), detail] if kind == FAULT:

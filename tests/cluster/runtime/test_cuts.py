@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from actors.runtime.fleet import Claim
-from actors.runtime.frames import CALLS, DONE, NOT_MINE, pack
+from actors.runtime.frames import CALLS, DONE, NOT_MINE, pack, pack_body
 from actors.runtime.host import BatchOrigin
 from actors.runtime.leader import Leader
 from actors.runtime.router import Router
@@ -30,13 +30,13 @@ CLAIM = (KIND.name, SHARD, 1)
 
 
 def call(number: int, message: Any, left_ms: int = 5000) -> list[Any]:
-    return [[number, KIND.name, ENTITY, left_ms], message]
+    return [number, KIND.name, ENTITY, left_ms, pack_body(message)]
 
 
 async def test_a_batch_with_a_leftover_in_it_is_answered_without_waiting(host: Host) -> None:
     later, late = BatchOrigin(1), BatchOrigin(2)
-    host.residents.deliver(later, CALLER, [CALLS, 2, *call(3, 1)])
-    host.residents.deliver(late, CALLER, [CALLS, 1, *call(1, 1), *call(2, 1)])
+    host.residents.deliver(later, CALLER, [CALLS, 2, call(3, 1)])
+    host.residents.deliver(late, CALLER, [CALLS, 1, call(1, 1), call(2, 1)])
     await asyncio.wait_for(late.complete.wait(), 30)
     await asyncio.wait_for(later.complete.wait(), 30)
     assert pack((1, NOT_MINE, None)) in late.answers, "its caller has had the answer; it did not run again"
@@ -45,8 +45,8 @@ async def test_a_batch_with_a_leftover_in_it_is_answered_without_waiting(host: H
 
 async def test_a_call_that_came_two_ways_is_answered_both_ways(host: Host) -> None:
     first, second = BatchOrigin(1), BatchOrigin(1)
-    host.residents.deliver(first, CALLER, [CALLS, 1, *call(1, ["wait", 0.1])])
-    host.residents.deliver(second, CALLER, [CALLS, 1, *call(1, ["wait", 0.1])])
+    host.residents.deliver(first, CALLER, [CALLS, 1, call(1, ["wait", 0.1])])
+    host.residents.deliver(second, CALLER, [CALLS, 1, call(1, ["wait", 0.1])])
     await asyncio.wait_for(asyncio.gather(first.complete.wait(), second.complete.wait()), 30)
     assert first.answers == second.answers == [pack((1, DONE, 1))]
 
@@ -132,7 +132,7 @@ async def test_shards_that_should_go_where_nobody_answers_are_served_all_the_whi
 
     async def add(number: int) -> bytes:
         batch = BatchOrigin(1)
-        residents.deliver(batch, CALLER, [CALLS, number, *call(number, 1)])
+        residents.deliver(batch, CALLER, [CALLS, number, call(number, 1)])
         await asyncio.wait_for(batch.complete.wait(), 30)
         return batch.answers[0]
 

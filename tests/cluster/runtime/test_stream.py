@@ -22,7 +22,19 @@ from actors.runtime import (
     UnknownKind,
 )
 from actors.runtime.entity import EffectHandler, EntityKind, Reply, Value
-from actors.runtime.frames import CALLS, FAULT, HELLO, PROTOCOL, PROVE, FrameBuffer, frame, pack, proof, unpack
+from actors.runtime.frames import (
+    CALLS,
+    FAULT,
+    HELLO,
+    PROTOCOL,
+    PROVE,
+    FrameBuffer,
+    frame,
+    pack,
+    pack_body,
+    proof,
+    unpack,
+)
 from actors.runtime.host import BatchOrigin
 from actors.runtime.residents import Residents
 from actors.runtime.router import Router
@@ -137,7 +149,7 @@ class Control:
             raise HostUnavailable("no Ray here")
         self.batches += 1
         items = unpack(frame[4:])
-        batch = BatchOrigin((len(items) - 2) // 2)
+        batch = BatchOrigin(len(items) - 2)
         self.host.residents.deliver(batch, caller, items)
         await batch.complete.wait()
         return answers_frame(batch.answers)
@@ -264,7 +276,7 @@ async def _raw(host: Host, *chunks: bytes) -> list[list[Any]]:
         b"GET / HTTP/1.1\r\n\r\n",
         b"\xff" * 100,
         frame(b"\xc1"),
-        frame(pack((CALLS, 1, [1, "counter", "a", 5000], 1))),
+        frame(pack((CALLS, 1, [1, "counter", "a", 5000, pack_body(1)]))),
         frame(pack((PROVE, PROTOCOL, b"12345678", b"n" * 16, b"m" * 32))),
         frame(pack((PROVE, "one", 2, 3, 4))),
         frame(pack((99,))),
@@ -286,10 +298,10 @@ async def test_garbage_ends_its_own_connection_with_a_fault(host: Host, garbage:
         frame(pack((99, 1))),
         frame(pack((CALLS,))),
         frame(pack((CALLS, "x"))),
-        frame(pack((CALLS, 1, "meta", 1))),
+        frame(pack((CALLS, 1, "call"))),
         (1 << 30).to_bytes(4, "big"),
     ],
-    ids=["unknown frame", "no number", "odd number", "odd meta", "too large"],
+    ids=["unknown frame", "no number", "odd number", "odd call", "too large"],
 )
 async def test_a_proven_peer_that_sends_garbage_is_cut_off_alone(host: Host, bad: bytes) -> None:
     async with routed(host) as router:
@@ -317,7 +329,7 @@ async def test_a_peer_that_does_not_read_its_answers_is_bounded_and_harms_no_one
         await reader.read(1000)
         with contextlib.suppress(ConnectionError, TimeoutError):
             for number in range(1, 400):
-                writer.write(frame(pack((CALLS, 1, [number, "counter", "a", 60_000], "flood"))))
+                writer.write(frame(pack((CALLS, 1, [number, "counter", "a", 60_000, pack_body("flood")]))))
                 await asyncio.wait_for(writer.drain(), 0.2)
         greedy = [c for c in host.connections if c.transport and c.transport.get_write_buffer_size() > 0]
         assert all(c.transport.get_write_buffer_size() < 80 << 20 for c in greedy if c.transport)

@@ -24,7 +24,7 @@ def table(*hosts: str) -> CallTable:
 
 def sent(made: CallTable, host: str, now: float = 0.0) -> list[int]:
     frame = made.batch(host, now)
-    return [meta[0] for meta in unpack(frame[4:])[2::2]] if frame else []
+    return [call[0] for call in unpack(frame[4:])[2:]] if frame else []
 
 
 def test_calls_of_one_turn_go_in_one_frame_in_order() -> None:
@@ -44,7 +44,7 @@ def test_a_frame_says_how_much_time_is_left_and_what_is_settled() -> None:
     made.add("k", "z", BODY, 4.0, "z")
     items = unpack(made.batch("a", 1.0)[4:])
     assert items[1] == 2
-    assert items[2] == [3, "k", "z", 3000]
+    assert items[2] == [3, "k", "z", 3000, BODY]
 
 
 def test_an_answer_settles_its_call_once() -> None:

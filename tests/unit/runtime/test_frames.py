@@ -1,6 +1,5 @@
 """The stream's bytes: whatever arrives, in whatever pieces, is a frame or a typed fault."""
 
-import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +26,8 @@ from actors.runtime.frames import (
     pack_answer,
     pack_body,
     unpack,
+    unpack_answer,
+    unpack_body,
 )
 from cluster.shards import StaleEpoch as Stale
 
@@ -69,9 +70,10 @@ def test_deep_nesting_is_a_bad_frame() -> None:
 
 @given(st.integers(0, 2**62), VALUES)
 def test_a_call_survives_the_wire(number: int, body: object) -> None:
-    meta = pack((number, "kind", "entity-é", 1500))
-    items = unpack(calls_frame(number, [meta, pack_body(body)])[4:])
-    assert items == [CALLS, number, [number, "kind", "entity-é", 1500], msgpack.unpackb(pack_body(body))]
+    packed = pack_body(body)
+    items = unpack(calls_frame(number, [pack((number, "kind", "entity-é", 1500, packed))])[4:])
+    assert items == [CALLS, number, [number, "kind", "entity-é", 1500, packed]]
+    assert unpack_body(packed) == body
 
 
 def test_a_message_too_large_is_refused_where_it_is_made() -> None:
@@ -82,10 +84,32 @@ def test_a_message_too_large_is_refused_where_it_is_made() -> None:
 
 
 def test_a_reply_that_cannot_travel_becomes_a_typed_fault() -> None:
-    large = unpack(answers_frame([pack_answer(7, DONE, b"x" * MAX_BODY)])[4:])[1]
+    answers = [pack_answer(7, DONE, b"x" * MAX_BODY), pack_answer(8, DONE, object())]
+    large, odd = map(unpack_answer, unpack(answers_frame(answers)[4:])[1:])
     assert isinstance(from_wire(large[1], large[2]), FrameTooLarge)
-    odd = unpack(answers_frame([pack_answer(7, DONE, object())])[4:])[1]
     assert isinstance(from_wire(odd[1], odd[2]), EntityFailed)
+
+
+@pytest.mark.parametrize("depth", [1, 1019, 1020, 1021, 1022])
+def test_what_cannot_be_read_is_a_fault_of_that_message_alone(depth: int) -> None:
+    odd: object = {(1, 2): 3}
+    for _ in range(depth):
+        odd = [odd]
+    body = pack_body(odd)
+    items = unpack(calls_frame(1, [pack((1, "k", "e", 5, body)), pack((2, "k", "e", 5, pack_body("fine")))])[4:])
+    with pytest.raises(BadFrame):
+        unpack_body(items[2][4])
+    assert unpack_body(items[3][4]) == "fine"
+    *_, bad, good = unpack(answers_frame([pack_answer(1, DONE, odd), pack_answer(2, DONE, "fine")])[4:])
+    call, status, _ = unpack_answer(bad)
+    assert (call, status in {BadFrame.status, EntityFailed.status}) == (1, True)
+    assert unpack_answer(good) == (2, DONE, "fine")
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x93", pack((1, 2)), pack(7), pack("abcd"), 7])
+def test_what_is_no_answer_is_a_bad_frame(answer: bytes) -> None:
+    with pytest.raises(BadFrame):
+        unpack_answer(answer)
 
 
 def test_every_fault_comes_back_as_itself() -> None:

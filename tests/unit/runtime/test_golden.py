@@ -49,7 +49,7 @@ def test_frames_are_what_they_were() -> None:
         "hello": frame(pack((HELLO, PROTOCOL, HOST_NONCE))),
         "prove": frame(pack((PROVE, PROTOCOL, CALLER, ROUTER_NONCE, mac))),
         "welcome": frame(pack((WELCOME, host_mac))),
-        "calls": calls_frame(7, [pack((9, "counter", "user-é", 1500)), pack_body({"add": 1, "by": b"\x00"})]),
+        "calls": calls_frame(7, [pack((9, "counter", "user-é", 1500, pack_body({"add": 1, "by": b"\x00"})))]),
         "answers": answers_frame([pack_answer(9, DONE, [1, None, "x"]), pack_answer(10, 11, ["full", "no room"])]),
     }
     assert {name: data.hex() for name, data in written.items()} == {n: GOLDEN[n] for n in written}
@@ -123,7 +123,7 @@ def _host(shelf: Shelf | None, *, own: bool) -> Residents:
 
 
 def _send(residents: Residents, mailbox: Mailbox, call: int, message: Value) -> None:
-    residents.deliver(mailbox, CALLER, [CALLS, 1, [call, "wallet", "w", 5000], message])
+    residents.deliver(mailbox, CALLER, [CALLS, 1, [call, "wallet", "w", 5000, pack_body(message)]])
 
 
 async def test_snapshots_of_every_version_are_read_and_the_newest_is_written() -> None:

@@ -340,7 +340,8 @@ async def test_a_shard_goes_over_with_state_timers_and_answers_and_no_call_is_dr
     shard.serving = False
     (held,) = old.send("a", "z")
     assert held not in old.mailbox.answers
-    assert await send(old.residents, Wire(new), shard, 1, "host-b")  # type: ignore[arg-type]
+    calls = old.residents.answers.calls_of([("notebook", number)])["notebook", number]
+    assert await send(old.residents, Wire(new), shard, 1, "host-b", calls)  # type: ignore[arg-type]
     assert old.mailbox.answers[held] == (MOVED, "host-b")
 
     (held,) = new.send("a", "z", calls=[held])
@@ -365,7 +366,7 @@ async def test_a_handoff_that_fails_leaves_the_owner_as_it_was() -> None:
     (held,) = old.send("a", "y")
     wire = Wire(new)
     wire.broken = True
-    assert not await send(old.residents, wire, shard, 1, "host-b")  # type: ignore[arg-type]
+    assert not await send(old.residents, wire, shard, 1, "host-b", [])  # type: ignore[arg-type]
     assert shard.ownership.status is Status.DRAINING
     old.own(number, epoch=2)
     assert await old.answer(held) == (DONE, 2)
@@ -425,3 +426,19 @@ async def test_a_part_that_is_no_part_is_a_bad_frame() -> None:
     for body in (None, ["notebook", 1], ["other", 1, 1, 0, True, [], []], ["notebook", 5000, 1, 0, True, [], []]):
         with pytest.raises(BadFrame):
             take(host.residents, body, {})
+
+
+async def test_calls_that_had_to_wait_are_counted_once_and_timers_are_not() -> None:
+    host = Host("a")
+    load = host.residents.loads["notebook"]
+    await host.ask("a", "its entity was not in memory")
+    assert (load.calls, load.queued) == (1, 1)
+    host.handler.gate.clear()
+    await host.ask("a", ["soon", "ding"])
+    (busy,) = host.send("a", ["save", 1])
+    (waits,) = host.send("a", "x")
+    await asyncio.sleep(0.05)
+    host.handler.gate.set()
+    await host.answer(busy)
+    await host.answer(waits)
+    assert (load.calls, load.queued) == (4, 2)

@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from actors.runtime.answers import Origin
 from actors.runtime.coordination import Coordination
 from actors.runtime.errors import EntityFailed, RuntimeFault
-from actors.runtime.frames import DONE, pack_body, unpack
+from actors.runtime.frames import DONE, pack_body, unpack, unpack_body
 from actors.runtime.leader import Leader
 from actors.runtime.ownership import Status
 from actors.runtime.scaling import ScalingPolicy
@@ -153,10 +153,11 @@ class World:
         if connection < newest:
             return
         items = unpack(frame[4:])
-        for (_, kind, _, left), body in zip(items[2::2], items[3::2], strict=True):
+        for _, kind, _, left, body in items[2:]:
             if kind == KIND:
                 until = self.loop.now + left / 1000
-                self._latest_start[body[1]] = max(until, self._latest_start.get(body[1], 0.0))
+                _, operation = unpack_body(body)
+                self._latest_start[operation] = max(until, self._latest_start.get(operation, 0.0))
         origin: Origin = WayBack(self, process, client, connection)
         process.tenure.residents.deliver(origin, client.caller, items)
 

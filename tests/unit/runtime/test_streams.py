@@ -1,0 +1,240 @@
+"""A router and a host over connections in memory: whatever one call carries, the others have their answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from actors.runtime import Reply
+from actors.runtime.calls import MOST_SECONDS
+from actors.runtime.errors import (
+    BadFrame,
+    DeadlineExceeded,
+    EntityFailed,
+    FrameTooLarge,
+    HandshakeFailed,
+    HostUnavailable,
+    RuntimeFault,
+)
+from actors.runtime.frames import ANSWERS, CALLS, FAULT, FrameBuffer, unpack
+from actors.runtime.router import NoControlPlane, Router
+from actors.runtime.shards import SHARDS, Endpoint, MapView
+from actors.runtime.stream import HostConnection, Link
+from tests.unit.runtime.test_residents import Host, Notebook
+
+SECRET = b"secret"
+PROTOCOL_1: dict[str, str] = json.loads((Path(__file__).parent / "golden" / "protocol-1.json").read_text())
+
+
+class Pipe:
+    """One end's transport: what it writes arrives at the other end in a later turn of the loop."""
+
+    def __init__(self, other: asyncio.Protocol, me: asyncio.Protocol) -> None:
+        self._other = other
+        self._me = me
+        self._closed = False
+        self.written: list[bytes] = []
+
+    def get_extra_info(self, _name: str) -> None:
+        return None
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def write(self, data: bytes) -> None:
+        if self._closed:
+            return
+        self.written.append(data)
+        asyncio.get_running_loop().call_soon(self._arrive, data)
+
+    def _arrive(self, data: bytes) -> None:
+        if getattr(self._other, "transport", None) is not None:
+            self._other.data_received(data)
+
+    def abort(self) -> None:
+        if not self._closed:
+            self._closed = True
+            for end in (self._me, self._other):
+                asyncio.get_running_loop().call_soon(self._end, end)
+
+    close = abort
+
+    @staticmethod
+    def _end(end: asyncio.Protocol) -> None:
+        if cast(Any, end).transport is not None:
+            end.connection_lost(None)
+
+
+class Wired(Router):
+    """A router that reaches one host's residents."""
+
+    def __init__(self, host: Host, *, dies: bool = False) -> None:
+        super().__init__(NoControlPlane("node"), SECRET)
+        self.host = host
+        self.dials = 0
+        self._dies = dies
+        self.follow(MapView(1, {"host-a": Endpoint("host-a", "", "", "")}, {"notebook": ["host-a"] * SHARDS}))
+
+    async def _open(self, host: str, endpoint: Endpoint) -> Link:
+        self.dials += 1
+        link = Link(
+            SECRET,
+            self._caller,
+            lambda items: self._answered(host, items),
+            lambda: self._due(host),
+            lambda link: self._lost(host, link),
+        )
+        connection = HostConnection(SECRET, self.host.residents.deliver, set())
+        link.connection_made(cast(Any, Pipe(connection, link)))
+        connection.connection_made(cast(Any, Pipe(link, connection)))
+        await link.ready
+        if self._dies:
+            self._loop.call_soon(link.abort, HandshakeFailed("a proxy that lets nobody through"))
+        return link
+
+
+async def outcome(call: Any) -> Any:
+    """A call's reply, or the class of its fault."""
+    async with asyncio.timeout(10):
+        try:
+            return await call
+        except RuntimeFault as fault:
+            return type(fault)
+
+
+def nested(depth: int) -> Any:
+    value: Any = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "message", [{(1, 2): 3}, [{"a": [{(1,): 1}]}], nested(1024)], ids=["key", "inner key", "too deep"]
+)
+async def test_a_message_that_cannot_be_read_costs_nobody_else_a_call(message: Any) -> None:
+    router = Wired(Host("a", "b"))
+    assert await outcome(router.call("notebook", "a", "x")) == 1
+    calls = [router.call("notebook", entity, "y") for entity in "ab" * 10]
+    odd = router.call("notebook", "a", message)
+    calls += [router.call("notebook", entity, "y") for entity in "ab" * 10]
+    assert await outcome(odd) is BadFrame
+    assert sorted(await asyncio.gather(*map(outcome, calls))) == sorted([*range(1, 21), *range(2, 22)])
+    assert router.dials == 1
+    await router.close()
+
+
+@pytest.mark.parametrize("reply", [{(1, 2): 3}, [{(1,): 1}], nested(1023)], ids=["key", "inner key", "too deep"])
+async def test_a_reply_that_cannot_be_read_costs_nobody_else_a_call(reply: Any) -> None:
+    host = Host("a", "b")
+    router = Wired(host)
+    await router.call("notebook", "a", "x")
+    entity = next(slot.entity for shard in host.residents.present() for slot in shard.slots.values())
+    assert isinstance(entity, Notebook)
+    entity.notes = reply
+    odd = router.call("notebook", "a", "read")
+    assert await asyncio.gather(*(outcome(router.call("notebook", "b", "y")) for _ in range(5))) == [1, 2, 3, 4, 5]
+    assert await outcome(odd) is BadFrame
+    assert router.dials == 1
+    await router.close()
+
+
+@pytest.mark.parametrize("nonsense", [None, 7, {Reply(1)}, iter([Reply(1)])], ids=["none", "number", "set", "iterator"])
+async def test_a_machine_that_returns_no_effects_costs_nobody_else_a_call(nonsense: Any) -> None:
+    host = Host("a", "b")
+    router = Wired(host)
+    await router.call("notebook", "a", "x")
+    entity = cast(Any, next(slot.entity for shard in host.residents.present() for slot in shard.slots.values()))
+    await router.call("notebook", "b", "y")
+    entity.receive = lambda _message, _now: nonsense
+    odd = router.call("notebook", "a", "x")
+    assert await asyncio.gather(*(outcome(router.call("notebook", "b", "y")) for _ in range(5))) == [2, 3, 4, 5, 6]
+    assert await outcome(odd) is EntityFailed
+    assert await outcome(router.call("notebook", "a", "x")) == 1, "it was loaded anew"
+    assert router.dials == 1
+    await router.close()
+
+
+async def test_a_defect_in_the_runtime_s_own_calls_costs_nobody_else_a_call() -> None:
+    host = Host("a")
+
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError("a defect")
+
+    host.residents.on_runtime_call = fail
+    router = Wired(host)
+    odd = router.call_host("host-a", "handoff", None, 5.0)
+    assert await outcome(router.call("notebook", "a", "x")) == 1
+    assert await outcome(odd) is EntityFailed
+    assert router.dials == 1
+    await router.close()
+
+
+async def test_an_id_that_no_frame_takes_costs_nobody_else_a_call() -> None:
+    router = Wired(Host("a"))
+    odd = router.call("notebook", "e" * 9_000_000, "z")
+    assert await outcome(router.call("notebook", "a", "x")) == 1
+    assert await outcome(odd) is FrameTooLarge
+    assert router.dials == 1
+    await router.close()
+
+
+async def test_long_ids_and_large_messages_fit_into_frames() -> None:
+    ids = [f"{n:04}" + "é" * 1000 for n in range(500)]
+    router = Wired(Host(*ids))
+    calls = [router.call("notebook", entity, b"x" * ((4 << 20) - 64 if n == 7 else 10)) for n, entity in enumerate(ids)]
+    assert await asyncio.gather(*map(outcome, calls)) == [1] * len(ids)
+    assert router.dials == 1
+    await router.close()
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), float("nan"), float("-inf"), 1e300, -1e300])
+async def test_no_timeout_harms_the_calls_beside_it(timeout: float) -> None:
+    router = Wired(Host("a"))
+    first = router.call("notebook", "a", "x", timeout=10)
+    odd = router.call("notebook", "a", "y", timeout=timeout)
+    last = router.call("notebook", "a", "z", timeout=10)
+    assert await outcome(first) == 1
+    assert await outcome(odd) in (2, DeadlineExceeded)
+    assert await outcome(last) in (2, 3)
+    await router.close()
+
+
+async def test_no_call_lasts_longer_than_what_is_remembered_of_it() -> None:
+    router = Wired(Host())
+    router.call("notebook", "a", "x", timeout=float("inf"))
+    (call,) = router._calls._pending.values()
+    assert call.deadline <= asyncio.get_running_loop().time() + MOST_SECONDS
+    await router.close()
+
+
+async def test_a_connection_that_dies_after_its_handshake_is_not_dialled_without_pause() -> None:
+    router = Wired(Host("a"), dies=True)
+    assert await outcome(router.call("notebook", "a", "x", timeout=0.5)) is HostUnavailable
+    assert 2 <= router.dials < 20
+    await router.close()
+
+
+async def test_peers_of_an_older_protocol_are_refused_and_told_so() -> None:
+    connection = HostConnection(SECRET, Host("a").residents.deliver, set())
+    pipe = Pipe(asyncio.Protocol(), connection)
+    connection.connection_made(cast(Any, pipe))
+    connection.data_received(bytes.fromhex(PROTOCOL_1["prove"]))
+    *_, last = FrameBuffer().feed(b"".join(pipe.written))
+    assert unpack(last)[:2] == [FAULT, HandshakeFailed.status]
+
+    link = Link(SECRET, b"caller-1", lambda _: None, lambda: None, lambda _: None)
+    link.connection_made(cast(Any, Pipe(connection, link)))
+    link.data_received(bytes.fromhex(PROTOCOL_1["hello"]))
+    with pytest.raises(HandshakeFailed, match="protocol 1"):
+        await link.ready
+
+
+def test_frames_of_an_older_protocol_are_none_of_ours() -> None:
+    # They may come by Ray, without a handshake.
+    assert unpack(bytes.fromhex(PROTOCOL_1["calls"])[4:])[0] not in (CALLS, ANSWERS)
+    assert unpack(bytes.fromhex(PROTOCOL_1["answers"])[4:])[0] not in (CALLS, ANSWERS)
