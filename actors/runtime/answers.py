@@ -9,7 +9,7 @@ with a shard; turns that write something durable store their answers with it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from cluster.shards import Answer
@@ -56,6 +56,10 @@ class Entry:
             self.origin = Both(self.origin, origin)
 
 
+Known = tuple[bytes, int, Entry]
+"""(caller, its number for the call, what is known of it)"""
+
+
 class AnswerMemory:
     """Which calls run or have run here, per caller."""
 
@@ -94,12 +98,22 @@ class AnswerMemory:
             self._callers.setdefault(answer.caller, {})[answer.call] = Entry(shard, answer.answer)
             self._seen_at[answer.caller] = now
 
-    def answered(self, shards: Collection[Shard]) -> Iterator[tuple[Shard, Answer]]:
-        """The finished calls of these shards, to go with them."""
+    def calls_of(self, shards: Collection[Shard]) -> dict[Shard, list[Known]]:
+        """The calls of each of these shards, found in one look. Some may still run, and be ``answered`` later."""
+        found: dict[Shard, list[Known]] = {shard: [] for shard in shards}
         for caller, calls in self._callers.items():
             for call, entry in calls.items():
-                if entry.answer and entry.shard in shards:
-                    yield entry.shard, Answer(caller, call, entry.answer)
+                if entry.shard in found:
+                    found[entry.shard].append((caller, call, entry))
+        return found
+
+    def answered(self, calls: Iterable[Known]) -> list[Answer]:
+        """Those of the calls that are finished now and not forgotten, to go with their shard."""
+        return [
+            Answer(caller, call, entry.answer)
+            for caller, call, entry in calls
+            if entry.answer and self._callers.get(caller, {}).get(call) is entry
+        ]
 
     def drop(self, shards: Collection[Shard]) -> None:
         """Forgets shards that are someone else's now."""

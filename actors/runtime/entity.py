@@ -4,6 +4,8 @@ An entity is a pure state machine with one writer: ``receive(message, now)`` cha
 returns effects, and it never does I/O. A *turn* is one run of an entity over every message that
 waits for it (at least one): all are received in order, their effects are carried out together, and
 only then do the callers get their replies. So an acknowledged operation is as durable as its effects.
+A message at which the entity raises (other than Refused) takes the entity out of memory and no other
+message with it: those of its turn are received again, by the entity as it was stored.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ class After:
     """Receive ``message`` again in ``seconds``.
 
     A soft timer: it keeps the entity in memory, travels with its shard in a handoff and is lost in a
-    crash (a kind that needs timers after a crash sets them again on its ``on_load`` message).
+    crash (a kind that needs timers after a crash sets them again on its ``on_load`` message). One that is due
+    while the host has no lease waits for it.
     """
 
     seconds: float
@@ -55,7 +58,9 @@ class Entity(Protocol):
         """Acts on a message at ``now`` (seconds since 1970). Raises Refused to decline, unchanged."""
 
     def snapshot(self) -> Value:
-        """The whole state as a value of the kind's current ``version``."""
+        """The whole state as a value of the kind's current ``version``: packed, with the messages of the entity's timers,
+        a little less than ``frames.MAX_BODY`` (4 MiB). A larger one, and one that is no Value, keeps its shard from moving.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,7 @@ class EntityKind:
     passivate_after: float | None = 300.0
     """Seconds without a message after which an entity leaves memory; None: never."""
     on_load: Value = None
-    """If set, the first message after an entity was loaded or created (not after a handoff)."""
+    """If set, the first message after an entity was loaded or created (not after a handoff). If it raises, the calls
+    that wait fail, as those do whose entity cannot be loaded."""
     durable: bool = False
     """Entities use Persist: look for a stored snapshot before creating a new one."""

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import msgpack
 import structlog
 
+from actors.runtime.answers import Known
 from actors.runtime.entity import Value
 from actors.runtime.errors import BadFrame, RuntimeFault
 from actors.runtime.ownership import Status
@@ -38,23 +39,19 @@ class HandoffRefused(RuntimeFault):
     status = 30
 
 
-async def send(
-    residents: Residents, router: Router, shard: Shard, epoch: int, to: str, answers: Sequence[Answer] | None = None
-) -> bool:
+async def send(residents: Residents, router: Router, shard: Shard, epoch: int, to: str, calls: Sequence[Known]) -> bool:
     """Sends a shard that is DRAINING at ``epoch`` to ``to`` as soon as its turns have ended.
 
     True: all of it is there, and held calls were sent on. False: it could not be handed over, or the move was
-    called off meanwhile; its memory is as it was. ``answers`` are the shard's, if they were looked up (for many
-    shards at once) when it had no turn under way.
+    called off meanwhile; its memory is as it was. ``calls`` are all of the shard's (looked up for many shards at
+    once, after they stopped serving).
     """
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
             await shard.quiet.wait()
         if not shard.ownership.leaving(epoch):
             return False
-        if answers is None:
-            answers = [answer for _, answer in residents.answers.answered({(shard.kind, shard.number)})]
-        parts = _parts(residents, shard, answers)
+        parts = _parts(residents, shard, residents.answers.answered(calls))
         for number, (entities, some) in enumerate(parts):
             body = [shard.kind, shard.number, epoch, number, number == len(parts) - 1, entities, some]
             if not await router.call_host(to, WHAT, body, _TRANSFER_SECONDS):

@@ -23,7 +23,7 @@ from actors.runtime.handoff import WHAT, send, take
 from actors.runtime.ownership import Action, Ownership, Status
 from actors.runtime.residents import Residents, Shard
 from actors.runtime.router import Router
-from cluster.shards import DATABASE_FAULTS, Answer, ShardRow, ShardStore
+from cluster.shards import DATABASE_FAULTS, ShardRow, ShardStore
 
 _GREETING = "greeting"
 _GREETING_SECONDS = 2.0
@@ -175,15 +175,10 @@ class Tenure:
         going = [(shard, epoch) for shard, epoch in leaving if shard.ownership.leaving(epoch)]
         for shard, _ in going:
             shard.serving = False
-        answers: dict[tuple[str, int], list[Answer]] = {
-            (shard.kind, shard.number): [] for shard, _ in going if not shard.busy
-        }
-        for key, answer in self.residents.answers.answered(answers.keys()):
-            answers[key].append(answer)
+        calls = self.residents.answers.calls_of([(shard.kind, shard.number) for shard, _ in going])
         for shard, epoch in going:
             key = (shard.kind, shard.number)
-            sending = send(self.residents, self._router, shard, epoch, to, answers.get(key))
-            self._drains[key] = self._spawn(sending)
+            self._drains[key] = self._spawn(send(self.residents, self._router, shard, epoch, to, calls[key]))
 
     def moves(self) -> tuple[list[Claim], list[Claim]]:
         """The moves away from here that came to an end and are not in the map yet: (let go, could not be made).

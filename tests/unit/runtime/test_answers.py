@@ -40,7 +40,12 @@ def test_finished_answers_travel_with_their_shard_and_running_ones_do_not() -> N
     calls[1] = Entry(SHARD, b"one")
     calls[2] = Entry(SHARD)
     calls[3] = Entry(("book", 8), b"three")
-    assert list(memory.answered({SHARD})) == [(SHARD, Answer(CALLER, 1, b"one"))]
+    found = memory.calls_of([SHARD])
+    assert memory.answered(found[SHARD]) == [Answer(CALLER, 1, b"one")]
+    calls[2].answer = b"two"
+    assert memory.answered(found[SHARD]) == [Answer(CALLER, 1, b"one"), Answer(CALLER, 2, b"two")]
+    memory.forget(CALLER, 2, calls[2])
+    assert memory.answered(found[SHARD]) == [Answer(CALLER, 1, b"one")]
     memory.drop({SHARD})
     assert set(memory.of(CALLER, 1, 0.0)[0]) == {3}
     other = AnswerMemory()

@@ -152,7 +152,8 @@ async def test_many_large_answers_and_entities_go_along_in_parts() -> None:
     old.residents.answers.restore(("notebook", A), answers, time.monotonic())
     shard.ownership.mapped(ShardRow("notebook", A, "host-a", 1, "host-b"), "host-a")
     shard.serving = False
-    assert await send(old.residents, cast(Any, Road(new)), shard, 1, "host-b")
+    calls = old.residents.answers.calls_of([("notebook", A)])["notebook", A]
+    assert await send(old.residents, cast(Any, Road(new)), shard, 1, "host-b", calls)
     new.own(A, epoch=2)
     new.send("a", "again", calls=[1042])
     assert await new.answer(1042) == (DONE, b"x" * 50_000)
@@ -169,7 +170,7 @@ async def test_shards_that_are_begun_to_be_sent_once_more_come_whole() -> None:
     assert take(new.residents, first, road.parts)
     shard.ownership.mapped(ShardRow("notebook", A, "host-a", 1, "host-b"), "host-a")
     shard.serving = False
-    assert await send(old.residents, cast(Any, road), shard, 1, "host-b")
+    assert await send(old.residents, cast(Any, road), shard, 1, "host-b", [])
     assert set(new.residents.shard("notebook", A).slots) == {"a"}
 
 
@@ -211,3 +212,22 @@ async def test_calls_held_for_shards_that_were_lost_are_told_who_has_them() -> N
     assert isinstance(move.old.mailbox, Mailbox)
     assert [move.old.mailbox.answers[call] for call in calls] == [(MOVED, "host-c")] * 2
     assert move.old.residents.waiting == 0
+
+
+async def test_what_was_answered_while_its_shard_drained_is_known_where_it_went() -> None:
+    move = Move()
+    await move.begin()
+    move.old.handler.gate.clear()
+    (slow,) = move.old.send("a", ["save", 1])
+    (late,) = move.old.send("a", ["save", 2], left=1)
+    version = move.ask_to_go()
+    await move.tenure.sync()
+    await asyncio.sleep(0.01)
+    move.old.handler.gate.set()
+    await move.old.answer(late)
+    while (await move.tenure.release(version, CLAIMS[:1]))[0] != CLAIMS[:1]:
+        await asyncio.sleep(0)
+    move.new.own(A, epoch=2)
+    move.new.send("a", ["save", 1], ["save", 2], calls=[slow, late])
+    assert await move.new.answer(slow) == (DONE, 2)
+    assert await move.new.answer(late) == (DONE, 3), "what did not run is not taken for an answer"
