@@ -58,8 +58,10 @@ class Entity(Protocol):
         """Acts on a message at ``now`` (seconds since 1970). Raises Refused to decline, unchanged."""
 
     def snapshot(self) -> Value:
-        """The whole state as a value of the kind's current ``version``: packed, with the messages of the entity's timers,
-        a little less than ``frames.MAX_BODY`` (4 MiB). A larger one, and one that is no Value, keeps its shard from moving.
+        """The whole state as a value of the kind's current ``version``.
+
+        Packed, with the messages of its timers, it is a little less than ``frames.MAX_BODY`` (4 MiB): an entity that
+        has more, or no Value, keeps its shard from moving.
         """
 
 
