@@ -35,6 +35,11 @@ class Both:
         for origin in self._origins:
             origin.answer(packed)
 
+    def without(self, origin: Origin) -> Origin:
+        """What is left when one of them is closed."""
+        first, second = self._origins
+        return second if first is origin else first if second is origin else self
+
 
 class Entry:
     """A call that runs (``answer`` is empty, ``origin`` waits) or ran."""
@@ -54,6 +59,13 @@ class Entry:
             self.origin = origin
         else:
             self.origin = Both(self.origin, origin)
+
+    def leave(self, origin: Origin) -> None:
+        """This way back is closed."""
+        if self.origin is origin:
+            self.origin = None
+        elif type(self.origin) is Both:
+            self.origin = self.origin.without(origin)
 
 
 Known = tuple[bytes, int, Entry]

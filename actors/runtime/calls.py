@@ -22,7 +22,7 @@ from actors.runtime.errors import (
     UnknownKind,
     from_wire,
 )
-from actors.runtime.frames import DONE, FULL_FRAME, MOVED, NOT_MINE, STALE, calls_frame, pack
+from actors.runtime.frames import DONE, FULL_FRAME, MOVED, NOT_MINE, RUNNING, STALE, calls_frame, pack
 from actors.runtime.shards import SHARDS, MapView
 
 MOST_PENDING = 50_000
@@ -43,7 +43,20 @@ NEVER = float("inf")
 class Call:
     """One call in flight. ``waiter`` is the shell's (a future)."""
 
-    __slots__ = ("body", "deadline", "entity", "host", "kind", "number", "pinned", "sent", "shard", "stale", "waiter")
+    __slots__ = (
+        "body",
+        "deadline",
+        "entity",
+        "host",
+        "kind",
+        "number",
+        "pinned",
+        "running",
+        "sent",
+        "shard",
+        "stale",
+        "waiter",
+    )
 
     def __init__(self, number: int, kind: str, entity: str, body: bytes, deadline: float, waiter: Any) -> None:
         self.number = number
@@ -56,6 +69,8 @@ class Call:
         self.host = ""
         self.sent = False
         self.pinned = False
+        self.running = False
+        """Its host was heard to be at it."""
         self.stale = False
         """A turn of it was refused by the database since the shard had moved on."""
 
@@ -160,7 +175,10 @@ class CallTable:
             if call.host == host and call.sent:
                 call.sent = False
                 call.stale = value == STALE
-                if status == MOVED and type(value) is str and value in self.view.hosts and value != host:
+                call.running = value == RUNNING
+                if call.running:
+                    self._queue(call, host)
+                elif status == MOVED and type(value) is str and value in self.view.hosts and value != host:
                     self._queue(call, value)
                 else:
                     self._lodge(call, now)
@@ -277,7 +295,7 @@ def outcome(status: int, value: Any) -> RuntimeFault | None:
 
 def lateness(call: Call) -> RuntimeFault:
     """The fault for a call whose deadline passed: what kept it, as far as the router knows."""
-    if call.sent:
+    if call.sent or call.running:
         return DeadlineExceeded(f"no answer from {call.host} in time")
     if call.stale:
         return StaleEpoch("the shard moved on during the turn, and found no owner in time")

@@ -16,7 +16,8 @@ from actors.runtime.shards import Endpoint, MapView
 WATCH_SECONDS = 1.0
 """How long a coordinator holds a watch that has nothing to tell."""
 _ANSWER_SECONDS = 2.5
-_DELIVER_SECONDS = 65.0
+_DELIVER_SECONDS = 15.0
+"""A host gives a batch back in a fraction of a second, whatever its calls wait for."""
 _PATIENCE_SECONDS = 1.0
 """Between looks at whether a host that has a batch is still within reach, and how long such a look may take."""
 _DETOUR_SECONDS = 5.0

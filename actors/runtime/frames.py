@@ -49,6 +49,8 @@ NOT_MINE = 21
 """Nobody known owns the shard now, or the turn lost a race with its move: ask again soon."""
 STALE = "stale"
 """The value of a NOT_MINE whose turn the database refused."""
+RUNNING = "running"
+"""The value of a NOT_MINE that is under way: ask the same host again at once, and wait there for the answer."""
 
 _UNREADABLE = (ValueError, TypeError, msgpack.exceptions.UnpackException, RecursionError)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 import tempfile
@@ -15,11 +14,13 @@ from typing import Any
 import ray
 import structlog
 
+from actors.runtime.batches import answer_batch
+from actors.runtime.calls import MOST_SECONDS
 from actors.runtime.control import RayControl
 from actors.runtime.entity import HostContext
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.fleet import Claim
-from actors.runtime.frames import CALLS, answers_frame, unpack
+from actors.runtime.frames import CALLS, unpack
 from actors.runtime.options import RuntimeOptions
 from actors.runtime.registry import load_kind
 from actors.runtime.report import Reporter
@@ -33,9 +34,6 @@ _BEATS_PER_LEASE = 5
 _BEAT_SECONDS = 0.5
 """At most this long between two reports, however long the lease."""
 _TIDY_SECONDS = 5.0
-_CALLER_SILENCE = 120.0
-"""Seconds after which a caller's calls are all past their deadline."""
-_DELIVER_SECONDS = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -73,13 +71,7 @@ class ShardHost:
         items = unpack(frame[4:])
         if self._tenure is None or items[0] != CALLS or host != self._tenure.residents.host:
             raise HostUnavailable(f"{host} is not here")
-        batch = BatchOrigin(len(items) - 2)
-        self._tenure.residents.deliver(batch, caller, items)
-        # Calls that outlive their deadline here are failed by their router; what is there by then goes back.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_DELIVER_SECONDS):
-                await batch.complete.wait()
-        return answers_frame(batch.answers)
+        return await answer_batch(self._tenure.residents, caller, items)
 
     async def where(self) -> dict[str, Any]:
         """Process id, node, and how many connections routers keep here (for operators and tests)."""
@@ -174,23 +166,8 @@ class ShardHost:
             await asyncio.sleep(_TIDY_SECONDS)
             now = time.monotonic()
             reporter.passivated(tenure.residents.passivate(now))
-            tenure.residents.answers.forget_silent(now - _CALLER_SILENCE)
+            tenure.residents.answers.forget_silent(now - MOST_SECONDS)  # all their calls are past their deadline
             tenure.forget_incoming(now)
-
-
-class BatchOrigin:
-    """Collects the answers to a batch that came as a Ray call."""
-
-    def __init__(self, expected: int) -> None:
-        self.answers: list[bytes] = []
-        self.complete = asyncio.Event()
-        self._expected = expected
-
-    def answer(self, packed: bytes) -> None:
-        """See answers.Origin."""
-        self.answers.append(packed)
-        if len(self.answers) >= self._expected:
-            self.complete.set()
 
 
 def _node() -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from actors.runtime.batches import BatchOrigin
 from actors.runtime.fleet import Claim
 from actors.runtime.frames import CALLS, DONE, NOT_MINE, pack, pack_body
-from actors.runtime.host import BatchOrigin
 from actors.runtime.leader import Leader
 from actors.runtime.router import Router
 from actors.runtime.scaling import ScalingPolicy

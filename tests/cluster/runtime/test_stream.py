@@ -21,6 +21,7 @@ from actors.runtime import (
     Refused,
     UnknownKind,
 )
+from actors.runtime.batches import answer_batch
 from actors.runtime.entity import EffectHandler, EntityKind, Reply, Value
 from actors.runtime.frames import (
     CALLS,
@@ -35,7 +36,6 @@ from actors.runtime.frames import (
     proof,
     unpack,
 )
-from actors.runtime.host import BatchOrigin
 from actors.runtime.residents import Residents
 from actors.runtime.router import Router
 from actors.runtime.shards import SHARDS, Endpoint, MapView
@@ -143,16 +143,10 @@ class Control:
         return MapView(1, {"host-a": endpoint}, {"counter": ["host-a"] * SHARDS})
 
     async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
-        from actors.runtime.frames import answers_frame
-
         if not self.reachable:
             raise HostUnavailable("no Ray here")
         self.batches += 1
-        items = unpack(frame[4:])
-        batch = BatchOrigin(len(items) - 2)
-        self.host.residents.deliver(batch, caller, items)
-        await batch.complete.wait()
-        return answers_frame(batch.answers)
+        return await answer_batch(self.host.residents, caller, unpack(frame[4:]))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from actors.runtime import calls
 from actors.runtime.calls import CallTable, lateness
 from actors.runtime.errors import DeadlineExceeded, HostUnavailable, Overloaded, StaleEpoch, UnknownKind
-from actors.runtime.frames import DONE, MOVED, NOT_MINE, STALE, unpack
+from actors.runtime.frames import DONE, MOVED, NOT_MINE, RUNNING, STALE, unpack
 from actors.runtime.shards import SHARDS, Endpoint, MapView, shard_of
 
 BODY = msgpack.packb("hello")
@@ -195,3 +195,15 @@ def test_shards_of_ids_never_change() -> None:
 
 
 GOLDEN = [0, 579, 532, 318, 225]
+
+
+def test_a_call_that_runs_at_its_host_is_asked_for_there_again() -> None:
+    made = table()
+    made.add("k", "x", BODY, 5.0, "x")
+    made.add_for("a", "what", BODY, 5.0, "pinned")
+    assert sent(made, "a") == [1, 2]
+    for number in (1, 2):
+        assert made.answer("a", number, NOT_MINE, RUNNING, 0.0) is None
+    assert made.homeless == 0
+    (late, _) = made.tick(5.0)
+    assert isinstance(lateness(late), DeadlineExceeded), "it may have run"
