@@ -283,8 +283,6 @@ async def test_a_full_socket_does_not_hold_up_others(cell: Cell) -> None:
 
 
 async def test_a_drain_asks_clients_to_come_back_at_different_moments(strict: Cell) -> None:
-    async with welcomed(strict):
-        pass  # a host that was empty once waits for those it has now
     async with welcomed(strict) as one, welcomed(strict) as two, welcomed(strict) as three:
         leaving = asyncio.create_task(strict.drain_host(strict.url))
         moments = set()
@@ -294,6 +292,20 @@ async def test_a_drain_asks_clients_to_come_back_at_different_moments(strict: Ce
             assert 0 <= frames[-1]["after_ms"] <= 5000
             moments.add(frames[-1]["after_ms"])
         assert len(moments) > 1
+        await leaving
+
+
+async def test_a_drain_waits_for_a_client_that_has_not_read_yet(strict: Cell) -> None:
+    async with welcomed(strict):
+        pass  # that the host was without sockets before does not count
+    async with welcomed(strict) as late:
+        late.transport.pause_reading()
+        leaving = asyncio.create_task(strict.drain_host(strict.url))
+        await asyncio.sleep(0.3)
+        assert not leaving.done()
+        late.transport.resume_reading()
+        frames, code = await closed(late)
+        assert (frames[-1]["t"], code) == ("reconnect", 1012)
         await leaving
 
 
