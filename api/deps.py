@@ -56,7 +56,8 @@ async def get_now(request: Request) -> datetime:
 
 def client_address(request: Request) -> str:
     """The network address that limits count: the one our outermost trusted proxy saw; IPv6 as its /64."""
-    hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+    lines = request.headers.getlist("x-forwarded-for")  # a proxy may add to a line or add a line
+    hops = [hop.strip() for line in lines for hop in line.split(",") if hop.strip()]
     trusted = platform_of(request).settings.trusted_proxies
     peer = request.client.host if request.client else "unknown"
     address = hops[-trusted] if trusted and len(hops) >= trusted else peer

@@ -194,6 +194,7 @@ def add_error_handlers(app: FastAPI) -> None:
         asyncpg.CannotConnectNowError,
         asyncpg.TooManyConnectionsError,
         asyncpg.AdminShutdownError,
+        asyncpg.DeadlockDetectedError,
         asyncpg.InterfaceError,
     )
     for kind in down:

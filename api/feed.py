@@ -10,6 +10,7 @@ from api.errors import render_domain_error
 from api.platform import Platform
 from api.post_views import PostPage, respond
 from cluster.logs import logger
+from cluster.postgres import DatabaseError
 from features.errors import DomainError
 from features.feed.home import HomeFeed
 from features.feed.ports import FeedsUnavailable
@@ -42,6 +43,8 @@ class FeedInMemory:
                 answer = await self._answer(scope)
             except DomainError as error:
                 answer = render_domain_error(error)
+            except DatabaseError:
+                answer = None  # FastAPI's way meets it again, and knows how to say so
             if answer is not None:
                 scope["route"] = _ROUTE
                 await answer(scope, receive, send)

@@ -6,6 +6,7 @@ A consumer's database effects happen exactly once: the same transaction records 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import asyncpg
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -26,9 +27,14 @@ LAG = Gauge(
     multiprocess_mode="livemostrecent",
 )
 
+
+class _NoDatabase(Exception):
+    """No statement could be sent at all."""
+
+
 _OUTAGES: tuple[type[Exception], ...] = (
     *(RedisConnectionError, RedisTimeoutError),
-    *(asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError),
+    *(asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, _NoDatabase),
 )
 _OUTAGES_IN_A_ROW = 5
 """With so many events postponed one after the other, it is the platform that is ill, not the events: the rest waits."""
@@ -86,20 +92,28 @@ class ConsumerRunner:
         idle_ms = int(self._consumer.retry_after_s * 1000)
         deliveries = await self._event_log.claim_stale(name, self._reader, idle_ms=idle_ms, count=100)
         deliveries += await self._event_log.read(name, self._reader, count=100, block_ms=block_ms)
-        finished, postponed = [], 0
+        finished: list[bytes] = []
+        postponed: list[Delivery] = []
+        in_a_row = 0
         for delivery in deliveries:
+            if in_a_row == _OUTAGES_IN_A_ROW:
+                postponed.append(delivery)
+                continue
             try:
                 if await self._process(delivery):
                     finished.append(delivery.entry_id)
-                postponed = 0
+                in_a_row = 0
             except self._outages as error:
                 PROCESSED.labels(*self._labels, "postponed").inc()
-                log.warning("event postponed", consumer=name, event_type=delivery.event.type, reason=str(error))
-                postponed += 1
-                if postponed == _OUTAGES_IN_A_ROW:
-                    break
+                log.warning(
+                    "event postponed", consumer=name, event_type=delivery.event.type, error=type(error).__name__
+                )
+                postponed.append(delivery)
+                in_a_row += 1
         if finished:
             await self._event_log.acknowledge(name, finished)
+        if postponed:
+            await self._event_log.postpone(name, self._reader, postponed)
         LAG.labels(*self._labels).set(await self._event_log.lag(name))
         return len(finished)
 
@@ -110,7 +124,7 @@ class ConsumerRunner:
         start_trace(event.traceparent)
         try:
             async with self._database.unit_of_work() as uow:
-                if await uow.fetchval(_CLAIM, self._consumer.name, event.id) is None:
+                if await self._claim(uow, event) is None:
                     PROCESSED.labels(*self._labels, "repeated").inc()
                     return True
                 await self._consumer.handle(uow, event)
@@ -121,6 +135,15 @@ class ConsumerRunner:
             return await self._failed(delivery, error)
         PROCESSED.labels(*self._labels, "done").inc()
         return True
+
+    async def _claim(self, uow: UnitOfWork, event: Event) -> UUID | None:
+        """None: the event was processed before. Raises _NoDatabase: a handler may fail like that by a defect, too, but
+        this statement does not."""
+        try:
+            claimed: UUID | None = await uow.fetchval(_CLAIM, self._consumer.name, event.id)
+        except (OSError, asyncpg.InterfaceError, asyncpg.InsufficientResourcesError) as error:
+            raise _NoDatabase from error
+        return claimed
 
     async def _failed(self, delivery: Delivery, error: Exception) -> bool:
         reason = f"{type(error).__name__}: {error}"

@@ -151,6 +151,13 @@ class EventLog:
             if fields
         ]
 
+    async def postpone(self, group: str, reader: str, deliveries: Sequence[Delivery]) -> None:
+        """These will be delivered again, as the same attempt."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for one in deliveries:
+            pipeline.xclaim(self.stream, group, reader, 0, [one.entry_id], retrycount=one.attempt - 1, justid=True)
+        await pipeline.execute()
+
     async def acknowledge(self, group: str, entry_ids: Sequence[bytes]) -> None:
         await self._redis.xack(self.stream, group, *entry_ids)
 

@@ -79,7 +79,7 @@ async def check_compatible(connection: "Connection", migrations: list[Migration]
     version, newest = await applied_version(connection), migrations[-1].number
     if version < newest:
         raise MigrationError(f"the database is at migration {version}, this code needs {newest}: run migrate")
-    needs = await connection.fetchval("select compatible_from from schema_migrations order by number desc limit 1")
+    needs = await connection.fetchval("select max(compatible_from) from schema_migrations")
     if needs > newest:
         raise MigrationError(f"the database needs code from migration {needs} or newer, this code is of {newest}")
 

@@ -65,6 +65,7 @@ def ray_environment(installation: Installation) -> dict[str, str]:
         # Whoever reaches Ray's ports runs code on it. Left unset, a token file in the home folder would decide.
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(installation.ray_token_file),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(Path(sys.executable).with_name("entativa-haproxy")),
         # HAProxy's files, its control socket among them, would stand in one folder for all who use this machine.
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{folder}/haproxy.cfg",
         "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{folder}/admin.sock",

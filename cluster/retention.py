@@ -21,18 +21,20 @@ log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Rows of a table are kept for `age`, counted from the time in `column`."""
+    """Rows of a table are kept for `age`, counted from the time in `column` until now, or until the newest row's."""
 
     table: str
     column: str
     age: timedelta
+    from_newest: bool = False
 
 
 KEPT = (
     # A client that has not repeated a request by then never will.
     Kept("idempotency_keys", "created_at", timedelta(days=1)),
-    # What Redis may lose without anybody missing it: everything that was moved to it within this time.
-    Kept("relayed_events", "relayed_at", timedelta(hours=1)),
+    # What Redis may lose without anybody missing it: everything that was moved to it within this time. Counted from the
+    # last move, since there is none while Redis is away.
+    Kept("relayed_events", "relayed_at", timedelta(hours=1), from_newest=True),
     # Longer than an event can come again: from `relayed_events`, or from the dead letters, where people look at it.
     Kept("processed_events", "processed_at", timedelta(days=30)),
 )
@@ -41,19 +43,21 @@ KEPT = (
 async def sweep(database: Database, now: datetime) -> int:
     """Delete what was kept long enough, in short transactions; returns how many rows. Whoever comes while another
     process sweeps does nothing."""
-    return sum([await _sweep(database, kept, now - kept.age) for kept in KEPT])
+    return sum([await _sweep(database, kept, now) for kept in KEPT])
 
 
-async def _sweep(database: Database, kept: Kept, before: datetime) -> int:
+async def _sweep(database: Database, kept: Kept, now: datetime) -> int:
     # The names are this module's own.
-    rows = f"select ctid from {kept.table} where {kept.column} < $1 limit {_BATCH}"
+    newest = f"(select max({kept.column}) from {kept.table})" if kept.from_newest else "$1"
+    before = f"least($1::timestamptz, {newest}) - $2::interval"
+    rows = f"select ctid from {kept.table} where {kept.column} < {before} limit {_BATCH}"
     statement = f"delete from {kept.table} where ctid = any(array({rows}))"
     total = 0
     while True:
         async with database.unit_of_work() as uow:
             if not await uow.fetchval("select pg_try_advisory_xact_lock($1)", _LOCK):
                 return total
-            count = int((await uow.execute(statement, before)).removeprefix("DELETE "))
+            count = int((await uow.execute(statement, now, kept.age)).removeprefix("DELETE "))
             await uow.commit()
         SWEPT.labels(kept.table).inc(count)
         total += count

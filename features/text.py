@@ -15,7 +15,7 @@ _FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 def clean_line(text: str, *, field: str, max_characters: int, required: bool = True) -> str:
     """One line in normal form C without outer spaces. Raises Invalid(field) when it shows nothing though required, has
     more than `max_characters` code points, or holds control characters."""
-    line = unicodedata.normalize("NFC", text).strip()
+    line = _normal(text, field, max_characters).strip()
     if required and all(unicodedata.category(character) in _BLANK or character in _FILLERS for character in line):
         raise Invalid("empty", "This may not be empty.", field=field)
     if any(unicodedata.category(character) in _NOT_SHOWN or character in _REORDERING for character in line):
@@ -26,13 +26,24 @@ def clean_line(text: str, *, field: str, max_characters: int, required: bool = T
 def clean_paragraphs(text: str, *, field: str, max_characters: int) -> str:
     """Several lines in normal form C, without outer white space and with line feeds as the only control characters.
     Raises Invalid(field) as `clean_line` does; the empty text is fine."""
-    lines = unicodedata.normalize("NFC", text).replace("\r\n", "\n").strip()
+    lines = _normal(text, field, max_characters).replace("\r\n", "\n").strip()
     if any(character != "\n" and unicodedata.category(character) in _NOT_SHOWN for character in lines):
         raise Invalid("control_characters", "This may not hold control characters.", field=field)
     return _within(lines, field, max_characters)
 
 
+def _normal(text: str, field: str, max_characters: int) -> str:
+    """In normal form C, which takes quadratic time for runs of combining marks: so not for any length."""
+    if len(text) > 4 * max_characters:
+        raise _too_long(field, max_characters)
+    return unicodedata.normalize("NFC", text)
+
+
 def _within(text: str, field: str, max_characters: int) -> str:
     if len(text) > max_characters:
-        raise Invalid("too_long", f"This may have at most {max_characters} characters.", field=field)
+        raise _too_long(field, max_characters)
     return text
+
+
+def _too_long(field: str, max_characters: int) -> Invalid:
+    return Invalid("too_long", f"This may have at most {max_characters} characters.", field=field)

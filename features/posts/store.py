@@ -25,7 +25,8 @@ class Draft:
     list_id: UUID | None
 
 
-_OWN_LIST = "exists (select from lists where lists.id = {id} and lists.owner_id = {owner})"
+_OWN_LIST = "exists (select from lists where lists.id = {id} and lists.owner_id = {owner} for key share)"
+"""Locked, so that it is still there when the post refers to it."""
 
 _INSERT = f"""
 with created as (
@@ -66,11 +67,14 @@ async def find(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None) -> Row | 
     return await uow.fetchrow(_FIND, post_id, viewer_id)
 
 
+# Who deletes a list locks it before the posts that went to it; so do we.
+_LOCK_LIST = "select from lists where id = (select list_id from posts where id = $1) for key share"
 _LOCK = f"{_FIND} for update of posts"
 
 
 async def lock(uow: UnitOfWork, post_id: UUID, viewer_id: UUID) -> Row | None:
     """A post that the viewer may see, locked until the unit of work ends."""
+    await uow.execute(_LOCK_LIST, post_id)
     return await uow.fetchrow(_LOCK, post_id, viewer_id)
 
 

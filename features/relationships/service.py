@@ -173,7 +173,8 @@ class RelationshipService:
     ) -> None:
         """Raises NotFound for a list that is not the owner's or a member the owner cannot see, LimitReached."""
         limit = self.policy.max_list_members
-        await self.require_list(uow, owner_id, list_id)
+        if not await store.owns_list(uow, owner_id, list_id, keep=True):
+            raise _no_such_list()
         if await self._add(uow, store.LIST_MEMBERS, owner_id, list_id, member_id, now, limit, "people on a list"):
             self._publish_circles(uow, owner_id, [member_id], now)
 

@@ -171,8 +171,10 @@ async def lists(uow: UnitOfWork, owner_id: UUID, page: PageRequest) -> list[Peop
     return [PeopleList(row["id"], row["name"], row["created_at"], row["members"]) for row in rows]
 
 
-async def owns_list(uow: UnitOfWork, owner_id: UUID, list_id: UUID) -> bool:
-    sql = "select exists (select from lists where id = $1 and owner_id = $2)"
+async def owns_list(uow: UnitOfWork, owner_id: UUID, list_id: UUID, *, keep: bool = False) -> bool:
+    """With `keep` nobody deletes the list before the unit of work ends."""
+    lock = "for key share" if keep else ""
+    sql = f"select exists (select from lists where id = $1 and owner_id = $2 {lock})"
     return bool(await uow.fetchval(sql, list_id, owner_id))
 
 

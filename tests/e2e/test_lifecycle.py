@@ -1,5 +1,7 @@
 """`entativa up`, `status`, `doctor` and `down`, as an operator meets them."""
 
+from pathlib import Path
+
 import httpx
 
 from brands.catalogue import BRANDS
@@ -31,6 +33,13 @@ def test_nobody_uses_rays_ports_without_the_installations_token(platform: Runnin
     assert httpx.get(address).status_code == 401
     assert httpx.get(address, headers={"Authorization": "Bearer guessed"}).status_code == 403
     assert httpx.get(address, headers={"Authorization": f"Bearer {token}"}).status_code == 200
+
+
+def test_the_proxy_tells_replicas_who_connected(platform: RunningPlatform) -> None:
+    """Limits by address depend on it, and Serve's own configuration does not do it."""
+    commands = [process.cmdline() for process in platform.processes()]
+    [command] = [command for command in commands if command and command[0].endswith("/haproxy")]
+    assert "option forwardfor" in Path(command[command.index("-f") + 1]).read_text()
 
 
 def test_the_doctor_finds_nothing_wrong_with_a_running_platform(platform: RunningPlatform) -> None:

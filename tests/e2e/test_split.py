@@ -18,6 +18,12 @@ def test_a_brand_in_three_applications_does_the_same_job(platform: RunningPlatfo
         assert {"entativa", "entativa-auth", "entativa-feed"} <= applications.keys()
         # The main application alone would not know the other two's paths.
         assert httpx.get(f"{platform.address('entativa')}/openapi.json").json() == whole
+        # Nobody is left without an address: every path answers, if only to say that a token is needed.
+        for path, operations in whole["paths"].items():
+            for method in operations:
+                asked = path.replace("{", "").replace("}", "")
+                answer = httpx.request(method.upper(), f"{platform.address('entativa')}{asked}", json={})
+                assert answer.json().get("code") != "not_found", f"{method} {path}: {answer.text}"
         main_job(platform, "entativa")
     finally:
         platform.succeed("deploy")

@@ -231,3 +231,38 @@ async def test_one_event_in_an_outage_of_its_own_stops_no_other(database: Databa
     await log.create_group("dependent")
     assert await runner(database, log, consumer).step(block_ms=1) == 20
     assert await log.lag("dependent") == 1
+
+
+async def test_attempts_in_an_outage_do_not_count(database: Database, log: EventLog) -> None:
+    errors: list[Exception] = [TimeoutError()] * 5 + [ValueError("one deadlock")]
+
+    async def unlucky(uow: UnitOfWork, event: Event) -> None:
+        if errors:
+            raise errors.pop(0)
+        await record(uow, event)
+
+    consumer = Consumer("unlucky", THINGS, unlucky, max_attempts=2, retry_after_s=0.01, outages=(TimeoutError,))
+    await log.append([event()])
+    await log.create_group("unlucky")
+    for _ in range(7):
+        await runner(database, log, consumer).step(block_ms=1)
+        await asyncio.sleep(0.03)
+    assert (await seen(database), await log.read_dead_letters()) == (1, [])
+
+
+async def test_without_postgres_nothing_is_buried(
+    database: Database, log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object) -> None:
+        raise ConnectionRefusedError
+
+    consumer = Consumer("recorder", THINGS, record, max_attempts=2, retry_after_s=0.01)
+    await log.append([event() for _ in range(3)])
+    await log.create_group("recorder")
+    with monkeypatch.context() as down:
+        down.setattr(UnitOfWork, "_use", refused)
+        for _ in range(4):
+            assert await runner(database, log, consumer).step(block_ms=1) == 0
+            await asyncio.sleep(0.03)
+    await runner(database, log, consumer).step(block_ms=1)
+    assert (await seen(database), await log.read_dead_letters()) == (3, [])

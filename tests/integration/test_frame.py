@@ -180,6 +180,14 @@ class TestRateLimits:
         assert await ask("203.0.113.8") == 404
         spoofed = [await ask(f"198.51.100.{number}, 203.0.113.9") for number in range(5)]
         assert spoofed[-1] == 429, "only what our own proxy appended counts"
+        lines = [
+            await nobody.client.get(
+                "/profiles/ada",
+                headers=[("X-Forwarded-For", f"198.51.100.{number}"), ("X-Forwarded-For", "203.0.113.10")],
+            )
+            for number in range(5)
+        ]
+        assert lines[-1].status_code == 429, "it may append a line of its own"
 
     async def test_one_ipv6_network_is_one_address(self, entativa: World) -> None:
         world = await limited(entativa, address_per_minute=60, address_burst=2)

@@ -72,6 +72,10 @@ async def test_code_and_database_of_different_ages(database_address: str) -> Non
     await migrate(database_address, [*migrations, newer])
     with pytest.raises(MigrationError, match="needs code from migration"):
         await check_compatible(connection, migrations)
+    newest = Migration(newer.number + 1, "newest", "create table newest (id int)", 1)
+    await migrate(database_address, [*migrations, newer, newest])
+    with pytest.raises(MigrationError, match="needs code from migration"):
+        await check_compatible(connection, migrations)  # what comes later takes no demand back
     await connection.close()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
+from features.feed import store
 from features.feed.policy import FeedPolicy
 from tests.integration.feeds.timelines import HOSTS
 from tests.world import Member, World
@@ -126,3 +127,16 @@ async def test_an_author_who_shrinks_and_grows_again_loses_no_reader(vignette: W
     await dan.put("/follows/ada")
     await _publish(vignette, ada, "heavy again")
     assert (await _feed(cem))[0] == ["heavy again", "heavy"]
+
+
+async def test_when_a_post_cannot_be_read_for_memory_the_page_comes_from_postgres(
+    vignette: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await vignette.member("ada")
+    await _publish(vignette, ada, "mine")
+
+    async def refused(*_: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(store, "shown", refused)
+    assert (await _feed(ada))[0] == ["mine"]
