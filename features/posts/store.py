@@ -68,13 +68,15 @@ async def find(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None) -> Row | 
 
 
 # Who deletes a list locks it before the posts that went to it; so do we.
-_LOCK_LIST = "select from lists where id = (select list_id from posts where id = $1) for key share"
+_LOCK_LIST = """
+select from lists where id = (select list_id from posts where id = $1 and author_id = $2) for key share
+"""
 _LOCK = f"{_FIND} for update of posts"
 
 
 async def lock(uow: UnitOfWork, post_id: UUID, viewer_id: UUID) -> Row | None:
     """A post that the viewer may see, locked until the unit of work ends."""
-    await uow.execute(_LOCK_LIST, post_id)
+    await uow.execute(_LOCK_LIST, post_id, viewer_id)
     return await uow.fetchrow(_LOCK, post_id, viewer_id)
 
 
