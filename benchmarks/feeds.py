@@ -17,7 +17,7 @@ from benchmarks.figure import Figure, quantile
 
 if TYPE_CHECKING:
     from actors.feeds.calls import FeedCalls
-    from cluster.installation import Installation
+    from cluster.local.installation import Installation
 
 _READS, _DELIVERIES = "feeds.read_requests_per_s", "feeds.fanout_deliveries_per_s"
 _TEN_THOUSAND, _BYTES = "feeds.fanout_10k_s", "feeds.entity_bytes"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from benchmarks.figure import Figure, quantile
 
 if TYPE_CHECKING:
-    from cluster.installation import Installation
+    from cluster.local.installation import Installation
 
 FIGURES = ("http.noop.requests_per_s", "http.feed_read.requests_per_s", "http.post_create.requests_per_s")
 

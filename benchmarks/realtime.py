@@ -130,9 +130,9 @@ async def _echo() -> tuple[float, list[float]]:
 
 @contextmanager
 def _storage(folder: Path) -> Iterator[tuple[str, str]]:
+    from cluster.local.processes import Processes, free_port
+    from cluster.local.services import PostgresServer, RedisServer
     from cluster.migrate import migrate
-    from cluster.processes import Processes, free_port
-    from cluster.services import PostgresServer, RedisServer
 
     folder.chmod(0o755)
     processes = Processes(folder / ".local")

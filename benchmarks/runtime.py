@@ -52,8 +52,8 @@ def _services() -> Iterator[tuple[Any, list[Any], str]]:
     os.environ["RAY_AUTH_MODE"] = "disabled"
     import ray
 
-    from cluster.processes import Processes, free_port
-    from cluster.services import PostgresServer
+    from cluster.local.processes import Processes, free_port
+    from cluster.local.services import PostgresServer
     from tests.cluster.nodes import RayNodes
 
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:

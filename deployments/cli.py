@@ -21,12 +21,12 @@ from rich.markup import escape
 
 from api.platform import utc_now
 from brands.catalogue import BRANDS
-from cluster import ray_node
-from cluster.databases import create_databases
-from cluster.installation import Installation
-from cluster.mail_sink import filed_mails
+from cluster.local import ray_node
+from cluster.local.databases import create_databases
+from cluster.local.installation import Installation
+from cluster.local.mail_sink import filed_mails
+from cluster.local.processes import ServiceError, require_port, wait_until
 from cluster.migrate import MigrationError, migrate
-from cluster.processes import ServiceError, require_port, wait_until
 from deployments import dead_letters, demo, doctor
 from features.auth.keys import ensure_key, rotate
 
@@ -88,7 +88,7 @@ def up(config: Annotated[Path, typer.Option(help="What to deploy on Serve.")] = 
 
 def _start_mail_sink(installation: Installation) -> None:
     port = installation.ports.smtp_port
-    command = [sys.executable, "-m", "cluster.mail_sink", str(port)]
+    command = [sys.executable, "-m", "cluster.local.mail_sink", str(port)]
     if installation.processes.find("mail") is None:
         require_port(port, "the mail sink", "ENTATIVA_SMTP_PORT")
         installation.processes.start("mail", [*command, str(installation.mail_folder)])

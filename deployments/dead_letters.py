@@ -11,7 +11,7 @@ import typer
 
 from brands.catalogue import BRANDS
 from cluster.event_log import EventLog
-from cluster.installation import Installation
+from cluster.local.installation import Installation
 from cluster.redis import open_redis
 
 app = typer.Typer(no_args_is_help=True, help="Events that a consumer gave up on.")

@@ -15,9 +15,9 @@ from pydantic import SecretStr
 
 from api.app import create_app
 from brands import Brand
-from cluster.installation import Installation
-from cluster.mail_sink import filed_mails
-from cluster.processes import ServiceError
+from cluster.local.installation import Installation
+from cluster.local.mail_sink import filed_mails
+from cluster.local.processes import ServiceError
 from cluster.settings import RateLimits, Settings
 from deployments.platform import open_platform
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import asyncpg
 import psutil
 
-from cluster import ray_node
-from cluster.installation import Installation
+from cluster.local import ray_node
+from cluster.local.installation import Installation
+from cluster.local.processes import ServiceError, port_is_free
+from cluster.local.services import postgres_programs
 from cluster.migrate import MigrationError, check_compatible, load_migrations
-from cluster.processes import ServiceError, port_is_free
 from cluster.redis import RedisError, open_redis
-from cluster.services import postgres_programs
 
 NEEDED_MEMORY_GIB = 3
 NEEDED_DISK_GIB = 2

@@ -13,10 +13,10 @@ import asyncpg
 import pytest
 
 from brands.catalogue import BRANDS
+from cluster.local.processes import Processes, free_port
+from cluster.local.services import PostgresServer, RedisServer
 from cluster.migrate import migrate
-from cluster.processes import Processes, free_port
 from cluster.redis import open_redis
-from cluster.services import PostgresServer, RedisServer
 from tests.world import MailTrap, World, open_world
 
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)

@@ -20,8 +20,8 @@ from api.platform import Platform
 from brands import Brand
 from cluster.consumers import ConsumerRunner
 from cluster.event_log import EventLog
+from cluster.local.processes import free_port
 from cluster.outbox import relay_batch
-from cluster.processes import free_port
 from cluster.settings import RateLimits, Settings
 from deployments.platform import brand_consumers, open_platform
 from features.auth.keys import ensure_key

@@ -16,8 +16,8 @@ import psutil
 import yaml
 
 from brands.catalogue import BRANDS
-from cluster.installation import Installation, Ports
-from cluster.processes import free_port, port_is_free
+from cluster.local.installation import Installation, Ports
+from cluster.local.processes import free_port, port_is_free
 
 ROOT = Path(__file__).parents[2]
 BARE = "bare"

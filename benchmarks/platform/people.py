@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from api.app import create_app
 from brands import Brand
 from cluster.ids import new_id
-from cluster.installation import Installation
+from cluster.local.installation import Installation
 from cluster.settings import RateLimits, Settings
 from deployments.platform import open_platform
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from cluster.processes import free_port
+from cluster.local.processes import free_port
 
 ROOT = Path(__file__).parents[2]
 _SMALL = {

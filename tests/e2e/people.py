@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from cluster.mail_sink import filed_mails
+from cluster.local.mail_sink import filed_mails
 from tests.e2e.running import RunningPlatform
 
 PASSWORD = "correct horse battery staple"

@@ -16,9 +16,9 @@ from typing import Any
 import psutil
 
 from brands.catalogue import BRANDS
-from cluster import ray_node
-from cluster.installation import Installation, Ports
-from cluster.processes import MARK, port_is_free
+from cluster.local import ray_node
+from cluster.local.installation import Installation, Ports
+from cluster.local.processes import MARK, port_is_free
 
 COMMANDS = {
     "module": (sys.executable, "-m", "deployments.cli"),

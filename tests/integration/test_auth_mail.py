@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from cluster.local.processes import free_port
 from cluster.mail import Mail, Mailer, RecipientRefused
-from cluster.processes import free_port
 
 MAIL = Mail("ada@example.org", "314159 is your code", "The code is 314159.\n\nCafé ☕\n")
 

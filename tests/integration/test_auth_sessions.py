@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from api.app import create_app
-from cluster.processes import free_port
+from cluster.local.processes import free_port
 from deployments.platform import open_platform
 from tests.world import Member, World
 

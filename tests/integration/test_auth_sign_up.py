@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from cluster.consumers import ConsumerRunner
+from cluster.local.processes import free_port
 from cluster.mail import Mailer
 from cluster.outbox import relay_batch
-from cluster.processes import free_port
 from features.auth.consumers import consumers
 from tests.world import PASSWORD, CaughtMail, World
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from cluster.local.services import postgres_programs
 from cluster.migrate import Migration, MigrationError, check_compatible, load_migrations, migrate
-from cluster.services import postgres_programs
 from tests.conftest import Servers, execute
 
 SCHEMA = Path(__file__).parent / "schema.sql"

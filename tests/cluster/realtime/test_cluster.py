@@ -23,10 +23,10 @@ from actors.realtime.actor import RealtimeOptions
 from actors.realtime.keeper import start_realtime, stop_realtime
 from actors.sessions.calls import SessionCalls
 from client.realtime import Event, RealtimeClient, Received, Resync, Ticket, TicketUnavailable
+from cluster.local.processes import Processes, free_port
+from cluster.local.services import RedisServer
 from cluster.postgres import connect_database
-from cluster.processes import Processes, free_port
 from cluster.redis import open_redis
-from cluster.services import RedisServer
 from features.errors import Unavailable
 from features.identity import Identity
 from features.realtime.policy import RealtimePolicy

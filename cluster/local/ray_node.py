@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import yaml
 
-from cluster.installation import Installation
-from cluster.processes import ServiceError, free_port, require_port, wait_until
+from cluster.local.installation import Installation
+from cluster.local.processes import ServiceError, free_port, require_port, wait_until
 
 NAME = "ray"
 

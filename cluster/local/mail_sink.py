@@ -1,4 +1,4 @@
-"""A local SMTP server that files mails instead of delivering them: ``python -m cluster.mail_sink PORT FOLDER``.
+"""A local SMTP server that files mails instead of delivering them: ``python -m cluster.local.mail_sink PORT FOLDER``.
 
 It stands in for a mail server where none is configured; `entativa mail` shows what it caught.
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from cluster.processes import Processes, ServiceError, instance_id, require_port, service_user, wait_until
+from cluster.local.processes import Processes, ServiceError, instance_id, require_port, service_user, wait_until
 
 
 def postgres_programs() -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cluster.processes import Processes, ServiceError, wait_until
+from cluster.local.processes import Processes, ServiceError, wait_until
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 

@@ -12,8 +12,8 @@ from typing import Any, Self
 from pydantic import BaseModel, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from cluster.processes import Processes, instance_id
-from cluster.services import PostgresServer, RedisServer
+from cluster.local.processes import Processes, instance_id
+from cluster.local.services import PostgresServer, RedisServer
 
 
 class Ports(BaseSettings):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ray.serve._private.haproxy_templates import HAPROXY_CONFIG_TEMPLATE
 
-from cluster.haproxy import amended
+from cluster.node.haproxy import amended
 
 
 def test_the_installed_serve_s_template_has_a_place_for_each_change() -> None:

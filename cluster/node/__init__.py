@@ -1,0 +1,1 @@
+"""What every node of a cluster runs, on one machine or on many."""
