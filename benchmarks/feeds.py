@@ -101,7 +101,7 @@ async def _deliveries(installation: Installation, token: str) -> list[Figure]:
     import ray
 
     from actors.feeds.calls import FeedCalls
-    from actors.runtime.router import Router
+    from actors.runtime.transport.router import Router
 
     author, readers = await _follow(installation)
     address = f"127.0.0.1:{installation.ports.ray_port}"

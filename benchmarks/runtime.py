@@ -94,12 +94,11 @@ async def _runtime(admin: str, hosts: int, **scaling: Any) -> AsyncIterator[tupl
     """(options, router, store) of a fresh runtime on a fresh database whose hosts all own shards."""
     import asyncpg
 
-    from actors.runtime.options import RuntimeOptions
-    from actors.runtime.router import Router
-    from actors.runtime.scaling import ScalingPolicy
+    from actors.runtime.options import RuntimeOptions, ScalingPolicy
     from actors.runtime.start import start_runtime, stop_runtime
+    from actors.runtime.store.shard_store import ShardStore
+    from actors.runtime.transport.router import Router
     from cluster.migrate import migrate
-    from cluster.shards import ShardStore
 
     name = f"b{secrets.token_hex(4)}"
     connection = await asyncpg.connect(admin)
@@ -111,7 +110,7 @@ async def _runtime(admin: str, hosts: int, **scaling: Any) -> AsyncIterator[tupl
     options = RuntimeOptions(name, _PATHS, dsn, SECRET, scaling=policy)
     store = await ShardStore.open(dsn, application="benchmark")
     start_runtime(options)
-    router = await Router.connect(name, secret=SECRET, within=120)
+    router = await Router.connect(name, secret=SECRET, timeout_s=120)
     try:
         await _owned_by(store, hosts)
         yield options, router, store
@@ -155,7 +154,7 @@ async def _rate(call: Callable[[int], Any], callers: int = CALLERS) -> float:
 async def _calls(admin: str) -> list[Figure]:
     import ray
 
-    from actors.runtime.router import Router
+    from actors.runtime.transport.router import Router
 
     class Plain:
         """Answers, as an actor that is called directly."""
@@ -226,7 +225,7 @@ async def _handoff(admin: str) -> Figure:
         await flowing
         await asyncio.gather(*pending)
         _, after = await store.shard_map()
-    from actors.runtime.shards import shard_of
+    from actors.runtime.shard_map import shard_of
 
     moved = {row.shard for row in after if owners[row.shard] != row.host}
     of_moved = [latency for entity, latency in latencies if shard_of(entity) in moved]
@@ -251,7 +250,7 @@ async def _idle(admin: str) -> Figure:
 
     async with _runtime(admin, 1) as (options, router, _):
         host: Any = ray.get_actor("host-0", namespace=options.name)
-        process = psutil.Process((await host.where.remote())["pid"])
+        process = psutil.Process((await host.status.remote())["pid"])
         await asyncio.gather(*(router.call("counter", f"warm{n}", 1, 30.0) for n in range(2000)))
         before = process.memory_full_info().uss
         for first in range(0, IDLE, 5000):
@@ -262,7 +261,7 @@ async def _idle(admin: str) -> Figure:
 
 async def _outage(router: Any, store: Any, victim: str, strike: Callable[[], None]) -> float:
     """Seconds from ``strike`` until an entity of every one of the victim's shards answered again."""
-    from actors.runtime.shards import shard_of
+    from actors.runtime.shard_map import shard_of
 
     _, rows = await store.shard_map()
     lost = {row.shard for row in rows if row.host == victim}
@@ -288,7 +287,7 @@ async def _host_failover(admin: str) -> Figure:
         for _ in range(ROUNDS):
             victim = min(await store.hosts(), key=lambda row: str(row.name))
             host: Any = ray.get_actor(victim.name, namespace=options.name)
-            pid = (await host.where.remote())["pid"]
+            pid = (await host.status.remote())["pid"]
             outages.append(await _outage(router, store, victim.host, partial(os.kill, pid, signal.SIGKILL)))
             await _owned_by(store, 2)
     return Figure("runtime.host_failover_s", max(outages), "s", samples=ROUNDS, extra={"least": min(outages)})

@@ -9,9 +9,9 @@ from ray.exceptions import RayError
 from actors.feeds.calls import FeedCalls
 from actors.realtime.actor import RealtimeOptions
 from actors.realtime.keeper import start_realtime
-from actors.runtime.control import RayControl
-from actors.runtime.router import Router
 from actors.runtime.start import RuntimeOptions, ScalingPolicy, start_runtime
+from actors.runtime.transport.ray_control import RayControl
+from actors.runtime.transport.router import Router
 from actors.sessions.calls import SessionCalls
 from api.platform import Platform
 from brands import Brand
@@ -44,7 +44,7 @@ def options(brand: Brand, settings: Settings) -> RuntimeOptions:
             "secret": secret,
             "feed": asdict(brand.feed),
         },
-        scaling=ScalingPolicy(least=1, most=16),
+        scaling=ScalingPolicy(min_hosts=1, max_hosts=16),
         host_cpus=0.2,
     )
 

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
 from actors.feeds.entity import AUTHOR, KIND_NAME, page_from_wire
-from actors.runtime import EntityFailed, RuntimeFault
-from actors.runtime.router import Router
+from actors.runtime import CallError, EntityFailed
+from actors.runtime.transport.router import Router
 from features.feed.machine import EVERYTHING, Entry, Key, Page
 from features.feed.ports import FeedsUnavailable, TimelineFailed
 
@@ -71,7 +71,7 @@ class FeedCalls:
                 value = await self._router.call(KIND_NAME, entity, message, _READ_S)
                 if value is not None:
                     return page_from_wire(value)
-        except RuntimeFault as fault:
+        except CallError as fault:
             self._paused_until = self._clock() + _PAUSE_S
             raise FeedsUnavailable(f"{type(fault).__name__}: {fault}") from fault
         raise FeedsUnavailable("the timeline is forgotten faster than it is loaded")
@@ -84,7 +84,7 @@ class FeedCalls:
         self._require_map()
         try:
             return await self._router.call(KIND_NAME, entity, message, _WRITE_S)
-        except RuntimeFault as fault:
+        except CallError as fault:
             raise _translated(fault) from fault
 
     async def _tell(self, readers: Iterable[bytes], message: list[Any]) -> None:
@@ -95,13 +95,13 @@ class FeedCalls:
             now, pending = pending[:_UNDER_WAY], pending[_UNDER_WAY:]
             calls: list[Awaitable[Any]] = [self._router.call(KIND_NAME, reader, message, _WRITE_S) for reader in now]
             for answer in await asyncio.gather(*calls, return_exceptions=True):
-                if isinstance(answer, RuntimeFault):
+                if isinstance(answer, CallError):
                     raise _translated(answer) from answer
                 if isinstance(answer, BaseException):
                     raise answer
 
 
-def _translated(fault: RuntimeFault) -> FeedsUnavailable | TimelineFailed:
+def _translated(fault: CallError) -> FeedsUnavailable | TimelineFailed:
     kind = TimelineFailed if isinstance(fault, EntityFailed) else FeedsUnavailable
     return kind(f"{type(fault).__name__}: {fault}")
 

@@ -15,7 +15,7 @@ import structlog
 from actors.realtime.endpoint import HostName
 from actors.realtime.host import RealtimeHost
 from actors.realtime.push import PushListener
-from actors.runtime.router import Router
+from actors.runtime.transport.router import Router
 from actors.sessions.calls import SessionCalls
 from cluster.postgres import Database, open_database
 from cluster.redis import Redis, RedisError, open_redis

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from actors.runtime.shards import Endpoint
+from actors.runtime.shard_map import Endpoint
 
 
 @dataclass(frozen=True, slots=True)

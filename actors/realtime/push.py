@@ -18,10 +18,10 @@ from typing import Any
 from actors.realtime.endpoint import HostName
 from actors.realtime.host import RealtimeHost
 from actors.runtime.errors import BadFrame, HostUnavailable, UnknownKind, to_wire
-from actors.runtime.frames import DONE, pack_answer, unpack_body
-from actors.runtime.router import NoControlPlane, Router
-from actors.runtime.shards import MapView
-from actors.runtime.stream import HostConnection
+from actors.runtime.shard_map import MapView
+from actors.runtime.transport.frames import DONE, pack_answer, unpack_body
+from actors.runtime.transport.router import NoControlPlane, Router
+from actors.runtime.transport.stream import HostConnection
 from features.realtime.events import Batch, Item
 
 PUSH_TIMEOUT_S = 5.0
@@ -30,7 +30,7 @@ PUSH_TIMEOUT_S = 5.0
 class RealtimeHosts:
     """The realtime hosts as session entities reach them. Make it in a running event loop.
 
-    Every method takes a host's name as the session remembers it, and raises a RuntimeFault: HostUnavailable or
+    Every method takes a host's name as the session remembers it, and raises a CallError: HostUnavailable or
     DeadlineExceeded when the host is gone or cut off.
     """
 

@@ -31,7 +31,7 @@ What a kind's module looks like (every process names it as ``"package.module:KIN
 
 Calling, from a Serve replica, a driver or another actor (effect handlers have ``HostContext.router``)::
 
-    from actors.runtime.router import Router
+    from actors.runtime.transport.router import Router
     router = await Router.connect(name, secret=secret)   # name: the runtime's, one per brand
     total = await router.call("counter", "c-17", {"add": 1}, timeout=2.0)
     await router.close()
@@ -47,10 +47,23 @@ Starting and stopping, once per platform (idempotent; from any process connected
 
     from actors.runtime.start import RuntimeOptions, start_runtime, stop_runtime
     start_runtime(RuntimeOptions(name="vignette", kinds=("actors.feeds:KIND",), database=dsn, secret=secret,
-                                 scaling=ScalingPolicy(least=2, most=16), config={...}))
+                                 scaling=ScalingPolicy(min_hosts=2, max_hosts=16), config={...}))
 """
 
-from actors.runtime.entity import (
+from actors.runtime.errors import (
+    BadFrame,
+    CallError,
+    DeadlineExceeded,
+    EntityFailed,
+    FrameTooLarge,
+    HandshakeFailed,
+    HostUnavailable,
+    Overloaded,
+    Refused,
+    StaleEpoch,
+    UnknownKind,
+)
+from actors.runtime.kind import (
     After,
     Effect,
     EffectHandler,
@@ -62,23 +75,11 @@ from actors.runtime.entity import (
     Turn,
     Value,
 )
-from actors.runtime.errors import (
-    BadFrame,
-    DeadlineExceeded,
-    EntityFailed,
-    FrameTooLarge,
-    HandshakeFailed,
-    HostUnavailable,
-    Overloaded,
-    Refused,
-    RuntimeFault,
-    StaleEpoch,
-    UnknownKind,
-)
 
 __all__ = [
     "After",
     "BadFrame",
+    "CallError",
     "DeadlineExceeded",
     "Effect",
     "EffectHandler",
@@ -93,7 +94,6 @@ __all__ = [
     "Persist",
     "Refused",
     "Reply",
-    "RuntimeFault",
     "StaleEpoch",
     "Turn",
     "UnknownKind",

@@ -8,74 +8,74 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from cluster.shards import StaleEpoch as StaleEpochInDatabase
+from actors.runtime.store.shard_store import StaleEpoch as StaleEpochInDatabase
 
 
-class RuntimeFault(Exception):
+class CallError(Exception):
     """Base of everything the runtime raises to a caller."""
 
     status: ClassVar[int] = 1
     may_have_run: ClassVar[bool] = False
 
 
-class UnknownKind(RuntimeFault):
+class UnknownKind(CallError):
     """No entity kind of this name runs here."""
 
     status = 2
 
 
-class DeadlineExceeded(RuntimeFault):
+class DeadlineExceeded(CallError):
     """The call's time ran out before an answer came; the entity may or may not have acted on it."""
 
     status = 3
     may_have_run = True
 
 
-class HostUnavailable(RuntimeFault):
+class HostUnavailable(CallError):
     """No host for the entity's shard could be reached before the deadline."""
 
     status = 4
     may_have_run = True
 
 
-class Overloaded(RuntimeFault):
+class Overloaded(CallError):
     """Too many calls are in flight here or at the host; the message was not delivered. Try again later."""
 
     status = 5
 
 
-class StaleEpoch(RuntimeFault):
+class StaleEpoch(CallError):
     """The shard moved on while the host was writing: the database refused, nothing was stored."""
 
     status = 6
 
 
-class FrameTooLarge(RuntimeFault):
+class FrameTooLarge(CallError):
     """A message or a reply is larger than a frame may be."""
 
     status = 7
 
 
-class BadFrame(RuntimeFault):
+class BadFrame(CallError):
     """The peer sent bytes that are no frame of the protocol; the connection is closed."""
 
     status = 8
 
 
-class HandshakeFailed(RuntimeFault):
+class HandshakeFailed(CallError):
     """The peer does not hold the cluster's secret, or speaks another version of the protocol."""
 
     status = 9
 
 
-class EntityFailed(RuntimeFault):
+class EntityFailed(CallError):
     """The entity or its effects raised something unforeseen; its memory was dropped and is loaded anew."""
 
     status = 10
     may_have_run = True
 
 
-class Refused(RuntimeFault):
+class Refused(CallError):
     """The entity understood and declined. ``code`` is for programs, ``detail`` for people.
 
     ``receive`` raises it to refuse a message; it must have left the entity as it was.
@@ -89,9 +89,9 @@ class Refused(RuntimeFault):
         self.detail = detail
 
 
-BY_STATUS: dict[int, type[RuntimeFault]] = {
-    fault.status: fault
-    for fault in (
+BY_STATUS: dict[int, type[CallError]] = {
+    error.status: error
+    for error in (
         UnknownKind,
         DeadlineExceeded,
         HostUnavailable,
@@ -105,19 +105,19 @@ BY_STATUS: dict[int, type[RuntimeFault]] = {
 }
 
 
-def to_wire(fault: BaseException) -> tuple[int, object]:
-    """(status, detail) of a fault as it travels in an answer."""
-    if isinstance(fault, Refused):
-        return fault.status, [fault.code, fault.detail]
-    if isinstance(fault, StaleEpochInDatabase):
-        return StaleEpoch.status, str(fault)
-    if isinstance(fault, RuntimeFault):
-        return fault.status, str(fault)
-    return EntityFailed.status, f"{type(fault).__name__}: {fault}"
+def to_wire(error: BaseException) -> tuple[int, object]:
+    """(status, detail) of a error as it travels in an answer."""
+    if isinstance(error, Refused):
+        return error.status, [error.code, error.detail]
+    if isinstance(error, StaleEpochInDatabase):
+        return StaleEpoch.status, str(error)
+    if isinstance(error, CallError):
+        return error.status, str(error)
+    return EntityFailed.status, f"{type(error).__name__}: {error}"
 
 
-def from_wire(status: int, detail: object) -> RuntimeFault:
-    """The fault behind an answer's status; an unknown number becomes the base class."""
+def from_wire(status: int, detail: object) -> CallError:
+    """The error behind an answer's status; an unknown number becomes the base class."""
     if status == Refused.status and isinstance(detail, list) and len(detail) == 2:
         return Refused(str(detail[0]), str(detail[1]))
-    return BY_STATUS.get(status, RuntimeFault)(str(detail))
+    return BY_STATUS.get(status, CallError)(str(detail))

@@ -5,8 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from actors.runtime.entity import Value
-from actors.runtime.scaling import ScalingPolicy
+from actors.runtime.kind import Value
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingPolicy:
+    """The operator's numbers."""
+
+    min_hosts: int = 1
+    max_hosts: int = 8
+    calls_per_second: float = 20_000.0
+    """What one host should carry."""
+    queue_wait: float = 0.05
+    """Seconds that calls may wait for the event loop of a host."""
+    memory: int = 2 << 30
+    """Resident bytes one host should stay under."""
+    spare: float = 0.7
+    """Shrink only if the hosts left would each carry at most this share of what they should."""
+    grow_after: float = 3.0
+    """Seconds that hosts must be over their share before one is added."""
+    shrink_after: float = 60.0
+    """Seconds that one host fewer must have been enough before one goes."""
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from actors.runtime.control import coordinator_name, host_name
-from actors.runtime.coordinator import Coordinator
-from actors.runtime.options import RuntimeOptions
-from actors.runtime.registry import load_kind
-from actors.runtime.scaling import ScalingPolicy
+from actors.runtime.coordination.coordinator import Coordinator
+from actors.runtime.kind import load_kind
+from actors.runtime.options import RuntimeOptions, ScalingPolicy
+from actors.runtime.transport.ray_control import coordinator_name, host_name
 
 __all__ = ["RuntimeOptions", "ScalingPolicy", "start_runtime", "stop_runtime"]
 
@@ -61,7 +60,7 @@ def stop_runtime(options: RuntimeOptions) -> None:
             with contextlib.suppress(RayError):
                 ray.get(handle.resign.remote(), timeout=10)
             ray.kill(handle)
-    for index in range(options.scaling.most):
+    for index in range(options.scaling.max_hosts):
         handle = _find(host_name(index), options.name)
         if handle is not None:
             ray.kill(handle)

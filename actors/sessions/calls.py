@@ -10,8 +10,8 @@ from uuid import UUID
 import msgpack
 import structlog
 
-from actors.runtime import Refused, RuntimeFault
-from actors.runtime.router import Router
+from actors.runtime import CallError, Refused
+from actors.runtime.transport.router import Router
 from actors.sessions.effects import KIND_NAME
 from actors.sessions.entity import news_from_wire, presence_from_wire, replay_from_wire
 from cluster.postgres import DatabaseError
@@ -45,7 +45,7 @@ class SessionCalls:
             if refused.code in Refusal.__members__:
                 raise SessionRefused(Refusal[refused.code], refused.detail) from refused
             raise Invalid(refused.code, refused.detail) from refused
-        except RuntimeFault as fault:
+        except CallError as fault:
             raise SessionsUnavailable(f"{type(fault).__name__}: {fault}") from fault
 
     # --- for realtime hosts ----------------------------------------------------------------------------------

@@ -13,13 +13,13 @@ import ray
 import structlog
 
 from actors.realtime.push import RealtimeHosts
-from actors.runtime import EffectHandler, HostContext, RuntimeFault, Turn
-from actors.runtime.entity import Entity
+from actors.runtime import CallError, EffectHandler, HostContext, Turn
+from actors.runtime.kind import Entity
+from actors.runtime.store.shard_store import Fence, StaleEpoch
 from actors.sessions.entity import Announce, Disconnect, Publish, Save, SessionEntity, Tell
 from cluster.metrics import Counter
 from cluster.postgres import Database, DatabaseError, open_database
 from cluster.redis import Redis, open_redis
-from cluster.shards import Fence, StaleEpoch
 from features.realtime.events import Batch
 from features.sessions.audience import PresenceAudience
 from features.sessions.machine import PresenceState, Session
@@ -152,7 +152,7 @@ class SessionEffects(EffectHandler):
             unsaved = True
             while unsaved:
                 await asyncio.sleep(_SAVE_AGAIN_S)
-                with contextlib.suppress(RuntimeFault):
+                with contextlib.suppress(CallError):
                     unsaved = await self._router.call(KIND_NAME, user, ["flush"], _CALL_TIMEOUT_S)
         finally:
             self._retrying.discard(user)
@@ -185,7 +185,7 @@ class SessionEffects(EffectHandler):
         try:
             unknown = await self._hosts.deliver(host, connections, batch)
             await self._forget(user, unknown)
-        except RuntimeFault as fault:
+        except CallError as fault:
             # The clients of a lost host resume from their own numbers; those of a host that was only cut off
             # learn from their next lease what they have missed.
             LOST_PUSHES.inc()
@@ -194,7 +194,7 @@ class SessionEffects(EffectHandler):
     async def _tell(self, user: str, host: str, connections: list[str], kind: str, data: Any) -> None:
         try:
             await self._forget(user, await self._hosts.signal(host, connections, kind, data))
-        except RuntimeFault as fault:
+        except CallError as fault:
             log.info("signal failed", host=host, fault=str(fault))
 
     async def _forget(self, user: str, connections: list[str]) -> None:
@@ -204,7 +204,7 @@ class SessionEffects(EffectHandler):
     async def _disconnect(self, host: str, connection: str) -> None:
         try:
             await self._hosts.revoke(host, [connection])
-        except RuntimeFault as fault:
+        except CallError as fault:
             # The socket's next lease is refused, which closes it as well.
             log.warning("revocation did not reach its host", host=host, fault=str(fault))
 

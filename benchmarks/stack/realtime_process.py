@@ -15,17 +15,17 @@ import uvloop
 from actors.realtime.host import RealtimeHost
 from actors.realtime.push import PushListener
 from actors.runtime import HostContext
-from actors.runtime.residents import Residents
-from actors.runtime.router import NoControlPlane, Router
-from actors.runtime.shards import SHARDS, Endpoint, MapView
-from actors.runtime.stream import HostConnection
-from actors.runtime.turns import TurnRunner
+from actors.runtime.hosting.mailboxes import Mailboxes
+from actors.runtime.hosting.turns import TurnRunner
+from actors.runtime.shard_map import SHARDS, Endpoint, MapView
+from actors.runtime.store.shard_store import ShardRow, ShardStore
+from actors.runtime.transport.router import NoControlPlane, Router
+from actors.runtime.transport.stream import HostConnection
 from actors.sessions import KIND
 from actors.sessions.calls import SessionCalls
 from actors.sessions.effects import KIND_NAME
 from cluster.postgres import open_database
 from cluster.redis import open_redis
-from cluster.shards import ShardRow, ShardStore
 from features.realtime.policy import RealtimePolicy
 from features.realtime.store import TicketStore
 from features.sessions.audience import PresenceAudience
@@ -49,17 +49,17 @@ async def serve_shards(options: dict[str, Any]) -> str:
     store = await ShardStore.open(options["database"], application="bench")
     config = {**options, "brand": BRAND, "node": NODE}
     context = HostContext(_SHARDS, "127.0.0.1", open_router(options["secret"], path), store, config)
-    residents = Residents(_SHARDS, lambda _kind, _shard: _SHARDS)
-    residents.add_kind(TurnRunner(KIND, await KIND.open_handler(context), None))
-    residents.serve_until = float("inf")
+    mailboxes = Mailboxes(_SHARDS, lambda _kind, _shard: _SHARDS)
+    mailboxes.add_kind(TurnRunner(KIND, await KIND.open_handler(context), None))
+    mailboxes.serve_until = float("inf")
     for number in range(SHARDS):
-        shard = residents.shard(KIND_NAME, number)
+        shard = mailboxes.shard(KIND_NAME, number)
         shard.ownership.mapped(ShardRow(KIND_NAME, number, _SHARDS, 1), _SHARDS)
         shard.ownership.loaded(1)
-        residents.let_in(shard)
+        mailboxes.let_in(shard)
     connections: set[HostConnection] = set()
     loop = asyncio.get_running_loop()
-    await loop.create_unix_server(lambda: HostConnection(secret, residents.deliver, connections), path)
+    await loop.create_unix_server(lambda: HostConnection(secret, mailboxes.deliver, connections), path)
     return path
 
 

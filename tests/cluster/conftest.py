@@ -20,11 +20,10 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 
 import ray
 
-from actors.runtime.options import RuntimeOptions
-from actors.runtime.router import Router
-from actors.runtime.scaling import ScalingPolicy
+from actors.runtime.options import RuntimeOptions, ScalingPolicy
 from actors.runtime.start import start_runtime, stop_runtime
-from cluster.shards import HostRow, ShardRow, ShardStore
+from actors.runtime.store.shard_store import HostRow, ShardRow, ShardStore
+from actors.runtime.transport.router import Router
 from tests.cluster.nodes import RayNode, RayNodes
 from tests.cluster.runtime.kinds import BOOK_TABLE, PATHS
 from tests.conftest import Servers, fresh_database
@@ -108,7 +107,7 @@ class RunningRuntime:
     async def pid(self, name: str) -> int:
         """Process id of a host or coordinator."""
         actor: Any = ray.get_actor(name, namespace=self.options.name)
-        where: dict[str, Any] = await actor.where.remote()
+        where: dict[str, Any] = await actor.status.remote()
         return int(where["pid"])
 
     async def leader(self) -> str:
@@ -149,9 +148,9 @@ class RunningRuntime:
         return Counter(row["operation"] for row in rows)
 
 
-async def eventually(what: Callable[[], Any], within: float = 60.0) -> Any:
+async def eventually(what: Callable[[], Any], timeout: float = 60.0) -> Any:
     """Waits until ``what()`` (or what it awaits) is true, and returns it. The bound is no measurement."""
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + timeout
     while True:
         found = what()
         if asyncio.iscoroutine(found):
@@ -166,7 +165,7 @@ async def eventually(what: Callable[[], Any], within: float = 60.0) -> Any:
 @asynccontextmanager
 async def running(database: str, hosts: int = 2, **changes: Any) -> AsyncIterator[RunningRuntime]:
     """A runtime with the kinds of kinds.py and so many hosts, all of which own shards."""
-    policy = ScalingPolicy(least=hosts, most=hosts)
+    policy = ScalingPolicy(min_hosts=hosts, max_hosts=hosts)
     options = replace(
         RuntimeOptions(
             name=f"t{secrets.token_hex(4)}",
@@ -183,9 +182,9 @@ async def running(database: str, hosts: int = 2, **changes: Any) -> AsyncIterato
     start_runtime(options)
     router = None
     try:
-        router = await Router.connect(options.name, secret=SECRET, within=120)
+        router = await Router.connect(options.name, secret=SECRET, timeout_s=120)
         runtime = RunningRuntime(options, router, store)
-        await eventually(lambda: runtime.settled(options.scaling.least), within=180)
+        await eventually(lambda: runtime.settled(options.scaling.min_hosts), timeout=180)
         yield runtime
     finally:
         if router is not None:
@@ -205,5 +204,5 @@ async def shared_runtime(platform: Platform, servers: Servers, template: str) ->
 @pytest.fixture
 async def runtime(shared_runtime: RunningRuntime) -> RunningRuntime:
     """Two hosts on the platform's workers, both well. Tests share it and break it: each has entities of its own."""
-    await eventually(lambda: shared_runtime.settled(2), within=120)
+    await eventually(lambda: shared_runtime.settled(2), timeout=120)
     return shared_runtime

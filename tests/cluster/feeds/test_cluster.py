@@ -20,8 +20,8 @@ from prometheus_client import REGISTRY
 
 from actors.feeds.calls import FeedCalls
 from actors.feeds.entity import KIND_NAME
-from actors.runtime.scaling import ScalingPolicy
-from actors.runtime.shards import shard_of
+from actors.runtime.options import ScalingPolicy
+from actors.runtime.shard_map import shard_of
 from brands.catalogue import BRANDS
 from cluster.consumers import run_consumers
 from cluster.outbox import run_relay
@@ -185,11 +185,11 @@ class Town:
     async def _take_back(self) -> None:
         for reader in self.people:
             await self.read(reader)
-        await eventually(lambda: self.runtime.settled(2), within=120)
+        await eventually(lambda: self.runtime.settled(2), timeout=120)
 
 
 @pytest.fixture
-async def town(
+async def environment(
     platform: Platform, servers: Servers, template: str, tmp_path: Path, mail_trap: MailTrap
 ) -> AsyncIterator[Town]:
     """One host, which grows to two."""
@@ -198,7 +198,7 @@ async def town(
             await redis.delete(key)
     # By its calls alone: how long they wait is the machine's business.
     scaling = ScalingPolicy(
-        least=1, most=2, calls_per_second=200.0, queue_wait=60.0, grow_after=0.5, shrink_after=3600.0
+        min_hosts=1, max_hosts=2, calls_per_second=200.0, queue_wait=60.0, grow_after=0.5, shrink_after=3600.0
     )
     async with fresh_database(servers, template) as address:
         config = {"database": address, "feed": asdict(BRAND.feed)}
@@ -211,28 +211,28 @@ async def town(
         async with running(address, hosts=1, **options) as runtime:
             feeds = FeedCalls(runtime.router)
             async with open_world(BRAND, address, servers.redis.address(), tmp_path, mail_trap, feeds) as world:
-                town = Town(world, runtime)
-                await town.settle()
+                environment = Town(world, runtime)
+                await environment.settle()
                 consumers = [each for each in brand_consumers(world.platform) if each.name.startswith("feeds.")]
                 work = [
                     asyncio.create_task(run_relay(world.platform.database, world.event_log)),
                     asyncio.create_task(run_consumers(consumers, world.platform.database, world.event_log, "test")),
                 ]
-                yield town
+                yield environment
                 for task in work:
                     task.cancel()
                 await asyncio.gather(*work, return_exceptions=True)
 
 
 @pytest.mark.slow
-async def test_whatever_befalls_their_hosts_feeds_are_what_postgres_says(town: Town, platform: Platform) -> None:
-    assert len(await town.runtime.hosts()) == 1
-    async with town.busy():
-        await town.grow()
-    await town.compare()
-    async with town.busy():
-        await town.crash()
-    await town.compare()
-    async with town.busy():
-        await town.lose_node(platform)
-    await town.compare()
+async def test_whatever_befalls_their_hosts_feeds_are_what_postgres_says(environment: Town, platform: Platform) -> None:
+    assert len(await environment.runtime.hosts()) == 1
+    async with environment.busy():
+        await environment.grow()
+    await environment.compare()
+    async with environment.busy():
+        await environment.crash()
+    await environment.compare()
+    async with environment.busy():
+        await environment.lose_node(platform)
+    await environment.compare()

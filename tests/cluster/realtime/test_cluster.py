@@ -77,12 +77,12 @@ class Stack:
 
     async def ready(self) -> None:
         """Shard hosts own their shards, and realtime hosts are listed."""
-        await eventually(lambda: self.runtime.settled(2), within=120)
+        await eventually(lambda: self.runtime.settled(2), timeout=120)
 
         async def listed() -> bool:
             return all([await self.lists(host) for host in await self.hosts()])
 
-        await eventually(listed, within=120)
+        await eventually(listed, timeout=120)
 
     async def addresses(self) -> list[str]:
         """Where clients are sent to."""
@@ -211,9 +211,9 @@ async def test_a_new_node_gets_a_host_and_a_drained_one_sends_its_clients_elsewh
     before = await stack.keeper.hosts.remote()
     added = await asyncio.to_thread(platform.add_worker)
     try:
-        by_node = await eventually(lambda: _more_nodes(stack, before), within=120)
+        by_node = await eventually(lambda: _more_nodes(stack, before), timeout=120)
         ((newcomer,),) = (handles for node, handles in by_node.items() if node not in before)
-        await eventually(partial(stack.lists, newcomer), within=120)
+        await eventually(partial(stack.lists, newcomer), timeout=120)
         old = await stack.host_in_use()
         (node,) = (node for node, handles in by_node.items() if old in handles)
         await person.push(1, 5)

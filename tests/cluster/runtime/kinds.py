@@ -20,7 +20,7 @@ from actors.runtime import (
     Turn,
     Value,
 )
-from cluster.shards import Fence, ShardStore
+from actors.runtime.store.shard_store import Fence, ShardStore
 
 
 class Tally:
@@ -62,7 +62,7 @@ class Line:
 
     operation: str
     seconds: float = 0.0
-    """How long the transaction is held open."""
+    """How long the transaction is parked open."""
 
 
 class Book:

@@ -60,7 +60,7 @@ def test_load_makes_nodes_appear_and_quiet_makes_them_go(database_address: str, 
 async def _story(address: str, database: str) -> dict[str, int]:
     import ray
 
-    from actors.runtime.scaling import ScalingPolicy
+    from actors.runtime.options import ScalingPolicy
     from tests.cluster.conftest import eventually, running
 
     ray.init(address=address, namespace="tests", log_to_driver=False)
@@ -70,7 +70,9 @@ async def _story(address: str, database: str) -> dict[str, int]:
         return sum(bool(node["Alive"]) and node["NodeID"] != HEAD for node in known)
 
     # By its calls alone: how long they wait is the machine's business.
-    policy = ScalingPolicy(least=1, most=3, calls_per_second=100.0, queue_wait=60.0, grow_after=1.0, shrink_after=1.0)
+    policy = ScalingPolicy(
+        min_hosts=1, max_hosts=3, calls_per_second=100.0, queue_wait=60.0, grow_after=1.0, shrink_after=1.0
+    )
     told: dict[str, int] = {"wrong": 0}
     # A lease that no stall of a busy machine outlasts: what is counted here lives in memory only.
     async with running(database, hosts=1, scaling=policy, host_cpus=2.0, lease=30.0, coordinators=1) as runtime:
@@ -92,11 +94,11 @@ async def _story(address: str, database: str) -> dict[str, int]:
             return workers() == 3 and await runtime.settled(3)
 
         tasks = [asyncio.create_task(load(entity)) for entity in range(40)]
-        await eventually(grown, within=120)
+        await eventually(grown, timeout=120)
         told["under load"] = workers()
         busy.set()
         await asyncio.gather(*tasks)
-        await eventually(lambda: workers() == 1, within=120)
+        await eventually(lambda: workers() == 1, timeout=120)
         told["after"] = workers()
         lines = [f"line {n}" for n in range(1, told["attempted"] + 1)]
         told["booked"] = len(lines) * (await runtime.router.call("book", "during", "read", timeout=60) == lines)

@@ -9,16 +9,15 @@ from typing import Any
 
 import pytest
 
-from actors.runtime.batches import BatchOrigin
-from actors.runtime.fleet import Claim
-from actors.runtime.frames import CALLS, DONE, NOT_MINE, pack, pack_body
-from actors.runtime.leader import Leader
-from actors.runtime.router import Router
-from actors.runtime.scaling import ScalingPolicy
-from actors.runtime.shards import SHARDS, Endpoint, MapView, shard_of
-from actors.runtime.tenure import Tenure
-from actors.runtime.turns import TurnRunner
-from cluster.shards import HostRow, ShardRow
+from actors.runtime.coordination.leader import Leader
+from actors.runtime.hosting.ray_calls import BatchOrigin
+from actors.runtime.hosting.shard_owner import ShardOwner
+from actors.runtime.hosting.turns import TurnRunner
+from actors.runtime.options import ScalingPolicy
+from actors.runtime.shard_map import SHARDS, Endpoint, MapView, shard_of
+from actors.runtime.store.shard_store import Claim, HostRow, ShardRow
+from actors.runtime.transport.frames import CALLS, DONE, NOT_MINE, pack, pack_body
+from actors.runtime.transport.router import Router
 from tests.cluster.runtime.test_stream import KIND, SECRET, Control, Host, Slowly, host
 
 __all__ = ["host"]
@@ -35,8 +34,8 @@ def call(number: int, message: Any, left_ms: int = 5000) -> list[Any]:
 
 async def test_a_batch_with_a_leftover_in_it_is_answered_without_waiting(host: Host) -> None:
     later, late = BatchOrigin(1), BatchOrigin(2)
-    host.residents.deliver(later, CALLER, [CALLS, 2, call(3, 1)])
-    host.residents.deliver(late, CALLER, [CALLS, 1, call(1, 1), call(2, 1)])
+    host.mailboxes.deliver(later, CALLER, [CALLS, 2, call(3, 1)])
+    host.mailboxes.deliver(late, CALLER, [CALLS, 1, call(1, 1), call(2, 1)])
     await asyncio.wait_for(late.complete.wait(), 30)
     await asyncio.wait_for(later.complete.wait(), 30)
     assert pack((1, NOT_MINE, None)) in late.answers, "its caller has had the answer; it did not run again"
@@ -45,8 +44,8 @@ async def test_a_batch_with_a_leftover_in_it_is_answered_without_waiting(host: H
 
 async def test_a_call_that_came_two_ways_is_answered_both_ways(host: Host) -> None:
     first, second = BatchOrigin(1), BatchOrigin(1)
-    host.residents.deliver(first, CALLER, [CALLS, 1, call(1, ["wait", 0.1])])
-    host.residents.deliver(second, CALLER, [CALLS, 1, call(1, ["wait", 0.1])])
+    host.mailboxes.deliver(first, CALLER, [CALLS, 1, call(1, ["wait", 0.1])])
+    host.mailboxes.deliver(second, CALLER, [CALLS, 1, call(1, ["wait", 0.1])])
     await asyncio.wait_for(asyncio.gather(first.complete.wait(), second.complete.wait()), 30)
     assert first.answers == second.answers == [pack((1, DONE, 1))]
 
@@ -93,7 +92,7 @@ class Map:
     async def hosts(self) -> list[HostRow]:
         return list(self.living)
 
-    async def bury(self, _term: int) -> list[str]:
+    async def expire_hosts(self, _term: int) -> list[str]:
         return []
 
     async def write_map(self, _term: int, rows: Sequence[ShardRow]) -> int:
@@ -121,45 +120,45 @@ class Nobody:
 async def test_shards_that_should_go_where_nobody_answers_are_served_all_the_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("actors.runtime.tenure._GREETING_SECONDS", 0.5)
+    monkeypatch.setattr("actors.runtime.hosting.shard_owner._PING_SECONDS", 0.5)
     stored, router = Map(), Router(Nobody(), SECRET)
     await router.start(5)
-    tenure = Tenure(stored, router)  # type: ignore[arg-type]
-    residents = tenure.residents
-    residents.host = "host-a"
-    residents.serve_until = time.monotonic() + 1000
-    residents.add_kind(TurnRunner(KIND, Slowly(), None))
+    shard_owner = ShardOwner(stored, router)  # type: ignore[arg-type]
+    mailboxes = shard_owner.mailboxes
+    mailboxes.host = "host-a"
+    mailboxes.serve_until = time.monotonic() + 1000
+    mailboxes.add_kind(TurnRunner(KIND, Slowly(), None))
 
     async def add(number: int) -> bytes:
         batch = BatchOrigin(1)
-        residents.deliver(batch, CALLER, [CALLS, number, call(number, 1)])
+        mailboxes.deliver(batch, CALLER, [CALLS, number, call(number, 1)])
         await asyncio.wait_for(batch.complete.wait(), 30)
         return batch.answers[0]
 
-    await tenure.sync()
+    await shard_owner.sync()
     assert await add(1) == pack((1, DONE, 1))
     stored.set(ShardRow(KIND.name, SHARD, "host-a", 1, "host-b"))
-    await tenure.sync()
-    assert tenure.moves() == ([], []), "it is not known yet whether the other host can be reached"
+    await shard_owner.sync()
+    assert shard_owner.moves() == ([], []), "it is not known yet whether the other host can be reached"
     assert await add(2) == pack((2, DONE, 2))
-    assert await tenure.release(stored.version, [CLAIM]) == ([], [CLAIM])
-    assert tenure.moves() == ([], [CLAIM])
+    assert await shard_owner.release(stored.version, [CLAIM]) == ([], [CLAIM])
+    assert shard_owner.moves() == ([], [CLAIM])
     assert await add(3) == pack((3, DONE, 3))
     stored.set(ShardRow(KIND.name, SHARD, "host-a", 2))
-    await tenure.sync()
-    assert tenure.moves() == ([], [])
+    await shard_owner.sync()
+    assert shard_owner.moves() == ([], [])
     assert await add(4) == pack((4, DONE, 4))
-    await tenure.close()
+    await shard_owner.close()
     await router.close()
 
 
-class DeafFleet:
+class DeafHostActors:
     """Hosts that the leader's questions do not reach."""
 
     async def ensure(self, name: str) -> None:
         pass
 
-    async def poke(self, name: str, version: int) -> None:
+    async def notify_map(self, name: str, version: int) -> None:
         pass
 
     async def release(self, name: str, version: int, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
@@ -187,8 +186,8 @@ async def test_a_move_ends_by_what_its_host_reports_where_the_leader_cannot_ask(
     async def publish() -> None:
         pass
 
-    policy = ScalingPolicy(least=2, most=2)
-    leader = Leader(1, stored, DeafFleet(), [KIND.name], policy, publish)  # type: ignore[arg-type]
+    policy = ScalingPolicy(min_hosts=2, max_hosts=2)
+    leader = Leader(1, stored, DeafHostActors(), [KIND.name], policy, publish)  # type: ignore[arg-type]
     await leader.load()
     await leader.tick(time.monotonic())
     assert stored.written[0] == settled

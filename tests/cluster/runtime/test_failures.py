@@ -12,8 +12,8 @@ from collections import Counter
 import pytest
 from ray.exceptions import RayError
 
-from actors.runtime.errors import RuntimeFault
-from actors.runtime.shards import shard_of
+from actors.runtime.errors import CallError
+from actors.runtime.shard_map import shard_of
 from tests.cluster.conftest import Platform, RunningRuntime, eventually
 
 
@@ -106,7 +106,7 @@ async def test_random_kills_lose_and_double_nothing(runtime: RunningRuntime) -> 
             number += 1
             operation = f"{worker}-{number}"
             attempted.append(operation)
-            with contextlib.suppress(RuntimeFault):
+            with contextlib.suppress(CallError):
                 await append(runtime, f"random{chance.randrange(12)}", operation, timeout=20)
                 acknowledged.append(operation)
             await asyncio.sleep(0.01)

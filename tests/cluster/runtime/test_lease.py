@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cluster.shards import DATABASE_FAULTS, HostRow, ShardStore
+from actors.runtime.store.shard_store import DATABASE_ERRORS, HostRow, ShardStore
 from tests.cluster.conftest import RunningRuntime
 
 LEASE = 0.2
@@ -60,18 +60,18 @@ async def postgres() -> AsyncIterator[tuple[SilentPostgres, str]]:
     server.close()
 
 
-@pytest.mark.parametrize("what", ["enlist", "heartbeat", "lead"])
+@pytest.mark.parametrize("what", ["register", "heartbeat", "lead"])
 async def test_an_attempt_ends_with_the_lease_however_silent_the_database_is(
     postgres: tuple[SilentPostgres, str], what: str
 ) -> None:
     _, address = postgres
-    store = await ShardStore.open(address, application="host-0", most=2)
+    store = await ShardStore.open(address, application="host-0", max_connections=2)
     attempts: dict[str, Coroutine[Any, Any, Any]] = {
-        "enlist": store.enlist(ROW, LEASE),
+        "register": store.register(ROW, LEASE),
         "heartbeat": store.heartbeat(ROW.host, LEASE, {}),
         "lead": store.lead("c", LEASE),
     }
-    attempt = asyncio.ensure_future(store.within(LEASE, attempts.pop(what)))
+    attempt = asyncio.ensure_future(store.with_timeout(LEASE, attempts.pop(what)))
     for other in attempts.values():
         other.close()
     done, _ = await asyncio.wait({attempt}, timeout=5)
@@ -85,16 +85,16 @@ async def test_what_waits_for_a_silent_database_meanwhile_is_cut_off_and_the_nex
     postgres: tuple[SilentPostgres, str],
 ) -> None:
     silent, address = postgres
-    store = await ShardStore.open(address, application="host-0", most=2)
+    store = await ShardStore.open(address, application="host-0", max_connections=2)
     sync = asyncio.ensure_future(store.shard_map())
     with pytest.raises(TimeoutError):
-        await store.within(LEASE, store.heartbeat(ROW.host, LEASE, {}))
+        await store.with_timeout(LEASE, store.heartbeat(ROW.host, LEASE, {}))
     async with asyncio.timeout(5):
-        with pytest.raises(DATABASE_FAULTS):
+        with pytest.raises(DATABASE_ERRORS):
             await sync
     before = silent.let_in
     with pytest.raises(TimeoutError):
-        await store.within(LEASE, store.heartbeat(ROW.host, LEASE, {}))
+        await store.with_timeout(LEASE, store.heartbeat(ROW.host, LEASE, {}))
     assert silent.let_in == before + 1
     await store.close()
 

@@ -19,9 +19,9 @@ import pytest
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from actors.runtime.router import Router
-from actors.runtime.shards import shard_of
-from cluster.shards import HostRow
+from actors.runtime.shard_map import shard_of
+from actors.runtime.store.shard_store import HostRow
+from actors.runtime.transport.router import Router
 from tests.cluster.conftest import SECRET, RunningRuntime, eventually, running
 from tests.cluster.nodes import ROOT, RayNodes
 
@@ -111,7 +111,7 @@ class Caller:
     """A process on one node that calls entities."""
 
     async def __init__(self, runtime: str) -> None:  # type: ignore[misc]
-        self._router = await Router.connect(runtime, secret=SECRET, within=60)
+        self._router = await Router.connect(runtime, secret=SECRET, timeout_s=60)
 
     async def append(self, operation: str) -> list[str]:
         """Writes one line in each book; what was acknowledged."""
@@ -167,7 +167,7 @@ class Story:
             now = await self.runtime.row("book", shard)
             return now.epoch > row.epoch and not now.moving_to
 
-        await eventually(over, within=90)
+        await eventually(over, timeout=90)
         return await self.runtime.owner("book", shard)
 
     async def cut_between_the_nodes(self) -> dict[str, bool]:
@@ -199,7 +199,7 @@ class Story:
         async def back() -> bool:
             return any(row.name == victim.name and row.host != victim.host for row in await self.runtime.hosts())
 
-        await eventually(back, within=90)
+        await eventually(back, timeout=90)
         await self.append("after")
 
 

@@ -7,14 +7,14 @@ import asyncio
 import pytest
 
 from actors.runtime import DeadlineExceeded, EntityFailed, FrameTooLarge, Refused, UnknownKind
-from actors.runtime.router import Router
-from actors.runtime.shards import shard_of
+from actors.runtime.shard_map import shard_of
+from actors.runtime.transport.router import Router
 from tests.cluster.conftest import SECRET, RunningRuntime, eventually
 
 
 async def test_entities_of_every_kind_answer_wherever_they_live(runtime: RunningRuntime) -> None:
     router = runtime.router
-    second = await Router.connect(runtime.options.name, secret=SECRET, direct=False, within=60)
+    second = await Router.connect(runtime.options.name, secret=SECRET, direct=False, timeout_s=60)
     totals = await asyncio.gather(*(router.call("tally", f"t{n}", n, timeout=30) for n in range(300)))
     assert totals == list(range(300))
     assert await asyncio.gather(*(second.call("tally", f"t{n}", "read", timeout=30) for n in range(300))) == totals

@@ -7,7 +7,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cluster.shards import AlreadyAnswered, Answer, Fence, HostRow, LostLeadership, ShardRow, ShardStore, StaleEpoch
+from actors.runtime.store.shard_store import (
+    AlreadyAnswered,
+    Answer,
+    Fence,
+    HostRow,
+    LostLeadership,
+    ShardRow,
+    ShardStore,
+    StaleEpoch,
+)
 
 ROW = HostRow("host-0.1", "host-0", "node", "127.0.0.1:1", "/tmp/x", False, {})
 MINE = Fence("book", 7, "host-0.1", 1)
@@ -96,10 +105,10 @@ async def test_a_leader_whose_term_is_over_changes_nothing(store: ShardStore) ->
     await store.lead("d", 30)
     with pytest.raises(LostLeadership):
         await store.write_map(old, [ShardRow("book", 7, "host-9", 9)])
-    await store.enlist(ROW, lease=-1)
-    assert await store.bury(old) == []
+    await store.register(ROW, lease=-1)
+    assert await store.expire_hosts(old) == []
     await store.mark_draining(old, ROW.host, True)
-    assert not await store.retire(old, ROW.host)
+    assert not await store.deregister(old, ROW.host)
     assert [row.draining for row in await store.hosts()] == [False]
     _, rows = await store.shard_map()
     assert rows == [ShardRow("book", 7, "host-0.1", 1)]
@@ -118,11 +127,11 @@ async def test_the_map_tells_what_changed_since_a_version(store: ShardStore) -> 
 
 async def test_a_host_lives_by_its_heartbeat_and_hears_of_its_death(store: ShardStore) -> None:
     term = await leading(store)
-    await store.enlist(ROW, lease=30)
+    await store.register(ROW, lease=30)
     assert await store.heartbeat(ROW.host, 30, {"calls": 5}) == 0
     assert [row.load for row in await store.hosts()] == [{"calls": 5}]
-    assert await store.bury(term) == []
+    assert await store.expire_hosts(term) == []
     assert await store.heartbeat(ROW.host, -1, {}) == 0
-    assert await store.bury(term) == [ROW.host]
+    assert await store.expire_hosts(term) == [ROW.host]
     assert await store.heartbeat(ROW.host, 30, {}) is None
     assert await store.hosts() == []

@@ -21,12 +21,16 @@ from actors.runtime import (
     Refused,
     UnknownKind,
 )
-from actors.runtime import router as router_module
-from actors.runtime.batches import answer_batch
-from actors.runtime.entity import EffectHandler, EntityKind, Reply, Value
-from actors.runtime.frames import (
+from actors.runtime.hosting.mailboxes import Mailboxes
+from actors.runtime.hosting.ray_calls import answer_batch
+from actors.runtime.hosting.turns import TurnRunner
+from actors.runtime.kind import EffectHandler, EntityKind, Reply, Value
+from actors.runtime.shard_map import SHARDS, Endpoint, MapView
+from actors.runtime.store.shard_store import ShardRow
+from actors.runtime.transport import router as router_module
+from actors.runtime.transport.frames import (
     CALLS,
-    FAULT,
+    ERROR,
     HELLO,
     PROTOCOL,
     PROVE,
@@ -37,12 +41,8 @@ from actors.runtime.frames import (
     proof,
     unpack,
 )
-from actors.runtime.residents import Residents
-from actors.runtime.router import Router
-from actors.runtime.shards import SHARDS, Endpoint, MapView
-from actors.runtime.stream import HostConnection
-from actors.runtime.turns import TurnRunner
-from cluster.shards import ShardRow
+from actors.runtime.transport.router import Router
+from actors.runtime.transport.stream import HostConnection
 
 SECRET = b"the cluster's secret"
 
@@ -89,17 +89,17 @@ KIND = EntityKind("counter", create=lambda _id: Counter(), restore=lambda *_: Co
 
 
 class Host:
-    """A host's residents behind real listeners, owning every shard."""
+    """A host's mailboxes behind real listeners, owning every shard."""
 
     def __init__(self, folder: Path) -> None:
-        self.residents = Residents("host-a", lambda _kind, _number: "")
-        self.residents.add_kind(TurnRunner(KIND, Slowly(), None))
-        self.residents.serve_until = time.monotonic() + 1000
+        self.mailboxes = Mailboxes("host-a", lambda _kind, _number: "")
+        self.mailboxes.add_kind(TurnRunner(KIND, Slowly(), None))
+        self.mailboxes.serve_until = time.monotonic() + 1000
         for number in range(SHARDS):
-            shard = self.residents.shard("counter", number)
+            shard = self.mailboxes.shard("counter", number)
             shard.ownership.mapped(ShardRow("counter", number, "host-a", 1), "host-a")
             shard.ownership.loaded(1)
-            self.residents.let_in(shard)
+            self.mailboxes.let_in(shard)
         self.connections: set[HostConnection] = set()
         self.socket = str(folder / "host.sock")
         self.port = 0
@@ -109,7 +109,7 @@ class Host:
         loop = asyncio.get_running_loop()
 
         def connection() -> HostConnection:
-            return HostConnection(SECRET, self.residents.deliver, self.connections)
+            return HostConnection(SECRET, self.mailboxes.deliver, self.connections)
 
         tcp = await loop.create_server(connection, "127.0.0.1", self.port)
         self.port = tcp.sockets[0].getsockname()[1]
@@ -147,7 +147,7 @@ class Control:
         if not self.reachable:
             raise HostUnavailable("no Ray here")
         self.batches += 1
-        return await answer_batch(self.host.residents, caller, unpack(frame[4:]))
+        return await answer_batch(self.host.mailboxes, caller, unpack(frame[4:]))
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
     await host.listen()
     yield host
     host.stop()
-    await host.residents.close()
+    await host.mailboxes.close()
 
 
 @contextlib.asynccontextmanager
@@ -230,7 +230,7 @@ async def test_a_break_loses_no_call_and_runs_none_twice(host: Host, monkeypatch
 async def test_a_call_under_way_when_the_connection_breaks_is_answered_on_the_next(host: Host) -> None:
     async with routed(host) as router:
         call = router.call("counter", "a", ["wait", 0.2])
-        while not host.residents.shard("counter", 1) or not host.connections:
+        while not host.mailboxes.shard("counter", 1) or not host.connections:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
         host.cut()
@@ -289,7 +289,7 @@ async def test_garbage_ends_its_own_connection_with_a_fault(host: Host, garbage:
     async with routed(host) as router:
         assert await router.call("counter", "a", 1) == 1
         frames = await _raw(host, garbage)
-        assert [items[0] for items in frames] == [HELLO, FAULT]
+        assert [items[0] for items in frames] == [HELLO, ERROR]
         assert await router.call("counter", "a", 1) == 2
 
 
@@ -316,7 +316,7 @@ async def test_a_proven_peer_that_sends_garbage_is_cut_off_alone(host: Host, bad
         await reader.read(1000)
         writer.write(bad)
         frames = [unpack(p) for p in buffer.feed(await asyncio.wait_for(reader.read(1000), 10))]
-        assert [items[0] for items in frames] == [FAULT]
+        assert [items[0] for items in frames] == [ERROR]
         writer.close()
         assert await router.call("counter", "a", 1) == 2
 

@@ -12,13 +12,13 @@ from actors.feeds import KIND
 from actors.feeds.calls import FeedCalls
 from actors.feeds.effects import FeedEffects
 from actors.runtime.errors import HostUnavailable
-from actors.runtime.residents import Residents
-from actors.runtime.router import Router
-from actors.runtime.shards import SHARDS, Endpoint, MapView
-from actors.runtime.stream import HostConnection
-from actors.runtime.turns import TurnRunner
+from actors.runtime.hosting.mailboxes import Mailboxes
+from actors.runtime.hosting.turns import TurnRunner
+from actors.runtime.shard_map import SHARDS, Endpoint, MapView
+from actors.runtime.store.shard_store import ShardRow
+from actors.runtime.transport.router import Router
+from actors.runtime.transport.stream import HostConnection
 from cluster.postgres import open_database
-from cluster.shards import ShardRow
 from features.feed.policy import FeedPolicy
 
 SECRET = b"the cluster's secret"
@@ -49,18 +49,18 @@ class TimelineHost:
         self._socket = socket
         self._connections: set[HostConnection] = set()
         self._server: asyncio.Server | None = None
-        self.residents = Residents(_HOST, lambda _kind, _number: "")
-        self.residents.add_kind(TurnRunner(KIND, effects, None))
-        self.residents.serve_until = time.monotonic() + 3600
+        self.mailboxes = Mailboxes(_HOST, lambda _kind, _number: "")
+        self.mailboxes.add_kind(TurnRunner(KIND, effects, None))
+        self.mailboxes.serve_until = time.monotonic() + 3600
         for number in range(SHARDS):
-            shard = self.residents.shard(KIND.name, number)
+            shard = self.mailboxes.shard(KIND.name, number)
             shard.ownership.mapped(ShardRow(KIND.name, number, _HOST, 1), _HOST)
             shard.ownership.loaded(1)
-            self.residents.let_in(shard)
+            self.mailboxes.let_in(shard)
 
     async def start(self) -> None:
         self._server = await asyncio.get_running_loop().create_unix_server(
-            lambda: HostConnection(SECRET, self.residents.deliver, self._connections), self._socket
+            lambda: HostConnection(SECRET, self.mailboxes.deliver, self._connections), self._socket
         )
 
     def stop(self) -> None:
@@ -91,5 +91,5 @@ async def timelines(
     finally:
         await router.close()
         host.stop()
-        await host.residents.close()
+        await host.mailboxes.close()
         await effects.close()

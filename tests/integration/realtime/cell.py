@@ -16,18 +16,18 @@ from uuid import UUID
 from actors.realtime.host import RealtimeHost
 from actors.realtime.push import PushListener
 from actors.runtime import HostContext
-from actors.runtime.residents import Residents
-from actors.runtime.router import NoControlPlane, Router
-from actors.runtime.shards import SHARDS, Endpoint, MapView
-from actors.runtime.stream import HostConnection
-from actors.runtime.turns import TurnRunner
+from actors.runtime.hosting.mailboxes import Mailboxes
+from actors.runtime.hosting.turns import TurnRunner
+from actors.runtime.shard_map import SHARDS, Endpoint, MapView
+from actors.runtime.store.shard_store import ShardRow, ShardStore
+from actors.runtime.transport.router import NoControlPlane, Router
+from actors.runtime.transport.stream import HostConnection
 from actors.sessions import KIND
 from actors.sessions.calls import SessionCalls
 from actors.sessions.effects import KIND_NAME
 from client.realtime import RealtimeClient, Ticket
 from cluster.postgres import open_database
 from cluster.redis import open_redis
-from cluster.shards import ShardRow, ShardStore
 from features.realtime.policy import RealtimePolicy
 from features.realtime.store import TicketHolder, TicketStore
 from features.sessions.audience import PresenceAudience
@@ -43,7 +43,7 @@ class ShardProcess:
 
     def __init__(self, name: str, router: Router, store: ShardStore, config: dict[str, Any], directory: Path) -> None:
         self.name = name
-        self.residents = Residents(name, lambda _kind, _shard: name)
+        self.mailboxes = Mailboxes(name, lambda _kind, _shard: name)
         self._connections: set[HostConnection] = set()
         self._server: asyncio.Server | None = None
         self._context = HostContext(name, "127.0.0.1", router, store, config)
@@ -52,16 +52,16 @@ class ShardProcess:
 
     async def start(self, epoch: int) -> Endpoint:
         self.handler = await KIND.open_handler(self._context)
-        residents = self.residents
-        residents.add_kind(TurnRunner(KIND, self.handler, None))
-        residents.serve_until = float("inf")
+        mailboxes = self.mailboxes
+        mailboxes.add_kind(TurnRunner(KIND, self.handler, None))
+        mailboxes.serve_until = float("inf")
         for number in range(SHARDS):
-            shard = residents.shard(KIND_NAME, number)
+            shard = mailboxes.shard(KIND_NAME, number)
             shard.ownership.mapped(ShardRow(KIND_NAME, number, self.name, epoch), self.name)
             shard.ownership.loaded(epoch)
-            residents.let_in(shard)
+            mailboxes.let_in(shard)
         self._server = await asyncio.get_running_loop().create_unix_server(
-            lambda: HostConnection(SECRET, residents.deliver, self._connections), self._path
+            lambda: HostConnection(SECRET, mailboxes.deliver, self._connections), self._path
         )
         return Endpoint(self.name, NODE, "", self._path)
 
@@ -72,16 +72,16 @@ class ShardProcess:
         for connection in list(self._connections):
             if connection.transport is not None:
                 connection.transport.abort()
-        await self.residents.close()
+        await self.mailboxes.close()
         await self.handler.close()
 
     def snapshots(self) -> dict[tuple[int, str], tuple[int, Any]]:
         """What a handoff would send: (shard, entity) to (version, snapshot)."""
         return {
-            (shard.number, entity_id): (KIND.version, slot.entity.snapshot())
-            for shard in self.residents.present()
-            for entity_id, slot in shard.slots.items()
-            if slot.entity is not None
+            (shard.number, entity_id): (KIND.version, mailbox.entity.snapshot())
+            for shard in self.mailboxes.present()
+            for entity_id, mailbox in shard.mailboxes.items()
+            if mailbox.entity is not None
         }
 
 
@@ -131,15 +131,15 @@ class Cell:
     async def move_shards(self) -> None:
         """All session shards are handed to another process, with their state."""
         old = self.shards
-        old.residents.serve_until = 0.0
-        await asyncio.gather(*(shard.quiet.wait() for shard in old.residents.present()))
+        old.mailboxes.serve_until = 0.0
+        await asyncio.gather(*(shard.quiet.wait() for shard in old.mailboxes.present()))
         await self.start_shards()
         for (number, entity_id), (version, snapshot) in old.snapshots().items():
-            shard = self.shards.residents.shard(KIND_NAME, number)
+            shard = self.shards.mailboxes.shard(KIND_NAME, number)
             entity = KIND.restore(entity_id, version, snapshot)
-            slot = shard.slots.setdefault(entity_id, _slot())
-            if slot.entity is None:
-                slot.entity = entity
+            mailbox = shard.mailboxes.setdefault(entity_id, _slot())
+            if mailbox.entity is None:
+                mailbox.entity = entity
         await old.kill()
 
     async def start_host(self) -> str:
@@ -193,9 +193,9 @@ class Cell:
 
 
 def _slot() -> Any:
-    from actors.runtime.turns import Slot
+    from actors.runtime.hosting.turns import Mailbox
 
-    return Slot()
+    return Mailbox()
 
 
 @asynccontextmanager

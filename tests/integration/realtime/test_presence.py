@@ -100,11 +100,11 @@ async def test_watchers_hear_of_changes_and_those_who_may_not_hear_nothing(
 
 async def test_who_watches_ids_that_nobody_has_makes_no_sessions(cell: Cell) -> None:
     async with welcomed(cell, FRIEND) as friend:
-        before = sum(cell.shards.residents.population().values())
+        before = sum(cell.shards.mailboxes.population().values())
         await send(friend, {"t": "watch", "users": [str(uuid4()) for _ in range(200)]})
         await send(friend, {"t": "watch", "users": [str(OWNER)]})
         assert (await receive(friend))["data"]["user"] == str(OWNER)
-        assert sum(cell.shards.residents.population().values()) == before + 1
+        assert sum(cell.shards.mailboxes.population().values()) == before + 1
 
 
 async def test_when_a_host_is_lost_its_people_go_offline_for_those_who_watch(cell: Cell) -> None:

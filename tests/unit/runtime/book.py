@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from actors.runtime import EffectHandler, EntityKind, Reply, Turn, Value
-from actors.runtime.turns import TurnRunner
-from cluster.shards import Fence
+from actors.runtime.hosting.turns import TurnRunner
+from actors.runtime.store.shard_store import Fence
 from tests.unit.runtime.database import Database
-from tests.unit.runtime.simulation import Network
+from tests.unit.runtime.network import Network
 
 KIND = "book"
 Witness: TypeAlias = Callable[[str, float], None]

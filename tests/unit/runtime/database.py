@@ -1,4 +1,4 @@
-"""The model's database: the tables of cluster/shards.py, with the same conditions on every write."""
+"""The model's database: the tables of actors/runtime/store, with the same conditions on every write."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from actors.runtime import Turn
-from cluster.shards import (
+from actors.runtime.store.shard_store import (
     AlreadyAnswered,
     Answer,
     HostRow,
@@ -14,7 +14,7 @@ from cluster.shards import (
     ShardRow,
     StaleEpoch,
 )
-from tests.unit.runtime.simulation import Network
+from tests.unit.runtime.network import Network
 
 
 class Database:
@@ -99,13 +99,13 @@ class LeaderStore:
     async def hosts(self) -> list[HostRow]:
         return list(self._database.hosts.values())
 
-    async def bury(self, term: int) -> list[str]:
+    async def expire_hosts(self, term: int) -> list[str]:
         if term != self._database.term:
             return []
         dead, self._database.expired = self._database.expired, set()
         return [host for host in dead if self._database.hosts.pop(host, None)]
 
-    async def retire(self, term: int, host: str) -> bool:
+    async def deregister(self, term: int, host: str) -> bool:
         return term == self._database.term and self._database.hosts.pop(host, None) is not None
 
     async def mark_draining(self, term: int, host: str, draining: bool) -> None:

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgpack
 
-from actors.runtime.calls import CallTable
-from actors.runtime.entity import Value
-from actors.runtime.errors import HostUnavailable, RuntimeFault, from_wire
-from actors.runtime.fleet import RELEASE_SECONDS, Claim
-from actors.runtime.frames import DONE, pack_body, unpack
-from actors.runtime.shards import MapView
-from actors.runtime.tenure import Tenure
-from cluster.shards import DATABASE_FAULTS, HostRow
+from actors.runtime.coordination.host_actors import RELEASE_SECONDS
+from actors.runtime.errors import CallError, HostUnavailable, from_wire
+from actors.runtime.hosting.shard_owner import ShardOwner
+from actors.runtime.kind import Value
+from actors.runtime.shard_map import MapView
+from actors.runtime.store.shard_store import DATABASE_ERRORS, Claim, HostRow
+from actors.runtime.transport.calls import CallTable
+from actors.runtime.transport.frames import DONE, pack_body, unpack
 from tests.unit.runtime.book import book_runner
 from tests.unit.runtime.database import HostStore
-from tests.unit.runtime.simulation import Passage
+from tests.unit.runtime.network import Passage
 
 if TYPE_CHECKING:
-    from tests.unit.runtime.world import World
+    from tests.unit.runtime.simulation import Simulation
 
 LATE = -1
 """The status that the model gives to calls whose deadline passed at the router."""
@@ -34,32 +34,32 @@ FOREVER = float("inf")
 class Client:
     """A router without sockets: the real table of calls, over the model's network."""
 
-    def __init__(self, world: World, name: str, process: str = "") -> None:
+    def __init__(self, simulation: Simulation, name: str, process: str = "") -> None:
         self.name = name
-        self.caller = next(world.callers).to_bytes(8)
+        self.caller = next(simulation.callers).to_bytes(8)
         """No two routers share one, nor do those before and after a restart."""
         self.table = CallTable()
         self.connections: dict[str, int] = {}
         """How many connections to each host broke."""
-        self._world = world
+        self._simulation = simulation
         self.process = process
         """Whose router it is; "" if a router outside."""
         self._news = asyncio.Event()
 
     def send(self, host: str = "") -> None:
         """Sends the calls that wait for a host, or for any."""
-        for lane in [host] if host else list(self.table.lanes):
-            while frame := self.table.batch(lane, self._world.loop.now):
-                connection = self.connections.setdefault(lane, 0)
-                arrive = partial(self._world.deliver, self, lane, connection, frame)
-                at = lane.rpartition(".")[0]
-                what = f"{self.name} to {lane}: {unpack(frame[4:])[1:]}"
-                self._world.network.send(Passage(what, at, arrive, partial(self.broke, lane, connection)))
+        for host_queue in [host] if host else list(self.table.queues):
+            while frame := self.table.batch(host_queue, self._simulation.loop.now):
+                connection = self.connections.setdefault(host_queue, 0)
+                arrive = partial(self._simulation.deliver, self, host_queue, connection, frame)
+                at = host_queue.rpartition(".")[0]
+                what = f"{self.name} to {host_queue}: {unpack(frame[4:])[1:]}"
+                self._simulation.network.send(Passage(what, at, arrive, partial(self.broke, host_queue, connection)))
 
     def answered(self, host: str, connection: int, packed: bytes) -> None:
         if connection == self.connections.get(host):
             number, status, value = msgpack.unpackb(packed)
-            call = self.table.answer(host, number, status, value, self._world.loop.now)
+            call = self.table.answer(host, number, status, value, self._simulation.loop.now)
             if call is not None:
                 call.waiter(status, value)
             self._go_on()
@@ -72,13 +72,13 @@ class Client:
             self._go_on()
 
     def follow(self, view: MapView) -> None:
-        for call in self.table.mapped(view, self._world.loop.now):
+        for call in self.table.mapped(view, self._simulation.loop.now):
             call.waiter(HostUnavailable.status, "gone")
         self._news.set()
         self._go_on()
 
     def tick(self) -> None:
-        for call in self.table.tick(self._world.loop.now):
+        for call in self.table.tick(self._simulation.loop.now):
             call.waiter(LATE, None)
         self._go_on()
 
@@ -88,9 +88,9 @@ class Client:
 
     # --- what a host asks of its router -------------------------------------------------------------------
 
-    async def knows(self, host: str, within: float) -> None:
+    async def wait_for_host(self, host: str, timeout_s: float) -> None:
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(timeout_s):
                 while host not in self.table.view.hosts:
                     self._news.clear()
                     await self._news.wait()
@@ -108,9 +108,9 @@ class Client:
                     future.set_exception(from_wire(status, value))
 
         try:
-            self.table.add_for(host, what, pack_body(message), self._world.loop.now + timeout, settle)
-        except RuntimeFault as fault:
-            future.set_exception(fault)
+            self.table.add_for(host, what, pack_body(message), self._simulation.loop.now + timeout, settle)
+        except CallError as error:
+            future.set_exception(error)
         self._go_on()
         return future
 
@@ -118,85 +118,87 @@ class Client:
 class Process:
     """A host's process: it goes through incarnations until it ends."""
 
-    def __init__(self, world: World, name: str, node: str) -> None:
+    def __init__(self, simulation: Simulation, name: str, node: str) -> None:
         self.name = name
         self.node = node
         self.alive = True
         self.heard: dict[tuple[bytes, str], int] = {}
         """The newest connection per client and incarnation that spoke."""
-        self._world = world
-        store = cast(Any, HostStore(world.database, world.network, name))
-        self.router = Client(world, f"@{name}", name)
-        self.tenure = Tenure(store, cast(Any, self.router))
-        self.tenure.residents.add_kind(book_runner(world.database, world.network, name, store, world.received))
-        self._enlist()
+        self._simulation = simulation
+        store = cast(Any, HostStore(simulation.database, simulation.network, name))
+        self.router = Client(simulation, f"@{name}", name)
+        self.shard_owner = ShardOwner(store, cast(Any, self.router))
+        self.shard_owner.mailboxes.add_kind(
+            book_runner(simulation.database, simulation.network, name, store, simulation.received)
+        )
+        self._register()
 
     @property
     def host(self) -> str:
-        return self.tenure.residents.host
+        return self.shard_owner.mailboxes.host
 
-    def _enlist(self) -> None:
-        host = f"{self.name}.{next(self._world.incarnations):04}"
-        self.tenure.residents.host = host
-        self.tenure.residents.serve_until = FOREVER
-        self._world.database.hosts[host] = HostRow(host, self.name, self.node, "", "", False, {})
+    def _register(self) -> None:
+        host = f"{self.name}.{next(self._simulation.incarnations):04}"
+        self.shard_owner.mailboxes.host = host
+        self.shard_owner.mailboxes.serve_until = FOREVER
+        self._simulation.database.hosts[host] = HostRow(host, self.name, self.node, "", "", False, {})
 
     def beat(self) -> None:
         """What ShardHost does with each heartbeat."""
-        database = self._world.database
+        database = self._simulation.database
         if not self.alive:
             return
         if self.host not in database.hosts:
-            self.tenure.abandon()
-            self._world.disconnect(self.host)
-            self._enlist()
+            self.shard_owner.abandon()
+            self._simulation.disconnect(self.host)
+            self._register()
             return
         database.expired.discard(self.host)
-        released, refused = self.tenure.moves()
+        released, refused = self.shard_owner.moves()
         load = {"released": released, "refused": refused}
         database.hosts[self.host] = replace(database.hosts[self.host], load=load)
-        self.tenure.residents.serve_until = FOREVER
-        if database.version > self.tenure.version:
-            asyncio.get_running_loop().create_task(self.tenure.sync_quietly())
+        self.shard_owner.mailboxes.serve_until = FOREVER
+        if database.version > self.shard_owner.version:
+            asyncio.get_running_loop().create_task(self.shard_owner.sync_quietly())
 
     def stall(self) -> None:
         """It does not beat for longer than its lease."""
-        self.tenure.residents.serve_until = self._world.loop.now
-        self._world.database.expired.add(self.host)
+        self.shard_owner.mailboxes.serve_until = self._simulation.loop.now
+        self._simulation.database.expired.add(self.host)
 
-    def tidy(self) -> None:
-        self.tenure.residents.passivate(self._world.loop.now)
-        self.tenure.forget_incoming(self._world.loop.now)
+    def sweep(self) -> None:
+        self.shard_owner.mailboxes.passivate(self._simulation.loop.now)
+        self.shard_owner.forget_incoming(self._simulation.loop.now)
 
 
-class Fleet:
+class HostActors:
     """The leader's hands: Ray calls to host processes, which may get lost."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
 
     async def ensure(self, name: str) -> None:
-        if self._world.process(name) is None:
-            self._world.start(name)
+        if self._simulation.process(name) is None:
+            self._simulation.start(name)
 
     async def stop(self, name: str, *, restart: bool = False) -> None:
-        process = self._world.process(name)
+        process = self._simulation.process(name)
         if process is not None:
-            self._world.kill(process, restart=restart)
+            self._simulation.kill(process, restart=restart)
 
-    async def poke(self, name: str, version: int) -> None:
-        process = self._world.process(name)
+    async def notify_map(self, name: str, version: int) -> None:
+        process = self._simulation.process(name)
         if process is not None:
 
             async def sync() -> None:
                 if process.alive:
-                    with contextlib.suppress(*DATABASE_FAULTS):
-                        await process.tenure.sync(version)
+                    with contextlib.suppress(*DATABASE_ERRORS):
+                        await process.shard_owner.sync(version)
 
-            self._call(f"poke {name}", process, sync)
+            self._call(f"notify_map {name}", process, sync)
 
     async def release(self, name: str, version: int, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
-        process = self._world.process(name)
+        process = self._simulation.process(name)
         if process is None:
             raise HostUnavailable(f"no host {name}")
         answer: asyncio.Future[tuple[list[Claim], list[Claim]]] = asyncio.get_running_loop().create_future()
@@ -207,8 +209,8 @@ class Fleet:
 
         async def release() -> None:
             try:
-                outcome = await process.tenure.release(version, claims)
-            except DATABASE_FAULTS:
+                outcome = await process.shard_owner.release(version, claims)
+            except DATABASE_ERRORS:
                 lose(False)
                 return
 
@@ -216,7 +218,7 @@ class Fleet:
                 if not answer.done():
                     answer.set_result(outcome)
 
-            self._world.network.send(Passage(f"{name} released, refused: {outcome}", "", arrive, lose))
+            self._simulation.network.send(Passage(f"{name} released, refused: {outcome}", "", arrive, lose))
 
         self._call(f"release {claims}", process, release, lose)
         try:
@@ -234,4 +236,4 @@ class Fleet:
             else:
                 lose(False)
 
-        self._world.network.send(Passage(what, process.name, arrive, lose))
+        self._simulation.network.send(Passage(what, process.name, arrive, lose))

@@ -1,134 +1,294 @@
-"""Time that stands still and a network of the test's choosing: asyncio code runs step by step, and always alike."""
+"""A whole runtime in one thread: real leaders, hosts and call tables over the model's database and network.
+
+Whatever happens, an operation is stored at most once, and once if it was acknowledged; what is read is what was
+stored, and nothing older than what was acknowledged before; every call is settled once.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import Callable
+import itertools
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, cast
+from unittest.mock import patch
 
-T = TypeVar("T")
-_MOST_TURNS = 1000
+from structlog.testing import capture_logs
+
+from actors.runtime.coordination.leader import Leader
+from actors.runtime.coordination.plan import ShardPlan
+from actors.runtime.errors import CallError, EntityFailed
+from actors.runtime.hosting.deduplication import Origin
+from actors.runtime.hosting.ownership import Status
+from actors.runtime.options import ScalingPolicy
+from actors.runtime.shard_map import SHARDS, Endpoint, MapView, shard_of
+from actors.runtime.store.shard_store import LostLeadership
+from actors.runtime.transport.frames import DONE, pack_body, unpack, unpack_body
+from tests.unit.runtime.book import KIND, Book
+from tests.unit.runtime.database import Database, LeaderStore
+from tests.unit.runtime.network import Network, Passage, SteppedLoop
+from tests.unit.runtime.processes import Client, HostActors, Process
+
+FEW = 3
+"""Shards that the coordinator knows of."""
+PACE = 0.05
+"""Seconds that a round takes in which all goes well."""
 
 
-class SteppedLoop(asyncio.SelectorEventLoop):
-    """An event loop that runs until nothing more happens by itself, and whose clock the test sets."""
+def _entity_in(shard: int, nth: int = 0) -> str:
+    """An id whose shard this is."""
+    return next(itertools.islice((str(n) for n in itertools.count() if shard_of(str(n)) == shard), nth, None))
 
-    def __init__(self, expected: tuple[type[BaseException], ...]) -> None:
-        """Tasks may end in one of the ``expected`` faults; any other is raised by ``settle``."""
-        self.now = 1000.0
-        self._stirred = False
-        self._expected = expected
-        self._faults: list[BaseException] = []
-        super().__init__()
-        self.set_task_factory(self._make_task)
-        self.set_exception_handler(lambda _loop, context: self._fault(context.get("exception")))
 
-    def time(self) -> float:
-        return self.now
-
-    monotonic = time
-    """With it the loop stands in for the module ``time``."""
-
-    def call_soon(  # type: ignore[override]
-        self, callback: Any, *args: Any, context: Any = None
-    ) -> asyncio.Handle:
-        self._stirred = True
-        return super().call_soon(callback, *args, context=context)
-
-    def do(self, *actions: Callable[[], object]) -> None:
-        """Does them inside the loop, and all that follows from them."""
-        for action in actions:
-            self.call_soon(action)
-        self.settle()
-
-    def settle(self) -> None:
-        """Runs what is due until nothing is."""
-        for _ in range(_MOST_TURNS):
-            self.call_soon(self.stop)
-            self._stirred = False
-            self.run_forever()
-            if not self._stirred:
-                break
-        else:
-            raise AssertionError("it goes round in circles")
-        if self._faults:
-            raise self._faults.pop()
-
-    def end(self) -> None:
-        """Cancels what still runs."""
-        for task in asyncio.all_tasks(self):
-            task.cancel()
-        self._faults.clear()
-        self.settle()
-        self.close()
-
-    def _make_task(self, _loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
-        task = asyncio.Task(coroutine, loop=self, **options)
-        task.add_done_callback(lambda task: None if task.cancelled() else self._fault(task.exception()))
-        return task
-
-    def _fault(self, fault: BaseException | None) -> None:
-        if fault is not None and not isinstance(fault, self._expected):
-            self._faults.append(fault)
+ENTITIES = (_entity_in(0), _entity_in(0, 1), _entity_in(1), _entity_in(2))
+_READ_CLOCKS = ("hosting.handoff", "coordination.leader", "hosting.mailboxes", "hosting.shard_owner")
 
 
 @dataclass(eq=False)
-class Passage:
-    """A message or a database statement that has set out."""
+class Operation:
+    """A call of the test's, and what must hold for its answer."""
 
-    what: str
-    waits_for: str
-    """Name of the process or router that has to be awake for it to arrive; "" if that is the leader."""
-    arrive: Callable[[], None]
-    lose: Callable[[bool], None]
-    """Its connection breaks. True: after it took effect, if it is a statement."""
-    repeats: bool = True
-    """Messages may arrive more than once, statements do not."""
+    name: str
+    entity: str
+    write: bool
+    deadline: float
+    acknowledged_before: frozenset[str]
+    settled: bool = False
 
 
-class Network:
-    """What has set out and not arrived: the test says what arrives when, how often, or never."""
+class WayBack:
+    """Where a host's answers to one connection go."""
 
-    def __init__(self, loop: SteppedLoop) -> None:
-        self._loop = loop
-        self.under_way: list[Passage] = []
+    def __init__(self, simulation: Simulation, process: Process, client: Client, connection: int) -> None:
+        self._simulation = simulation
+        self._process = process
+        self._client = client
+        self._host = process.host
+        self._connection = connection
 
-    def send(self, passage: Passage) -> None:
-        self.under_way.append(passage)
+    def answer(self, packed: bytes) -> None:
+        """See answers.Origin."""
+        if self._process.alive:
+            client, way = self._client, (self._host, self._connection)
+            arrive, lose = partial(client.answered, *way, packed), partial(client.broke, *way)
+            what = f"{self._host} answers {client.name}: {packed!r}"
+            self._simulation.network.send(Passage(what, client.process or client.name, arrive, lose))
 
-    def arrive(self, passage: Passage, *, again: bool = False) -> None:
-        """It arrives; with ``again`` it will do so once more if it is a message."""
-        if not (again and passage.repeats):
-            self.under_way.remove(passage)
-        self._loop.do(passage.arrive)
 
-    def lose(self, passage: Passage, *, late: bool = False) -> None:
-        """It is lost; with ``late`` a statement has taken effect and nobody hears of it."""
-        self.under_way.remove(passage)
-        self._loop.do(lambda: passage.lose(late))
+class Simulation:
+    """Two routers, a leader and its hosts."""
 
-    async def statement(self, what: str, waits_for: str, act: Callable[[], T]) -> T:
-        """The outcome of a database statement, which takes effect when it arrives. Raises OSError if it is lost."""
-        outcome: asyncio.Future[T] = self._loop.create_future()
+    def __init__(self, hosts: int = 3) -> None:
+        self.loop = SteppedLoop(expected=(CallError, TimeoutError, OSError, LostLeadership))
+        self._patches = contextlib.ExitStack()
+        self._patches.enter_context(capture_logs())  # Nobody reads them, and printing takes most of the time.
+        for module in _READ_CLOCKS:
+            self._patches.enter_context(patch(f"actors.runtime.{module}.time", self.loop))
+        # One entity a part: handoffs of several parts.
+        self._patches.enter_context(patch("actors.runtime.hosting.handoff._PART", 0))
+        few = partial(ShardPlan, shards=FEW)
+        self._patches.enter_context(patch("actors.runtime.coordination.leader.ShardPlan", few))
+        self.network = Network(self.loop)
+        self.database = Database()
+        self.incarnations = itertools.count(1)
+        self.callers = itertools.count(1)
+        self._nodes = itertools.count(1)
+        self.processes: list[Process] = []
+        self.clients = [Client(self, "router-1"), Client(self, "router-2")]
+        self.views = [MapView()]
+        self.operations: list[Operation] = []
+        self._acknowledged: dict[str, set[str]] = {entity: set() for entity in ENTITIES}
+        self._latest_start: dict[str, float] = {}
+        self._late: list[str] = []
+        self.elect(hosts)
+        for _ in range(6):
+            self.go_on()
 
-        def arrive() -> None:
-            try:
-                result = act()
-            except Exception as fault:  # noqa: BLE001 - handed to who waits
-                if not outcome.done():
-                    outcome.set_exception(fault)
-            else:
-                if not outcome.done():
-                    outcome.set_result(result)
+    def close(self) -> None:
+        self.loop.end()
+        self._patches.close()
 
-        def lose(late: bool) -> None:
-            if late:
-                with contextlib.suppress(Exception):
-                    act()
-            if not outcome.done():
-                outcome.set_exception(OSError("the database connection broke"))
+    # --- calls --------------------------------------------------------------------------------------------
 
-        self.send(Passage(what, waits_for, arrive, lose, repeats=False))
-        return await outcome
+    def call(self, client: Client, entity: str, *, write: bool, timeout: float) -> Operation:
+        """A new call, queued."""
+        name = f"{'w' if write else 'r'}{len(self.operations)}"
+        deadline = self.loop.now + timeout
+        operation = Operation(name, entity, write, deadline, frozenset(self._acknowledged[entity]))
+        self.operations.append(operation)
+        body = pack_body(["write" if write else "read", name])
+        client.table.add(KIND, entity, body, deadline, partial(self._settled, operation))
+        return operation
+
+    def _settled(self, operation: Operation, status: int, value: Any) -> None:
+        assert not operation.settled, "settled twice"
+        operation.settled = True
+        stored = self.database.lines.get(operation.entity, [])
+        if status != DONE:
+            failed = status == EntityFailed.status and value.startswith("OSError")
+            late = operation.deadline <= self.loop.now + 0.002
+            assert failed or late, f"{operation} failed before its deadline: {status} {value!r}"
+        elif operation.write:
+            assert stored[value - 1 : value] == [operation.name], f"{operation} was acknowledged as line {value}"
+            self._acknowledged[operation.entity].add(operation.name)
+        else:
+            assert value == stored[: len(value)], f"{operation} was told {value}"
+            assert operation.acknowledged_before <= set(value), f"{operation} was told old news: {value}"
+
+    def received(self, name: str, now: float) -> None:
+        """An entity received an operation."""
+        if now >= self._latest_start[name]:
+            self._late.append(name)
+
+    def deliver(self, client: Client, host: str, connection: int, frame: bytes) -> None:
+        """A CALLS frame comes to where a host lives or lived."""
+        process = self.process(host.rpartition(".")[0])
+        if process is None or process.host != host:
+            client.broke(host, connection)
+            return
+        # Once a connection speaks, the host reads no more from those before it.
+        newest = max(connection, process.heard.get((client.caller, host), 0))
+        process.heard[client.caller, host] = newest
+        if connection < newest:
+            return
+        items = unpack(frame[4:])
+        for _, kind, _, left, body in items[2:]:
+            if kind == KIND:
+                until = self.loop.now + left / 1000
+                _, operation = unpack_body(body)
+                self._latest_start[operation] = max(until, self._latest_start.get(operation, 0.0))
+        origin: Origin = WayBack(self, process, client, connection)
+        process.shard_owner.mailboxes.deliver(origin, client.caller, items)
+
+    # --- processes ----------------------------------------------------------------------------------------
+
+    def process(self, name: str) -> Process | None:
+        """The living process of this name."""
+        return next((process for process in self.living() if process.name == name), None)
+
+    def living(self) -> list[Process]:
+        return [process for process in self.processes if process.alive]
+
+    def routers(self) -> list[Client]:
+        return [*self.clients, *(process.router for process in self.living())]
+
+    def start(self, name: str, node: str = "") -> None:
+        self.processes.append(Process(self, name, node or f"node-{next(self._nodes)}"))
+
+    def kill(self, process: Process, *, restart: bool) -> None:
+        """The process ends; its statements under way may still take effect. Ray may start it again in place."""
+        process.alive = False
+        self.database.expired.add(process.host)
+        self.loop.create_task(process.shard_owner.close())
+        self.disconnect(process.host)
+        if restart:
+            self.start(process.name, process.node)
+
+    def disconnect(self, host: str) -> None:
+        for client in self.routers():
+            client.broke(host, client.connections.get(host, 0))
+
+    # --- the coordinator ----------------------------------------------------------------------------------
+
+    def elect(self, hosts: int) -> Leader:
+        """A new leader, which wants this many hosts; whoever led does not know yet. Returns the new one."""
+        self.database.term += 1
+        policy = ScalingPolicy(min_hosts=hosts, max_hosts=hosts)
+        store, host_actors = cast(Any, LeaderStore(self.database)), cast(Any, HostActors(self))
+        self.leader = Leader(self.database.term, store, host_actors, [KIND], policy, self._publish)
+        self.loop.do(lambda: self.loop.create_task(self.leader.load()))
+        return self.leader
+
+    def look(self, leader: Leader) -> None:
+        """A leader looks at the hosts and does what follows."""
+        self.loop.do(lambda: self.loop.create_task(leader.tick(self.loop.now)))
+
+    async def _publish(self) -> None:
+        rows, hosts = self.database.rows, self.database.hosts
+        owners = [rows[shard].host if shard in rows else "" for shard in range(FEW)] + [""] * (SHARDS - FEW)
+        endpoints = {host: Endpoint(row.name, row.node, "", "", host) for host, row in hosts.items()}
+        self.views.append(MapView(self.database.version, endpoints, {KIND: owners}))
+
+    # --- time in which all goes well ----------------------------------------------------------------------
+
+    def pass_time(self, seconds: float) -> None:
+        self.loop.now += seconds
+        self.loop.do(*(client.tick for client in self.routers()))
+
+    def go_on(self, asleep: Collection[str] = (), pace: float = PACE) -> None:
+        """A round in which all goes well, but for processes and routers (by name) that are asleep."""
+        awake = [process for process in self.living() if process.name not in asleep]
+        clients = [client for client in self.clients if client.name not in asleep]
+        routers = [*clients, *(process.router for process in awake)]
+        self.look(self.leader)
+        self.loop.do(*(partial(client.follow, self.views[-1]) for client in routers))
+        self.loop.do(*(process.beat for process in awake))
+        self.pass_time(pace)
+        for client in clients:
+            client.send()
+        for _ in range(5):
+            for passage in list(self.network.under_way):
+                if passage.waits_for not in asleep:
+                    self.network.arrive(passage)
+
+    def calm_down(self) -> None:
+        """The simulation calms down: every call that has time left is answered, and everything stored can be read."""
+        self._go_on_until_quiet()
+        # Handoffs that came to nothing are forgotten after a while, and calls that waited for them go elsewhere.
+        self.pass_time(31.0)
+        self.loop.do(*(process.sweep for process in self.living()))
+        self._go_on_until_quiet()
+        for entity in ENTITIES:
+            self.call(self.clients[0], entity, write=False, timeout=1000.0)
+        self._go_on_until_quiet()
+        unsettled = [operation for operation in self.operations if not operation.settled]
+        assert not unsettled, "calls were never answered"
+        assert not self._unrest(), "moves were never finished"
+
+    def _go_on_until_quiet(self) -> None:
+        for _ in range(60):
+            self.go_on()
+            self.check()
+            if not self._unrest() and not any(len(client.table) for client in self.clients):
+                return
+            self.pass_time(0.2)
+
+    def _unrest(self) -> bool:
+        """Whether shards move, or have to."""
+        rows, hosts = self.database.rows.values(), self.database.hosts
+        able = {process.host for process in self.living() if process.host in hosts}
+        settled = all(row.host in able and not row.moving_to and not hosts[row.host].draining for row in rows)
+        return not settled
+
+    # --- what holds at any time ---------------------------------------------------------------------------
+
+    def check(self) -> None:
+        written = [line for lines in self.database.lines.values() for line in lines]
+        assert len(written) == len(set(written)), "an operation is stored twice"
+        assert not self._late, "an entity received what was past its deadline"
+        open_calls = {(client.caller, number) for client in self.clients for number in client.table._pending}
+        assert not open_calls & set(self.database.collisions), "an open call ran twice"
+        for shard in range(FEW):
+            self._check_shard(shard)
+
+    def _check_shard(self, number: int) -> None:
+        row = self.database.rows[number]
+        serving = []
+        for process in self.living():
+            shard = process.shard_owner.mailboxes.shard(KIND, number)
+            if shard.serving and process.shard_owner.mailboxes.serve_until > self.loop.now:
+                serving.append(process.host)
+            ownership = shard.ownership
+            owned = row.host == process.host and row.epoch == ownership.epoch
+            if not owned or ownership.status not in (Status.ACTIVE, Status.DRAINING, Status.RELEASED):
+                continue
+            for entity_id, mailbox in shard.mailboxes.items():
+                if mailbox.inbox is None and (mailbox.entity is not None or mailbox.frozen is not None):
+                    lines = (
+                        mailbox.entity.lines
+                        if isinstance(mailbox.entity, Book)
+                        else mailbox.frozen and mailbox.frozen[1]
+                    )
+                    assert lines == self.database.lines.get(entity_id, []), f"{row.host} remembers {lines}"
+        assert len(serving) <= 1, f"shard {number} is served by {serving}"

@@ -3,11 +3,11 @@
 import msgpack
 import pytest
 
-from actors.runtime import calls
-from actors.runtime.calls import CallTable, lateness
 from actors.runtime.errors import DeadlineExceeded, HostUnavailable, Overloaded, StaleEpoch, UnknownKind
-from actors.runtime.frames import DONE, MOVED, NOT_MINE, RUNNING, STALE, unpack
-from actors.runtime.shards import SHARDS, Endpoint, MapView, shard_of
+from actors.runtime.shard_map import SHARDS, Endpoint, MapView, shard_of
+from actors.runtime.transport import calls
+from actors.runtime.transport.calls import CallTable, lateness
+from actors.runtime.transport.frames import DONE, MOVED, NOT_MINE, RUNNING, STALE, unpack
 
 BODY = msgpack.packb("hello")
 
@@ -86,7 +86,7 @@ def test_a_call_without_a_known_owner_waits_and_asks_again(told: tuple[int, obje
     made.add("k", "x", BODY, 5.0, "x")
     sent(made, "a")
     made.answer("a", 1, *told, 0.0)
-    assert made.homeless == 1
+    assert made.unrouted == 1
     made.tick(0.01)
     assert sent(made, "a") == []
     made.tick(0.1)
@@ -151,7 +151,7 @@ def test_a_call_whose_turns_were_refused_to_the_end_says_stale_epoch() -> None:
 
 
 def test_too_many_calls_in_flight_are_overload(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "MOST_PENDING", 2)
+    monkeypatch.setattr(calls, "MAX_PENDING", 2)
     made = table()
     made.add("k", "x", BODY, 5.0, "x")
     made.add("k", "y", BODY, 5.0, "y")
@@ -160,7 +160,7 @@ def test_too_many_calls_in_flight_are_overload(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_host_gets_no_more_than_its_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "MOST_SENT", 2)
+    monkeypatch.setattr(calls, "MAX_SENT", 2)
     made = table()
     for entity in "wxyz":
         made.add("k", entity, BODY, 5.0, entity)
@@ -204,6 +204,6 @@ def test_a_call_that_runs_at_its_host_is_asked_for_there_again() -> None:
     assert sent(made, "a") == [1, 2]
     for number in (1, 2):
         assert made.answer("a", number, NOT_MINE, RUNNING, 0.0) is None
-    assert made.homeless == 0
+    assert made.unrouted == 0
     (late, _) = made.tick(5.0)
     assert isinstance(lateness(late), DeadlineExceeded), "it may have run"

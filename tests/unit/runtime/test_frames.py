@@ -1,4 +1,4 @@
-"""The stream's bytes: whatever arrives, in whatever pieces, is a frame or a typed fault."""
+"""The stream's bytes: whatever arrives, in whatever pieces, is a frame or a typed error."""
 
 import pytest
 from hypothesis import given
@@ -7,14 +7,15 @@ from hypothesis import strategies as st
 from actors.runtime.errors import (
     BY_STATUS,
     BadFrame,
+    CallError,
     EntityFailed,
     FrameTooLarge,
     Refused,
-    RuntimeFault,
     from_wire,
     to_wire,
 )
-from actors.runtime.frames import (
+from actors.runtime.store.shard_store import StaleEpoch as Stale
+from actors.runtime.transport.frames import (
     CALLS,
     DONE,
     MAX_BODY,
@@ -29,7 +30,6 @@ from actors.runtime.frames import (
     unpack_answer,
     unpack_body,
 )
-from cluster.shards import StaleEpoch as Stale
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text() | st.binary() | st.floats(allow_nan=False),
@@ -114,12 +114,12 @@ def test_what_is_no_answer_is_a_bad_frame(answer: bytes) -> None:
 
 def test_every_fault_comes_back_as_itself() -> None:
     for kind in BY_STATUS.values():
-        fault = from_wire(*to_wire(kind("why")))
-        assert type(fault) is kind
-        assert str(fault) == "why"
+        error = from_wire(*to_wire(kind("why")))
+        assert type(error) is kind
+        assert str(error) == "why"
     refused = from_wire(*to_wire(Refused("full", "no room")))
     assert isinstance(refused, Refused)
     assert (refused.code, refused.detail) == ("full", "no room")
     assert type(from_wire(*to_wire(Stale("late")))) is BY_STATUS[6]
     assert type(from_wire(*to_wire(ZeroDivisionError("x")))) is EntityFailed
-    assert type(from_wire(999, None)) is RuntimeFault
+    assert type(from_wire(999, None)) is CallError

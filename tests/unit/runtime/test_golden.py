@@ -15,7 +15,13 @@ from typing import Any
 import msgpack
 
 from actors.runtime import EffectHandler, EntityKind, Persist, Reply, Value
-from actors.runtime.frames import (
+from actors.runtime.hosting.handoff import take
+from actors.runtime.hosting.mailboxes import Mailboxes
+from actors.runtime.hosting.ownership import Action
+from actors.runtime.hosting.turns import TurnRunner
+from actors.runtime.shard_map import shard_of
+from actors.runtime.store.shard_store import Answer, Fence, ShardRow
+from actors.runtime.transport.frames import (
     CALLS,
     DONE,
     HELLO,
@@ -31,12 +37,6 @@ from actors.runtime.frames import (
     proof,
     unpack,
 )
-from actors.runtime.handoff import take
-from actors.runtime.ownership import Action
-from actors.runtime.residents import Residents
-from actors.runtime.shards import shard_of
-from actors.runtime.turns import TurnRunner
-from cluster.shards import Answer, Fence, ShardRow
 
 GOLDEN: dict[str, str] = json.loads((Path(__file__).parent / "golden" / "wire.json").read_text())
 CALLER, HOST_NONCE, ROUTER_NONCE = b"caller-1", bytes(range(16)), bytes(range(16, 32))
@@ -110,41 +110,41 @@ class Mailbox:
         return self.answers[call]
 
 
-def _host(shelf: Shelf | None, *, own: bool) -> Residents:
-    residents = Residents("host-a", lambda _kind, _number: "")
-    residents.add_kind(TurnRunner(WALLET, EffectHandler(), shelf))  # type: ignore[arg-type]
-    residents.serve_until = time.monotonic() + 100
-    shard = residents.shard("wallet", shard_of("w"))
+def _host(shelf: Shelf | None, *, own: bool) -> Mailboxes:
+    mailboxes = Mailboxes("host-a", lambda _kind, _number: "")
+    mailboxes.add_kind(TurnRunner(WALLET, EffectHandler(), shelf))  # type: ignore[arg-type]
+    mailboxes.serve_until = time.monotonic() + 100
+    shard = mailboxes.shard("wallet", shard_of("w"))
     if own:
         shard.ownership.mapped(ShardRow("wallet", shard.number, "host-a", 4), "host-a")
         shard.ownership.loaded(4)
-        residents.let_in(shard)
-    return residents
+        mailboxes.let_in(shard)
+    return mailboxes
 
 
-def _send(residents: Residents, mailbox: Mailbox, call: int, message: Value) -> None:
-    residents.deliver(mailbox, CALLER, [CALLS, 1, [call, "wallet", "w", 5000, pack_body(message)]])
+def _send(mailboxes: Mailboxes, mailbox: Mailbox, call: int, message: Value) -> None:
+    mailboxes.deliver(mailbox, CALLER, [CALLS, 1, [call, "wallet", "w", 5000, pack_body(message)]])
 
 
 async def test_snapshots_of_every_version_are_read_and_the_newest_is_written() -> None:
     for version in (1, 2):
         shelf, mailbox = Shelf(version, bytes.fromhex(GOLDEN[f"snapshot v{version}"])), Mailbox()
-        residents = _host(shelf, own=True)
-        _send(residents, mailbox, 1, "read")
+        mailboxes = _host(shelf, own=True)
+        _send(mailboxes, mailbox, 1, "read")
         assert await mailbox.get(1) == (DONE, 500)
-        _send(residents, mailbox, 2, 50)
+        _send(mailboxes, mailbox, 2, 50)
         assert await mailbox.get(2) == (DONE, 550)
         assert shelf.stored == (2, bytes.fromhex(GOLDEN["snapshot written"]))
         assert [(a.caller, a.call, a.answer.hex()) for a in shelf.answers] == [(CALLER, 2, GOLDEN["answer stored"])]
 
 
 async def test_a_handoff_of_another_version_is_taken() -> None:
-    residents, mailbox = _host(None, own=False), Mailbox()
-    assert take(residents, msgpack.unpackb(bytes.fromhex(GOLDEN["handoff part"])), {})
-    shard = residents.shard("wallet", shard_of("w"))
+    mailboxes, mailbox = _host(None, own=False), Mailbox()
+    assert take(mailboxes, msgpack.unpackb(bytes.fromhex(GOLDEN["handoff part"])), {})
+    shard = mailboxes.shard("wallet", shard_of("w"))
     assert shard.ownership.mapped(ShardRow("wallet", shard.number, "host-a", 4), "host-a") is Action.ACTIVATE
-    residents.let_in(shard)
-    _send(residents, mailbox, 7, 1)
+    mailboxes.let_in(shard)
+    _send(mailboxes, mailbox, 7, 1)
     assert await mailbox.get(7) == (DONE, 550), "call 7 had been answered before the handoff"
-    _send(residents, mailbox, 8, "read")
+    _send(mailboxes, mailbox, 8, "read")
     assert await mailbox.get(8) == (DONE, 500)

@@ -1,4 +1,4 @@
-"""One leader's looks at its hosts: who is started, restarted and let go, what it counts, and what faults do to it."""
+"""One leader's looks at its hosts: who is started, restarted and let go, what it counts, and what errors do to it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import Any, cast
 import pytest
 from prometheus_client import REGISTRY
 
-from actors.runtime.fleet import Claim
-from actors.runtime.leader import Leader
-from actors.runtime.scaling import ScalingPolicy
-from actors.runtime.shards import SHARDS
-from cluster.shards import HostRow, LostLeadership, ShardRow
+from actors.runtime.coordination.leader import Leader
+from actors.runtime.options import ScalingPolicy
+from actors.runtime.shard_map import SHARDS
+from actors.runtime.store.shard_store import Claim, HostRow, LostLeadership, ShardRow
 from tests.unit.runtime.database import Database, LeaderStore
 
 KIND = "counted"
@@ -34,7 +33,7 @@ class Hands:
     async def stop(self, name: str, *, restart: bool = False) -> None:
         self.stopped.append((name, restart))
 
-    async def poke(self, name: str, version: int) -> None:
+    async def notify_map(self, name: str, version: int) -> None:
         pass
 
     async def release(self, name: str, version: int, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
@@ -50,9 +49,9 @@ class Stage:
         self.hands = Hands()
         self.policy = policy or ScalingPolicy()
         for name in names:
-            self.enlist(name)
+            self.register(name)
 
-    def enlist(self, name: str) -> None:
+    def register(self, name: str) -> None:
         host = f"{name}.1"
         self.database.hosts[host] = HostRow(host, name, f"node of {name}", "", "", False, {})
 
@@ -86,7 +85,7 @@ async def test_a_leader_that_comes_while_a_host_is_away_keeps_the_others() -> No
     for now in (0.0, 5.0, 10.0):
         await leader.tick(now)
         assert not stage.draining()
-    stage.enlist("host-0")
+    stage.register("host-0")
     await leader.tick(11.0)
     await leader.tick(12.0)
     assert {row.name for row in stage.database.hosts.values()} == {"host-0", "host-1", "host-2"}
@@ -94,7 +93,7 @@ async def test_a_leader_that_comes_while_a_host_is_away_keeps_the_others() -> No
 
 
 async def test_a_host_that_stays_away_is_restarted_and_each_time_gets_longer_to_start() -> None:
-    stage = Stage("host-0", "host-1", policy=ScalingPolicy(least=2))
+    stage = Stage("host-0", "host-1", policy=ScalingPolicy(min_hosts=2))
     leader = await stage.leader()
     await leader.tick(0.0)
     del stage.database.hosts["host-1.1"]
@@ -110,7 +109,7 @@ async def test_a_host_that_stays_away_is_restarted_and_each_time_gets_longer_to_
     first, second_, third = restarts
     assert second_ - first > 1.9 * (first - 1)
     assert third - second_ > 1.9 * (second_ - first)
-    stage.enlist("host-1")
+    stage.register("host-1")
     await leader.tick(400.0)
     del stage.database.hosts["host-1.1"]
     await leader.tick(401.0)
@@ -121,14 +120,14 @@ async def test_a_host_that_stays_away_is_restarted_and_each_time_gets_longer_to_
 
 async def test_only_shards_that_changed_owner_are_moves() -> None:
     repaired, balanced = moves("repair"), moves("balance")
-    stage = Stage("host-0", policy=ScalingPolicy(least=2))
+    stage = Stage("host-0", policy=ScalingPolicy(min_hosts=2))
     leader = await stage.leader()
     for now in (0.0, 5.0):
         await leader.tick(now)
     assert len(stage.database.rows) == SHARDS
     assert (moves("repair"), moves("balance")) == (repaired, balanced), "first placements are none"
     stage.hands.at_once = 0
-    stage.enlist("host-1")
+    stage.register("host-1")
     await leader.tick(6.0)
     assert any(row.moving_to for row in stage.database.rows.values())
     del stage.database.hosts["host-1.1"]
@@ -137,7 +136,7 @@ async def test_only_shards_that_changed_owner_are_moves() -> None:
     assert (moves("repair"), moves("balance")) == (repaired, balanced), "nor are those that were called off"
     stage.database.term += 1
     del stage.database.hosts["host-0.1"]
-    stage.enlist("host-2")
+    stage.register("host-2")
     with pytest.raises(LostLeadership):
         await leader.tick(8.0)
     assert moves("repair") == repaired, "nor what could not be stored"
@@ -147,11 +146,11 @@ async def test_only_shards_that_changed_owner_are_moves() -> None:
 
 
 async def test_a_host_that_lets_go_bit_by_bit_is_asked_again_at_once() -> None:
-    stage = Stage("host-0", policy=ScalingPolicy(least=2))
+    stage = Stage("host-0", policy=ScalingPolicy(min_hosts=2))
     leader = await stage.leader()
     for now in (0.0, 5.0):
         await leader.tick(now)
-    stage.enlist("host-1")
+    stage.register("host-1")
     stage.hands.at_once = 24
     await leader.tick(6.0)
     await settle()
@@ -159,20 +158,20 @@ async def test_a_host_that_lets_go_bit_by_bit_is_asked_again_at_once() -> None:
     assert sum(row.host == "host-1.1" for row in stage.database.rows.values()) == 64
 
 
-@pytest.mark.parametrize("fault", [LostLeadership("the term is over"), OSError("the connection broke")])
-async def test_a_move_that_cannot_be_stored_is_left_to_the_next_look(fault: Exception) -> None:
-    stage = Stage("host-0", policy=ScalingPolicy(least=2))
+@pytest.mark.parametrize("error", [LostLeadership("the term is over"), OSError("the connection broke")])
+async def test_a_move_that_cannot_be_stored_is_left_to_the_next_look(error: Exception) -> None:
+    stage = Stage("host-0", policy=ScalingPolicy(min_hosts=2))
     leader = await stage.leader()
     for now in (0.0, 5.0):
         await leader.tick(now)
-    stage.enlist("host-1")
+    stage.register("host-1")
     unretrieved: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: unretrieved.append(context))
     stored = stage.database.write_map
 
     def write_map(term: int, rows: Sequence[ShardRow]) -> int:
         if any(row.epoch > 1 for row in rows):
-            raise fault
+            raise error
         return stored(term, rows)
 
     stage.database.write_map = write_map  # type: ignore[method-assign]

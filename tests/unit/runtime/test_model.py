@@ -1,7 +1,8 @@
 """The map, handoffs and routers together, over a network that reorders, loses and repeats messages.
 
-Everything that decides is real (leader, tenure, residents, answer memory, handoff, call table); `world` has the
-model around it, and what must hold. Here is only what may happen.
+Everything that decides is real (leader, shard owner, mailboxes, deduplication table, handoff, call table).
+`simulation` has the model
+around it and the invariants; here is only what may happen.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.unit.runtime.world import ENTITIES, World
+from tests.unit.runtime.simulation import ENTITIES, Simulation
 
 PICK = st.integers(0, 11)
 """Chooses among what there is, modulo how much there is."""
 NAMES = ["host-0", "host-1", "host-2", "router-1", "router-2"]
 PACES = [0.05, 0.05, 2.5]
-MOST_CALLS = 60
+MAX_CALLS = 60
 
 
 class Fate(Enum):
@@ -38,22 +39,22 @@ FATES = st.lists(st.sampled_from([Fate.ARRIVES] * 4 + list(Fate)), min_size=1, m
 class Runtime(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
-        self.deposed = self.world.leader
+        self.simulation = Simulation()
+        self.deposed = self.simulation.leader
 
     def teardown(self) -> None:
         try:
-            self.world.calm_down()
+            self.simulation.calm_down()
         finally:
-            self.world.close()
+            self.simulation.close()
 
     @invariant()
     def what_holds_at_any_time(self) -> None:
-        self.world.check()
+        self.simulation.check()
 
     # --- routers ------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: len(self.world.operations) < MOST_CALLS)
+    @precondition(lambda self: len(self.simulation.operations) < MAX_CALLS)
     @rule(
         calls=st.lists(st.tuples(st.sampled_from(ENTITIES), st.booleans()), min_size=1, max_size=4),
         router=st.integers(0, 1),
@@ -61,31 +62,31 @@ class Runtime(RuleBasedStateMachine):
         fates=FATES,
     )
     def call(self, calls: list[tuple[str, bool]], router: int, timeout: float, fates: list[Fate]) -> None:
-        client = self.world.clients[router]
+        client = self.simulation.clients[router]
         for entity, write in calls:
-            self.world.call(client, entity, write=write, timeout=timeout)
+            self.simulation.call(client, entity, write=write, timeout=timeout)
         client.send()
         self._wave(fates)
 
     @rule(pick=PICK, behind=st.integers(0, 3))
     def map_reaches_a_router(self, pick: int, behind: int) -> None:
         """Perhaps not the newest, perhaps an older one than it has."""
-        routers = self.world.routers()
-        view = self.world.views[max(0, len(self.world.views) - 1 - behind)]
-        self.world.loop.do(lambda: routers[pick % len(routers)].follow(view))
+        routers = self.simulation.routers()
+        view = self.simulation.views[max(0, len(self.simulation.views) - 1 - behind)]
+        self.simulation.loop.do(lambda: routers[pick % len(routers)].follow(view))
 
     # --- the network --------------------------------------------------------------------------------------
 
     @rule(waves=st.lists(FATES, min_size=1, max_size=4), seconds=st.sampled_from([0.0, 0.01, 0.5, 3.0]))
     def traffic(self, waves: list[list[Fate]], seconds: float) -> None:
         for fates in waves:
-            for client in self.world.clients:
+            for client in self.simulation.clients:
                 client.send()
             self._wave(fates)
-        self.world.pass_time(seconds)
+        self.simulation.pass_time(seconds)
 
     def _wave(self, fates: list[Fate]) -> None:
-        network = self.world.network
+        network = self.simulation.network
         for passage, fate in zip(list(network.under_way), cycle(fates), strict=False):
             match fate:
                 case Fate.ARRIVES | Fate.ARRIVES_AND_STAYS:
@@ -99,54 +100,54 @@ class Runtime(RuleBasedStateMachine):
 
     @rule(but=st.sampled_from(["", *NAMES[:3]]))
     def hosts_beat(self, but: str) -> None:
-        self.world.loop.do(*(process.beat for process in self.world.living() if process.name != but))
+        self.simulation.loop.do(*(process.beat for process in self.simulation.living() if process.name != but))
 
-    @precondition(lambda self: self.world.living())
+    @precondition(lambda self: self.simulation.living())
     @rule(pick=PICK, given_up=st.booleans())
     def host_stalls(self, pick: int, given_up: bool) -> None:
         """It is declared dead while it lives on, or is about to be."""
-        living = self.world.living()
+        living = self.simulation.living()
         living[pick % len(living)].stall()
         if given_up:
-            self.world.look(self.world.leader)
+            self.simulation.look(self.simulation.leader)
 
-    @precondition(lambda self: self.world.living())
+    @precondition(lambda self: self.simulation.living())
     @rule(pick=PICK, restart=st.booleans())
     def host_dies(self, pick: int, restart: bool) -> None:
-        living = self.world.living()
-        self.world.loop.do(lambda: self.world.kill(living[pick % len(living)], restart=restart))
+        living = self.simulation.living()
+        self.simulation.loop.do(lambda: self.simulation.kill(living[pick % len(living)], restart=restart))
 
     @rule()
     def hosts_tidy_up(self) -> None:
-        self.world.loop.do(*(process.tidy for process in self.world.living()))
+        self.simulation.loop.do(*(process.sweep for process in self.simulation.living()))
 
     # --- the coordinator ----------------------------------------------------------------------------------
 
     @rule()
     def leader_looks(self) -> None:
-        self.world.look(self.world.leader)
+        self.simulation.look(self.simulation.leader)
 
     @rule(hosts=st.integers(1, 3), looks=st.integers(0, 2), waves=st.lists(FATES, min_size=1, max_size=3))
     def another_leads(self, hosts: int, looks: int, waves: list[list[Fate]]) -> None:
         """With another opinion on how many hosts there should be, so that shards move."""
-        self.deposed = self.world.leader
-        self.world.elect(hosts)
+        self.deposed = self.simulation.leader
+        self.simulation.elect(hosts)
         for _ in range(looks):
-            self.world.look(self.world.leader)
+            self.simulation.look(self.simulation.leader)
         for fates in waves:
-            self.world.loop.do(*(process.beat for process in self.world.living()))
+            self.simulation.loop.do(*(process.beat for process in self.simulation.living()))
             self._wave(fates)
 
     @rule()
     def the_deposed_leader_looks(self) -> None:
-        self.world.look(self.deposed)
+        self.simulation.look(self.deposed)
 
     # --- deep histories, cheaply --------------------------------------------------------------------------
 
     @rule(rounds=st.integers(1, 4), asleep=st.sets(st.sampled_from(NAMES), max_size=2), pace=st.sampled_from(PACES))
     def all_but_some_go_on(self, rounds: int, asleep: set[str], pace: float) -> None:
         for _ in range(rounds):
-            self.world.go_on(asleep, pace)
+            self.simulation.go_on(asleep, pace)
 
 
 Runtime.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.runtime.ownership import Action, Ownership, Status
-from cluster.shards import ShardRow
+from actors.runtime.hosting.ownership import Action, Ownership, Status
+from actors.runtime.store.shard_store import ShardRow
 
 ME, OTHER = "me", "other"
 

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.runtime.placement import moves, spread
+from actors.runtime.coordination.placement import moves, spread
 
 HOSTS = st.lists(st.sampled_from("abcdefgh"), min_size=1, unique=True)
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from actors.runtime.errors import HostUnavailable
-from actors.runtime.router import NoControlPlane, Router
-from actors.runtime.shards import SHARDS, Endpoint, MapView
+from actors.runtime.shard_map import SHARDS, Endpoint, MapView
+from actors.runtime.transport.router import NoControlPlane, Router
 
 HOST = "host-0.1"
 

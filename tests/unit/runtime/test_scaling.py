@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.runtime.scaling import HostLoad, Scaler, ScalingPolicy
+from actors.runtime.coordination.scaling import HostLoad, Scaler
+from actors.runtime.options import ScalingPolicy
 
-POLICY = ScalingPolicy(least=1, most=5, calls_per_second=1000, grow_after=3, shrink_after=10)
+POLICY = ScalingPolicy(min_hosts=1, max_hosts=5, calls_per_second=1000, grow_after=3, shrink_after=10)
 
 
 def run(scaler: Scaler, load: float, hosts: int, wanted: int, start: float, seconds: int) -> int:
@@ -53,7 +54,7 @@ def test_waiting_calls_are_overload_even_when_they_are_few() -> None:
 
 
 def test_memory_of_entities_counts_and_that_of_processes_does_not() -> None:
-    policy = ScalingPolicy(least=1, most=5, memory=1000, grow_after=0)
+    policy = ScalingPolicy(min_hosts=1, max_hosts=5, memory=1000, grow_after=0)
     full = HostLoad(memory=1900, idle_memory=200)
     assert Scaler(policy).decide([full], 1, 0) == 3
     idle = HostLoad(memory=200, idle_memory=200)
@@ -67,5 +68,5 @@ def test_the_bounds_always_hold(history: list[tuple[float, float, int]]) -> None
         loads = [HostLoad(calls_per_second=calls, queue_wait=wait)] * hosts
         before = wanted
         wanted = scaler.decide(loads, wanted, now * 7.0)
-        assert POLICY.least <= wanted <= POLICY.most
+        assert POLICY.min_hosts <= wanted <= POLICY.max_hosts
         assert wanted >= before - 1

@@ -10,21 +10,21 @@ from typing import Any, cast
 import pytest
 
 from actors.runtime import Reply
-from actors.runtime.calls import MOST_SECONDS
 from actors.runtime.errors import (
     BadFrame,
+    CallError,
     DeadlineExceeded,
     EntityFailed,
     FrameTooLarge,
     HandshakeFailed,
     HostUnavailable,
-    RuntimeFault,
 )
-from actors.runtime.frames import ANSWERS, CALLS, FAULT, FrameBuffer, unpack
-from actors.runtime.router import NoControlPlane, Router
-from actors.runtime.shards import SHARDS, Endpoint, MapView
-from actors.runtime.stream import HostConnection, Link
-from tests.unit.runtime.test_residents import Host, Notebook
+from actors.runtime.shard_map import SHARDS, Endpoint, MapView
+from actors.runtime.transport.calls import MAX_SECONDS
+from actors.runtime.transport.frames import ANSWERS, CALLS, ERROR, FrameBuffer, unpack
+from actors.runtime.transport.router import NoControlPlane, Router
+from actors.runtime.transport.stream import HostConnection, Link
+from tests.unit.runtime.test_mailboxes import Host, Notebook
 
 SECRET = b"secret"
 PROTOCOL_1: dict[str, str] = json.loads((Path(__file__).parent / "golden" / "protocol-1.json").read_text())
@@ -70,7 +70,7 @@ class Pipe:
 
 
 class Wired(Router):
-    """A router that reaches one host's residents."""
+    """A router that reaches one host's mailboxes."""
 
     def __init__(self, host: Host, *, dies: bool = False) -> None:
         super().__init__(NoControlPlane("node"), SECRET)
@@ -88,7 +88,7 @@ class Wired(Router):
             lambda: self._due(host),
             lambda link: self._lost(host, link),
         )
-        connection = HostConnection(SECRET, self.host.residents.deliver, set())
+        connection = HostConnection(SECRET, self.host.mailboxes.deliver, set())
         link.connection_made(cast(Any, Pipe(connection, link)))
         connection.connection_made(cast(Any, Pipe(link, connection)))
         await link.ready
@@ -98,12 +98,12 @@ class Wired(Router):
 
 
 async def outcome(call: Any) -> Any:
-    """A call's reply, or the class of its fault."""
+    """A call's reply, or the class of its error."""
     async with asyncio.timeout(10):
         try:
             return await call
-        except RuntimeFault as fault:
-            return type(fault)
+        except CallError as error:
+            return type(error)
 
 
 def nested(depth: int) -> Any:
@@ -133,7 +133,7 @@ async def test_a_reply_that_cannot_be_read_costs_nobody_else_a_call(reply: Any) 
     host = Host("a", "b")
     router = Wired(host)
     await router.call("notebook", "a", "x")
-    entity = next(slot.entity for shard in host.residents.present() for slot in shard.slots.values())
+    entity = next(mailbox.entity for shard in host.mailboxes.present() for mailbox in shard.mailboxes.values())
     assert isinstance(entity, Notebook)
     entity.notes = reply
     odd = router.call("notebook", "a", "read")
@@ -148,7 +148,9 @@ async def test_a_machine_that_returns_no_effects_costs_nobody_else_a_call(nonsen
     host = Host("a", "b")
     router = Wired(host)
     await router.call("notebook", "a", "x")
-    entity = cast(Any, next(slot.entity for shard in host.residents.present() for slot in shard.slots.values()))
+    entity = cast(
+        Any, next(mailbox.entity for shard in host.mailboxes.present() for mailbox in shard.mailboxes.values())
+    )
     await router.call("notebook", "b", "y")
     entity.receive = lambda _message, _now: nonsense
     odd = router.call("notebook", "a", "x")
@@ -165,7 +167,7 @@ async def test_a_defect_in_the_runtime_s_own_calls_costs_nobody_else_a_call() ->
     def fail(*_: Any) -> None:
         raise ZeroDivisionError("a defect")
 
-    host.residents.on_runtime_call = fail
+    host.mailboxes.on_runtime_call = fail
     router = Wired(host)
     odd = router.call_host("host-a", "handoff", None, 5.0)
     assert await outcome(router.call("notebook", "a", "x")) == 1
@@ -208,7 +210,7 @@ async def test_no_call_lasts_longer_than_what_is_remembered_of_it() -> None:
     router = Wired(Host())
     router.call("notebook", "a", "x", timeout=float("inf"))
     (call,) = router._calls._pending.values()
-    assert call.deadline <= asyncio.get_running_loop().time() + MOST_SECONDS
+    assert call.deadline <= asyncio.get_running_loop().time() + MAX_SECONDS
     await router.close()
 
 
@@ -220,12 +222,12 @@ async def test_a_connection_that_dies_after_its_handshake_is_not_dialled_without
 
 
 async def test_peers_of_an_older_protocol_are_refused_and_told_so() -> None:
-    connection = HostConnection(SECRET, Host("a").residents.deliver, set())
+    connection = HostConnection(SECRET, Host("a").mailboxes.deliver, set())
     pipe = Pipe(asyncio.Protocol(), connection)
     connection.connection_made(cast(Any, pipe))
     connection.data_received(bytes.fromhex(PROTOCOL_1["prove"]))
     *_, last = FrameBuffer().feed(b"".join(pipe.written))
-    assert unpack(last)[:2] == [FAULT, HandshakeFailed.status]
+    assert unpack(last)[:2] == [ERROR, HandshakeFailed.status]
 
     link = Link(SECRET, b"caller-1", lambda _: None, lambda: None, lambda _: None)
     link.connection_made(cast(Any, Pipe(connection, link)))

@@ -1,0 +1,1 @@
+"""The coordinator: who owns which shard, how many hosts there are, and the Ray actors behind them."""

@@ -1,0 +1,77 @@
+"""The leader's hands on Ray: starts, stops and talks to host actors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import ray
+import structlog
+from ray.exceptions import RayError
+
+from actors.runtime.errors import HostUnavailable
+from actors.runtime.options import RuntimeOptions
+from actors.runtime.store.shard_store import Claim
+from actors.runtime.transport.ray_control import ask
+
+RELEASE_SECONDS = 15.0
+
+log = structlog.get_logger(__name__)
+
+
+class HostActors:
+    """The host actors of one runtime, by name."""
+
+    def __init__(self, options: RuntimeOptions) -> None:
+        self._options = options
+
+    async def ensure(self, name: str) -> None:
+        """Asks Ray for the host actor if it has none of this name. A host that fits nowhere waits for a node."""
+        from actors.runtime.hosting.host import ShardHost
+
+        options = self._options
+        make = ray.remote(ShardHost).options(
+            name=name,
+            namespace=options.name,
+            lifetime="detached",
+            get_if_exists=True,
+            max_restarts=-1,
+            max_task_retries=0,
+            max_concurrency=1000,
+            num_cpus=options.host_cpus,
+            resources=dict(options.host_resources) or None,
+            scheduling_strategy="SPREAD",
+        )
+        try:
+            await asyncio.to_thread(make.remote, options, name)
+        except (RayError, ValueError) as error:
+            log.warning("host.not_started", host=name, error=str(error))
+
+    async def _handle(self, name: str) -> Any:
+        try:
+            return await asyncio.to_thread(ray.get_actor, name, namespace=self._options.name)
+        except (ValueError, RayError) as error:
+            raise HostUnavailable(f"no host {name}") from error
+
+    async def stop(self, name: str, *, restart: bool = False) -> None:
+        """Ends a host's process; with ``restart`` Ray starts it again."""
+        try:
+            ray.kill(await self._handle(name), no_restart=not restart)
+        except (HostUnavailable, RayError, ValueError) as error:
+            log.info("host.not_stopped", host=name, error=str(error))
+
+    async def notify_map(self, name: str, version: int) -> None:
+        """Tells a host that the map reached ``version``; it would find out by itself at its next heartbeat."""
+        try:
+            await ask((await self._handle(name)).notify_map.remote(version), 1.0)
+        except HostUnavailable as error:
+            log.info("host.not_notified", host=name, error=str(error))
+
+    async def release(self, name: str, version: int, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
+        """Waits until the host let these shards go, as the map at ``version`` tells it: (released, refused).
+
+        Raises HostUnavailable; then nothing is known, and asking again is safe.
+        """
+        released, refused = await ask((await self._handle(name)).release.remote(version, list(claims)), RELEASE_SECONDS)
+        return [tuple(claim) for claim in released], [tuple(claim) for claim in refused]

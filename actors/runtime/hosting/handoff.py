@@ -1,0 +1,134 @@
+"""Handing shards over: the owner sends what it has in memory to the next owner, over the data plane.
+
+A transfer is a sequence of parts per shard, each one call to the other host's runtime: [kind, shard, epoch,
+part number, whether it is the last, entities, answers]. An entity is [id, snapshot version, snapshot,
+[[seconds left, message] per timer]]; an answer is [caller, call, packed answer].
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import msgpack
+import structlog
+
+from actors.runtime.errors import BadFrame, CallError
+from actors.runtime.hosting.deduplication import Known
+from actors.runtime.hosting.mailboxes import Mailboxes, Shard
+from actors.runtime.hosting.ownership import Status
+from actors.runtime.hosting.turns import Mailbox
+from actors.runtime.kind import Value
+from actors.runtime.store.shard_store import Answer
+from actors.runtime.transport.router import Router
+
+WHAT = "handoff"
+DRAIN_SECONDS = 5.0
+"""How long turns under way may take before the move is called off."""
+_PART = 512 << 10
+"""Bytes of a part, unless one entity alone has more."""
+_TRANSFER_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class HandoffRefused(CallError):
+    """The other host does not take the shard (it knows a later epoch, or missed a part)."""
+
+    status = 30
+
+
+async def send(mailboxes: Mailboxes, router: Router, shard: Shard, epoch: int, to: str, calls: Sequence[Known]) -> bool:
+    """Sends a shard that is DRAINING at ``epoch`` to ``to`` as soon as its turns have ended.
+
+    True: all of it is there, and parked calls were sent on. False: it could not be handed over, or the move was
+    called off meanwhile; its memory is as it was. ``calls`` are all of the shard's (looked up for many shards at
+    once, after they stopped serving).
+    """
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await shard.quiet.wait()
+        if not shard.ownership.leaving(epoch):
+            return False
+        parts = _parts(mailboxes, shard, mailboxes.answers.answered(calls))
+        for number, (entities, some) in enumerate(parts):
+            body = [shard.kind, shard.number, epoch, number, number == len(parts) - 1, entities, some]
+            if not await router.call_host(to, WHAT, body, _TRANSFER_SECONDS):
+                raise HandoffRefused(f"{to} does not take {shard.kind}/{shard.number}")
+    except (CallError, TimeoutError) as error:
+        log.info("shard.not_handed_over", kind=shard.kind, shard=shard.number, to=to, error=repr(error))
+        return False
+    if not shard.ownership.sent(epoch):
+        return False
+    # At once: its calls need not wait for shards that go to the same host and still have turns under way.
+    mailboxes.send_on(shard)
+    return True
+
+
+def _parts(mailboxes: Mailboxes, shard: Shard, answers: Sequence[Answer]) -> list[tuple[list[Value], list[Value]]]:
+    """(entities, answers) per part. Raises HandoffRefused where an entity is no msgpack value.
+
+    It is packed here and now: the entities may go on if the move is called off.
+    """
+    version = mailboxes.runners[shard.kind].kind.version
+    now = time.monotonic()
+    parts: list[tuple[list[Value], list[Value]]] = [([], [])]
+    size = 0
+
+    def add(item: Value, weight: int, which: int) -> None:
+        nonlocal size
+        if size and size + weight > _PART:
+            parts.append(([], []))
+            size = 0
+        parts[-1][which].append(item)
+        size += weight
+
+    for entity_id, mailbox in shard.mailboxes.items():
+        timers = [[timer.due - now, timer.message] for timer in mailbox.timers]
+        try:
+            if mailbox.entity is not None:
+                state = [version, msgpack.packb(mailbox.entity.snapshot())]
+            elif mailbox.frozen is not None:
+                state = [mailbox.frozen[0], msgpack.packb(mailbox.frozen[1])]
+            else:
+                continue
+            weight = len(state[1]) + len(msgpack.packb(timers)) + 4 * len(entity_id) + 64
+        except Exception as error:
+            # A defect of the machine's, whatever it raises. It goes on here; others do not wait for it.
+            log.exception("entity.not_packed", kind=shard.kind, entity=entity_id)
+            raise HandoffRefused(f"{shard.kind} {entity_id!r} has no snapshot") from error
+        add([entity_id, *state, timers], weight, 0)
+    for answer in answers:
+        add([answer.caller, answer.call, answer.answer], len(answer.answer) + 64, 1)
+    return parts
+
+
+def take(mailboxes: Mailboxes, body: Value, parts: dict[tuple[str, int], int]) -> bool:
+    """One part arrived: whether it was taken. ``parts`` remembers which part of which shard comes next."""
+    match body:
+        case [str(kind), int(number), int(epoch), int(part), bool(last), list(entities), list(answers)]:
+            pass
+        case _:
+            raise BadFrame("no part of a handoff")
+    if kind not in mailboxes.shards or not 0 <= number < len(mailboxes.shards[kind]):
+        raise BadFrame(f"no shard {kind}/{number}")
+    shard = mailboxes.shard(kind, number)
+    key = (kind, number)
+    fresh = shard.ownership.status is Status.ABSENT
+    if part not in (0, parts.get(key, 0)) or not shard.ownership.receiving(epoch, last=last):
+        return False
+    if part == 0 and not fresh:
+        # Sent before, and not to the end. Of a shard that is ABSENT there is nothing to be dropped.
+        mailboxes.clear(shard)
+        mailboxes.answers.drop({key})
+    parts[key] = part + 1
+    now = time.monotonic()
+    for entity_id, version, snapshot, timers in entities:
+        mailbox = shard.mailboxes[entity_id] = Mailbox()
+        mailbox.frozen = (version, msgpack.unpackb(snapshot, strict_map_key=False))
+        mailbox.used_at = now
+        for seconds, message in timers:
+            mailboxes.arm(shard, entity_id, mailbox, max(0.0, seconds), message)
+    mailboxes.answers.restore(key, [Answer(*answer) for answer in answers], now)
+    return True

@@ -1,0 +1,257 @@
+"""Following the map: what one host incarnation does when shards come to it and go from it.
+
+Level-triggered: each sync reads what the stored map says and acts on the difference, so it does not matter
+who told the host, how often, or in which order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Collection, Coroutine, Iterable, Sequence
+from typing import Any
+
+import structlog
+
+from actors.runtime.errors import CallError, HostUnavailable, to_wire
+from actors.runtime.hosting.deduplication import Origin
+from actors.runtime.hosting.handoff import WHAT, send, take
+from actors.runtime.hosting.mailboxes import Mailboxes, Shard
+from actors.runtime.hosting.ownership import Action, Ownership, Status
+from actors.runtime.kind import Value
+from actors.runtime.store.shard_store import DATABASE_ERRORS, Claim, ShardRow, ShardStore
+from actors.runtime.transport.frames import DONE, pack_answer
+from actors.runtime.transport.router import Router
+
+_PING = "greeting"
+_PING_SECONDS = 2.0
+_TOGETHER_SECONDS = 0.02
+"""How long the first shard that was let go waits for others, to go with them in one version of the map."""
+_INCOMING_SECONDS = 30.0
+"""How long shards that are being sent to us wait for the map to make them ours."""
+
+log = structlog.get_logger(__name__)
+
+
+class ShardOwner:
+    """The shards of one host. ``mailboxes.host`` is the incarnation's id."""
+
+    def __init__(self, store: ShardStore, router: Router) -> None:
+        self._store = store
+        self._router = router
+        self.mailboxes = Mailboxes("", self._owner_of)
+        self.mailboxes.on_stale = self._sync_soon
+        self.mailboxes.on_runtime_call = self._runtime_call
+        self.version = 0
+        self._map: dict[tuple[str, int], ShardRow] = {}
+        self._syncing = asyncio.Lock()
+        self._parts: dict[tuple[str, int], int] = {}
+        self._incoming_since: dict[tuple[str, int], float] = {}
+        self._drains: dict[tuple[str, int], asyncio.Task[Any]] = {}
+        """Of the shards that are to leave, or left: first the greeting of the other host, then each its own."""
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def _owner_of(self, kind: str, number: int) -> str:
+        row = self._map.get((kind, number))
+        return row.host if row is not None else ""
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # --- the map ------------------------------------------------------------------------------------------
+
+    def _sync_soon(self) -> None:
+        self._spawn(self.sync_quietly())
+
+    async def sync_quietly(self) -> None:
+        """``sync`` where a failure may wait for the next heartbeat."""
+        try:
+            await self.sync()
+        except DATABASE_ERRORS as error:
+            log.warning("map.unavailable", error=f"{type(error).__name__}: {error}")
+
+    async def sync(self, min_version: int | None = None) -> None:
+        """Reads the map and acts on it; nothing to do if it is known up to ``min_version`` already."""
+        async with self._syncing:
+            if min_version is not None and self.version >= min_version:
+                return
+            me = self.mailboxes.host
+            version, rows = await self._store.shard_map(self.version)
+            if self.mailboxes.host != me:
+                return  # Declared dead meanwhile: the next incarnation reads the whole map.
+            for row in rows:
+                self._map[row.kind, row.shard] = row
+            self._follow(row for row in rows if row.kind in self.mailboxes.shards)
+            await self._load()
+            if self.mailboxes.host == me:
+                # Only now: what failed on the way is done again with the next heartbeat.
+                self.version = version
+
+    def _follow(self, rows: Iterable[ShardRow]) -> None:
+        drains: dict[str, list[tuple[Shard, int]]] = defaultdict(list)
+        history: list[Shard] = []
+        lost: list[Shard] = []
+        for row in rows:
+            known = self.mailboxes.shards[row.kind][row.shard]
+            if known is None and row.host != self.mailboxes.host:
+                continue
+            shard = known or self.mailboxes.shard(row.kind, row.shard)
+            match shard.ownership.mapped(row, self.mailboxes.host):
+                case Action.LOAD:
+                    history.append(shard)
+                case Action.ACTIVATE:
+                    self._drains.pop((row.kind, row.shard), None)
+                    self.mailboxes.let_in(shard)
+                case Action.DRAIN:
+                    drains[row.moving_to].append((shard, row.epoch))
+                case Action.DROP:
+                    lost.append(shard)
+                case Action.NONE:
+                    pass
+        self._forget([*history, *lost])
+        for shard in lost:
+            self.mailboxes.send_on(shard)
+        for to, leaving in drains.items():
+            task = self._spawn(self._hand_over(leaving, to))
+            for shard, _ in leaving:
+                self._drains[shard.kind, shard.number] = task
+
+    async def _load(self) -> None:
+        """Fetches the stored answers of all shards that are LOADING, those of an attempt that failed among them."""
+        shards = [shard for shard in self.mailboxes.present() if shard.ownership.status is Status.LOADING]
+        if not shards:
+            return
+        epochs = [shard.ownership.epoch for shard in shards]
+        now = time.monotonic()
+        for kind, number, answer in await self._store.answers((shard.kind, shard.number) for shard in shards):
+            self.mailboxes.answers.restore((kind, number), [answer], now)
+        for shard, epoch in zip(shards, epochs, strict=True):
+            if shard.ownership.loaded(epoch) is Action.ACTIVATE:
+                self.mailboxes.let_in(shard)
+                # A move may have been asked for while the shard was loading.
+                self._follow([self._map[shard.kind, shard.number]])
+
+    def _forget(self, shards: Collection[Shard]) -> None:
+        """Whatever is in memory of these shards is history. One look at the answers serves all of them."""
+        for shard in shards:
+            self.mailboxes.clear(shard)
+            self._drains.pop((shard.kind, shard.number), None)
+        if shards:
+            self.mailboxes.answers.drop({(shard.kind, shard.number) for shard in shards})
+
+    def abandon(self) -> None:
+        """This incarnation was declared dead: everything is someone else's.
+
+        The host also ends its connections: what is still under way on them was meant for this incarnation.
+        """
+        self.mailboxes.serve_until = 0.0
+        self._map.clear()
+        self.version = 0
+        shards = list(self.mailboxes.present())
+        self._forget(shards)
+        for shard in shards:
+            shard.ownership = Ownership()
+            self.mailboxes.send_on(shard)
+
+    # --- moves --------------------------------------------------------------------------------------------
+
+    async def _hand_over(self, leaving: Sequence[tuple[Shard, int]], to: str) -> None:
+        """Has shards (of an epoch each) sent to another host, each for itself.
+
+        The host may be out of reach: until it has answered they are served as before.
+        """
+        try:
+            await self._router.wait_for_host(to, _PING_SECONDS)
+            await self._router.call_host(to, _PING, None, _PING_SECONDS)
+        except CallError as error:
+            log.warning("host.not_greeted", host=to, error=str(error))
+            return
+        # A move may have been called off meanwhile.
+        going = [(shard, epoch) for shard, epoch in leaving if shard.ownership.leaving(epoch)]
+        for shard, _ in going:
+            shard.serving = False
+        calls = self.mailboxes.answers.calls_of([(shard.kind, shard.number) for shard, _ in going])
+        for shard, epoch in going:
+            key = (shard.kind, shard.number)
+            self._drains[key] = self._spawn(send(self.mailboxes, self._router, shard, epoch, to, calls[key]))
+
+    def moves(self) -> tuple[list[Claim], list[Claim]]:
+        """The moves away from here that came to an end and are not in the map yet: (let go, could not be made).
+
+        It goes with every heartbeat, for a leader whose question (``release``) does not get through.
+        """
+        return self._ended(
+            [(kind, number, self.mailboxes.shard(kind, number).ownership.epoch) for kind, number in self._drains]
+        )
+
+    async def release(self, version: int, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
+        """Waits until drains that the map at ``version`` asked for come to an end: (let go, could not be let go).
+
+        Some may be in neither: those that still drain, to be asked for again, and those whose epoch is history here.
+        """
+        await self.sync(version)
+        while True:
+            drains = [self._drains.get((kind, number)) for kind, number, _ in claims]
+            under_way = {drain for drain in drains if drain is not None and not drain.done()}
+            released, refused = self._ended(claims)
+            if released or refused or not under_way:
+                return released, refused
+            await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(under_way, timeout=_TOGETHER_SECONDS)
+
+    def _ended(self, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
+        released, refused = [], []
+        for claim in claims:
+            kind, number, epoch = claim
+            ownership = self.mailboxes.shard(kind, number).ownership
+            if ownership.epoch != epoch:
+                continue
+            drain = self._drains.get((kind, number))
+            if ownership.status is Status.RELEASED:
+                released.append(claim)
+            elif ownership.status is Status.DRAINING and (drain is None or drain.done()):
+                refused.append(claim)
+        return released, refused
+
+    def _runtime_call(self, origin: Origin, call: int, what: str, body: Value) -> None:
+        """A call to this host's runtime from another host's."""
+        try:
+            match what:
+                case _ if what == _PING:
+                    reply: Value = True
+                case _ if what == WHAT:
+                    reply = take(self.mailboxes, body, self._parts)
+                    if reply:
+                        self._incoming_since[body[0], body[1]] = time.monotonic()
+                case _:
+                    raise HostUnavailable(f"nothing here answers {what!r}")
+        except CallError as error:
+            origin.answer(pack_answer(call, *to_wire(error)))
+        else:
+            origin.answer(pack_answer(call, DONE, reply))
+
+    def forget_incoming(self, now: float) -> None:
+        """Drops shards whose handoff to us came to nothing."""
+        lost = []
+        for key, since in list(self._incoming_since.items()):
+            shard = self.mailboxes.shard(*key)
+            if shard.ownership.status is not Status.INCOMING:
+                del self._incoming_since[key]
+            elif now - since > _INCOMING_SECONDS:
+                del self._incoming_since[key]
+                if shard.ownership.gave_up(shard.ownership.epoch) is Action.DROP:
+                    lost.append(shard)
+        self._forget(lost)
+        for shard in lost:
+            self.mailboxes.send_on(shard)
+
+    async def close(self) -> None:
+        """Cancels what is under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.mailboxes.close()

@@ -1,0 +1,148 @@
+"""What an entity is, and what its kind tells the runtime about it.
+
+An entity is a pure state machine with one writer: ``receive(message, now)`` changes its state and
+returns effects, and it never does I/O. A *turn* is one run of an entity over every message that
+waits for it (at least one): all are received in order, their effects are carried out together, and
+only then do the callers get their replies. So an acknowledged operation is as durable as its effects.
+A message at which the entity raises (other than Refused) takes the entity out of memory and no other
+message with it: those of its turn are received again, by the entity as it was stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from actors.runtime.store.shard_store import Answer, Fence, ShardStore
+
+if TYPE_CHECKING:
+    from actors.runtime.transport.router import Router
+
+Value: TypeAlias = Any
+"""What msgpack carries: None, bool, int (64 bit), float, str, bytes, lists, dicts with string keys."""
+
+Effect: TypeAlias = Any
+"""One of the runtime's own effects below, or anything the kind's effect handler understands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answers the message being received, after the turn's effects. Without one the reply is None."""
+
+    value: Value = None
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """Receive ``message`` again in ``seconds``.
+
+    A soft timer: it keeps the entity in memory, travels with its shard in a handoff and is lost in a
+    crash (a kind that needs timers after a crash sets them again on its ``on_load`` message). One that is due
+    while the host has no lease waits for it.
+    """
+
+    seconds: float
+    message: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Store the entity's snapshot, in one fenced transaction, before the turn's replies go out."""
+
+
+class Entity(Protocol):
+    """A pure machine. It takes time as an argument and imports no clock, randomness or I/O."""
+
+    def receive(self, message: Value, now: float) -> Sequence[Effect]:
+        """Acts on a message at ``now`` (seconds since 1970). Raises Refused to decline, unchanged."""
+
+    def snapshot(self) -> Value:
+        """The whole state as a value of the kind's current ``version``.
+
+        Packed, with the messages of its timers, it is a little less than ``frames.MAX_BODY`` (4 MiB): an entity that
+        has more, or no Value, keeps its shard from moving.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a kind's effect handler carries out: the effects of one entity's turn, in order."""
+
+    entity_id: str
+    entity: Entity
+    fence: Fence
+    """The shard's epoch here; durable writes go through ``store.fenced(turn.fence, turn.answers)``."""
+    effects: Sequence[Effect]
+    """The kind's own effects; the runtime's (Reply, After, Persist) are not among them."""
+    answers: Sequence[Answer]
+    """The calls this turn answers. Stored with the write, they make a retry after a crash find its reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostContext:
+    """What a host process gives to the effect handlers that live in it."""
+
+    host: str
+    node_address: str
+    router: Router
+    """For calls from this host to other entities of any kind."""
+    store: ShardStore
+    config: Mapping[str, Value] = field(default_factory=dict)
+    """``RuntimeOptions.config``, untouched: brand, further addresses, policies."""
+
+
+class EffectHandler:
+    """The shell around one kind's entities in one host process. Override what the kind needs.
+
+    An exception out of ``carry_out`` fails the turn's calls (StaleEpoch or EntityFailed at the caller)
+    and drops the entity from memory, so that its next message finds what is really stored.
+    """
+
+    async def load(self, entity_id: str, fence: Fence) -> Entity | None:
+        """The entity from its durable state, or None: its stored snapshot if any, else a new entity."""
+        return None
+
+    async def carry_out(self, turn: Turn) -> None:
+        """Does the effects, in order. Different entities' turns run concurrently, one entity's never do."""
+        raise NotImplementedError(f"no handler for {turn.effects!r}")
+
+    async def close(self) -> None:
+        """The host stops."""
+
+
+async def no_effects(_context: HostContext) -> EffectHandler:
+    """The handler of a kind whose entities only use the runtime's own effects."""
+    return EffectHandler()
+
+
+@dataclass(frozen=True)
+class EntityKind:
+    """A kind of entity. Made once per module and named by ``"package.module:attribute"`` to the runtime."""
+
+    name: str
+    create: Callable[[str], Entity]
+    """A new entity for this id, with empty state."""
+    restore: Callable[[str, int, Value], Entity]
+    """The entity from (id, snapshot version, snapshot); must read every version ever written."""
+    version: int = 1
+    """Version of the snapshots that entities write now."""
+    open_handler: Callable[[HostContext], Awaitable[EffectHandler]] = no_effects
+    """Called once per host process, before the first entity of the kind."""
+    passivate_after: float | None = 300.0
+    """Seconds without a message after which an entity leaves memory; None: never."""
+    on_load: Value = None
+    """If set, the first message after an entity was loaded or created (not after a handoff). If it raises, the calls
+    that wait fail, as those do whose entity cannot be loaded."""
+    durable: bool = False
+    """Entities use Persist: look for a stored snapshot before creating a new one."""
+
+
+def load_kind(path: str) -> EntityKind:
+    """Imports the kind that ``path`` ("package.module:ATTRIBUTE") names. Raises ValueError if it names none."""
+    module, _, attribute = path.partition(":")
+    kind = getattr(import_module(module), attribute, None)
+    if not isinstance(kind, EntityKind):
+        raise ValueError(f"{path!r} names no EntityKind")
+    return kind

@@ -1,0 +1,233 @@
+"""Shards that come and go together: none waits for another, and each goes whole."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any, cast
+
+import msgpack
+import pytest
+
+from actors.runtime.errors import FrameTooLarge
+from actors.runtime.hosting.deduplication import DeduplicationTable, Entry
+from actors.runtime.hosting.handoff import send, take
+from actors.runtime.hosting.mailboxes import Shard
+from actors.runtime.hosting.ownership import Action, Status
+from actors.runtime.hosting.shard_owner import ShardOwner
+from actors.runtime.kind import Value
+from actors.runtime.shard_map import SHARDS, shard_of
+from actors.runtime.store.shard_store import Answer, ShardRow
+from actors.runtime.transport.frames import DONE, MOVED, pack_body
+from tests.unit.runtime.test_mailboxes import CALLER, KIND, Host, Mailbox
+
+A, B = shard_of("a"), shard_of("b")
+
+
+class StoredMap:
+    """The map as a host reads it; nothing else is stored."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.rows: list[ShardRow] = []
+
+    def says(self, *rows: ShardRow) -> int:
+        self.version += 1
+        self.rows = list(rows)
+        return self.version
+
+    async def shard_map(self, since: int = 0) -> tuple[int, list[ShardRow]]:
+        return self.version, self.rows
+
+    async def answers(self, shards: Iterable[tuple[str, int]]) -> list[tuple[str, int, Answer]]:
+        return []
+
+
+class Road:
+    """A router that leads straight to another host's mailboxes, with the bounds of a frame."""
+
+    def __init__(self, to: Host) -> None:
+        self.to = to
+        self.parts: dict[tuple[str, int], int] = {}
+        self.sent: list[Any] = []
+
+    async def wait_for_host(self, host: str, timeout_s: float) -> None:
+        pass
+
+    def call_host(self, host: str, what: str, message: Value, timeout: float) -> asyncio.Future[Value]:
+        future: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
+        try:
+            body = msgpack.unpackb(pack_body(message))
+        except FrameTooLarge as error:
+            future.set_exception(error)
+            return future
+        if what == "handoff":
+            self.sent.append(body)
+        future.set_result(what == "greeting" or take(self.to.mailboxes, body, self.parts))
+        return future
+
+
+class Move:
+    """host-a owns the shards of a and b, and host-b is to get them."""
+
+    def __init__(self) -> None:
+        self.old, self.new = Host(), Host(name="host-b", owner="host-a")
+        self.map, self.road = StoredMap(), Road(self.new)
+        self.shard_owner = ShardOwner(cast(Any, self.map), cast(Any, self.road))
+        runner = self.old.mailboxes.runners["notebook"]
+        self.old.mailboxes = self.shard_owner.mailboxes
+        self.old.mailboxes.host = "host-a"
+        self.old.mailboxes.add_kind(runner)
+        self.old.mailboxes.serve_until = time.monotonic() + 1000
+
+    async def begin(self) -> None:
+        self.map.says(*(ShardRow("notebook", number, "host-a", 1) for number in (A, B)))
+        await self.shard_owner.sync()
+        for entity in ("a", "b"):
+            assert await self.old.ask(entity, "x") == (DONE, 1)
+
+    def ask_to_go(self) -> int:
+        return self.map.says(*(ShardRow("notebook", number, "host-a", 1, "host-b") for number in (A, B)))
+
+
+CLAIMS = [("notebook", A, 1), ("notebook", B, 1)]
+
+
+async def test_a_shard_that_is_quiet_goes_before_one_whose_turn_takes_long() -> None:
+    move = Move()
+    await move.begin()
+    move.old.handler.gate.clear()
+    (slow,) = move.old.send("a", ["save", 1])
+    version = move.ask_to_go()
+    async with asyncio.timeout(3):
+        assert await move.shard_owner.release(version, CLAIMS) == ([CLAIMS[1]], [])
+    assert move.shard_owner.moves() == ([CLAIMS[1]], [])
+    assert await move.old.ask("b", "y") == (MOVED, "host-b")
+    assert slow not in move.old.mailbox.answers
+    move.old.handler.gate.set()
+    assert await move.old.answer(slow) == (DONE, 2)
+    async with asyncio.timeout(3):
+        assert await move.shard_owner.release(version, CLAIMS[:1]) == ([CLAIMS[0]], [])
+
+
+async def test_a_shard_that_cannot_be_packed_stays_and_no_other_waits_for_it() -> None:
+    move = Move()
+    await move.begin()
+    entity: Any = move.old.mailboxes.shard("notebook", A).mailboxes["a"].entity
+    entity.notes.append({1})
+    version = move.ask_to_go()
+    async with asyncio.timeout(3):
+        assert await move.shard_owner.release(version, CLAIMS) == ([CLAIMS[1]], [CLAIMS[0]])
+    move.map.says(ShardRow("notebook", A, "host-a", 2))
+    await move.shard_owner.sync()
+    assert await move.old.ask("a", "y") == (DONE, 3), "it goes on with what it has"
+
+
+async def test_what_goes_on_after_a_move_was_called_off_is_not_sent_as_if_it_had_stood_still() -> None:
+    move = Move()
+    await move.begin()
+    move.old.handler.gate.clear()
+    (slow,) = move.old.send("a", ["save", 1])
+    move.ask_to_go()
+    await move.shard_owner.sync()
+    await asyncio.sleep(0.01)
+    move.map.says(ShardRow("notebook", A, "host-a", 2))
+    await move.shard_owner.sync()
+    move.old.handler.gate.set()
+    await move.old.answer(slow)
+    await asyncio.sleep(0.01)
+    assert await move.old.ask("a", "acknowledged") == (DONE, 3)
+    ownership = move.new.mailboxes.shard("notebook", A).ownership
+    assert ownership.mapped(ShardRow("notebook", A, "host-b", 3), "host-b") is Action.LOAD
+
+
+async def test_many_large_answers_and_entities_go_along_in_parts() -> None:
+    old, new = Host("a"), Host(name="host-b", owner="host-a")
+    await old.ask("a", b"x" * (3 << 20))
+    shard = old.mailboxes.shard("notebook", A)
+    another = next(str(n) for n in range(100_000) if shard_of(str(n)) == A)
+    await old.ask(another, b"y" * (3 << 20))
+    answers = [Answer(CALLER, call, msgpack.packb([call, DONE, b"x" * 50_000])) for call in range(1000, 1100)]
+    old.mailboxes.answers.restore(("notebook", A), answers, time.monotonic())
+    shard.ownership.mapped(ShardRow("notebook", A, "host-a", 1, "host-b"), "host-a")
+    shard.serving = False
+    calls = old.mailboxes.answers.calls_of([("notebook", A)])["notebook", A]
+    assert await send(old.mailboxes, cast(Any, Road(new)), shard, 1, "host-b", calls)
+    new.own(A, epoch=2)
+    new.send("a", "again", calls=[1042])
+    assert await new.answer(1042) == (DONE, b"x" * 50_000)
+    new.calls = 5000
+    assert await new.ask(another, "z") == (DONE, 2)
+
+
+async def test_shards_that_are_begun_to_be_sent_once_more_come_whole() -> None:
+    old, new = Host("a"), Host(name="host-b", owner="host-a")
+    await old.ask("a", "x")
+    shard = old.mailboxes.shard("notebook", A)
+    first = ["notebook", A, 1, 0, False, [["gone", 1, msgpack.packb(["old"]), []]], []]
+    road = Road(new)
+    assert take(new.mailboxes, first, road.parts)
+    shard.ownership.mapped(ShardRow("notebook", A, "host-a", 1, "host-b"), "host-a")
+    shard.serving = False
+    assert await send(old.mailboxes, cast(Any, road), shard, 1, "host-b", [])
+    assert set(new.mailboxes.shard("notebook", A).mailboxes) == {"a"}
+
+
+async def test_taking_over_many_shards_looks_at_the_answers_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    shard_owner = ShardOwner(cast(Any, StoredMap()), cast(Any, Road(Host())))
+    shard_owner.mailboxes.host = "host-b"
+    shard_owner.mailboxes.add_kind(Host().mailboxes.runners[KIND.name])
+    known = shard_owner.mailboxes.answers.of(CALLER, 1, 0.0)[0]
+    for call in range(1, 2 * SHARDS):
+        known[call] = Entry(("notebook", call % SHARDS), b"an answer")
+    looks: list[int] = []
+    drop = DeduplicationTable.drop
+
+    def counted(memory: DeduplicationTable, shards: Any) -> None:
+        looks.append(len(shards))
+        drop(memory, shards)
+
+    monkeypatch.setattr(DeduplicationTable, "drop", counted)
+    shard_owner._follow(ShardRow("notebook", number, "host-b", 2) for number in range(0, SHARDS, 2))
+    assert looks == [SHARDS // 2]
+    assert len(shard_owner.mailboxes.answers) == SHARDS, "what is known of other shards stays"
+    shard_owner._follow(ShardRow("notebook", number, "host-c", 3) for number in range(0, SHARDS, 2))
+    shard_owner.mailboxes.shard("notebook", 1)
+    shard_owner.abandon()
+    assert len(looks) == 3
+
+
+async def test_calls_held_for_shards_that_were_lost_are_told_who_has_them() -> None:
+    move = Move()
+    move.map.says(*(ShardRow("notebook", number, "host-a", 1) for number in (A, B)))
+    # Held: the shards are loading.
+    for number in (A, B):
+        shard: Shard = move.old.mailboxes.shard("notebook", number)
+        shard.ownership.mapped(ShardRow("notebook", number, "host-a", 1), "host-a")
+        assert shard.ownership.status is Status.LOADING
+    calls = move.old.send("a", "x") + move.old.send("b", "x")
+    move.map.says(*(ShardRow("notebook", number, "host-c", 2) for number in (A, B)))
+    await move.shard_owner.sync()
+    assert isinstance(move.old.mailbox, Mailbox)
+    assert [move.old.mailbox.answers[call] for call in calls] == [(MOVED, "host-c")] * 2
+    assert move.old.mailboxes.waiting == 0
+
+
+async def test_what_was_answered_while_its_shard_drained_is_known_where_it_went() -> None:
+    move = Move()
+    await move.begin()
+    move.old.handler.gate.clear()
+    (slow,) = move.old.send("a", ["save", 1])
+    (late,) = move.old.send("a", ["save", 2], left=1)
+    version = move.ask_to_go()
+    await move.shard_owner.sync()
+    await asyncio.sleep(0.01)
+    move.old.handler.gate.set()
+    await move.old.answer(late)
+    while (await move.shard_owner.release(version, CLAIMS[:1]))[0] != CLAIMS[:1]:
+        await asyncio.sleep(0)
+    move.new.own(A, epoch=2)
+    move.new.send("a", ["save", 1], ["save", 2], calls=[slow, late])
+    assert await move.new.answer(slow) == (DONE, 2)
+    assert await move.new.answer(late) == (DONE, 3), "what did not run is not taken for an answer"
