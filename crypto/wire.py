@@ -33,6 +33,16 @@ def text(value: str, limit: int) -> bytes:
     return block(encoded)
 
 
+def require_length(what: str, field: bytes, length: int) -> None:
+    """Raise ``DecodeError`` unless ``field`` has exactly ``length`` bytes.
+
+    Fields of fixed size are joined without lengths, so one of another size would move the boundary to the next.
+    Structures check their own fields with this, since not all of them come out of a ``Reader``.
+    """
+    if len(field) != length:
+        raise DecodeError(f"{what} does not have {length} bytes")
+
+
 class Reader:
     """Takes fields off the front of ``data``; every method raises only ``DecodeError``."""
 
@@ -70,6 +80,13 @@ class Reader:
         if length > limit:
             raise DecodeError(f"{self._what}: a field is longer than {limit} bytes")
         return self.take(length)
+
+    def optional_block(self, length: int) -> bytes:
+        """A length-prefixed field that is empty or has exactly ``length`` bytes."""
+        taken = self.block(length)
+        if len(taken) not in (0, length):
+            raise DecodeError(f"{self._what}: a field has neither 0 nor {length} bytes")
+        return taken
 
     def text(self, limit: int) -> str:
         """A length-prefixed UTF-8 string of at most ``limit`` bytes."""

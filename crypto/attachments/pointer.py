@@ -22,6 +22,10 @@ class AttachmentPointer:
     size: int
     digest: bytes
 
+    def __post_init__(self) -> None:
+        wire.require_length("an attachment key", self.key, KEY_LENGTH)
+        wire.require_length("a digest", self.digest, DIGEST_LENGTH)
+
     def encode(self) -> bytes:
         """version(1) | key(32) | size(8) | digest(32)."""
         return wire.u8(_VERSION) + self.key + wire.u64(self.size) + self.digest

@@ -102,7 +102,7 @@ class GuessLimiter:
         reader = wire.Reader(state, "guess limiter")
         reader.state_version(STATE_VERSION)
         key = reader.take(oprf.SCALAR_LENGTH) if reader.flag() else None
-        envelope, verifier = reader.block(_MAX_ENVELOPE), reader.block(_VERIFIER_LENGTH)
+        envelope, verifier = reader.block(_MAX_ENVELOPE), reader.optional_block(_VERIFIER_LENGTH)
         remaining = reader.integer(1)
         reader.finish()
         if remaining > MAX_GUESSES or (key is None) != (remaining == 0):

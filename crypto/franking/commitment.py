@@ -31,6 +31,9 @@ class FrankedMessage:
     content: bytes = field(repr=False)
     opening: bytes = field(repr=False)
 
+    def __post_init__(self) -> None:
+        wire.require_length("an opening", self.opening, OPENING_LENGTH)
+
     @classmethod
     def frank(cls, content: bytes, randomness: Randomness) -> "FrankedMessage":
         """Prepare ``content``; ``commitment`` goes to the server with the ciphertext of ``encode()``."""

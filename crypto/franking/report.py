@@ -12,6 +12,7 @@ from crypto.franking.commitment import COMMITMENT_LENGTH, OPENING_LENGTH, Franke
 from crypto.franking.errors import FrankingInvalid
 
 TAG_LENGTH = 32
+SERVER_KEY_LENGTH = 32
 
 _VERSION = 1
 _LABEL = b"Entativa franking 1 server tag"
@@ -32,7 +33,12 @@ class DeliveryContext:
 
 
 def delivery_tag(server_key: bytes, commitment: bytes, context: DeliveryContext) -> bytes:
-    """The tag (32 bytes) that is delivered with a message. ``server_key``: 32 secret bytes."""
+    """The tag (32 bytes) that is delivered with a message. ``server_key``: 32 secret bytes.
+
+    Raises ``DecodeError`` for a commitment or a key of another length.
+    """
+    wire.require_length("a commitment", commitment, COMMITMENT_LENGTH)
+    wire.require_length("a server key", server_key, SERVER_KEY_LENGTH)
     return hmac.digest(server_key, _LABEL + wire.block(commitment) + context.encode(), "sha256")
 
 
@@ -44,6 +50,10 @@ class Report:
     commitment: bytes
     tag: bytes
     message: FrankedMessage = field(repr=False)
+
+    def __post_init__(self) -> None:
+        wire.require_length("a commitment", self.commitment, COMMITMENT_LENGTH)
+        wire.require_length("a tag", self.tag, TAG_LENGTH)
 
     def verify(self, server_key: bytes) -> bytes:
         """The content, now known to be what ``context.sender`` sent. Raises ``FrankingInvalid``."""

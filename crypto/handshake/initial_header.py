@@ -28,6 +28,11 @@ class InitialHeader:
     kem_id: int | None
     kem_ciphertext: bytes | None
 
+    def __post_init__(self) -> None:
+        wire.require_length("an ephemeral key", self.ephemeral, curve25519.KEY_LENGTH)
+        if self.kem_ciphertext is not None:
+            wire.require_length("a KEM ciphertext", self.kem_ciphertext, kem.CIPHERTEXT_LENGTH)
+
     def encode(self) -> bytes:
         """version(1) | identity(33) | ephemeral(32) | signed id(4) | flag [id(4)] | HYBRID: id(4) | ct(1088)."""
         parts = [

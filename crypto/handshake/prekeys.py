@@ -23,6 +23,10 @@ class SignedPreKey:
     public: bytes
     signature: bytes
 
+    def __post_init__(self) -> None:
+        wire.require_length("a signed prekey", self.public, curve25519.KEY_LENGTH)
+        wire.require_length("a signature", self.signature, SIGNATURE_LENGTH)
+
     def encode(self) -> bytes:
         return wire.u32(self.id) + self.public + self.signature
 
@@ -37,6 +41,9 @@ class OneTimePreKey:
 
     id: int
     public: bytes
+
+    def __post_init__(self) -> None:
+        wire.require_length("a one-time prekey", self.public, curve25519.KEY_LENGTH)
 
     def encode(self) -> bytes:
         return wire.u32(self.id) + self.public
@@ -57,6 +64,10 @@ class KemPreKey:
     public: bytes
     signature: bytes
     last_resort: bool
+
+    def __post_init__(self) -> None:
+        wire.require_length("a KEM prekey", self.public, kem.PUBLIC_LENGTH)
+        wire.require_length("a signature", self.signature, SIGNATURE_LENGTH)
 
     def encode(self) -> bytes:
         return wire.u32(self.id) + wire.u8(self.last_resort) + self.public + self.signature

@@ -21,6 +21,9 @@ class IdentityKey:
 
     public: bytes
 
+    def __post_init__(self) -> None:
+        wire.require_length("an identity key", self.public, curve25519.KEY_LENGTH)
+
     def encode(self) -> bytes:
         """EncodeEC: 33 bytes."""
         return curve25519.encode_public(self.public)

@@ -49,7 +49,7 @@ class Session:
             reader.flag(),
             reader.integer(4),
         )
-        header, beaten_by = reader.block(_MAX_STATE), reader.block(curve25519.KEY_LENGTH)
+        header, beaten_by = reader.block(_MAX_STATE), reader.optional_block(curve25519.KEY_LENGTH)
         ratchet = DoubleRatchet.restore(reader.block(_MAX_STATE))
         unanswered = InitialHeader.decode(header) if header else None
         return cls(number, ratchet, initiated, generation, unanswered, beaten_by or None)

@@ -5,7 +5,7 @@ Appending costs O(1) amortised, a root or a proof O(log n).
 
 from collections.abc import Iterable
 
-from crypto.transparency.hashing import EMPTY_ROOT, leaf_hash, node_hash, split_point
+from crypto.transparency.hashing import EMPTY_ROOT, HASH_LENGTH, leaf_hash, node_hash, split_point
 
 
 class MerkleTree:
@@ -29,7 +29,9 @@ class MerkleTree:
         return self.append_hash(leaf_hash(entry))
 
     def append_hash(self, hashed: bytes) -> int:
-        """Add an entry by its leaf hash (32 bytes) and return its index."""
+        """Add an entry by its leaf hash (32 bytes) and return its index. Raises ``ValueError``."""
+        if len(hashed) != HASH_LENGTH:
+            raise ValueError("a leaf hash has 32 bytes")
         index = self.size
         self._levels[0].append(hashed)
         position, level = index, 0

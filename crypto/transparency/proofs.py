@@ -4,7 +4,17 @@ import hmac
 from collections.abc import Sequence
 
 from crypto.transparency.errors import ProofInvalid
-from crypto.transparency.hashing import EMPTY_ROOT, leaf_hash, node_hash
+from crypto.transparency.hashing import EMPTY_ROOT, HASH_LENGTH, leaf_hash, node_hash
+
+
+def require_hashes(*nodes: bytes) -> None:
+    """Raise ``ProofInvalid`` unless every node has 32 bytes.
+
+    A node of another length shifts the boundary between the two children that ``node_hash`` joins: 64 and 0 bytes
+    stand for the same input as 32 and 32, and one root would have many readings.
+    """
+    if any(len(node) != HASH_LENGTH for node in nodes):
+        raise ProofInvalid("a node of the proof does not have 32 bytes")
 
 
 def verify_inclusion(entry: bytes, index: int, size: int, root: bytes, proof: Sequence[bytes]) -> None:
@@ -12,6 +22,7 @@ def verify_inclusion(entry: bytes, index: int, size: int, root: bytes, proof: Se
 
     Raises ``ProofInvalid``.
     """
+    require_hashes(root, *proof)
     if not 0 <= index < size:
         raise ProofInvalid("the index is outside of the tree")
     position, last = index, size - 1
@@ -37,6 +48,7 @@ def verify_consistency(old_size: int, old_root: bytes, size: int, root: bytes, p
 
     Raises ``ProofInvalid``. Everything is consistent with the empty tree, whose proof is empty.
     """
+    require_hashes(old_root, root, *proof)
     if not 0 <= old_size <= size:
         raise ProofInvalid("the log has shrunk")
     if old_size == 0 or old_size == size:

@@ -24,6 +24,9 @@ class TreeHead:
     size: int
     root: bytes
 
+    def __post_init__(self) -> None:
+        wire.require_length("a root", self.root, HASH_LENGTH)
+
     def encode(self) -> bytes:
         """What is signed: version(1) | signature type(1) | timestamp(8) | size(8) | root(32)."""
         return wire.u8(_VERSION) + wire.u8(_TREE_HASH) + wire.u64(self.timestamp) + wire.u64(self.size) + self.root
@@ -35,6 +38,9 @@ class SignedTreeHead:
 
     head: TreeHead
     signature: bytes
+
+    def __post_init__(self) -> None:
+        wire.require_length("a signature", self.signature, SIGNATURE_LENGTH)
 
     @classmethod
     def sign(cls, head: TreeHead, log_key: bytes) -> "SignedTreeHead":

@@ -172,7 +172,7 @@ def test_a_length_that_contradicts_the_padding_is_rejected(length: int) -> None:
     sealer = StreamSealer(key, header[1:], header)
     ciphertext = header + sealer.update(length.to_bytes(8, "big") + bytes(1000)) + sealer.finish()
     with pytest.raises(AttachmentRejected):
-        open_attachment(repointed(AttachmentPointer(key, 0, b""), ciphertext), ciphertext)
+        open_attachment(repointed(AttachmentPointer(key, 0, bytes(32)), ciphertext), ciphertext)
 
 
 def test_an_empty_last_chunk_after_others_is_rejected() -> None:

@@ -296,3 +296,46 @@ def test_an_identity_that_cannot_verify_is_no_entry() -> None:
     encoded = replace(entry(0), identity=IdentityKey(b"\xff" * 32)).encode()
     with pytest.raises(DecodeError):
         IdentityEntry.decode(encoded)
+
+
+# Nodes of another length: the boundary between two children must not move
+
+
+def test_nodes_of_64_and_0_bytes_do_not_rewrite_history() -> None:
+    """The log has shown three entries. It replaces the second one, and all hashes fit but for their lengths."""
+    tree = tree_of(entries_of(3))
+    first_two, third = tree.root(2), leaf_hash(b"entry 2")
+    assert hashlib.sha256(b"\x01" + first_two + third).digest() == tree.root()
+
+    forged = b"a key of the log's own"
+    inner = hashlib.sha256(b"\x01" + first_two + third + leaf_hash(forged)).digest()
+    root = hashlib.sha256(b"\x01" + inner).digest()
+    with pytest.raises(ProofInvalid, match="32 bytes"):
+        verify_consistency(3, tree.root(), 4, root, [first_two + third, leaf_hash(forged), b""])
+    for index in (1, 3):  # the old second entry, and the new one
+        with pytest.raises(ProofInvalid, match="32 bytes"):
+            verify_inclusion(forged, index, 4, root, [first_two + third, b""])
+
+
+@pytest.mark.parametrize("length", [0, 1, 31, 33, 64])
+def test_every_node_and_root_has_32_bytes(length: int) -> None:
+    tree = tree_of(entries_of(5))
+    inclusion, consistency = tree.inclusion_proof(0), tree.consistency_proof(3)
+    node = bytes(length)
+    for position in range(len(inclusion)):
+        with pytest.raises(ProofInvalid, match="32 bytes"):
+            verify_inclusion(b"entry 0", 0, 5, tree.root(), [*inclusion[:position], node, *inclusion[position + 1 :]])
+    for position in range(len(consistency)):
+        proof = [*consistency[:position], node, *consistency[position + 1 :]]
+        with pytest.raises(ProofInvalid, match="32 bytes"):
+            verify_consistency(3, tree.root(3), 5, tree.root(), proof)
+    with pytest.raises(ProofInvalid, match="32 bytes"):
+        verify_inclusion(b"entry 0", 0, 5, node, inclusion)
+    with pytest.raises(ProofInvalid, match="32 bytes"):
+        verify_consistency(3, node, 5, tree.root(), consistency)
+    with pytest.raises(ProofInvalid, match="32 bytes"):
+        verify_consistency(3, tree.root(3), 5, node, consistency)
+    with pytest.raises(ProofInvalid, match="32 bytes"):
+        verify_consistency(5, node, 5, node, [])
+    with pytest.raises(ValueError, match="32 bytes"):
+        tree.append_hash(node)
