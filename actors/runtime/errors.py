@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from actors.runtime.store.shard_store import StaleEpoch as StaleEpochInDatabase
+from actors.runtime.store.rows import StaleEpoch as StaleEpochInDatabase
 
 
 class CallError(Exception):

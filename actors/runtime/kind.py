@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from actors.runtime.store.shard_store import Answer, Fence, ShardStore
+from actors.runtime.store.rows import Answer, Fence
+from actors.runtime.store.shard_store import ShardStore
 
 if TYPE_CHECKING:
     from actors.runtime.transport.router import Router

@@ -15,7 +15,7 @@ import structlog
 from actors.realtime.push import RealtimeHosts
 from actors.runtime import CallError, EffectHandler, HostContext, Turn
 from actors.runtime.kind import Entity
-from actors.runtime.store.shard_store import Fence, StaleEpoch
+from actors.runtime.store.rows import Fence, StaleEpoch
 from actors.sessions.entity import Announce, Disconnect, Publish, Save, SessionEntity, Tell
 from cluster.metrics import Counter
 from cluster.postgres import Database, DatabaseError, open_database

@@ -18,7 +18,8 @@ from actors.runtime import HostContext
 from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.shard_map import SHARDS, Endpoint, MapView
-from actors.runtime.store.shard_store import ShardRow, ShardStore
+from actors.runtime.store.rows import ShardRow
+from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.transport.router import NoControlPlane, Router
 from actors.runtime.transport.stream import HostConnection
 from actors.sessions import KIND

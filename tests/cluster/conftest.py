@@ -22,7 +22,8 @@ import ray
 
 from actors.runtime.options import RuntimeOptions, ScalingPolicy
 from actors.runtime.start import start_runtime, stop_runtime
-from actors.runtime.store.shard_store import HostRow, ShardRow, ShardStore
+from actors.runtime.store.rows import HostRow, ShardRow
+from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.transport.router import Router
 from tests.cluster.nodes import RayNode, RayNodes
 from tests.cluster.runtime.kinds import BOOK_TABLE, PATHS

@@ -21,7 +21,8 @@ from actors.runtime.coordination.leader import Leader
 from actors.runtime.kind import load_kind
 from actors.runtime.options import RuntimeOptions
 from actors.runtime.shard_map import SHARDS, Endpoint, MapView
-from actors.runtime.store.shard_store import DATABASE_ERRORS, LostLeadership, ShardStore
+from actors.runtime.store.rows import DATABASE_ERRORS, LostLeadership
+from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.transport.ray_control import WATCH_SECONDS, RayControl
 
 _TICKS_PER_LEASE = 8

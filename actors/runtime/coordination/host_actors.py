@@ -12,7 +12,7 @@ from ray.exceptions import RayError
 
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.options import RuntimeOptions
-from actors.runtime.store.shard_store import Claim
+from actors.runtime.store.rows import Claim
 from actors.runtime.transport.ray_control import ask
 
 RELEASE_SECONDS = 15.0

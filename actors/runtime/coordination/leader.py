@@ -17,7 +17,8 @@ from actors.runtime.coordination.scaling import HostLoad, Scaler
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.metrics import HOSTS, MOVES
 from actors.runtime.options import ScalingPolicy
-from actors.runtime.store.shard_store import DATABASE_ERRORS, HostRow, LostLeadership, ShardRow, ShardStore
+from actors.runtime.store.rows import DATABASE_ERRORS, HostRow, LostLeadership, ShardRow
+from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.transport.ray_control import host_name
 
 _GATHER_SECONDS = 3.0

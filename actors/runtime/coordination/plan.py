@@ -20,7 +20,7 @@ from dataclasses import replace
 
 from actors.runtime.coordination.placement import moves, spread
 from actors.runtime.shard_map import SHARDS
-from actors.runtime.store.shard_store import ShardRow
+from actors.runtime.store.rows import ShardRow
 
 MAX_MOVES = 64
 """Shards a kind that move at the same time: small enough that a round is over within a blink."""

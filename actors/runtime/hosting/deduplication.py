@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
-from actors.runtime.store.shard_store import Answer
+from actors.runtime.store.rows import Answer
 
 Shard = tuple[str, int]
 

@@ -20,7 +20,7 @@ from actors.runtime.hosting.mailboxes import Mailboxes, Shard
 from actors.runtime.hosting.ownership import Status
 from actors.runtime.hosting.turns import Mailbox
 from actors.runtime.kind import Value
-from actors.runtime.store.shard_store import Answer
+from actors.runtime.store.rows import Answer
 from actors.runtime.transport.router import Router
 
 WHAT = "handoff"

@@ -21,7 +21,8 @@ from actors.runtime.hosting.shard_owner import ShardOwner
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.kind import HostContext, load_kind
 from actors.runtime.options import RuntimeOptions
-from actors.runtime.store.shard_store import DATABASE_ERRORS, Claim, HostRow, ShardStore
+from actors.runtime.store.rows import DATABASE_ERRORS, Claim, HostRow
+from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.transport.calls import MAX_SECONDS
 from actors.runtime.transport.frames import CALLS, unpack
 from actors.runtime.transport.ray_control import RayControl

@@ -27,7 +27,7 @@ from actors.runtime.hosting.turns import (
 )
 from actors.runtime.kind import Reply, Value
 from actors.runtime.shard_map import SHARDS
-from actors.runtime.store.shard_store import DATABASE_ERRORS, AlreadyAnswered, Fence, StaleEpoch
+from actors.runtime.store.rows import DATABASE_ERRORS, AlreadyAnswered, Fence, StaleEpoch
 from actors.runtime.transport.frames import DONE, MOVED, NOT_MINE, pack_answer, unpack_body
 
 MAX_WAITING = 100_000

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from actors.runtime.store.shard_store import ShardRow
+from actors.runtime.store.rows import ShardRow
 
 
 class Status(Enum):

@@ -20,7 +20,8 @@ from actors.runtime.hosting.handoff import WHAT, send, take
 from actors.runtime.hosting.mailboxes import Mailboxes, Shard
 from actors.runtime.hosting.ownership import Action, Ownership, Status
 from actors.runtime.kind import Value
-from actors.runtime.store.shard_store import DATABASE_ERRORS, Claim, ShardRow, ShardStore
+from actors.runtime.store.rows import DATABASE_ERRORS, Claim, ShardRow
+from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.transport.frames import DONE, pack_answer
 from actors.runtime.transport.router import Router
 

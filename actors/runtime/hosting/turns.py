@@ -11,7 +11,8 @@ import structlog
 from actors.runtime.errors import DeadlineExceeded, Refused, to_wire
 from actors.runtime.hosting.deduplication import Entry, Origin
 from actors.runtime.kind import After, Effect, EffectHandler, Entity, EntityKind, Persist, Reply, Turn, Value
-from actors.runtime.store.shard_store import Answer, Fence, ShardStore, StaleEpoch
+from actors.runtime.store.rows import Answer, Fence, StaleEpoch
+from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.transport.frames import DONE, NOT_MINE, STALE, pack_answer
 
 log = structlog.get_logger(__name__)

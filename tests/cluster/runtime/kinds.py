@@ -20,7 +20,8 @@ from actors.runtime import (
     Turn,
     Value,
 )
-from actors.runtime.store.shard_store import Fence, ShardStore
+from actors.runtime.store.rows import Fence
+from actors.runtime.store.shard_store import ShardStore
 
 
 class Tally:

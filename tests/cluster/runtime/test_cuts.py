@@ -15,7 +15,7 @@ from actors.runtime.hosting.shard_owner import ShardOwner
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.options import ScalingPolicy
 from actors.runtime.shard_map import SHARDS, Endpoint, MapView, shard_of
-from actors.runtime.store.shard_store import Claim, HostRow, ShardRow
+from actors.runtime.store.rows import Claim, HostRow, ShardRow
 from actors.runtime.transport.frames import CALLS, DONE, NOT_MINE, pack, pack_body
 from actors.runtime.transport.router import Router
 from tests.cluster.runtime.test_stream import KIND, SECRET, Control, Host, Slowly, host

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from actors.runtime.store.shard_store import DATABASE_ERRORS, HostRow, ShardStore
+from actors.runtime.store.rows import DATABASE_ERRORS, HostRow
+from actors.runtime.store.shard_store import ShardStore
 from tests.cluster.conftest import RunningRuntime
 
 LEASE = 0.2

@@ -20,7 +20,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.runtime.shard_map import shard_of
-from actors.runtime.store.shard_store import HostRow
+from actors.runtime.store.rows import HostRow
 from actors.runtime.transport.router import Router
 from tests.cluster.conftest import SECRET, RunningRuntime, eventually, running
 from tests.cluster.nodes import ROOT, RayNodes

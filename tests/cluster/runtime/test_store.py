@@ -7,16 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.runtime.store.shard_store import (
-    AlreadyAnswered,
-    Answer,
-    Fence,
-    HostRow,
-    LostLeadership,
-    ShardRow,
-    ShardStore,
-    StaleEpoch,
-)
+from actors.runtime.store.rows import AlreadyAnswered, Answer, Fence, HostRow, LostLeadership, ShardRow, StaleEpoch
+from actors.runtime.store.shard_store import ShardStore
 
 ROW = HostRow("host-0.1", "host-0", "node", "127.0.0.1:1", "/tmp/x", False, {})
 MINE = Fence("book", 7, "host-0.1", 1)

@@ -26,7 +26,7 @@ from actors.runtime.hosting.ray_calls import answer_batch
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.kind import EffectHandler, EntityKind, Reply, Value
 from actors.runtime.shard_map import SHARDS, Endpoint, MapView
-from actors.runtime.store.shard_store import ShardRow
+from actors.runtime.store.rows import ShardRow
 from actors.runtime.transport import router as router_module
 from actors.runtime.transport.frames import (
     CALLS,

@@ -15,7 +15,7 @@ from actors.runtime.errors import HostUnavailable
 from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.shard_map import SHARDS, Endpoint, MapView
-from actors.runtime.store.shard_store import ShardRow
+from actors.runtime.store.rows import ShardRow
 from actors.runtime.transport.router import Router
 from actors.runtime.transport.stream import HostConnection
 from cluster.postgres import open_database

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from actors.runtime import EffectHandler, EntityKind, Reply, Turn, Value
 from actors.runtime.hosting.turns import TurnRunner
-from actors.runtime.store.shard_store import Fence
+from actors.runtime.store.rows import Fence
 from tests.unit.runtime.database import Database
 from tests.unit.runtime.network import Network
 

@@ -6,14 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from actors.runtime import Turn
-from actors.runtime.store.shard_store import (
-    AlreadyAnswered,
-    Answer,
-    HostRow,
-    LostLeadership,
-    ShardRow,
-    StaleEpoch,
-)
+from actors.runtime.store.rows import AlreadyAnswered, Answer, HostRow, LostLeadership, ShardRow, StaleEpoch
 from tests.unit.runtime.network import Network
 
 

@@ -16,7 +16,7 @@ from actors.runtime.errors import CallError, HostUnavailable, from_wire
 from actors.runtime.hosting.shard_owner import ShardOwner
 from actors.runtime.kind import Value
 from actors.runtime.shard_map import MapView
-from actors.runtime.store.shard_store import DATABASE_ERRORS, Claim, HostRow
+from actors.runtime.store.rows import DATABASE_ERRORS, Claim, HostRow
 from actors.runtime.transport.calls import CallTable
 from actors.runtime.transport.frames import DONE, pack_body, unpack
 from tests.unit.runtime.book import book_runner

@@ -23,7 +23,7 @@ from actors.runtime.hosting.deduplication import Origin
 from actors.runtime.hosting.ownership import Status
 from actors.runtime.options import ScalingPolicy
 from actors.runtime.shard_map import SHARDS, Endpoint, MapView, shard_of
-from actors.runtime.store.shard_store import LostLeadership
+from actors.runtime.store.rows import LostLeadership
 from actors.runtime.transport.frames import DONE, pack_body, unpack, unpack_body
 from tests.unit.runtime.book import KIND, Book
 from tests.unit.runtime.database import Database, LeaderStore

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.runtime.hosting.deduplication import DeduplicationTable, Entry
-from actors.runtime.store.shard_store import Answer
+from actors.runtime.store.rows import Answer
 
 CALLER, SHARD = b"caller-1", ("book", 7)
 

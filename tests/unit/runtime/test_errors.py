@@ -14,7 +14,7 @@ from actors.runtime.errors import EntityFailed
 from actors.runtime.hosting.handoff import take
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.shard_map import shard_of
-from actors.runtime.store.shard_store import Answer, Fence, StaleEpoch
+from actors.runtime.store.rows import Answer, Fence, StaleEpoch
 from actors.runtime.transport.frames import DONE, NOT_MINE
 from tests.unit.runtime.test_mailboxes import Host
 

@@ -14,7 +14,7 @@ from actors.runtime.errors import (
     from_wire,
     to_wire,
 )
-from actors.runtime.store.shard_store import StaleEpoch as Stale
+from actors.runtime.store.rows import StaleEpoch as Stale
 from actors.runtime.transport.frames import (
     CALLS,
     DONE,

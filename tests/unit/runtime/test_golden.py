@@ -20,7 +20,7 @@ from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.ownership import Action
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.shard_map import shard_of
-from actors.runtime.store.shard_store import Answer, Fence, ShardRow
+from actors.runtime.store.rows import Answer, Fence, ShardRow
 from actors.runtime.transport.frames import (
     CALLS,
     DONE,

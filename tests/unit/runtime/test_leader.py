@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from actors.runtime.coordination.leader import Leader
 from actors.runtime.options import ScalingPolicy
 from actors.runtime.shard_map import SHARDS
-from actors.runtime.store.shard_store import Claim, HostRow, LostLeadership, ShardRow
+from actors.runtime.store.rows import Claim, HostRow, LostLeadership, ShardRow
 from tests.unit.runtime.database import Database, LeaderStore
 
 KIND = "counted"

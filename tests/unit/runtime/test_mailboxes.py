@@ -16,7 +16,7 @@ from actors.runtime.hosting.mailboxes import Mailboxes, Shard
 from actors.runtime.hosting.ownership import Action, Status
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.shard_map import shard_of
-from actors.runtime.store.shard_store import AlreadyAnswered, Answer, Fence, ShardRow, StaleEpoch
+from actors.runtime.store.rows import AlreadyAnswered, Answer, Fence, ShardRow, StaleEpoch
 from actors.runtime.transport.frames import CALLS, DONE, MOVED, NOT_MINE, STALE, pack_body
 
 CALLER = b"caller-1"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.runtime.hosting.ownership import Action, Ownership, Status
-from actors.runtime.store.shard_store import ShardRow
+from actors.runtime.store.rows import ShardRow
 
 ME, OTHER = "me", "other"
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from actors.runtime.coordination.plan import MAX_MOVES, ShardPlan
 from actors.runtime.shard_map import SHARDS
-from actors.runtime.store.shard_store import ShardRow
+from actors.runtime.store.rows import ShardRow
 
 LIVING = {"a": False, "b": False}
 

@@ -18,7 +18,7 @@ from actors.runtime.hosting.ownership import Action, Status
 from actors.runtime.hosting.shard_owner import ShardOwner
 from actors.runtime.kind import Value
 from actors.runtime.shard_map import SHARDS, shard_of
-from actors.runtime.store.shard_store import Answer, ShardRow
+from actors.runtime.store.rows import Answer, ShardRow
 from actors.runtime.transport.frames import DONE, MOVED, pack_body
 from tests.unit.runtime.test_mailboxes import CALLER, KIND, Host, Mailbox
 

@@ -1,0 +1,70 @@
+"""A pool of connections to one brand's database whose statements have a limit that holds even without a network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import asyncpg
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = PoolConnectionProxy[asyncpg.Record]
+
+Result = TypeVar("Result")
+
+
+class Connections:
+    """The pool. The tables' classes derive from it; `ShardStore` joins them."""
+
+    def __init__(self, dsn: str, application: str, max_connections: int) -> None:
+        self._dsn = dsn
+        self._application = application
+        self._max_connections = max_connections
+        self._pool: asyncpg.Pool[asyncpg.Record]
+
+    @classmethod
+    async def open(cls, dsn: str, *, application: str, max_connections: int = 4) -> Self:
+        """Opens a pool of at most ``max_connections`` connections that names itself ``application`` to Postgres."""
+        store = cls(dsn, application, max_connections)
+        store._pool = await store._new_pool(min_connections=1)
+        return store
+
+    async def _new_pool(self, min_connections: int) -> asyncpg.Pool[asyncpg.Record]:
+        return await asyncpg.create_pool(
+            self._dsn,
+            min_size=min_connections,
+            max_size=self._max_connections,
+            command_timeout=10,
+            server_settings={"application_name": self._application[:63]},
+        )
+
+    async def with_timeout(self, seconds: float, work: Coroutine[Any, Any, Result]) -> Result:
+        """The result of one of this store's methods, or TimeoutError once ``seconds`` are over.
+
+        It is not enough to cancel a statement: asyncpg then asks the server to cancel it and waits for that, and a
+        server that is out of reach lets it wait for 12 s. So all connections are cut, since those that are idle lead
+        to the same server, and whoever uses one gets a error; what comes next finds new ones.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait({task}, timeout=seconds)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.done():
+            return task.result()
+        cut, self._pool = self._pool, await self._new_pool(min_connections=0)
+        cut.terminate()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise TimeoutError(f"no answer from the database in {seconds} s")
+
+    async def close(self) -> None:
+        """Gives running statements five seconds, then cuts the connections."""
+        try:
+            await asyncio.wait_for(self._pool.close(), 5)
+        except TimeoutError:
+            self._pool.terminate()
