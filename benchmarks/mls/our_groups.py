@@ -10,14 +10,17 @@ from crypto.mls import (
     BasicCredential,
     CipherSuite,
     Group,
+    GroupPolicy,
     KeyPackage,
     KeyPackageBundle,
     Lifetime,
     SignatureKeyPair,
+    TrustOnPresentation,
 )
 from crypto.randomness import SystemRandomness
 
 RNG = SystemRandomness()
+POLICY = GroupPolicy(TrustOnPresentation(), allow_external_commits=True)
 HOUR = 3600
 
 
@@ -48,7 +51,13 @@ class OurGroups:
         signer = SignatureKeyPair.generate(self._suite, RNG)
         with Stopwatch() as watch:
             group = Group.create(
-                self._suite, b"benchmark", BasicCredential(founder.encode()), signer, lifetime(self._now), RNG
+                self._suite,
+                b"benchmark",
+                BasicCredential(founder.encode()),
+                signer,
+                lifetime(self._now),
+                RNG,
+                policy=POLICY,
             )
             made = group.commit(
                 [Add(KeyPackage.from_message(package)) for package in key_packages],
@@ -62,7 +71,7 @@ class OurGroups:
 
     def join(self, member: str, welcome: bytes, tree: bytes) -> Cost:
         with Stopwatch() as watch:
-            group = Group.join(welcome, self._bundles[member], RNG, now=self._now, ratchet_tree=tree)
+            group = Group.join(welcome, self._bundles[member], RNG, now=self._now, ratchet_tree=tree, policy=POLICY)
         self._groups[member] = group
         return watch.cost
 
@@ -70,7 +79,13 @@ class OurGroups:
         signer = SignatureKeyPair.generate(self._suite, RNG)
         with Stopwatch() as watch:
             joined = Group.external_join(
-                group_info, BasicCredential(member.encode()), signer, RNG, now=self._now, ratchet_tree=tree
+                group_info,
+                BasicCredential(member.encode()),
+                signer,
+                RNG,
+                now=self._now,
+                ratchet_tree=tree,
+                policy=POLICY,
             )
         self._groups[member] = joined.group
         return watch.cost, joined.message

@@ -17,7 +17,8 @@ derives from it) and leaves the group as it was.
 - Continue a group: :meth:`Group.branch`, :meth:`Group.reinitialize`; the others join with ``previous``.
 - From outside: :func:`external_proposal`, :func:`join_request`.
 - Store: ``serialize`` and ``restore`` of :class:`Group`, :class:`CommitBundle` and :class:`KeyPackageBundle`.
-- Decide: :class:`GroupPolicy` has the limits, and the :class:`AuthenticationService` that says whose key is whose.
+- Decide: :class:`GroupPolicy` has the limits, and the :class:`AuthenticationService` that says whose key is whose. It
+  is a mandatory argument, and what lets strangers in is off in it unless it is asked for.
 
 All seven cipher suites of the RFC are supported. Not supported: proposal types beyond the RFC's seven, credential types
 other than basic and X.509, and what the RFC leaves to the application: that a group id is unique among a client's

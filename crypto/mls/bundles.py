@@ -71,14 +71,14 @@ class CommitBundle:
         return with_header(_MAGIC, body)
 
     @classmethod
-    def restore(cls, data: bytes, policy: GroupPolicy | None = None) -> "CommitBundle":
+    def restore(cls, data: bytes, policy: GroupPolicy) -> "CommitBundle":
         """What :meth:`serialize` wrote. Raises DecodeError, or UnsupportedStateVersion for a newer version's state."""
 
         def read(reader: Reader) -> "CommitBundle":
             read_header(reader, _MAGIC, "MLS commit")
             message = reader.opaque()
             welcome, group_info = reader.optional(Reader.opaque), reader.optional(Reader.opaque)
-            based_on, epoch = reader.opaque(), decode_epoch(reader, policy or GroupPolicy())
+            based_on, epoch = reader.opaque(), decode_epoch(reader, policy)
             summary = CommitApplied(
                 reader.u64(),
                 reader.u32(),

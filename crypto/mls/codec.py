@@ -83,6 +83,13 @@ class Reader:
         """``opaque value<V>``."""
         return self.take(self.length())
 
+    def fixed(self, *sizes: int) -> bytes:
+        """``opaque value<V>`` where the specification knows the length: one of ``sizes``, in bytes."""
+        value = self.opaque()
+        if len(value) not in sizes:
+            raise DecodeError("a field has the wrong length")
+        return value
+
     def vector(self, decode: Callable[["Reader"], T]) -> tuple[T, ...]:
         """``T values<V>``: the items must fill the vector exactly."""
         length = self.length()

@@ -23,7 +23,7 @@ from crypto.mls.proposals import Add, Commit, ProposalOrRef, ReInit, needs_path
 from crypto.mls.psk import Psks, ResumptionUsage
 from crypto.mls.public_message import protect_public
 from crypto.mls.signatures import SigningKey
-from crypto.mls.tree_validation import check_members_agree
+from crypto.mls.tree_validation import check_members_agree, check_width
 from crypto.mls.treekem import LeafTemplate, NewPath, make_path, seal_path, surviving_keys
 from crypto.mls.welcome import GroupSecrets, Welcome
 from crypto.randomness import Randomness
@@ -99,6 +99,7 @@ def create_commit(
         commit_secret = path.commit_secret
     check_extension_support(epoch.context.extensions, applied)
     check_members_agree(applied.tree)
+    check_width(applied.tree, policy.max_width)
     private_keys = surviving_keys(epoch.own.private_keys, epoch.tree, applied.tree)
     if path is not None:
         private_keys |= path.private_keys

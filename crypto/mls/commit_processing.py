@@ -21,7 +21,7 @@ from crypto.mls.proposal_list import (
 from crypto.mls.proposals import Commit, ExternalInit, Remove, needs_path
 from crypto.mls.psk import Psks
 from crypto.mls.signatures import SigningKey
-from crypto.mls.tree_validation import LeafRules, check_members_agree
+from crypto.mls.tree_validation import LeafRules, check_members_agree, check_width
 from crypto.mls.treekem import PrivateKeys, merge_path, open_path, surviving_keys
 from crypto.mls.update_path import UpdatePath
 
@@ -83,6 +83,7 @@ def process_commit(
         path = merge_path(applied.tree, committer, commit.path)
     check_extension_support(epoch.context.extensions, applied)
     check_members_agree(applied.tree)
+    check_width(applied.tree, policy.max_width)
     if self_removed:
         return ProcessedCommit(committer, applied, None)
 

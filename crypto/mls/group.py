@@ -35,7 +35,7 @@ from crypto.mls.linked_groups import check_link, same_members
 from crypto.mls.messages import decode_message, encode_message
 from crypto.mls.policy import GroupPolicy
 from crypto.mls.proposal_list import ProposalList, Sourced, check_proposal
-from crypto.mls.proposal_selection import select_proposals
+from crypto.mls.proposal_selection import Committer, select_proposals
 from crypto.mls.proposals import (
     Add,
     Commit,
@@ -81,10 +81,9 @@ class Group(ProposingGroup):
         extensions: Iterable[Extension] = (),
         capabilities: Capabilities | None = None,
         leaf_extensions: Iterable[Extension] = (),
-        policy: GroupPolicy | None = None,
+        policy: GroupPolicy,
     ) -> "Group":
         """A group of one, in epoch 0 (section 11). ``group_id`` should be unique, 32 random bytes for example."""
-        policy = policy or GroupPolicy()
         if signer.suite != suite:
             raise InvalidInput("the signature key is for another cipher suite")
         crypto = suite_crypto(suite)
@@ -112,16 +111,15 @@ class Group(ProposingGroup):
         now: int,
         ratchet_tree: bytes | None = None,
         psks: Psks = _NO_PSKS,
-        policy: GroupPolicy | None = None,
+        policy: GroupPolicy,
         previous: "Group | None" = None,
     ) -> "Group":
         """Join with the KeyPackage that the Welcome is for (section 12.4.3.1).
 
         ``ratchet_tree`` is needed if the Welcome does not carry the tree; ``previous`` if the new group is a branch
-        or the re-initialisation of one that this client is or was in. That the group id is new to this client is
-        for the caller to check, who knows its groups.
+        or the re-initialisation of one that this client is or was in: with it, a group that is neither is refused.
+        That the group id is new to this client is for the caller to check, who knows its groups.
         """
-        policy = policy or GroupPolicy()
         message = decode_message(welcome)
         if not isinstance(message, Welcome):
             raise InvalidWelcome("not a Welcome")
@@ -146,14 +144,13 @@ class Group(ProposingGroup):
         psk_ids: Sequence[bytes] = (),
         capabilities: Capabilities | None = None,
         leaf_extensions: Iterable[Extension] = (),
-        policy: GroupPolicy | None = None,
+        policy: GroupPolicy,
         authenticated_data: bytes = b"",
     ) -> ExternalJoin["Group"]:
         """Join by an own commit (section 12.4.3.2); the group returned counts once that commit was accepted.
 
         ``resync`` is the leaf number of an old self to remove; ``psk_ids`` name external PSKs in ``psks`` to inject.
         """
-        policy = policy or GroupPolicy()
         info = decode_message(group_info)
         if not isinstance(info, GroupInfo):
             raise InvalidWelcome("not a GroupInfo")
@@ -229,7 +226,11 @@ class Group(ProposingGroup):
         if include_pending:
             pending = [(reference, item.sourced) for reference, item in self._state.proposals.items()]
             rules = epoch.leaf_rules(self._policy, now, self.extensions)
-            by_reference = select_proposals(pending, proposals, epoch.tree, rules, self.own_leaf, psks)
+            signer = options.signer or epoch.own.signer
+            committer = Committer(self.own_leaf, options.leaf or LeafTemplate.of(epoch.own_leaf), signer.public_key)
+            by_reference = select_proposals(
+                pending, proposals, epoch.tree, rules, committer, psks, self._policy.max_width
+            )
         own = Sender.member(self.own_leaf)
         entries: list[ProposalOrRef] = [reference for reference, _ in by_reference]
         items = [item for _, item in by_reference]
@@ -247,6 +248,7 @@ class Group(ProposingGroup):
 
     def apply(self, bundle: CommitBundle) -> CommitApplied:
         """Enter the epoch of an own commit that was accepted."""
+        self._require_active()
         pending = bundle.pending
         if pending.based_on != self._state.epoch.confirmation_tag:
             raise InvalidCommit("the commit was made in another epoch")
@@ -438,9 +440,8 @@ class Group(ProposingGroup):
     # Storing
 
     @classmethod
-    def restore(cls, data: bytes, randomness: Randomness, policy: GroupPolicy | None = None) -> "Group":
+    def restore(cls, data: bytes, randomness: Randomness, policy: GroupPolicy) -> "Group":
         """What :meth:`serialize` wrote. Raises DecodeError, or UnsupportedStateVersion for a newer version's state."""
-        policy = policy or GroupPolicy()
         return cls(decode_group(data, policy), randomness, policy)
 
     # Inside

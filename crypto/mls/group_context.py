@@ -5,7 +5,7 @@ from functools import cached_property
 
 from crypto.errors import DecodeError
 from crypto.mls.capabilities import MLS10
-from crypto.mls.cipher_suite import CipherSuite
+from crypto.mls.cipher_suite import CipherSuite, suite_crypto
 from crypto.mls.codec import Reader, opaque, u16, u64
 from crypto.mls.extensions import Extensions, decode_extensions, encode_extensions
 
@@ -47,6 +47,12 @@ class GroupContext:
             reader.opaque(),
             decode_extensions(reader),
         )
+
+    def has_valid_sizes(self) -> bool:
+        """Whether both hashes have the suite's length: the transcript is hashed on without a length of its own."""
+        hash_size = suite_crypto(self.cipher_suite).hash_size
+        transcript_size = hash_size if self.epoch else 0
+        return (len(self.tree_hash), len(self.confirmed_transcript_hash)) == (hash_size, transcript_size)
 
 
 def decode_cipher_suite(reader: Reader) -> CipherSuite:

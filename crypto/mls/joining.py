@@ -23,7 +23,7 @@ from crypto.mls.public_message import protect_public
 from crypto.mls.ratchet_tree import RatchetTree
 from crypto.mls.signatures import SigningKey
 from crypto.mls.transcript import interim_transcript_hash
-from crypto.mls.tree_validation import LeafRules, check_members_agree, check_tree
+from crypto.mls.tree_validation import LeafRules, check_members_agree, check_tree, check_width
 from crypto.mls.treekem import LeafTemplate, PrivateKeys, follow_path, make_path, seal_path
 from crypto.mls.welcome import GroupInfo, Welcome
 from crypto.randomness import Randomness
@@ -83,7 +83,9 @@ def verified_tree(
         encoded = ratchet_tree
     if encoded is None:
         raise InvalidWelcome("the ratchet tree is neither in the GroupInfo nor given")
-    tree = RatchetTree.decode(crypto, encoded)
+    if len(info.confirmation_tag) != crypto.hash_size or not info.group_context.has_valid_sizes():
+        raise InvalidWelcome("a hash or tag in the GroupInfo has the wrong length")
+    tree = RatchetTree.decode(crypto, encoded, policy.max_width)
     signer = tree.leaf(info.signer)
     if signer is None:
         raise InvalidWelcome("the GroupInfo is signed by a leaf that is blank")
@@ -169,6 +171,7 @@ def join_by_commit(
     if old is not None:
         check_replacement(old, path.leaf_node, rules)
     check_members_agree(applied.tree)
+    check_width(applied.tree, policy.max_width)
     interim = interim_transcript_hash(crypto, context.confirmed_transcript_hash, info.confirmation_tag)
     transition = Transition(context, interim, applied.tree, context.extensions, proposals.psk_ids)
     update_path = seal_path(applied.tree, path, transition.provisional_context(), (), randomness)

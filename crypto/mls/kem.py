@@ -140,7 +140,7 @@ class DhkemX25519(Dhkem):
             raise InvalidInput("invalid HPKE public key")
 
     def _exchange(self, private_key: bytes, public_key: bytes) -> bytes:
-        if len(public_key) != 32:
+        if len(public_key) != 32 or len(private_key) != 32:  # PyNaCl checks neither and would read beyond the end
             raise ValueError("wrong length")
         try:
             return nacl.bindings.crypto_scalarmult(private_key, public_key)
@@ -205,6 +205,8 @@ class DhkemNist(Dhkem):
 
     def _load(self, private_key: bytes) -> ec.EllipticCurvePrivateKey:
         try:
+            if len(private_key) > self.private_size:
+                raise ValueError("too long")
             return ec.derive_private_key(int.from_bytes(private_key, "big"), self._curve)
         except ValueError:
             raise InvalidInput("invalid HPKE private key") from None

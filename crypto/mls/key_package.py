@@ -188,11 +188,12 @@ class KeyPackageBundle:
             if version != _STATE_VERSION:
                 raise UnsupportedStateVersion("MLS KeyPackage bundle", version, _STATE_VERSION)
             package = decode_exactly(reader.opaque(), KeyPackage.decode)
-            init_private_key, leaf_private_key, private_key = reader.opaque(), reader.opaque(), reader.opaque()
             if package.cipher_suite not in tuple(CipherSuite):
                 raise DecodeError("unsupported cipher suite")
             suite = CipherSuite(package.cipher_suite)
-            key = stored_key(suite_crypto(suite).signature, private_key)
+            crypto = suite_crypto(suite)
+            init_private_key, leaf_private_key = (reader.fixed(crypto.kem.private_size) for _ in range(2))
+            key = stored_key(crypto.signature, reader.opaque())
             return cls(package, init_private_key, leaf_private_key, SignatureKeyPair(suite, key))
 
         return decode_exactly(data, read)

@@ -98,5 +98,6 @@ class EpochSecrets:
         return b"".join(opaque(getattr(self, field.name)) for field in fields(self))
 
     @classmethod
-    def decode(cls, reader: Reader) -> "EpochSecrets":
-        return cls(*(reader.opaque() for _ in fields(cls)))
+    def decode(cls, reader: Reader, hash_size: int) -> "EpochSecrets":
+        """What :meth:`encode` wrote; a secret that was deleted is empty."""
+        return cls(*(reader.fixed(0, hash_size) for _ in fields(cls)))

@@ -22,8 +22,10 @@ def check_link(joined: Joined, previous: GroupState | None, policy: GroupPolicy)
         ),
         None,
     )
-    if link is None:
+    if link is None and previous is None:
         return
+    if link is None:
+        raise InvalidWelcome("the group is neither a branch nor the re-initialisation of the one given")
     if previous is None or previous.epoch.context.group_id != link.group_id:
         raise InvalidWelcome("the Welcome continues a group that was not given")
     context = joined.epoch.context

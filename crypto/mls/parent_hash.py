@@ -31,6 +31,8 @@ def chain_parent_hashes(
 def verify_parent_hashes(tree: RatchetTree) -> None:
     """Raise InvalidTree unless every parent node is vouched for by exactly one chain (section 7.9.2)."""
     for index, node in tree.parents():
+        if len(node.parent_hash) not in (0, tree.crypto.hash_size):
+            raise InvalidTree("a parent hash has the wrong length")
         children = tree_math.left(index), tree_math.right(index)
         chains = sum(_is_linked(tree, node, child, sibling) for child, sibling in (children, children[::-1]))
         if chains != 1:

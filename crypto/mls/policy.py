@@ -1,17 +1,18 @@
 """What an application decides about its groups."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from crypto.mls.credentials import AuthenticationService, TrustOnPresentation
+from crypto.mls.credentials import AuthenticationService
 
 DAY = 24 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True)
 class GroupPolicy:
-    """Limits and permissions; the defaults suit a messenger.
+    """Limits and permissions. What admits strangers is off unless it is asked for.
 
-    ``authentication``: who is believed (RFC 9420 section 5.3.1).
+    ``authentication``: who is believed (RFC 9420 section 5.3.1). There is no default: whoever decides which key
+    belongs to whom decides who reads the group.
     ``max_lifetime``: longest acceptable lifetime of a KeyPackage's leaf, in seconds; None for no limit (section 7.2).
     ``check_received_lifetimes``: also refuse received leaves outside of their lifetime. Off by default: a client that
     was offline must accept the commits of that time, and a joiner the members who have not updated since.
@@ -20,12 +21,14 @@ class GroupPolicy:
     ``max_forward``, ``max_skipped``: how many generations one message may skip, and how many unused keys each
     ratchet keeps.
     ``max_proposals``: how many proposals may wait for a commit; more are refused.
+    ``max_width``: how many leaves a tree may have, blank ones included. Every leaf is hashed, so this bounds what a
+    tree that others made can cost.
     ``allow_external_commits``, ``allow_resync``: whether strangers may join by themselves, and whether they may
     replace an old leaf of theirs in doing so (section 12.4.3.2).
     ``allow_join_requests``: whether strangers may propose to be added (section 12.1.8).
     """
 
-    authentication: AuthenticationService = field(default_factory=TrustOnPresentation)
+    authentication: AuthenticationService
     max_lifetime: int | None = 100 * DAY
     check_received_lifetimes: bool = False
     past_epochs: int = 3
@@ -33,6 +36,7 @@ class GroupPolicy:
     max_forward: int = 1000
     max_skipped: int = 1000
     max_proposals: int = 5000
-    allow_external_commits: bool = True
-    allow_resync: bool = True
-    allow_join_requests: bool = True
+    max_width: int = 1 << 13
+    allow_external_commits: bool = False
+    allow_resync: bool = False
+    allow_join_requests: bool = False

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from crypto.mls.capabilities import MLS10
+from crypto.mls.capabilities import MLS10, Capabilities
 from crypto.mls.errors import InvalidLeafNode, InvalidProposal
 from crypto.mls.extensions import Extensions, RequiredCapabilities
 from crypto.mls.framing import Sender, SenderType
@@ -211,12 +211,12 @@ def apply_proposals(proposals: ProposalList, tree: RatchetTree, extensions: Exte
 def check_extension_support(before: Extensions, applied: Applied) -> None:
     """Raise unless every member supports changed group extensions (sections 12.1.7 and 13.4)."""
     if applied.extensions != before and not all(
-        supports(leaf, applied.extensions) for _, leaf in applied.tree.leaves()
+        supports(leaf.capabilities, applied.extensions) for _, leaf in applied.tree.leaves()
     ):
         raise InvalidProposal("a member does not support the group's new extensions")
 
 
-def supports(leaf: LeafNode, extensions: Extensions) -> bool:
-    """Whether a member may be in a group with these extensions."""
+def supports(capabilities: Capabilities, extensions: Extensions) -> bool:
+    """Whether a member with these capabilities may be in a group with these extensions."""
     required = RequiredCapabilities.of(extensions)
-    return leaf.capabilities.satisfies(required) and leaf.capabilities.supports_extensions(extensions)
+    return capabilities.satisfies(required) and capabilities.supports_extensions(extensions)

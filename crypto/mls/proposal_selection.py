@@ -1,6 +1,8 @@
 """Choosing which pending proposals to commit (RFC 9420 section 12.4: all that are valid and do not conflict)."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from crypto.errors import CryptoError
 from crypto.mls.extensions import Extensions
@@ -19,9 +21,19 @@ from crypto.mls.proposals import (
 from crypto.mls.psk import Psks
 from crypto.mls.ratchet_tree import RatchetTree
 from crypto.mls.tree_validation import LeafRules
+from crypto.mls.treekem import LeafTemplate
 
 Pending = tuple[bytes, Sourced]
 """A proposal with its reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committer:
+    """Who commits, and what its leaf says and is signed with once the commit is applied."""
+
+    leaf: int
+    template: LeafTemplate
+    signature_key: bytes
 
 
 def select_proposals(
@@ -29,8 +41,9 @@ def select_proposals(
     by_value: Sequence[Proposal],
     tree: RatchetTree,
     rules: LeafRules,
-    committer: int,
+    committer: Committer,
     psks: Psks,
+    max_members: int,
 ) -> list[Pending]:
     """The pending proposals to commit by reference, in the order they came.
 
@@ -38,10 +51,10 @@ def select_proposals(
     first, the latest has precedence over earlier ones, and a ReInit is committed only if there is nothing else.
     Whatever others propose, the selection can be committed: a proposal that would prevent it is left out.
     """
-    usable = [item for item in pending if _is_usable(item[1], tree, rules, committer, psks)]
+    usable = [item for item in pending if _is_usable(item[1], tree, rules, committer.leaf, psks)]
     if not usable:
         return []
-    chosen = _Chosen(by_value, tree, rules.extensions, committer)
+    chosen = _Chosen(by_value, tree, rules.extensions, committer, max_members)
     by_precedence = sorted(range(len(usable)), key=lambda i: (_rank(usable[i][1].proposal), -i))
     admitted = {i for i in by_precedence if chosen.admit(usable[i][1])}
     return [item for i, item in enumerate(usable) if i in admitted]
@@ -81,7 +94,14 @@ def _is_usable(item: Sourced, tree: RatchetTree, rules: LeafRules, committer: in
 class _Chosen:
     """What the commit contains so far, and what the group will be like after it."""
 
-    def __init__(self, by_value: Sequence[Proposal], tree: RatchetTree, extensions: Extensions, committer: int) -> None:
+    def __init__(
+        self,
+        by_value: Sequence[Proposal],
+        tree: RatchetTree,
+        extensions: Extensions,
+        committer: Committer,
+        max_members: int,
+    ) -> None:
         self._tree = tree
         self._count = len(by_value)
         self._only = any(isinstance(p, ReInit) for p in by_value)
@@ -90,12 +110,17 @@ class _Chosen:
         self._extensions_settled = bool(changes)
         self._changed: set[int | None] = {p.removed for p in by_value if isinstance(p, Remove)}
         self._psks = {p.psk.key for p in by_value if isinstance(p, PreSharedKey)}
-        self._leaves = [leaf for number, leaf in tree.leaves() if number == committer or number not in self._changed]
-        self._leaves += [p.key_package.leaf_node for p in by_value if isinstance(p, Add)]
-        self._keys = tree.encryption_keys() | {leaf.signature_key for leaf in self._leaves}
-        self._keys |= {leaf.encryption_key for leaf in self._leaves}
-        self._in_use = {int(leaf.credential.credential_type) for leaf in self._leaves}
-        self._readable = set.intersection(*(set(leaf.capabilities.credentials) for leaf in self._leaves))
+        added = [p.key_package.leaf_node for p in by_value if isinstance(p, Add)]
+        rest = [leaf for number, leaf in tree.leaves() if number != committer.leaf and number not in self._changed]
+        self._room = max_members - len(rest) - len(added) - 1
+        # Both kinds of keys can be the same bytes, and one leaves the group without the other.
+        self._encryption_keys = tree.encryption_keys() | {leaf.encryption_key for leaf in added}
+        self._signature_keys = Counter(leaf.signature_key for leaf in (*rest, *added))
+        self._signature_keys[committer.signature_key] += 1
+        credentials = [committer.template.credential, *(leaf.credential for leaf in (*rest, *added))]
+        self._capabilities = [committer.template.capabilities, *(leaf.capabilities for leaf in (*rest, *added))]
+        self._in_use = {int(credential.credential_type) for credential in credentials}
+        self._readable = frozenset.intersection(*(each.credential_set for each in self._capabilities))
 
     def admit(self, item: Sourced) -> bool:
         """Take ``item`` in, unless it conflicts with what is there."""
@@ -107,18 +132,23 @@ class _Chosen:
     def _fits(self, item: Sourced) -> bool:
         match item.proposal:
             case GroupContextExtensions(extensions):
-                if self._extensions_settled or not all(supports(leaf, extensions) for leaf in self._leaves):
+                if self._extensions_settled or not all(supports(each, extensions) for each in self._capabilities):
                     return False
                 self._extensions, self._extensions_settled = extensions, True
                 return True
             case Add(key_package):
-                return self._admit_leaf(key_package.leaf_node, key_package.leaf_node.signature_key)
+                leaf = key_package.leaf_node
+                if self._room <= 0 or not self._admit_leaf(leaf, leaf.signature_key):
+                    return False
+                self._room -= 1
+                return True
             case Remove(removed):
                 old = self._tree.leaf(removed)
                 if removed in self._changed or old is None:
                     return False
                 self._changed.add(removed)
-                self._keys.discard(old.signature_key)
+                self._signature_keys[old.signature_key] -= 1
+                self._room += 1
                 return True
             case Update(leaf_node):
                 number = item.sender.index
@@ -143,16 +173,18 @@ class _Chosen:
 
     def _admit_leaf(self, leaf: LeafNode, new_signature_key: bytes | None) -> bool:
         """Whether a new leaf has fresh keys and gets along with the others' credentials and the extensions."""
-        keys = {leaf.encryption_key} | (set() if new_signature_key is None else {new_signature_key})
         credential_type = int(leaf.credential.credential_type)
         if (
-            keys & self._keys
+            leaf.encryption_key in self._encryption_keys
+            or (new_signature_key is not None and self._signature_keys[new_signature_key] > 0)
             or credential_type not in self._readable
             or not self._in_use <= leaf.capabilities.credential_set
-            or not supports(leaf, self._extensions)
+            or not supports(leaf.capabilities, self._extensions)
         ):
             return False
-        self._keys |= keys
+        self._encryption_keys.add(leaf.encryption_key)
+        if new_signature_key is not None:
+            self._signature_keys[new_signature_key] += 1
         self._in_use.add(credential_type)
         self._readable &= leaf.capabilities.credential_set
         return True

@@ -258,10 +258,22 @@ class RatchetTree:
         return vector(parts)
 
     @classmethod
-    def decode(cls, crypto: SuiteCrypto, data: bytes) -> "RatchetTree":
-        """A tree from all of ``data``; DecodeError if a node is in the wrong place or the last one is blank."""
+    def decode(cls, crypto: SuiteCrypto, data: bytes, max_width: int | None = None) -> "RatchetTree":
+        """A tree from all of ``data``; DecodeError if a node is in the wrong place or the last one is blank.
+
+        Blank nodes take a byte each and are hashed all the same: with ``max_width``, a tree of more leaves is refused
+        before that.
+        """
+        max_nodes = len(data) if max_width is None else 2 * max_width - 1
+        nodes: list[Node | None] = []
+
+        def read(item: Reader) -> None:
+            if len(nodes) >= max_nodes:
+                raise DecodeError("the ratchet tree has more leaves than allowed")
+            nodes.append(item.optional(_decode_node))
+
         reader = Reader(data)
-        nodes: list[Node | None] = list(reader.vector(lambda item: item.optional(_decode_node)))
+        reader.vector(read)
         reader.finish()
         if not nodes or nodes[-1] is None:
             raise DecodeError("a ratchet tree must end with a node that is not blank")

@@ -82,6 +82,8 @@ def _check_place(state: GroupState, group_id: bytes, epoch: int) -> None:
         raise WrongGroup("the message belongs to another group")
     if not state.active:
         raise GroupInactive("this member was removed from the group")
+    if state.reinit is not None:  # section 11.2: the epoch of the ReInit is the last one
+        raise GroupInactive("the group was closed by a re-initialisation")
     if epoch != state.epoch.context.epoch:
         raise WrongEpoch("the message belongs to another epoch")
 

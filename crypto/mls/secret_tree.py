@@ -187,16 +187,18 @@ class SecretTree:
             raise DecodeError("invalid width of a secret tree")
         tree = cls.empty(crypto, width)
         tree.max_forward, tree.max_skipped = max_forward, max_skipped
-        tree._nodes = dict(reader.vector(lambda item: (item.u32(), item.opaque())))
-        for leaf, kind, ratchet in reader.vector(_decode_ratchet):
+        tree._nodes = dict(reader.vector(lambda item: (item.u32(), item.fixed(crypto.hash_size))))
+        for leaf, kind, ratchet in reader.vector(lambda item: _decode_ratchet(crypto, item)):
             tree._ratchets[leaf, kind] = ratchet
         return tree
 
 
-def _decode_ratchet(reader: Reader) -> tuple[int, RatchetKind, _Ratchet]:
+def _decode_ratchet(crypto: SuiteCrypto, reader: Reader) -> tuple[int, RatchetKind, _Ratchet]:
     leaf, kind = reader.u32(), reader.u8()
     if kind not in tuple(RatchetKind):
         raise DecodeError("invalid ratchet kind")
-    secret, generation = reader.opaque(), reader.u32()
-    skipped = reader.vector(lambda item: (item.u32(), MessageKey(item.opaque(), item.opaque())))
+    secret, generation = reader.fixed(crypto.hash_size), reader.u32()
+    skipped = reader.vector(
+        lambda item: (item.u32(), MessageKey(item.fixed(crypto.key_size), item.fixed(crypto.nonce_size)))
+    )
     return leaf, RatchetKind(kind), _Ratchet(secret, generation, dict(skipped))

@@ -110,10 +110,13 @@ class Ed448(SignatureScheme):
 class _EcdsaKey(SigningKey):
     def __init__(self, private_key: bytes, curve: ec.EllipticCurve, algorithm: hashes.HashAlgorithm) -> None:
         try:
+            size = (curve.key_size + 7) // 8
+            if len(private_key) > size:
+                raise ValueError("too long")
             self._key = ec.derive_private_key(int.from_bytes(private_key, "big"), curve)
         except ValueError:
             raise InvalidInput("not a private key of this curve") from None
-        self.private_key = private_key
+        self.private_key = private_key.rjust(size, b"\0")
         self.public_key = self._key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         self._algorithm = ec.ECDSA(algorithm, deterministic_signing=True)
 

@@ -64,7 +64,7 @@ def decode_group(data: bytes, policy: GroupPolicy) -> GroupState:
             epoch,
             dict(reader.vector(lambda item: (item.opaque(), _decode_pending(item, epoch.crypto)))),
             reader.vector(lambda item: _decode_past(item, epoch.crypto, policy)),
-            dict(reader.vector(lambda item: (item.u64(), item.opaque()))),
+            dict(reader.vector(lambda item: (item.u64(), item.fixed(epoch.crypto.hash_size)))),
             _decode_flag(reader),
             reader.optional(ReInit.decode_body),
         )
@@ -90,11 +90,11 @@ def encode_epoch(epoch: Epoch) -> bytes:
 
 
 def decode_epoch(reader: Reader, policy: GroupPolicy) -> Epoch:
-    context = GroupContext.decode(reader)
+    context = _decode_context(reader)
     crypto = suite_crypto(context.cipher_suite)
     tree = RatchetTree.decode(crypto, reader.opaque())
     leaf = reader.u32()
-    private_keys = dict(reader.vector(lambda item: (item.u32(), item.opaque())))
+    private_keys = dict(reader.vector(lambda item: (item.u32(), item.fixed(crypto.kem.private_size))))
     signer = stored_key(crypto.signature, reader.opaque())
     if tree.leaf(leaf) is None:
         raise DecodeError("the stored group has no leaf for its owner")
@@ -103,11 +103,18 @@ def decode_epoch(reader: Reader, policy: GroupPolicy) -> Epoch:
         context,
         tree,
         Membership(leaf, private_keys, signer),
-        EpochSecrets.decode(reader),
+        EpochSecrets.decode(reader, crypto.hash_size),
         SecretTree.decode(crypto, reader, policy.max_forward, policy.max_skipped),
-        reader.opaque(),
-        reader.opaque(),
+        reader.fixed(crypto.hash_size),
+        reader.fixed(crypto.hash_size),
     )
+
+
+def _decode_context(reader: Reader) -> GroupContext:
+    context = GroupContext.decode(reader)
+    if not context.has_valid_sizes():
+        raise DecodeError("a hash in the stored group has the wrong length")
+    return context
 
 
 def _encode_pending(proposal: PendingProposal) -> bytes:
@@ -122,7 +129,7 @@ def _decode_pending(reader: Reader, crypto: SuiteCrypto) -> PendingProposal:
         raise DecodeError("a stored proposal is something else")
 
     def read_update(item: Reader) -> OwnUpdate:
-        private_key = item.opaque()
+        private_key = item.fixed(crypto.kem.private_size)
         return OwnUpdate(private_key, stored_key(crypto.signature, item.opaque()))
 
     return PendingProposal(content, reader.optional(read_update))
@@ -141,9 +148,9 @@ def _encode_past(past: PastEpoch) -> bytes:
 
 def _decode_past(reader: Reader, crypto: SuiteCrypto, policy: GroupPolicy) -> PastEpoch:
     return PastEpoch(
-        GroupContext.decode(reader),
+        _decode_context(reader),
         SecretTree.decode(crypto, reader, policy.max_forward, policy.max_skipped),
-        reader.opaque(),
+        reader.fixed(crypto.hash_size),
         reader.vector(lambda item: item.optional(Reader.opaque)),
     )
 

@@ -40,6 +40,8 @@ class LeafRules:
         if source is not None and leaf.source != source:
             raise InvalidLeafNode("the leaf node has the wrong source")
         self._check_encryption_key(leaf.encryption_key)
+        if leaf.parent_hash is not None and len(leaf.parent_hash) not in (0, self.crypto.hash_size):
+            raise InvalidLeafNode("the parent hash has the wrong length")
         leaf.verify_signature(self.crypto, self.group_id, number)
         self.check_lifetime(leaf)
         self.check_support(leaf)
@@ -95,6 +97,12 @@ class LeafRules:
             raise InvalidKeyPackage("the init key is invalid") from None
         package.verify_signature(self.crypto)
         self.check(package.leaf_node, 0, LeafNodeSource.KEY_PACKAGE)
+
+
+def check_width(tree: RatchetTree, max_width: int) -> None:
+    """Raise InvalidTree if ``tree`` has more leaves, blank ones included, than new members would accept."""
+    if tree.width > max_width:
+        raise InvalidTree("the tree has more leaves than the policy allows")
 
 
 def check_members_agree(tree: RatchetTree) -> None:

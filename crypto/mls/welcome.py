@@ -92,6 +92,12 @@ class GroupSecrets:
     def decode(cls, reader: Reader) -> "GroupSecrets":
         return cls(reader.opaque(), reader.optional(Reader.opaque), reader.vector(decode_psk_id))
 
+    def check_sizes(self, crypto: SuiteCrypto) -> None:
+        """Raise InvalidWelcome unless every secret and nonce has the length that the suite prescribes."""
+        path_size = crypto.hash_size if self.path_secret is None else len(self.path_secret)
+        if {len(self.joiner_secret), path_size, *(len(psk.nonce) for psk in self.psks)} != {crypto.hash_size}:
+            raise InvalidWelcome("a secret or nonce in the Welcome has the wrong length")
+
 
 @dataclass(frozen=True, slots=True)
 class EncryptedGroupSecrets:
@@ -151,7 +157,9 @@ class Welcome:
         if entry is None:
             raise InvalidWelcome("the Welcome is not for this KeyPackage")
         context = crypto.encryption_context("Welcome", self.encrypted_group_info)
-        return decode_exactly(crypto.open(init_private_key, context, entry.sealed), GroupSecrets.decode)
+        secrets = decode_exactly(crypto.open(init_private_key, context, entry.sealed), GroupSecrets.decode)
+        secrets.check_sizes(crypto)
+        return secrets
 
     def open_group_info(self, crypto: SuiteCrypto, key: bytes, nonce: bytes) -> GroupInfo:
         """The GroupInfo under the Welcome key, or DecryptionFailed."""

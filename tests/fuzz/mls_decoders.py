@@ -26,6 +26,7 @@ from crypto.mls import (
     Remove,
     RequiredCapabilities,
     SignatureKeyPair,
+    TrustOnPresentation,
     WireFormat,
     X509Credential,
     external_senders_extension,
@@ -46,6 +47,7 @@ from tests.fuzz.decoder import RNG, Decoder
 NOW = 1_000_000
 SUITE = CipherSuite.MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
 LIFETIME = Lifetime(NOW - 1000, NOW + 1000)
+POLICY = GroupPolicy(TrustOnPresentation(), allow_external_commits=True)
 SECRETS = Psks(external={b"psk": b"secret"})
 
 
@@ -71,6 +73,7 @@ def mls_decoders() -> Iterator[tuple[str, Decoder]]:
         signer,
         LIFETIME,
         RNG,
+        policy=POLICY,
         extensions=(required.extension(), external_senders_extension([sender])),
     )
     bundles = [_bundle(name) for name in (b"bob", b"carol", b"dave")]
@@ -81,7 +84,7 @@ def mls_decoders() -> Iterator[tuple[str, Decoder]]:
     assert added.welcome is not None
     assert added.group_info is not None
     tree = alice.ratchet_tree()
-    bob = Group.join(added.welcome, bundles[0], RNG, now=NOW, ratchet_tree=tree)
+    bob = Group.join(added.welcome, bundles[0], RNG, now=NOW, ratchet_tree=tree, policy=POLICY)
     first = alice.commit(now=NOW)
     alice.apply(first)
     bob.process(first.message, now=NOW)
@@ -96,7 +99,9 @@ def mls_decoders() -> Iterator[tuple[str, Decoder]]:
     removal = bob.commit([Add(bundles[2].key_package), Remove(2)], now=NOW, psks=SECRETS)
     waiting = bob.serialize()
     info = alice.group_info()
-    joined = Group.external_join(info, BasicCredential(b"eve"), SignatureKeyPair.generate(SUITE, RNG), RNG, now=NOW)
+    joined = Group.external_join(
+        info, BasicCredential(b"eve"), SignatureKeyPair.generate(SUITE, RNG), RNG, now=NOW, policy=POLICY
+    )
 
     yield (
         "crypto.mls.messages.decode_message",
@@ -118,11 +123,11 @@ def mls_decoders() -> Iterator[tuple[str, Decoder]]:
         Decoder(KeyPackageBundle.restore, (bundles[0].serialize(),)),
     )
     states = (before_proposals, waiting, alice.serialize())
-    yield "crypto.mls.group.Group.restore", Decoder(lambda data: Group.restore(data, RNG), states)
-    yield "crypto.mls.state.decode_group", Decoder(lambda data: decode_group(data, GroupPolicy()), states)
+    yield "crypto.mls.group.Group.restore", Decoder(lambda data: Group.restore(data, RNG, POLICY), states)
+    yield "crypto.mls.state.decode_group", Decoder(lambda data: decode_group(data, POLICY), states)
     yield (
         "crypto.mls.bundles.CommitBundle.restore",
-        Decoder(CommitBundle.restore, (removal.serialize(), added.serialize())),
+        Decoder(lambda data: CommitBundle.restore(data, POLICY), (removal.serialize(), added.serialize())),
     )
     yield from _parts(added.welcome, info, (update, removal.message), sender, required)
     messages = (update, psk, application, skipped[0], joined.message)
@@ -173,23 +178,29 @@ def _receivers(
     tree = added.ratchet_tree
     yield (
         "Group.process",
-        Decoder(lambda data: Group.restore(state, RNG).process(data, now=NOW), messages, refusals),
+        Decoder(lambda data: Group.restore(state, RNG, POLICY).process(data, now=NOW), messages, refusals),
     )
     yield (
         "Group.join, Welcome",
-        Decoder(lambda data: Group.join(data, bundle, RNG, now=NOW, ratchet_tree=tree), (added.welcome,), refusals),
+        Decoder(
+            lambda data: Group.join(data, bundle, RNG, now=NOW, ratchet_tree=tree, policy=POLICY),
+            (added.welcome,),
+            refusals,
+        ),
     )
     yield (
         "Group.join, tree",
         Decoder(
-            lambda data: Group.join(added.welcome or b"", bundle, RNG, now=NOW, ratchet_tree=data), (tree,), refusals
+            lambda data: Group.join(added.welcome or b"", bundle, RNG, now=NOW, ratchet_tree=data, policy=POLICY),
+            (tree,),
+            refusals,
         ),
     )
     joiner = SignatureKeyPair.generate(SUITE, RNG)
     yield (
         "Group.external_join",
         Decoder(
-            lambda data: Group.external_join(data, BasicCredential(b"frank"), joiner, RNG, now=NOW),
+            lambda data: Group.external_join(data, BasicCredential(b"frank"), joiner, RNG, now=NOW, policy=POLICY),
             (info,),
             refusals,
         ),

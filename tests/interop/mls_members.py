@@ -19,6 +19,7 @@ from crypto.mls import (
     Extension,
     Group,
     GroupContextExtensions,
+    GroupPolicy,
     KeyPackage,
     KeyPackageBundle,
     Lifetime,
@@ -27,11 +28,14 @@ from crypto.mls import (
     ReInit,
     Remove,
     SignatureKeyPair,
+    TrustOnPresentation,
     WireFormat,
     join_request,
 )
 from crypto.randomness import Randomness
 from tests.peers.node import NodePeer
+
+POLICY = GroupPolicy(TrustOnPresentation(), allow_external_commits=True, allow_resync=True, allow_join_requests=True)
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -179,6 +183,7 @@ class OurMember:
             self.lifetime,
             self.rng,
             extensions=_extensions(extensions),
+            policy=POLICY,
         )
 
     def join(self, welcome: bytes, tree: bytes | None, previous: Member | None = None) -> None:
@@ -192,6 +197,7 @@ class OurMember:
             ratchet_tree=tree,
             psks=self._psks(),
             previous=old,
+            policy=POLICY,
         )
 
     def join_external(
@@ -211,6 +217,7 @@ class OurMember:
             resync=resync,
             psks=self._psks(),
             psk_ids=psk_ids,
+            policy=POLICY,
         )
         self._group = joined.group
         return joined.message
@@ -307,7 +314,7 @@ class OurMember:
 
     def reload(self) -> None:
         """Write the state out and read it back, as an application does between two runs."""
-        self._group = Group.restore(self.group.serialize(), self.rng)
+        self._group = Group.restore(self.group.serialize(), self.rng, POLICY)
 
     def reinit(self, group_id: bytes, suite: CipherSuite) -> bytes:
         made = self.group.commit([ReInit.of(group_id, suite)], now=self.now)

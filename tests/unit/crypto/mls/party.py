@@ -18,11 +18,14 @@ from crypto.mls import (
     Lifetime,
     Psks,
     SignatureKeyPair,
+    TrustOnPresentation,
 )
 from crypto.randomness import SeededRandomness
 
 NOW = 1_700_000_000
 LIFETIME = Lifetime(NOW - 1000, NOW + 80 * 24 * 3600)
+OPEN = GroupPolicy(TrustOnPresentation(), allow_external_commits=True, allow_resync=True, allow_join_requests=True)
+"""Everybody is believed and may come in: for tests of what happens then."""
 DEFAULT = CipherSuite.MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
 
 
@@ -32,7 +35,7 @@ class Person:
     def __init__(self, name: str, suite: CipherSuite = DEFAULT, policy: GroupPolicy | None = None) -> None:
         self.name = name
         self.suite = suite
-        self.policy = policy or GroupPolicy()
+        self.policy = policy or OPEN
         self.randomness = SeededRandomness(name.encode())
         self.signer = SignatureKeyPair.generate(suite, self.randomness)
         self.credential = BasicCredential(name.encode())

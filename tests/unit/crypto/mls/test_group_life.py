@@ -38,6 +38,7 @@ from crypto.mls import (
 from crypto.mls.cipher_suite import suite_crypto
 from tests.unit.crypto.mls.party import (
     NOW,
+    OPEN,
     Person,
     assert_agreement,
     assert_conversation,
@@ -327,7 +328,7 @@ def test_a_commit_can_change_the_committers_credential_and_key() -> None:
 
     persons = people(3)
     for person in persons:
-        person.policy = type(person.policy)(authentication=AnySuccessor())
+        person.policy = replace(person.policy, authentication=AnySuccessor())
     groups = gather(persons)
     alice = groups[0]
     signer = SignatureKeyPair.generate(alice.suite, persons[0].randomness)
@@ -407,10 +408,10 @@ def test_a_bundle_survives_a_restart() -> None:
     alice, bob = groups
     bundle = persons[2].bundle()
     commit = alice.commit([Add(package(bundle))], now=NOW, group_info=True)
-    stored = type(commit).restore(commit.serialize())
+    stored = type(commit).restore(commit.serialize(), OPEN)
     assert stored.serialize() == commit.serialize()
     assert stored.group_info == commit.group_info
-    alice = Group.restore(alice.serialize(), persons[0].randomness)
+    alice = Group.restore(alice.serialize(), persons[0].randomness, OPEN)
     assert alice.apply(stored).added == (2,)
     bob.process(stored.message, now=NOW)
     assert_conversation([alice, bob, persons[2].join(stored.welcome, bundle)])

@@ -34,7 +34,7 @@ from crypto.mls.psk import decode_psk_id
 from crypto.mls.ratchet_tree import RatchetTree
 from crypto.mls.update_path import UpdatePath
 from crypto.mls.welcome import GroupInfo, GroupSecrets, Welcome
-from tests.unit.crypto.mls.party import NOW, Person, gather, package, people
+from tests.unit.crypto.mls.party import NOW, OPEN, Person, gather, package, people
 from tests.unit.crypto.mls.vectors import crypto_of, load, unhex
 
 CRYPTO = crypto_of({"cipher_suite": 1})
@@ -43,8 +43,8 @@ RANDOMNESS = Person("hostile").randomness
 DECODERS: dict[str, Callable[[bytes], Any]] = {
     "message": decode_message,
     "tree": lambda data: RatchetTree.decode(CRYPTO, data),
-    "group": lambda data: Group.restore(data, RANDOMNESS),
-    "commit bundle": CommitBundle.restore,
+    "group": lambda data: Group.restore(data, RANDOMNESS, OPEN),
+    "commit bundle": lambda data: CommitBundle.restore(data, OPEN),
     "key package bundle": KeyPackageBundle.restore,
     "key package": KeyPackage.from_message,
     **{
@@ -109,7 +109,7 @@ def test_damaged_state_is_read_or_refused(data: st.DataObject) -> None:
     alice = gather(persons)[0]
     stored = [
         (alice.serialize(), DECODERS["group"]),
-        (alice.commit(now=NOW).serialize(), CommitBundle.restore),
+        (alice.commit(now=NOW).serialize(), DECODERS["commit bundle"]),
         (persons[0].bundle().serialize(), KeyPackageBundle.restore),
     ]
     state, restore = data.draw(st.sampled_from(stored))
@@ -127,7 +127,9 @@ def exchange() -> tuple[Group, dict[str, bytes]]:
     alice, bob, carol = gather(persons[:3], force_path=True)
     private = WireFormat.PRIVATE_MESSAGE
     stranger = persons[3]
-    joined = Group.external_join(alice.group_info(), stranger.credential, stranger.signer, stranger.randomness, now=NOW)
+    joined = Group.external_join(
+        alice.group_info(), stranger.credential, stranger.signer, stranger.randomness, now=NOW, policy=OPEN
+    )
     add = Add(package(persons[4].bundle()))
     messages = {
         "application": alice.encrypt(b"a message", b"header", padding=5),
@@ -158,7 +160,7 @@ def test_a_change_of_any_byte_is_noticed(name: str) -> None:
         damaged[position] ^= 1 << (position % 8)
         refuses(bytes(damaged))
     assert BOB.serialize() == STATE
-    Group.restore(STATE, RANDOMNESS).process(message, now=NOW)
+    Group.restore(STATE, RANDOMNESS, OPEN).process(message, now=NOW)
 
 
 @pytest.mark.parametrize("name", MESSAGES)
@@ -207,7 +209,9 @@ def test_a_damaged_group_info_or_key_package_is_noticed() -> None:
         damaged = bytearray(info)
         damaged[position] ^= 1 << (position % 8)
         with pytest.raises(CryptoError):
-            Group.external_join(bytes(damaged), stranger.credential, stranger.signer, stranger.randomness, now=NOW)
+            Group.external_join(
+                bytes(damaged), stranger.credential, stranger.signer, stranger.randomness, now=NOW, policy=OPEN
+            )
     state = group.serialize()
     for position in range(len(offer)):
         damaged = bytearray(offer)
@@ -220,7 +224,7 @@ def test_a_damaged_group_info_or_key_package_is_noticed() -> None:
 @settings(deadline=None)
 @given(schedule=st.lists(st.integers(0, 9), max_size=40))
 def test_lost_repeated_and_reordered_messages(schedule: list[int]) -> None:
-    receiver = Group.restore(LISTENER, RANDOMNESS)
+    receiver = Group.restore(LISTENER, RANDOMNESS, OPEN)
     heard: set[int] = set()
     for number in schedule:
         if number in heard:

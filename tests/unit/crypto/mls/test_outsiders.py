@@ -1,5 +1,7 @@
 """Joining by an own commit, and proposals from outside (RFC 9420 sections 12.1.8 and 12.4.3.2)."""
 
+from dataclasses import replace
+
 import pytest
 
 from crypto.errors import CryptoError
@@ -11,7 +13,6 @@ from crypto.mls import (
     ExternalSender,
     Group,
     GroupContextExtensions,
-    GroupPolicy,
     InvalidCommit,
     InvalidInput,
     InvalidMessage,
@@ -29,6 +30,7 @@ from crypto.mls import (
 )
 from tests.unit.crypto.mls.party import (
     NOW,
+    OPEN,
     Person,
     assert_agreement,
     assert_conversation,
@@ -126,11 +128,11 @@ def test_nobody_comes_back_as_somebody_else() -> None:
 
 
 def test_a_group_may_refuse_external_commits_and_resyncs() -> None:
-    persons = people(3, policy=GroupPolicy(allow_external_commits=False))
+    persons = people(3, policy=replace(OPEN, allow_external_commits=False))
     groups = gather(persons[:2])
     with pytest.raises(InvalidCommit):
         groups[0].process(enter(persons[2], groups[0].group_info()).message, now=NOW)
-    persons = people(2, policy=GroupPolicy(allow_resync=False))
+    persons = people(2, policy=replace(OPEN, allow_resync=False))
     groups = gather(persons)
     with pytest.raises(InvalidCommit):
         groups[0].process(enter(persons[1], groups[0].group_info(), resync=1).message, now=NOW)
@@ -220,7 +222,7 @@ def test_a_stranger_asks_to_be_added() -> None:
 
 
 def test_a_group_may_refuse_such_requests() -> None:
-    groups = gather(people(2, policy=GroupPolicy(allow_join_requests=False)))
+    groups = gather(people(2, policy=replace(OPEN, allow_join_requests=False)))
     request = join_request(groups[0].suite, b"group", groups[0].epoch, Person("eve").bundle())
     with pytest.raises(InvalidProposal):
         groups[0].process(request, now=NOW)

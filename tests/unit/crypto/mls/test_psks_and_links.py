@@ -1,5 +1,7 @@
 """Pre-shared keys, and groups that continue other groups (RFC 9420 sections 8.4, 11.2 and 11.3)."""
 
+from dataclasses import replace
+
 import pytest
 
 from crypto.errors import CryptoError
@@ -27,6 +29,7 @@ from crypto.mls.psk import ExternalPskId, ResumptionPskId, ResumptionUsage
 from tests.unit.crypto.mls.party import (
     LIFETIME,
     NOW,
+    OPEN,
     Person,
     assert_conversation,
     gather,
@@ -57,7 +60,7 @@ def test_external_psks_by_value_and_by_reference() -> None:
     assert commit.welcome is not None
     with pytest.raises(MissingPsk):
         persons[2].join(commit.welcome, bundle)
-    carol = Group.join(commit.welcome, bundle, persons[2].randomness, now=NOW, psks=psks)
+    carol = Group.join(commit.welcome, bundle, persons[2].randomness, now=NOW, psks=psks, policy=OPEN)
     assert_conversation([alice, bob, carol])
 
 
@@ -134,7 +137,7 @@ def test_a_branch_is_refused_without_the_group_it_comes_from() -> None:
     assert commit.welcome is not None
     psks = Psks(resumption={(b"group", 1): groups[1].resumption_psk()})
     with pytest.raises(InvalidWelcome):
-        Group.join(commit.welcome, bundle, persons[1].randomness, now=NOW, psks=psks)
+        Group.join(commit.welcome, bundle, persons[1].randomness, now=NOW, psks=psks, policy=OPEN)
 
 
 def test_a_group_starts_over_with_another_suite() -> None:
@@ -158,7 +161,7 @@ def test_a_group_starts_over_with_another_suite() -> None:
 
     anew = [_again(person) for person in persons]
     bundles = {n: anew[n].bundle() for n in (0, 1)}
-    stored = Group.restore(groups[2].serialize(), persons[2].randomness)
+    stored = Group.restore(groups[2].serialize(), persons[2].randomness, OPEN)
     group, commit = stored.reinitialize(
         [package(b) for b in bundles.values()], anew[2].credential, anew[2].signer, LIFETIME, now=NOW
     )
@@ -211,4 +214,41 @@ def _again(person: Person) -> Person:
 
 def _join_linked(person: Person, commit: CommitBundle, bundle: KeyPackageBundle, previous: Group) -> Group:
     assert commit.welcome is not None
-    return Group.join(commit.welcome, bundle, person.randomness, now=NOW, previous=previous)
+    return Group.join(commit.welcome, bundle, person.randomness, now=NOW, previous=previous, policy=OPEN)
+
+
+def test_a_group_closed_by_a_reinit_stays_closed() -> None:
+    """A member that goes on committing, against section 11.2, takes nobody along."""
+    persons = people(3)
+    groups = gather(persons)
+    commit = groups[0].commit([ReInit.of(b"new", OTHER_SUITE)], now=NOW)
+    settled = [groups[0].apply(commit), *(group.process(commit.message, now=NOW) for group in groups[1:])]
+    assert len(settled) == 3
+    dishonest = Group.restore(groups[1].serialize(), persons[1].randomness, OPEN)
+    dishonest._state = replace(dishonest._state, reinit=None)
+    further = dishonest.commit(now=NOW)
+    messages = [further.message, dishonest.propose_remove(2), Person("eve").found().encrypt(b"hello")]
+    for message in messages:
+        before = groups[2].serialize()
+        with pytest.raises(CryptoError):
+            groups[2].process(message, now=NOW)
+        assert groups[2].serialize() == before
+        assert not groups[2].active
+    with pytest.raises(GroupInactive):
+        groups[2].process(further.message, now=NOW)
+    with pytest.raises(GroupInactive):
+        groups[2].apply(further)
+
+
+def test_an_unlinked_group_is_not_taken_for_the_successor_of_another() -> None:
+    """The server cannot answer a re-initialisation, or a branch, with a group that knows nothing of the old one."""
+    persons = people(2)
+    groups = gather(persons)
+    closing = groups[0].commit([ReInit.of(b"new", groups[0].suite)], now=NOW)
+    groups[0].apply(closing)
+    groups[1].process(closing.message, now=NOW)
+    unlinked, bundle = persons[0].found(b"new"), persons[1].bundle()
+    commit = unlinked.commit([Add(package(bundle))], now=NOW)
+    with pytest.raises(InvalidWelcome, match="neither"):
+        _join_linked(persons[1], commit, bundle, groups[1])
+    assert persons[1].join(commit.welcome, bundle).group_id == b"new", "asked for as a new group, it is one"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from crypto.mls import Add, ApplicationMessage, Group, Remove, WireFormat
-from tests.unit.crypto.mls.party import NOW, Person, assert_agreement, package, settle
+from tests.unit.crypto.mls.party import NOW, OPEN, Person, assert_agreement, package, settle
 
 CHOICE = st.integers(0, 2**16)
 
@@ -78,7 +78,7 @@ class GroupHistory(RuleBasedStateMachine):
     def join_from_outside(self, choice: int) -> None:
         person = self.someone_new()
         info = self.pick(choice).group_info()
-        joined = Group.external_join(info, person.credential, person.signer, person.randomness, now=NOW)
+        joined = Group.external_join(info, person.credential, person.signer, person.randomness, now=NOW, policy=OPEN)
         for group in self.groups.values():
             group.process(joined.message, now=NOW)
         self.groups[person] = joined.group
@@ -86,7 +86,7 @@ class GroupHistory(RuleBasedStateMachine):
     @rule(choice=CHOICE)
     def restart(self, choice: int) -> None:
         person = list(self.groups)[choice % len(self.groups)]
-        self.groups[person] = Group.restore(self.groups[person].serialize(), person.randomness)
+        self.groups[person] = Group.restore(self.groups[person].serialize(), person.randomness, OPEN)
 
     @rule(choice=CHOICE)
     def talk(self, choice: int) -> None:

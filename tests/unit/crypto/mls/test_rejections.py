@@ -17,7 +17,6 @@ from crypto.mls import (
     ExternalInit,
     Group,
     GroupContextExtensions,
-    GroupPolicy,
     InvalidCommit,
     InvalidCredential,
     InvalidKeyPackage,
@@ -51,7 +50,7 @@ from crypto.mls.psk import ExternalPskId, ResumptionPskId, ResumptionUsage
 from crypto.mls.public_message import PublicMessage, protect_public
 from crypto.mls.tree_validation import LeafRules
 from crypto.mls.update_path import UpdatePath
-from tests.unit.crypto.mls.party import LIFETIME, NOW, Person, gather, package, people
+from tests.unit.crypto.mls.party import LIFETIME, NOW, OPEN, Person, gather, package, people
 
 PSKS = Psks({b"psk": b"secret"})
 OTHER_SUITE = CipherSuite.MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519
@@ -191,7 +190,7 @@ def test_expired_key_packages_are_not_added_but_accepted_from_others() -> None:
         groups[0].propose_add(key_package, now=NOW - 1)
     commit = groups[0].commit([Add(key_package)], now=NOW + 10)
     groups[1].process(commit.message, now=NOW + 1000)
-    strict = Group.restore(groups[2].serialize(), Person("x").randomness, GroupPolicy(check_received_lifetimes=True))
+    strict = Group.restore(groups[2].serialize(), Person("x").randomness, replace(OPEN, check_received_lifetimes=True))
     with unchanged(strict), pytest.raises(InvalidLeafNode):
         strict.process(commit.message, now=NOW + 1000)
     strict.process(commit.message, now=NOW + 10)

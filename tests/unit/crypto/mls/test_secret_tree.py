@@ -1,13 +1,15 @@
 """Message keys: each is used once, out-of-order messages are read within limits, and used secrets are gone."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crypto.mls import CipherSuite, Group, GroupPolicy, KeyUnavailable
+from crypto.mls import CipherSuite, Group, KeyUnavailable
 from crypto.mls.cipher_suite import suite_crypto
 from crypto.mls.secret_tree import RatchetKind, SecretTree
-from tests.unit.crypto.mls.party import NOW, gather, people
+from tests.unit.crypto.mls.party import NOW, OPEN, gather, people
 
 CRYPTO = suite_crypto(CipherSuite.MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519)
 SECRET = bytes(range(32))
@@ -87,13 +89,13 @@ def test_a_key_used_in_the_group_is_gone_from_its_state() -> None:
     message = alice.encrypt(b"once")
     assert bob.decrypt(message).data == b"once"
     for group in (alice, bob):
-        stored = Group.restore(group.serialize(), people(1)[0].randomness)
+        stored = Group.restore(group.serialize(), people(1)[0].randomness, OPEN)
         with pytest.raises(KeyUnavailable):
             stored.process(message, now=NOW)
 
 
 def test_the_limits_of_the_policy_hold_after_a_restart() -> None:
-    policy = GroupPolicy(max_forward=5, max_skipped=2)
+    policy = replace(OPEN, max_forward=5, max_skipped=2)
     alice, bob = gather(people(2, policy=policy))
     messages = [alice.encrypt(b"%d" % n) for n in range(8)]
     bob = Group.restore(bob.serialize(), people(1)[0].randomness, policy)

@@ -16,7 +16,7 @@ from crypto.mls import (
     KeyUnavailable,
 )
 from tests.unit.crypto.mls.make_golden import SUITES, golden
-from tests.unit.crypto.mls.party import NOW, Person, gather, people, settle
+from tests.unit.crypto.mls.party import NOW, OPEN, Person, gather, people, settle
 from tests.unit.crypto.mls.vectors import FOLDER
 
 GOLDEN = sorted((FOLDER / "golden").glob("*.json"))
@@ -30,7 +30,7 @@ def test_there_is_a_golden_file_for_each_suite_chosen() -> None:
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_a_golden_group_goes_on(path: Path) -> None:
     case = {name: bytes.fromhex(text) for name, text in json.loads(path.read_text()).items()}
-    group = Group.restore(case["group"], RANDOMNESS)
+    group = Group.restore(case["group"], RANDOMNESS, OPEN)
     assert group.serialize() == case["group"]
     assert group.epoch_authenticator == case["epoch_authenticator"]
     assert len(group.pending_proposals) == 2
@@ -47,13 +47,13 @@ def test_a_golden_group_goes_on(path: Path) -> None:
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_a_golden_commit_and_key_package_are_still_good(path: Path) -> None:
     case = {name: bytes.fromhex(text) for name, text in json.loads(path.read_text()).items()}
-    commit = CommitBundle.restore(case["own_commit"])
+    commit = CommitBundle.restore(case["own_commit"], OPEN)
     assert commit.serialize() == case["own_commit"]
     bundle = KeyPackageBundle.restore(case["key_package_bundle"])
     assert bundle.serialize() == case["key_package_bundle"]
     assert commit.welcome is not None
-    joined = Group.join(commit.welcome, bundle, RANDOMNESS, now=NOW)
-    group = Group.restore(case["group"], RANDOMNESS)
+    joined = Group.join(commit.welcome, bundle, RANDOMNESS, now=NOW, policy=OPEN)
+    group = Group.restore(case["group"], RANDOMNESS, OPEN)
     group.apply(commit)
     assert joined.epoch_authenticator == group.epoch_authenticator
 
@@ -68,8 +68,8 @@ def test_state_of_a_newer_version_is_refused() -> None:
     persons = people(2)
     group = gather(persons)[0]
     stored: dict[str, tuple[bytes, Callable[[bytes], object]]] = {
-        "group": (group.serialize(), lambda data: Group.restore(data, RANDOMNESS)),
-        "commit": (group.commit(now=NOW).serialize(), CommitBundle.restore),
+        "group": (group.serialize(), lambda data: Group.restore(data, RANDOMNESS, OPEN)),
+        "commit": (group.commit(now=NOW).serialize(), lambda data: CommitBundle.restore(data, OPEN)),
         "bundle": (persons[0].bundle().serialize(), KeyPackageBundle.restore),
     }
     for data, restore in stored.values():

@@ -10,11 +10,12 @@ from crypto.mls import (
     ProposalReceived,
     Psks,
     SignatureKeyPair,
+    TrustOnPresentation,
 )
 from crypto.randomness import SeededRandomness
 from tests.unit.crypto.mls.vectors import Case, crypto_of, each_case, unhex
 
-POLICY = GroupPolicy(max_lifetime=None)  # the vectors' leaves are valid forever
+POLICY = GroupPolicy(TrustOnPresentation(), max_lifetime=None)  # the vectors' leaves are valid forever
 
 
 @each_case("passive-client-welcome")
@@ -30,7 +31,11 @@ def test_passive_client_handling_commit(vector: Case) -> None:
 def follow(vector: Case) -> None:
     crypto, package = crypto_of(vector), KeyPackage.from_message(unhex(vector["key_package"]))
     signer = SignatureKeyPair.from_private(CipherSuite(vector["cipher_suite"]), unhex(vector["signature_priv"]))
-    bundle = KeyPackageBundle(package, unhex(vector["init_priv"]), unhex(vector["encryption_priv"]), signer)
+    # Some of the vectors' scalars come without their leading zeros.
+    init, leaf = (
+        unhex(vector[name]).rjust(crypto.kem.private_size, b"\0") for name in ("init_priv", "encryption_priv")
+    )
+    bundle = KeyPackageBundle(package, init, leaf, signer)
     assert crypto.kem.public_key(bundle.init_private_key) == package.init_key
     assert crypto.kem.public_key(bundle.leaf_private_key) == package.leaf_node.encryption_key
     assert signer.public_key == package.leaf_node.signature_key
