@@ -66,7 +66,10 @@ from crypto.mls.extensions import (
 )
 from crypto.mls.framing import Sender, SenderType, WireFormat
 from crypto.mls.group import Group
+from crypto.mls.identity_authentication import IdentityAuthentication
+from crypto.mls.identity_credential import IdentityCredential
 from crypto.mls.key_package import KeyPackage, KeyPackageBundle, SignatureKeyPair
+from crypto.mls.known_devices import DeviceDirectory, KnownDevice, KnownDevices
 from crypto.mls.leaf_node import LeafNode, LeafNodeSource, Lifetime
 from crypto.mls.outside import external_proposal, join_request
 from crypto.mls.policy import GroupPolicy
@@ -94,6 +97,7 @@ __all__ = [
     "CommitBundle",
     "Credential",
     "DecryptionFailed",
+    "DeviceDirectory",
     "Extension",
     "ExtensionType",
     "ExternalInit",
@@ -103,6 +107,8 @@ __all__ = [
     "GroupContextExtensions",
     "GroupInactive",
     "GroupPolicy",
+    "IdentityAuthentication",
+    "IdentityCredential",
     "InvalidCommit",
     "InvalidCredential",
     "InvalidInput",
@@ -116,6 +122,8 @@ __all__ = [
     "KeyPackage",
     "KeyPackageBundle",
     "KeyUnavailable",
+    "KnownDevice",
+    "KnownDevices",
     "LeafNode",
     "LeafNodeSource",
     "Lifetime",

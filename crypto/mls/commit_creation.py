@@ -93,7 +93,7 @@ def create_commit(
             randomness,
         )
         rules.check_support(path.leaf_node)
-        policy.authentication.validate(path.leaf_node.credential, path.leaf_node.signature_key)
+        policy.authentication.validate(path.leaf_node.credential, path.leaf_node.signature_key, None)
         check_replacement(epoch.own_leaf, path.leaf_node, rules)
         update_path = seal_path(applied.tree, path, transition.provisional_context(), applied.new_leaves, randomness)
         commit_secret = path.commit_secret

@@ -67,8 +67,12 @@ def decode_credential(reader: Reader) -> Credential:
 class AuthenticationService(Protocol):
     """The application's judgement about credentials (sections 5.3.1 and 5.3.3)."""
 
-    def validate(self, credential: Credential, signature_key: bytes) -> None:
-        """Raise InvalidCredential unless ``signature_key`` legitimately belongs to ``credential``."""
+    def validate(self, credential: Credential, signature_key: bytes, now: int | None) -> None:
+        """Raise InvalidCredential unless ``signature_key`` legitimately belongs to ``credential``.
+
+        ``now``, in seconds since the Unix epoch, is None where an expired credential is acceptable, as in
+        ``GroupPolicy.check_received_lifetimes``.
+        """
         ...
 
     def is_successor(self, old: Credential, new: Credential) -> bool:
@@ -83,13 +87,13 @@ class AuthenticationService(Protocol):
 class TrustOnPresentation:
     """Believes every basic credential, and every X.509 credential whose first certificate holds the key.
 
-    It keeps credentials stable and keys consistent, but it is the application that knows which identity owns
-    which key: pass an AuthenticationService of your own wherever that matters.
+    It keeps credentials stable and keys consistent, and lets a server put any member into any group: it is for tests
+    and for closed deployments that authenticate in another way. Else use ``IdentityAuthentication``.
     """
 
     __slots__ = ()
 
-    def validate(self, credential: Credential, signature_key: bytes) -> None:
+    def validate(self, credential: Credential, signature_key: bytes, now: int | None) -> None:
         if isinstance(credential, X509Credential) and _certified_key(credential.certificates) != signature_key:
             raise InvalidCredential("the certificate holds another key than the leaf node")
 

@@ -166,7 +166,7 @@ def join_by_commit(
     template = LeafTemplate(credential, capabilities, leaf_extensions)
     path = make_path(applied.tree, number, template, signer, context.group_id, randomness)
     rules.check_support(path.leaf_node)
-    policy.authentication.validate(credential, signer.public_key)
+    policy.authentication.validate(credential, signer.public_key, None)
     old = None if resync is None else tree.leaf(resync)
     if old is not None:
         check_replacement(old, path.leaf_node, rules)

@@ -45,7 +45,7 @@ class LeafRules:
         leaf.verify_signature(self.crypto, self.group_id, number)
         self.check_lifetime(leaf)
         self.check_support(leaf)
-        self.authentication.validate(leaf.credential, leaf.signature_key)
+        self.authentication.validate(leaf.credential, leaf.signature_key, self.now)
 
     def _check_encryption_key(self, key: bytes) -> None:
         # A key that nothing can be encrypted to would stop every commit that has to.
@@ -83,7 +83,7 @@ class LeafRules:
         """Raise unless the group's own extensions can be read and its external senders are believed."""
         _ = self.required
         for sender in external_senders(self.extensions):
-            self.authentication.validate(sender.credential, sender.signature_key)
+            self.authentication.validate(sender.credential, sender.signature_key, self.now)
 
     def check_key_package(self, package: KeyPackage) -> None:
         """Raise unless ``package`` may be added (section 10.1)."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from crypto.errors import CryptoError, DecodeError
+from crypto.identity import IdentityKeyPair
 from crypto.mls import (
     Add,
     BasicCredential,
@@ -19,8 +20,11 @@ from crypto.mls import (
     ExternalSender,
     Group,
     GroupPolicy,
+    IdentityCredential,
+    InvalidCredential,
     KeyPackage,
     KeyPackageBundle,
+    KnownDevices,
     Lifetime,
     Psks,
     Remove,
@@ -48,12 +52,20 @@ NOW = 1_000_000
 SUITE = CipherSuite.MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
 LIFETIME = Lifetime(NOW - 1000, NOW + 1000)
 POLICY = GroupPolicy(TrustOnPresentation(), allow_external_commits=True)
+IDENTITY = IdentityKeyPair.generate(RNG)
 SECRETS = Psks(external={b"psk": b"secret"})
 
 
 def _bundle(name: bytes) -> KeyPackageBundle:
     signer = SignatureKeyPair.generate(SUITE, RNG)
     return KeyPackageBundle.generate(SUITE, BasicCredential(name), signer, LIFETIME, RNG)
+
+
+def _known_devices() -> bytes:
+    known = KnownDevices()
+    for number in range(3):
+        known.add("alice", number, IDENTITY.public)
+    return known.serialize()
 
 
 def _part(decode: Callable[[Reader], object]) -> Callable[[bytes], object]:
@@ -128,6 +140,12 @@ def mls_decoders() -> Iterator[tuple[str, Decoder]]:
     yield (
         "crypto.mls.bundles.CommitBundle.restore",
         Decoder(lambda data: CommitBundle.restore(data, POLICY), (removal.serialize(), added.serialize())),
+    )
+    yield "crypto.mls.known_devices.KnownDevices.restore", Decoder(KnownDevices.restore, (_known_devices(),))
+    statement = IdentityCredential.issue(IDENTITY, "alice", 1, signer.public_key, LIFETIME, RNG).credential()
+    yield (
+        "crypto.mls.identity_credential.IdentityCredential.of",
+        Decoder(lambda data: IdentityCredential.of(BasicCredential(data)), (statement.identity,), (InvalidCredential,)),
     )
     yield from _parts(added.welcome, info, (update, removal.message), sender, required)
     messages = (update, psk, application, skipped[0], joined.message)
