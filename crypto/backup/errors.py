@@ -19,8 +19,12 @@ class GuessesExhausted(BackupError):
     """All guesses are used up and the key behind the PIN is gone for good."""
 
 
-class NotEnrolled(BackupError):
-    """The guess limiter is not in the phase that the call needs."""
+class StoreRolledBack(BackupError):
+    """The guess limiter's state is older than its anchor: the store was restored from a copy. Nothing is answered."""
+
+
+class NotEnoughAnswers(BackupError):
+    """Fewer operators have answered than the envelope's threshold asks for."""
 
 
 class NotEnoughMemory(BackupError):

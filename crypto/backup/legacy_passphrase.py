@@ -1,7 +1,11 @@
 """The older form: PBKDF2-HMAC-SHA-256 (RFC 8018 §5.2) over a bcrypt check of cost 12.
 
 kind(1) = 2 | iterations(4) | salt(16) | bcrypt string(60) | wrapped key(92). The bcrypt string tells a wrong
-passphrase quickly; it does not help a thief, for whom PBKDF2 alone is the cheaper test. Prefer Argon2id.
+passphrase quickly; it does not help a thief, for whom PBKDF2 alone is the cheaper test.
+
+Who it is for: backups that must be opened where Argon2id is not to be had (browsers' WebCrypto and FIPS-only
+environments know PBKDF2), and the product's promise of this very form. Everybody else uses ``wrap_with_passphrase``:
+PBKDF2 takes no memory, so a thief with graphics cards tries passphrases hundreds of times faster than with Argon2id.
 """
 
 import base64
@@ -53,7 +57,7 @@ def wrap_with_legacy_passphrase(
     bcrypt_salt = base64.b64encode(randomness.random_bytes(16)).rstrip(b"=").translate(_TO_BCRYPT)
     check = bcrypt.hashpw(_bcrypt_input(passphrase), _BCRYPT_PREFIX + bcrypt_salt)
     header = wire.u8(KIND) + wire.u32(iterations) + salt + check
-    return header + wrap(_stretch(passphrase, salt, iterations), header, recovery_key, randomness)
+    return header + wrap(_stretch(passphrase, salt, iterations), header, recovery_key.raw, randomness)
 
 
 def unwrap_with_legacy_passphrase(blob: bytes, passphrase: str) -> RecoveryKey:
@@ -76,4 +80,4 @@ def unwrap_with_legacy_passphrase(blob: bytes, passphrase: str) -> RecoveryKey:
     if not right:
         raise WrongSecret("the passphrase does not open this blob")
     header = blob[: len(blob) - WRAPPED_LENGTH]
-    return unwrap(_stretch(passphrase, salt, iterations), header, wrapped)
+    return RecoveryKey(unwrap(_stretch(passphrase, salt, iterations), header, wrapped))

@@ -53,6 +53,12 @@ def random_scalar(randomness: Randomness) -> bytes:
             return scalar
 
 
+def is_key(scalar: bytes) -> bool:
+    """Whether 32 bytes are a reduced scalar other than 0."""
+    reduced = sodium.crypto_core_ed25519_scalar_reduce(scalar + bytes(_UNIFORM_LENGTH - SCALAR_LENGTH))
+    return reduced == scalar and scalar != bytes(SCALAR_LENGTH)
+
+
 def derive_key(seed: bytes, info: bytes) -> bytes:
     """DeriveKeyPair (§3.2.1): the server key of a 32-byte ``seed``."""
     for counter in range(256):
@@ -74,8 +80,11 @@ class Blinded:
     def finalize(self, evaluated: bytes) -> bytes:
         """Finalize (§3.3.1): the output, 64 bytes. Raises ``DecodeError`` for a bad element."""
         inverse = sodium.crypto_core_ed25519_scalar_invert(self.blind)
-        unblinded = ristretto255.multiply(inverse, evaluated)
-        return hashlib.sha512(_length_prefixed(self.data) + _length_prefixed(unblinded) + b"Finalize").digest()
+        return _finish(self.data, ristretto255.multiply(inverse, evaluated))
+
+
+def _finish(data: bytes, element: bytes) -> bytes:
+    return hashlib.sha512(_length_prefixed(data) + _length_prefixed(element) + b"Finalize").digest()
 
 
 def blind(data: bytes, randomness: Randomness) -> Blinded:
@@ -89,3 +98,10 @@ def blind(data: bytes, randomness: Randomness) -> Blinded:
 def evaluate(key: bytes, element: bytes) -> bytes:
     """BlindEvaluate (§3.3.1) with the server's ``key``. Raises ``DecodeError`` for a bad element."""
     return ristretto255.multiply(key, element)
+
+
+def output(key: bytes, data: bytes) -> bytes:
+    """Evaluate (§3.3.1): the output (64 bytes) for whoever knows both key and input. Raises ``InvalidInput``."""
+    if len(data) > _MAX_INPUT:
+        raise InvalidInput("the input is too long")
+    return _finish(data, ristretto255.multiply(key, _hash_to_group(data)))

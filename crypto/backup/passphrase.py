@@ -23,7 +23,7 @@ def wrap_with_passphrase(
     """The blob. Whoever has it can try passphrases, at the price of one Argon2id each: for strong ones only."""
     salt = randomness.random_bytes(SALT_LENGTH)
     header = wire.u8(KIND) + parameters.encode() + salt
-    return header + wrap(stretch(normalized(passphrase), salt, parameters), header, recovery_key, randomness)
+    return header + wrap(stretch(normalized(passphrase), salt, parameters), header, recovery_key.raw, randomness)
 
 
 def unwrap_with_passphrase(blob: bytes, passphrase: str) -> RecoveryKey:
@@ -36,4 +36,4 @@ def unwrap_with_passphrase(blob: bytes, passphrase: str) -> RecoveryKey:
     wrapped = reader.take(WRAPPED_LENGTH)
     reader.finish()
     header = blob[: len(blob) - WRAPPED_LENGTH]
-    return unwrap(stretch(normalized(passphrase), salt, parameters), header, wrapped)
+    return RecoveryKey(unwrap(stretch(normalized(passphrase), salt, parameters), header, wrapped))

@@ -1,6 +1,6 @@
-"""A recovery key encrypted under a key that comes from a passphrase or a PIN.
+"""Secrets encrypted under a key that comes from a passphrase or a PIN.
 
-commitment(32) | nonce(12) | AES-256-GCM of the recovery key(32 + 16). The commitment ties the ciphertext to one
+commitment(32) | nonce(12) | AES-256-GCM of the secret(n + 16). The commitment ties the ciphertext to one
 key: AES-GCM alone would let a malicious store craft a blob that opens under many passphrases and learn from the
 client's answer which of them it has (Len, Grubbs, Ristenpart: "Partitioning Oracle Attacks", 2021).
 """
@@ -13,12 +13,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from crypto.backup.errors import WrongSecret
-from crypto.backup.recovery_key import KEY_LENGTH, RecoveryKey
+from crypto.backup.recovery_key import KEY_LENGTH
 from crypto.randomness import Randomness
 
 _COMMITMENT_LENGTH = 32
 _NONCE_LENGTH = 12
-WRAPPED_LENGTH = _COMMITMENT_LENGTH + _NONCE_LENGTH + KEY_LENGTH + 16
+OVERHEAD = _COMMITMENT_LENGTH + _NONCE_LENGTH + 16
+WRAPPED_LENGTH = OVERHEAD + KEY_LENGTH  # of a recovery key alone
 _INFO = b"Entativa backup 1 wrapping"
 
 
@@ -27,20 +28,23 @@ def _keys(stretched: bytes, header: bytes) -> tuple[bytes, bytes]:
     return output[:32], output[32:]
 
 
-def wrap(stretched: bytes, header: bytes, recovery_key: RecoveryKey, randomness: Randomness) -> bytes:
-    """92 bytes. ``stretched``: from a slow KDF, at least 32 bytes. ``header``: authenticated, not included."""
+def wrap(stretched: bytes, header: bytes, secret: bytes, randomness: Randomness) -> bytes:
+    """``secret`` and 60 bytes.
+
+    ``stretched``: from a slow KDF, at least 32 bytes. ``header``: authenticated, not included.
+    """
     key, commitment = _keys(stretched, header)
     nonce = randomness.random_bytes(_NONCE_LENGTH)
-    return commitment + nonce + AESGCM(key).encrypt(nonce, recovery_key.raw, header)
+    return commitment + nonce + AESGCM(key).encrypt(nonce, secret, header)
 
 
-def unwrap(stretched: bytes, header: bytes, wrapped: bytes) -> RecoveryKey:
+def unwrap(stretched: bytes, header: bytes, wrapped: bytes) -> bytes:
     """The inverse of ``wrap``; raises ``WrongSecret`` (an altered blob looks the same)."""
     key, commitment = _keys(stretched, header)
     claimed, nonce, sealed = wrapped[:32], wrapped[32:44], wrapped[44:]
-    if len(wrapped) != WRAPPED_LENGTH or not hmac.compare_digest(commitment, claimed):
+    if len(wrapped) < OVERHEAD or not hmac.compare_digest(commitment, claimed):
         raise WrongSecret("the secret does not open this blob")
     try:
-        return RecoveryKey(AESGCM(key).decrypt(nonce, sealed, header))
+        return AESGCM(key).decrypt(nonce, sealed, header)
     except InvalidTag:
         raise WrongSecret("the secret does not open this blob") from None

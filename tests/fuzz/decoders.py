@@ -18,13 +18,16 @@ import crypto
 from crypto import curve25519
 from crypto.attachments import AttachmentPointer, AttachmentRejected, open_attachment, seal_attachment
 from crypto.backup import (
+    Answer,
     ArchiveRejected,
     Argon2Parameters,
+    Enrolment,
     GuessLimiter,
     PinAttempt,
     RecoveryKey,
     open_archive,
     seal_archive,
+    set_pin,
 )
 from crypto.errors import DecodeError, UnsupportedStateVersion
 from crypto.franking import DeliveryContext, FrankedMessage, FrankingInvalid, Report, delivery_tag
@@ -192,15 +195,20 @@ def _franking() -> Iterator[tuple[str, Decoder]]:
 def _backup() -> Iterator[tuple[str, Decoder]]:
     recovery_key = RecoveryKey.generate(RNG)
     attempt = PinAttempt("1234", RNG)
-    begun, evaluated = GuessLimiter.begin(attempt.element, RNG)
-    enrolment = attempt.enrol(evaluated, recovery_key, RNG, Argon2Parameters(memory=8, time=1, lanes=1))
-    limiter = begun.enrol(enrolment.envelope, enrolment.verifier)
+    setup = set_pin("1234", recovery_key, RNG, parameters=Argon2Parameters(memory=8, time=1, lanes=1))
+    limiters = [GuessLimiter.enrol(enrolment, anchored=0) for enrolment in setup.enrolments]
+    answers = [limiter.guess(attempt.element, anchored=0)[1] for limiter in limiters]
     sealed = seal_archive(recovery_key, b"archive", RNG)
     yield (
         "crypto.backup.guess_limiter.GuessLimiter.restore",
-        Decoder(GuessLimiter.restore, (begun.serialize(), limiter.serialize())),
+        Decoder(GuessLimiter.restore, tuple(limiter.serialize() for limiter in limiters)),
     )
-    yield "GuessLimiter.guess", Decoder(limiter.guess, (attempt.element, PinAttempt("0000", RNG).element))
+    yield "crypto.backup.guess_limiter.Enrolment.decode", Decoder(Enrolment.decode, (setup.enrolments[0].encode(),))
+    yield "crypto.backup.guess_limiter.Answer.decode", Decoder(Answer.decode, (answers[0].encode(),))
+    yield (
+        "GuessLimiter.guess",
+        Decoder(lambda data: limiters[0].guess(data, anchored=0), (attempt.element, PinAttempt("0000", RNG).element)),
+    )
     yield (
         "RecoveryKey.from_words",
         Decoder(lambda data: RecoveryKey.from_words(data.decode("latin-1")), (recovery_key.words().encode(),)),

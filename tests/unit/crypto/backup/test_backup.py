@@ -1,4 +1,4 @@
-"""Restoring on a new device, wrong secrets, damaged blobs, and a PIN that is guessed."""
+"""Restoring on a new device, wrong secrets and damaged blobs. PINs: test_pins.py."""
 
 import json
 from pathlib import Path
@@ -7,16 +7,11 @@ import pytest
 from argon2.exceptions import HashingError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from crypto.backup import (
     ArchiveRejected,
     Argon2Parameters,
-    GuessesExhausted,
-    GuessLimiter,
     NotEnoughMemory,
-    NotEnrolled,
-    PinAttempt,
     RecoveryKey,
     WrongSecret,
     argon2id,
@@ -31,54 +26,43 @@ from crypto.errors import CryptoError, DecodeError, UnsupportedStateVersion
 from crypto.randomness import SeededRandomness, SystemRandomness
 
 RANDOM = SystemRandomness()
-VECTORS = Path(__file__).parents[3] / "vectors" / "backup" / "backup-1.json"
+FOLDER = Path(__file__).parents[3] / "vectors" / "backup"
 CHEAP = Argon2Parameters(memory=64, time=1, lanes=1)
 KEY = RecoveryKey.generate(RANDOM)
 ARCHIVE = b"identity keys, sessions, groups" * 100
 
 
 def scene() -> dict[str, str]:
-    """One blob of every kind, reproducible. The passphrase is "correct horse", the PIN 2468."""
-    randomness = SeededRandomness(b"backup vectors")
+    """One blob of every kind, reproducible. The passphrase is "correct horse"."""
+    randomness = SeededRandomness(b"backup vectors 2")
     key = RecoveryKey.generate(randomness)
-    attempt = PinAttempt("2468", randomness)
-    limiter, evaluated = GuessLimiter.begin(attempt.element, randomness)
-    enrolment = attempt.enrol(evaluated, key, randomness, CHEAP)
-    limiter, _, _ = limiter.enrol(enrolment.envelope, enrolment.verifier).guess(attempt.element)
     return {
         "recovery_key": key.words(),
-        "archive": seal_archive(key, b"the archive", randomness).hex(),
         "passphrase": wrap_with_passphrase(key, "correct horse", randomness, CHEAP).hex(),
         "legacy": wrap_with_legacy_passphrase(key, "correct horse", randomness, 100_000).hex(),
-        "limiter": limiter.serialize().hex(),
+        "archive": seal_archive(key, b"the archive", randomness).hex(),
     }
 
 
-GOLDEN: dict[str, str] = json.loads(VECTORS.read_text())
+GOLDEN_1: dict[str, str] = json.loads((FOLDER / "backup-1.json").read_text())
+GOLDEN: dict[str, str] = json.loads((FOLDER / "backup-2.json").read_text())
 
 
-def test_the_golden_blobs_of_version_1_are_still_written() -> None:
+def test_the_golden_blobs_are_still_written() -> None:
     assert scene() == GOLDEN
 
 
-def test_the_golden_blobs_of_version_1_are_still_read() -> None:
-    key = RecoveryKey.from_words(GOLDEN["recovery_key"])
-    blobs = {name: bytes.fromhex(data) for name, data in GOLDEN.items() if name != "recovery_key"}
-    assert open_archive(key, blobs["archive"]) == b"the archive"
-    assert unwrap_with_passphrase(blobs["passphrase"], "correct horse") == key
-    assert unwrap_with_legacy_passphrase(blobs["legacy"], "correct horse") == key
-    limiter = GuessLimiter.restore(blobs["limiter"])
-    assert limiter.remaining == 9
-    attempt = PinAttempt("2468", RANDOM)
-    limiter, evaluated, envelope = limiter.guess(attempt.element)
-    assert attempt.recover(evaluated, envelope).recovery_key == key
+@pytest.mark.parametrize("golden", [GOLDEN_1, GOLDEN], ids=["1", "2"])
+def test_the_golden_blobs_of_all_versions_are_still_read(golden: dict[str, str]) -> None:
+    key = RecoveryKey.from_words(golden["recovery_key"])
+    assert open_archive(key, bytes.fromhex(golden["archive"])) == b"the archive"
+    assert unwrap_with_passphrase(bytes.fromhex(golden["passphrase"]), "correct horse") == key
+    assert unwrap_with_legacy_passphrase(bytes.fromhex(golden["legacy"]), "correct horse") == key
 
 
 def test_newer_versions_are_refused_clearly() -> None:
     with pytest.raises(UnsupportedStateVersion):
         open_archive(KEY, b"\x02" + bytes.fromhex(GOLDEN["archive"])[1:])
-    with pytest.raises(UnsupportedStateVersion):
-        GuessLimiter.restore(b"\x02" + bytes.fromhex(GOLDEN["limiter"])[1:])
 
 
 # The archive and its recovery key
@@ -197,164 +181,17 @@ def test_the_legacy_form() -> None:
         wrap_with_legacy_passphrase(KEY, "x", RANDOM, 99_999)
 
 
-# PINs
-
-
-def enrolled(pin: str) -> GuessLimiter:
-    attempt = PinAttempt(pin, RANDOM)
-    limiter, evaluated = GuessLimiter.begin(attempt.element, RANDOM)
-    enrolment = attempt.enrol(evaluated, KEY, RANDOM, CHEAP)
-    return limiter.enrol(enrolment.envelope, enrolment.verifier)
-
-
-def test_the_right_pin_restores_and_gives_the_guesses_back() -> None:
-    limiter = enrolled("1234")
-    for wrong in range(9):
-        attempt = PinAttempt(f"000{wrong}", RANDOM)
-        limiter, evaluated, envelope = limiter.guess(attempt.element)
-        with pytest.raises(WrongSecret):
-            attempt.recover(evaluated, envelope)
-    assert limiter.remaining == 1
-    other = enrolled("1234")
-    attempt = PinAttempt("1234", RANDOM)
-    other, evaluated, envelope = other.guess(attempt.element)
-    recovered = attempt.recover(evaluated, envelope)
-    assert recovered.recovery_key == KEY
-    assert other.remaining == 9
-    assert other.confirm(recovered.token).remaining == 10
-    with pytest.raises(WrongSecret):
-        limiter.confirm(recovered.token)
-
-
-def test_after_the_tenth_guess_key_and_envelope_are_gone_even_for_the_right_pin() -> None:
-    limiter = enrolled("1234")
-    key = limiter.key
-    assert key is not None
-    for _ in range(10):
-        attempt = PinAttempt("9999", RANDOM)
-        limiter, _, envelope = limiter.guess(attempt.element)
-    assert limiter.remaining == 0
-    state = limiter.serialize()
-    assert key not in state
-    assert envelope not in state
-    for gone in (limiter, GuessLimiter.restore(state)):
-        with pytest.raises(GuessesExhausted):
-            gone.guess(PinAttempt("1234", RANDOM).element)
-        with pytest.raises(GuessesExhausted):
-            gone.confirm(bytes(32))
-
-
-def test_a_right_tenth_guess_is_still_answered() -> None:
-    limiter = enrolled("1234")
-    for _ in range(9):
-        limiter, _, _ = limiter.guess(PinAttempt("9999", RANDOM).element)
-    attempt = PinAttempt("1234", RANDOM)
-    limiter, evaluated, envelope = limiter.guess(attempt.element)
-    assert attempt.recover(evaluated, envelope).recovery_key == KEY
-    assert limiter.remaining == 0
-
-
-def test_a_stolen_envelope_is_useless_without_the_guess_limiter() -> None:
-    """The thief knows the PIN even, but has to do without the key that only the limiter has."""
-    limiter = enrolled("1234")
-    thief = PinAttempt("1234", RANDOM)
-    _, evaluated = GuessLimiter.begin(thief.element, RANDOM)
-    with pytest.raises(WrongSecret):
-        thief.recover(evaluated, limiter.envelope)
-
-
-def test_the_server_sees_nothing_that_depends_on_the_pin() -> None:
-    """Each blinded PIN fits every PIN: two attempts with one PIN are as unlike as with two."""
-    assert len({PinAttempt(pin, RANDOM).element for pin in ["1234"] * 5 + ["4321"] * 5}) == 10
-
-
-def test_an_element_that_is_none_costs_no_guess() -> None:
-    limiter = enrolled("1234")
-    for element in (b"", bytes(32), b"\xff" * 32):
-        with pytest.raises(DecodeError):
-            limiter.guess(element)
-
-
-def test_phases_are_kept() -> None:
-    attempt = PinAttempt("1234", RANDOM)
-    begun, _ = GuessLimiter.begin(attempt.element, RANDOM)
-    with pytest.raises(NotEnrolled):
-        begun.guess(attempt.element)
-    with pytest.raises(WrongSecret):
-        begun.confirm(bytes(32))
-    with pytest.raises(NotEnrolled):
-        enrolled("1234").enrol(b"x", bytes(32))
-    for envelope, verifier in ((b"", bytes(32)), (bytes(2000), bytes(32)), (b"x", bytes(31))):
-        with pytest.raises(DecodeError):
-            begun.enrol(envelope, verifier)
-
-
-class Guessing(RuleBasedStateMachine):
-    """Whatever is tried in whatever order: between two right guesses at most ten are answered."""
-
-    @initialize()
-    def begin(self) -> None:
-        self.limiter = enrolled("1234")
-        self.since_right = 0
-
-    @rule(right=st.booleans())
-    def guess(self, right: bool) -> None:
-        attempt = PinAttempt("1234" if right else "4321", RANDOM)
-        try:
-            self.limiter, evaluated, envelope = GuessLimiter.restore(self.limiter.serialize()).guess(attempt.element)
-        except GuessesExhausted:
-            assert self.since_right == 10
-            return
-        self.since_right += 1
-        if not right:
-            with pytest.raises(WrongSecret):
-                attempt.recover(evaluated, envelope)
-            return
-        recovered = attempt.recover(evaluated, envelope)
-        assert recovered.recovery_key == KEY
-        if self.since_right < 10:
-            self.limiter = self.limiter.confirm(recovered.token)
-            self.since_right = 0
-
-    @precondition(lambda self: self.since_right < 10)
-    @rule(token=st.binary(min_size=32, max_size=32))
-    def forge_a_token(self, token: bytes) -> None:
-        with pytest.raises(WrongSecret):
-            self.limiter.confirm(token)
-
-    @invariant()
-    def the_count_is_right(self) -> None:
-        if hasattr(self, "limiter"):
-            assert self.limiter.remaining == 10 - self.since_right
-
-
-Guessing.TestCase.settings = settings(max_examples=10, stateful_step_count=15, deadline=None)
-TestGuessing = Guessing.TestCase
-
-
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_from_nowhere_are_typed_errors(data: bytes) -> None:
-    attempt = ATTEMPT
-    for kind in (b"", b"\x01", b"\x03" + CHEAP.encode()):
-        for read in (
-            lambda blob: open_archive(KEY, blob),
-            GuessLimiter.restore,
-            lambda blob: unwrap_with_legacy_passphrase(blob, "x"),
-            lambda blob: attempt.recover(EVALUATED, blob),
-            lambda blob: attempt.recover(blob, bytes.fromhex(GOLDEN["passphrase"])),
-        ):
-            with pytest.raises(CryptoError):
-                read(kind + data)
+    for kind in (b"", b"\x01", b"\x02"):
+        with pytest.raises(CryptoError):
+            open_archive(KEY, kind + data)
+        with pytest.raises(CryptoError):
+            unwrap_with_legacy_passphrase(kind + data, "x")
+    with pytest.raises(CryptoError):
+        unwrap_with_passphrase(b"\x01" + CHEAP.encode() + data, "x")
 
 
-ATTEMPT = PinAttempt("1", RANDOM)
-_, EVALUATED = GuessLimiter.begin(ATTEMPT.element, RANDOM)
-
-
-def test_secrets_are_not_shown() -> None:
-    limiter = enrolled("1234")
-    shown = repr(KEY) + repr(limiter) + repr(PinAttempt("1234", RANDOM))
-    assert repr(KEY.raw) not in shown
-    assert repr(limiter.key) not in shown
-    assert "1234" not in shown
+def test_the_recovery_key_is_not_shown() -> None:
+    assert repr(KEY.raw) not in repr(KEY)
