@@ -50,6 +50,7 @@ clean: stop ## remove the environment and all local data
 lock: $(VENV)/.dev ## pin the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements/runtime.txt
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements/runtime.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile requirements/aws.in --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements/runtime.txt -o requirements/aws.txt
 
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml setup/system-packages setup/environment
 	@setup/system-packages runtime

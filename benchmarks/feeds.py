@@ -97,7 +97,7 @@ def _await_memory(url: str, tokens: list[str]) -> None:
 
 
 async def _deliveries(installation: Installation, token: str) -> list[Figure]:
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(installation.ray_token_file)
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(installation.node.ray_token_file)
     import ray
 
     from actors.feeds.calls import FeedCalls

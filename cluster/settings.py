@@ -53,9 +53,14 @@ class Settings(BaseSettings):
     """How many proxies in front of us append to X-Forwarded-For (Serve's own HAProxy is one)."""
 
     realtime_listen: str = "0.0.0.0"  # noqa: S104 - clients come from everywhere
-    """Where a node's realtime hosts listen for sockets, each on a free port."""
+    """Where a node's realtime hosts listen for sockets."""
+    realtime_port: int = 0
+    """The first port of a node's realtime hosts: each brand has ten. 0: any free port."""
     realtime_url: str = "ws://{ip}:{port}/realtime"
     """What clients are told; in production the address of what terminates TLS in front of the hosts."""
+
+    entity_host_cpus: float = 0.2
+    """CPUs that an entity host reserves; one that fits on no node makes Ray's autoscaler add a node."""
 
     metrics_directory: Path | None = None
     """Where the processes of this node share their Prometheus counters; none: each process keeps its own."""
@@ -71,5 +76,9 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
-    """The settings of this process; the environment wins over the file."""
-    return Settings(_env_file=os.environ.get("ENTATIVA_ENV_FILE"))
+    """The settings of this process; the environment wins over the file. Raises ValueError without a cluster secret,
+    which would let anybody in."""
+    settings = Settings(_env_file=os.environ.get("ENTATIVA_ENV_FILE"))
+    if not settings.cluster_secret.get_secret_value():
+        raise ValueError("ENTATIVA_CLUSTER_SECRET is empty: 'entativa node environment' makes one")
+    return settings

@@ -7,50 +7,33 @@ It sits on top of everything (it wires brands, storage and Serve together), henc
 import asyncio
 import json
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from api.platform import utc_now
 from brands.catalogue import BRANDS
-from cluster.local import ray_node
 from cluster.local.databases import create_databases
 from cluster.local.installation import Installation
 from cluster.local.mail_sink import filed_mails
-from cluster.local.processes import ServiceError, require_port, wait_until
-from cluster.migrate import MigrationError, migrate
-from deployments import dead_letters, demo, doctor
+from cluster.local.processes import require_port, wait_until
+from cluster.migrate import migrate
+from cluster.node import run
+from cluster.node.serve_api import ServeApi, load_config
+from deployments import dead_letters, demo, doctor, node
+from deployments.console import console, step
 from features.auth.keys import ensure_key, rotate
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Runs and looks after a platform.")
 keys = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens.")
 app.add_typer(keys, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")
-
-console = Console(stderr=True, highlight=False)
+app.add_typer(node.app, name="node")
 
 CONFIG = Path("serve_config.yaml")
-
-
-@contextmanager
-def step(what: str) -> Iterator[None]:
-    """Show that something runs, then how long it took; a ServiceError ends the program with its message."""
-    begun = time.monotonic()
-    try:
-        with console.status(what):
-            yield
-    except (ServiceError, MigrationError) as error:
-        console.print(f"[red]failed[/]  {what}\n{escape(str(error))}")
-        raise typer.Exit(1) from None
-    console.print(f"[green]done[/]    {what} ({time.monotonic() - begun:.1f} s)")
 
 
 def _installation() -> Installation:
@@ -76,9 +59,9 @@ def up(config: Annotated[Path, typer.Option(help="What to deploy on Serve.")] = 
         for brand in BRANDS:
             ensure_key(installation.home / "keys" / brand, utc_now())
     with step("metrics"):
-        _start_metrics(installation)
+        run.start_metrics(installation.node, installation.processes, installation.environment())
     with step("Ray"):
-        ray_node.start_ray(installation)
+        run.start_head(installation.node, installation.processes, installation.environment())
     with step("Serve applications"):
         _deploy(installation, config)
     with step("both brands answer"):
@@ -94,18 +77,6 @@ def _start_mail_sink(installation: Installation) -> None:
         installation.processes.start("mail", [*command, str(installation.mail_folder)])
 
 
-def _start_metrics(installation: Installation) -> None:
-    if installation.processes.find(ray_node.NAME) is None:
-        for file in installation.metrics_folder.glob("*.db"):
-            file.unlink()  # counters of processes that are gone
-    installation.metrics_folder.mkdir(parents=True, exist_ok=True)
-    port = installation.ports.metrics_port
-    command = [sys.executable, "-m", "cluster.metrics_exporter", str(port)]
-    if installation.processes.find("metrics") is None:
-        require_port(port, "the metrics exporter", "ENTATIVA_METRICS_PORT")
-        installation.processes.start("metrics", command, environment=installation.environment())
-
-
 def _migrate(installation: Installation) -> None:
     addresses = installation.databases()
     if installation.private_postgres:
@@ -115,9 +86,9 @@ def _migrate(installation: Installation) -> None:
 
 
 def _deploy(installation: Installation, config: Path) -> None:
-    loaded = ray_node.load_config(config, installation)
-    ray_node.deploy(installation, loaded)
-    ray_node.wait_for_applications(installation, {application["name"] for application in loaded["applications"]})
+    loaded, api = load_config(config, installation.node), ServeApi(installation.node)
+    api.deploy(loaded)
+    api.wait_for_applications({application["name"] for application in loaded["applications"]})
 
 
 def _ready(installation: Installation, brand: str) -> bool:
@@ -143,8 +114,8 @@ def down() -> None:
     installation = _installation()
     processes = installation.processes
     for name, stop in {
-        "Ray": lambda: ray_node.stop_ray(installation),
-        "metrics": lambda: processes.stop("metrics"),
+        "Ray": lambda: run.stop_platform(installation.node, processes),
+        "metrics": lambda: processes.stop(run.METRICS),
         "mail sink": lambda: processes.stop("mail"),
         "Redis": installation.redis.stop,
         "Postgres": installation.postgres.stop,
@@ -165,7 +136,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print the addre
         sys.stdout.write(json.dumps(installation.addresses()) + "\n")
     else:
         _print_addresses(installation)
-        for name in ("postgres", "redis", "mail", "metrics", ray_node.NAME):
+        for name in ("postgres", "redis", "mail", "metrics", run.RAY):
             console.print(f"{name:<10} {'runs' if installation.processes.find(name) else 'does not run'}")
         for brand, answers in ready.items():
             console.print(f"{brand:<10} {'answers' if answers else 'does not answer'}")
@@ -189,12 +160,12 @@ def migrate_databases() -> None:
 
 @app.command(name="doctor")
 def check() -> None:
-    """Name what is wrong and how to mend it (exit code 1: something is)."""
+    """Name what is wrong and how to fix it (exit code 1: something is)."""
     findings = doctor.examine(_installation())
     for finding in findings:
         console.print(f"{'[green]ok[/]    ' if finding.ok else '[red]wrong[/] '} {finding.what}")
         if not finding.ok:
-            console.print(f"       {finding.mend}")
+            console.print(f"       {finding.fix}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 

@@ -1,4 +1,4 @@
-"""Examines an installation: what is wrong, and how to mend it."""
+"""Examines an installation: what is wrong, and how to fix it."""
 
 import asyncio
 import shutil
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import asyncpg
 import psutil
 
-from cluster.local import ray_node
 from cluster.local.installation import Installation
 from cluster.local.processes import ServiceError, port_is_free
 from cluster.local.services import postgres_programs
 from cluster.migrate import MigrationError, check_compatible, load_migrations
+from cluster.node import run
+from cluster.node.serve_api import ServeApi
 from cluster.redis import RedisError, open_redis
 
 NEEDED_MEMORY_GIB = 3
@@ -23,11 +24,11 @@ NEEDED_DISK_GIB = 2
 class Finding:
     what: str
     ok: bool
-    mend: str = ""
+    fix: str = ""
 
 
 def examine(installation: Installation) -> list[Finding]:
-    """Every check, in the order in which a person would mend them."""
+    """Every check, in the order in which a person would fix them."""
     return [
         *_machine(installation),
         *_programs(),
@@ -72,7 +73,7 @@ def _ports(installation: Installation) -> list[Finding]:
         ("redis", ports.redis_port, "ENTATIVA_REDIS_PORT", installation.private_redis),
         ("mail", ports.smtp_port, "ENTATIVA_SMTP_PORT", installation.private_mail),
         ("metrics", ports.metrics_port, "ENTATIVA_METRICS_PORT", True),
-        *((ray_node.NAME, getattr(ports, name), f"ENTATIVA_{name.upper()}", True) for name in ray_node.PORTS),
+        *((run.RAY, getattr(ports, name), f"ENTATIVA_{name.upper()}", True) for name in run.HEAD_PORTS),
     ]
     return [
         Finding(
@@ -88,7 +89,7 @@ def _ports(installation: Installation) -> list[Finding]:
 async def _storage(installation: Installation) -> list[Finding]:
     findings = []
     for brand, address in installation.databases().items():
-        mend = "run 'make run', or correct ENTATIVA_DATABASES"
+        fix = "run 'make run', or correct ENTATIVA_DATABASES"
         try:
             connection = await asyncpg.connect(address, timeout=5)
             try:
@@ -97,16 +98,16 @@ async def _storage(installation: Installation) -> list[Finding]:
             finally:
                 await connection.close()
         except MigrationError as error:
-            findings.append(Finding(f"database of {brand}: {error}", ok=False, mend="run 'entativa migrate'"))
+            findings.append(Finding(f"database of {brand}: {error}", ok=False, fix="run 'entativa migrate'"))
         except (OSError, asyncpg.PostgresError) as error:
-            findings.append(Finding(f"database of {brand}: {type(error).__name__}", ok=False, mend=mend))
+            findings.append(Finding(f"database of {brand}: {type(error).__name__}", ok=False, fix=fix))
     redis = open_redis(installation.environment()["ENTATIVA_REDIS_URL"])
     try:
         await redis.ping()
         findings.append(Finding("Redis answers", ok=True))
     except RedisError as error:
         findings.append(
-            Finding(f"Redis: {type(error).__name__}", ok=False, mend="run 'make run' or correct ENTATIVA_REDIS_URL")
+            Finding(f"Redis: {type(error).__name__}", ok=False, fix="run 'make run' or correct ENTATIVA_REDIS_URL")
         )
     finally:
         await redis.aclose()
@@ -114,14 +115,14 @@ async def _storage(installation: Installation) -> list[Finding]:
 
 
 def _applications(installation: Installation) -> list[Finding]:
-    if installation.processes.find(ray_node.NAME) is None:
-        return [Finding("Ray runs", ok=False, mend="run 'make run'")]
-    found = ray_node.applications(installation)
+    if installation.processes.find(run.RAY) is None:
+        return [Finding("Ray runs", ok=False, fix="run 'make run'")]
+    found = ServeApi(installation.node).applications()
     return [
         Finding(
             f"application {name}: {application['status'].lower()}",
             application["status"] == "RUNNING",
-            application.get("message") or f"see {installation.ray_folder}/session_latest/logs/serve",
+            application.get("message") or f"see {installation.node.folder}/session_latest/logs/serve",
         )
         for name, application in found.items()
-    ] or [Finding("Serve applications", ok=False, mend="run 'make run'")]
+    ] or [Finding("Serve applications", ok=False, fix="run 'make run'")]

@@ -15,6 +15,7 @@ from actors.runtime.transport.router import Router
 from actors.sessions.calls import SessionCalls
 from api.platform import Platform
 from brands import Brand
+from brands.catalogue import BRANDS
 from cluster.logs import logger
 from cluster.settings import Settings
 from deployments.platform import open_platform
@@ -45,7 +46,7 @@ def options(brand: Brand, settings: Settings) -> RuntimeOptions:
             "feed": asdict(brand.feed),
         },
         scaling=ScalingPolicy(min_hosts=1, max_hosts=16),
-        host_cpus=0.2,
+        host_cpus=settings.entity_host_cpus,
     )
 
 
@@ -65,10 +66,16 @@ def ensure_runtime(brand: Brand, settings: Settings) -> None:
                 redis_url=settings.redis_url.get_secret_value(),
                 secret=started.secret,
                 listen=settings.realtime_listen,
+                port=_realtime_port(brand, settings),
                 url=settings.realtime_url,
                 policy=brand.realtime,
             )
         )
+
+
+def _realtime_port(brand: Brand, settings: Settings) -> int:
+    """The first port of the brand's realtime hosts on each node; 0: any."""
+    return settings.realtime_port and settings.realtime_port + 10 * sorted(BRANDS).index(brand.name)
 
 
 async def keep_runtime(brand: Brand, settings: Settings) -> None:

@@ -16,8 +16,9 @@ import psutil
 import yaml
 
 from brands.catalogue import BRANDS
-from cluster.local.installation import Installation, Ports
+from cluster.local.installation import Installation
 from cluster.local.processes import free_port, port_is_free
+from cluster.node.settings import Ports
 
 ROOT = Path(__file__).parents[2]
 BARE = "bare"
@@ -51,16 +52,19 @@ def _command(environment: dict[str, str], *arguments: str) -> None:
 
 
 def _free_ports() -> Ports:
-    replicas = next(
+    free = (
         base
         for base in random.sample(range(12_000, 29_000, 1_000), 17)
-        if all(port_is_free(base + offset) for offset in (*range(8), *range(500, 508)))
+        if all(port_is_free(base + offset) for offset in (*range(20), *range(500, 508)))
     )
-    names = [name for name in Ports.model_fields if name != "replica_ports_from"]
+    realtime, replicas = next(free), next(free)
+    names = [name for name in Ports.model_fields if name not in ("realtime_port", "replica_ports_from")]
     taken: set[int] = set()
     while len(taken) < len(names):
         taken.add(free_port())
-    return Ports.model_validate({"replica_ports_from": replicas, **dict(zip(names, taken, strict=True))})
+    return Ports.model_validate(
+        {"realtime_port": realtime, "replica_ports_from": replicas, **dict(zip(names, taken, strict=True))}
+    )
 
 
 def _config() -> dict[str, Any]:

@@ -10,31 +10,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from cluster.local.processes import Processes, instance_id
+from cluster.local.processes import Processes
 from cluster.local.services import PostgresServer, RedisServer
-
-
-class Ports(BaseSettings):
-    """Which ports the local processes use; each can be set with ENTATIVA_<NAME>."""
-
-    model_config = SettingsConfigDict(env_prefix="ENTATIVA_", frozen=True, extra="ignore")
-
-    http_port: int = 8000
-    dashboard_port: int = 8265
-    metrics_port: int = 9464
-    ray_metrics_port: int = 9465
-    postgres_port: int = 54320
-    redis_port: int = 63790
-    smtp_port: int = 10250
-    ray_port: int = 63791
-    ray_agent_port: int = 63792
-    haproxy_metrics_port: int = 63793
-    haproxy_stats_port: int = 63794
-    fallback_http_port: int = 63795
-    replica_ports_from: int = 30000
-    """Serve's replicas listen on ports from here on, at most 1,000."""
+from cluster.node.settings import NodeSettings, Ports
 
 
 class Secrets(BaseModel):
@@ -73,9 +52,7 @@ class Installation:
         self.redis = RedisServer(self.processes, self.ports.redis_port, self.secrets.redis_password)
         self.mail_folder = self.home / "mail"
         self.metrics_folder = self.home / "metrics"
-        self.ray_token_file = self.home / "ray_token"
-        """What Ray's dashboard, and `ray` commands (RAY_AUTH_TOKEN_PATH), ask for."""
-        self.ray_folder = Path("/tmp/entativa") / instance_id(self.home)  # noqa: S108 - Unix sockets need a short path
+        self.node = NodeSettings(home=self.home, ports=self.ports, node_address="127.0.0.1")
 
     @property
     def base_url(self) -> str:
@@ -98,6 +75,7 @@ class Installation:
             "ENTATIVA_KEYS_DIRECTORY": str(self.home / "keys"),
             "ENTATIVA_CLUSTER_SECRET": self.secrets.cluster_secret,
             "ENTATIVA_REALTIME_LISTEN": "127.0.0.1",
+            "ENTATIVA_REALTIME_PORT": str(self.ports.realtime_port),
             "ENTATIVA_REALTIME_URL": "ws://127.0.0.1:{port}/realtime",
             "ENTATIVA_METRICS_DIRECTORY": str(self.metrics_folder),
             "ENTATIVA_PUBLIC_URLS": json.dumps({brand: f"http://127.0.0.1:{http}/{brand}" for brand in self.brands}),
@@ -115,6 +93,6 @@ class Installation:
             }
             for brand in self.brands
         }
-        found["dashboard"] = f"http://127.0.0.1:{self.ports.dashboard_port}"
+        found["dashboard"] = self.node.dashboard
         found["metrics"] = f"http://127.0.0.1:{self.ports.metrics_port}/metrics"
         return found

@@ -21,7 +21,7 @@ MARK = "ENTATIVA_INSTANCE"
 
 
 class ServiceError(Exception):
-    """A local service cannot run; the message says why and how to mend it."""
+    """A local service cannot run; the message says why and how to fix it."""
 
 
 def instance_id(root: Path) -> str:
@@ -139,10 +139,14 @@ class Processes:
         _end(left, timeout_s=5)
         return len(left)
 
+    def log(self, name: str) -> str:
+        """All that the processes of this name have printed."""
+        path = self._logs / f"{name}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
     def log_tail(self, name: str, lines: int = 8) -> str:
         """The last lines that the process printed, for an error message."""
-        path = self._logs / f"{name}.log"
-        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
+        return "\n".join(self.log(name).splitlines()[-lines:])
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
@@ -161,7 +165,7 @@ def _end(processes: list[psutil.Process], timeout_s: float) -> None:
 
 
 def _wait(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
-    """Wait until all have ended; returns those that have not. A zombie has ended: only its parent can bury it."""
+    """Wait until all have ended; returns those that have not. A zombie has ended: only its parent can reap it."""
     deadline = time.monotonic() + timeout_s
     alive = processes
     while (alive := [process for process in alive if _runs(process)]) and time.monotonic() < deadline:

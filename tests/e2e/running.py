@@ -16,17 +16,19 @@ from typing import Any
 import psutil
 
 from brands.catalogue import BRANDS
-from cluster.local import ray_node
-from cluster.local.installation import Installation, Ports
+from cluster.local.installation import Installation
 from cluster.local.processes import MARK, port_is_free
+from cluster.node.serve_api import ServeApi
+from cluster.node.settings import Ports
 
 COMMANDS = {
     "module": (sys.executable, "-m", "deployments.cli"),
     "script": (str(Path(sys.executable).with_name("entativa")),),
 }
 
-_PORTS = [name for name in Ports.model_fields if name != "replica_ports_from"]
-_REPLICA_PORTS = 1000
+_RANGES = {"realtime_port": 100, "replica_ports_from": 1000}
+"""Settings that name the first of many ports, and how many."""
+_PORTS = [name for name in Ports.model_fields if name not in _RANGES]
 
 UNLIMITED = {
     f"ENTATIVA_RATE_LIMITS__{whom}_{what}": "600000"
@@ -39,12 +41,15 @@ UNLIMITED = {
 def free_ports() -> dict[str, str]:
     """The settings for a block of free ports, below those that the kernel hands out for outgoing connections and above
     those that Ray's workers take."""
-    starts = list(range(20_000, 30_000, _REPLICA_PORTS + len(_PORTS)))
+    size = len(_PORTS) + sum(_RANGES.values())
+    starts = list(range(20_000, 30_000, size))
     random.shuffle(starts)
     for start in starts:
-        block = range(start, start + _REPLICA_PORTS + len(_PORTS))
-        if all(port_is_free(port) for port in block):
-            chosen = dict(zip(_PORTS, block, strict=False)) | {"replica_ports_from": start + len(_PORTS)}
+        if all(port_is_free(port) for port in range(start, start + size)):
+            chosen = {name: start + number for number, name in enumerate(_PORTS)}
+            first = start + len(_PORTS)
+            for name, count in _RANGES.items():
+                chosen[name], first = first, first + count
             return {f"ENTATIVA_{name.upper()}": str(port) for name, port in chosen.items()}
     raise RuntimeError("there is no block of free ports for a platform")
 
@@ -90,7 +95,7 @@ class RunningPlatform:
 
     def applications(self) -> dict[str, dict[str, Any]]:
         """What Serve says about each application."""
-        return ray_node.applications(self.installation)
+        return ServeApi(self.installation.node).applications()
 
     def replicas(self, application: str) -> dict[str, int]:
         """The process id of each replica that runs now."""
@@ -128,5 +133,5 @@ def new_home(settings: dict[str, str] | None = None) -> Iterator[RunningPlatform
         yield platform
     finally:
         platform.command("down")
-        shutil.rmtree(platform.installation.ray_folder, ignore_errors=True)
+        shutil.rmtree(platform.installation.node.folder, ignore_errors=True)
         shutil.rmtree(home, ignore_errors=True)

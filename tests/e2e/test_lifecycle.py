@@ -28,7 +28,7 @@ def test_status_names_every_address_and_each_answers(platform: RunningPlatform) 
 
 def test_nobody_uses_rays_ports_without_the_installations_token(platform: RunningPlatform) -> None:
     address = f"{platform.status()['dashboard']}/api/version"
-    token = platform.installation.ray_token_file.read_text()
+    token = platform.installation.node.ray_token_file.read_text()
 
     assert httpx.get(address).status_code == 401
     assert httpx.get(address, headers={"Authorization": "Bearer guessed"}).status_code == 403

@@ -1,0 +1,90 @@
+"""The environment of `ray start`, which all of Ray's processes, replicas and actors of a node inherit.
+
+It must be the same on every node, and set before Ray starts.
+"""
+
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cluster.node.settings import NodeSettings
+
+SERVE = {
+    # HAProxy in front of replicas that answer HTTP themselves, and no extra thread per replica: a no-op endpoint went
+    # from 350 to 2,200 requests/s with these two.
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    # A replica that stops takes requests for this long, in which the proxies of all nodes learn of it (well under a
+    # second each). A proxy that is later still finds the port closed and sends the request to another replica.
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "5",
+    # A busy small machine is slow, not broken: Serve would otherwise kill and restart a proxy that still starts.
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
+    "RAY_SERVE_HAPROXY_STARTUP_TIMEOUT_S": "90",
+    # A dead proxy is replaced after three checks.
+    "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
+    # HAProxy finds a replica's node gone within about a second (two checks), and tries another one meanwhile.
+    "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "500ms",
+    "RAY_SERVE_HAPROXY_HEALTH_CHECK_FASTINTER": "200ms",
+    "RAY_SERVE_HAPROXY_TIMEOUT_CONNECT_S": "1",
+    # Replayed on another replica: requests that no replica got, and (see haproxy.py) reads that none answered.
+    "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
+    "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+}
+
+RAY = {
+    # Workers start when something needs them, not in advance: each takes about 100 MB.
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_enable_worker_prestart": "0",
+    # Ray runs workers at niceness 15, for batch work; ours answer people.
+    "RAY_worker_niceness": "0",
+    "RAY_DEDUP_LOGS": "0",
+    # Many threads, little memory: glibc would keep an arena for each.
+    "MALLOC_ARENA_MAX": "2",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    # A node that does not answer is given up after 5 s instead of 15.
+    "RAY_health_check_period_ms": "1000",
+    # How long nodes live without the head; Ray's own minute is less than a machine needs to start.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
+}
+
+
+def ray_environment(node: NodeSettings) -> dict[str, str]:
+    """The variables for Ray and Serve on this node; the platform's own settings (``ENTATIVA_``) come on top."""
+    ports, folder = node.ports, node.folder
+    return {
+        **SERVE,
+        **RAY,
+        # Whoever reaches Ray's ports runs code on it. Left unset, a token file in the home folder would decide.
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(node.ray_token_file),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(Path(sys.executable).with_name("entativa-haproxy")),
+        # HAProxy's files, its control socket among them, would be in one folder for all who use this machine.
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{folder}/haproxy.cfg",
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{folder}/admin.sock",
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": f"{folder}/metrics.sock",
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{folder}/server-state",
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports.haproxy_metrics_port),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(ports.haproxy_stats_port),
+        # Where HAProxy sends a request when it knows of no replica; another platform's, if two share this port.
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(ports.fallback_http_port),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(ports.replica_ports_from),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(ports.replica_ports_from + 499),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(ports.replica_ports_from + 500),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(ports.replica_ports_from + 999),
+        **_storage(node),
+    }
+
+
+def _storage(node: NodeSettings) -> dict[str, str]:
+    """Where the head's Redis is; only its port and scheme are not a secret (see `ray_command`)."""
+    if node.ray_storage_url is None:
+        return {}
+    parts = urlsplit(node.ray_storage_url.get_secret_value())
+    address = f"{parts.hostname}:{parts.port or 6379}"
+    return {
+        "RAY_REDIS_ADDRESS": f"rediss://{address}" if parts.scheme == "rediss" else address,
+        "RAY_external_storage_namespace": "entativa-ray",
+    }

@@ -1,0 +1,147 @@
+"""`entativa node`: the one place that knows how a node of a cluster is started, for `ray up`, systemd and containers.
+
+`entativa up` starts the same node on a single machine, with servers of its own around it.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.platform import utc_now
+from brands.catalogue import BRANDS
+from cluster.local.processes import Processes
+from cluster.migrate import migrate
+from cluster.node import run
+from cluster.node.environment_file import load_environment_file, new_environment_file
+from cluster.node.serve_api import ServeApi, load_config
+from cluster.node.settings import NodeSettings
+from cluster.settings import Settings, load_settings
+from deployments.console import console, step
+from features.auth.keys import ensure_key
+
+app = typer.Typer(no_args_is_help=True, help="The nodes of a cluster.")
+
+PRODUCTION = Path("serve_config.production.yaml")
+
+EnvironmentFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--env-file", envvar="ENTATIVA_ENV_FILE", help="Settings of the cluster [default: /etc/entativa.env]."
+    ),
+]
+Block = Annotated[bool, typer.Option("--block", help="Stay until the node ends, and stop it on SIGTERM.")]
+
+
+def _load(file: Path | None) -> tuple[Settings, NodeSettings, Processes]:
+    with step("settings"):
+        load_environment_file(file)
+        # The file's variables are in the environment now, so the rest must not depend on where it lies.
+        os.environ.pop("ENTATIVA_ENV_FILE", None)
+        node = NodeSettings()
+        return load_settings(), node, Processes(node.home)
+
+
+@app.command()
+def head(
+    env_file: EnvironmentFile = None,
+    config: Annotated[Path, typer.Option(help="What to deploy on Serve.")] = PRODUCTION,
+    autoscaling_config: Annotated[
+        Path | None, typer.Option(help="Where `ray up` has put the cluster's configuration.")
+    ] = None,
+    block: Block = False,
+) -> None:
+    """Start the head: migrate the databases, make signing keys, start Ray and deploy. Can be run again at any time."""
+    settings, node, processes = _load(env_file)
+    with step("migrations"):
+        for brand in BRANDS:
+            asyncio.run(migrate(settings.databases[brand].get_secret_value()))
+    with step("signing keys"):
+        for brand in BRANDS:
+            ensure_key(settings.keys_directory / brand, utc_now())
+    with step("metrics"):
+        run.start_metrics(node, processes, os.environ)
+    with step("Ray"):
+        run.start_head(node, processes, os.environ, autoscaling_config=autoscaling_config)
+    with step(f"deploy {config}"):
+        # Not waited for: replicas find room as soon as workers have joined.
+        ServeApi(node).deploy(load_config(config, node))
+    if block:
+        _wait(processes)
+
+
+@app.command()
+def worker(
+    head: Annotated[str, typer.Option(envvar="RAY_HEAD_IP", help="The head's address.")],
+    env_file: EnvironmentFile = None,
+    block: Block = False,
+) -> None:
+    """Start a worker, which joins the head's cluster."""
+    _, node, processes = _load(env_file)
+    with step("metrics"):
+        run.start_metrics(node, processes, os.environ)
+    with step("Ray"):
+        run.start_worker(node, processes, os.environ, head)
+    if block:
+        _wait(processes)
+
+
+@app.command()
+def stop(env_file: EnvironmentFile = None) -> None:
+    """Stop the node of this machine and nothing else; the other nodes go on."""
+    _, _, processes = _load(env_file)
+    with step("stop the node"):
+        run.stop_node(processes)
+
+
+@app.command()
+def deploy(
+    config: Annotated[Path, typer.Argument(help="A Serve configuration.")] = PRODUCTION,
+    env_file: EnvironmentFile = None,
+) -> None:
+    """On the head: deploy a Serve configuration on the running cluster; no request is dropped."""
+    _, node, _ = _load(env_file)
+    with step(f"deploy {config}"):
+        api, loaded = ServeApi(node), load_config(config, node)
+        api.deploy(loaded)
+        api.wait_for_applications({application["name"] for application in loaded["applications"]})
+
+
+@app.command()
+def environment(
+    postgres: Annotated[str, typer.Option(help="postgresql://user:password@host, without a database.")],
+    redis: Annotated[str, typer.Option(help="redis://:password@host:6379/0")],
+    ray_storage: Annotated[str, typer.Option(help="redis://:password@host:6379, for Ray's own state.")],
+    smtp: Annotated[str, typer.Option(help="smtp+starttls://user:password@host:587")],
+    domain: Annotated[str, typer.Option(help="Where clients reach the platform.")],
+) -> None:
+    """Print a new environment file, with new secrets, for all nodes of a cluster."""
+    sys.stdout.write(
+        new_environment_file(
+            sorted(BRANDS), postgres=postgres, redis=redis, ray_storage=ray_storage, smtp=smtp, domain=domain
+        )
+    )
+
+
+def _wait(processes: Processes) -> None:
+    """Until Ray ends (exit code 1: whoever started this starts it again) or a signal says stop (0)."""
+
+    def stop_asked(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop_asked)
+    try:
+        while (ray := processes.find(run.RAY)) is not None:
+            ray.wait()
+    except KeyboardInterrupt:
+        console.print("stopping")
+        run.stop_node(processes)
+        raise typer.Exit(0) from None
+    run.stop_node(processes)
+    console.print("[red]failed[/]  Ray ended")
+    raise typer.Exit(1)
