@@ -10,30 +10,59 @@ import structlog
 
 from cluster.trace import current_trace_id
 
+Entry = MutableMapping[str, Any]
 
-def _add_trace(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+_process_fields: dict[str, str] = {}
+
+
+class _Lines(structlog.PrintLogger):
+    """Writes lines to standard error, and knows the name it was asked for with ``structlog.get_logger(__name__)``."""
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(sys.stderr)
+        self.name = name
+
+
+def _add_trace(_: Any, __: str, entry: Entry) -> Entry:
     trace_id = current_trace_id()
     if trace_id:
         entry["trace_id"] = trace_id
     return entry
 
 
+def _add_origin(lines: Any, __: str, entry: Entry) -> Entry:
+    """Adds the module, and what configure_logs() was told of this process.
+
+    Not by structlog's context variables: each method of an actor runs in a context of its own.
+    """
+    if lines.name:
+        entry.setdefault("module", lines.name)
+    for name, value in _process_fields.items():
+        entry.setdefault(name, value)
+    return entry
+
+
 def configure_logs(level: str = "INFO", **fields: str) -> None:
-    """Send structlog to standard error as JSON lines; `fields` (brand, process) go into every line."""
+    """Sends structlog's lines to standard error as JSON; `fields` (brand, process) go into every line of this process.
+
+    Raises KeyError for a level that `logging` does not know. Calling it again replaces level and fields.
+    """
+    _process_fields.clear()
+    _process_fields.update(fields)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             _add_trace,
+            _add_origin,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(serializer=_dumps),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_Lines,
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.bind_contextvars(**fields)
 
 
 def _dumps(value: Any, **_: Any) -> str:

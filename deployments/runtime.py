@@ -47,6 +47,7 @@ def options(brand: Brand, settings: Settings) -> RuntimeOptions:
         },
         scaling=ScalingPolicy(min_hosts=1, max_hosts=16),
         host_cpus=settings.entity_host_cpus,
+        log_level=settings.log_level,
     )
 
 

@@ -56,5 +56,7 @@ class RuntimeOptions:
     """Further Ray resources a host reserves."""
     listen: str = ""
     """Address hosts listen on for other nodes; empty: the node's own as Ray knows it."""
+    log_level: str = "INFO"
+    """The lowest level that hosts and coordinators log."""
     socket_directory: str = ""
     """Folder for Unix sockets; empty: one under the system's temporary folder."""

@@ -24,6 +24,7 @@ from actors.runtime.shard_map import SHARDS, Endpoint, MapView
 from actors.runtime.store.rows import DATABASE_ERRORS, LostLeadership
 from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.transport.ray_control import WATCH_SECONDS, RayControl
+from cluster.logs import configure_logs
 
 _TICKS_PER_LEASE = 8
 _TICK_SECONDS = 0.25
@@ -39,6 +40,7 @@ class Coordinator:
     """A Ray actor: named, detached, restarted by Ray."""
 
     async def __init__(self, options: RuntimeOptions, name: str) -> None:  # type: ignore[misc]
+        configure_logs(options.log_level, brand=options.name, process=name)
         self._options = options
         self._holder = f"{name}.{time.time_ns():x}"
         self._kinds = [load_kind(path).name for path in options.kinds]

@@ -28,6 +28,7 @@ from actors.runtime.transport.frames import CALLS, unpack
 from actors.runtime.transport.ray_control import RayControl
 from actors.runtime.transport.router import Router
 from actors.runtime.transport.stream import HostConnection
+from cluster.logs import configure_logs
 
 _BEATS_PER_LEASE = 5
 _BEAT_SECONDS = 0.5
@@ -41,6 +42,7 @@ class ShardHost:
     """A Ray actor: named, detached, restarted by Ray, spread over nodes."""
 
     async def __init__(self, options: RuntimeOptions, name: str) -> None:  # type: ignore[misc]
+        configure_logs(options.log_level, brand=options.name, process=name)
         self._options = options
         self._name = name
         self._shard_owner: ShardOwner | None = None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
 from actors.runtime import DeadlineExceeded, EntityFailed, FrameTooLarge, Refused, UnknownKind
 from actors.runtime.shard_map import shard_of
 from actors.runtime.transport.router import Router
-from tests.cluster.conftest import SECRET, RunningRuntime, eventually
+from tests.cluster.conftest import SECRET, Platform, RunningRuntime, eventually
 
 
 async def test_entities_of_every_kind_answer_wherever_they_live(runtime: RunningRuntime) -> None:
@@ -37,6 +38,24 @@ async def test_entities_of_every_kind_answer_wherever_they_live(runtime: Running
             await router.call(kind, "x", message, timeout=30)
     with pytest.raises(DeadlineExceeded):
         await router.call("tally", "x", 1, timeout=0.0)
+
+
+async def test_actors_log_json_that_names_them(runtime: RunningRuntime, platform: Platform) -> None:
+    """Ray keeps what each worker writes to standard error in a file of its own."""
+
+    def processes() -> set[str]:
+        lines = [
+            json.loads(line)
+            for file in platform.nodes.folder.glob("session_*/logs/worker-*.err")
+            for line in file.read_text(errors="replace").splitlines()
+            if line.startswith("{")
+        ]
+        ours = [line for line in lines if line.get("brand") == runtime.options.name]
+        assert all(line["module"].startswith("actors.") and line["level"] and line["timestamp"] for line in ours)
+        return {line["process"] for line in ours}
+
+    leader = await runtime.leader()
+    await eventually(lambda: leader in processes())
 
 
 async def _left_memory(runtime: RunningRuntime, kind: str) -> bool:
