@@ -12,11 +12,11 @@ from features.auth.service import AuthService
 from features.feed.service import FeedService
 from features.follows.service import FollowService
 from features.friends.service import FriendService
+from features.live_sessions.consumers import SocketRevocation
 from features.posts.service import PostService
 from features.profiles.service import ProfileService
 from features.realtime.service import RealtimeService
 from features.relationships.service import RelationshipService
-from features.sessions.consumers import SocketsOfEndedSessions
 
 
 def utc_now() -> datetime:
@@ -53,7 +53,7 @@ class Platform:
     redis: Redis
     services: Services
     admissions: Admissions
-    sockets: SocketsOfEndedSessions | None = None
+    sockets: SocketRevocation | None = None
     now: Callable[[], datetime] = utc_now
 
     async def close(self) -> None:

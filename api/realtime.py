@@ -1,4 +1,4 @@
-"""The way to a socket; what happens on it is in docs/realtime.md."""
+"""Realtime tickets and presence settings over HTTP. docs/realtime.md specifies the sockets."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -6,35 +6,35 @@ from pydantic import BaseModel, Field
 from api.deps import ServicesDep, SignedIn, Uow
 from api.models import RequestModel
 from api.transaction import TransactionRoute
-from features.sessions.audience import Audience, audience_of, set_audience
+from features.live_sessions.presence import PresenceAudience, presence_audience_of, set_presence_audience
 
 router = APIRouter(tags=["realtime"], route_class=TransactionRoute)
 
 
 class PresenceSettings(RequestModel):
-    """Who may see whether the caller is there, and when the caller was there last. A block always hides it."""
+    """Who may see whether the caller is online and when the caller was last online. A block always hides it."""
 
-    audience: Audience = Field(
-        description="`contacts` are friends (Entativa) or followers (Vignette); so it is until it is changed.",
+    audience: PresenceAudience = Field(
+        description="`contacts` (the default) are friends (Entativa) or followers (Vignette).",
         examples=["contacts"],
     )
 
 
 class TicketView(BaseModel):
-    ticket: str = Field(description="Goes into the `hello` frame. Valid once.", examples=["q8Zb0m3..."])
+    ticket: str = Field(description="For the `hello` frame. Valid once.", examples=["q8Zb0m3..."])
     url: str = Field(description="Where to open the WebSocket.", examples=["wss://rt1.example.org/realtime"])
-    expires_in_s: int = Field(description="Seconds until the ticket is worthless.", examples=[30])
+    expires_in_s: int = Field(description="Seconds until the ticket expires.", examples=[30])
     subprotocols: list[str] = Field(
-        description="What the host speaks, its preference first.",
+        description="The subprotocols that the host supports, preferred first.",
         examples=[["realtime.v1.msgpack", "realtime.v1.json"]],
     )
 
 
 @router.post("/realtime/ticket", status_code=201)
 async def ticket(identity: SignedIn, services: ServicesDep) -> TicketView:
-    """A one-time ticket for a WebSocket of the caller's device session, and the address of a host that has room.
+    """Issue a one-time ticket for a WebSocket of the caller's sign-in session, with the address of a host.
 
-    Every connection needs a new one."""
+    Every connection needs a new ticket."""
     admission = await services.realtime.admit(identity)
     return TicketView(
         ticket=admission.ticket,
@@ -46,12 +46,12 @@ async def ticket(identity: SignedIn, services: ServicesDep) -> TicketView:
 
 @router.get("/presence/settings")
 async def presence_settings(identity: SignedIn, uow: Uow) -> PresenceSettings:
-    """Who may see the caller's presence."""
-    return PresenceSettings(audience=await audience_of(uow, identity.account_id))
+    """Get who may see the caller's presence."""
+    return PresenceSettings(audience=await presence_audience_of(uow, identity.account_id))
 
 
 @router.put("/presence/settings")
 async def change_presence_settings(body: PresenceSettings, identity: SignedIn, uow: Uow) -> PresenceSettings:
-    """Set who may see the caller's presence, from the next look on."""
-    await set_audience(uow, identity.account_id, body.audience)
+    """Set who may see the caller's presence."""
+    await set_presence_audience(uow, identity.account_id, body.audience)
     return body

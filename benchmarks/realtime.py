@@ -264,8 +264,8 @@ async def _platform(folder: Path, redis_url: str, database: str) -> AsyncIterato
     from benchmarks.stack.realtime_process import BRAND, open_router
     from cluster.postgres import open_database
     from cluster.redis import open_redis
+    from features.live_sessions.presence import PresenceAccess
     from features.realtime.store import TicketStore
-    from features.sessions.audience import PresenceAudience
 
     options = {
         "redis_url": redis_url,
@@ -283,7 +283,7 @@ async def _platform(folder: Path, redis_url: str, database: str) -> AsyncIterato
         processes += hosts
         urls = [await _line(host) for host in hosts]
         router = open_router(options["secret"], options["shards"])
-        sessions = SessionCalls(router, PresenceAudience(audience), timeout=60)
+        sessions = SessionCalls(router, PresenceAccess(audience), timeout=60)
         await sessions.devices(UUID(int=1))
         yield Platform(urls, [host.pid for host in hosts], shards.pid, sessions, TicketStore(opened, BRAND))
         await router.close()

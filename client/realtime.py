@@ -1,11 +1,11 @@
-"""The realtime client: one socket that survives cuts, host restarts and its own slowness without losing an event.
+"""The realtime client: a stream of events that survives lost connections, host restarts and slow consumers.
 
     async with RealtimeClient(get_ticket) as realtime:
         async for event in realtime:
             match event:
                 case Event(kind=kind, data=data): ...
-                case Resync(): ...       # events are missing: read what you show again over HTTP
-                case Signal(): ...       # presence, typing: only true now
+                case Resync(): ...       # events may be missing: read the state again over HTTP
+                case Signal(): ...       # presence, typing: transient
 
 docs/realtime.md specifies the protocol.
 """
@@ -31,12 +31,12 @@ JSON: Final = "realtime.v1.json"
 
 _SIGNED_OUT: Final = 4005
 _WATCH_AGAIN_S = 300.0
-"""The server forgets after 600."""
+"""The server stops sending changes after 600 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What POST /realtime/ticket answered."""
+    """The response of POST /realtime/ticket."""
 
     ticket: str
     url: str
@@ -44,7 +44,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A numbered event; each is seen exactly once and in order, between two Resyncs."""
+    """A numbered event. Between two Resyncs each event is returned exactly once and in order."""
 
     seq: int
     kind: str
@@ -54,7 +54,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Transient news."""
+    """A transient event."""
 
     kind: str
     data: Any
@@ -62,7 +62,7 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """Events may be missing before the next one. The first thing a fresh client sees."""
+    """Events may be missing before the next one. A new client receives one first."""
 
     reason: str
 
@@ -71,7 +71,7 @@ Received = Event | Signal | Resync
 
 
 class RealtimeClosed(Exception):
-    """The server will not have this client back: `code` is the close code, `reason` the server's word."""
+    """The server refuses this client: `code` is the close code, `reason` the server's text."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(code, reason)
@@ -80,13 +80,13 @@ class RealtimeClosed(Exception):
 
 
 class TicketUnavailable(Exception):
-    """To be raised by `get_ticket` when there is none now; it is asked again later."""
+    """Raised by `get_ticket` when it has no ticket now. The client calls it again later."""
 
 
 class RealtimeClient:
-    """Iterate over it. `get_ticket` is called before every connection.
+    """An asynchronous iterator over what the server sends. `get_ticket` is called before every connection.
 
-    `resume` is a point saved from another run (`resume_point`): (stream, sequence number).
+    `resume` is the `resume_point` of an earlier run: (stream, sequence number).
     """
 
     def __init__(
@@ -101,11 +101,11 @@ class RealtimeClient:
         self._get_ticket = get_ticket
         self._subprotocol = subprotocol
         self._ack_every = ack_every
-        self._least_s, self._most_s = backoff_s
+        self._min_backoff_s, self._max_backoff_s = backoff_s
         self.resume_point = resume
-        """The last event that was handed out, as (stream, number)."""
+        """The last event that the iterator returned, as (stream, number)."""
         self.connections = 0
-        """How often a connection was welcomed."""
+        """How many connections the server has welcomed."""
         self._acked = 0
         self._heartbeat_s = 30.0
         self._failures = 0
@@ -126,14 +126,14 @@ class RealtimeClient:
         await self.close()
 
     async def close(self) -> None:
-        """Ends the connection, and the iteration."""
+        """Closes the connection and ends the iteration."""
         self._ended.set()
         if self._socket is not None:
             await self._socket.close()
             self._socket = None
 
     async def __aiter__(self) -> AsyncIterator[Received]:
-        """Raises RealtimeClosed when this device was signed out."""
+        """Yields what arrives. Raises RealtimeClosed when this device was signed out."""
         while not self._ended.is_set():
             await self._connect()
             try:
@@ -155,12 +155,12 @@ class RealtimeClient:
                     self._lost(closed)
 
     async def set_active(self, active: bool) -> None:
-        """Tells the server whether the user is looking."""
+        """Tells the server whether the application is in the foreground."""
         self._active = active
         await self._send_if_connected({"t": "presence", "state": "active" if active else "away"})
 
     async def watch(self, user_ids: Sequence[str]) -> None:
-        """Whose presence to hear of as Signals of kind `presence`, from now on and on every connection."""
+        """Subscribes to users' presence as Signals of kind `presence`, on this and every later connection."""
         self._watched = list(user_ids)
         self._watched_at = time.monotonic()
         await self._send_if_connected({"t": "watch", "users": self._watched})
@@ -190,7 +190,7 @@ class RealtimeClient:
                 self._back_off()
 
     async def _receive(self) -> dict[str, Any] | None:
-        """The next frame; None when the connection was lost without a word for two heartbeats."""
+        """Returns the next frame; None when nothing arrived for two heartbeats."""
         assert self._socket is not None
         if self._watched and time.monotonic() - self._watched_at > _WATCH_AGAIN_S:
             await self.watch(self._watched)
@@ -220,8 +220,8 @@ class RealtimeClient:
                     self._arrived.append(Resync("fresh"))
                 if resumed or self.resume_point is None:
                     self.resume_point = (stream, seq)
-                # Else `resync` follows and moves it; lost with this socket, it must come again with the next one. So
-                # do the events that were not handed out yet.
+                # Otherwise a `resync` follows and moves the resume point; if it is lost with this socket, the next one
+                # must send it again. The same holds for events that were not returned yet.
                 self._arrived = deque(kept for kept in self._arrived if not isinstance(kept, Event))
                 self._acked = seq
             case {"t": "events", "seq": first, "items": items}:
@@ -242,7 +242,7 @@ class RealtimeClient:
                 pass  # pong, slow, error (a close follows where it matters), and frames of later versions
 
     async def _restore(self) -> None:
-        """What the server forgets with a connection is said again."""
+        """Repeats what the server forgot with the former connection."""
         if self._watched:
             await self.watch(self._watched)
         if not self._active:
@@ -258,14 +258,14 @@ class RealtimeClient:
         code = closed.rcvd.code if closed.rcvd else 1006
         if code == _SIGNED_OUT:
             raise RealtimeClosed(code, closed.rcvd.reason if closed.rcvd else "") from closed
-        if code == 4007:  # our own point is ahead of the server's: start afresh
+        if code == 4007:  # the resume point is ahead of the server: start without one
             self.resume_point = None
         if code != 1012:  # a draining host has said how long to wait
             self._back_off()
 
     def _back_off(self) -> None:
-        most = min(self._most_s, self._least_s * 2**self._failures)
-        self._wait_s = random.uniform(0.0, most)  # noqa: S311 (full jitter: no secret depends on it)
+        limit = min(self._max_backoff_s, self._min_backoff_s * 2**self._failures)
+        self._wait_s = random.uniform(0.0, limit)  # noqa: S311 (full jitter: no secret depends on it)
         self._failures += 1
 
     async def _send(self, frame: dict[str, Any]) -> None:

@@ -24,14 +24,14 @@ from features.feed.service import FeedService
 from features.feed.shelf import Shelf
 from features.follows.service import FollowService
 from features.friends.service import FriendService
+from features.live_sessions.consumers import SocketRevocation
+from features.live_sessions.ports import LiveSessions
 from features.posts import consumers as posts_consumers
 from features.posts.service import PostService
 from features.profiles.service import ProfileService
 from features.realtime.service import RealtimeService
 from features.realtime.store import HostDirectory, TicketStore
 from features.relationships.service import RelationshipService
-from features.sessions.consumers import SocketsOfEndedSessions
-from features.sessions.ports import LiveSessions
 
 
 def build_services(brand: Brand, settings: Settings, redis: Redis, database: Database, feeds: Feeds | None) -> Services:
@@ -94,10 +94,10 @@ async def open_platform(
     redis = open_redis(settings.redis_url.get_secret_value())
     services = build_services(brand, settings, redis, database, feeds)
     if services.feed.updates is not None:
-        database.reactions.append(services.feed.updates.at_once)
-    sockets = SocketsOfEndedSessions(sessions(database)) if sessions else None
+        database.reactions.append(services.feed.updates.after_commit)
+    sockets = SocketRevocation(sessions(database)) if sessions else None
     if sockets is not None:
-        database.reactions.append(sockets.at_once)
+        database.reactions.append(sockets.after_commit)
     return Platform(
         brand=brand.name,
         title=brand.title,

@@ -8,7 +8,7 @@ from ray.exceptions import RayError
 
 from actors.feeds.calls import FeedCalls
 from actors.realtime.actor import RealtimeOptions
-from actors.realtime.keeper import start_realtime
+from actors.realtime.reconciler import start_realtime
 from actors.runtime.start import RuntimeOptions, ScalingPolicy, start_runtime
 from actors.runtime.transport.ray_control import RayControl
 from actors.runtime.transport.router import Router
@@ -19,7 +19,7 @@ from brands.catalogue import BRANDS
 from cluster.logs import logger
 from cluster.settings import Settings
 from deployments.platform import open_platform
-from features.sessions.audience import PresenceAudience
+from features.live_sessions.presence import PresenceAccess
 
 KINDS = {"feed": "actors.feeds:KIND", "realtime": "actors.sessions:KIND"}
 """Which feature needs which kind of entity."""
@@ -99,5 +99,5 @@ async def open_platform_on_ray(brand: Brand, settings: Settings, *, features: fr
         settings,
         features=features,
         feeds=FeedCalls(router),
-        sessions=lambda database: SessionCalls(router, PresenceAudience(database)),
+        sessions=lambda database: SessionCalls(router, PresenceAccess(database)),
     )

@@ -1,1 +1,1 @@
-"""Realtime hosts: the actors that hold the clients' sockets."""
+"""Realtime hosts: the actors that own the clients' sockets."""

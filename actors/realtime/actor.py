@@ -1,4 +1,4 @@
-"""Realtime hosts as Ray actors: one process each, named, detached, restarted where they were."""
+"""Realtime hosts as Ray actors: one process each, named, detached and restarted on the same node."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from actors.runtime.transport.router import Router
 from actors.sessions.calls import SessionCalls
 from cluster.postgres import Database, open_database
 from cluster.redis import Redis, RedisError, open_redis
+from features.live_sessions.presence import PresenceAccess
 from features.realtime.policy import RealtimePolicy
 from features.realtime.store import HostDirectory, ListedHost, TicketStore
-from features.sessions.audience import PresenceAudience
 
 _ANNOUNCE_PAUSE_S = 2.0
 _ANNOUNCED_FOR_S = 7
@@ -45,8 +45,8 @@ class RealtimeOptions:
     port: int = 0
     """First port of a node's hosts, which take consecutive ones; 0: any free port."""
     url: str = "ws://{ip}:{port}/realtime"
-    """What clients are told; a load balancer's or TLS terminator's address in production."""
-    most_sockets: int = 60_000
+    """The address given to clients; a load balancer's or TLS terminator's in production."""
+    max_sockets: int = 60_000
     policy: RealtimePolicy = field(default_factory=RealtimePolicy)
     socket_directory: str = ""
     """For Unix sockets; empty: the system's temporary folder."""
@@ -66,9 +66,9 @@ class RealtimeActor:
         self._name: HostName = await self._listener.start(
             ray.get_runtime_context().get_node_id(), self._ip, _socket_directory(options)
         )
-        sessions = SessionCalls(self._router, PresenceAudience(self._database))
+        sessions = SessionCalls(self._router, PresenceAccess(self._database))
         tickets = TicketStore(self._redis, options.brand)
-        self._host = RealtimeHost(str(self._name), sessions, tickets, options.policy, most=options.most_sockets)
+        self._host = RealtimeHost(str(self._name), sessions, tickets, options.policy, max_sockets=options.max_sockets)
         self._listener.serve(self._host)
         port = await self._host.start(options.listen, options.port and options.port + index)
         self._url = options.url.format(ip=self._ip, port=port)
@@ -76,21 +76,21 @@ class RealtimeActor:
         self._announcing = asyncio.create_task(self._announce())
 
     async def ready(self) -> str:
-        """The address that clients are told."""
+        """Returns the address given to clients, once the host runs."""
         return self._url
 
     async def sockets(self) -> int:
-        """How many sockets are open."""
+        """Returns the number of open sockets."""
         return len(self._host)
 
     async def pid(self) -> int:
-        """The process id, to measure and to kill it."""
+        """Returns the process id."""
         return os.getpid()
 
     async def drain(self) -> None:
-        """Takes no more sockets, sends the clients elsewhere and ends."""
+        """Refuses new sockets, asks clients to reconnect elsewhere and stops."""
         self._announcing.cancel()
-        with contextlib.suppress(RedisError, OSError):  # the listing runs out by itself
+        with contextlib.suppress(RedisError, OSError):  # the listing expires by itself
             await self._directory.withdraw(self._name.id)
         await self._host.drain()
         await self._host.stop()

@@ -1,4 +1,4 @@
-"""Where a realtime host can be reached by session entities, and the name under which they remember it."""
+"""The address of a realtime host, by which live sessions reach it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from actors.runtime.shard_map import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class HostName:
-    """A realtime host incarnation, written `id|node|ip:port|socket`.
+    """One incarnation of a realtime host, written `id|node|ip:port|socket`.
 
-    The name is the address, so that whoever knows of a socket can reach its host without asking anyone.
+    The name is the address, so a session can reach the host of a socket without a look-up.
     """
 
     id: str
@@ -27,7 +27,7 @@ class HostName:
 
     @classmethod
     def parse(cls, name: str) -> HostName:
-        """Raises ValueError for anything that str() did not make."""
+        """Parses what str() made. Raises ValueError for anything else."""
         parts = name.split("|")
         if len(parts) != 4:
             raise ValueError(f"no name of a realtime host: {name!r}")
@@ -35,5 +35,5 @@ class HostName:
 
     @property
     def endpoint(self) -> Endpoint:
-        """As the data plane wants it."""
+        """The endpoint for the data plane."""
         return Endpoint(self.id, self.node, self.address, self.socket)

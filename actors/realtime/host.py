@@ -1,6 +1,6 @@
-"""One realtime host: its sockets, what their connection machines decide, and the calls to session entities.
+"""A realtime host: sockets, their connection machines, and calls to live sessions.
 
-No Ray here: actor.py runs this in a Ray actor, tests run it as it is.
+Independent of Ray: actor.py runs it in a Ray actor, tests run it directly.
 """
 
 import asyncio
@@ -37,31 +37,31 @@ from features.realtime.store import TicketHolder, TicketProblem, TicketStore
 
 SOCKETS = Gauge("entativa_realtime_sockets", "Open sockets of this host", multiprocess_mode="livesum")
 EVENTS = Counter("entativa_realtime_events_total", "Events written to sockets")
-SLOW = Counter("entativa_realtime_slow_total", "Times a client was told that it is too slow")
-CLOSED = Counter("entativa_realtime_closed_total", "Connections closed by us", ["code"])
+SLOW = Counter("entativa_realtime_slow_total", "Pauses of delivery to slow clients")
+CLOSED = Counter("entativa_realtime_closed_total", "Connections closed by the server", ["code"])
 
 log = structlog.get_logger(__name__)
 
 _SWEEP_SLOTS = 50
 _SWEEP_S = 5.0
-"""How often every socket is looked at. A slot at a time, so that pings and leases come evenly and no event waits."""
+"""How often every socket is checked, one slot at a time so that pings and leases are spread evenly."""
 _DRAIN_TIMEOUT_S = 6.0
 _ATTACHING_AT_ONCE = 64
-"""Hellos worked on at the same time; in a storm of reconnects the others wait their turn."""
+"""Maximum number of hellos handled at once; in a storm of reconnects the others wait."""
 
 Encodings = dict[tuple[bool, int, int], bytes]
-"""WebSocket frames already made in this delivery: (binary, first number, how many)."""
+"""WebSocket frames already encoded in this delivery, by (binary, first number, count)."""
 
 
-class Held:
-    """What the host knows of one socket beyond its connection machine."""
+class SocketRecord:
+    """The host's record of one socket."""
 
     __slots__ = ("connection", "device", "id", "leased_at", "slot", "user")
 
     def __init__(self, connection_id: str, slot: int, connection: Connection, now: float) -> None:
         self.id = connection_id
         self.slot = slot
-        """Of the sweep."""
+        """The slot of the sweep."""
         self.connection = connection
         self.user = ""
         """Empty until the ticket was redeemed."""
@@ -70,7 +70,7 @@ class Held:
 
 
 class RealtimeHost:
-    """Sockets of many users. `name` is how session entities address this host."""
+    """Sockets of many users. `name` is the host's address for live sessions."""
 
     def __init__(
         self,
@@ -79,14 +79,14 @@ class RealtimeHost:
         tickets: TicketStore,
         policy: RealtimePolicy,
         *,
-        most: int = 60_000,
+        max_sockets: int = 60_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self._sessions = sessions
         self._tickets = tickets
         self._policy = policy
-        self._most = most
+        self._max_sockets = max_sockets
         self._clock = clock
         self._prefix = secrets.token_hex(5)
         self._opened = 0
@@ -104,14 +104,14 @@ class RealtimeHost:
         return len(self._sockets)
 
     async def start(self, address: str, port: int = 0) -> int:
-        """Listens; the port it got. Raises OSError."""
+        """Listens. Returns the port. Raises OSError."""
         self._server = await listen(self, self._policy, address, port)
         self._sweeper = asyncio.create_task(self._sweep())
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
     async def stop(self) -> None:
-        """Ends everything at once."""
+        """Closes all sockets and stops immediately."""
         self.draining = True
         if self._server is not None:
             self._server.close()
@@ -124,14 +124,14 @@ class RealtimeHost:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def drain(self) -> None:
-        """Asks every client to come back elsewhere, spread over the policy's span, and waits for them to go."""
+        """Asks every client to reconnect elsewhere, spread over the policy's time. Waits until the sockets are closed."""
         self.draining = True
         self._emptied.clear()
         if self._server is not None:
             self._server.close()
         spread_ms = int(self._policy.drain_spread_s * 1000)
         for number, socket in enumerate(list(self._sockets.values())):
-            self._perform(socket, _held(socket).connection.drain(random.randint(0, spread_ms)))  # noqa: S311
+            self._perform(socket, _record(socket).connection.drain(random.randint(0, spread_ms)))  # noqa: S311
             if number % 500 == 499:
                 await asyncio.sleep(0)
         with contextlib.suppress(TimeoutError):
@@ -141,10 +141,10 @@ class RealtimeHost:
                 await asyncio.sleep(0)
                 await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    # --- what session entities say -----------------------------------------------------------------------------
+    # --- from live sessions ------------------------------------------------------------------------------------
 
     def deliver(self, connections: Sequence[str], batch: Batch) -> list[str]:
-        """New events for these connections; the ids of those that are not here."""
+        """Delivers events to connections. Returns the ids of unknown ones."""
         now = self._clock()
         unknown: list[str] = []
         encodings: Encodings = {}
@@ -153,50 +153,50 @@ class RealtimeHost:
             if socket is None:
                 unknown.append(connection)
             else:
-                self._perform(socket, _held(socket).connection.deliver(batch, now), encodings)
+                self._perform(socket, _record(socket).connection.deliver(batch, now), encodings)
         return unknown
 
     def signal(self, connections: Sequence[str], kind: str, data: Any) -> list[str]:
-        """Transient news for these connections; the ids of those that are not here."""
+        """Delivers a transient event to connections. Returns the ids of unknown ones."""
         unknown: list[str] = []
         for connection in connections:
             socket = self._sockets.get(connection)
             if socket is None:
                 unknown.append(connection)
             else:
-                self._perform(socket, _held(socket).connection.signal(kind, data))
+                self._perform(socket, _record(socket).connection.signal(kind, data))
         return unknown
 
     def revoke(self, connections: Sequence[str]) -> None:
-        """The device session behind these connections has ended."""
+        """Closes connections whose sign-in session was revoked."""
         for connection in connections:
             if (socket := self._sockets.get(connection)) is not None:
                 detail = "this device was signed out"
-                effects = _held(socket).connection.refused(Refusal.SESSION_REVOKED, detail)
+                effects = _record(socket).connection.refused(Refusal.SESSION_REVOKED, detail)
                 self._perform(socket, effects)
 
-    # --- what sockets say --------------------------------------------------------------------------------------
+    # --- from sockets ------------------------------------------------------------------------------------------
 
     def accepts(self) -> bool:
-        """Whether there is room for one more socket."""
-        return not self.draining and len(self._sockets) < self._most
+        """Returns whether the host accepts one more socket."""
+        return not self.draining and len(self._sockets) < self._max_sockets
 
     def opened(self, socket: Socket) -> None:
-        """The WebSocket handshake is complete."""
+        """Registers a socket whose WebSocket handshake is complete."""
         self._opened += 1
         connection_id = f"{self._prefix}{self._opened:x}"
         slot = self._opened % _SWEEP_SLOTS
         now = self._clock()
-        socket.owner = Held(connection_id, slot, Connection(connection_id, self._policy, now), now)
+        socket.owner = SocketRecord(connection_id, slot, Connection(connection_id, self._policy, now), now)
         socket.limit_writes(self._policy.write_high_bytes)
         self._sockets[connection_id] = socket
         self._slots[slot][connection_id] = socket
         SOCKETS.inc()
 
     def message(self, socket: Socket, payload: bytes, binary: bool) -> None:
-        """One message from a client."""
+        """Handles one message from a client."""
         now = self._clock()
-        connection = _held(socket).connection
+        connection = _record(socket).connection
         connection.heard_from(now)
         try:
             frame = socket.codec.decode(payload, binary=binary)
@@ -206,12 +206,12 @@ class RealtimeHost:
             self._perform(socket, connection.receive(frame, now))
 
     def alive(self, socket: Socket) -> None:
-        """A control frame from a client, or a fragment."""
-        self._perform(socket, _held(socket).connection.control(self._clock()))
+        """Handles a control frame or a fragment from a client."""
+        self._perform(socket, _record(socket).connection.control(self._clock()))
 
     def writable(self, socket: Socket, writable: bool) -> None:
-        """A socket's write buffer has filled or drained."""
-        if not isinstance(socket.owner, Held):
+        """Handles a write buffer that has filled or drained."""
+        if not isinstance(socket.owner, SocketRecord):
             return
         if writable:
             self._perform(socket, socket.owner.connection.resume_writing())
@@ -219,16 +219,16 @@ class RealtimeHost:
             socket.owner.connection.pause_writing()
 
     def lost(self, socket: Socket) -> None:
-        """A socket is gone."""
-        held = _held(socket)
-        held.connection.closed()
-        if self._sockets.pop(held.id, None) is not None:
+        """Removes a closed socket."""
+        record = _record(socket)
+        record.connection.closed()
+        if self._sockets.pop(record.id, None) is not None:
             SOCKETS.dec()
             if not self._sockets:
                 self._emptied.set()
-        self._slots[held.slot].pop(held.id, None)
-        if held.user:
-            self._depart(held.user, held.id)
+        self._slots[record.slot].pop(record.id, None)
+        if record.user:
+            self._depart(record.user, record.id)
 
     # --- effects -----------------------------------------------------------------------------------------------
 
@@ -247,7 +247,7 @@ class RealtimeHost:
                 case Fetch(stream, seq):
                     self._spawn(self._fetch(socket, Resume(stream, seq)))
                 case Forward(frame):
-                    self._spawn(self._forward(_held(socket), frame))
+                    self._spawn(self._forward(_record(socket), frame))
                 case Probe():
                     socket.ping()
                 case Close(code, reason):
@@ -260,8 +260,8 @@ class RealtimeHost:
         task.add_done_callback(self._tasks.discard)
 
     async def _attach(self, socket: Socket, hello: Hello) -> None:
-        held = _held(socket)
-        connection = held.connection
+        record = _record(socket)
+        connection = record.connection
         try:
             async with self._attaching:
                 holder = await self._tickets.redeem(hello.ticket)
@@ -269,48 +269,48 @@ class RealtimeHost:
                 refusal = Refusal.TICKET_REPLAYED if holder is TicketProblem.REPLAYED else Refusal.TICKET_INVALID
                 self._perform(socket, connection.refused(refusal, "ask for a new ticket"))
                 return
-            await self._register(socket, held, holder, hello)
+            await self._register(socket, record, holder, hello)
         except SessionRefused as refused:
             self._perform(socket, connection.refused(refused.refusal, refused.detail))
         except (RedisError, OSError, SessionsUnavailable) as error:
             log.warning("attach failed", error=str(error))
             self._perform(socket, connection.refused(Refusal.UNAVAILABLE, "try again in a moment"))
 
-    async def _register(self, socket: Socket, held: Held, holder: TicketHolder, hello: Hello) -> None:
-        held.device = holder.device
+    async def _register(self, socket: Socket, record: SocketRecord, holder: TicketHolder, hello: Hello) -> None:
+        record.device = holder.device
         try:
-            replay = await self._sessions.attach(holder.user, held.id, self.name, holder.device, hello.resume)
+            replay = await self._sessions.attach(holder.user, record.id, self.name, holder.device, hello.resume)
         except SessionsUnavailable:
-            self._depart(holder.user, held.id)  # it may be registered all the same
+            self._depart(holder.user, record.id)  # it may have been registered
             raise
-        if held.id not in self._sockets:  # gone while the entity was asked
-            self._depart(holder.user, held.id)
+        if record.id not in self._sockets:  # closed during the call
+            self._depart(holder.user, record.id)
             return
-        held.user = holder.user
-        self._perform(socket, held.connection.attached(replay, self._clock()))
+        record.user = holder.user
+        self._perform(socket, record.connection.attached(replay, self._clock()))
 
     async def _fetch(self, socket: Socket, resume: Resume) -> None:
-        held = _held(socket)
+        record = _record(socket)
         try:
-            replay = await self._sessions.since(held.user, resume)
+            replay = await self._sessions.since(record.user, resume)
         except SessionRefused as refused:
-            self._perform(socket, held.connection.refused(refused.refusal, refused.detail))
+            self._perform(socket, record.connection.refused(refused.refusal, refused.detail))
         except SessionsUnavailable as error:
             log.warning("fetch failed", error=str(error))
-            self._perform(socket, held.connection.fetch_failed())
+            self._perform(socket, record.connection.fetch_failed())
         else:
-            self._perform(socket, held.connection.fetched(replay, self._clock()))
+            self._perform(socket, record.connection.fetched(replay, self._clock()))
 
-    async def _forward(self, held: Held, frame: SetPresence | Watch) -> None:
+    async def _forward(self, record: SocketRecord, frame: SetPresence | Watch) -> None:
         try:
             match frame:
                 case SetPresence(active):
-                    await self._sessions.set_active(held.user, held.id, active)
+                    await self._sessions.set_active(record.user, record.id, active)
                 case Watch(users):
-                    for signal in await self._sessions.watch(held.user, users):
-                        self.signal([held.id], signal.kind, signal.data)
+                    for signal in await self._sessions.watch(record.user, users):
+                        self.signal([record.id], signal.kind, signal.data)
         except SessionsUnavailable as error:
-            # Presence is transient: the client's next change or watch sets it right.
+            # Presence is transient: the client's next change or watch corrects it.
             log.warning("forward failed", error=str(error))
 
     def _depart(self, user: str, connection: str) -> None:
@@ -324,7 +324,7 @@ class RealtimeHost:
             try:
                 await self._sessions.detach(user, connections)
             except SessionsUnavailable as error:
-                # The sockets' leases run out by themselves.
+                # The sockets' leases expire by themselves.
                 log.warning("detach failed", error=str(error))
 
     # --- time --------------------------------------------------------------------------------------------------
@@ -336,32 +336,32 @@ class RealtimeHost:
             await asyncio.sleep(pause)
             turn += 1
             for number, socket in enumerate(list(self._slots[turn % _SWEEP_SLOTS].values())):
-                self._look_at(socket)
+                self._check(socket)
                 if number % 500 == 499:
                     await asyncio.sleep(0)
 
-    def _look_at(self, socket: Socket) -> None:
-        held = _held(socket)
+    def _check(self, socket: Socket) -> None:
+        record = _record(socket)
         now = self._clock()
-        self._perform(socket, held.connection.tick(now))
-        attached = held.connection.state in (State.OPEN, State.FETCHING, State.PAUSED)
-        if attached and now - held.leased_at >= self._policy.lease_s:
-            held.leased_at = now
-            self._spawn(self._renew(socket, held))
+        self._perform(socket, record.connection.tick(now))
+        attached = record.connection.state in (State.OPEN, State.FETCHING, State.PAUSED)
+        if attached and now - record.leased_at >= self._policy.lease_s:
+            record.leased_at = now
+            self._spawn(self._renew(socket, record))
 
-    async def _renew(self, socket: Socket, held: Held) -> None:
+    async def _renew(self, socket: Socket, record: SocketRecord) -> None:
         try:
-            news = await self._sessions.confirm(held.user, held.id, self.name, held.device)
+            newest = await self._sessions.confirm(record.user, record.id, self.name, record.device)
         except SessionRefused as refused:
-            self._perform(socket, held.connection.refused(refused.refusal, refused.detail))
+            self._perform(socket, record.connection.refused(refused.refusal, refused.detail))
         except SessionsUnavailable as error:
             log.warning("lease not renewed", error=str(error))
         else:
-            self._perform(socket, held.connection.deliver(news, self._clock()))
+            self._perform(socket, record.connection.deliver(newest, self._clock()))
 
 
-def _held(socket: Socket) -> Held:
-    assert isinstance(socket.owner, Held)
+def _record(socket: Socket) -> SocketRecord:
+    assert isinstance(socket.owner, SocketRecord)
     return socket.owner
 
 

@@ -1,7 +1,7 @@
-"""WebSockets on asyncio: the `websockets` package's sans-IO protocol under a transport, and little else.
+"""WebSockets on asyncio: the sans-IO protocol of the `websockets` package on an asyncio transport.
 
-Chosen by memory per connection, see docs/decisions/websocket-library.md. There is no compression, no
-task, no queue and no timer per connection.
+Chosen for its memory per connection (docs/decisions/websocket-library.md). There is no compression, no task, no queue
+and no timer per connection.
 """
 
 import asyncio
@@ -31,25 +31,25 @@ _log.setLevel(logging.WARNING)
 
 
 class SocketEvents(Protocol):
-    """What a host wants to know of its sockets."""
+    """The callbacks of a socket."""
 
     def opened(self, socket: "Socket") -> None:
         """The WebSocket handshake is complete."""
 
     def message(self, socket: "Socket", payload: bytes, binary: bool) -> None:
-        """One whole message."""
+        """A complete message has arrived."""
 
     def alive(self, socket: "Socket") -> None:
-        """A control frame came, or a fragment of a message that goes on."""
+        """A control frame or an unfinished fragment has arrived."""
 
     def writable(self, socket: "Socket", writable: bool) -> None:
-        """The write buffer has passed its high-water mark, or has drained."""
+        """The write buffer has passed its high-water mark or has drained."""
 
     def lost(self, socket: "Socket") -> None:
-        """The connection is gone. Called once for every socket that was opened."""
+        """The connection is closed. Called once for every opened socket."""
 
     def accepts(self) -> bool:
-        """Whether there is room for one more."""
+        """Returns whether one more socket is accepted."""
 
 
 def _choose(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
@@ -82,7 +82,7 @@ class Socket(asyncio.Protocol):
         )
         self.codec: Codec = JSON
         self.owner: object = None
-        """The host's own record of this connection."""
+        """The host's record of this connection."""
 
     # --- asyncio ---------------------------------------------------------------------------------------------
 
@@ -113,7 +113,7 @@ class Socket(asyncio.Protocol):
         return False
 
     def pause_writing(self) -> None:
-        # Who does not read our answers, pongs among them, is not asked for more.
+        # A client that does not read responses (pongs included) is not read from either.
         self._transport.pause_reading()
         self._events.writable(self, False)
 
@@ -166,32 +166,32 @@ class Socket(asyncio.Protocol):
                 self._events.alive(self)
 
     def message_frame(self, payload: bytes) -> bytes:
-        """The WebSocket frame of one message in this socket's subprotocol; the same for all that speak it."""
+        """Returns the WebSocket frame of one message, the same for all sockets of this subprotocol."""
         return Frame(Opcode.BINARY if self.codec.binary else Opcode.TEXT, payload).serialize(mask=False)
 
     def write(self, frame: bytes) -> None:
-        """Sends what message_frame() made; nothing once the connection is closing.
+        """Sends a frame from message_frame(); does nothing once the connection is closing.
 
-        Past the protocol object: it keeps no state about whole messages sent, and one frame then serves
-        every receiver of an event.
+        This bypasses the protocol object, which keeps no state about complete messages, so one frame serves all
+        receivers of an event.
         """
         if self._protocol.state is OPEN:
             self._transport.write(frame)
 
     def ping(self) -> None:
-        """A WebSocket ping, which every client answers by itself."""
+        """Sends a WebSocket ping."""
         if self._protocol.state is OPEN:
             self._protocol.send_ping(b"")
             self._flush()
 
     def close(self, code: CloseCode, reason: str) -> None:
-        """Starts the closing handshake; the connection is cut if it does not end soon."""
+        """Starts the closing handshake; aborts the connection if that takes too long."""
         if self._protocol.state is OPEN:
             self._protocol.send_close(int(code), reason)
             self._flush()
 
     def abort(self) -> None:
-        """Cuts the connection."""
+        """Aborts the connection."""
         self._transport.abort()
 
     def _flush(self) -> None:
@@ -207,6 +207,6 @@ class Socket(asyncio.Protocol):
 async def listen(
     events: SocketEvents, policy: RealtimePolicy, address: str, port: int, *, backlog: int = 4096
 ) -> asyncio.Server:
-    """Accepts sockets on an address; port 0 takes a free one. Raises OSError."""
+    """Listens on an address; port 0 picks a free one. Raises OSError."""
     loop = asyncio.get_running_loop()
     return await loop.create_server(lambda: Socket(events, policy), address, port, backlog=backlog)

@@ -1,8 +1,8 @@
-"""From session entities to realtime hosts: the runtime's data plane, pointed the other way.
+"""Pushes from live sessions to realtime hosts, over the runtime's data plane.
 
-A realtime host listens like a shard host does (same handshake, frames, batching and backpressure), and
-whoever pushes holds a Router whose map consists of realtime hosts. What arrives twice or late is sorted out by the
-connection machines, so a push is simply sent again until its host answers, is gone or time is up.
+A realtime host listens as a shard host does (same handshake, frames, batching and backpressure), and the pushing side
+has a Router whose map consists of realtime hosts. Connection machines tolerate duplicates and delays, so a push is
+repeated until its host responds, is gone, or the timeout ends.
 """
 
 from __future__ import annotations
@@ -28,32 +28,32 @@ PUSH_TIMEOUT_S = 5.0
 
 
 class RealtimeHosts:
-    """The realtime hosts as session entities reach them. Make it in a running event loop.
+    """Client of all realtime hosts. Create it in a running event loop.
 
     Every method takes a host's name as the session remembers it, and raises a CallError: HostUnavailable or
     DeadlineExceeded when the host is gone or cut off.
     """
 
     def __init__(self, node: str, secret: bytes) -> None:
-        # Hosts are learnt from the sockets they register. There is no second way to one: its clients resume elsewhere
-        # when it is cut off.
+        # Hosts become known by the sockets they register. There is no fallback path: clients of an unreachable host
+        # resume elsewhere.
         self._router = Router(NoControlPlane(node), secret)
 
     async def close(self) -> None:
-        """Ends the connections."""
+        """Closes the connections."""
         await self._router.close()
 
     async def deliver(self, host: str, connections: Sequence[str], batch: Batch) -> list[str]:
-        """Pushes events to connections; those that the host does not hold (any more)."""
+        """Pushes events to connections. Returns those that the host does not know."""
         items = [[item.kind, item.at_ms, item.data] for item in batch.items]
         return await self._call(host, "deliver", [list(connections), batch.stream, batch.seq, items])
 
     async def signal(self, host: str, connections: Sequence[str], kind: str, data: Any) -> list[str]:
-        """Pushes transient news; the connections that the host does not hold (any more)."""
+        """Pushes a transient event. Returns the connections that the host does not know."""
         return await self._call(host, "signal", [list(connections), kind, data])
 
     async def revoke(self, host: str, connections: Sequence[str]) -> None:
-        """Closes connections whose device session was revoked."""
+        """Closes connections whose sign-in session was revoked."""
         await self._call(host, "revoke", [list(connections)])
 
     async def _call(self, host: str, what: str, message: list[Any]) -> list[str]:
@@ -64,12 +64,12 @@ class RealtimeHosts:
         try:
             unknown: list[str] = await self._router.call_host(name.id, what, message, PUSH_TIMEOUT_S)
         except HostUnavailable:
-            self.forget(host)  # else it would be dialled for ever; the next push to it begins anew
+            self.forget(host)  # otherwise it would be dialled forever; the next push starts over
             raise
         return unknown
 
     def forget(self, host: str) -> None:
-        """The host is gone for good: ends what still waits for it."""
+        """Removes a host that is gone and fails the calls that wait for it."""
         name = HostName.parse(host)
         view = self._router.view
         if name.id in view.hosts:
@@ -78,7 +78,7 @@ class RealtimeHosts:
 
 
 class PushListener:
-    """The realtime host's end: a Unix socket for its own node and a TCP port for the others."""
+    """The realtime host's listener: a Unix socket for its own node and a TCP port for the others."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
@@ -88,10 +88,7 @@ class PushListener:
         self._socket = ""
 
     async def start(self, node: str, ip: str, directory: Path) -> HostName:
-        """Listens, on a socket in `directory` too; the name by which session entities reach the host.
-
-        Raises OSError.
-        """
+        """Listens on a TCP port and a Unix socket in `directory`. Returns the host's name. Raises OSError."""
         loop = asyncio.get_running_loop()
         host_id = f"realtime-{secrets.token_hex(6)}"
         self._socket = str(directory / f"{host_id}.sock")
@@ -102,11 +99,11 @@ class PushListener:
         return HostName(host_id, node, f"{ip}:{port}", self._socket)
 
     def serve(self, host: RealtimeHost) -> None:
-        """From now on calls go to `host`; until then they are answered with a fault."""
+        """Directs calls to `host`. Before this, calls fail with HostUnavailable."""
         self._host = host
 
     async def stop(self) -> None:
-        """Ends the connections."""
+        """Closes the listeners and connections."""
         for server in self._servers:
             server.close()
         for connection in list(self._connections):
@@ -120,7 +117,7 @@ class PushListener:
         return HostConnection(self._secret, self._receive, self._connections)
 
     def _receive(self, origin: HostConnection, caller: bytes, items: list[Any]) -> None:
-        """A CALLS frame: items of [call, kind, what, milliseconds left, message]."""
+        """Handles a CALLS frame: items of [call, kind, what, milliseconds left, message]."""
         for number, _, what, _, body in items[2:]:
             try:
                 message = unpack_body(body)

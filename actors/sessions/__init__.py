@@ -1,11 +1,11 @@
-"""Session entities, one per user: `"actors.sessions:KIND"` to the runtime."""
+"""The entity kind `actors.sessions:KIND`: one live session per user."""
 
 from actors.runtime import EntityKind
 from actors.sessions.effects import KIND_NAME, SessionEffects, new_stream
 from actors.sessions.entity import SNAPSHOT_VERSION, SessionEntity
-from features.sessions.policy import SessionPolicy
+from features.live_sessions.policy import LiveSessionPolicy
 
-_POLICY = SessionPolicy()
+_POLICY = LiveSessionPolicy()
 
 KIND = EntityKind(
     KIND_NAME,

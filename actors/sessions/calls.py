@@ -1,4 +1,4 @@
-"""Session entities as everyone else calls them, through the runtime's router."""
+"""Calls to live session entities through the runtime's router."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import structlog
 from actors.runtime import CallError, Refused
 from actors.runtime.transport.router import Router
 from actors.sessions.effects import KIND_NAME
-from actors.sessions.entity import news_from_wire, presence_from_wire, replay_from_wire
+from actors.sessions.entity import confirmation_from_wire, presence_from_wire, replay_from_wire
 from cluster.postgres import DatabaseError
 from features.errors import Invalid
+from features.live_sessions.machine import PresenceState
+from features.live_sessions.ports import Payload, plain
+from features.live_sessions.presence import PresenceAccess
 from features.realtime.connection import Refusal
 from features.realtime.events import Batch, Replay
 from features.realtime.frames import Resume, Signal
 from features.realtime.ports import SessionRefused, SessionsUnavailable
-from features.sessions.audience import PresenceAudience
-from features.sessions.machine import PresenceState
-from features.sessions.ports import Payload, plain
 
 _TIMEOUT_S = 5.0
 
@@ -31,9 +31,9 @@ log = structlog.get_logger(__name__)
 
 class SessionCalls:
     """Implements features.realtime.ports.SessionEntities (for realtime hosts) and
-    features.sessions.ports.LiveSessions (for features)."""
+    features.live_sessions.ports.LiveSessions (for features)."""
 
-    def __init__(self, router: Router, audience: PresenceAudience, *, timeout: float = _TIMEOUT_S) -> None:
+    def __init__(self, router: Router, audience: PresenceAccess, *, timeout: float = _TIMEOUT_S) -> None:
         self._router = router
         self._audience = audience
         self._timeout = timeout
@@ -57,22 +57,22 @@ class SessionCalls:
 
     async def confirm(self, user: str, connection: str, host: str, device: str) -> Batch:
         """Renews a socket's lease. Raises SessionRefused."""
-        return news_from_wire(await self._call(user, "confirm", connection, host, device))
+        return confirmation_from_wire(await self._call(user, "confirm", connection, host, device))
 
     async def since(self, user: str, resume: Resume) -> Replay:
-        """What follows a resume point. Raises SessionRefused."""
+        """Returns the events after a resume point. Raises SessionRefused."""
         return replay_from_wire(await self._call(user, "since", resume.stream, resume.seq))
 
     async def detach(self, user: str, connections: Sequence[str]) -> None:
-        """These sockets are gone."""
+        """Deregisters sockets."""
         await self._call(user, "detach", list(connections))
 
     async def set_active(self, user: str, connection: str, active: bool) -> None:
-        """The client came to the foreground, or left it."""
+        """Notes whether the client is in the foreground."""
         await self._call(user, "active", connection, active)
 
     async def watch(self, viewer: str, users: Sequence[str]) -> list[Signal]:
-        """Watches those users who let the viewer; their presence now."""
+        """Watches those users whose presence the viewer may see. Returns their present state as signals."""
         viewer_id = UUID(viewer)
         visible = await self._visible(viewer_id, [UUID(user) for user in users], "watch", viewer)
         return [
@@ -109,12 +109,12 @@ class SessionCalls:
         return {UUID(device): count for device, count in counts.items()}
 
     async def presence_of(self, viewer_id: UUID, user_ids: Sequence[UUID]) -> dict[UUID, PresenceState]:
-        """See LiveSessions.presence_of. Where the database cannot say who may see it, nobody may."""
+        """See LiveSessions.presence_of. Without the database nobody's presence is shown."""
         return await self._visible(viewer_id, user_ids, "presence")
 
     async def _visible(self, viewer_id: UUID, user_ids: Sequence[UUID], *message: Any) -> dict[UUID, PresenceState]:
-        """Sends the message to those users only who let the viewer see their presence: no id that a client made up
-        becomes an entity."""
+        """Sends the message only to users whose presence the viewer may see, so that ids a client made up create no
+        entities."""
         users = list(dict.fromkeys(user_ids))
         try:
             allowed = await self._audience.allowed([(user, viewer_id) for user in users])
@@ -122,8 +122,8 @@ class SessionCalls:
             log.warning("presence hidden", error=str(error))
             return {}
         seen = [user for user in users if (user, viewer_id) in allowed]
-        answers = await asyncio.gather(*(self._call(str(user), *message) for user in seen))
-        return {user: presence_from_wire(answer) for user, answer in zip(seen, answers, strict=True)}
+        responses = await asyncio.gather(*(self._call(str(user), *message) for user in seen))
+        return {user: presence_from_wire(response) for user, response in zip(seen, responses, strict=True)}
 
     async def count_unread(self, user_id: UUID, counter: str, change: int) -> int:
         """See LiveSessions.count_unread."""

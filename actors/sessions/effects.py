@@ -1,4 +1,4 @@
-"""What session entities decide, carried out: journal first, then sockets, then watchers."""
+"""Executes the effects of live session entities: first the journal, then sockets, then watchers."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from actors.sessions.entity import Announce, Disconnect, Publish, Save, SessionE
 from cluster.metrics import Counter
 from cluster.postgres import Database, DatabaseError, open_database
 from cluster.redis import Redis, open_redis
+from features.live_sessions.machine import LiveSession, PresenceState
+from features.live_sessions.outbox import Outbox
+from features.live_sessions.policy import LiveSessionPolicy
+from features.live_sessions.presence import PresenceAccess
+from features.live_sessions.store import JournalStore, JournalUnavailable, StaleJournal, Write
 from features.realtime.events import Batch
-from features.sessions.audience import PresenceAudience
-from features.sessions.machine import PresenceState, Session
-from features.sessions.outbox import Outbox
-from features.sessions.policy import SessionPolicy
-from features.sessions.store import JournalUnavailable, SessionStore, StaleJournal, Write
 
 KIND_NAME = "sessions"
 _CALL_TIMEOUT_S = 5.0
 _SAVE_AGAIN_S = 5.0
 
-PUSHED = Counter("entativa_sessions_events_total", "Events numbered for users")
-UNSAFE = Counter("entativa_sessions_unjournaled_total", "Journal writes that failed; delivery went on")
-LOST_PUSHES = Counter("entativa_sessions_lost_pushes_total", "Pushes to hosts that did not answer; resumed later")
+PUSHED = Counter("entativa_live_sessions_events_total", "Events numbered for users")
+UNSAFE = Counter("entativa_live_sessions_unjournaled_total", "Journal writes that failed; delivery went on")
+LOST_PUSHES = Counter("entativa_live_sessions_lost_pushes_total", "Pushes to hosts that did not answer; resumed later")
 
 log = structlog.get_logger(__name__)
 
 
 def new_stream() -> str:
-    """A stream name that no stream ever had: 12 characters, 72 bits."""
+    """Returns a new stream name: 12 characters, 72 random bits."""
     return secrets.token_urlsafe(9)
 
 
@@ -49,16 +49,16 @@ def _this_node() -> str:
 
 
 class SessionEffects(EffectHandler):
-    """The shell around the session entities of one host process."""
+    """Effects of the live session entities of one host process."""
 
     def __init__(
         self,
         context: HostContext,
         redis: Redis,
         database: Database,
-        store: SessionStore,
+        store: JournalStore,
         hosts: RealtimeHosts,
-        policy: SessionPolicy,
+        policy: LiveSessionPolicy,
     ) -> None:
         self._router = context.router
         self._redis = redis
@@ -66,7 +66,7 @@ class SessionEffects(EffectHandler):
         self._store = store
         self._hosts = hosts
         self._policy = policy
-        self._audience = PresenceAudience(database)
+        self._audience = PresenceAccess(database)
         self._tasks: set[asyncio.Task[None]] = set()
         self._retrying: set[str] = set()
 
@@ -74,10 +74,10 @@ class SessionEffects(EffectHandler):
     async def open(cls, context: HostContext) -> SessionEffects:
         """Config keys: `brand`, `redis_url`, `database`, `secret`; `node` where there is no Ray."""
         config = context.config
-        policy = SessionPolicy()
+        policy = LiveSessionPolicy()
         redis = open_redis(config["redis_url"])
         database = await open_database(config["database"], pool_size=2)
-        store = SessionStore(redis, config["brand"], policy)
+        store = JournalStore(redis, config["brand"], policy)
         hosts = RealtimeHosts(config.get("node") or _this_node(), config["secret"].encode())
         return cls(context, redis, database, store, hosts, policy)
 
@@ -90,7 +90,8 @@ class SessionEffects(EffectHandler):
         await self._database.close()
 
     async def load(self, entity_id: str, fence: Fence) -> Entity | None:
-        """From the journal, under a new stream name; without Redis as if nothing were known (clients resync)."""
+        """Loads a session from its journal under a new stream name. Without Redis the session starts empty, and clients
+        resync."""
         try:
             stored = await self._store.load(entity_id)
         except JournalUnavailable as error:
@@ -101,7 +102,7 @@ class SessionEffects(EffectHandler):
         saved = stored.state
         forks = {**stored.forks, stored.stream: stored.last}
         outbox = Outbox.load(new_stream(), self._policy, stored.last, forks, stored.entries)
-        session = Session.load(self._policy, outbox, saved) if saved else Session(self._policy, outbox)
+        session = LiveSession.load(self._policy, outbox, saved) if saved else LiveSession(self._policy, outbox)
         return SessionEntity(entity_id, session, found=stored.stream, journaled=stored.last)
 
     async def carry_out(self, turn: Turn) -> None:
@@ -135,8 +136,8 @@ class SessionEffects(EffectHandler):
         except StaleJournal as stale:
             raise StaleEpoch(f"the journal of session {entity.user} has another writer") from stale
         except JournalUnavailable as error:
-            # Delivery goes on. These numbers are not safe from a crash; should there be one, its successor
-            # knows the stream only up to what was journaled, so clients that are further on resync.
+            # Delivery continues. If this process crashes now, its successor knows the stream only up to what was
+            # journaled, and clients that are further ahead resync.
             log.warning("session journal unavailable", user=entity.user, error=str(error))
             entity.unsaved = True
             if entity.user not in self._retrying:
@@ -147,7 +148,7 @@ class SessionEffects(EffectHandler):
             entity.unsaved = False
 
     async def _save_again(self, user: str) -> None:
-        """Until the journal has it. The calls keep the entity in memory, too."""
+        """Saves until the journal accepts it. The calls also keep the entity in memory."""
         try:
             unsaved = True
             while unsaved:
@@ -158,7 +159,7 @@ class SessionEffects(EffectHandler):
             self._retrying.discard(user)
 
     async def _write(self, entity: SessionEntity, *, save: bool) -> bool:
-        """See SessionStore.write."""
+        """See JournalStore.write."""
         outbox = entity.session.outbox
         entries = outbox.entries(entity.journaled + 1)
         state = entity.session.save() if save else None
@@ -219,11 +220,11 @@ class SessionEffects(EffectHandler):
         try:
             allowed = await self._audience.allowed(asked)
         except DatabaseError as error:
-            log.warning("presence not announced", error=str(error))  # nobody is shown what might be private
+            log.warning("presence not announced", error=str(error))  # unknown permissions: send to nobody
             return
-        news = {"user": entity.user, "presence": state.presence.value, "last_seen": int(state.last_seen)}
+        signal = {"user": entity.user, "presence": state.presence.value, "last_seen": int(state.last_seen)}
         calls = [
-            self._router.call(KIND_NAME, str(viewer), ["signal", "presence", news], _CALL_TIMEOUT_S)
+            self._router.call(KIND_NAME, str(viewer), ["signal", "presence", signal], _CALL_TIMEOUT_S)
             for _, viewer in allowed
         ]
         await asyncio.gather(*calls, return_exceptions=True)

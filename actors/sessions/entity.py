@@ -1,4 +1,4 @@
-"""The session entity: messages of the runtime to the machine in features/sessions, its decisions to effects.
+"""The live session entity: dispatches messages to the machine in features/live_sessions and returns effects.
 
 A message is a list that starts with the name of the operation; `_OPERATIONS` lists them all.
 """
@@ -13,20 +13,20 @@ from typing import Any
 import msgpack
 
 from actors.runtime import After, Effect, Refused, Reply, Value
+from features.live_sessions.machine import (
+    EventTooLarge,
+    LiveSession,
+    Presence,
+    PresenceState,
+    SessionRevoked,
+    TooManyCounters,
+    TooManySockets,
+)
+from features.live_sessions.outbox import AheadOfOutbox, Entry, Outbox
+from features.live_sessions.policy import LiveSessionPolicy
 from features.realtime.connection import Refusal
 from features.realtime.events import Batch, Item, Replay
 from features.realtime.frames import Resume
-from features.sessions.machine import (
-    EventTooLarge,
-    Presence,
-    PresenceState,
-    Session,
-    SessionRevoked,
-    TooManySockets,
-    UnknownCounter,
-)
-from features.sessions.outbox import AheadOfOutbox, Entry, Outbox
-from features.sessions.policy import SessionPolicy
 
 SNAPSHOT_VERSION = 1
 
@@ -45,14 +45,14 @@ class Save:
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """Close these (host, connection) sockets: their device session was revoked."""
+    """Close these (host, connection) sockets: their sign-in session was revoked."""
 
     sockets: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Transient news for the user's open sockets."""
+    """Send a transient event to the user's open sockets."""
 
     kind: str
     data: Value
@@ -60,16 +60,16 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """The presence changed: tell the watchers."""
+    """Send the presence to the watchers."""
 
     state: PresenceState
 
 
 class SessionEntity:
-    """Wraps one Session. `found` is the stream that the journal had when the session was loaded, `journaled` the newest
-    event number that it is known to hold; the next write carries the state, too, where it is `unsaved`."""
+    """One LiveSession as an entity. `found` is the journal's stream when the session was loaded, `journaled` the newest
+    event number that the journal is known to hold. If `unsaved`, the next write includes the state."""
 
-    def __init__(self, user: str, session: Session, found: str = "", journaled: int = 0) -> None:
+    def __init__(self, user: str, session: LiveSession, found: str = "", journaled: int = 0) -> None:
         self.user = user
         self.session = session
         self.found = found
@@ -79,12 +79,12 @@ class SessionEntity:
         self._expecting = False
 
     @classmethod
-    def create(cls, user: str, stream: str, policy: SessionPolicy) -> SessionEntity:
-        """A session of which nothing is known."""
-        return cls(user, Session(policy, Outbox(stream, policy)))
+    def create(cls, user: str, stream: str, policy: LiveSessionPolicy) -> SessionEntity:
+        """Returns an empty session."""
+        return cls(user, LiveSession(policy, Outbox(stream, policy)))
 
     def receive(self, message: Value, now: float) -> list[Effect]:
-        """One operation. Raises Refused."""
+        """Executes one operation. Raises Refused."""
         try:
             return _OPERATIONS[message[0]](self, now, *message[1:])
         except SessionRevoked as error:
@@ -95,7 +95,7 @@ class SessionEntity:
             raise Refused(Refusal.BAD_SEQUENCE.name, str(error)) from error
         except EventTooLarge as error:
             raise Refused("event_too_large", str(error)) from error
-        except UnknownCounter as error:
+        except TooManyCounters as error:
             raise Refused("too_many_counters", str(error)) from error
 
     # --- sockets ---------------------------------------------------------------------------------------------
@@ -107,8 +107,8 @@ class SessionEntity:
 
     def confirm(self, now: float, connection: str, host: str, device: str) -> list[Effect]:
         known = connection in self.session.sockets
-        news = self.session.confirm(connection, sys.intern(host), sys.intern(device), now)
-        effects: list[Effect] = [Reply([news.stream, news.seq]), *self._expect_leases()]
+        newest = self.session.confirm(connection, sys.intern(host), sys.intern(device), now)
+        effects: list[Effect] = [Reply([newest.stream, newest.seq]), *self._expect_leases()]
         return effects if known else [*effects, Save(), *self._settle_soon()]
 
     def detach(self, now: float, connections: list[str]) -> list[Effect]:
@@ -121,7 +121,7 @@ class SessionEntity:
         return [Save(), *self._settle_soon()] if self.session.set_active(connection, active, now) else []
 
     def leases(self, now: float) -> list[Effect]:
-        """Sockets whose host is lost are gone; says so if that was all there was."""
+        """Removes sockets whose lease has ended and announces the presence if it changed."""
         self._expecting = False
         before = len(self.session.sockets)
         self.session.expire(now)
@@ -135,8 +135,8 @@ class SessionEntity:
         return [After(self.session.policy.socket_lease_s + 1.0, ["leases"])]
 
     def revoke(self, now: float, device: str) -> list[Effect]:
-        doomed = self.session.revoke(device, now)
-        return [Save(), Disconnect(doomed), *self._settle_soon()]
+        sockets = self.session.revoke(device, now)
+        return [Save(), Disconnect(sockets), *self._settle_soon()]
 
     def devices(self, now: float) -> list[Effect]:
         self.session.expire(now)
@@ -165,7 +165,7 @@ class SessionEntity:
         return [Reply(self.session.unread)]
 
     def flush(self, now: float) -> list[Effect]:
-        """What Redis has not taken yet goes again; replies whether there was any."""
+        """Saves again what Redis has not stored. Replies whether there was anything."""
         return [Reply(True), Save()] if self.unsaved else [Reply(False)]
 
     # --- presence --------------------------------------------------------------------------------------------
@@ -190,24 +190,24 @@ class SessionEntity:
     # --- handoff ---------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Value:
-        """Everything, events included: a shard that moves keeps its streams."""
+        """Returns everything, events included: a shard that moves keeps its streams."""
         outbox = self.session.outbox
         entries = [
             [e.seq, e.stream, e.key, e.item.kind, e.item.at_ms, e.item.data] for e in outbox.entries(outbox.first)
         ]
         saved = {**self.session.save(), "found": self.found, "unsaved": self.unsaved}
-        saved |= {"settling": self._settling, "expecting": self._expecting}  # their timers travel, too
+        saved |= {"settling": self._settling, "expecting": self._expecting}  # their timers move too
         return [outbox.stream, outbox.last, self.journaled, saved, entries]
 
     @classmethod
-    def restore(cls, user: str, version: int, snapshot: Value, policy: SessionPolicy) -> SessionEntity:
-        """The entity behind a snapshot. Raises ValueError for a version that was never written."""
+    def restore(cls, user: str, version: int, snapshot: Value, policy: LiveSessionPolicy) -> SessionEntity:
+        """Returns the entity of a snapshot. Raises ValueError for an unknown version."""
         if version != SNAPSHOT_VERSION:
             raise ValueError(f"session snapshot of version {version}")
         stream, last, journaled, saved, rows = snapshot
         entries = [Entry(row[0], row[1], row[2], Item(*row[3:])) for row in rows]
         outbox = Outbox.load(stream, policy, last, saved["forks"], entries)
-        entity = cls(user, Session.load(policy, outbox, saved), saved.get("found", stream), journaled)
+        entity = cls(user, LiveSession.load(policy, outbox, saved), saved.get("found", stream), journaled)
         entity.unsaved = saved.get("unsaved", True)
         entity._settling = saved.get("settling", False)
         entity._expecting = saved.get("expecting", False)
@@ -239,38 +239,38 @@ _OPERATIONS: dict[str, Callable[..., list[Effect]]] = {
 
 
 def replay_to_wire(replay: Replay) -> Value:
-    """A Replay as the runtime carries it."""
+    """Encodes a Replay for the runtime."""
     return [replay.stream, replay.since, items_to_wire(replay.items), replay.last, replay.gap]
 
 
 def replay_from_wire(value: Value) -> Replay:
-    """The inverse of replay_to_wire."""
+    """Decodes what replay_to_wire encoded."""
     stream, since, items, last, gap = value
     return Replay(stream, since, items_from_wire(items), last, gap)
 
 
 def items_to_wire(items: tuple[Item, ...]) -> Value:
-    """Events as the runtime carries them."""
+    """Encodes events for the runtime."""
     return [[item.kind, item.at_ms, item.data] for item in items]
 
 
 def items_from_wire(value: Value) -> tuple[Item, ...]:
-    """The inverse of items_to_wire."""
+    """Decodes what items_to_wire encoded."""
     return tuple(Item(*item) for item in value)
 
 
 def presence_to_wire(state: PresenceState) -> Value:
-    """A PresenceState as the runtime carries it."""
+    """Encodes a PresenceState for the runtime."""
     return [state.presence.value, state.last_seen]
 
 
 def presence_from_wire(value: Value) -> PresenceState:
-    """The inverse of presence_to_wire."""
+    """Decodes what presence_to_wire encoded."""
     presence, last_seen = value
     return PresenceState(Presence(presence), last_seen)
 
 
-def news_from_wire(value: Value) -> Batch:
-    """The answer to `confirm`."""
+def confirmation_from_wire(value: Value) -> Batch:
+    """Decodes the response to `confirm`."""
     stream, seq = value
     return Batch(stream, seq, ())

@@ -27,9 +27,9 @@ from actors.sessions.calls import SessionCalls
 from actors.sessions.effects import KIND_NAME
 from cluster.postgres import open_database
 from cluster.redis import open_redis
+from features.live_sessions.presence import PresenceAccess
 from features.realtime.policy import RealtimePolicy
 from features.realtime.store import TicketStore
-from features.sessions.audience import PresenceAudience
 
 NODE = "here"
 BRAND = "bench"
@@ -68,7 +68,7 @@ async def serve_sockets(options: dict[str, Any]) -> str:
     """A realtime host."""
     listener = PushListener(options["secret"].encode())
     name = await listener.start(NODE, "127.0.0.1", Path(options["directory"]))
-    audience = PresenceAudience(await open_database(options["database"], pool_size=2))
+    audience = PresenceAccess(await open_database(options["database"], pool_size=2))
     sessions = SessionCalls(open_router(options["secret"], options["shards"]), audience, timeout=60)
     tickets = TicketStore(open_redis(options["redis_url"], timeout_s=30.0), BRAND)
     host = RealtimeHost(str(name), sessions, tickets, RealtimePolicy(hello_timeout_s=300.0))

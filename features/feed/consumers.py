@@ -1,7 +1,7 @@
 """How timelines follow what happens.
 
 Delivering a post to everybody takes a moment and is done by a consumer of the event log. What a person must see at once
-(their own post; a block) and what nobody may see any longer is done by `at_once`, after the commit and before the
+(their own post; a block) and what nobody may see any longer is done by `after_commit`, after the commit and before the
 answer; the consumers do it again, in case that process died in between. All of it may be done twice.
 """
 
@@ -55,7 +55,7 @@ class FeedUpdates:
             ),
         ]
 
-    async def at_once(self, events: Sequence[Event]) -> None:
+    async def after_commit(self, events: Sequence[Event]) -> None:
         """Act on events that were just committed. Never fails: what does not work now is done by the consumers."""
         for event in events:
             try:

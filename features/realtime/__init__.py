@@ -1,1 +1,1 @@
-"""The realtime wire protocol: frames, codecs and the state machine of one connection. No sockets here."""
+"""The realtime protocol: frames, codecs and the state machine of one connection. Does no I/O."""

@@ -1,4 +1,4 @@
-"""The two subprotocols: the same maps as JSON text messages or as msgpack binary messages."""
+"""Codecs of the two subprotocols: frames as JSON text messages or as msgpack binary messages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class BadFrame(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """One subprotocol. `binary` tells which WebSocket message type carries it."""
+    """One subprotocol. `binary` says whether its WebSocket messages are binary or text."""
 
     subprotocol: str
     binary: bool
@@ -59,11 +59,11 @@ class Codec:
     unpack: Callable[[bytes], Any]
 
     def encode(self, frame: ServerFrame) -> bytes:
-        """One frame as the payload of one WebSocket message."""
+        """Returns a frame as the payload of one WebSocket message."""
         return self.pack(_to_map(frame))
 
     def decode(self, payload: bytes, *, binary: bool) -> ClientFrame:
-        """Raises BadFrame for everything that is not a client frame."""
+        """Returns the client frame in a message. Raises BadFrame."""
         if binary != self.binary:
             expected = "binary" if self.binary else "text"
             raise BadFrame("wrong_message_type", f"{expected} messages only", CloseCode.UNSUPPORTED_DATA)

@@ -1,14 +1,13 @@
-"""The state machine of one realtime connection, on the server's side.
+"""The server's state machine of one realtime connection.
 
-Sans-IO: inputs are method calls with the time as an argument, outputs are effects that the host carries
-out. The connection holds no events of its own. What it sends is always the direct successor of what it
-sent last (`sent`); whatever does not fit (a gap, another stream, a client that reads too slowly) makes it
-ask the user's session entity again from `sent`, so messages between entity and host may be lost, repeated
-or reordered without the client noticing. That is also the bound for slow clients: their backlog stays in
-the entity's outbox, which has limits of its own.
+Sans-IO: inputs are method calls with the time as an argument, outputs are effects that the host executes. The
+connection buffers no events. It only ever sends the direct successor of the last event it sent (`sent`). After a gap, a
+change of stream or a pause of a slow client it fetches from the user's live session again, starting at `sent`, so
+messages between session and host may be lost, repeated or reordered without any effect on the client. The backlog of a
+slow client stays in the session's outbox, which is bounded.
 
-States: HELLO (waits for a ticket) -> ATTACHING (the entity was asked) -> OPEN <-> FETCHING (the entity was
-asked for what is missing) / PAUSED (the client is too slow) -> CLOSED.
+States: HELLO (waits for a ticket) -> ATTACHING (registers with the session) -> OPEN <-> FETCHING (waits for missing
+events) / PAUSED (the client is too slow) -> CLOSED.
 """
 
 from dataclasses import dataclass
@@ -49,7 +48,7 @@ class State(Enum):
 
 
 class Refusal(Enum):
-    """Why a hello was not accepted, with the close code the client sees."""
+    """Why a hello was not accepted. Values are the close codes sent to the client."""
 
     TICKET_INVALID = CloseCode.TICKET_INVALID
     TICKET_REPLAYED = CloseCode.TICKET_REPLAYED
@@ -59,7 +58,7 @@ class Refusal(Enum):
     UNAVAILABLE = CloseCode.TRY_AGAIN_LATER
 
 
-# --- what the host shall do ------------------------------------------------------------------------------
+# --- effects ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +68,14 @@ class Transmit:
 
 @dataclass(frozen=True, slots=True)
 class Attach:
-    """Redeem the ticket, register the socket with the user's entity, answer with attached()/refused()."""
+    """Redeem the ticket, register the socket with the live session, then call attached() or refused()."""
 
     hello: Hello
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Ask the entity what comes after `seq` of `stream`, answer with fetched() or fetch_failed()."""
+    """Fetch the events after `seq` of `stream` from the live session, then call fetched() or fetch_failed()."""
 
     stream: str
     seq: int
@@ -84,7 +83,7 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """A client frame for the entity."""
+    """Forward a client frame to the live session."""
 
     frame: SetPresence | Watch
 
@@ -105,7 +104,7 @@ _NOTHING: list[Effect] = []
 
 
 class Connection:
-    """One client connection. Times are seconds of any one monotonic clock."""
+    """One client connection. Times are seconds of a monotonic clock."""
 
     __slots__ = (
         "_acked",
@@ -131,10 +130,10 @@ class Connection:
         self.state = State.HELLO
         self.stream = ""
         self.sent = 0
-        """The number of the last event handed to the transport."""
+        """The number of the last event written to the transport."""
         self._acked = 0
         self._missed: tuple[str, int] | None = None
-        """Stream and number of an event pushed while an answer of the entity was awaited."""
+        """Stream and number of the newest event pushed while a response of the session was awaited."""
         self._fresh = False
         """Whether the client came without a resume point."""
         self._writable = True
@@ -149,17 +148,17 @@ class Connection:
     # --- from the client -----------------------------------------------------------------------------
 
     def heard_from(self, now: float) -> None:
-        """Any bytes from the client, also WebSocket pongs, prove that it is alive."""
+        """Notes that bytes came from the client, WebSocket pongs included: it is alive."""
         self._seen_at = now
         self._probed = False
 
     def control(self, now: float) -> list[Effect]:
-        """A WebSocket control frame, or a fragment of a message. They count like frames."""
+        """Handles a WebSocket control frame or a fragment of a message. They count like frames."""
         self.heard_from(now)
         return self._count_frame(now)
 
     def receive(self, frame: ClientFrame, now: float) -> list[Effect]:
-        """One decoded frame."""
+        """Handles one decoded frame."""
         if self.state is State.CLOSED:
             return _NOTHING
         # Each watched user is a call to another entity.
@@ -181,7 +180,8 @@ class Connection:
                 return [Forward(frame)]
 
     def reject(self, bad: BadFrame, now: float) -> list[Effect]:
-        """A message that is not a frame: told, and fatal if it must be or if there are too many."""
+        """Handles a message that is not a frame: an error frame, fatal where the protocol or the number of bad frames
+        demands it."""
         if self.state is State.CLOSED:
             return _NOTHING
         self._bad_frames += 1
@@ -216,10 +216,10 @@ class Connection:
         self._acked = max(self._acked, seq)
         return self._continue_if_ready()
 
-    # --- from the entity -----------------------------------------------------------------------------
+    # --- from the live session -----------------------------------------------------------------------
 
     def attached(self, replay: Replay, now: float) -> list[Effect]:
-        """The entity knows this socket and has answered the hello."""
+        """Handles the session's response to Attach."""
         if self.state is not State.ATTACHING:
             return _NOTHING
         resumed = not self._fresh and replay.gap is None
@@ -241,11 +241,11 @@ class Connection:
         return effects + self._take(replay, now)
 
     def refused(self, refusal: Refusal, detail: str) -> list[Effect]:
-        """The ticket or the entity said no."""
+        """Handles a refusal by the ticket store or the session."""
         return self.fail(refusal.name.lower(), detail, refusal.value)
 
     def deliver(self, batch: Batch, now: float) -> list[Effect]:
-        """New events, pushed by the entity."""
+        """Handles new events pushed by the session."""
         if self.state in (State.ATTACHING, State.FETCHING):
             if self._missed is None or self._missed[0] != batch.stream or self._missed[1] < batch.last:
                 self._missed = (batch.stream, batch.last)
@@ -259,7 +259,7 @@ class Connection:
         return self._send(batch.items[self.sent + 1 - batch.seq :], now)
 
     def fetched(self, replay: Replay, now: float) -> list[Effect]:
-        """The entity's answer to Fetch."""
+        """Handles the session's response to Fetch."""
         if self.state is not State.FETCHING:
             return _NOTHING
         self.state = State.OPEN
@@ -273,14 +273,14 @@ class Connection:
         return effects + self._take(replay, now)
 
     def fetch_failed(self) -> list[Effect]:
-        """The entity cannot be reached now: tick() asks again."""
+        """Notes that the session could not be reached: tick() fetches again."""
         if self.state is State.FETCHING:
             self.state = State.OPEN
             self._missed = (self.stream, self.sent + 1)
         return _NOTHING
 
     def signal(self, kind: str, data: Any) -> list[Effect]:
-        """Transient news: dropped where the client is not keeping up."""
+        """Sends a transient event. It is dropped if the client does not keep up."""
         if self.state in (State.OPEN, State.FETCHING) and self._writable:
             return [Transmit(Signal(kind, data))]
         return _NOTHING
@@ -315,11 +315,11 @@ class Connection:
     # --- from the transport --------------------------------------------------------------------------
 
     def pause_writing(self) -> None:
-        """The socket's write buffer is over its high-water mark."""
+        """Notes that the socket's write buffer is over its high-water mark."""
         self._writable = False
 
     def resume_writing(self) -> list[Effect]:
-        """The socket's write buffer has drained."""
+        """Handles a write buffer that has drained."""
         self._writable = True
         return self._continue_if_ready()
 
@@ -332,7 +332,7 @@ class Connection:
     # --- time, shutdown ------------------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Effect]:
-        """To be called every few seconds."""
+        """Checks timeouts. Call it every few seconds."""
         silent = now - self._seen_at
         match self.state:
             case State.CLOSED:
@@ -353,19 +353,19 @@ class Connection:
         return effects
 
     def drain(self, after_ms: int) -> list[Effect]:
-        """The host shuts down: the client is asked to come back elsewhere."""
+        """Asks the client to reconnect elsewhere because the host shuts down."""
         if self.state is State.CLOSED:
             return _NOTHING
         self.state = State.CLOSED
         return [Transmit(Reconnect(after_ms)), Close(CloseCode.SERVICE_RESTART, "reconnect")]
 
     def fail(self, code: str, detail: str, close: CloseCode) -> list[Effect]:
-        """Ends the connection with an error frame and a close code."""
+        """Closes the connection with an error frame and a close code."""
         if self.state is State.CLOSED:
             return _NOTHING
         self.state = State.CLOSED
         return [Transmit(ErrorFrame(code, detail, fatal=True)), Close(close, code)]
 
     def closed(self) -> None:
-        """The transport is gone."""
+        """Notes that the transport is closed."""
         self.state = State.CLOSED

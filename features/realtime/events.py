@@ -1,11 +1,11 @@
-"""Events on their way from a user's session entity to connections."""
+"""Events between a user's live session and connections."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One event: `data` is packed msgpack, opaque on its way through entity, journal and data plane."""
+    """One event. `data` is packed msgpack that session, journal and data plane do not decode."""
 
     kind: str
     at_ms: int
@@ -13,13 +13,14 @@ class Item:
 
     @property
     def size(self) -> int:
-        """Bytes this event counts for in every limit."""
+        """The size in bytes that every limit counts."""
         return len(self.data) + len(self.kind) + 16
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive events of `stream`, the first numbered `seq`. Without items: news of what the last is."""
+    """Consecutive events of `stream`, the first numbered `seq`. Without items it only says that `seq - 1` is the newest
+    event."""
 
     stream: str
     seq: int
@@ -32,11 +33,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The entity's answer to "what comes after this point?".
+    """The events after a resume point.
 
-    `since` is the number before items[0] and `last` the newest number the entity has given out, so
-    `since + len(items) < last` says that there is more to ask for. A `gap` names why the point asked for
-    could not be resumed ("too_old", "unknown_stream"); then items is empty and since == last.
+    `since` is the number before items[0] and `last` the newest number of the session, so `since + len(items) < last`
+    means that there is more to fetch. `gap` says why the resume point could not be served ("too_old",
+    "unknown_stream"); then items is empty and since == last.
     """
 
     stream: str

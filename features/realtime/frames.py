@@ -1,7 +1,7 @@
-"""The frames of the realtime protocol, version 1, as values. docs/realtime.md is the specification.
+"""The frames of the realtime protocol, version 1. docs/realtime.md is the specification.
 
-Every frame is one WebSocket message: a map with the key `t` naming its type. Sequence numbers count the
-events of one user, start at 1 and are valid within one `stream` (an opaque string).
+Every frame is one WebSocket message: a map whose key `t` names its type. Sequence numbers count the events of one user,
+start at 1 and are valid within one `stream` (an opaque string).
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from features.realtime.events import Item
 
 
 class CloseCode(IntEnum):
-    """Why the server closed a connection. 1xxx are RFC 6455 section 7.4.1, 4xxx are ours."""
+    """Why the server closed a connection. 1xxx are defined by RFC 6455, section 7.4.1, 4xxx by this protocol."""
 
     NORMAL = 1000
     GOING_AWAY = 1001
@@ -71,7 +71,7 @@ class SetPresence:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Users whose presence this user wants to hear of for a while (hyphenated UUIDs)."""
+    """Users whose presence changes the client wants to receive (hyphenated UUIDs)."""
 
     users: tuple[str, ...]
 
@@ -108,7 +108,7 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Something that is only worth knowing now (presence, typing): never numbered, repeated or resumed."""
+    """A transient event (presence, typing): never numbered, repeated or resumed."""
 
     kind: str
     data: Any
@@ -116,7 +116,7 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """The events between the client's number and `seq` are gone: read the state again, then go on."""
+    """The events between the client's number and `seq` are lost: the client reads the state again over HTTP."""
 
     stream: str
     seq: int
@@ -125,14 +125,14 @@ class Resync:
 
 @dataclass(frozen=True, slots=True)
 class StreamChanged:
-    """Nothing was lost; sequence numbers go on under another stream name."""
+    """Sequence numbers continue under another stream name. Nothing was lost."""
 
     stream: str
 
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """Delivery paused after event `seq` until the client reads or acknowledges."""
+    """Delivery is paused after event `seq` until the client reads or acknowledges."""
 
     seq: int
 
@@ -144,14 +144,14 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class Reconnect:
-    """The server is about to close: come back through a new ticket after `after_ms`."""
+    """The server is about to close: reconnect with a new ticket after `after_ms`."""
 
     after_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorFrame:
-    """`fatal` errors are followed by a close with a code of its own."""
+    """An error. A close follows a `fatal` one."""
 
     code: str
     detail: str

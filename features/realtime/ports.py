@@ -1,4 +1,4 @@
-"""What a realtime host needs from the users' session entities."""
+"""The interface of live sessions for realtime hosts."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,7 +10,7 @@ from features.realtime.frames import Resume, Signal
 
 
 class SessionRefused(Exception):
-    """The session entity declined; `refusal` is what the client is told."""
+    """The live session refused the socket. `refusal` is sent to the client."""
 
     def __init__(self, refusal: Refusal, detail: str) -> None:
         super().__init__(refusal.name, detail)
@@ -19,14 +19,14 @@ class SessionRefused(Exception):
 
 
 class SessionsUnavailable(Unavailable):
-    """The session entity could not be reached in time."""
+    """The live session could not be reached in time."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("sessions_unavailable", detail)
 
 
 class SessionEntities(Protocol):
-    """Calls to session entities. `user`, `device`, `connection` and `host` are ids in text form.
+    """Calls to live sessions. `user`, `device`, `connection` and `host` are ids in text form.
 
     Every method raises SessionsUnavailable.
     """
@@ -35,16 +35,16 @@ class SessionEntities(Protocol):
         """Registers a socket. Raises SessionRefused."""
 
     async def confirm(self, user: str, connection: str, host: str, device: str) -> Batch:
-        """Renews a socket's lease; news of the newest event. Raises SessionRefused."""
+        """Renews a socket's lease. Returns an empty batch that names the newest event. Raises SessionRefused."""
 
     async def since(self, user: str, resume: Resume) -> Replay:
-        """What follows a resume point. Raises SessionRefused."""
+        """Returns the events after a resume point. Raises SessionRefused."""
 
     async def detach(self, user: str, connections: Sequence[str]) -> None:
-        """These sockets are gone."""
+        """Deregisters sockets."""
 
     async def set_active(self, user: str, connection: str, active: bool) -> None:
-        """The client came to the foreground, or left it."""
+        """Notes whether the client is in the foreground."""
 
     async def watch(self, viewer: str, users: Sequence[str]) -> list[Signal]:
-        """The viewer hears of these users' presence for a while, as far as they let it; what it is now."""
+        """Watches those users whose presence the viewer may see. Returns their present state as signals."""

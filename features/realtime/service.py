@@ -1,4 +1,4 @@
-"""Letting a signed-in device open a socket: a ticket, and the host to take it to."""
+"""Issues tickets with which a signed-in device opens a socket."""
 
 from dataclasses import dataclass
 from random import Random
@@ -13,7 +13,7 @@ from features.realtime.store import HostDirectory, ListedHost, TicketHolder, Tic
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """`ticket` is valid once, at any host, for `expires_in_s` seconds."""
+    """A ticket, valid once, at any host, for `expires_in_s` seconds, and the address of a host."""
 
     ticket: str
     url: str
@@ -31,7 +31,7 @@ class RealtimeService:
     random: Random
 
     async def admit(self, identity: Identity) -> Admission:
-        """A ticket for one socket of this device session. Raises Unavailable when no host takes sockets."""
+        """Issues a ticket for one socket of this sign-in session. Raises Unavailable when no host accepts sockets."""
         try:
             hosts = await self.directory.hosts()
             if not hosts:
@@ -44,5 +44,5 @@ class RealtimeService:
 
 
 def choose(hosts: list[ListedHost], random: Random) -> ListedHost:
-    """The emptier of two random hosts (Mitzenmacher, "The power of two choices", 2001)."""
+    """Returns the less loaded of two random hosts (Mitzenmacher, "The power of two choices", 2001)."""
     return min(random.choices(hosts, k=2), key=lambda host: host.sockets)

@@ -1,7 +1,7 @@
-"""One-time tickets that let a signed-in device open a socket.
+"""One-time tickets and the directory of realtime hosts, in Redis.
 
-A ticket is 32 random bytes, base64url. Redis keeps only its SHA-256, with what the ticket stands for; the
-first use replaces that by a mark, so a second use is told apart from a ticket that never was.
+A ticket is 32 random bytes, base64url. Redis keeps only its SHA-256 with its holder. The first use replaces the holder
+by a mark, which distinguishes a second use from a ticket that was never issued.
 """
 
 import hashlib
@@ -24,14 +24,14 @@ class TicketProblem(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TicketHolder:
-    """Whom a ticket lets in: a user on one device session (UUIDs in text form)."""
+    """The user and the sign-in session that a ticket admits (UUIDs in text form)."""
 
     user: str
     device: str
 
 
 class TicketStore:
-    """The tickets of one brand. Redis errors pass through."""
+    """The tickets of one brand. Redis errors propagate."""
 
     def __init__(self, redis: Redis, brand: str) -> None:
         self._redis = redis
@@ -41,7 +41,7 @@ class TicketStore:
         return f"{self._brand}:ticket:{hashlib.sha256(ticket.encode()).hexdigest()}"
 
     async def issue(self, holder: TicketHolder, ttl_s: int) -> str:
-        """A new ticket (43 characters), valid once within `ttl_s` seconds."""
+        """Issues a ticket (43 characters), valid once within `ttl_s` seconds."""
         ticket = secrets.token_urlsafe(32)
         await self._redis.set(self._key(ticket), msgpack.packb([holder.user, holder.device]), ex=ttl_s)
         return ticket
@@ -59,7 +59,7 @@ class TicketStore:
 
 @dataclass(frozen=True, slots=True)
 class ListedHost:
-    """A realtime host that takes sockets."""
+    """A realtime host that accepts sockets."""
 
     id: str
     url: str
@@ -68,7 +68,7 @@ class ListedHost:
 
 
 class HostDirectory:
-    """The realtime hosts of one brand that take sockets now. Redis errors pass through."""
+    """The realtime hosts of one brand that accept sockets now. Redis errors propagate."""
 
     def __init__(self, redis: Redis, brand: str) -> None:
         self._redis = redis
@@ -83,22 +83,22 @@ class HostDirectory:
         await pipeline.execute()
 
     async def withdraw(self, host_id: str) -> None:
-        """The host takes no more sockets."""
+        """Removes a host that accepts no more sockets."""
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.delete(self._one + host_id)
         pipeline.srem(self._all, host_id)
         await pipeline.execute()
 
     async def hosts(self) -> list[ListedHost]:
-        """Everyone listed. Those whose time ran out are forgotten."""
+        """Returns the listed hosts and removes expired ones."""
         members: set[bytes] = await self._redis.smembers(self._all)  # type: ignore[assignment]
         names = sorted(name.decode() for name in members)
         if not names:
             return []
         values = await self._redis.mget([self._one + name for name in names])
-        silent = [name for name, value in zip(names, values, strict=True) if value is None]
-        if silent:
-            await self._redis.srem(self._all, *silent)
+        expired = [name for name, value in zip(names, values, strict=True) if value is None]
+        if expired:
+            await self._redis.srem(self._all, *expired)
         return [
             ListedHost(name, *msgpack.unpackb(value))
             for name, value in zip(names, values, strict=True)

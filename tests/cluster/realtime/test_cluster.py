@@ -20,7 +20,7 @@ import ray
 from ray.exceptions import RayError
 
 from actors.realtime.actor import RealtimeOptions
-from actors.realtime.keeper import start_realtime, stop_realtime
+from actors.realtime.reconciler import start_realtime, stop_realtime
 from actors.sessions.calls import SessionCalls
 from client.realtime import Event, RealtimeClient, Received, Resync, Ticket, TicketUnavailable
 from cluster.local.processes import Processes, free_port
@@ -29,10 +29,10 @@ from cluster.postgres import connect_database
 from cluster.redis import open_redis
 from features.errors import Unavailable
 from features.identity import Identity
+from features.live_sessions.presence import PresenceAccess
 from features.realtime.policy import RealtimePolicy
 from features.realtime.service import RealtimeService
 from features.realtime.store import HostDirectory, TicketStore
-from features.sessions.audience import PresenceAudience
 from tests.cluster.conftest import SECRET, Platform, RunningRuntime, eventually, running
 from tests.conftest import Servers, fresh_database
 
@@ -145,7 +145,7 @@ async def module_stack(platform: Platform, redis: RedisServer, servers: Servers,
                 policy=RealtimePolicy(drain_spread_s=0.5),
             )
             keeper = start_realtime(realtime)
-            sessions = SessionCalls(runtime.router, PresenceAudience(database), timeout=30)
+            sessions = SessionCalls(runtime.router, PresenceAccess(database), timeout=30)
             directory = HostDirectory(connection, BRAND)
             admissions = RealtimeService(realtime.policy, TicketStore(connection, BRAND), directory, Random(1))
             yield Stack(runtime, redis, keeper, sessions, admissions)

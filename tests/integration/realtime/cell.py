@@ -29,9 +29,9 @@ from actors.sessions.effects import KIND_NAME
 from client.realtime import RealtimeClient, Ticket
 from cluster.postgres import open_database
 from cluster.redis import open_redis
+from features.live_sessions.presence import PresenceAccess
 from features.realtime.policy import RealtimePolicy
 from features.realtime.store import TicketHolder, TicketStore
-from features.sessions.audience import PresenceAudience
 from tests.conftest import Servers
 
 NODE = "node"
@@ -112,7 +112,7 @@ class Cell:
         self._database = await open_database(self._config["database"], pool_size=2)
         self._store = await ShardStore.open(self._config["database"], application="cell")
         self._router = Router(NoControlPlane(NODE), SECRET)
-        self.sessions = SessionCalls(self._router, PresenceAudience(self._database))
+        self.sessions = SessionCalls(self._router, PresenceAccess(self._database))
         await self.start_shards()
         await self.start_host()
 

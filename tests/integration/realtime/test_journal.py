@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 
 from cluster.redis import Redis, open_redis
+from features.live_sessions.outbox import Entry
+from features.live_sessions.policy import LiveSessionPolicy
+from features.live_sessions.store import JournalStore, StaleJournal, Write
 from features.realtime.events import Item
-from features.sessions.outbox import Entry
-from features.sessions.policy import SessionPolicy
-from features.sessions.store import SessionStore, StaleJournal, Write
 from tests.conftest import Servers
 
-POLICY = SessionPolicy()
+POLICY = LiveSessionPolicy()
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def _write(found: str, stream: str, known: int = 0, last: int = 0, **state: obje
 
 
 async def test_a_writer_whose_successor_has_written_is_refused_even_without_events(redis: Redis) -> None:
-    store = SessionStore(redis, "brand", POLICY)
+    store = JournalStore(redis, "brand", POLICY)
     await store.write(_write("", "first", unread=1))
     await store.write(_write("first", "first", unread=2))
     await store.write(_write("first", "second", unread=3))
@@ -47,7 +47,7 @@ async def test_a_writer_whose_successor_has_written_is_refused_even_without_even
 
 
 async def test_events_go_when_no_resume_needs_them_and_the_state_stays(redis: Redis) -> None:
-    store = SessionStore(redis, "brand", replace(POLICY, outbox_age_s=0.05))
+    store = JournalStore(redis, "brand", replace(POLICY, outbox_age_s=0.05))
     await store.write(_write("", "s", 0, 3, unread=7))
     async with asyncio.timeout(20):
         while (stored := await store.load("u")) is None or stored.entries:

@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from actors.realtime.host import _held
+from actors.realtime.host import _record
 from cluster.postgres import connect_database
-from features.sessions.audience import Audience, set_audience
-from features.sessions.machine import Presence
+from features.live_sessions.machine import Presence
+from features.live_sessions.presence import PresenceAudience, set_presence_audience
 from tests.integration.realtime.cell import Cell
 from tests.integration.realtime.test_socket import receive, send, welcomed
 
@@ -44,16 +44,16 @@ async def visible_to(cell: Cell, viewer: UUID) -> bool:
 @pytest.mark.parametrize(
     ("audience", "viewers"),
     [
-        (Audience.NOBODY, {OWNER}),
-        (Audience.CONTACTS, {OWNER, FRIEND}),
-        (Audience.EVERYONE, {OWNER, FRIEND, STRANGER}),
+        (PresenceAudience.NOBODY, {OWNER}),
+        (PresenceAudience.CONTACTS, {OWNER, FRIEND}),
+        (PresenceAudience.EVERYONE, {OWNER, FRIEND, STRANGER}),
     ],
 )
 async def test_presence_is_shown_to_the_owners_audience_and_never_across_a_block(
-    cell: Cell, database_address: str, audience: Audience, viewers: set[UUID]
+    cell: Cell, database_address: str, audience: PresenceAudience, viewers: set[UUID]
 ) -> None:
     async with connect_database(database_address) as database, database.unit_of_work() as uow:
-        await set_audience(uow, OWNER, audience)
+        await set_presence_audience(uow, OWNER, audience)
         await uow.commit()
     for viewer in (OWNER, FRIEND, STRANGER, BLOCKED):
         assert await visible_to(cell, viewer) == (viewer in viewers)
@@ -131,9 +131,9 @@ async def test_somebody_away_was_last_seen_before_that(cell: Cell) -> None:
         async with asyncio.timeout(20):
             while (state := (await cell.sessions.presence_of(FRIEND, [OWNER]))[OWNER]).presence is not Presence.AWAY:
                 await asyncio.sleep(0.01)
-        [held] = [_held(socket).id for host, _, _ in cell.hosts.values() for socket in host._sockets.values()]
+        [connection] = [_record(socket).id for host, _, _ in cell.hosts.values() for socket in host._sockets.values()]
         name = next(name for _, _, name in cell.hosts.values())
-        await cell.sessions.confirm(str(OWNER), held, name, "device")
+        await cell.sessions.confirm(str(OWNER), connection, name, "device")
         assert (await cell.sessions.presence_of(FRIEND, [OWNER]))[OWNER].last_seen == state.last_seen
         await cell.crash_shards()
         assert (await cell.sessions.presence_of(FRIEND, [OWNER]))[OWNER].presence is Presence.AWAY

@@ -9,7 +9,7 @@ import pytest
 
 from actors.sessions import effects
 from client.realtime import Event, RealtimeClient, Received, Resync
-from features.sessions.store import JournalUnavailable
+from features.live_sessions.store import JournalUnavailable
 from tests.integration.realtime.cell import Cell
 
 USER, PHONE, LAPTOP = UUID(int=1), UUID(int=2), UUID(int=3)

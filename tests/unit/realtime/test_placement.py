@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from actors.realtime.endpoint import HostName
-from actors.realtime.keeper import missing_and_surplus
+from actors.realtime.reconciler import missing_and_surplus
 from features.realtime.service import choose
 from features.realtime.store import ListedHost
 

@@ -11,6 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from features.live_sessions.machine import LiveSession
+from features.live_sessions.outbox import AheadOfOutbox, Entry, Outbox
+from features.live_sessions.policy import LiveSessionPolicy
 from features.realtime.connection import Attach, Close, Connection, Effect, Fetch, Refusal, State, Transmit
 from features.realtime.events import Batch, Item, Replay
 from features.realtime.frames import (
@@ -25,11 +28,8 @@ from features.realtime.frames import (
     Welcome,
 )
 from features.realtime.policy import RealtimePolicy
-from features.sessions.machine import Session
-from features.sessions.outbox import AheadOfOutbox, Entry, Outbox
-from features.sessions.policy import SessionPolicy
 
-SESSIONS = SessionPolicy(outbox_events=12, replay_events=3, max_sockets=100)
+SESSIONS = LiveSessionPolicy(outbox_events=12, replay_events=3, max_sockets=100)
 REALTIME = RealtimePolicy(window_events=6, max_frames_per_window=10**6)
 CLIENTS = 2
 
@@ -58,7 +58,7 @@ class Delivery(RuleBasedStateMachine):
         self.journal_forks: dict[str, int] = {}
         self.lost: set[int] = set()
         """Events that a crash took since the journal was down too: the one double fault that may cost something."""
-        self.session = Session(SESSIONS, Outbox("s0", SESSIONS))
+        self.session = LiveSession(SESSIONS, Outbox("s0", SESSIONS))
         self.position = {("s0", 0): 0}
         """What a client that stands at (stream, number) knows: how many events had been pushed."""
         self.network: list[tuple[Client, str, object]] = []
@@ -99,7 +99,7 @@ class Delivery(RuleBasedStateMachine):
         self.lost |= {msgpack.unpackb(e.item.data) for e in self.session.outbox.entries(last + 1)}
         forks = {**self.journal_forks, self.journal_stream: last}
         outbox = Outbox.load(stream, SESSIONS, last, forks, self.journal[-12:])
-        self.session = Session(SESSIONS, outbox)
+        self.session = LiveSession(SESSIONS, outbox)
         if state_survives:
             self.session.sockets = sockets
         self.stand()

@@ -1,4 +1,4 @@
-"""Who may see whose presence: the owner's setting, contacts and blocks. Postgres decides, whatever a session knows."""
+"""Who may see a user's presence: the user's setting, contacts and blocks, as Postgres has them at that moment."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -8,8 +8,8 @@ from cluster.postgres import Database, UnitOfWork
 from features.relationships.visibility import blocked, connected
 
 
-class Audience(StrEnum):
-    """Who may see a user's presence."""
+class PresenceAudience(StrEnum):
+    """The setting: whom a user shows the presence to."""
 
     NOBODY = "nobody"
     CONTACTS = "contacts"
@@ -33,33 +33,33 @@ on conflict (account_id) do update set audience = excluded.audience
 """
 
 
-class PresenceAudience:
-    """Asks the brand's database. Its errors pass through."""
+class PresenceAccess:
+    """Answers from the brand's database. Database errors propagate."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def allowed(self, pairs: Collection[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
-        """Of the (owner, viewer) pairs those in which the viewer may see the owner's presence. Owners who do not exist
-        are seen by nobody but themselves."""
-        mine = {(owner, viewer) for owner, viewer in pairs if owner == viewer}
-        asked = [pair for pair in pairs if pair not in mine]
+        """Returns those (owner, viewer) pairs in which the viewer may see the owner's presence. An owner who does not
+        exist is visible only to the same id."""
+        own = {(owner, viewer) for owner, viewer in pairs if owner == viewer}
+        asked = [pair for pair in pairs if pair not in own]
         if not asked:
-            return mine
+            return own
         owners, viewers = zip(*asked, strict=True)
         async with self._database.unit_of_work(read_only=True) as uow:
             rows = await uow.fetch(_ALLOWED, list(owners), list(viewers))
-        return mine | {(row["owner"], row["viewer"]) for row in rows}
+        return own | {(row["owner"], row["viewer"]) for row in rows}
 
 
-async def audience_of(uow: UnitOfWork, account_id: UUID) -> Audience:
-    """Whom a user shows the presence to."""
-    return Audience(
+async def presence_audience_of(uow: UnitOfWork, account_id: UUID) -> PresenceAudience:
+    """Returns the user's presence setting; `contacts` unless it was changed."""
+    return PresenceAudience(
         await uow.fetchval("select audience from presence_settings where account_id = $1", account_id)
-        or Audience.CONTACTS
+        or PresenceAudience.CONTACTS
     )
 
 
-async def set_audience(uow: UnitOfWork, account_id: UUID, audience: Audience) -> None:
-    """Whom a user shows the presence to from now on."""
+async def set_presence_audience(uow: UnitOfWork, account_id: UUID, audience: PresenceAudience) -> None:
+    """Stores the user's presence setting."""
     await uow.execute(_SET, account_id, audience.value)

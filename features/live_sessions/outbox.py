@@ -1,27 +1,27 @@
-"""The outbound sequence of one user: numbered events, bounded, from which any connection can resume.
+"""The outbox of one user: a bounded sequence of numbered events from which any connection can resume.
 
-Numbers never go back. They are valid within a stream: when it cannot be ruled out that numbers were given
-to other events before, because the state was loaded from its journal, the outbox goes on under a new stream
-name (it forks) and remembers up to which number each older stream is a prefix of this one.
+Numbers never decrease and are valid within a stream. An outbox loaded from its journal may reuse numbers that the lost
+process had given to other events, so it continues under a new stream name (a fork) and records up to which number each
+older stream is a prefix of this one.
 """
 
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from features.live_sessions.policy import LiveSessionPolicy
 from features.realtime.events import Batch, Item, Replay
-from features.sessions.policy import SessionPolicy
 
 _MAX_FORKS = 16
 
 
 class AheadOfOutbox(Exception):
-    """A resume point that names an event which was never sent."""
+    """A resume point names an event that was never sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One journaled event. `key` identifies it to the pusher: the same key is not accepted twice."""
+    """One journaled event. `key` is the pusher's id for it: the same key is not accepted twice."""
 
     seq: int
     stream: str
@@ -32,7 +32,7 @@ class Entry:
 class Outbox:
     """A bounded buffer of the newest events. Pure: time is an argument, stream names come from outside."""
 
-    def __init__(self, stream: str, policy: SessionPolicy) -> None:
+    def __init__(self, stream: str, policy: LiveSessionPolicy) -> None:
         self.stream = stream
         self.last = 0
         """The number of the newest event, 0 before the first."""
@@ -47,15 +47,15 @@ class Outbox:
     def load(
         cls,
         stream: str,
-        policy: SessionPolicy,
+        policy: LiveSessionPolicy,
         last: int,
         forks: dict[str, int],
         entries: Iterable[Entry],
     ) -> "Outbox":
-        """The outbox behind a journal, to go on as the stream `stream` (a new one after a crash).
+        """Returns the outbox of a journal, continued as the stream `stream` (a new name after a crash).
 
-        `last` and `forks` are as journaled; `entries` ascend in number. Entries before a hole in the
-        numbers are useless for a resume and dropped.
+        `last` and `forks` are as journaled; `entries` ascend in number. Entries before a gap in the numbers cannot
+        serve a resume and are dropped.
         """
         outbox = cls(stream, policy)
         for entry in entries:
@@ -75,11 +75,11 @@ class Outbox:
 
     @property
     def first(self) -> int:
-        """The number of the oldest event that is still here, `last + 1` if there is none."""
+        """The number of the oldest event kept, `last + 1` if there is none."""
         return self._entries[0].seq if self._entries else self.last + 1
 
     def push(self, item: Item, key: str) -> int | None:
-        """Numbers and keeps an event; its number, or None where the key is known already."""
+        """Appends an event. Returns its number, or None if its key is known already."""
         if key and key in self._keys:
             return None
         self.last += 1
@@ -89,23 +89,23 @@ class Outbox:
         return self.last
 
     def expire(self, now: float) -> None:
-        """Drops the events that are older than the policy keeps. `now` in seconds since 1970."""
+        """Drops events older than the policy keeps. `now` is in seconds since 1970."""
         horizon = (now - self._policy.outbox_age_s) * 1000
         while self._entries and self._entries[0].item.at_ms < horizon:
             self._drop_oldest()
 
     def entries(self, first: int) -> tuple[Entry, ...]:
-        """The entries from number `first` on (those that are still here)."""
+        """Returns the kept entries from number `first` on."""
         skip = max(0, first - self.first)
         return tuple(self._entries[i] for i in range(skip, len(self._entries)))
 
     def batch(self, first: int) -> Batch:
-        """Everything from number `first` on, as it is pushed to connections."""
+        """Returns the events from number `first` on as one batch for connections."""
         entries = self.entries(first)
         return Batch(self.stream, self.last + 1 - len(entries), tuple(entry.item for entry in entries))
 
     def since(self, stream: str, seq: int) -> Replay:
-        """What follows event `seq` of `stream`. Raises AheadOfOutbox for a number that was never given."""
+        """Returns the events after event `seq` of `stream`. Raises AheadOfOutbox for a number that was never given."""
         if stream != self.stream and seq > self.forks.get(stream, -1):
             return self._gap("unknown_stream")
         if seq > self.last:

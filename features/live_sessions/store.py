@@ -1,11 +1,11 @@
-"""What of a session survives its host: the journal of the outbox and the last saved state, in Redis.
+"""The journal of live sessions in Redis: the events of the outbox and the last saved state.
 
-Per user a hash (`stream`, `last`, `state`) and a Redis stream whose entry ids are the event numbers. A write
-names the last number its writer knows and the stream that its writer found here; where the journal is ahead of that
-or has the stream of a third, someone else owns the session now and the write is refused. Events expire before the
-hash does: `last` tells that there were some.
+Each user has a hash (`stream`, `last`, `state`) and a Redis stream whose entry ids are the event numbers. A write names
+the last number its writer knows and the stream that its writer loaded. If the journal is ahead of that, or belongs to
+another stream, another process owns the session now and the write is refused. Events expire before the hash does:
+`last` still says that there were some.
 
-Reads and writes of one event-loop turn travel as one pipeline, one pipeline at a time (group commit).
+Reads and writes of one event-loop turn share one pipeline, one pipeline at a time (group commit).
 """
 
 import asyncio
@@ -16,9 +16,9 @@ from typing import Any
 import msgpack
 
 from cluster.redis import Redis, RedisError
+from features.live_sessions.outbox import Entry
+from features.live_sessions.policy import LiveSessionPolicy
 from features.realtime.events import Item
-from features.sessions.outbox import Entry
-from features.sessions.policy import SessionPolicy
 
 # KEYS: hash, log.
 # ARGV: last known, stream found, stream, last, first kept, milliseconds to live of the hash and of the log, state or
@@ -39,39 +39,39 @@ redis.call('PEXPIRE', KEYS[1], ARGV[6])
 redis.call('PEXPIRE', KEYS[2], ARGV[7])
 return 2 - redis.call('HEXISTS', KEYS[1], 'state')
 """
-_MOST_AT_ONCE = 512
+_MAX_BATCH = 512
 _Command = tuple[bytes | str | int, ...]
 _FORMAT = 1
 
 
 class StaleJournal(Exception):
-    """Another owner has written this session's journal since."""
+    """Another owner has written this session's journal."""
 
 
 class JournalUnavailable(Exception):
-    """Redis did not answer; a write may or may not have happened."""
+    """Redis did not respond. A write may or may not have happened."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What was journaled of one session."""
+    """The journal of one session."""
 
     stream: str
     last: int
     state: Mapping[str, object] | None
-    """`Session.save()` of the last write that carried it."""
+    """`LiveSession.save()` of the last write that included it."""
     forks: Mapping[str, int]
-    """Of the outbox, as of that write."""
+    """The outbox's forks, as of that write."""
     entries: Sequence[Entry]
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One journal write: the events `known + 1 .. last` of `stream`, and the state if it changed."""
+    """One journal write: the events `known + 1` to `last` of `stream`, and the state if it changed."""
 
     user: str
     found: str
-    """The stream that the journal had when the session was loaded, empty if there was none."""
+    """The journal's stream when the session was loaded, empty if there was none."""
     stream: str
     known: int
     """The number before the first of `entries`."""
@@ -81,10 +81,10 @@ class Write:
     state: Mapping[str, object] | None
 
 
-class SessionStore:
-    """The sessions' journals of one brand."""
+class JournalStore:
+    """The journals of one brand's live sessions."""
 
-    def __init__(self, redis: Redis, brand: str, policy: SessionPolicy) -> None:
+    def __init__(self, redis: Redis, brand: str, policy: LiveSessionPolicy) -> None:
         self._redis = redis
         self._brand = brand
         self._state_ttl_ms = int(policy.journal_ttl_s * 1000)
@@ -97,9 +97,9 @@ class SessionStore:
         return f"{base}:state", f"{base}:log"
 
     async def load(self, user: str) -> Stored | None:
-        """What is stored, None if nothing is. Raises JournalUnavailable."""
+        """Returns a user's journal, None if there is none. Raises JournalUnavailable."""
         state_key, log_key = self._keys(user)
-        # Not one transaction: entries that are written in between are beyond `last` and left out.
+        # Not one transaction: entries written in between have numbers above `last` and are left out.
         (stream, last, state), log = await self._execute(
             ("HMGET", state_key, "stream", "last", "state"), ("XRANGE", log_key, "-", "+")
         )
@@ -115,8 +115,8 @@ class SessionStore:
         return Stored(stream.decode(), int(last), saved, forks, entries)
 
     async def write(self, write: Write) -> bool:
-        """Stores events and state: False if no state is stored now, since this is new to Redis or Redis has lost it.
-        Raises StaleJournal, or JournalUnavailable when Redis is."""
+        """Stores events and state. Returns False if Redis holds no state for the user (it is new, or Redis lost it).
+        Raises StaleJournal and JournalUnavailable."""
         arguments: list[bytes | str | int] = [
             write.known,
             write.found,
@@ -144,7 +144,7 @@ class SessionStore:
     async def _flush(self) -> None:
         try:
             while self._queue:
-                batch, self._queue = self._queue[:_MOST_AT_ONCE], self._queue[_MOST_AT_ONCE:]
+                batch, self._queue = self._queue[:_MAX_BATCH], self._queue[_MAX_BATCH:]
                 await self._send(batch)
         finally:
             self._flushing = None
@@ -159,12 +159,12 @@ class SessionStore:
         except (RedisError, OSError) as error:
             results = iter([error] * sum(len(commands) for commands, _ in batch))
         for commands, done in batch:
-            answers = [next(results) for _ in commands]
-            failure = next((answer for answer in answers if isinstance(answer, Exception)), None)
+            replies = [next(results) for _ in commands]
+            failure = next((reply for reply in replies if isinstance(reply, Exception)), None)
             if done.done():
                 continue
             if failure is None:
-                done.set_result(answers)
+                done.set_result(replies)
             else:
                 unavailable = JournalUnavailable(str(failure))
                 unavailable.__cause__ = failure

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.live_sessions.outbox import AheadOfOutbox, Entry, Outbox
+from features.live_sessions.policy import LiveSessionPolicy
 from features.realtime.events import Item
-from features.sessions.outbox import AheadOfOutbox, Entry, Outbox
-from features.sessions.policy import SessionPolicy
 
-POLICY = SessionPolicy(outbox_events=5, outbox_bytes=400, outbox_age_s=60, replay_events=3)
+POLICY = LiveSessionPolicy(outbox_events=5, outbox_bytes=400, outbox_age_s=60, replay_events=3)
 
 
 def item(number: int, at: float = 0.0, size: int = 1) -> Item:
@@ -33,7 +33,7 @@ def test_a_resume_point_gets_what_follows_in_answers_of_bounded_size() -> None:
 
 
 def test_one_event_larger_than_an_answer_still_gets_through() -> None:
-    outbox = Outbox("s", SessionPolicy(replay_bytes=10))
+    outbox = Outbox("s", LiveSessionPolicy(replay_bytes=10))
     outbox.push(item(1, size=1000), "")
     assert len(outbox.since("s", 0).items) == 1
 

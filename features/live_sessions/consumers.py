@@ -1,4 +1,4 @@
-"""What the end of a device session means for its sockets: they close, at once where that is possible."""
+"""Closes the sockets of sign-in sessions that have ended."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from cluster.event_log import Event
 from cluster.logs import logger
 from cluster.postgres import UnitOfWork
 from features.errors import Unavailable
-from features.sessions.ports import LiveSessions
+from features.live_sessions.ports import LiveSessions
 
 _ENDED = frozenset({"auth.sessions_ended"})
 
@@ -17,25 +17,25 @@ log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class SocketsOfEndedSessions:
-    """Closes them: right after the commit, and once more from the event log in case that could not be done."""
+class SocketRevocation:
+    """Closes sockets right after the commit, and again from the event log in case the first attempt failed."""
 
     live: LiveSessions
 
     def consumers(self) -> list[Consumer]:
         """The consumers of this slice."""
-        return [Consumer("sessions.ended", _ENDED, self._again, outages=(Unavailable,))]
+        return [Consumer("sessions.ended", _ENDED, self._consume, outages=(Unavailable,))]
 
-    async def at_once(self, events: Sequence[Event]) -> None:
-        """Act on events that were just committed. Never fails: what does not work now is done by the consumer."""
+    async def after_commit(self, events: Sequence[Event]) -> None:
+        """Handles events that were just committed. Raises nothing: the consumer repeats what fails here."""
         for event in events:
             if event.type in _ENDED:
                 try:
                     await self._close(event)
                 except Unavailable as error:
-                    log.warning("sockets not closed at once", code=error.code)
+                    log.warning("sockets not closed after commit", code=error.code)
 
-    async def _again(self, _uow: UnitOfWork, event: Event) -> None:
+    async def _consume(self, _uow: UnitOfWork, event: Event) -> None:
         await self._close(event)
 
     async def _close(self, event: Event) -> None:

@@ -5,26 +5,26 @@ from pathlib import Path
 import msgpack
 import pytest
 
+from features.live_sessions.machine import (
+    EventTooLarge,
+    LiveSession,
+    Presence,
+    SessionRevoked,
+    TooManyCounters,
+    TooManySockets,
+)
+from features.live_sessions.outbox import AheadOfOutbox, Outbox
+from features.live_sessions.policy import LiveSessionPolicy
 from features.realtime.events import Item
 from features.realtime.frames import Resume
-from features.sessions.machine import (
-    EventTooLarge,
-    Presence,
-    Session,
-    SessionRevoked,
-    TooManySockets,
-    UnknownCounter,
-)
-from features.sessions.outbox import AheadOfOutbox, Outbox
-from features.sessions.policy import SessionPolicy
 
-POLICY = SessionPolicy(max_sockets=3, max_counters=2, max_watchers=2)
+POLICY = LiveSessionPolicy(max_sockets=3, max_counters=2, max_watchers=2)
 NOW = 1_000_000.0
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def session() -> Session:
-    return Session(POLICY, Outbox("s", POLICY))
+def session() -> LiveSession:
+    return LiveSession(POLICY, Outbox("s", POLICY))
 
 
 def item(number: int) -> Item:
@@ -127,7 +127,7 @@ def test_unread_counters_never_go_below_zero_and_are_bounded() -> None:
     assert user.unread == {}
     user.set_unread("a", 1)
     user.set_unread("b", 1)
-    with pytest.raises(UnknownCounter):
+    with pytest.raises(TooManyCounters):
         user.count_unread("c", 1)
     assert user.set_unread("a", 0) == 0
     assert user.count_unread("c", 1) == 1
@@ -140,8 +140,8 @@ def test_an_event_over_the_limit_is_refused() -> None:
     assert user.outbox.last == 0
 
 
-def full() -> Session:
-    user = Session(POLICY, Outbox.load("t", POLICY, 0, {"s": 0}, ()))
+def full() -> LiveSession:
+    user = LiveSession(POLICY, Outbox.load("t", POLICY, 0, {"s": 0}, ()))
     user.attach("c1", "h1", "phone", None, NOW)
     user.attach("c2", "h2", "laptop", None, NOW + 1)
     user.set_active("c2", False, NOW + 2)
@@ -155,12 +155,12 @@ def full() -> Session:
 def test_saved_state_comes_back_the_same() -> None:
     user = full()
     saved = msgpack.unpackb(msgpack.packb(user.save()))
-    again = Session.load(POLICY, Outbox.load("t", POLICY, 0, saved["forks"], ()), saved)
+    again = LiveSession.load(POLICY, Outbox.load("t", POLICY, 0, saved["forks"], ()), saved)
     assert again.save() == user.save()
     assert again.by_host() == user.by_host()
 
 
 def test_every_format_ever_written_can_be_read() -> None:
     saved = msgpack.unpackb((GOLDEN / "session.1.msgpack").read_bytes())
-    again = Session.load(POLICY, Outbox.load("t", POLICY, 0, saved["forks"], ()), saved)
+    again = LiveSession.load(POLICY, Outbox.load("t", POLICY, 0, saved["forks"], ()), saved)
     assert again.save() == full().save()

@@ -1,21 +1,21 @@
-"""The live session state of one user: sockets, revocations, presence, unread counters and the outbox.
+"""The live session of one user: sockets, revoked sign-in sessions, presence, unread counters and the outbox.
 
-Pure: every method takes the time (seconds since 1970) and returns what it decided; the actor that owns it
-journals the outbox, pushes batches to the hosts of the sockets and tells watchers about presence.
+Pure: every method takes the time (seconds since 1970) and returns its decision. The actor that owns the session
+journals the outbox, pushes batches to the hosts of the sockets and sends presence changes to watchers.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from features.live_sessions.outbox import AheadOfOutbox, Outbox
+from features.live_sessions.policy import LiveSessionPolicy
 from features.realtime.events import Batch, Item, Replay
 from features.realtime.frames import Resume
-from features.sessions.outbox import AheadOfOutbox, Outbox
-from features.sessions.policy import SessionPolicy
 
 
 class SessionRevoked(Exception):
-    """The device session was revoked."""
+    """The sign-in session was revoked."""
 
 
 class TooManySockets(Exception):
@@ -26,8 +26,8 @@ class EventTooLarge(Exception):
     """An event larger than the policy allows."""
 
 
-class UnknownCounter(Exception):
-    """There are as many unread counters as the policy allows."""
+class TooManyCounters(Exception):
+    """The user has as many unread counters as the policy allows."""
 
 
 class Presence(Enum):
@@ -54,29 +54,29 @@ class PresenceState:
     """Seconds since 1970 when the user was last online, 0 if never."""
 
 
-class Session:
-    """One user's live session state."""
+class LiveSession:
+    """One user's live session."""
 
-    def __init__(self, policy: SessionPolicy, outbox: Outbox) -> None:
+    def __init__(self, policy: LiveSessionPolicy, outbox: Outbox) -> None:
         self.policy = policy
         self.outbox = outbox
         self.sockets: dict[str, Socket] = {}
         """By connection id."""
         self.revoked: dict[str, float] = {}
-        """Device session -> until when it is remembered."""
+        """Revoked sign-in session -> when it may be forgotten."""
         self.unread: dict[str, int] = {}
         self.watchers: dict[str, float] = {}
-        """User who wants to hear of this one's presence -> until when."""
+        """User who receives this user's presence changes -> when that ends."""
         self.last_seen = 0.0
         self.announced = Presence.OFFLINE
-        """The presence that watchers were told last."""
+        """The presence last sent to watchers."""
 
     # --- sockets -------------------------------------------------------------------------------------
 
     def attach(self, connection: str, host: str, device: str, resume: Resume | None, now: float) -> Replay:
-        """A new socket. Without a resume point it starts at the newest event.
+        """Adds a socket. Without a resume point it starts after the newest event.
 
-        Raises SessionRevoked, TooManySockets, or AheadOfOutbox; then nothing has changed.
+        Raises SessionRevoked, TooManySockets or AheadOfOutbox, and then changes nothing.
         """
         self.expire(now)
         if device in self.revoked:
@@ -94,9 +94,9 @@ class Session:
         return replay
 
     def confirm(self, connection: str, host: str, device: str, now: float) -> Batch:
-        """The host still holds this socket: renews its lease, and says what the newest event is.
+        """Renews a socket's lease. Returns an empty batch that names the newest event.
 
-        A socket that is not known (the state was lost) is known again. Raises SessionRevoked.
+        Adds a socket that is unknown because the state was lost. Raises SessionRevoked.
         """
         self.expire(now)
         if device in self.revoked:
@@ -111,7 +111,7 @@ class Session:
         return Batch(self.outbox.stream, self.outbox.last + 1, ())
 
     def detach(self, connections: Sequence[str], now: float) -> bool:
-        """These sockets are closed; whether any of them was known."""
+        """Removes closed sockets. Returns whether any of them was known."""
         known = [self.sockets.pop(connection, None) for connection in connections]
         if any(known):
             self.last_seen = now
@@ -119,7 +119,7 @@ class Session:
         return False
 
     def set_active(self, connection: str, active: bool, now: float) -> bool:
-        """The client behind this socket came to the foreground or left it; whether that is news."""
+        """Notes whether the client is in the foreground. Returns whether that changed anything."""
         socket = self.sockets.get(connection)
         if socket is None or socket.active == active:
             return False
@@ -128,26 +128,26 @@ class Session:
         return True
 
     def revoke(self, device: str, now: float) -> list[tuple[str, str]]:
-        """The device session ends: the (host, connection) pairs that must be closed at once."""
+        """Revokes a sign-in session. Returns the (host, connection) pairs to close."""
         self.revoked[device] = now + self.policy.revoked_for_s
-        doomed = [(s.host, connection) for connection, s in self.sockets.items() if s.device == device]
-        self.detach([connection for _, connection in doomed], now)
-        return doomed
+        sockets = [(s.host, connection) for connection, s in self.sockets.items() if s.device == device]
+        self.detach([connection for _, connection in sockets], now)
+        return sockets
 
     def is_live(self, device: str, now: float) -> bool:
-        """False once the device session was revoked."""
+        """Returns whether the sign-in session has not been revoked."""
         self.expire(now)
         return device not in self.revoked
 
     def devices(self) -> dict[str, int]:
-        """Open sockets per device session."""
+        """Returns the number of open sockets per sign-in session."""
         counts: dict[str, int] = {}
         for socket in self.sockets.values():
             counts[socket.device] = counts.get(socket.device, 0) + 1
         return counts
 
     def by_host(self) -> dict[str, list[str]]:
-        """The connection ids on each host."""
+        """Returns the connection ids on each host."""
         hosts: dict[str, list[str]] = {}
         for connection, socket in self.sockets.items():
             hosts.setdefault(socket.host, []).append(connection)
@@ -156,7 +156,7 @@ class Session:
     # --- events --------------------------------------------------------------------------------------
 
     def push(self, item: Item, key: str, now: float) -> int | None:
-        """Numbers an event for every device; its number, or None if `key` was pushed before.
+        """Appends an event for every device. Returns its number, or None if `key` was pushed before.
 
         Raises EventTooLarge.
         """
@@ -166,23 +166,23 @@ class Session:
         return self.outbox.push(item, key)
 
     def since(self, resume: Resume, now: float) -> Replay:
-        """What follows a resume point. Raises AheadOfOutbox."""
+        """Returns the events after a resume point. Raises AheadOfOutbox."""
         self.outbox.expire(now)
         return self.outbox.since(resume.stream, resume.seq)
 
     # --- unread counters -----------------------------------------------------------------------------
 
     def count_unread(self, counter: str, change: int) -> int:
-        """Adds to a counter, never below zero; its new value. Raises UnknownCounter when there are too many."""
+        """Adds to a counter, never below zero. Returns its new value. Raises TooManyCounters."""
         return self.set_unread(counter, self.unread.get(counter, 0) + change)
 
     def set_unread(self, counter: str, value: int) -> int:
-        """Sets a counter (0 removes it); its new value. Raises UnknownCounter when there are too many."""
+        """Sets a counter (0 removes it). Returns its new value. Raises TooManyCounters."""
         value = max(0, value)
         if value == 0:
             self.unread.pop(counter, None)
         elif counter not in self.unread and len(self.unread) >= self.policy.max_counters:
-            raise UnknownCounter(f"at most {self.policy.max_counters} counters")
+            raise TooManyCounters(f"at most {self.policy.max_counters} counters")
         else:
             self.unread[counter] = value
         return value
@@ -190,21 +190,22 @@ class Session:
     # --- presence ------------------------------------------------------------------------------------
 
     def presence(self, now: float) -> PresenceState:
-        """Online while a socket is active, away while one is open."""
+        """Returns the presence: online while a socket is active, away while one is open."""
         self.expire(now)
         if any(socket.active for socket in self.sockets.values()):
             return PresenceState(Presence.ONLINE, now)
         return PresenceState(Presence.AWAY if self.sockets else Presence.OFFLINE, self.last_seen)
 
     def watch(self, viewer: str, now: float) -> PresenceState:
-        """`viewer`, whom the caller has checked, hears of changes for a while. Watching again renews that."""
+        """Sends presence changes to `viewer` for the policy's time; watching again renews it. The caller has checked
+        that the viewer may see them. Returns the present state."""
         state = self.presence(now)
         if viewer in self.watchers or len(self.watchers) < self.policy.max_watchers:
             self.watchers[viewer] = now + self.policy.watch_ttl_s
         return state
 
     def settle(self, now: float) -> PresenceState | None:
-        """What to tell the watchers now, None if they know it already."""
+        """Returns what watchers are to be sent now, None if they have it already."""
         state = self.presence(now)
         if state.presence is self.announced:
             return None
@@ -214,7 +215,7 @@ class Session:
     # --- time, storage -------------------------------------------------------------------------------
 
     def expire(self, now: float) -> None:
-        """Forgets sockets without a lease, old revocations, watchers and events."""
+        """Removes sockets whose lease has ended, and old revocations, watchers and events."""
         self.outbox.expire(now)
         lost = [c for c, s in self.sockets.items() if s.confirmed + self.policy.socket_lease_s < now]
         if lost:
@@ -223,7 +224,7 @@ class Session:
         self.watchers = {v: until for v, until in self.watchers.items() if until > now}
 
     def save(self) -> dict[str, object]:
-        """Everything but the events, as a value of format 1 (msgpack types only)."""
+        """Returns everything but the events, as a value of format 1 (msgpack types only)."""
         return {
             "forks": self.outbox.forks,
             "sockets": {c: [s.host, s.device, s.since, s.confirmed, s.active] for c, s in self.sockets.items()},
@@ -235,8 +236,8 @@ class Session:
         }
 
     @classmethod
-    def load(cls, policy: SessionPolicy, outbox: Outbox, saved: Mapping[str, object]) -> "Session":
-        """The state behind `save()`, around an outbox that was loaded before."""
+    def load(cls, policy: LiveSessionPolicy, outbox: Outbox, saved: Mapping[str, object]) -> "LiveSession":
+        """Returns the session that `save()` described, around a loaded outbox."""
         session = cls(policy, outbox)
         for connection, (host, device, since, confirmed, active) in saved["sockets"].items():  # type: ignore[attr-defined]
             session.sockets[connection] = Socket(host, device, since, confirmed, active)
@@ -251,11 +252,11 @@ class Session:
 __all__ = [
     "AheadOfOutbox",
     "EventTooLarge",
+    "LiveSession",
     "Presence",
     "PresenceState",
-    "Session",
     "SessionRevoked",
     "Socket",
+    "TooManyCounters",
     "TooManySockets",
-    "UnknownCounter",
 ]

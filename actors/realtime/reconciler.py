@@ -1,4 +1,4 @@
-"""Keeps every node of the cluster supplied with realtime hosts."""
+"""The reconciler of realtime hosts: keeps the wanted number of hosts running on every node."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.realtime.actor import RealtimeActor, RealtimeOptions
 
-KEEPER = "realtime-keeper"
+RECONCILER = "realtime-reconciler"
 _PAUSE_S = 2.0
 _DRAIN_TIMEOUT_S = 20.0
 
@@ -26,14 +26,14 @@ Place = tuple[str, int]
 def missing_and_surplus(
     nodes: Iterable[str], running: Iterable[Place], per_node: int
 ) -> tuple[list[Place], list[Place]]:
-    """Which hosts to start, and which to give up since their node is gone or there are too many."""
+    """Returns the hosts to start, and those to stop because their node is gone or there are too many."""
     wanted = {(node, index) for node in nodes for index in range(per_node)}
     here = set(running)
     return sorted(wanted - here), sorted(here - wanted)
 
 
-class RealtimeKeeper:
-    """A Ray actor: named, detached, restarted. What runs is known to Ray; this one only compares."""
+class RealtimeReconciler:
+    """A named, detached, restartable Ray actor. Ray knows what runs; this only compares it with what should run."""
 
     async def __init__(self, options: RealtimeOptions) -> None:  # type: ignore[misc]
         self._options = options
@@ -42,7 +42,7 @@ class RealtimeKeeper:
         self._watching = asyncio.create_task(self._watch())
 
     async def hosts(self) -> dict[str, list[Any]]:
-        """The hosts' actor handles by node."""
+        """Returns the hosts' actor handles by node."""
         await self._compare()
         by_node: dict[str, list[Any]] = {}
         for (node, _), handle in self._running.items():
@@ -50,12 +50,12 @@ class RealtimeKeeper:
         return by_node
 
     async def drain(self, node: str) -> None:
-        """Sends the clients of a node elsewhere, before it is taken away."""
+        """Drains the hosts of a node before it is removed."""
         self._leaving.add(node)
         await self._end([place for place in self._running if place[0] == node])
 
     async def stop(self) -> None:
-        """Drains everything."""
+        """Drains all hosts."""
         self._watching.cancel()
         await self._end(list(self._running))
 
@@ -64,7 +64,7 @@ class RealtimeKeeper:
             try:
                 await self._compare()
             except RayError as error:
-                log.warning("realtime hosts not compared", error=str(error))
+                log.warning("realtime hosts not reconciled", error=str(error))
             await asyncio.sleep(_PAUSE_S)
 
     async def _compare(self) -> None:
@@ -95,7 +95,7 @@ async def _drain(handle: Any) -> None:
 
 
 def start_host(options: RealtimeOptions, node: str, index: int) -> Any:
-    """Starts, or finds, one host on a node."""
+    """Starts a host on a node, or finds the one that runs. Returns its handle."""
     return (
         ray.remote(RealtimeActor)
         .options(
@@ -113,11 +113,11 @@ def start_host(options: RealtimeOptions, node: str, index: int) -> Any:
 
 
 def start_realtime(options: RealtimeOptions) -> Any:
-    """Makes sure that realtime hosts run on every node, now and later; the keeper's handle. Idempotent."""
+    """Starts the reconciler, which runs realtime hosts on every node. Returns its handle. Idempotent."""
     return (
-        ray.remote(RealtimeKeeper)
+        ray.remote(RealtimeReconciler)
         .options(
-            name=KEEPER,
+            name=RECONCILER,
             namespace=options.runtime,
             lifetime="detached",
             get_if_exists=True,
@@ -130,11 +130,11 @@ def start_realtime(options: RealtimeOptions) -> Any:
 
 
 def stop_realtime(namespace: str) -> None:
-    """Drains all realtime hosts of a runtime and ends them."""
-    keeper: Any
+    """Drains and stops all realtime hosts of a runtime."""
+    reconciler: Any
     try:
-        keeper = ray.get_actor(KEEPER, namespace=namespace)
+        reconciler = ray.get_actor(RECONCILER, namespace=namespace)
     except ValueError:
         return
-    ray.get(keeper.stop.remote(), timeout=_DRAIN_TIMEOUT_S + 5)
-    ray.kill(keeper)
+    ray.get(reconciler.stop.remote(), timeout=_DRAIN_TIMEOUT_S + 5)
+    ray.kill(reconciler)

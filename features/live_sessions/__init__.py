@@ -1,0 +1,1 @@
+"""Live sessions: a user's open sockets, the events pushed to them, presence and unread counters."""
