@@ -1,34 +1,41 @@
-"""Real, private Postgres and Redis servers for the whole test run, and a fresh world per test and brand."""
+"""Private Postgres and Redis servers for the whole test run, and each brand over empty storage per test."""
 
+import gc
 import os
 import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from brands.catalogue import BRANDS
 from cluster.local.processes import Processes, free_port
 from cluster.local.services import PostgresServer, RedisServer
 from cluster.migrate import migrate
-from cluster.redis import open_redis
-from tests.world import MailTrap, World, open_world
+from tests.support.environment import Environment, open_environment
+from tests.support.mail_trap import MailTrap
+from tests.support.servers import Servers, execute, forget_brand, fresh_database
+from tests.support.task_errors import task_errors
 
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """The servers of this test run. `template` is a migrated database that tests clone in milliseconds."""
+@pytest.fixture(scope="session", autouse=True)
+def _small_collections() -> None:
+    """Excludes what was imported from garbage collection, which then takes milliseconds after each test."""
+    gc.collect()
+    gc.freeze()
 
-    postgres: PostgresServer
-    redis: RedisServer
-    template: str = "template_entativa"
+
+@pytest.fixture(autouse=True)
+def _tasks_without_errors() -> Iterator[None]:
+    """Fails a test in which a task or a callback ended with an exception that nobody awaited."""
+    with task_errors() as errors:
+        yield
+    assert errors == []
 
 
 @pytest.fixture(scope="session")
@@ -52,32 +59,12 @@ def servers() -> Iterator[Servers]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-async def execute(address: str, *statements: str) -> None:
-    """Run statements outside any pool or transaction."""
-    connection = await asyncpg.connect(address)
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
 @pytest.fixture(scope="session")
 async def template(servers: Servers) -> str:
     """The name of a database with every migration applied."""
     await execute(servers.postgres.address("postgres"), f"create database {servers.template}")
     await migrate(servers.postgres.address(servers.template))
     return servers.template
-
-
-@asynccontextmanager
-async def fresh_database(servers: Servers, template: str) -> AsyncIterator[str]:
-    """The address of a fresh, migrated database that is dropped at the end."""
-    name = f"test_{secrets.token_hex(6)}"
-    admin = servers.postgres.address("postgres")
-    await execute(admin, f"create database {name} template {template}")
-    yield servers.postgres.address(name)
-    await execute(admin, f"drop database {name} with (force)")
 
 
 @pytest.fixture
@@ -95,28 +82,24 @@ def mail_trap() -> Iterator[MailTrap]:
 
 
 @asynccontextmanager
-async def _world(
+async def _environment(
     name: str, servers: Servers, template: str, tmp_path: Path, mail_trap: MailTrap
-) -> AsyncIterator[World]:
-    redis = open_redis(servers.redis.address())
-    old = [key async for key in redis.scan_iter(f"{name}:*", count=1000)]
-    if old:
-        await redis.delete(*old)
-    await redis.aclose()
+) -> AsyncIterator[Environment]:
+    await forget_brand(servers, name)
     async with fresh_database(servers, template) as address:
-        async with open_world(BRANDS[name], address, servers.redis.address(), tmp_path, mail_trap) as world:
-            yield world
+        async with open_environment(BRANDS[name], address, servers.redis.address(), tmp_path, mail_trap) as environment:
+            yield environment
 
 
 @pytest.fixture
-async def entativa(servers: Servers, template: str, tmp_path: Path, mail_trap: MailTrap) -> AsyncIterator[World]:
+async def entativa(servers: Servers, template: str, tmp_path: Path, mail_trap: MailTrap) -> AsyncIterator[Environment]:
     """The brand with friends, over empty storage."""
-    async with _world("entativa", servers, template, tmp_path, mail_trap) as world:
-        yield world
+    async with _environment("entativa", servers, template, tmp_path, mail_trap) as environment:
+        yield environment
 
 
 @pytest.fixture
-async def vignette(servers: Servers, template: str, tmp_path: Path, mail_trap: MailTrap) -> AsyncIterator[World]:
+async def vignette(servers: Servers, template: str, tmp_path: Path, mail_trap: MailTrap) -> AsyncIterator[Environment]:
     """The brand with follows, over empty storage."""
-    async with _world("vignette", servers, template, tmp_path, mail_trap) as world:
-        yield world
+    async with _environment("vignette", servers, template, tmp_path, mail_trap) as environment:
+        yield environment

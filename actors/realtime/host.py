@@ -124,7 +124,7 @@ class RealtimeHost:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def drain(self) -> None:
-        """Asks every client to reconnect elsewhere, spread over the policy's time. Waits until the sockets are closed."""
+        """Asks every client to reconnect elsewhere, spread over the policy's time, and waits for the closes."""
         self.draining = True
         self._emptied.clear()
         if self._server is not None:

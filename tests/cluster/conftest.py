@@ -27,7 +27,7 @@ from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.transport.router import Router
 from tests.cluster.nodes import RayNode, RayNodes
 from tests.cluster.runtime.kinds import BOOK_TABLE, PATHS
-from tests.conftest import Servers, fresh_database
+from tests.support.servers import Servers, fresh_database
 
 SECRET = "the cluster's secret"
 _SHARING = ("feeds/", "realtime/", "runtime/test_failures.py", "runtime/test_runtime.py")

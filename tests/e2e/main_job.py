@@ -2,22 +2,22 @@
 
 import httpx
 
-from tests.e2e.people import Town
+from tests.e2e.people import People
 from tests.e2e.running import RunningPlatform
 
 
 def main_job(platform: RunningPlatform, brand: str) -> None:
     """Live through it on one brand."""
     with httpx.Client(base_url=platform.address(brand), timeout=30) as client:
-        town = Town(platform, client)
-        _sessions(town)
-        _posts(town)
+        people = People(platform, client)
+        _sessions(people)
+        _posts(people)
 
 
-def _sessions(town: Town) -> None:
+def _sessions(people: People) -> None:
     # Ada signs up on her phone, then logs in on her laptop.
-    phone = town.sign_up("ada")
-    laptop = town.log_in(phone.username)
+    phone = people.sign_up("ada")
+    laptop = people.log_in(phone.username)
     assert phone.expect(200, "GET", "/profiles/me")["username"] == phone.username
     devices = laptop.expect(200, "GET", "/auth/sessions")["items"]
     assert [device["current"] for device in devices] == [True, False]
@@ -36,7 +36,7 @@ def _sessions(town: Town) -> None:
     phone.expect(200, "GET", "/profiles/me")
 
     # A tablet gets lost; the phone ends its session, and it is out at once.
-    tablet = town.log_in(phone.username)
+    tablet = people.log_in(phone.username)
     tablet.expect(200, "GET", "/profiles/me")
     phone.expect(204, "DELETE", f"/auth/sessions/{tablet.tokens['session_id']}")
     tablet.expect(401, "GET", "/profiles/me")
@@ -47,15 +47,15 @@ def _sessions(town: Town) -> None:
     phone.expect(401, "GET", "/profiles/me")
 
 
-def _posts(town: Town) -> None:
+def _posts(people: People) -> None:
     # Grace and Linus get to know each other.
-    grace, linus = town.sign_up("grace"), town.sign_up("linus")
-    assert not town.are_tied(grace, linus)
-    town.tie(grace, linus)
-    assert town.are_tied(grace, linus)
+    grace, linus = people.sign_up("grace"), people.sign_up("linus")
+    assert not people.are_connected(grace, linus)
+    people.connect(grace, linus)
+    assert people.are_connected(grace, linus)
 
     # Linus writes; the second post names Grace and is for his connections only.
-    texts = [f"Number {number} of many #{town.surname}" for number in range(6)]
+    texts = [f"Number {number} of many #{people.surname}" for number in range(6)]
     posts = [linus.expect(201, "POST", "/posts", text=text) for text in texts]
     private = linus.expect(201, "POST", "/posts", text=f"Hello @{grace.username}", audience="connections")
     assert [entity["kind"] for entity in private["entities"]] == ["mention"]
@@ -77,7 +77,7 @@ def _posts(town: Town) -> None:
     assert [post["text"] for page in pages for post in page] == expected
 
     # A stranger sees the public posts, and not the one for connections.
-    stranger = town.sign_up("mallory")
+    stranger = people.sign_up("mallory")
     assert stranger.expect(200, "GET", "/feed")["items"] == []
     shown = stranger.expect(200, "GET", f"/profiles/{linus.username}/posts")["items"]
     assert [post["text"] for post in shown] == expected[1:]

@@ -53,8 +53,8 @@ class Device:
 
 
 @dataclass(slots=True)
-class Town:
-    """One brand of a running platform, and names that nobody has taken yet."""
+class People:
+    """People on one brand of a running platform, under usernames that nobody has taken yet."""
 
     platform: RunningPlatform
     client: httpx.Client
@@ -92,8 +92,8 @@ class Town:
         """Whether the brand's document lists this path."""
         return path in self.client.get("/openapi.json").json()["paths"]
 
-    def tie(self, one: Device, other: Device) -> None:
-        """Make `one` see what `other` shows to connections: as a friend or as a follower, whichever the brand has."""
+    def connect(self, one: Device, other: Device) -> None:
+        """Makes `one` a friend or a follower of `other`, whichever the brand has."""
         if self.has("/friends/requests"):
             request = one.expect(201, "POST", "/friends/requests", username=other.username)
             assert request["state"] == "pending"
@@ -102,6 +102,6 @@ class Town:
         else:
             one.expect(204, "PUT", f"/follows/{other.username}")
 
-    def are_tied(self, one: Device, other: Device) -> bool:
+    def are_connected(self, one: Device, other: Device) -> bool:
         relationship = one.expect(200, "GET", f"/profiles/{other.username}")["relationship"]
         return bool(relationship["friends"] or relationship["following"])

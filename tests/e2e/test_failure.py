@@ -8,7 +8,7 @@ from collections.abc import Callable
 import httpx
 
 from tests.e2e.load import Load
-from tests.e2e.people import Town
+from tests.e2e.people import People
 from tests.e2e.running import RunningPlatform
 
 CLIENTS = 4
@@ -32,8 +32,8 @@ def kill_replicas(platform: RunningPlatform, application: str) -> None:
 
 async def test_a_killed_gateway_takes_only_the_requests_it_was_working_on(platform: RunningPlatform) -> None:
     with httpx.Client(base_url=platform.address("entativa"), timeout=60) as client:
-        town = Town(platform, client)
-        devices = [town.sign_up(f"client{number}") for number in range(CLIENTS)]
+        people = People(platform, client)
+        devices = [people.sign_up(f"client{number}") for number in range(CLIENTS)]
         load = Load(platform.address("entativa"), devices)
 
         await load.run_during(lambda: kill_replicas(platform, "entativa"))
@@ -46,8 +46,8 @@ async def test_a_killed_gateway_takes_only_the_requests_it_was_working_on(platfo
 
 def test_without_redis_reads_are_served_and_the_event_log_goes_on_afterwards(platform: RunningPlatform) -> None:
     with httpx.Client(base_url=platform.address("vignette"), timeout=60) as client:
-        town = Town(platform, client)
-        person = town.sign_up("reader")
+        people = People(platform, client)
+        person = people.sign_up("reader")
         person.expect(201, "POST", "/posts", text="Before the outage")
 
         platform.installation.redis.stop()
@@ -56,7 +56,7 @@ def test_without_redis_reads_are_served_and_the_event_log_goes_on_afterwards(pla
             assert [post["text"] for post in posts] == ["Before the outage"]
             assert client.get("/health/ready").json()["redis"] == "down"
             # Writes are Postgres' business too; what they tell the consumers waits in the outbox.
-            tag = f"outage{town.surname}"
+            tag = f"outage{people.surname}"
             person.expect(201, "POST", "/posts", text=f"During the outage #{tag}")
         finally:
             platform.succeed("up")
@@ -68,4 +68,4 @@ def test_without_redis_reads_are_served_and_the_event_log_goes_on_afterwards(pla
 def test_mails_arrive_though_the_consumers_were_killed(platform: RunningPlatform) -> None:
     kill_replicas(platform, "vignette-consumers")
     with httpx.Client(base_url=platform.address("vignette"), timeout=60) as client:
-        Town(platform, client).sign_up("patient")  # needs the code from the mail
+        People(platform, client).sign_up("patient")  # needs the code from the mail

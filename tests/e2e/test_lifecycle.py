@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 
 from brands.catalogue import BRANDS
-from tests.e2e.people import Town
+from tests.e2e.people import People
 from tests.e2e.running import RunningPlatform, new_home
 
 
@@ -51,7 +51,7 @@ def test_the_doctor_finds_nothing_wrong_with_a_running_platform(platform: Runnin
 def test_a_second_up_changes_nothing(platform: RunningPlatform) -> None:
     before = {(process.pid, process.create_time()) for process in platform.processes()}
     with httpx.Client(base_url=platform.address("vignette"), timeout=30) as client:
-        person = Town(platform, client).sign_up("keeper")
+        person = People(platform, client).sign_up("keeper")
 
         platform.succeed("up", by="script")
 
@@ -77,8 +77,8 @@ def test_a_taken_port_is_named_with_its_setting(platform: RunningPlatform) -> No
 
 def test_down_ends_everything_and_the_data_outlives_it(platform: RunningPlatform) -> None:
     with httpx.Client(base_url=platform.address("entativa"), timeout=30) as client:
-        town = Town(platform, client)
-        person = town.sign_up("returner")
+        people = People(platform, client)
+        person = people.sign_up("returner")
         post = person.expect(201, "POST", "/posts", text="Still here tomorrow?")
 
         platform.succeed("down")
@@ -88,4 +88,4 @@ def test_down_ends_everything_and_the_data_outlives_it(platform: RunningPlatform
         platform.succeed("up")
         # Tokens, passwords and posts are what they were.
         assert person.expect(200, "GET", f"/posts/{post['id']}") == post
-        town.log_in(person.username)
+        people.log_in(person.username)

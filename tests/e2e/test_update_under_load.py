@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.e2e.load import Load
-from tests.e2e.people import Town
+from tests.e2e.people import People
 from tests.e2e.running import RunningPlatform
 
 CLIENTS = 8
@@ -30,8 +30,8 @@ def updated_config(tmp_path: Path) -> Path:
 async def test_an_update_under_load_drops_no_request(platform: RunningPlatform, updated_config: Path) -> None:
     address = platform.address("entativa")
     with httpx.Client(base_url=address, timeout=30) as client:
-        town = Town(platform, client)
-        devices = [town.sign_up(f"client{number}") for number in range(CLIENTS)]
+        people = People(platform, client)
+        devices = [people.sign_up(f"client{number}") for number in range(CLIENTS)]
         before = platform.replicas("entativa").keys()
         load = Load(address, devices)
         # A phone that keeps its connection open and says nothing while everything behind the proxy is replaced.

@@ -11,28 +11,28 @@ import pytest
 from api.app import create_app
 from features.auth.keys import rotate
 from features.auth.passwords import PasswordHashing
-from tests.world import PASSWORD, World
+from tests.support.environment import PASSWORD, Environment
 
 LOCK_OUT = timedelta(minutes=15)
 
 
-async def log_in(world: World, login: str, password: str) -> httpx.Response:
-    return await world.client.post("/auth/log-in", json={"login": login, "password": password})
+async def log_in(environment: Environment, login: str, password: str) -> httpx.Response:
+    return await environment.client.post("/auth/log-in", json={"login": login, "password": password})
 
 
-async def refresh(world: World, refresh_token: str) -> httpx.Response:
-    return await world.client.post("/auth/refresh", json={"refresh_token": refresh_token})
+async def refresh(environment: Environment, refresh_token: str) -> httpx.Response:
+    return await environment.client.post("/auth/refresh", json={"refresh_token": refresh_token})
 
 
-async def get_sessions(world: World, access_token: str) -> httpx.Response:
-    return await world.client.get("/auth/sessions", headers={"Authorization": f"Bearer {access_token}"})
+async def get_sessions(environment: Environment, access_token: str) -> httpx.Response:
+    return await environment.client.get("/auth/sessions", headers={"Authorization": f"Bearer {access_token}"})
 
 
 def problem(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-async def test_an_unknown_person_and_a_wrong_password_get_the_same_answer(entativa: World) -> None:
+async def test_an_unknown_person_and_a_wrong_password_get_the_same_answer(entativa: Environment) -> None:
     await entativa.member("ada")
     answers = []
     for login in ("ada", "grace"):
@@ -45,7 +45,7 @@ async def test_an_unknown_person_and_a_wrong_password_get_the_same_answer(entati
 
 
 @pytest.mark.parametrize("known", [True, False])
-async def test_repeated_failures_lock_out_whether_the_account_exists_or_not(entativa: World, known: bool) -> None:
+async def test_repeated_failures_lock_out_whether_the_account_exists_or_not(entativa: Environment, known: bool) -> None:
     if known:
         await entativa.member("ada")
     for _ in range(10):
@@ -58,13 +58,13 @@ async def test_repeated_failures_lock_out_whether_the_account_exists_or_not(enta
     assert answer.status_code == (200 if known else 401)
 
 
-async def test_guesses_made_at_once_all_count(entativa: World) -> None:
+async def test_guesses_made_at_once_all_count(entativa: Environment) -> None:
     await entativa.member("ada")
     await asyncio.gather(*(log_in(entativa, "ada", f"wrong password {number}") for number in range(10)))
     assert problem(await log_in(entativa, "ada", PASSWORD)) == (429, "locked_out")
 
 
-async def test_a_lock_out_starts_counting_anew(entativa: World) -> None:
+async def test_a_lock_out_starts_counting_anew(entativa: Environment) -> None:
     await entativa.member("ada")
     for _ in range(10):
         await log_in(entativa, "ada", "wrong password")
@@ -74,7 +74,7 @@ async def test_a_lock_out_starts_counting_anew(entativa: World) -> None:
     assert (await log_in(entativa, "ada", PASSWORD)).status_code == 200
 
 
-async def test_old_failures_and_failures_before_a_success_do_not_count(entativa: World) -> None:
+async def test_old_failures_and_failures_before_a_success_do_not_count(entativa: Environment) -> None:
     await entativa.member("ada")
     for _ in range(2):
         for _ in range(9):
@@ -88,7 +88,7 @@ async def test_old_failures_and_failures_before_a_success_do_not_count(entativa:
     assert (await log_in(entativa, "ada", PASSWORD)).status_code == 200
 
 
-async def test_a_password_hash_is_renewed_when_the_policy_asks_for_more(entativa: World) -> None:
+async def test_a_password_hash_is_renewed_when_the_policy_asks_for_more(entativa: Environment) -> None:
     await entativa.member("ada")
     pool = entativa.platform.database.pool
     before = await pool.fetchval("select password_hash from accounts")
@@ -108,7 +108,7 @@ async def test_a_password_hash_is_renewed_when_the_policy_asks_for_more(entativa
     assert (await log_in(entativa, "ada", PASSWORD)).status_code == 200
 
 
-async def test_refreshing_gives_new_tokens_of_the_same_session(entativa: World) -> None:
+async def test_refreshing_gives_new_tokens_of_the_same_session(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     answer = await refresh(entativa, ada.tokens["refresh_token"])
     assert answer.status_code == 200
@@ -118,7 +118,7 @@ async def test_refreshing_gives_new_tokens_of_the_same_session(entativa: World) 
     assert (await get_sessions(entativa, tokens["access_token"])).status_code == 200
 
 
-async def test_an_access_token_expires_and_refreshing_goes_on_for_as_long_as_it_is_done(entativa: World) -> None:
+async def test_an_access_token_expires_and_refreshing_goes_on_for_as_long_as_it_is_done(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     token = ada.tokens["refresh_token"]
     for _ in range(3):
@@ -129,7 +129,7 @@ async def test_an_access_token_expires_and_refreshing_goes_on_for_as_long_as_it_
     assert problem(await refresh(entativa, token)) == (401, "bad_refresh_token")
 
 
-async def test_a_reused_refresh_token_ends_its_session_for_good(entativa: World) -> None:
+async def test_a_reused_refresh_token_ends_its_session_for_good(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     stolen = ada.tokens["refresh_token"]
     latest = (await refresh(entativa, stolen)).json()
@@ -142,7 +142,7 @@ async def test_a_reused_refresh_token_ends_its_session_for_good(entativa: World)
     assert "refresh_token_reused" in kinds
 
 
-async def test_a_lost_answer_may_be_asked_for_again(entativa: World) -> None:
+async def test_a_lost_answer_may_be_asked_for_again(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     lost = (await refresh(entativa, ada.tokens["refresh_token"])).json()
     entativa.clock.advance(timedelta(seconds=30))
@@ -155,7 +155,7 @@ async def test_a_lost_answer_may_be_asked_for_again(entativa: World) -> None:
     assert problem(await refresh(entativa, following.json()["refresh_token"])) == (401, "bad_refresh_token")
 
 
-async def test_one_refresh_token_sent_twice_at_once_leaves_one_working_successor(entativa: World) -> None:
+async def test_one_refresh_token_sent_twice_at_once_leaves_one_working_successor(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     answers = await asyncio.gather(*(refresh(entativa, ada.tokens["refresh_token"]) for _ in range(2)))
     assert [answer.status_code for answer in answers] == [200, 200]
@@ -164,18 +164,18 @@ async def test_one_refresh_token_sent_twice_at_once_leaves_one_working_successor
     assert "refresh_token_reused" in [outcome.json().get("code") for outcome in outcomes]
 
 
-async def test_an_answer_that_arrived_cannot_be_asked_for_again(entativa: World) -> None:
+async def test_an_answer_that_arrived_cannot_be_asked_for_again(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     arrived = (await refresh(entativa, ada.tokens["refresh_token"])).json()
     assert (await refresh(entativa, arrived["refresh_token"])).status_code == 200
     assert problem(await refresh(entativa, ada.tokens["refresh_token"])) == (401, "refresh_token_reused")
 
 
-async def test_an_invented_refresh_token_is_refused(entativa: World) -> None:
+async def test_an_invented_refresh_token_is_refused(entativa: Environment) -> None:
     assert problem(await refresh(entativa, "invented")) == (401, "bad_refresh_token")
 
 
-async def test_rotating_keys_disturbs_nobody(entativa: World) -> None:
+async def test_rotating_keys_disturbs_nobody(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     folder: Path = entativa.settings.keys_directory / entativa.brand.name
     entativa.clock.advance(timedelta(minutes=1))
@@ -188,7 +188,7 @@ async def test_rotating_keys_disturbs_nobody(entativa: World) -> None:
     assert (await newer.get("/auth/sessions")).status_code == 200
 
 
-async def test_the_audit_log_tells_the_owner_and_cannot_be_changed(entativa: World) -> None:
+async def test_the_audit_log_tells_the_owner_and_cannot_be_changed(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     await log_in(entativa, "ada", "wrong password")
     entativa.clock.advance(timedelta(seconds=1))

@@ -13,16 +13,17 @@ from pydantic import SecretStr
 from api.app import create_app
 from cluster.local.processes import free_port
 from deployments.platform import open_platform
-from tests.world import Member, World
+from tests.support.environment import Environment
+from tests.support.member import Member
 
 
 @asynccontextmanager
-async def replica(world: World, *, redis: bool = True) -> AsyncIterator[httpx.AsyncClient]:
+async def replica(environment: Environment, *, redis: bool = True) -> AsyncIterator[httpx.AsyncClient]:
     """Another replica of the same brand on the same database, optionally cut off from Redis."""
-    settings = world.settings
+    settings = environment.settings
     if not redis:
         settings = settings.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{free_port()}/0")})
-    platform = await open_platform(world.brand, settings, now=world.clock)
+    platform = await open_platform(environment.brand, settings, now=environment.clock)
     transport = httpx.ASGITransport(app=create_app(platform), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -45,7 +46,7 @@ async def sessions_of(member: Member) -> list[dict[str, object]]:
     return items
 
 
-async def test_sessions_are_listed_newest_first_with_the_asking_one_marked(entativa: World) -> None:
+async def test_sessions_are_listed_newest_first_with_the_asking_one_marked(entativa: Environment) -> None:
     phone = await entativa.member("ada")
     entativa.clock.advance(timedelta(seconds=1))
     laptop = await entativa.log_in("ada")
@@ -61,13 +62,13 @@ async def test_sessions_are_listed_newest_first_with_the_asking_one_marked(entat
     assert rest["next_cursor"] is None
 
 
-async def test_a_session_check_costs_no_statement_once_redis_knows(entativa: World) -> None:
+async def test_a_session_check_costs_no_statement_once_redis_knows(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     assert entativa.statements(await ada.get("/auth/sessions")) == 2
     assert entativa.statements(await ada.get("/auth/sessions")) == 1
 
 
-async def test_a_revoked_session_is_dead_at_once_on_every_replica(entativa: World) -> None:
+async def test_a_revoked_session_is_dead_at_once_on_every_replica(entativa: Environment) -> None:
     async with replica(entativa) as second, replica(entativa, redis=False) as third:
         phone = await entativa.member("ada")
         laptop = await entativa.log_in("ada")
@@ -84,7 +85,7 @@ async def test_a_revoked_session_is_dead_at_once_on_every_replica(entativa: Worl
             assert problem(answer) == (401, "bad_refresh_token")
 
 
-async def test_a_session_revoked_without_redis_is_dead_where_redis_remembers_it(entativa: World) -> None:
+async def test_a_session_revoked_without_redis_is_dead_where_redis_remembers_it(entativa: Environment) -> None:
     """The replica that revoked could not reach Redis; the event of the same transaction makes up for it."""
     async with replica(entativa, redis=False) as cut_off:
         ada = await entativa.member("ada")
@@ -95,7 +96,7 @@ async def test_a_session_revoked_without_redis_is_dead_where_redis_remembers_it(
         assert problem(await ada.get("/auth/sessions")) == (401, "session_ended")
 
 
-async def test_the_mark_of_an_ended_session_outlives_every_access_token(entativa: World) -> None:
+async def test_the_mark_of_an_ended_session_outlives_every_access_token(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     await ada.post("/auth/log-out")
     key = entativa.platform.services.auth.liveness_key(UUID(ada.tokens["session_id"]))
@@ -104,7 +105,7 @@ async def test_the_mark_of_an_ended_session_outlives_every_access_token(entativa
     assert await entativa.platform.redis.ttl(key) > lifetime.total_seconds()
 
 
-async def test_a_check_that_raced_a_revocation_cannot_bring_the_session_back(entativa: World) -> None:
+async def test_a_check_that_raced_a_revocation_cannot_bring_the_session_back(entativa: Environment) -> None:
     """A replica reads "live" from Postgres, the session is revoked and committed, and only then does the replica note
     what it had read."""
     ada = await entativa.member("ada")
@@ -114,7 +115,7 @@ async def test_a_check_that_raced_a_revocation_cannot_bring_the_session_back(ent
     assert problem(await ada.get("/auth/sessions")) == (401, "session_ended")
 
 
-async def test_a_revocation_that_rolls_back_leaves_the_session_alive(entativa: World) -> None:
+async def test_a_revocation_that_rolls_back_leaves_the_session_alive(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     session_id = UUID(ada.tokens["session_id"])
     liveness = entativa.platform.services.auth.liveness
@@ -124,7 +125,7 @@ async def test_a_revocation_that_rolls_back_leaves_the_session_alive(entativa: W
     assert len(await sessions_of(ada)) == 1
 
 
-async def test_revoking_the_others_spares_the_session_that_asks(entativa: World) -> None:
+async def test_revoking_the_others_spares_the_session_that_asks(entativa: Environment) -> None:
     laptop = await entativa.member("ada")
     others = [await entativa.log_in("ada") for _ in range(2)]
     grace = await entativa.member("grace")
@@ -140,14 +141,14 @@ async def test_revoking_the_others_spares_the_session_that_asks(entativa: World)
 
 
 @pytest.mark.parametrize("whose", ["nobody's", "somebody else's"])
-async def test_only_own_sessions_can_be_revoked(entativa: World, whose: str) -> None:
+async def test_only_own_sessions_can_be_revoked(entativa: Environment, whose: str) -> None:
     ada, grace = await entativa.member("ada"), await entativa.member("grace")
     session_id = UUID(int=7) if whose == "nobody's" else grace.tokens["session_id"]
     assert problem(await ada.delete(f"/auth/sessions/{session_id}")) == (404, "unknown_session")
     assert len(await sessions_of(grace)) == 1
 
 
-async def test_logging_out_ends_only_this_device(entativa: World) -> None:
+async def test_logging_out_ends_only_this_device(entativa: Environment) -> None:
     phone = await entativa.member("ada")
     laptop = await entativa.log_in("ada")
     assert (await phone.post("/auth/log-out")).status_code == 204
@@ -157,13 +158,13 @@ async def test_logging_out_ends_only_this_device(entativa: World) -> None:
     assert "logged_out" in kinds
 
 
-async def test_without_a_token_or_with_a_bad_one_nothing_is_shown(entativa: World) -> None:
+async def test_without_a_token_or_with_a_bad_one_nothing_is_shown(entativa: Environment) -> None:
     for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic YWRhOnB3"}):
         answer = await entativa.client.get("/auth/sessions", headers=headers)
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_a_token_of_one_brand_means_nothing_to_the_other(entativa: World, vignette: World) -> None:
+async def test_a_token_of_one_brand_means_nothing_to_the_other(entativa: Environment, vignette: Environment) -> None:
     ada = await entativa.member("ada")
     assert problem(await on(vignette.client, ada).get("/auth/sessions")) == (401, "bad_token")

@@ -14,29 +14,30 @@ from cluster.local.processes import free_port
 from cluster.mail import Mailer
 from cluster.outbox import relay_batch
 from features.auth.consumers import consumers
-from tests.world import PASSWORD, CaughtMail, World
+from tests.support.environment import PASSWORD, Environment
+from tests.support.mail_trap import CaughtMail
 
 
-async def sign_up(world: World, username: str, email: str | None = None, **changes: Any) -> httpx.Response:
+async def sign_up(environment: Environment, username: str, email: str | None = None, **changes: Any) -> httpx.Response:
     body = {
         "email": email or f"{username}@example.org",
         "username": username,
         "name": username.title(),
         "password": PASSWORD,
     }
-    return await world.client.post("/auth/sign-up", json={**body, **changes})
+    return await environment.client.post("/auth/sign-up", json={**body, **changes})
 
 
-async def confirm(world: World, sign_up_id: str, code: str) -> httpx.Response:
-    return await world.client.post("/auth/confirm", json={"sign_up_id": sign_up_id, "code": code})
+async def confirm(environment: Environment, sign_up_id: str, code: str) -> httpx.Response:
+    return await environment.client.post("/auth/confirm", json={"sign_up_id": sign_up_id, "code": code})
 
 
-async def request_code(world: World, username: str, email: str | None = None) -> tuple[str, CaughtMail]:
+async def request_code(environment: Environment, username: str, email: str | None = None) -> tuple[str, CaughtMail]:
     """Sign up; returns the sign-up's id and the mail it caused."""
-    answer = await sign_up(world, username, email)
+    answer = await sign_up(environment, username, email)
     assert answer.status_code == 202, answer.text
-    await world.drain()
-    return answer.json()["sign_up_id"], world.mails[-1]
+    await environment.drain()
+    return answer.json()["sign_up_id"], environment.mails[-1]
 
 
 def another(code: str) -> str:
@@ -47,7 +48,7 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-async def test_the_code_from_the_mail_makes_the_account_and_logs_in(entativa: World) -> None:
+async def test_the_code_from_the_mail_makes_the_account_and_logs_in(entativa: Environment) -> None:
     sign_up_id, mail = await request_code(entativa, "Ada", "Ada@EXAMPLE.org")
     assert mail.to == "Ada@example.org"
     assert "Entativa" in mail.subject
@@ -64,19 +65,19 @@ async def test_the_code_from_the_mail_makes_the_account_and_logs_in(entativa: Wo
         assert answer.status_code == 200, login
 
 
-async def test_a_code_works_once(entativa: World) -> None:
+async def test_a_code_works_once(entativa: Environment) -> None:
     sign_up_id, mail = await request_code(entativa, "ada")
     assert (await confirm(entativa, sign_up_id, mail.code)).status_code == 201
     assert problem(await confirm(entativa, sign_up_id, mail.code)) == (404, "unknown_sign_up")
 
 
-async def test_a_code_expires(entativa: World) -> None:
+async def test_a_code_expires(entativa: Environment) -> None:
     sign_up_id, mail = await request_code(entativa, "ada")
     entativa.clock.advance(timedelta(minutes=10))
     assert problem(await confirm(entativa, sign_up_id, mail.code)) == (422, "code_expired")
 
 
-async def test_a_code_can_be_guessed_five_times_only(entativa: World) -> None:
+async def test_a_code_can_be_guessed_five_times_only(entativa: Environment) -> None:
     sign_up_id, mail = await request_code(entativa, "ada")
     for _ in range(5):
         answer = await confirm(entativa, sign_up_id, another(mail.code))
@@ -85,7 +86,7 @@ async def test_a_code_can_be_guessed_five_times_only(entativa: World) -> None:
     assert problem(await confirm(entativa, sign_up_id, mail.code)) == (429, "too_many_attempts")
 
 
-async def test_another_code_replaces_the_first_after_a_pause(entativa: World) -> None:
+async def test_another_code_replaces_the_first_after_a_pause(entativa: Environment) -> None:
     sign_up_id, first = await request_code(entativa, "ada")
 
     async def resend() -> httpx.Response:
@@ -106,7 +107,7 @@ async def test_another_code_replaces_the_first_after_a_pause(entativa: World) ->
     assert (await confirm(entativa, sign_up_id, latest.code)).status_code == 201
 
 
-async def test_nobody_learns_who_has_an_account(entativa: World) -> None:
+async def test_nobody_learns_who_has_an_account(entativa: Environment) -> None:
     """Every step answers the same, in the same number of statements, for a registered and an unknown address; only
     the owner, by mail, is told."""
     await entativa.member("ada")
@@ -137,7 +138,7 @@ async def test_nobody_learns_who_has_an_account(entativa: World) -> None:
     assert seen[0] == seen[1]
 
 
-async def test_signing_up_with_somebody_elses_address_and_own_password_tells_nothing(entativa: World) -> None:
+async def test_signing_up_with_somebody_elses_address_and_own_password_tells_nothing(entativa: Environment) -> None:
     await entativa.member("ada")
     answers = []
     for username, email in (("mallory", "ada@example.org"), ("newcomer", "newcomer@example.org")):
@@ -149,7 +150,7 @@ async def test_signing_up_with_somebody_elses_address_and_own_password_tells_not
     assert (await entativa.log_in("ada")).id  # and the owner is not disturbed
 
 
-async def test_an_unconfirmed_account_cannot_log_in(entativa: World) -> None:
+async def test_an_unconfirmed_account_cannot_log_in(entativa: Environment) -> None:
     await request_code(entativa, "ada")
     body = {"login": "ada@example.org", "password": PASSWORD}
     assert problem(await entativa.client.post("/auth/log-in", json=body)) == (403, "email_not_confirmed")
@@ -157,7 +158,7 @@ async def test_an_unconfirmed_account_cannot_log_in(entativa: World) -> None:
     assert problem(await entativa.client.post("/auth/log-in", json=body)) == (401, "wrong_credentials")
 
 
-async def test_an_address_belongs_to_whoever_confirms_it(entativa: World) -> None:
+async def test_an_address_belongs_to_whoever_confirms_it(entativa: Environment) -> None:
     """Somebody who signs up with another person's address cannot get their own password confirmed by the owner."""
     theirs, their_mail = await request_code(entativa, "mallory", "ada@example.org")
     mine, my_mail = await request_code(entativa, "ada", "ada@example.org")
@@ -167,7 +168,7 @@ async def test_an_address_belongs_to_whoever_confirms_it(entativa: World) -> Non
     assert problem(await confirm(entativa, theirs, their_mail.code)) == (409, "email_registered")
 
 
-async def test_two_sign_ups_confirmed_at_once_make_one_account(entativa: World) -> None:
+async def test_two_sign_ups_confirmed_at_once_make_one_account(entativa: Environment) -> None:
     one, one_mail = await request_code(entativa, "ada", "ada@example.org")
     other, other_mail = await request_code(entativa, "countess", "ada@example.org")
     answers = await asyncio.gather(
@@ -180,7 +181,7 @@ async def test_two_sign_ups_confirmed_at_once_make_one_account(entativa: World) 
     assert await entativa.platform.database.pool.fetchval("select count(*) from accounts") == 1
 
 
-async def test_a_sign_up_is_forgotten_after_a_day(entativa: World) -> None:
+async def test_a_sign_up_is_forgotten_after_a_day(entativa: Environment) -> None:
     sign_up_id, _ = await request_code(entativa, "ada")
     entativa.clock.advance(timedelta(days=1))
     answer = await entativa.client.post("/auth/resend", json={"sign_up_id": sign_up_id})
@@ -189,7 +190,7 @@ async def test_a_sign_up_is_forgotten_after_a_day(entativa: World) -> None:
     assert await entativa.platform.database.pool.fetchval("select count(*) from auth_sign_ups") == 1
 
 
-async def test_one_address_gets_a_limited_number_of_mails_a_day(entativa: World) -> None:
+async def test_one_address_gets_a_limited_number_of_mails_a_day(entativa: Environment) -> None:
     for number in range(10):
         assert (await sign_up(entativa, f"ada{number}", "ada@example.org")).status_code == 202
     assert problem(await sign_up(entativa, "ada10", "ADA@example.org")) == (429, "too_many_sign_ups")
@@ -197,14 +198,14 @@ async def test_one_address_gets_a_limited_number_of_mails_a_day(entativa: World)
     assert (await sign_up(entativa, "ada10", "ada@example.org")).status_code == 202
 
 
-async def test_a_taken_username_is_told(entativa: World) -> None:
+async def test_a_taken_username_is_told(entativa: Environment) -> None:
     await entativa.member("ada")
     answer = await sign_up(entativa, "ADA", "other@example.org")
     assert problem(answer) == (409, "username_taken")
     assert answer.json()["errors"][0]["field"] == "username"
 
 
-async def test_a_username_taken_before_the_code_came_back_is_told(entativa: World) -> None:
+async def test_a_username_taken_before_the_code_came_back_is_told(entativa: Environment) -> None:
     slow, slow_mail = await request_code(entativa, "ada", "slow@example.org")
     fast, fast_mail = await request_code(entativa, "ada", "fast@example.org")
     assert (await confirm(entativa, fast, fast_mail.code)).status_code == 201
@@ -214,14 +215,14 @@ async def test_a_username_taken_before_the_code_came_back_is_told(entativa: Worl
 @pytest.mark.parametrize(
     ("field", "value"), [("email", "not an address"), ("username", "ab"), ("name", " "), ("password", "short")]
 )
-async def test_bad_input_names_its_field(entativa: World, field: str, value: str) -> None:
+async def test_bad_input_names_its_field(entativa: Environment, field: str, value: str) -> None:
     body = {"email": "ada@example.org", "username": "ada", "name": "Ada", "password": PASSWORD, field: value}
     answer = await entativa.client.post("/auth/sign-up", json=body)
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
-async def test_a_repeated_sign_up_with_the_same_key_sends_one_mail(entativa: World) -> None:
+async def test_a_repeated_sign_up_with_the_same_key_sends_one_mail(entativa: Environment) -> None:
     body = {"email": "ada@example.org", "username": "ada", "name": "Ada", "password": PASSWORD}
     headers = {"Idempotency-Key": "5f0c7a52-sign-up"}
     first = await entativa.client.post("/auth/sign-up", json=body, headers=headers)
@@ -231,7 +232,7 @@ async def test_a_repeated_sign_up_with_the_same_key_sends_one_mail(entativa: Wor
     assert len(entativa.mails) == 1
 
 
-async def test_a_code_is_mailed_once_the_mail_server_is_back(entativa: World) -> None:
+async def test_a_code_is_mailed_once_the_mail_server_is_back(entativa: Environment) -> None:
     answer = await sign_up(entativa, "ada")
     while await relay_batch(entativa.platform.database, entativa.event_log, entativa.clock()):
         pass
@@ -249,7 +250,7 @@ async def test_a_code_is_mailed_once_the_mail_server_is_back(entativa: World) ->
     assert (await confirm(entativa, answer.json()["sign_up_id"], entativa.mails[-1].code)).status_code == 201
 
 
-async def test_neither_codes_nor_passwords_nor_tokens_are_stored(entativa: World) -> None:
+async def test_neither_codes_nor_passwords_nor_tokens_are_stored(entativa: Environment) -> None:
     """Dumps of the database and of Redis, taken between the steps, hold nothing that lets their reader in."""
     sign_up_id, mail = await request_code(entativa, "ada")
     values = await stored_values(entativa)
@@ -263,7 +264,7 @@ async def test_neither_codes_nor_passwords_nor_tokens_are_stored(entativa: World
         assert all(secret not in value for value in values)
 
 
-async def test_the_event_log_holds_neither_the_code_nor_the_address(entativa: World) -> None:
+async def test_the_event_log_holds_neither_the_code_nor_the_address(entativa: Environment) -> None:
     _, mail = await request_code(entativa, "ada")
     entries: Any = await entativa.platform.redis.xrange(entativa.event_log.stream)
     payloads = [orjson.loads(fields[b"event"])["payload"] for _, fields in entries]
@@ -272,15 +273,15 @@ async def test_the_event_log_holds_neither_the_code_nor_the_address(entativa: Wo
     assert mail.to not in str(payloads)
 
 
-async def stored_values(world: World) -> list[str]:
+async def stored_values(environment: Environment) -> list[str]:
     """Every value in every column and every Redis string."""
-    pool = world.platform.database.pool
+    pool = environment.platform.database.pool
     tables = await pool.fetch("select tablename from pg_tables where schemaname = 'public'")
     values = []
     for table in tables:
         for row in await pool.fetch(f"select * from {table['tablename']}"):
             values += [str(value) for value in row]
-    for key in await world.platform.redis.keys():
-        if await world.platform.redis.type(key) == b"string":
-            values.append(str(await world.platform.redis.get(key)))
+    for key in await environment.platform.redis.keys():
+        if await environment.platform.redis.type(key) == b"string":
+            values.append(str(await environment.platform.redis.get(key)))
     return values

@@ -28,7 +28,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from features.realtime.store import HostDirectory, ListedHost
-from tests.world import World
+from tests.support.environment import Environment
 
 EXAMPLES = 12
 """Requests per operation, for each of: signed in or not, right or wrong by the document."""
@@ -42,16 +42,16 @@ CHECKS = [
 ]
 
 
-async def _inhabit(world: World) -> dict[str, str]:
+async def _inhabit(environment: Environment) -> dict[str, str]:
     """People, ties and posts; returns what path parameters can name."""
-    ada, grace = await world.member("ada"), await world.member("grace")
+    ada, grace = await environment.member("ada"), await environment.member("grace")
     # Tickets need a host to take them to; what happens there is not part of the document.
-    directory = HostDirectory(world.platform.redis, world.brand.name)
+    directory = HostDirectory(environment.platform.redis, environment.brand.name)
     await directory.announce(ListedHost("rt-1", "ws://127.0.0.1:9/realtime", sockets=0), ttl_s=600)
     post = await grace.post("/posts", json={"text": "On my way to #lisbon with @ada"})
     created = await ada.post("/lists", json={"name": "Climbing"})
     known = {"username": "grace", "tag": "lisbon", "post_id": post.json()["id"], "list_id": created.json()["id"]}
-    if "friends" in world.brand.features:
+    if "friends" in environment.brand.features:
         asked = await grace.post("/friends/requests", json={"username": "ada"})
         known["request_id"] = asked.json()["id"]
     else:
@@ -59,16 +59,16 @@ async def _inhabit(world: World) -> dict[str, str]:
     return known
 
 
-async def _attack(world: World, signed_in: bool, mode: GenerationMode) -> None:
-    known = await _inhabit(world)
-    schema = schemathesis.openapi.from_dict((await world.client.get("/openapi.json")).json())
+async def _attack(environment: Environment, signed_in: bool, mode: GenerationMode) -> None:
+    known = await _inhabit(environment)
+    schema = schemathesis.openapi.from_dict((await environment.client.get("/openapi.json")).json())
     broken = []
     for result in schema.get_all_operations():
         assert isinstance(result, Ok), result.err()
         operation = result.ok()
-        headers = (await world.log_in("ada")).headers if signed_in else {}
+        headers = (await environment.log_in("ada")).headers if signed_in else {}
         names = {name: value for name, value in known.items() if f"{{{name}}}" in operation.path}
-        exercise = _exercise(world, operation.as_strategy(generation_mode=mode), names, headers)
+        exercise = _exercise(environment, operation.as_strategy(generation_mode=mode), names, headers)
         try:
             # In a thread of its own, since Hypothesis is synchronous. Where nothing is sent, nothing can be wrong.
             with suppress(Unsatisfiable):
@@ -79,9 +79,9 @@ async def _attack(world: World, signed_in: bool, mode: GenerationMode) -> None:
 
 
 def _exercise(
-    world: World, cases: st.SearchStrategy[Any], names: dict[str, str], headers: dict[str, str]
+    environment: Environment, cases: st.SearchStrategy[Any], names: dict[str, str], headers: dict[str, str]
 ) -> Callable[[], None]:
-    """Sends what `cases` makes, half of it to things that exist. The world belongs to the loop that calls this."""
+    """Sends what `cases` generates, half of it to things that exist. Call it in the environment's event loop."""
     loop = asyncio.get_running_loop()
 
     @settings(
@@ -100,7 +100,7 @@ def _exercise(
         body = made.body if isinstance(made.body, str | bytes) else None
         sent = {name: str(value) for name, value in made.headers.items()}
         request = httpx.Request(str(made.method), str(made.url), headers=sent, content=body)
-        answer = asyncio.run_coroutine_threadsafe(world.client.send(request), loop).result(60)
+        answer = asyncio.run_coroutine_threadsafe(environment.client.send(request), loop).result(60)
         case.validate_response(answer, checks=CHECKS)
 
     return exercise
@@ -108,11 +108,11 @@ def _exercise(
 
 @pytest.mark.parametrize("mode", GenerationMode)
 @pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "anonymous"])
-async def test_entativa_keeps_its_document(entativa: World, signed_in: bool, mode: GenerationMode) -> None:
+async def test_entativa_keeps_its_document(entativa: Environment, signed_in: bool, mode: GenerationMode) -> None:
     await _attack(entativa, signed_in, mode)
 
 
 @pytest.mark.parametrize("mode", GenerationMode)
 @pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "anonymous"])
-async def test_vignette_keeps_its_document(vignette: World, signed_in: bool, mode: GenerationMode) -> None:
+async def test_vignette_keeps_its_document(vignette: Environment, signed_in: bool, mode: GenerationMode) -> None:
     await _attack(vignette, signed_in, mode)

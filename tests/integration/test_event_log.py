@@ -13,7 +13,7 @@ from cluster.outbox import relay_batch
 from cluster.postgres import Database, UnitOfWork, connect_database
 from cluster.redis import Redis, RedisError, open_redis
 from cluster.trace import current_trace_id, start_trace
-from tests.conftest import Servers, execute
+from tests.support.servers import Servers, execute
 
 NOW = datetime.now(UTC)
 

@@ -7,27 +7,28 @@ from uuid import UUID
 import pytest
 
 from features.paging import Cursor
-from tests.world import Member, World
+from tests.support.environment import Environment
+from tests.support.member import Member
 
 
 @pytest.fixture(params=["entativa", "vignette"])
-def world(request: pytest.FixtureRequest) -> World:
-    world: World = request.getfixturevalue(request.param)
-    return world
+def environment(request: pytest.FixtureRequest) -> Environment:
+    environment: Environment = request.getfixturevalue(request.param)
+    return environment
 
 
-async def _tie(world: World, viewer: Member, *owners: Member) -> None:
+async def _tie(environment: Environment, viewer: Member, *owners: Member) -> None:
     """Bring the viewer into the owners' audiences, the way the brand does it."""
     for owner in owners:
-        if "follows" in world.brand.features:
+        if "follows" in environment.brand.features:
             assert (await viewer.put(f"/follows/{owner.username}")).is_success
         else:
             assert (await viewer.post("/friends/requests", json={"username": owner.username})).is_success
             assert (await owner.post("/friends/requests", json={"username": viewer.username})).is_success
 
 
-async def _publish(world: World, author: Member, text: str, **more: Any) -> str:
-    world.clock.advance(timedelta(milliseconds=7))
+async def _publish(environment: Environment, author: Member, text: str, **more: Any) -> str:
+    environment.clock.advance(timedelta(milliseconds=7))
     answer = await author.post("/posts", json={"text": text, **more})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
@@ -39,16 +40,16 @@ async def _texts(reader: Member, **parameters: Any) -> list[str]:
     return [item["text"] for item in answer.json()["items"]]
 
 
-async def test_newest_first_own_and_ties_in_pages_that_shift_nothing(world: World) -> None:
-    ada, bob, eve, mallory = [await world.member(name) for name in ("ada", "bob", "eve", "mallory")]
-    await _tie(world, ada, bob, eve)
+async def test_newest_first_own_and_ties_in_pages_that_shift_nothing(environment: Environment) -> None:
+    ada, bob, eve, mallory = [await environment.member(name) for name in ("ada", "bob", "eve", "mallory")]
+    await _tie(environment, ada, bob, eve)
     for number in range(9):
-        await _publish(world, (ada, bob, eve)[number % 3], f"{number}")
-    await _publish(world, mallory, "of a stranger")
+        await _publish(environment, (ada, bob, eve)[number % 3], f"{number}")
+    await _publish(environment, mallory, "of a stranger")
 
     page = (await ada.get("/feed", params={"limit": 4})).json()
     texts = [item["text"] for item in page["items"]]
-    await _publish(world, bob, "meanwhile")
+    await _publish(environment, bob, "meanwhile")
     while page["next_cursor"]:
         page = (await ada.get("/feed", params={"limit": 4, "cursor": page["next_cursor"]})).json()
         texts += [item["text"] for item in page["items"]]
@@ -56,7 +57,7 @@ async def test_newest_first_own_and_ties_in_pages_that_shift_nothing(world: Worl
     assert (await _texts(ada))[0] == "meanwhile"
 
 
-async def test_posts_of_one_moment_are_each_shown_once(vignette: World) -> None:
+async def test_posts_of_one_moment_are_each_shown_once(vignette: Environment) -> None:
     ada = await vignette.member("ada")
     for number in range(7):
         assert (await ada.post("/posts", json={"text": str(number)})).status_code == 201
@@ -71,7 +72,7 @@ async def test_posts_of_one_moment_are_each_shown_once(vignette: World) -> None:
     assert sorted(seen) == [str(number) for number in range(7)]
 
 
-async def test_a_feed_takes_at_most_three_statements(vignette: World) -> None:
+async def test_a_feed_takes_at_most_three_statements(vignette: Environment) -> None:
     ada, bob, eve = [await vignette.member(name) for name in ("ada", "bob", "eve")]
     await _tie(vignette, ada, bob, eve)
     for number in range(6):
@@ -82,10 +83,10 @@ async def test_a_feed_takes_at_most_three_statements(vignette: World) -> None:
     assert vignette.statements(known) == 2
 
 
-async def test_the_muted_are_left_out_until_unmuted(world: World) -> None:
-    ada, bob = await world.member("ada"), await world.member("bob")
-    await _tie(world, ada, bob)
-    post = await _publish(world, bob, "of bob")
+async def test_the_muted_are_left_out_until_unmuted(environment: Environment) -> None:
+    ada, bob = await environment.member("ada"), await environment.member("bob")
+    await _tie(environment, ada, bob)
+    post = await _publish(environment, bob, "of bob")
     assert (await ada.put("/mutes/bob")).is_success
     assert await _texts(ada) == []
     assert (await ada.get(f"/posts/{post}")).status_code == 200
@@ -93,19 +94,19 @@ async def test_the_muted_are_left_out_until_unmuted(world: World) -> None:
     assert await _texts(ada) == ["of bob"]
 
 
-async def test_an_ended_tie_and_a_block_empty_the_feed(world: World) -> None:
-    ada, bob, eve = [await world.member(name) for name in ("ada", "bob", "eve")]
-    await _tie(world, ada, bob, eve)
-    await _publish(world, bob, "of bob")
-    await _publish(world, eve, "of eve")
-    ended = "/follows/bob" if "follows" in world.brand.features else "/friends/bob"
+async def test_an_ended_tie_and_a_block_empty_the_feed(environment: Environment) -> None:
+    ada, bob, eve = [await environment.member(name) for name in ("ada", "bob", "eve")]
+    await _tie(environment, ada, bob, eve)
+    await _publish(environment, bob, "of bob")
+    await _publish(environment, eve, "of eve")
+    ended = "/follows/bob" if "follows" in environment.brand.features else "/friends/bob"
     assert (await ada.delete(ended)).is_success
     assert await _texts(ada) == ["of eve"]
     assert (await eve.put("/blocks/ada")).is_success
     assert await _texts(ada) == []
 
 
-async def test_a_tie_in_one_direction_shows_in_one_feed(vignette: World) -> None:
+async def test_a_tie_in_one_direction_shows_in_one_feed(vignette: Environment) -> None:
     ada, bob = await vignette.member("ada"), await vignette.member("bob")
     await _tie(vignette, ada, bob)
     await _publish(vignette, ada, "of ada")
@@ -114,7 +115,7 @@ async def test_a_tie_in_one_direction_shows_in_one_feed(vignette: World) -> None
     assert await _texts(bob) == ["of bob"]
 
 
-async def test_many_authors_of_uneven_habits(vignette: World) -> None:
+async def test_many_authors_of_uneven_habits(vignette: Environment) -> None:
     """One who writes a lot, some who write little, and posts that may not be seen in between."""
     ada = await vignette.member("ada")
     authors = [await vignette.member(f"author{number}") for number in range(4)]
@@ -130,14 +131,14 @@ async def test_many_authors_of_uneven_habits(vignette: World) -> None:
         assert await _texts(ada, limit=limit) == expected[:limit]
 
 
-async def test_a_cursor_nobody_handed_out(entativa: World) -> None:
+async def test_a_cursor_nobody_handed_out(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     for cursor in ("x", "AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2q", "=" * 32, "____" * 8, "é" * 32):
         answer = await ada.get("/feed", params={"cursor": cursor})
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "cursor"), cursor
 
 
-async def test_the_short_way_answers_like_the_long_one(entativa: World) -> None:
+async def test_the_short_way_answers_like_the_long_one(entativa: Environment) -> None:
     """Plain requests skip FastAPI's dependencies (api/direct.py); an unknown query parameter takes them back to it."""
     ada = await entativa.member("ada")
     for number in range(5):
@@ -154,7 +155,7 @@ async def test_the_short_way_answers_like_the_long_one(entativa: World) -> None:
         assert (await entativa.anonymous.get("/feed", headers=headers)).status_code == 401
 
 
-async def test_past_the_end_there_is_nothing(entativa: World) -> None:
+async def test_past_the_end_there_is_nothing(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     post = await ada.post("/posts", json={"text": "x"})
     start = Cursor(entativa.clock() - timedelta(days=1), UUID(post.json()["id"]))

@@ -10,8 +10,9 @@ import pytest
 
 from features.errors import LimitReached
 from features.follows.policy import FollowPolicy
-from tests.crowd import crowd
-from tests.world import Member, World
+from tests.support.environment import Environment
+from tests.support.member import Member
+from tests.support.people import add_people
 
 
 async def usernames(member: Member, path: str, **params: Any) -> list[str]:
@@ -20,9 +21,9 @@ async def usernames(member: Member, path: str, **params: Any) -> list[str]:
     return [item["person"]["username"] for item in found.json()["items"]]
 
 
-async def events(world: World) -> list[tuple[str, dict[str, Any]]]:
+async def events(environment: Environment) -> list[tuple[str, dict[str, Any]]]:
     """What happened since the event log was drained."""
-    rows = await world.platform.database.pool.fetch("select type, payload from outbox order by id")
+    rows = await environment.platform.database.pool.fetch("select type, payload from outbox order by id")
     return [(row["type"], row["payload"]) for row in rows]
 
 
@@ -32,7 +33,7 @@ async def counts(member: Member) -> tuple[int, int]:
     return found["followers"], found["following"]
 
 
-async def test_a_follow_holds_at_once_and_once(vignette: World) -> None:
+async def test_a_follow_holds_at_once_and_once(vignette: Environment) -> None:
     ada, bob = await vignette.member("ada"), await vignette.member("bob")
     await vignette.drain()
     for _ in range(2):
@@ -47,7 +48,7 @@ async def test_a_follow_holds_at_once_and_once(vignette: World) -> None:
     ]
 
 
-async def test_a_follow_ends(vignette: World) -> None:
+async def test_a_follow_ends(vignette: Environment) -> None:
     ada, bob = await vignette.member("ada"), await vignette.member("bob")
     await ada.put("/follows/bob")
     await bob.put("/follows/ada")
@@ -61,7 +62,7 @@ async def test_a_follow_ends(vignette: World) -> None:
     ]
 
 
-async def test_a_follower_is_removed(vignette: World) -> None:
+async def test_a_follower_is_removed(vignette: Environment) -> None:
     ada, bob = await vignette.member("ada"), await vignette.member("bob")
     await ada.put("/follows/bob")
     await bob.put("/close-friends/ada")
@@ -72,13 +73,13 @@ async def test_a_follower_is_removed(vignette: World) -> None:
     assert (await ada.put("/follows/bob")).status_code == 204, "a removed follower may follow again"
 
 
-async def test_nobody_follows_herself(vignette: World) -> None:
+async def test_nobody_follows_herself(vignette: Environment) -> None:
     ada = await vignette.member("ada")
     refused = await ada.put("/follows/ada")
     assert (refused.status_code, refused.json()["code"]) == (422, "yourself")
 
 
-async def test_following_each_other_at_the_same_moment(vignette: World) -> None:
+async def test_following_each_other_at_the_same_moment(vignette: Environment) -> None:
     members = [await vignette.member(name) for name in ("ada", "bob", "carol")]
     pairs = [(one, other.username) for one in members for other in members if one is not other]
     for method, expected in (("PUT", (2, 2)), ("DELETE", (0, 0))):
@@ -87,7 +88,7 @@ async def test_following_each_other_at_the_same_moment(vignette: World) -> None:
         assert [await counts(member) for member in members] == [expected] * 3
 
 
-async def test_who_sees_followers(vignette: World) -> None:
+async def test_who_sees_followers(vignette: Environment) -> None:
     """Every relation to Ada: her lists, without whom a block hides from the reader, or nothing at all."""
     names = ("ada", "fan", "friend_of_fan", "stranger", "blocker", "blocked", "foe")
     people = {name: await vignette.member(name) for name in names}
@@ -121,10 +122,10 @@ async def test_who_sees_followers(vignette: World) -> None:
         assert (await vignette.anonymous.get(path)).status_code == 401
 
 
-async def test_pages_of_followers(vignette: World) -> None:
+async def test_pages_of_followers(vignette: Environment) -> None:
     """Everybody once, newest first, in three statements a page."""
     ada, bob = await vignette.member("ada"), await vignette.member("bob")
-    names = await crowd(vignette, 7)
+    names = await add_people(vignette, 7)
     for name in names:
         vignette.clock.advance(timedelta(seconds=1))
         await ada.put(f"/follows/{name}")
@@ -141,9 +142,9 @@ async def test_pages_of_followers(vignette: World) -> None:
     assert seen == names[::-1]
 
 
-async def test_a_brand_sets_how_many_one_can_follow(vignette: World) -> None:
+async def test_a_brand_sets_how_many_one_can_follow(vignette: Environment) -> None:
     ada = await vignette.member("ada")
-    names = await crowd(vignette, 3)
+    names = await add_people(vignette, 3)
     follows = replace(vignette.platform.services.follows, policy=FollowPolicy(max_following=2, max_per_day=100))
     database, me = vignette.platform.database, UUID(ada.id)
 
@@ -161,9 +162,9 @@ async def test_a_brand_sets_how_many_one_can_follow(vignette: World) -> None:
     assert await counts(ada) == (0, 2)
 
 
-async def test_a_day_has_so_many_follows_even_taken_back(vignette: World) -> None:
+async def test_a_day_has_so_many_follows_even_taken_back(vignette: Environment) -> None:
     ada = await vignette.member("ada")
-    names = await crowd(vignette, 3)
+    names = await add_people(vignette, 3)
     follows = replace(vignette.platform.services.follows, policy=FollowPolicy(max_per_day=2))
     now, me = vignette.clock().replace(hour=23, minute=0, second=0, microsecond=0), UUID(ada.id)
     async with vignette.platform.database.unit_of_work() as uow:

@@ -9,7 +9,8 @@ import pytest
 
 from api.app import create_app
 from cluster.redis import open_redis
-from tests.world import Member, World
+from tests.support.environment import Environment
+from tests.support.member import Member
 
 POST = {"text": "hello", "audience": "public"}
 
@@ -41,7 +42,7 @@ def problem(answer: httpx.Response, status: int) -> dict[str, object]:
         (json.dumps({"text": "a" * 2_000_000, "audience": "public"}).encode(), 413, None),
     ],
 )
-async def test_bad_bodies(entativa: World, content: bytes, status: int, field: str | None) -> None:
+async def test_bad_bodies(entativa: Environment, content: bytes, status: int, field: str | None) -> None:
     ada = await entativa.member("ada")
     body = problem(await ada.post("/posts", content=content, headers={"Content-Type": "application/json"}), status)
     if field:
@@ -50,7 +51,7 @@ async def test_bad_bodies(entativa: World, content: bytes, status: int, field: s
         assert errors[0]["field"] == field
 
 
-async def test_body_without_a_length_is_limited_while_it_is_read(entativa: World) -> None:
+async def test_body_without_a_length_is_limited_while_it_is_read(entativa: Environment) -> None:
     ada = await entativa.member("ada")
 
     async def endless() -> object:
@@ -60,7 +61,7 @@ async def test_body_without_a_length_is_limited_while_it_is_read(entativa: World
     problem(await ada.post("/posts", content=endless(), headers={"Content-Type": "application/json"}), 413)
 
 
-async def test_lone_surrogate_is_refused_by_name(entativa: World) -> None:
+async def test_lone_surrogate_is_refused_by_name(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     answer = await ada.post(
         "/posts",
@@ -75,7 +76,7 @@ async def test_lone_surrogate_is_refused_by_name(entativa: World) -> None:
     "path",
     ["/feed?cursor=nonsense", "/feed?cursor=AAAA", "/feed?limit=0", "/feed?limit=many", "/feed?limit=101"],
 )
-async def test_bad_paging(entativa: World, path: str) -> None:
+async def test_bad_paging(entativa: Environment, path: str) -> None:
     ada = await entativa.member("ada")
     errors = problem(await ada.get(path), 422)["errors"]
     assert isinstance(errors, list)
@@ -83,25 +84,25 @@ async def test_bad_paging(entativa: World, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/posts/%00", "/profiles/a%00b", "/feed?cursor=%00"])
-async def test_nul_in_the_address(entativa: World, path: str) -> None:
+async def test_nul_in_the_address(entativa: Environment, path: str) -> None:
     ada = await entativa.member("ada")
     problem(await ada.get(path), 400)
 
 
-async def test_unknown_path_and_method(entativa: World) -> None:
+async def test_unknown_path_and_method(entativa: Environment) -> None:
     problem(await entativa.anonymous.get("/nothing-here"), 404)
     problem(await entativa.anonymous.put("/feed"), 405)
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "eyJhbGciOiJub25lIn0.e30."])
-async def test_bad_tokens(entativa: World, token: str) -> None:
+async def test_bad_tokens(entativa: Environment, token: str) -> None:
     answer = await entativa.anonymous.get("/feed", headers={"Authorization": f"Bearer {token}"})
     problem(answer, 401)
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
 class TestIdempotencyKey:
-    async def test_repeats_the_first_answer(self, entativa: World) -> None:
+    async def test_repeats_the_first_answer(self, entativa: Environment) -> None:
         ada = await entativa.member("ada")
         first, second = [await ada.post("/posts", json=POST, headers={"Idempotency-Key": "key-00001"}) for _ in "12"]
         assert first.status_code == second.status_code == 201
@@ -109,7 +110,7 @@ class TestIdempotencyKey:
         assert second.headers["idempotency-replayed"] == "true"
         assert len((await ada.get("/profiles/ada/posts")).json()["items"]) == 1
 
-    async def test_at_the_same_moment(self, entativa: World) -> None:
+    async def test_at_the_same_moment(self, entativa: Environment) -> None:
         ada = await entativa.member("ada")
         answers = await asyncio.gather(
             *(ada.post("/posts", json=POST, headers={"Idempotency-Key": "key-00002"}) for _ in range(8))
@@ -117,13 +118,13 @@ class TestIdempotencyKey:
         assert {answer.status_code for answer in answers} == {201}
         assert len({answer.json()["id"] for answer in answers}) == 1
 
-    async def test_with_another_body(self, entativa: World) -> None:
+    async def test_with_another_body(self, entativa: Environment) -> None:
         ada = await entativa.member("ada")
         await ada.post("/posts", json=POST, headers={"Idempotency-Key": "key-00003"})
         other = await ada.post("/posts", json={**POST, "text": "bye"}, headers={"Idempotency-Key": "key-00003"})
         assert problem(other, 422)["code"] == "idempotency_key_reused"
 
-    async def test_belongs_to_its_account(self, entativa: World) -> None:
+    async def test_belongs_to_its_account(self, entativa: Environment) -> None:
         ada, bob = await entativa.member("ada"), await entativa.member("bob")
         ids = [
             (await who.post("/posts", json=POST, headers={"Idempotency-Key": "key-00004"})).json()["id"]
@@ -131,35 +132,35 @@ class TestIdempotencyKey:
         ]
         assert ids[0] != ids[1]
 
-    async def test_failed_request_can_be_repeated(self, entativa: World) -> None:
+    async def test_failed_request_can_be_repeated(self, entativa: Environment) -> None:
         ada = await entativa.member("ada")
         key = {"Idempotency-Key": "key-00005"}
         problem(await ada.post("/posts", json={"text": "", "audience": "public"}, headers=key), 422)
         assert (await ada.post("/posts", json=POST, headers=key)).status_code == 201
 
     @pytest.mark.parametrize("key", ["short", "x" * 256])
-    async def test_of_a_wrong_length(self, entativa: World, key: str) -> None:
+    async def test_of_a_wrong_length(self, entativa: Environment, key: str) -> None:
         ada = await entativa.member("ada")
         problem(await ada.post("/posts", json=POST, headers={"Idempotency-Key": key}), 422)
 
 
-async def limited(world: World, **limits: int) -> World:
-    """The same world with other rate limits."""
-    settings = world.settings.model_copy(
-        update={"rate_limits": world.settings.rate_limits.model_copy(update=limits), "trusted_proxies": 1}
+async def limited(environment: Environment, **limits: int) -> Environment:
+    """The same environment with other rate limits."""
+    settings = environment.settings.model_copy(
+        update={"rate_limits": environment.settings.rate_limits.model_copy(update=limits), "trusted_proxies": 1}
     )
-    platform = replace(world.platform, settings=settings)
+    platform = replace(environment.platform, settings=settings)
     client = httpx.AsyncClient(
         transport=httpx.ASGITransport(app=create_app(platform), raise_app_exceptions=False), base_url="http://test"
     )
-    return replace(world, settings=settings, platform=platform, client=client)
+    return replace(environment, settings=settings, platform=platform, client=client)
 
 
 class TestRateLimits:
-    async def test_per_identity(self, entativa: World) -> None:
+    async def test_per_identity(self, entativa: Environment) -> None:
         ada, bob = await entativa.member("ada"), await entativa.member("bob")
-        world = await limited(entativa, identity_per_minute=60, identity_burst=3)
-        ada.client = bob.client = world.client
+        environment = await limited(entativa, identity_per_minute=60, identity_burst=3)
+        ada.client = bob.client = environment.client
         statuses = [(await ada.get("/feed")).status_code for _ in range(8)]
         assert statuses[:4] == [200] * 4
         assert statuses[-1] == 429
@@ -167,9 +168,9 @@ class TestRateLimits:
         assert 1 <= int(refused.headers["retry-after"]) <= 2
         assert (await bob.get("/feed")).status_code == 200, "another person is not held up"
 
-    async def test_per_address(self, entativa: World) -> None:
-        world = await limited(entativa, address_per_minute=60, address_burst=2)
-        nobody = Member(world.client)
+    async def test_per_address(self, entativa: Environment) -> None:
+        environment = await limited(entativa, address_per_minute=60, address_burst=2)
+        nobody = Member(environment.client)
 
         async def ask(address: str) -> int:
             return (await nobody.get("/profiles/ada", headers={"X-Forwarded-For": address})).status_code
@@ -189,10 +190,12 @@ class TestRateLimits:
         ]
         assert lines[-1].status_code == 429, "it may append a line of its own"
 
-    async def test_one_ipv6_network_is_one_address(self, entativa: World) -> None:
-        world = await limited(entativa, address_per_minute=60, address_burst=2)
+    async def test_one_ipv6_network_is_one_address(self, entativa: Environment) -> None:
+        environment = await limited(entativa, address_per_minute=60, address_burst=2)
         answers = [
-            await Member(world.client).get("/profiles/ada", headers={"X-Forwarded-For": f"2001:db8:1:2::{number:x}"})
+            await Member(environment.client).get(
+                "/profiles/ada", headers={"X-Forwarded-For": f"2001:db8:1:2::{number:x}"}
+            )
             for number in range(5)
         ]
         assert answers[-1].status_code == 429
@@ -200,34 +203,34 @@ class TestRateLimits:
 
 class TestWithoutRedis:
     @staticmethod
-    async def cut(world: World) -> World:
-        platform = replace(world.platform, redis=open_redis("redis://127.0.0.1:1/0", timeout_s=0.2))
+    async def cut(environment: Environment) -> Environment:
+        platform = replace(environment.platform, redis=open_redis("redis://127.0.0.1:1/0", timeout_s=0.2))
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=create_app(platform), raise_app_exceptions=False), base_url="http://test"
         )
-        return replace(world, platform=platform, client=client)
+        return replace(environment, platform=platform, client=client)
 
-    async def test_reads_and_writes_are_served(self, entativa: World) -> None:
+    async def test_reads_and_writes_are_served(self, entativa: Environment) -> None:
         ada = await entativa.member("ada")
         await ada.post("/posts", json=POST)
         ada.client = (await self.cut(entativa)).client
         assert len((await ada.get("/feed")).json()["items"]) == 1
         assert (await ada.post("/posts", json=POST)).status_code == 201
 
-    async def test_revoked_session_is_refused_all_the_same(self, entativa: World) -> None:
+    async def test_revoked_session_is_refused_all_the_same(self, entativa: Environment) -> None:
         ada = await entativa.member("ada")
         assert (await ada.post("/auth/log-out")).status_code == 204
         ada.client = (await self.cut(entativa)).client
         problem(await ada.get("/feed"), 401)
 
-    async def test_readiness_says_so(self, entativa: World) -> None:
-        world = await self.cut(entativa)
-        answer = await world.client.get("/health/ready")
+    async def test_readiness_says_so(self, entativa: Environment) -> None:
+        environment = await self.cut(entativa)
+        answer = await environment.client.get("/health/ready")
         assert answer.status_code == 200
         assert answer.json() == {"status": "ready", "postgres": "up", "redis": "down"}
 
 
-async def test_without_postgres(entativa: World) -> None:
+async def test_without_postgres(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     await entativa.platform.database.pool.close()
     problem(await ada.get("/feed"), 503)
@@ -237,7 +240,7 @@ async def test_without_postgres(entativa: World) -> None:
     assert (await ada.get("/health/live")).status_code == 200
 
 
-async def test_trace_of_the_caller_is_continued(entativa: World) -> None:
+async def test_trace_of_the_caller_is_continued(entativa: Environment) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     answer = await entativa.client.get("/health/live", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
     assert answer.headers["x-trace-id"] == trace
@@ -245,7 +248,7 @@ async def test_trace_of_the_caller_is_continued(entativa: World) -> None:
     assert invalid.headers["x-trace-id"] not in {trace, "0" * 32}
 
 
-async def test_failed_work_leaves_no_trace_in_the_database(entativa: World) -> None:
+async def test_failed_work_leaves_no_trace_in_the_database(entativa: Environment) -> None:
     """One request is one transaction: an error after a write takes the write back."""
     ada = await entativa.member("ada")
     before = await entativa.platform.database.pool.fetchval("select count(*) from outbox")
@@ -254,7 +257,7 @@ async def test_failed_work_leaves_no_trace_in_the_database(entativa: World) -> N
     assert (await ada.get("/profiles/ada/posts")).json()["items"] == []
 
 
-async def test_openapi_documents_errors_and_examples(entativa: World) -> None:
+async def test_openapi_documents_errors_and_examples(entativa: Environment) -> None:
     document = (await entativa.client.get("/openapi.json")).json()
     create = document["paths"]["/posts"]["post"]
     assert "Idempotency-Key" in {parameter["name"] for parameter in create["parameters"]}
@@ -262,7 +265,7 @@ async def test_openapi_documents_errors_and_examples(entativa: World) -> None:
     assert create["operationId"] == "posts_create"
 
 
-async def test_stored_answer_needs_a_live_session(entativa: World) -> None:
+async def test_stored_answer_needs_a_live_session(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     key = {"Idempotency-Key": "key-00006"}
     assert (await ada.post("/posts", json=POST, headers=key)).status_code == 201
@@ -270,7 +273,7 @@ async def test_stored_answer_needs_a_live_session(entativa: World) -> None:
     problem(await ada.post("/posts", json=POST, headers=key), 401)
 
 
-async def test_member_names_may_be_anything_json_allows(entativa: World) -> None:
+async def test_member_names_may_be_anything_json_allows(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     answer = await ada.post(
         "/posts", content=b'{"text": "a", "\\ud800": 1}', headers={"Content-Type": "application/json"}

@@ -4,8 +4,9 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from tests.crowd import befriend, crowd
-from tests.world import Member, World
+from tests.support.environment import Environment
+from tests.support.member import Member
+from tests.support.people import add_people, befriend
 
 
 async def ask(member: Member, username: str) -> dict[str, Any]:
@@ -29,13 +30,13 @@ async def outgoing(member: Member) -> list[str]:
     return await usernames(member, "/friends/requests", direction="outgoing")
 
 
-async def events(world: World) -> list[str]:
+async def events(environment: Environment) -> list[str]:
     """The types of what happened since the event log was drained."""
-    rows = await world.platform.database.pool.fetch("select type from outbox order by id")
+    rows = await environment.platform.database.pool.fetch("select type from outbox order by id")
     return [row["type"] for row in rows]
 
 
-async def test_from_a_request_to_a_friendship_and_back(entativa: World) -> None:
+async def test_from_a_request_to_a_friendship_and_back(entativa: Environment) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     await entativa.drain()
     asked = await ada.post("/friends/requests", json={"username": "BOB"})
@@ -65,7 +66,7 @@ async def test_from_a_request_to_a_friendship_and_back(entativa: World) -> None:
     assert (await ask(ada, "bob"))["state"] == "pending"
 
 
-async def test_asking_again_changes_nothing(entativa: World) -> None:
+async def test_asking_again_changes_nothing(entativa: Environment) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     first = await ada.post("/friends/requests", json={"username": "bob"})
     await entativa.drain()
@@ -75,7 +76,7 @@ async def test_asking_again_changes_nothing(entativa: World) -> None:
     assert await events(entativa) == []
 
 
-async def test_a_withdrawn_request_is_gone(entativa: World) -> None:
+async def test_a_withdrawn_request_is_gone(entativa: Environment) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     asked = await ask(ada, "bob")
     assert (await ada.delete(f"/friends/requests/{asked['id']}")).status_code == 204
@@ -84,7 +85,7 @@ async def test_a_withdrawn_request_is_gone(entativa: World) -> None:
     assert (await ada.delete(f"/friends/requests/{asked['id']}")).status_code == 404
 
 
-async def test_who_has_been_asked_and_asks_is_a_friend_at_once(entativa: World) -> None:
+async def test_who_has_been_asked_and_asks_is_a_friend_at_once(entativa: Environment) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     await ask(ada, "bob")
     assert (await ask(bob, "ada"))["state"] == "accepted"
@@ -92,7 +93,7 @@ async def test_who_has_been_asked_and_asks_is_a_friend_at_once(entativa: World) 
     assert await incoming(bob) == await outgoing(bob) == await outgoing(ada) == []
 
 
-async def test_two_who_ask_at_the_same_moment_are_friends(entativa: World) -> None:
+async def test_two_who_ask_at_the_same_moment_are_friends(entativa: Environment) -> None:
     """Bob asks while Ada's request is written and not yet committed."""
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     friends, database = entativa.platform.services.friends, entativa.platform.database
@@ -107,7 +108,7 @@ async def test_two_who_ask_at_the_same_moment_are_friends(entativa: World) -> No
     assert await incoming(ada) == await incoming(bob) == []
 
 
-async def test_everybody_asks_everybody_at_once(entativa: World) -> None:
+async def test_everybody_asks_everybody_at_once(entativa: Environment) -> None:
     """No deadlock, no lost and no doubled friendship, whatever the order."""
     members = [await entativa.member(name) for name in ("ada", "bob", "carol", "dan")]
     pairs = [(one, other.username) for one in members for other in members if one is not other]
@@ -118,10 +119,10 @@ async def test_everybody_asks_everybody_at_once(entativa: World) -> None:
         assert (await one.get("/profiles/me")).json()["counts"]["friends"] == 3
 
 
-async def test_a_refusal_is_not_told(entativa: World) -> None:
+async def test_a_refusal_is_not_told(entativa: Environment) -> None:
     """Ada, refused by Bob, sees what she sees with Carol, who does not answer."""
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
-    carol = (await crowd(entativa, 1, "carol"))[0]
+    carol = (await add_people(entativa, 1, "carol"))[0]
     to_bob, to_carol = await ask(ada, "bob"), await ask(ada, carol)
     assert (await bob.post(f"/friends/requests/{to_bob['id']}/decline")).status_code == 204
     assert await incoming(bob) == []
@@ -150,7 +151,7 @@ async def test_a_refusal_is_not_told(entativa: World) -> None:
     assert (await bob.post(f"/friends/requests/{renewed[0].json()['id']}/accept")).status_code == 404
 
 
-async def test_after_the_cool_down_a_request_arrives_again(entativa: World) -> None:
+async def test_after_the_cool_down_a_request_arrives_again(entativa: Environment) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     asked = await ask(ada, "bob")
     await bob.post(f"/friends/requests/{asked['id']}/decline")
@@ -164,7 +165,7 @@ async def test_after_the_cool_down_a_request_arrives_again(entativa: World) -> N
     assert (await bob.post(f"/friends/requests/{asked['id']}/accept")).status_code == 200
 
 
-async def test_who_refused_can_think_better_of_it(entativa: World) -> None:
+async def test_who_refused_can_think_better_of_it(entativa: Environment) -> None:
     """Ada still waits as far as she knows, so Bob's asking makes them friends."""
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     asked = await ask(ada, "bob")
@@ -176,7 +177,7 @@ async def test_who_refused_can_think_better_of_it(entativa: World) -> None:
     assert await incoming(bob) == ["ada"], "a friendship ends the cool-down"
 
 
-async def test_a_request_is_between_two(entativa: World) -> None:
+async def test_a_request_is_between_two(entativa: Environment) -> None:
     """Each step by everybody who may not take it: as if there were no such request."""
     ada, bob, eve = [await entativa.member(name) for name in ("ada", "bob", "eve")]
     address = f"/friends/requests/{(await ask(ada, 'bob'))['id']}"
@@ -196,17 +197,17 @@ async def test_a_request_is_between_two(entativa: World) -> None:
     assert await incoming(bob) == ["ada"]
 
 
-async def test_nobody_asks_herself_or_nobody(entativa: World) -> None:
+async def test_nobody_asks_herself_or_nobody(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     for username, status in [("ada", 422), ("nobody_here", 404), ("", 404), ("é" * 50, 404), ("x" * 101, 422)]:
         answer = await ada.post("/friends/requests", json={"username": username})
         assert answer.status_code == status, username
 
 
-async def test_a_day_has_fifty_requests(entativa: World) -> None:
+async def test_a_day_has_fifty_requests(entativa: Environment) -> None:
     """Also when sixty are sent at once, and when some are withdrawn."""
     ada = await entativa.member("ada")
-    names = await crowd(entativa, 60)
+    names = await add_people(entativa, 60)
     policy = entativa.platform.services.friends.policy
     assert policy.max_requests_per_window == 50
     answers = await asyncio.gather(*(ada.post("/friends/requests", json={"username": name}) for name in names))
@@ -225,10 +226,10 @@ async def test_a_day_has_fifty_requests(entativa: World) -> None:
     assert (await ada.post("/friends/requests", json=late)).status_code == 201
 
 
-async def test_two_hundred_requests_wait(entativa: World) -> None:
+async def test_two_hundred_requests_wait(entativa: Environment) -> None:
     """199 wait since last week; of four more at once one is sent, and a withdrawal makes room for another."""
     ada = await entativa.member("ada")
-    names = await crowd(entativa, 203)
+    names = await add_people(entativa, 203)
     assert entativa.platform.services.friends.policy.max_pending == 200
     await entativa.platform.database.pool.execute(
         """insert into friend_requests (id, sender_id, recipient_id, state, created_at)
@@ -245,10 +246,10 @@ async def test_two_hundred_requests_wait(entativa: World) -> None:
     assert (await ada.post("/friends/requests", json={"username": names[202]})).status_code == 201
 
 
-async def test_fifteen_hundred_friends(entativa: World) -> None:
+async def test_fifteen_hundred_friends(entativa: Environment) -> None:
     """Bob has 1,499 and accepts three at once: one more is a friend. Full, he can neither accept nor ask nor be met."""
     bob = await entativa.member("bob")
-    names = await crowd(entativa, 1_499)
+    names = await add_people(entativa, 1_499)
     assert entativa.platform.services.friends.policy.max_friends == 1_500
     async with entativa.platform.database.unit_of_work() as uow:
         await befriend(uow, bob.id, names, entativa.clock())
@@ -270,10 +271,10 @@ async def test_fifteen_hundred_friends(entativa: World) -> None:
     assert (met.status_code, met.json()["code"]) == (429, "they_have_too_many_friends")
 
 
-async def test_pages_of_friends_and_requests(entativa: World) -> None:
+async def test_pages_of_friends_and_requests(entativa: Environment) -> None:
     """Everybody once, newest first, in two statements a page however long it is."""
     ada = await entativa.member("ada")
-    names = await crowd(entativa, 9)
+    names = await add_people(entativa, 9)
     for name in names[:7]:
         async with entativa.platform.database.unit_of_work() as uow:
             await befriend(uow, ada.id, [name], entativa.clock.advance(timedelta(seconds=1)))
@@ -298,9 +299,9 @@ async def test_pages_of_friends_and_requests(entativa: World) -> None:
     assert entativa.statements(page) == 2
 
 
-async def test_a_repeated_post_with_a_key_asks_once(entativa: World) -> None:
+async def test_a_repeated_post_with_a_key_asks_once(entativa: Environment) -> None:
     ada = await entativa.member("ada")
-    name = (await crowd(entativa, 1))[0]
+    name = (await add_people(entativa, 1))[0]
     headers = {"Idempotency-Key": "a key of my own"}
     answers = [await ada.post("/friends/requests", json={"username": name}, headers=headers) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [201, 201]

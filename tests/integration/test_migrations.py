@@ -8,7 +8,7 @@ import pytest
 
 from cluster.local.services import postgres_programs
 from cluster.migrate import Migration, MigrationError, check_compatible, load_migrations, migrate
-from tests.conftest import Servers, execute
+from tests.support.servers import Servers, execute
 
 SCHEMA = Path(__file__).parent / "schema.sql"
 

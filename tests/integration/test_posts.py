@@ -5,7 +5,8 @@ from typing import Any
 
 from api.post_views import PostModel, PostPage, VersionPage
 from api.posts import HashtagModel
-from tests.world import Member, World
+from tests.support.environment import Environment
+from tests.support.member import Member
 
 
 async def _publish(author: Member, text: str, **more: Any) -> dict[str, Any]:
@@ -15,7 +16,7 @@ async def _publish(author: Member, text: str, **more: Any) -> dict[str, Any]:
     return post
 
 
-async def test_a_post_comes_back_as_it_was_published(entativa: World) -> None:
+async def test_a_post_comes_back_as_it_was_published(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     await entativa.member("bob")
     answer = await ada.post("/posts", json={"text": "  Hi #Café,\r\n👋 @BOB! ", "audience": "public"})
@@ -33,7 +34,7 @@ async def test_a_post_comes_back_as_it_was_published(entativa: World) -> None:
     assert entativa.statements(read) == 2
 
 
-async def test_answers_are_what_the_document_says(entativa: World) -> None:
+async def test_answers_are_what_the_document_says(entativa: Environment) -> None:
     """Responses are serialised without pydantic, so they are held against the models here, to the byte."""
     ada = await entativa.member("ada")
     list_id = (await ada.post("/lists", json={"name": "ours"})).json()["id"]
@@ -72,7 +73,7 @@ UNFIT: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_what_cannot_be_published(entativa: World) -> None:
+async def test_what_cannot_be_published(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     for body, field in UNFIT:
         answer = await ada.post("/posts", json=body)
@@ -80,7 +81,7 @@ async def test_what_cannot_be_published(entativa: World) -> None:
         assert field in {error["field"] for error in answer.json()["errors"]}
 
 
-async def test_texts_at_the_edge(entativa: World) -> None:
+async def test_texts_at_the_edge(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     for text in (
         "x" * 10_000,
@@ -95,7 +96,7 @@ async def test_texts_at_the_edge(entativa: World) -> None:
     assert surrogate.status_code == 422
 
 
-async def test_a_list_of_somebody_else_is_no_audience(entativa: World) -> None:
+async def test_a_list_of_somebody_else_is_no_audience(entativa: Environment) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     theirs = (await bob.post("/lists", json={"name": "bobs"})).json()["id"]
     answer = await ada.post("/posts", json={"text": "x", "audience": "list", "list_id": theirs})
@@ -106,7 +107,7 @@ async def test_a_list_of_somebody_else_is_no_audience(entativa: World) -> None:
     assert (await ada.get(f"/posts/{post['id']}/history")).json()["items"][0]["audience"] == "public"
 
 
-async def test_publishing_needs_an_account(entativa: World) -> None:
+async def test_publishing_needs_an_account(entativa: Environment) -> None:
     for answer in (
         await entativa.anonymous.post("/posts", json={"text": "x"}),
         await entativa.anonymous.get("/feed"),
@@ -114,7 +115,7 @@ async def test_publishing_needs_an_account(entativa: World) -> None:
         assert answer.status_code == 401
 
 
-async def test_an_edit_keeps_what_was_there(entativa: World) -> None:
+async def test_an_edit_keeps_what_was_there(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     post = await _publish(ada, "one #a #b")
     path = f"/posts/{post['id']}"
@@ -133,7 +134,7 @@ async def test_an_edit_keeps_what_was_there(entativa: World) -> None:
     assert (await ada.get("/hashtags/b/posts")).json()["items"] == []
 
 
-async def test_history_in_pages(entativa: World) -> None:
+async def test_history_in_pages(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     post = await _publish(ada, "0")
     for number in range(1, 5):
@@ -149,7 +150,7 @@ async def test_history_in_pages(entativa: World) -> None:
     assert texts == ["4", "3", "2", "1", "0"]
 
 
-async def test_an_edit_that_changes_nothing_is_none(entativa: World) -> None:
+async def test_an_edit_that_changes_nothing_is_none(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     post = await _publish(ada, "same #tag")
     for body in ({}, {"text": "same #tag"}, {"audience": "public"}, {"text": None}):
@@ -158,7 +159,7 @@ async def test_an_edit_that_changes_nothing_is_none(entativa: World) -> None:
     assert len((await ada.get(f"/posts/{post['id']}/history")).json()["items"]) == 1
 
 
-async def test_what_was_only_mine_stays_mine_when_the_post_goes_public(entativa: World) -> None:
+async def test_what_was_only_mine_stays_mine_when_the_post_goes_public(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     post = await _publish(ada, "draft", audience="only_me")
     path = f"/posts/{post['id']}"
@@ -171,7 +172,7 @@ async def test_what_was_only_mine_stays_mine_when_the_post_goes_public(entativa:
     assert [item["text"] for item in mine] == ["corrected", "final", "draft"]
 
 
-async def test_a_deleted_post_is_gone_everywhere(entativa: World) -> None:
+async def test_a_deleted_post_is_gone_everywhere(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     post = await _publish(ada, "bye #tag")
     assert (await ada.delete(f"/posts/{post['id']}")).status_code == 204
@@ -183,7 +184,7 @@ async def test_a_deleted_post_is_gone_everywhere(entativa: World) -> None:
     assert (await ada.patch(f"/posts/{post['id']}", json={"text": "x"})).status_code == 404
 
 
-async def test_a_repeated_request_publishes_once(entativa: World) -> None:
+async def test_a_repeated_request_publishes_once(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     headers = {"Idempotency-Key": "12345678-once"}
     first, second = [await ada.post("/posts", json={"text": "once"}, headers=headers) for _ in range(2)]
@@ -191,7 +192,7 @@ async def test_a_repeated_request_publishes_once(entativa: World) -> None:
     assert len((await ada.get("/feed")).json()["items"]) == 1
 
 
-async def test_mentions_name_only_whom_writer_and_reader_may_see(entativa: World) -> None:
+async def test_mentions_name_only_whom_writer_and_reader_may_see(entativa: Environment) -> None:
     ada, bob, eve = [await entativa.member(name) for name in ("ada", "bob", "eve")]
     assert (await eve.put("/blocks/ada")).is_success
     post = await _publish(ada, "@bob @eve @nobody_here")
@@ -206,7 +207,7 @@ async def test_mentions_name_only_whom_writer_and_reader_may_see(entativa: World
     assert [entity["username"] for entity in seen_by_ada["entities"]] == ["bob"]
 
 
-async def test_hashtags_are_found_in_any_spelling_newest_first(entativa: World) -> None:
+async def test_hashtags_are_found_in_any_spelling_newest_first(entativa: Environment) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     for author, text in ((ada, "1 #Straße"), (bob, "2 #strasse #strasse"), (ada, "3 #other"), (ada, "4 #STRASSE")):
         entativa.clock.advance(timedelta(seconds=1))
@@ -219,7 +220,7 @@ async def test_hashtags_are_found_in_any_spelling_newest_first(entativa: World) 
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "tag")
 
 
-async def test_a_profile_lists_its_posts_in_pages(entativa: World) -> None:
+async def test_a_profile_lists_its_posts_in_pages(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     for number in range(5):
         await _publish(ada, f"{number} @ada #all")
@@ -238,7 +239,7 @@ async def test_a_profile_lists_its_posts_in_pages(entativa: World) -> None:
     assert (await entativa.anonymous.get("/profiles/nobody_here/posts")).status_code == 404
 
 
-async def test_a_hashtags_count_follows_the_public_posts(entativa: World) -> None:
+async def test_a_hashtags_count_follows_the_public_posts(entativa: Environment) -> None:
     ada = await entativa.member("ada")
 
     async def count() -> tuple[int, list[int]]:
@@ -264,7 +265,7 @@ async def test_a_hashtags_count_follows_the_public_posts(entativa: World) -> Non
     assert await count() == (0, [])
 
 
-async def test_a_repeated_event_counts_once(entativa: World) -> None:
+async def test_a_repeated_event_counts_once(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     await entativa.drain()
     post = await _publish(ada, "#tag")

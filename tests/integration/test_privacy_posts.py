@@ -8,7 +8,8 @@ import pytest
 
 from features.posts.model import Audience
 from features.posts.privacy import Relationship, may_see
-from tests.world import Member, World
+from tests.support.environment import Environment
+from tests.support.member import Member
 
 RELATIONS: dict[str, Relationship] = {
     "anonymous": Relationship(),
@@ -29,9 +30,9 @@ UNKNOWN = "00000000-0000-7000-8000-000000000000"
 Table = dict[str, dict[Audience, bool]]
 
 
-async def _connect(world: World, owner: Member, viewer: Member) -> None:
+async def _connect(environment: Environment, owner: Member, viewer: Member) -> None:
     """Bring the viewer into the owner's audience, the way the brand does it."""
-    if "follows" in world.brand.features:
+    if "follows" in environment.brand.features:
         answers = [await viewer.put(f"/follows/{owner.username}")]
     else:
         answers = [
@@ -48,11 +49,11 @@ async def _list(author: Member, name: str, member: Member) -> str:
     return list_id
 
 
-class Town:
+class Scenario:
     """An author with a post for every audience, and a reader for every relation."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
         self.readers: dict[str, Member] = {}
         self.posts: dict[Audience, str] = {}
         self.list_id = ""
@@ -62,18 +63,18 @@ class Town:
         return self.readers["self"]
 
     async def build(self) -> None:
-        """Settle everybody; the blocked had every tie before, so that nothing but the block keeps a post from them."""
-        world = self.world
+        """Creates everybody. The blocked readers had every connection before, so that only the block hides posts."""
+        environment = self.environment
         for relation in RELATIONS:
             anonymous = relation == "anonymous"
-            self.readers[relation] = world.anonymous if anonymous else await world.member(relation)
+            self.readers[relation] = environment.anonymous if anonymous else await environment.member(relation)
         author, readers = self.author, self.readers
         blocked = ["blocked_by_author", "blocks_author"]
         for relation in ["connected", "connected_close_friend", *blocked]:
-            await _connect(world, author, readers[relation])
-        await _connect(world, readers["connected"], readers["friend_of_friend"])
-        if "follows" in world.brand.features:
-            await _connect(world, readers["followed_by_author"], author)
+            await _connect(environment, author, readers[relation])
+        await _connect(environment, readers["connected"], readers["friend_of_friend"])
+        if "follows" in environment.brand.features:
+            await _connect(environment, readers["followed_by_author"], author)
         self.list_id = await _list(author, "ours", readers["on_the_list"])
         await _list(author, "others", readers["on_another_list"])
         for relation in ["close_friend", "connected_close_friend", *blocked]:
@@ -84,7 +85,7 @@ class Town:
             self.posts[audience] = await self.publish(audience)
         assert (await author.put("/blocks/blocked_by_author")).is_success
         assert (await readers["blocks_author"].put("/blocks/self")).is_success
-        await world.drain()
+        await environment.drain()
 
     async def publish(self, audience: Audience) -> str:
         list_id = self.list_id if audience is Audience.LIST else None
@@ -113,99 +114,99 @@ class Town:
 
 
 @pytest.fixture(params=["entativa", "vignette"])
-def world(request: pytest.FixtureRequest) -> World:
-    world: World = request.getfixturevalue(request.param)
-    return world
+def environment(request: pytest.FixtureRequest) -> Environment:
+    environment: Environment = request.getfixturevalue(request.param)
+    return environment
 
 
 @pytest.fixture
-async def town(world: World) -> Town:
-    town = Town(world)
-    await town.build()
-    return town
+async def scenario(environment: Environment) -> Scenario:
+    scenario = Scenario(environment)
+    await scenario.build()
+    return scenario
 
 
 def _without_trace(answer: httpx.Response) -> dict[str, object]:
     return {name: value for name, value in answer.json().items() if name != "trace_id"}
 
 
-async def test_posts_honour_their_audience(town: Town) -> None:
-    """One town for all the checks that change nothing in it: building it is the slow part."""
-    await _every_way_to_a_post(town)
-    await _the_feed(town)
-    await _a_hidden_post_answers_like_one_that_never_was(town)
-    await _only_the_author_changes_a_post(town)
-    await _counts_give_away_nothing(town)
+async def test_posts_honour_their_audience(scenario: Scenario) -> None:
+    """One scenario for all the checks that change nothing in it: building it is the slow part."""
+    await _every_way_to_a_post(scenario)
+    await _the_feed(scenario)
+    await _a_hidden_post_answers_like_one_that_never_was(scenario)
+    await _only_the_author_changes_a_post(scenario)
+    await _counts_give_away_nothing(scenario)
 
 
-async def _every_way_to_a_post(town: Town) -> None:
+async def _every_way_to_a_post(scenario: Scenario) -> None:
     async def by_id(reader: Member, audience: Audience) -> bool:
-        answer = await reader.get(f"/posts/{town.posts[audience]}")
+        answer = await reader.get(f"/posts/{scenario.posts[audience]}")
         assert answer.status_code in {200, 404}
         return answer.status_code == 200
 
     async def history(reader: Member, audience: Audience) -> bool:
-        answer = await reader.get(f"/posts/{town.posts[audience]}/history")
+        answer = await reader.get(f"/posts/{scenario.posts[audience]}/history")
         texts = [item["text"] for item in answer.json().get("items", [])]
         assert texts in ([f"{audience} #table", f"first {audience} #table"], [])
         return bool(texts)
 
     async def profile(reader: Member, audience: Audience) -> bool:
         answer = await reader.get("/profiles/self/posts")
-        return answer.status_code == 200 and await town.listed(answer, audience)
+        return answer.status_code == 200 and await scenario.listed(answer, audience)
 
     async def hashtag(reader: Member, audience: Audience) -> bool:
-        return await town.listed(await reader.get("/hashtags/table/posts"), audience)
+        return await scenario.listed(await reader.get("/hashtags/table/posts"), audience)
 
     for way in (by_id, history, profile, hashtag):
-        table = await town.table(way)
+        table = await scenario.table(way)
         assert table["seen"] == table["specified"], way.__name__
 
 
-async def _the_feed(town: Town) -> None:
+async def _the_feed(scenario: Scenario) -> None:
     for relation, stands in RELATIONS.items():
         if relation == "anonymous":
             continue
-        feed = await town.readers[relation].get("/feed")
+        feed = await scenario.readers[relation].get("/feed")
         assert feed.status_code == 200
         tied = stands.is_author or stands.connected
-        shown = {audience for audience in Audience if await town.listed(feed, audience)}
+        shown = {audience for audience in Audience if await scenario.listed(feed, audience)}
         assert shown == {audience for audience in Audience if tied and may_see(stands, audience)}, relation
 
 
-async def _a_hidden_post_answers_like_one_that_never_was(town: Town) -> None:
+async def _a_hidden_post_answers_like_one_that_never_was(scenario: Scenario) -> None:
     for relation, stands in RELATIONS.items():
-        reader = town.readers[relation]
+        reader = scenario.readers[relation]
         for audience in Audience:
             if may_see(stands, audience):
                 continue
             for suffix in ("", "/history", "/history?limit=1"):
-                hidden = await reader.get(f"/posts/{town.posts[audience]}{suffix}")
+                hidden = await reader.get(f"/posts/{scenario.posts[audience]}{suffix}")
                 unknown = await reader.get(f"/posts/{UNKNOWN}{suffix}")
                 assert hidden.status_code == unknown.status_code == 404
                 assert _without_trace(hidden) == _without_trace(unknown)
 
 
-async def _only_the_author_changes_a_post(town: Town) -> None:
+async def _only_the_author_changes_a_post(scenario: Scenario) -> None:
     for relation, stands in RELATIONS.items():
         if stands.is_author:
             continue
-        reader = town.readers[relation]
+        reader = scenario.readers[relation]
         for audience in Audience:
             expected = 401 if relation == "anonymous" else 403 if may_see(stands, audience) else 404
-            path = f"/posts/{town.posts[audience]}"
+            path = f"/posts/{scenario.posts[audience]}"
             changed = await reader.patch(path, json={"text": "mine now"})
             deleted = await reader.delete(path)
             assert (changed.status_code, deleted.status_code) == (expected, expected), (relation, audience)
 
 
-async def _counts_give_away_nothing(town: Town) -> None:
-    for reader in town.readers.values():
+async def _counts_give_away_nothing(scenario: Scenario) -> None:
+    for reader in scenario.readers.values():
         assert (await reader.get("/hashtags/table")).json()["posts"] == 1
 
 
-async def test_an_audience_follows_the_ties_as_they_change(world: World) -> None:
-    author, reader = await world.member("ada"), await world.member("bob")
+async def test_an_audience_follows_the_ties_as_they_change(environment: Environment) -> None:
+    author, reader = await environment.member("ada"), await environment.member("bob")
     list_id = await _list(author, "ours", reader)
     posts = {}
     for audience in (Audience.CLOSE_FRIENDS, Audience.LIST, Audience.CONNECTIONS):
@@ -218,7 +219,7 @@ async def test_an_audience_follows_the_ties_as_they_change(world: World) -> None
     assert await seen() == {Audience.LIST}
     assert (await author.put("/close-friends/bob")).is_success
     assert await seen() == {Audience.LIST, Audience.CLOSE_FRIENDS}
-    await _connect(world, author, reader)
+    await _connect(environment, author, reader)
     assert await seen() == set(posts)
     assert (await author.delete("/close-friends/bob")).is_success
     assert await seen() == {Audience.LIST, Audience.CONNECTIONS}
@@ -228,8 +229,8 @@ async def test_an_audience_follows_the_ties_as_they_change(world: World) -> None
     assert await seen() == set()
 
 
-async def test_a_deleted_list_leaves_its_posts_to_their_author(world: World) -> None:
-    author, reader = await world.member("ada"), await world.member("bob")
+async def test_a_deleted_list_leaves_its_posts_to_their_author(environment: Environment) -> None:
+    author, reader = await environment.member("ada"), await environment.member("bob")
     list_id = await _list(author, "ours", reader)
     post = await author.post("/posts", json={"text": "x", "audience": "list", "list_id": list_id})
     path = f"/posts/{post.json()['id']}"

@@ -7,8 +7,9 @@ from uuid import UUID
 import httpx
 
 from features.errors import Conflict
-from tests.crowd import crowd
-from tests.world import Member, World
+from tests.support.environment import Environment
+from tests.support.member import Member
+from tests.support.people import add_people
 
 
 async def befriend(asker: Member, other: Member) -> None:
@@ -22,7 +23,7 @@ def without_trace(response: httpx.Response) -> dict[str, Any]:
     return body
 
 
-async def test_a_member_describes_herself(entativa: World) -> None:
+async def test_a_member_describes_herself(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     change = {
         "name": "  Ada Lovelace ",
@@ -42,7 +43,7 @@ async def test_a_member_describes_herself(entativa: World) -> None:
     }
 
 
-async def test_a_change_leaves_the_rest_and_an_empty_text_clears(entativa: World) -> None:
+async def test_a_change_leaves_the_rest_and_an_empty_text_clears(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     await ada.patch("/profiles/me", json={"bio": "Mathematician", "links": ["https://example.org"]})
     await ada.patch("/profiles/me", json={"bio": "", "pronouns": None})
@@ -67,7 +68,7 @@ BAD_CHANGES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_a_bad_change_names_its_field_and_changes_nothing(entativa: World) -> None:
+async def test_a_bad_change_names_its_field_and_changes_nothing(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     before = (await ada.get("/profiles/me")).json()
     for change, field in BAD_CHANGES:
@@ -76,7 +77,7 @@ async def test_a_bad_change_names_its_field_and_changes_nothing(entativa: World)
     assert (await ada.get("/profiles/me")).json() == before
 
 
-async def test_half_a_character_is_refused(entativa: World) -> None:
+async def test_half_a_character_is_refused(entativa: Environment) -> None:
     """A lone surrogate is valid JSON and no text (RFC 8259, section 8.2)."""
     ada = await entativa.member("ada")
     headers = {"Content-Type": "application/json"}
@@ -84,13 +85,13 @@ async def test_half_a_character_is_refused(entativa: World) -> None:
     assert refused.status_code == 422
 
 
-async def test_addresses_that_lead_nowhere(entativa: World) -> None:
+async def test_addresses_that_lead_nowhere(entativa: Environment) -> None:
     for username in ("ab", "x" * 31, "...", "%2e%2e%2e", "a%20b", "%C3%A9%C3%A9%C3%A9", "a%0Ab", "nobody_here"):
         found = await entativa.anonymous.get(f"/profiles/{username}")
         assert found.status_code in {404, 422}, username
 
 
-async def test_only_one_of_two_gets_a_username(entativa: World) -> None:
+async def test_only_one_of_two_gets_a_username(entativa: Environment) -> None:
     profiles, database = entativa.platform.services.profiles, entativa.platform.database
     insert = "insert into accounts (id, email, password_hash, created_at) values ($1, $2, 'none', now())"
 
@@ -112,7 +113,7 @@ async def test_only_one_of_two_gets_a_username(entativa: World) -> None:
     ]
 
 
-async def test_who_sees_what_of_a_profile(entativa: World) -> None:
+async def test_who_sees_what_of_a_profile(entativa: Environment) -> None:
     """Every relation to Ada: what she is to the viewer, or that she cannot be found."""
     ada, bob, carol, dan = [await entativa.member(name) for name in ("ada", "bob", "carol", "dan")]
     blocker, blocked = await entativa.member("blocker"), await entativa.member("blocked")
@@ -138,7 +139,7 @@ async def test_who_sees_what_of_a_profile(entativa: World) -> None:
             assert answer.json()["counts"] == {"friends": 1, "followers": None, "following": None}
 
 
-async def test_a_profile_shows_requests_mutes_and_close_friends(entativa: World) -> None:
+async def test_a_profile_shows_requests_mutes_and_close_friends(entativa: Environment) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     await ada.post("/friends/requests", json={"username": "bob"})
     await ada.put("/mutes/bob")
@@ -150,7 +151,7 @@ async def test_a_profile_shows_requests_mutes_and_close_friends(entativa: World)
     assert [seen_by_bob[flag] for flag in flags] == ["incoming", False, False]
 
 
-async def test_a_profile_shows_follows_in_both_directions(vignette: World) -> None:
+async def test_a_profile_shows_follows_in_both_directions(vignette: Environment) -> None:
     ada, bob = await vignette.member("ada"), await vignette.member("bob")
     await ada.put("/follows/bob")
     seen = (await ada.get("/profiles/bob")).json()
@@ -193,40 +194,40 @@ async def assert_unfindable(viewer: Member, username: str, paths: list[tuple[str
         assert set(there.headers) == set(nowhere.headers), (method, path)
 
 
-async def assert_a_block_hides(world: World, paths: list[tuple[str, str]]) -> None:
-    ada, bob = await world.member("ada"), await world.member("bob")
+async def assert_a_block_hides(environment: Environment, paths: list[tuple[str, str]]) -> None:
+    ada, bob = await environment.member("ada"), await environment.member("bob")
     list_ids = [(await who.post("/lists", json={"name": "L"})).json()["id"] for who in (ada, bob)]
     await ada.put("/blocks/bob")
     await assert_unfindable(ada, "bob", paths, list_ids[0])
     await assert_unfindable(bob, "ada", [*paths, ("PUT", "/blocks/{}"), ("DELETE", "/blocks/{}")], list_ids[1])
 
 
-async def test_a_block_hides_each_from_the_other_among_friends(entativa: World) -> None:
+async def test_a_block_hides_each_from_the_other_among_friends(entativa: Environment) -> None:
     await assert_a_block_hides(entativa, BOTH_BRANDS + FRIENDS)
 
 
-async def test_a_block_hides_each_from_the_other_among_followers(vignette: World) -> None:
+async def test_a_block_hides_each_from_the_other_among_followers(vignette: Environment) -> None:
     await assert_a_block_hides(vignette, BOTH_BRANDS + FOLLOWS)
 
 
-async def assert_few_statements(world: World, with_token: int) -> None:
-    ada = await world.member("ada")
-    await crowd(world, 1)
+async def assert_few_statements(environment: Environment, with_token: int) -> None:
+    ada = await environment.member("ada")
+    await add_people(environment, 1)
     await ada.get("/profiles/me")  # the first request of a session may look it up in Postgres
-    assert world.statements(await ada.get("/profiles/me")) == 2
-    assert world.statements(await ada.get("/profiles/person1")) == with_token
-    assert world.statements(await world.anonymous.get("/profiles/person1")) == 2
+    assert environment.statements(await ada.get("/profiles/me")) == 2
+    assert environment.statements(await ada.get("/profiles/person1")) == with_token
+    assert environment.statements(await environment.anonymous.get("/profiles/person1")) == 2
 
 
-async def test_reading_a_profile_with_friends_costs_three_statements(entativa: World) -> None:
+async def test_reading_a_profile_with_friends_costs_three_statements(entativa: Environment) -> None:
     await assert_few_statements(entativa, 3)
 
 
-async def test_reading_a_profile_with_follows_costs_two_statements(vignette: World) -> None:
+async def test_reading_a_profile_with_follows_costs_two_statements(vignette: Environment) -> None:
     await assert_few_statements(vignette, 2)
 
 
-async def test_a_change_is_an_event(entativa: World) -> None:
+async def test_a_change_is_an_event(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     await entativa.drain()
     await ada.patch("/profiles/me", json={"bio": "Poetical science."})

@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from features.errors import LimitReached
-from tests.crowd import crowd
-from tests.world import Member, World
+from tests.support.environment import Environment
+from tests.support.member import Member
+from tests.support.people import add_people
 
 
 async def usernames(member: Member, path: str, **params: Any) -> list[str]:
@@ -19,9 +20,9 @@ async def usernames(member: Member, path: str, **params: Any) -> list[str]:
     return [item["person"]["username"] for item in found.json()["items"]]
 
 
-async def events(world: World) -> list[tuple[str, dict[str, Any]]]:
+async def events(environment: Environment) -> list[tuple[str, dict[str, Any]]]:
     """What happened since the event log was drained."""
-    rows = await world.platform.database.pool.fetch("select type, payload from outbox order by id")
+    rows = await environment.platform.database.pool.fetch("select type, payload from outbox order by id")
     return [(row["type"], row["payload"]) for row in rows]
 
 
@@ -30,7 +31,7 @@ async def befriend(asker: Member, other: Member) -> None:
     assert (await other.post(f"/friends/requests/{asked.json()['id']}/accept")).status_code == 200
 
 
-async def test_a_block_ends_a_friendship_and_everything_built_on_it(entativa: World) -> None:
+async def test_a_block_ends_a_friendship_and_everything_built_on_it(entativa: Environment) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     await befriend(ada, bob)
     for one, other in ((ada, "bob"), (bob, "ada")):
@@ -56,7 +57,7 @@ async def test_a_block_ends_a_friendship_and_everything_built_on_it(entativa: Wo
     assert (await ada.get("/profiles/bob")).json()["relationship"]["friends"] is False
 
 
-async def test_a_block_ends_follows_in_both_directions(vignette: World) -> None:
+async def test_a_block_ends_follows_in_both_directions(vignette: Environment) -> None:
     ada, bob = await vignette.member("ada"), await vignette.member("bob")
     await ada.put("/follows/bob")
     await bob.put("/follows/ada")
@@ -67,7 +68,7 @@ async def test_a_block_ends_follows_in_both_directions(vignette: World) -> None:
 
 
 @pytest.mark.parametrize("blocker", ["sender", "recipient"])
-async def test_a_block_ends_pending_requests(entativa: World, blocker: str) -> None:
+async def test_a_block_ends_pending_requests(entativa: Environment, blocker: str) -> None:
     sender, recipient = await entativa.member("sender"), await entativa.member("recipient")
     asked = (await sender.post("/friends/requests", json={"username": "recipient"})).json()["id"]
     by, whom = (sender, "recipient") if blocker == "sender" else (recipient, "sender")
@@ -78,9 +79,9 @@ async def test_a_block_ends_pending_requests(entativa: World, blocker: str) -> N
     assert (await recipient.post(f"/friends/requests/{asked}/accept")).status_code == 404
 
 
-async def test_blocking_twice_is_blocking_once(entativa: World) -> None:
+async def test_blocking_twice_is_blocking_once(entativa: Environment) -> None:
     ada = await entativa.member("ada")
-    await crowd(entativa, 1, "bob")
+    await add_people(entativa, 1, "bob")
     await entativa.drain()
     for _ in range(2):
         assert (await ada.put("/blocks/bob1")).status_code == 204
@@ -91,7 +92,7 @@ async def test_blocking_twice_is_blocking_once(entativa: World) -> None:
     assert [type for type, _ in await events(entativa)] == ["relationships.blocked", "relationships.unblocked"]
 
 
-async def test_the_blocked_cannot_end_or_answer_the_block(entativa: World) -> None:
+async def test_the_blocked_cannot_end_or_answer_the_block(entativa: Environment) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     await ada.put("/blocks/bob")
     assert (await bob.delete("/blocks/ada")).status_code == 404
@@ -100,7 +101,7 @@ async def test_the_blocked_cannot_end_or_answer_the_block(entativa: World) -> No
     assert (await bob.get("/profiles/ada")).status_code == 404
 
 
-async def test_mutual_blocks_end_one_by_one(entativa: World) -> None:
+async def test_mutual_blocks_end_one_by_one(entativa: Environment) -> None:
     """Both block at the same moment; each then needs the other's consent to be found again."""
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     relationships, database = entativa.platform.services.relationships, entativa.platform.database
@@ -117,7 +118,7 @@ async def test_mutual_blocks_end_one_by_one(entativa: World) -> None:
     assert (await ada.get("/profiles/bob")).status_code == 200
 
 
-async def test_a_block_wins_against_an_acceptance_at_the_same_moment(entativa: World) -> None:
+async def test_a_block_wins_against_an_acceptance_at_the_same_moment(entativa: Environment) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     asked = (await ada.post("/friends/requests", json={"username": "bob"})).json()["id"]
     relationships, database = entativa.platform.services.relationships, entativa.platform.database
@@ -130,7 +131,7 @@ async def test_a_block_wins_against_an_acceptance_at_the_same_moment(entativa: W
     assert await usernames(bob, "/friends") == []
 
 
-async def test_many_blocks_in_all_directions_never_deadlock(entativa: World) -> None:
+async def test_many_blocks_in_all_directions_never_deadlock(entativa: Environment) -> None:
     members = [await entativa.member(f"member{number}") for number in range(4)]
     answers = await asyncio.gather(
         *(one.put(f"/blocks/{other.username}") for one in members for other in members if one is not other)
@@ -141,7 +142,7 @@ async def test_many_blocks_in_all_directions_never_deadlock(entativa: World) -> 
             assert one is other or (await one.get(f"/profiles/{other.username}")).status_code == 404
 
 
-async def test_nobody_does_this_to_herself(entativa: World) -> None:
+async def test_nobody_does_this_to_herself(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     for path in ("/blocks/ada", "/mutes/ada", "/close-friends/ada"):
         refused = await ada.put(path)
@@ -149,9 +150,9 @@ async def test_nobody_does_this_to_herself(entativa: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["mutes", "close-friends"])
-async def test_a_set_of_people(entativa: World, kind: str) -> None:
+async def test_a_set_of_people(entativa: Environment, kind: str) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
-    names = await crowd(entativa, 3)
+    names = await add_people(entativa, 3)
     for name in names:
         for _ in range(2):
             assert (await ada.put(f"/{kind}/{name}")).status_code == 204
@@ -161,7 +162,7 @@ async def test_a_set_of_people(entativa: World, kind: str) -> None:
     assert await usernames(bob, f"/{kind}") == []
 
 
-async def test_muting_tells_nobody_and_changes_no_tie(entativa: World) -> None:
+async def test_muting_tells_nobody_and_changes_no_tie(entativa: Environment) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     await befriend(ada, bob)
     await entativa.drain()
@@ -171,14 +172,14 @@ async def test_muting_tells_nobody_and_changes_no_tie(entativa: World) -> None:
     assert await usernames(ada, "/friends") == ["bob"]
 
 
-async def test_a_mute_of_somebody_who_blocks_is_not_shown(entativa: World) -> None:
+async def test_a_mute_of_somebody_who_blocks_is_not_shown(entativa: Environment) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     await ada.put("/mutes/bob")
     await bob.put("/blocks/ada")
     assert await usernames(ada, "/mutes") == []
 
 
-async def test_who_leaves_the_audience_leaves_the_circles(entativa: World) -> None:
+async def test_who_leaves_the_audience_leaves_the_circles(entativa: Environment) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     await befriend(ada, bob)
     await ada.put("/close-friends/bob")
@@ -189,9 +190,9 @@ async def test_who_leaves_the_audience_leaves_the_circles(entativa: World) -> No
     assert await usernames(ada, f"/lists/{list_id}/members") == []
 
 
-async def test_lists(entativa: World) -> None:
+async def test_lists(entativa: Environment) -> None:
     ada = await entativa.member("ada")
-    await crowd(entativa, 2)
+    await add_people(entativa, 2)
     climbing = await ada.post("/lists", json={"name": " Climbing "})
     assert (climbing.status_code, climbing.json()["name"]) == (201, "Climbing")
     taken = await ada.post("/lists", json={"name": "CLIMBING"})
@@ -206,14 +207,14 @@ async def test_lists(entativa: World) -> None:
     assert (await ada.get("/lists")).json()["items"] == []
 
 
-async def test_a_list_needs_a_name(entativa: World) -> None:
+async def test_a_list_needs_a_name(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     for name in ("", "  ", "x" * 51, "a\nb", "a\x00b"):
         refused = await ada.post("/lists", json={"name": name})
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "name"), name
 
 
-async def test_a_list_is_its_owners_alone(entativa: World) -> None:
+async def test_a_list_is_its_owners_alone(entativa: Environment) -> None:
     """Another one's list answers as one that does not exist."""
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     await befriend(ada, bob)
@@ -233,14 +234,14 @@ async def test_a_list_is_its_owners_alone(entativa: World) -> None:
     assert await usernames(ada, f"/lists/{mine}/members") == ["bob"]
 
 
-async def test_lists_need_a_signed_in_reader(entativa: World) -> None:
+async def test_lists_need_a_signed_in_reader(entativa: Environment) -> None:
     for path in ("/blocks", "/mutes", "/close-friends", "/lists"):
         assert (await entativa.anonymous.get(path)).status_code == 401, path
 
 
-async def test_pages_show_everybody_once(entativa: World) -> None:
+async def test_pages_show_everybody_once(entativa: Environment) -> None:
     ada = await entativa.member("ada")
-    names = await crowd(entativa, 7)
+    names = await add_people(entativa, 7)
     for kind in ("mutes", "close-friends", "blocks"):
         for name in names:
             await ada.put(f"/{kind}/{name}")
@@ -265,13 +266,13 @@ async def test_pages_show_everybody_once(entativa: World) -> None:
         ("max_list_members", "/lists/{list}/members/{}"),
     ],
 )
-async def test_limits_hold_against_requests_at_the_same_moment(entativa: World, limit: str, path: str) -> None:
+async def test_limits_hold_against_requests_at_the_same_moment(entativa: Environment, limit: str, path: str) -> None:
     """Filled by SQL up to three below the limit; of eight additions at once three pass."""
     ada = await entativa.member("ada")
     list_id = (await ada.post("/lists", json={"name": "Climbing"})).json()["id"]
-    names = await crowd(entativa, 8, "late")
+    names = await add_people(entativa, 8, "late")
     most = getattr(entativa.platform.services.relationships.policy, limit)
-    await crowd(entativa, most - 3, "early")
+    await add_people(entativa, most - 3, "early")
     tables = {"max_blocks": "blocks", "max_mutes": "mutes", "max_close_friends": "close_friends"}
     fill = "insert into {} select $1, account_id, now() from profiles where username like 'early%'"
     owner = list_id if limit == "max_list_members" else ada.id
@@ -281,14 +282,14 @@ async def test_limits_hold_against_requests_at_the_same_moment(entativa: World, 
     assert sorted(answer.status_code for answer in answers) == [204] * 3 + [429] * 5
 
 
-async def test_a_person_has_so_many_lists(entativa: World) -> None:
+async def test_a_person_has_so_many_lists(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     most = entativa.platform.services.relationships.policy.max_lists
     answers = await asyncio.gather(*(ada.post("/lists", json={"name": f"List {n}"}) for n in range(most + 2)))
     assert sorted(answer.status_code for answer in answers) == [201] * most + [429] * 2
 
 
-async def test_a_brand_sets_its_own_limits(entativa: World) -> None:
+async def test_a_brand_sets_its_own_limits(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     relationships = entativa.platform.services.relationships
     strict = replace(relationships, policy=replace(relationships.policy, max_lists=1))
@@ -298,9 +299,9 @@ async def test_a_brand_sets_its_own_limits(entativa: World) -> None:
             await strict.create_list(uow, UUID(ada.id), "Two", entativa.clock())
 
 
-async def test_a_long_page_costs_two_statements(entativa: World) -> None:
+async def test_a_long_page_costs_two_statements(entativa: Environment) -> None:
     ada = await entativa.member("ada")
-    names = await crowd(entativa, 20)
+    names = await add_people(entativa, 20)
     for path in ("/mutes", "/close-friends", "/blocks"):
         for name in names:
             await ada.put(f"{path}/{name}")

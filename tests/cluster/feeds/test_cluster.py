@@ -28,8 +28,10 @@ from cluster.outbox import run_relay
 from cluster.redis import open_redis
 from deployments.platform import brand_consumers
 from tests.cluster.conftest import Platform, RunningRuntime, eventually, running
-from tests.conftest import Servers, fresh_database
-from tests.world import MailTrap, Member, World, open_world
+from tests.support.environment import Environment, open_environment
+from tests.support.mail_trap import MailTrap
+from tests.support.member import Member
+from tests.support.servers import Servers, fresh_database
 
 NAMES = ("ada", "bob", "eve", "mia", "tom", "zoe", "kim")
 BRAND = BRANDS["vignette"]
@@ -43,8 +45,8 @@ def degraded() -> float:
 class Town:
     """People who follow each other, post and read, over the real application and its consumers."""
 
-    def __init__(self, world: World, runtime: RunningRuntime) -> None:
-        self.world = world
+    def __init__(self, environment: Environment, runtime: RunningRuntime) -> None:
+        self.environment = environment
         self.runtime = runtime
         self.people: list[Member] = []
         self.authors: dict[str, str] = {}
@@ -54,7 +56,7 @@ class Town:
         self._chance = random.Random(5)
 
     async def settle(self) -> None:
-        self.people = [await self.world.member(name) for name in NAMES]
+        self.people = [await self.environment.member(name) for name in NAMES]
         for viewer in self.people:
             for owner in self.people:
                 if viewer is not owner:
@@ -62,7 +64,7 @@ class Town:
 
     async def post(self) -> None:
         author = self._chance.choice(self.people)
-        self.world.clock.advance(timedelta(milliseconds=self._chance.choice((0, 1, 40))))
+        self.environment.clock.advance(timedelta(milliseconds=self._chance.choice((0, 1, 40))))
         answer = await author.post("/posts", json={"text": f"{len(self.authors)} of {author.username}"})
         assert answer.status_code == 201, answer.text
         self.authors[answer.json()["id"]] = author.username
@@ -139,9 +141,9 @@ class Town:
             }
 
     async def _delivered(self) -> bool:
-        async with self.world.platform.database.unit_of_work(read_only=True) as uow:
+        async with self.environment.platform.database.unit_of_work(read_only=True) as uow:
             waiting = await uow.fetchval("select count(*) from outbox")
-        lags = [await self.world.event_log.lag(name) for name in ("feeds.fanout", "feeds.forget")]
+        lags = [await self.environment.event_log.lag(name) for name in ("feeds.fanout", "feeds.forget")]
         return not waiting and not any(lags)
 
     @staticmethod
@@ -210,13 +212,13 @@ async def environment(
         }
         async with running(address, hosts=1, **options) as runtime:
             feeds = FeedCalls(runtime.router)
-            async with open_world(BRAND, address, servers.redis.address(), tmp_path, mail_trap, feeds) as world:
-                environment = Town(world, runtime)
+            async with open_environment(BRAND, address, servers.redis.address(), tmp_path, mail_trap, feeds) as brand:
+                environment = Town(brand, runtime)
                 await environment.settle()
-                consumers = [each for each in brand_consumers(world.platform) if each.name.startswith("feeds.")]
+                consumers = [each for each in brand_consumers(brand.platform) if each.name.startswith("feeds.")]
                 work = [
-                    asyncio.create_task(run_relay(world.platform.database, world.event_log)),
-                    asyncio.create_task(run_consumers(consumers, world.platform.database, world.event_log, "test")),
+                    asyncio.create_task(run_relay(brand.platform.database, brand.event_log)),
+                    asyncio.create_task(run_consumers(consumers, brand.platform.database, brand.event_log, "test")),
                 ]
                 yield environment
                 for task in work:

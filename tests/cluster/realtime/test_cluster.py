@@ -34,7 +34,7 @@ from features.realtime.policy import RealtimePolicy
 from features.realtime.service import RealtimeService
 from features.realtime.store import HostDirectory, TicketStore
 from tests.cluster.conftest import SECRET, Platform, RunningRuntime, eventually, running
-from tests.conftest import Servers, fresh_database
+from tests.support.servers import Servers, fresh_database
 
 BRAND = "test"
 

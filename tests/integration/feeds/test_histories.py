@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from features.feed.policy import FeedPolicy
-from tests.world import Member, World
+from tests.support.environment import Environment
+from tests.support.member import Member
 
 NAMES = ("ada", "bob", "eve", "mia", "tom")
 AUDIENCES = ("public", "public", "connections", "close_friends", "list", "only_me")
@@ -23,18 +24,18 @@ def feed_policy(request: pytest.FixtureRequest) -> FeedPolicy:
     return policy
 
 
-class Town:
+class RandomHistory:
     """People who do things to each other and to their posts, chosen by a seed."""
 
-    def __init__(self, world: World, seed: int) -> None:
-        self.world = world
+    def __init__(self, environment: Environment, seed: int) -> None:
+        self.environment = environment
         self.chance = random.Random(seed)
         self.people: list[Member] = []
         self.posts: list[tuple[Member, str]] = []
         self.lists: list[tuple[Member, str]] = []
 
     async def settle(self) -> None:
-        self.people = [await self.world.member(name) for name in NAMES]
+        self.people = [await self.environment.member(name) for name in NAMES]
         for viewer in self.people:
             for owner in self.people:
                 if viewer is not owner:
@@ -45,7 +46,7 @@ class Town:
 
     async def act(self) -> str:
         """Something happens. It may be refused: a block is in the way, a post or a list is gone."""
-        self.world.clock.advance(timedelta(milliseconds=self.chance.choice((0, 1, 40))))
+        self.environment.clock.advance(timedelta(milliseconds=self.chance.choice((0, 1, 40))))
         one, other = self.chance.sample(self.people, 2)
         name = other.username
         acts: list[tuple[int, str, Callable[[], Awaitable[Any]]]] = [
@@ -104,7 +105,7 @@ class Town:
             owner, list_id = self.lists.pop(self.chance.randrange(len(self.lists)))
             assert (await owner.delete(f"/lists/{list_id}")).status_code == 204
 
-    async def compare(self, history: list[str]) -> None:
+    async def compare(self, actions: list[str]) -> None:
         """Everybody's feed, page by page, both ways. An unknown query parameter takes the way to Postgres."""
         for reader in self.people:
             limit = self.chance.choice((1, 3, 50))
@@ -114,18 +115,18 @@ class Town:
                 memory = await reader.get("/feed", params=query)
                 sql = await reader.get("/feed", params=query | {"from": "postgres"})
                 assert memory.status_code == sql.status_code == 200
-                assert memory.json() == sql.json(), (reader.username, query, history)
+                assert memory.json() == sql.json(), (reader.username, query, actions)
                 cursor = memory.json()["next_cursor"]
                 if cursor is None:
                     break
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_memory_shows_what_postgres_shows(vignette: World, seed: int) -> None:
-    town = Town(vignette, seed)
-    await town.settle()
-    history: list[str] = []
+async def test_memory_shows_what_postgres_shows(vignette: Environment, seed: int) -> None:
+    history = RandomHistory(vignette, seed)
+    await history.settle()
+    actions: list[str] = []
     for step in range(60):
-        history.append(await town.act())
+        actions.append(await history.act())
         if step % 4 == 3:
-            await town.compare(history[-8:])
+            await history.compare(actions[-8:])

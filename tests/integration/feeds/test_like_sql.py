@@ -1,6 +1,7 @@
 """What holds for the feed from Postgres holds for the feed from memory: the same tests, over this folder's worlds."""
 
 from tests.integration.test_feed import (
+    environment,
     test_a_cursor_nobody_handed_out,
     test_a_tie_in_one_direction_shows_in_one_feed,
     test_an_ended_tie_and_a_block_empty_the_feed,
@@ -10,16 +11,17 @@ from tests.integration.test_feed import (
     test_posts_of_one_moment_are_each_shown_once,
     test_the_muted_are_left_out_until_unmuted,
     test_the_short_way_answers_like_the_long_one,
-    world,
 )
 from tests.integration.test_privacy_posts import (
+    scenario,
     test_a_deleted_list_leaves_its_posts_to_their_author,
     test_an_audience_follows_the_ties_as_they_change,
     test_posts_honour_their_audience,
-    town,
 )
 
 __all__ = [
+    "environment",
+    "scenario",
     "test_a_cursor_nobody_handed_out",
     "test_a_deleted_list_leaves_its_posts_to_their_author",
     "test_a_tie_in_one_direction_shows_in_one_feed",
@@ -32,6 +34,4 @@ __all__ = [
     "test_posts_of_one_moment_are_each_shown_once",
     "test_the_muted_are_left_out_until_unmuted",
     "test_the_short_way_answers_like_the_long_one",
-    "town",
-    "world",
 ]

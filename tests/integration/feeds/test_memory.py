@@ -10,18 +10,19 @@ from prometheus_client import REGISTRY
 
 from features.feed import store
 from features.feed.policy import FeedPolicy
-from tests.integration.feeds.timelines import HOSTS
-from tests.world import Member, World
+from tests.support.environment import Environment
+from tests.support.member import Member
+from tests.support.timeline_host import HOSTS
 
 
 async def _feed(reader: Member, **query: Any) -> tuple[list[str], int]:
     answer = await reader.get("/feed", params=query)
     assert answer.status_code == 200, answer.text
-    return [item["text"] for item in answer.json()["items"]], World.statements(answer)
+    return [item["text"] for item in answer.json()["items"]], Environment.statements(answer)
 
 
-async def _publish(world: World, author: Member, text: str, **more: Any) -> str:
-    world.clock.advance(timedelta(milliseconds=7))
+async def _publish(environment: Environment, author: Member, text: str, **more: Any) -> str:
+    environment.clock.advance(timedelta(milliseconds=7))
     answer = await author.post("/posts", json={"text": text, **more})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
@@ -31,7 +32,7 @@ def _degraded() -> float:
     return REGISTRY.get_sample_value("entativa_degraded_total", {"mode": "feed_from_sql"}) or 0.0
 
 
-async def test_a_known_feed_takes_no_statement(vignette: World) -> None:
+async def test_a_known_feed_takes_no_statement(vignette: Environment) -> None:
     ada, bob = await vignette.member("ada"), await vignette.member("bob")
     await ada.put("/follows/bob")
     for number in range(3):
@@ -43,14 +44,14 @@ async def test_a_known_feed_takes_no_statement(vignette: World) -> None:
     assert await _feed(ada) == (["3", "2 @ada", "1 @ada", "0 @ada"], 0)
 
 
-async def test_one_s_own_post_is_there_at_once(vignette: World) -> None:
+async def test_one_s_own_post_is_there_at_once(vignette: Environment) -> None:
     ada = await vignette.member("ada")
     await _feed(ada)
     await _publish(vignette, ada, "mine")
     assert (await _feed(ada, cursor=""))[0] == ["mine"]  # with a cursor nothing is delivered first (conftest.py)
 
 
-async def test_a_deleted_and_an_edited_post_are_so_at_once(vignette: World) -> None:
+async def test_a_deleted_and_an_edited_post_are_so_at_once(vignette: Environment) -> None:
     ada, bob = await vignette.member("ada"), await vignette.member("bob")
     await ada.put("/follows/bob")
     first, second = await _publish(vignette, bob, "first"), await _publish(vignette, bob, "second")
@@ -62,7 +63,7 @@ async def test_a_deleted_and_an_edited_post_are_so_at_once(vignette: World) -> N
     assert (await _feed(ada, cursor=""))[0] == []
 
 
-async def test_without_timelines_the_feed_comes_from_postgres(vignette: World) -> None:
+async def test_without_timelines_the_feed_comes_from_postgres(vignette: Environment) -> None:
     ada, bob = await vignette.member("ada"), await vignette.member("bob")
     await ada.put("/follows/bob")
     await _publish(vignette, bob, "news")
@@ -80,7 +81,7 @@ def feed_policy(request: pytest.FixtureRequest) -> FeedPolicy:
 
 
 @pytest.mark.parametrize("feed_policy", [FeedPolicy(kept=4)], indirect=True)
-async def test_pages_further_back_than_is_kept_come_from_postgres(vignette: World) -> None:
+async def test_pages_further_back_than_is_kept_come_from_postgres(vignette: Environment) -> None:
     ada = await vignette.member("ada")
     for number in range(9):
         await _publish(vignette, ada, str(number))
@@ -98,7 +99,7 @@ async def test_pages_further_back_than_is_kept_come_from_postgres(vignette: Worl
 
 
 @pytest.mark.parametrize("feed_policy", [FeedPolicy(heavy_above=2)], indirect=True)
-async def test_an_author_grows_heavy_and_no_reader_misses_a_post(vignette: World) -> None:
+async def test_an_author_grows_heavy_and_no_reader_misses_a_post(vignette: Environment) -> None:
     ada, bob, eve, mia = [await vignette.member(name) for name in ("ada", "bob", "eve", "mia")]
     await ada.put("/follows/mia")
     await _publish(vignette, mia, "for one")
@@ -116,7 +117,7 @@ async def test_an_author_grows_heavy_and_no_reader_misses_a_post(vignette: World
 
 
 @pytest.mark.parametrize("feed_policy", [FeedPolicy(heavy_above=1)], indirect=True)
-async def test_an_author_who_shrinks_and_grows_again_loses_no_reader(vignette: World) -> None:
+async def test_an_author_who_shrinks_and_grows_again_loses_no_reader(vignette: Environment) -> None:
     ada, bob, cem, dan = [await vignette.member(name) for name in ("ada", "bob", "cem", "dan")]
     for reader in (bob, cem):
         await reader.put("/follows/ada")
@@ -130,7 +131,7 @@ async def test_an_author_who_shrinks_and_grows_again_loses_no_reader(vignette: W
 
 
 async def test_when_a_post_cannot_be_read_for_memory_the_page_comes_from_postgres(
-    vignette: World, monkeypatch: pytest.MonkeyPatch
+    vignette: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada = await vignette.member("ada")
     await _publish(vignette, ada, "mine")

@@ -2,12 +2,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.conftest import Servers
-from tests.integration.realtime.cell import Cell, fresh_cell
+from tests.support.realtime_harness import RealtimeHarness, open_harness
+from tests.support.servers import Servers
 
 
 @pytest.fixture
-async def cell(servers: Servers, database_address: str) -> AsyncIterator[Cell]:
+async def harness(servers: Servers, database_address: str) -> AsyncIterator[RealtimeHarness]:
     """One brand's live sessions over empty storage."""
-    async with fresh_cell(servers, database_address) as opened:
+    async with open_harness(servers, database_address) as opened:
         yield opened

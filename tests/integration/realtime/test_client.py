@@ -42,7 +42,7 @@ async def _events(connection: ServerConnection, first: int, last: int) -> None:
 
 async def _until(client: RealtimeClient, last: int) -> list[Received]:
     received = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for one in client:
             received.append(one)
             if isinstance(one, Event) and one.seq == last:
@@ -96,7 +96,7 @@ async def test_closing_ends_the_iteration_and_no_connection_follows() -> None:
         while not client.connections:
             await asyncio.sleep(0.01)
         await client.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await asyncio.gather(iteration, return_exceptions=True)
         assert client.connections == 1
 
@@ -108,7 +108,7 @@ async def test_closing_within_the_iteration_ends_it() -> None:
         await connection.wait_closed()
 
     received = []
-    async with asyncio.timeout(20), _client(handler) as client:
+    async with asyncio.timeout(60), _client(handler) as client:
         async for one in client:
             received.append(one)
             await client.close()

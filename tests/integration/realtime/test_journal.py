@@ -13,7 +13,7 @@ from features.live_sessions.outbox import Entry
 from features.live_sessions.policy import LiveSessionPolicy
 from features.live_sessions.store import JournalStore, StaleJournal, Write
 from features.realtime.events import Item
-from tests.conftest import Servers
+from tests.support.servers import Servers
 
 POLICY = LiveSessionPolicy()
 
@@ -49,7 +49,7 @@ async def test_a_writer_whose_successor_has_written_is_refused_even_without_even
 async def test_events_go_when_no_resume_needs_them_and_the_state_stays(redis: Redis) -> None:
     store = JournalStore(redis, "brand", replace(POLICY, outbox_age_s=0.05))
     await store.write(_write("", "s", 0, 3, unread=7))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (stored := await store.load("u")) is None or stored.entries:
             await asyncio.sleep(0.02)
     assert (stored.last, stored.state) == (3, {"forks": {}, "unread": 7})

@@ -179,6 +179,7 @@ async def test_a_move_that_cannot_be_stored_is_left_to_the_next_look(error: Exce
     await settle()
     gc.collect()
     await settle()
+    asyncio.get_running_loop().set_exception_handler(None)
     assert not unretrieved
     stage.database.write_map = stored  # type: ignore[method-assign]
     await leader.tick(7.0)

@@ -65,7 +65,7 @@ class Pipe:
 
     @staticmethod
     def _end(end: asyncio.Protocol) -> None:
-        if cast(Any, end).transport is not None:
+        if getattr(end, "transport", None) is not None:
             end.connection_lost(None)
 
 

@@ -1,6 +1,6 @@
-"""Session entities and realtime hosts in one process, over the real data plane, sockets, Redis and Postgres.
+"""Live session entities and realtime hosts in one process, over the real data plane, sockets, Redis and Postgres.
 
-Only Ray is missing: a `ShardProcess` is what a shard host has in memory and on its port, and tests change the map.
+Only Ray is replaced: a `ShardProcess` has the memory and the listener of a shard host, and tests change the map.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from cluster.redis import open_redis
 from features.live_sessions.presence import PresenceAccess
 from features.realtime.policy import RealtimePolicy
 from features.realtime.store import TicketHolder, TicketStore
-from tests.conftest import Servers
+from tests.support.servers import Servers
 
 NODE = "node"
 SECRET = b"the cluster's secret"
@@ -40,7 +40,7 @@ BRAND = "test"
 
 
 class ShardProcess:
-    """What one shard host holds: entities of all session shards, and a stream listener."""
+    """The entities of all session shards, and a stream listener."""
 
     def __init__(self, name: str, router: Router, store: ShardStore, config: dict[str, Any], directory: Path) -> None:
         self.name = name
@@ -67,7 +67,7 @@ class ShardProcess:
         return Endpoint(self.name, NODE, "", self._path)
 
     async def kill(self) -> None:
-        """Everything in memory is gone; nobody is told."""
+        """Drops everything in memory, without notice."""
         assert self._server is not None
         self._server.close()
         for connection in list(self._connections):
@@ -77,7 +77,7 @@ class ShardProcess:
         await self.handler.close()
 
     def snapshots(self) -> dict[tuple[int, str], tuple[int, Any]]:
-        """What a handoff would send: (shard, entity) to (version, snapshot)."""
+        """Returns what a handoff would send: (shard, entity) to (version, snapshot)."""
         return {
             (shard.number, entity_id): (KIND.version, mailbox.entity.snapshot())
             for shard in self.mailboxes.present()
@@ -86,8 +86,8 @@ class ShardProcess:
         }
 
 
-class Cell:
-    """A brand's live sessions. `sessions` is what features use."""
+class RealtimeHarness:
+    """A brand's live sessions. `sessions` is the client that features use."""
 
     def __init__(self, redis_url: str, database: str, directory: Path, policy: RealtimePolicy) -> None:
         self.redis = open_redis(redis_url)
@@ -110,14 +110,14 @@ class Cell:
 
     async def start(self) -> None:
         self._database = await open_database(self._config["database"], pool_size=2)
-        self._store = await ShardStore.open(self._config["database"], application="cell")
+        self._store = await ShardStore.open(self._config["database"], application="harness")
         self._router = Router(NoControlPlane(NODE), SECRET)
         self.sessions = SessionCalls(self._router, PresenceAccess(self._database))
         await self.start_shards()
         await self.start_host()
 
     async def start_shards(self) -> None:
-        """A new, empty shard process owns every session from now on."""
+        """Starts an empty shard process that owns every session from now on."""
         self._epoch += 1
         name = f"shards-{secrets.token_hex(4)}"
         self.shards = ShardProcess(name, self._router, self._store, self._config, self._directory)
@@ -125,12 +125,12 @@ class Cell:
         self._router.follow(MapView(self._epoch, {name: endpoint}, {KIND_NAME: [name] * SHARDS}))
 
     async def crash_shards(self) -> None:
-        """The process with all session entities dies, another one takes over."""
+        """Kills the process with all session entities and starts another."""
         await self.shards.kill()
         await self.start_shards()
 
     async def move_shards(self) -> None:
-        """All session shards are handed to another process, with their state."""
+        """Hands all session shards to another process, with their state."""
         old = self.shards
         old.mailboxes.serve_until = 0.0
         await asyncio.gather(*(shard.quiet.wait() for shard in old.mailboxes.present()))
@@ -144,7 +144,7 @@ class Cell:
         await old.kill()
 
     async def start_host(self) -> str:
-        """One more realtime host; its URL."""
+        """Starts one more realtime host. Returns its URL."""
         listener = PushListener(SECRET)
         name = await listener.start(NODE, "127.0.0.1", self._directory)
         host = RealtimeHost(str(name), self.sessions, self.tickets, self.policy)
@@ -154,25 +154,25 @@ class Cell:
         return url
 
     async def kill_host(self, url: str) -> None:
-        """A realtime host dies with its sockets."""
+        """Kills a realtime host and its sockets."""
         host, listener, _ = self.hosts.pop(url)
         await listener.stop()
         await host.stop()
 
     async def drain_host(self, url: str) -> None:
-        """A realtime host leaves in good order."""
+        """Drains and stops a realtime host."""
         host, listener, _ = self.hosts.pop(url)
         await host.drain()
         await host.stop()
         await listener.stop()
 
     def set_presence_grace(self, seconds: float) -> None:
-        """Sessions that are made from now on tell of a change of presence after so long."""
+        """Sets after how many seconds sessions created from now on announce a change of presence."""
         self.shards.handler._policy = replace(self.shards.handler._policy, presence_grace_s=seconds)
 
     @property
     def url(self) -> str:
-        """Of the newest host."""
+        """The URL of the newest host."""
         return next(reversed(self.hosts))
 
     async def ticket(self, user: UUID, device: UUID) -> Ticket:
@@ -200,17 +200,19 @@ def _slot() -> Any:
 
 
 @asynccontextmanager
-async def fresh_cell(
+async def open_harness(
     servers: Servers, database_address: str, policy: RealtimePolicy | None = None
-) -> AsyncIterator[Cell]:
-    """A cell over empty storage."""
+) -> AsyncIterator[RealtimeHarness]:
+    """Opens a harness over empty storage."""
     redis_url = servers.redis.address()
     async with open_redis(redis_url) as redis:
         await redis.flushdb()
     with TemporaryDirectory() as directory:  # short: paths of Unix sockets have at most 107 bytes
-        cell = Cell(redis_url, database_address, Path(directory), policy or RealtimePolicy(drain_spread_s=0.2))
-        await cell.start()
+        harness = RealtimeHarness(
+            redis_url, database_address, Path(directory), policy or RealtimePolicy(drain_spread_s=0.2)
+        )
+        await harness.start()
         try:
-            yield cell
+            yield harness
         finally:
-            await cell.stop()
+            await harness.stop()

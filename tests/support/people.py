@@ -1,9 +1,9 @@
-"""Many people at once, for tests of limits and of long lists: written straight into the database, without log-ins."""
+"""Many accounts at once, for tests of limits and long lists: inserted into the database, without log-ins."""
 
 from datetime import datetime
 
 from cluster.postgres import UnitOfWork
-from tests.world import World
+from tests.support.environment import Environment
 
 _PEOPLE = """
 with made as (
@@ -32,14 +32,14 @@ where account_id = tie.id
 """
 
 
-async def crowd(world: World, size: int, prefix: str = "person") -> list[str]:
-    """The usernames of `size` new people: the prefix and a number."""
-    async with world.platform.database.unit_of_work() as uow:
-        rows = await uow.fetch(_PEOPLE, prefix, size, world.clock())
+async def add_people(environment: Environment, size: int, prefix: str = "person") -> list[str]:
+    """Inserts `size` accounts with profiles. Returns their usernames: the prefix and a number."""
+    async with environment.platform.database.unit_of_work() as uow:
+        rows = await uow.fetch(_PEOPLE, prefix, size, environment.clock())
         await uow.commit()
     return sorted((row["username"] for row in rows), key=lambda name: int(name.removeprefix(prefix)))
 
 
 async def befriend(uow: UnitOfWork, account_id: str, usernames: list[str], since: datetime) -> None:
-    """Make somebody a friend of all these people."""
+    """Makes an account the friend of all these people."""
     await uow.execute(_FRIENDS, account_id, usernames, since)

@@ -1,4 +1,4 @@
-"""Feed entities in this process: a real host behind a real socket, without Ray."""
+"""Feed entities in the test process: a real host behind a real socket, without Ray."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ class TimelineHost:
 
 
 HOSTS: dict[int, TimelineHost] = {}
-"""The host of each world, by the world's identity."""
+"""The timeline host of each environment, by `id()` of the environment."""
 
 
 @contextlib.asynccontextmanager
 async def timelines(
     database_address: str, folder: Path, policy: FeedPolicy
 ) -> AsyncIterator[tuple[TimelineHost, FeedCalls]]:
-    """A host, and calls to it."""
+    """Starts a host. Yields it with a client."""
     effects = FeedEffects(await open_database(database_address, pool_size=2), policy)
     socket = str(folder / "host.sock")
     host = TimelineHost(effects, socket)

@@ -1,0 +1,1 @@
+"""What tests share: environments, harnesses, servers and members."""

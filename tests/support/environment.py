@@ -1,0 +1,121 @@
+"""One brand's application over real storage, with a clock that tests move and members that use the API."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from api.app import create_app
+from api.platform import Platform
+from brands import Brand
+from cluster.consumers import ConsumerRunner
+from cluster.event_log import EventLog
+from cluster.outbox import relay_batch
+from cluster.settings import RateLimits, Settings
+from deployments.platform import brand_consumers, open_platform
+from features.auth.keys import ensure_key
+from features.feed.ports import Feeds
+from tests.support.clock import Clock
+from tests.support.mail_trap import CaughtMail, MailTrap
+from tests.support.member import Member
+
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass(slots=True)
+class Environment:
+    """One brand with all its features, and what tests need to use and observe it."""
+
+    brand: Brand
+    settings: Settings
+    platform: Platform
+    client: httpx.AsyncClient
+    clock: Clock
+    mails: list[CaughtMail]
+    event_log: EventLog
+
+    @property
+    def anonymous(self) -> Member:
+        return Member(self.client)
+
+    async def member(self, username: str) -> Member:
+        """Signs somebody up over HTTP and confirms the address with the code from the mail."""
+        email = f"{username}@example.org"
+        answer = await self.client.post(
+            "/auth/sign-up", json={"email": email, "username": username, "password": PASSWORD, "name": username.title()}
+        )
+        assert answer.status_code == 202, answer.text
+        await self.drain()
+        code = next(mail.code for mail in reversed(self.mails) if mail.to == email)
+        answer = await self.client.post("/auth/confirm", json={"sign_up_id": answer.json()["sign_up_id"], "code": code})
+        assert answer.status_code == 201, answer.text
+        return self._member(username, answer.json())
+
+    async def log_in(self, username: str, password: str = PASSWORD) -> Member:
+        """Starts another sign-in session of somebody who has an account."""
+        answer = await self.client.post("/auth/log-in", json={"login": username, "password": password})
+        assert answer.status_code == 200, answer.text
+        return self._member(username, answer.json())
+
+    def _member(self, username: str, tokens: dict[str, Any]) -> Member:
+        headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+        email = f"{username}@example.org"
+        return Member(self.client, username, tokens["account_id"], email, headers, tokens)
+
+    async def drain(self) -> None:
+        """Relays the outbox and runs every consumer until nothing is left."""
+        while await relay_batch(self.platform.database, self.event_log, self.clock()):
+            pass
+        for consumer in brand_consumers(self.platform):
+            await self.event_log.create_group(consumer.name)
+            runner = ConsumerRunner(consumer, self.platform.database, self.event_log, "test")
+            while await runner.step(block_ms=1):
+                pass
+
+    @staticmethod
+    def statements(response: httpx.Response) -> int:
+        """Returns how many SQL statements the request sent."""
+        found = re.search(r'sql;desc="(\d+)"', response.headers["Server-Timing"])
+        assert found
+        return int(found[1])
+
+
+@asynccontextmanager
+async def open_environment(
+    brand: Brand,
+    database_address: str,
+    redis_url: str,
+    folder: Path,
+    mail_trap: MailTrap,
+    feeds: Feeds | None = None,
+) -> AsyncIterator[Environment]:
+    """Opens a brand over an empty, migrated database. The brand's keys in Redis must have been deleted. Without `feeds`
+    (timelines in memory) all feeds come from Postgres."""
+    clock = Clock()
+    settings = Settings(
+        databases={brand.name: SecretStr(database_address)},
+        redis_url=SecretStr(redis_url),
+        smtp_url=SecretStr(mail_trap.url),
+        keys_directory=folder,
+        cluster_secret=SecretStr("a secret of the tests"),
+        public_urls={brand.name: "http://test"},
+        trusted_proxies=0,
+        server_timing=True,
+        rate_limits=RateLimits(identity_per_minute=600_000, address_per_minute=600_000, credentials_per_minute=600_000),
+    )
+    ensure_key(folder / brand.name, clock())
+    platform = await open_platform(brand, settings, feeds=feeds, now=clock)
+    transport = httpx.ASGITransport(app=create_app(platform), raise_app_exceptions=False)
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            mail_trap.mails.clear()
+            yield Environment(
+                brand, settings, platform, client, clock, mail_trap.mails, EventLog(platform.redis, brand.name)
+            )
+    finally:
+        await platform.close()
