@@ -5,10 +5,11 @@ and ``wrap_with_legacy_passphrase`` (PBKDF2 over bcrypt). All of them give bytes
 platform, a file, a cloud drive) is not this package's business, but a limiter and an envelope never share a store.
 """
 
-from crypto.backup.archive import open_archive, seal_archive
+from crypto.backup.archive import Archive, open_archive, seal_archive
 from crypto.backup.argon2id import Argon2Parameters
 from crypto.backup.errors import (
     ArchiveRejected,
+    ArchiveRolledBack,
     BackupError,
     GuessesExhausted,
     NotEnoughAnswers,
@@ -27,7 +28,9 @@ __all__ = [
     "ONE_OPERATOR",
     "TWO_OPERATORS",
     "Answer",
+    "Archive",
     "ArchiveRejected",
+    "ArchiveRolledBack",
     "Argon2Parameters",
     "BackupError",
     "Enrolment",

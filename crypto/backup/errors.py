@@ -15,6 +15,10 @@ class ArchiveRejected(BackupError):
     """The archive was altered or cut, or belongs to another recovery key."""
 
 
+class ArchiveRolledBack(BackupError):
+    """The archive is authentic, but its store has a newer one: ask again, or another store."""
+
+
 class GuessesExhausted(BackupError):
     """All guesses are used up and the key behind the PIN is gone for good."""
 

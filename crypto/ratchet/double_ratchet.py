@@ -10,7 +10,7 @@ from crypto.errors import DecodeError
 from crypto.randomness import Randomness
 from crypto.ratchet.errors import CannotSend, MessageRejected, Rejection
 from crypto.ratchet.formats import MAX_MESSAGE_LENGTH, Envelope
-from crypto.ratchet.header import MAX_NUMBER, Header
+from crypto.ratchet.header import MAX_CHAIN, MAX_NUMBER, Header
 from crypto.ratchet.kdf import KEY_LENGTH, chain_step, initial_keys, root_step
 from crypto.ratchet.parameters import DEFAULT_PARAMETERS, RatchetParameters
 from crypto.ratchet.skipped import SkippedKeys
@@ -131,7 +131,7 @@ class DoubleRatchet:
             if state.their_public is None:
                 raise CannotSend("no message has been received yet")
             self._start_sending_chain(randomness)
-        if state.sent > MAX_NUMBER:
+        if state.sent >= MAX_CHAIN:
             raise CannotSend("the sending chain is full until the other side answers")
         assert state.sending_chain is not None
         assert state.own_public is not None
@@ -250,7 +250,7 @@ class DoubleRatchet:
         state.root_key = new.root_key
         state.receiving_chain = chain_key
         state.received = header.number + 1
-        state.previous_sent = state.sent
+        state.previous_sent = min(state.sent, MAX_CHAIN)  # older versions sent one more
         state.sent = 0
         # The old ratchet key has done its work; the next one is made when there is something to send.
         state.own_private = state.own_public = state.sending_chain = None

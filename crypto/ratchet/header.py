@@ -9,6 +9,7 @@ _LAYOUT = struct.Struct(">32sII")
 
 HEADER_LENGTH = _LAYOUT.size  # 40
 MAX_NUMBER = 2**32 - 1
+MAX_CHAIN = MAX_NUMBER  # messages of one chain: their count goes into the next chain's headers as PN
 
 
 class Header(NamedTuple):

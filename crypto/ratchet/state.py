@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from crypto import wire
 from crypto.errors import DecodeError
-from crypto.ratchet.header import MAX_NUMBER
+from crypto.ratchet.header import MAX_CHAIN, MAX_NUMBER
 from crypto.ratchet.kdf import KEY_LENGTH
 from crypto.ratchet.parameters import RatchetParameters
 from crypto.ratchet.skipped import SkippedKeys
@@ -92,7 +92,7 @@ class RatchetState:
             receiving,
             sent,
             received,
-            previous_sent,
+            min(previous_sent, MAX_CHAIN),  # older versions sent one more than a header can say
             hks,
             hkr,
             nhks,

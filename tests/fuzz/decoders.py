@@ -198,7 +198,7 @@ def _backup() -> Iterator[tuple[str, Decoder]]:
     setup = set_pin("1234", recovery_key, RNG, parameters=Argon2Parameters(memory=8, time=1, lanes=1))
     limiters = [GuessLimiter.enrol(enrolment, anchored=0) for enrolment in setup.enrolments]
     answers = [limiter.guess(attempt.element, anchored=0)[1] for limiter in limiters]
-    sealed = seal_archive(recovery_key, b"archive", RNG)
+    sealed = seal_archive(recovery_key, b"archive", 1, RNG)
     yield (
         "crypto.backup.guess_limiter.GuessLimiter.restore",
         Decoder(GuessLimiter.restore, tuple(limiter.serialize() for limiter in limiters)),
@@ -216,7 +216,7 @@ def _backup() -> Iterator[tuple[str, Decoder]]:
     yield (
         "open_archive",
         Decoder(
-            lambda data: open_archive(recovery_key, data),
+            lambda data: open_archive(recovery_key, data, at_least=0),
             (sealed,),
             (DecodeError, ArchiveRejected, UnsupportedStateVersion),
         ),

@@ -9,9 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crypto.backup import (
+    Answer,
+    Archive,
     ArchiveRejected,
+    ArchiveRolledBack,
     Argon2Parameters,
     NotEnoughMemory,
+    PinAttempt,
     RecoveryKey,
     WrongSecret,
     argon2id,
@@ -40,7 +44,7 @@ def scene() -> dict[str, str]:
         "recovery_key": key.words(),
         "passphrase": wrap_with_passphrase(key, "correct horse", randomness, CHEAP).hex(),
         "legacy": wrap_with_legacy_passphrase(key, "correct horse", randomness, 100_000).hex(),
-        "archive": seal_archive(key, b"the archive", randomness).hex(),
+        "archive": seal_archive(key, b"the archive", 3, randomness).hex(),
     }
 
 
@@ -55,14 +59,16 @@ def test_the_golden_blobs_are_still_written() -> None:
 @pytest.mark.parametrize("golden", [GOLDEN_1, GOLDEN], ids=["1", "2"])
 def test_the_golden_blobs_of_all_versions_are_still_read(golden: dict[str, str]) -> None:
     key = RecoveryKey.from_words(golden["recovery_key"])
-    assert open_archive(key, bytes.fromhex(golden["archive"])) == b"the archive"
+    number = 0 if golden is GOLDEN_1 else 3
+    opened = open_archive(key, bytes.fromhex(golden["archive"]), at_least=number)
+    assert opened == Archive(number, b"the archive")
     assert unwrap_with_passphrase(bytes.fromhex(golden["passphrase"]), "correct horse") == key
     assert unwrap_with_legacy_passphrase(bytes.fromhex(golden["legacy"]), "correct horse") == key
 
 
 def test_newer_versions_are_refused_clearly() -> None:
     with pytest.raises(UnsupportedStateVersion):
-        open_archive(KEY, b"\x02" + bytes.fromhex(GOLDEN["archive"])[1:])
+        open_archive(KEY, b"\x03" + bytes.fromhex(GOLDEN["archive"])[1:], at_least=0)
 
 
 # The archive and its recovery key
@@ -71,9 +77,9 @@ def test_newer_versions_are_refused_clearly() -> None:
 def test_a_new_device_restores_with_the_words_on_paper() -> None:
     words = KEY.words()
     assert len(words.split()) == 14
-    sealed = seal_archive(KEY, ARCHIVE, RANDOM)
+    sealed = seal_archive(KEY, ARCHIVE, 1, RANDOM)
     for written in (words, words.lower(), words.replace(" ", ""), words.replace(" ", "-"), f"\n {words} "):
-        assert open_archive(RecoveryKey.from_words(written), sealed) == ARCHIVE
+        assert open_archive(RecoveryKey.from_words(written), sealed, at_least=1).content == ARCHIVE
 
 
 @given(st.integers(0, 55), st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"))
@@ -93,23 +99,37 @@ def test_any_text_is_a_recovery_key_or_a_decode_error(text: str) -> None:
 
 
 def test_another_key_an_altered_or_a_cut_archive_is_rejected() -> None:
-    sealed = seal_archive(KEY, b"short", RANDOM)
+    sealed = seal_archive(KEY, b"short", 1, RANDOM)
     with pytest.raises(ArchiveRejected):
-        open_archive(RecoveryKey.generate(RANDOM), sealed)
+        open_archive(RecoveryKey.generate(RANDOM), sealed, at_least=0)
     for index in range(1, len(sealed)):
         altered = bytearray(sealed)
         altered[index] ^= 1 << index % 8
         with pytest.raises(ArchiveRejected):
-            open_archive(KEY, bytes(altered))
+            open_archive(KEY, bytes(altered), at_least=0)
     for length in range(len(sealed)):
         with pytest.raises((ArchiveRejected, DecodeError)):
-            open_archive(KEY, sealed[:length])
+            open_archive(KEY, sealed[:length], at_least=0)
 
 
 def test_archives_of_similar_size_look_the_same_and_no_two_are_equal() -> None:
-    sealed = [seal_archive(KEY, bytes(length), RANDOM) for length in (0, 10, 500)]
+    sealed = [seal_archive(KEY, bytes(length), 1, RANDOM) for length in (0, 10, 500)]
     assert len({len(one) for one in sealed}) == 1
-    assert seal_archive(KEY, ARCHIVE, RANDOM) != seal_archive(KEY, ARCHIVE, RANDOM)
+    assert seal_archive(KEY, ARCHIVE, 1, RANDOM) != seal_archive(KEY, ARCHIVE, 1, RANDOM)
+
+
+def test_an_archive_that_its_store_has_rolled_back_is_refused() -> None:
+    first, second = seal_archive(KEY, b"old keys", 1, RANDOM), seal_archive(KEY, b"new keys", 2, RANDOM)
+    assert open_archive(KEY, second, at_least=2) == Archive(2, b"new keys")
+    with pytest.raises(ArchiveRolledBack, match="archive 1 is older than archive 2"):
+        open_archive(KEY, first, at_least=2)
+    renumbered = first[:8] + b"\x02" + first[9:]
+    with pytest.raises(ArchiveRejected):
+        open_archive(KEY, renumbered, at_least=2)
+    with pytest.raises(ArchiveRolledBack):
+        open_archive(RecoveryKey.from_words(GOLDEN_1["recovery_key"]), bytes.fromhex(GOLDEN_1["archive"]), at_least=1)
+    with pytest.raises(ValueError, match="from 1"):
+        seal_archive(KEY, b"", 0, RANDOM)
 
 
 # Passphrases
@@ -143,12 +163,34 @@ def test_every_altered_or_cut_passphrase_blob_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "parameters", [(1 << 22, 1, 1), (1 << 16, 33, 1), (0, 1, 1), (64, 0, 1), (64, 1, 0), (64, 1, 9), (64, 1, 65)]
+    ("memory", "time", "lanes"),
+    [
+        (1 << 21, 1, 1),
+        ((1 << 18) + 1, 1, 1),
+        (1 << 16, 33, 1),
+        (0, 1, 1),
+        (64, 0, 1),
+        (64, 1, 0),
+        (64, 1, 9),
+        (64, 1, 65),
+    ],
 )
-def test_parameters_out_of_range_are_refused_before_any_work(parameters: tuple[int, int, int]) -> None:
-    blob = b"\x01" + Argon2Parameters(*parameters).encode() + bytes(16 + 92)
-    with pytest.raises(DecodeError, match="out of range"):
-        unwrap_with_passphrase(blob, "x")
+def test_parameters_out_of_range_are_neither_read_nor_written(memory: int, time: int, lanes: int) -> None:
+    """The first ones ask for 2 GiB, and for a little more than 256 MiB."""
+    asked = memory.to_bytes(4, "big") + time.to_bytes(4, "big") + lanes.to_bytes(1, "big")
+    for read in (
+        lambda: unwrap_with_passphrase(b"\x01" + asked + bytes(16 + 92), "x"),
+        lambda: PinAttempt("1", RANDOM).recover(
+            [Answer(1, bytes(32), 0, 10)], b"\x04\x01\x01" + asked + bytes(16 + 124)
+        ),
+        lambda: Argon2Parameters(memory, time, lanes),
+    ):
+        with pytest.raises(DecodeError, match="out of range"):
+            read()
+
+
+def test_256_mib_may_be_asked_for() -> None:
+    assert Argon2Parameters(memory=1 << 18, time=1).memory == 262_144
 
 
 def test_a_device_without_the_memory_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +228,7 @@ def test_the_legacy_form() -> None:
 def test_bytes_from_nowhere_are_typed_errors(data: bytes) -> None:
     for kind in (b"", b"\x01", b"\x02"):
         with pytest.raises(CryptoError):
-            open_archive(KEY, kind + data)
+            open_archive(KEY, kind + data, at_least=0)
         with pytest.raises(CryptoError):
             unwrap_with_legacy_passphrase(kind + data, "x")
     with pytest.raises(CryptoError):

@@ -113,3 +113,30 @@ def test_a_plaintext_that_would_not_be_accepted_is_not_sent() -> None:
     assert alice.serialize() == before
     longest = bytes((1 << 26) - 1024)
     assert bob.decrypt(alice.encrypt(longest, RANDOM)) == longest
+
+
+def test_a_chain_of_2_to_the_32_messages_is_full_and_the_session_goes_on_after_an_answer() -> None:
+    alice, bob = pair()
+    bob.decrypt(alice.encrypt(b"first", RANDOM))
+    alice._state.sent = bob._state.received = 2**32 - 2
+    bob.decrypt(alice.encrypt(b"the last one", RANDOM))
+    before = alice.serialize()
+    with pytest.raises(CannotSend, match="full"):
+        alice.encrypt(b"one too many", RANDOM)
+    assert alice.serialize() == before
+    alice.decrypt(bob.encrypt(b"answer", RANDOM))
+    assert bob.decrypt(alice.encrypt(b"the next chain names the length of the last", RANDOM)).startswith(b"the next")
+
+
+def test_a_state_whose_chain_is_longer_than_a_header_can_say_still_sends() -> None:
+    """Version 1 sent one message more, and raised ``struct.error`` for ever after."""
+    alice, bob = pair()
+    bob.decrypt(alice.encrypt(b"first", RANDOM))
+    alice._state.sent = 2**32
+    full = DoubleRatchet.restore(alice.serialize())
+    with pytest.raises(CannotSend):
+        full.encrypt(b"", RANDOM)
+    full.decrypt(bob.encrypt(b"answer", RANDOM))
+    full._state.previous_sent = 2**32
+    restored = DoubleRatchet.restore(full.serialize())
+    assert bob.decrypt(restored.encrypt(b"on we go", RANDOM)) == b"on we go"
