@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
+from actors.feeds.breaker import HostBreaker
 from actors.feeds.entity import AUTHOR, KIND_NAME, page_from_wire
 from actors.runtime import CallError, EntityFailed
 from actors.runtime.transport.router import Router
@@ -14,8 +15,6 @@ from features.feed.ports import FeedsUnavailable, TimelineFailed
 _READ_S = 0.5
 """A page that takes longer comes from Postgres."""
 _WRITE_S = 5.0
-_PAUSE_S = 1.0
-"""After a read that was not answered in time, this long nobody waits for another."""
 _UNDER_WAY = 2_000
 """Calls of one delivery that are in flight at once."""
 
@@ -26,7 +25,7 @@ class FeedCalls:
     def __init__(self, router: Router, clock: Callable[[], float] = time.monotonic) -> None:
         self._router = router
         self._clock = clock
-        self._paused_until = 0.0
+        self._breaker = HostBreaker()
 
     async def page(self, reader: bytes, after: Key | None, limit: int) -> Page:
         """See Feeds.page."""
@@ -64,16 +63,23 @@ class FeedCalls:
 
     async def _page(self, entity: str, message: list[Any]) -> Page:
         self._require_map()
-        if self._clock() < self._paused_until:
-            raise FeedsUnavailable("the runtime does not answer")
+        host = self._router.owner(KIND_NAME, entity)
+        asked_at = self._clock()
+        if not self._breaker.closed(host, asked_at):
+            raise FeedsUnavailable(f"{host or 'no host'} does not answer")
         try:
             for _ in range(3):
                 value = await self._router.call(KIND_NAME, entity, message, _READ_S)
+                self._breaker.answered(host, self._clock())
                 if value is not None:
                     return page_from_wire(value)
-        except CallError as fault:
-            self._paused_until = self._clock() + _PAUSE_S
-            raise FeedsUnavailable(f"{type(fault).__name__}: {fault}") from fault
+        except CallError as error:
+            if isinstance(error, EntityFailed):
+                self._breaker.answered(host, self._clock())
+            else:
+                self._breaker.timed_out(host, asked_at, self._clock())
+                self._breaker.keep(frozenset(self._router.view.hosts))
+            raise FeedsUnavailable(f"{type(error).__name__}: {error}") from error
         raise FeedsUnavailable("the timeline is forgotten faster than it is loaded")
 
     def _require_map(self) -> None:
@@ -84,8 +90,8 @@ class FeedCalls:
         self._require_map()
         try:
             return await self._router.call(KIND_NAME, entity, message, _WRITE_S)
-        except CallError as fault:
-            raise _translated(fault) from fault
+        except CallError as error:
+            raise _translated(error) from error
 
     async def _tell(self, readers: Iterable[bytes], message: list[Any]) -> None:
         """The same message for many, in as few frames as there are hosts."""
@@ -101,9 +107,9 @@ class FeedCalls:
                     raise answer
 
 
-def _translated(fault: CallError) -> FeedsUnavailable | TimelineFailed:
-    kind = TimelineFailed if isinstance(fault, EntityFailed) else FeedsUnavailable
-    return kind(f"{type(fault).__name__}: {fault}")
+def _translated(error: CallError) -> FeedsUnavailable | TimelineFailed:
+    kind = TimelineFailed if isinstance(error, EntityFailed) else FeedsUnavailable
+    return kind(f"{type(error).__name__}: {error}")
 
 
 def _wire(entry: Entry) -> list[Any]:

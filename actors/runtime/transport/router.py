@@ -17,7 +17,7 @@ import structlog
 
 from actors.runtime.errors import CallError, HostUnavailable, from_wire
 from actors.runtime.kind import Value
-from actors.runtime.shard_map import Endpoint, MapView
+from actors.runtime.shard_map import Endpoint, MapView, shard_of
 from actors.runtime.transport.calls import MAX_SECONDS, Call, CallTable, lateness
 from actors.runtime.transport.frames import DONE, pack_body, unpack, unpack_answer
 from actors.runtime.transport.stream import Link
@@ -143,6 +143,11 @@ class Router:
     def view(self) -> MapView:
         """The map as this router knows it."""
         return self._calls.view
+
+    def owner(self, kind: str, entity_id: str) -> str:
+        """The host that owns the entity's shard as far as this router knows, "" if none."""
+        owners = self._calls.view.owners.get(kind)
+        return owners[shard_of(entity_id)] if owners is not None else ""
 
     @property
     def in_flight(self) -> int:
