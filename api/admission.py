@@ -1,58 +1,80 @@
-"""Admission: rate limits, the session check and the news of posts, for all requests of one turn of the event loop in
-one script that Redis runs.
+"""Admission of requests: rate limit and session check, for all requests of one event-loop turn in one Redis script.
 
-A limit is the generic cell rate algorithm (api/rate_limit.py); whether a session lives is what Redis remembers of it.
+A limit is the generic cell rate algorithm (api/rate_limit.py); whether a session is live is what Redis has cached. The
+same round trip can read new entries of one Redis stream (`StreamReader`), so that what a process caches is no older
+than the requests it admits.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from api.rate_limit import Limit
 from cluster.redis import Redis, RedisError
-from features.feed.changes import READ_AT_ONCE, ChangesReader
 
-MOST_AT_ONCE = 128
-"""Requests that one script call admits: Redis does nothing else meanwhile."""
+MAX_BATCH = 128
+"""Requests admitted by one script call; Redis is blocked meanwhile."""
 
-_ADMIT = f"""
-local answers, now = {{}}, redis.call('TIME')
+_ADMIT = """
+local replies, now = {}, redis.call('TIME')
 local at = now[1] * 1000000 + now[2]
 for n = 1, #KEYS - 1, 2 do
   local interval, burst = tonumber(ARGV[n]), tonumber(ARGV[n + 1])
   local due = math.max(tonumber(redis.call('GET', KEYS[n]) or at), at)
   if due - at > interval * burst then
-    answers[n] = math.ceil((due - at - interval * burst) / 1000)
+    replies[n] = math.ceil((due - at - interval * burst) / 1000)
   else
     redis.call('SET', KEYS[n], string.format('%d', due + interval), 'PX', math.ceil((due + interval - at) / 1000) + 1)
-    answers[n] = 0
+    replies[n] = 0
   end
-  answers[n + 1] = redis.call('GET', KEYS[n + 1])
+  replies[n + 1] = redis.call('GET', KEYS[n + 1])
 end
-local stream, after = KEYS[#KEYS], ARGV[#ARGV]
 if #KEYS % 2 == 0 then
-  return answers
-elseif after == '' then
-  answers[#KEYS] = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
-else
-  answers[#KEYS] = redis.call('XRANGE', stream, '(' .. after, '+', 'COUNT', {READ_AT_ONCE})
+  return replies
 end
-return answers
+local stream, after, count = KEYS[#KEYS], ARGV[#ARGV - 1], ARGV[#ARGV]
+if after == '' then
+  replies[#KEYS] = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
+else
+  replies[#KEYS] = redis.call('XRANGE', stream, '(' .. after, '+', 'COUNT', count)
+end
+return replies
 """
-"""Keys by twos: a limit, and a key that is only read; then, to read news, their stream. Arguments by twos: a limit's
-interval (microseconds) and burst; then the last entry known, empty for none. Answers by twos: milliseconds to wait, and
-what stands under the second key; then the news, or the newest entry if none was known."""
+"""Keys: per request a limit and a key that is only read; then, optionally, a stream. Arguments: per request the limit's
+interval (microseconds) and burst; then the id of the last entry read (empty: none) and the number of entries to read.
+Replies: per request the milliseconds to wait and the value of the second key; then the entries, or the newest entry if
+none was read before."""
+
+
+class StreamReader(Protocol):
+    """A position in a Redis stream that is read along with every admission."""
+
+    stream: str
+    max_read: int
+    """Entries to read at once."""
+
+    @property
+    def last(self) -> bytes | None:
+        """The id of the entry after which to read; None: read the newest entry only."""
+
+    def take(self, after: bytes | None, entries: Sequence[tuple[bytes, Sequence[bytes]]]) -> None:
+        """Handles what was read after the entry `after`."""
+
+    def lost(self) -> None:
+        """The stream could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`wait_ms` is 0 for who may pass; `liveness` is what stands under the session's key."""
+    """`wait_ms` is 0 for an admitted request; `liveness` is the cached state of its session."""
 
     wait_ms: int
     liveness: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Pending:
     limit_key: str
     limit: Limit
     liveness_key: str
@@ -60,49 +82,51 @@ class _Asked:
 
 
 class Admissions:
-    """The admissions of one process. `news` is read along with every one."""
+    """The admissions of one process. `reader` is read along with every one."""
 
-    def __init__(self, redis: Redis, news: ChangesReader | None = None) -> None:
+    def __init__(self, redis: Redis, reader: StreamReader | None = None) -> None:
         self._admit = redis.register_script(_ADMIT)
-        self._news = news
-        self._asked: list[_Asked] = []
+        self._reader = reader
+        self._pending: list[_Pending] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, limit_key: str, limit: Limit, liveness_key: str | None) -> Verdict:
         """Counts a request. Raises RedisError."""
         loop = asyncio.get_running_loop()
-        if not self._asked:
+        if not self._pending:
             loop.call_soon(self._flush)
         verdict: asyncio.Future[Verdict] = loop.create_future()
-        self._asked.append(_Asked(limit_key, limit, liveness_key or limit_key, verdict))
+        self._pending.append(_Pending(limit_key, limit, liveness_key or limit_key, verdict))
         return await verdict
 
     def _flush(self) -> None:
-        asked, self._asked = self._asked, []
-        for start in range(0, len(asked), MOST_AT_ONCE):
-            task = asyncio.get_running_loop().create_task(self._answer(asked[start : start + MOST_AT_ONCE]))
+        pending, self._pending = self._pending, []
+        for start in range(0, len(pending), MAX_BATCH):
+            task = asyncio.get_running_loop().create_task(self._run(pending[start : start + MAX_BATCH]))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, asked: list[_Asked]) -> None:
-        keys = [key for one in asked for key in (one.limit_key, one.liveness_key)]
-        arguments: list[int | bytes] = [n for one in asked for n in (one.limit.interval_us, one.limit.burst)]
-        news, after = self._news, None
-        if news is not None:
-            after = news.last
-            keys.append(news.stream)
-            arguments.append(after or b"")
+    async def _run(self, batch: list[_Pending]) -> None:
+        keys = [key for request in batch for key in (request.limit_key, request.liveness_key)]
+        arguments: list[int | bytes] = [
+            n for request in batch for n in (request.limit.interval_us, request.limit.burst)
+        ]
+        reader, after = self._reader, None
+        if reader is not None:
+            after = reader.last
+            keys.append(reader.stream)
+            arguments += [after or b"", reader.max_read]
         try:
-            answers = await self._admit(keys, arguments)
+            replies = await self._admit(keys, arguments)
         except RedisError as error:
-            if news is not None:
-                news.lost()
-            for one in asked:
-                if not one.verdict.done():
-                    one.verdict.set_exception(error)
+            if reader is not None:
+                reader.lost()
+            for request in batch:
+                if not request.verdict.done():
+                    request.verdict.set_exception(error)
             return
-        if news is not None:
-            news.take(after, answers[-1])
-        for number, one in enumerate(asked):
-            if not one.verdict.done():
-                one.verdict.set_result(Verdict(int(answers[2 * number]), answers[2 * number + 1] or None))
+        if reader is not None:
+            reader.take(after, replies[-1])
+        for number, request in enumerate(batch):
+            if not request.verdict.done():
+                request.verdict.set_result(Verdict(int(replies[2 * number]), replies[2 * number + 1] or None))

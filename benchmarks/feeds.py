@@ -216,7 +216,7 @@ def _entity_bytes() -> Figure:
     from features.feed.machine import CONNECTIONS, PUBLIC, Entry, Rights
     from features.feed.policy import FeedPolicy
 
-    kept, count = FeedPolicy().kept, 200
+    kept, count = FeedPolicy().max_posts, 200
     people = [secrets.token_bytes(16) for _ in range(20)]
     entries = [Entry(kept - n, secrets.token_bytes(16), people[n % 20], PUBLIC) for n in range(kept)]
     tracemalloc.start()

@@ -16,12 +16,12 @@ from cluster.settings import Settings
 from features.auth import consumers as auth_consumers
 from features.auth.keys import SigningKeys
 from features.auth.service import AuthService
-from features.feed.changes import Changes, ChangesReader
 from features.feed.consumers import FeedUpdates
 from features.feed.home import HomeFeed
+from features.feed.invalidations import InvalidationReader, InvalidationStream
 from features.feed.ports import Feeds
+from features.feed.render_cache import RenderCache
 from features.feed.service import FeedService
-from features.feed.shelf import Shelf
 from features.follows.service import FollowService
 from features.friends.service import FriendService
 from features.live_sessions.consumers import SocketRevocation
@@ -65,9 +65,9 @@ def build_services(brand: Brand, settings: Settings, redis: Redis, database: Dat
 def _feed(brand: Brand, posts: PostService, redis: Redis, feeds: Feeds | None) -> FeedService:
     if feeds is None:
         return FeedService(brand.feed, posts)
-    shelf, changes = Shelf(), Changes(redis, brand.name)
-    home = HomeFeed(feeds, shelf, ChangesReader(changes, shelf))
-    return FeedService(brand.feed, posts, home, FeedUpdates(feeds, changes, brand.feed))
+    cache, invalidations = RenderCache(), InvalidationStream(redis, brand.name)
+    home = HomeFeed(feeds, cache, InvalidationReader(invalidations, cache))
+    return FeedService(brand.feed, posts, home, FeedUpdates(feeds, invalidations, brand.feed))
 
 
 async def open_platform(
@@ -107,7 +107,7 @@ async def open_platform(
         database=database,
         redis=redis,
         services=services,
-        admissions=Admissions(redis, services.feed.home.news if services.feed.home else None),
+        admissions=Admissions(redis, services.feed.home.invalidations if services.feed.home else None),
         sockets=sockets,
         now=now,
     )

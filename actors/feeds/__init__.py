@@ -1,4 +1,4 @@
-"""Timelines as sharded entities, one per reader and one per heavy author: `"actors.feeds:KIND"` to the runtime."""
+"""The entity kind `actors.feeds:KIND`: a timeline per reader and per high-fan-out author."""
 
 from actors.feeds.effects import FeedEffects
 from actors.feeds.entity import KIND_NAME, FeedEntity

@@ -1,4 +1,4 @@
-"""Feed entities as everyone else calls them, through the runtime's router."""
+"""Calls to timeline entities through the runtime's router."""
 
 import asyncio
 import time
@@ -9,14 +9,14 @@ from actors.feeds.breaker import HostBreaker
 from actors.feeds.entity import AUTHOR, KIND_NAME, page_from_wire
 from actors.runtime import CallError, EntityFailed
 from actors.runtime.transport.router import Router
-from features.feed.machine import EVERYTHING, Entry, Key, Page
+from features.feed.machine import EVERYTHING, Entry, Key, TimelinePage
 from features.feed.ports import FeedsUnavailable, TimelineFailed
 
 _READ_S = 0.5
 """A page that takes longer comes from Postgres."""
 _WRITE_S = 5.0
-_UNDER_WAY = 2_000
-"""Calls of one delivery that are in flight at once."""
+_MAX_IN_FLIGHT = 2_000
+"""Calls of one delivery in flight at once."""
 
 
 class FeedCalls:
@@ -27,21 +27,23 @@ class FeedCalls:
         self._clock = clock
         self._breaker = HostBreaker()
 
-    async def page(self, reader: bytes, after: Key | None, limit: int) -> Page:
+    async def page(self, reader: bytes, after: Key | None, limit: int) -> TimelinePage:
         """See Feeds.page."""
         return await self._page(reader.hex(), ["page", limit, after])
 
-    async def author_page(self, author: bytes, after: Key | None, limit: int, audiences: int = EVERYTHING) -> Page:
+    async def author_page(
+        self, author: bytes, after: Key | None, limit: int, audiences: int = EVERYTHING
+    ) -> TimelinePage:
         """See Feeds.author_page."""
         return await self._page(AUTHOR + author.hex(), ["page", limit, after, audiences])
 
     async def put(self, readers: Collection[bytes], entry: Entry) -> None:
         """See Feeds.put."""
-        await self._tell(readers, ["put", *_wire(entry)])
+        await self._send(readers, ["put", *_wire(entry)])
 
-    async def put_own(self, entry: Entry, *, heavy: bool) -> bool:
+    async def put_own(self, entry: Entry, *, high_fan_out: bool) -> bool:
         """See Feeds.put_own."""
-        return bool(await self._call(AUTHOR + entry.author.hex(), ["put_own", heavy, *_wire(entry)]))
+        return bool(await self._call(AUTHOR + entry.author.hex(), ["put_own", high_fan_out, *_wire(entry)]))
 
     async def announced(self, author: bytes) -> None:
         """See Feeds.announced."""
@@ -51,22 +53,22 @@ class FeedCalls:
         """See Feeds.remove."""
         message = ["remove", entry.at, entry.id]
         await self._call(AUTHOR + entry.author.hex(), message)
-        await self._tell(readers, message)
+        await self._send(readers, message)
 
     async def forget(self, readers: Collection[bytes]) -> None:
         """See Feeds.forget."""
-        await self._tell(readers, ["forget"])
+        await self._send(readers, ["forget"])
 
-    async def grown_heavy(self, readers: Collection[bytes], author: bytes) -> None:
-        """See Feeds.grown_heavy."""
-        await self._tell(readers, ["grown_heavy", author])
+    async def mark_high_fan_out(self, readers: Collection[bytes], author: bytes) -> None:
+        """See Feeds.mark_high_fan_out."""
+        await self._send(readers, ["mark_high_fan_out", author])
 
-    async def _page(self, entity: str, message: list[Any]) -> Page:
+    async def _page(self, entity: str, message: list[Any]) -> TimelinePage:
         self._require_map()
         host = self._router.owner(KIND_NAME, entity)
         asked_at = self._clock()
         if not self._breaker.closed(host, asked_at):
-            raise FeedsUnavailable(f"{host or 'no host'} does not answer")
+            raise FeedsUnavailable(f"{host or 'no host'} does not respond")
         try:
             for _ in range(3):
                 value = await self._router.call(KIND_NAME, entity, message, _READ_S)
@@ -80,11 +82,11 @@ class FeedCalls:
                 self._breaker.timed_out(host, asked_at, self._clock())
                 self._breaker.keep(frozenset(self._router.view.hosts))
             raise FeedsUnavailable(f"{type(error).__name__}: {error}") from error
-        raise FeedsUnavailable("the timeline is forgotten faster than it is loaded")
+        raise FeedsUnavailable("the timeline is dropped faster than it is loaded")
 
     def _require_map(self) -> None:
         if not self._router.view.version:
-            raise FeedsUnavailable("there is no runtime yet")
+            raise FeedsUnavailable("the runtime has not started")
 
     async def _call(self, entity: str, message: list[Any]) -> Any:
         self._require_map()
@@ -93,18 +95,18 @@ class FeedCalls:
         except CallError as error:
             raise _translated(error) from error
 
-    async def _tell(self, readers: Iterable[bytes], message: list[Any]) -> None:
-        """The same message for many, in as few frames as there are hosts."""
+    async def _send(self, readers: Iterable[bytes], message: list[Any]) -> None:
+        """Sends a message to many timelines, one frame per host."""
         self._require_map()
         pending = [reader.hex() for reader in readers]
         while pending:
-            now, pending = pending[:_UNDER_WAY], pending[_UNDER_WAY:]
+            now, pending = pending[:_MAX_IN_FLIGHT], pending[_MAX_IN_FLIGHT:]
             calls: list[Awaitable[Any]] = [self._router.call(KIND_NAME, reader, message, _WRITE_S) for reader in now]
-            for answer in await asyncio.gather(*calls, return_exceptions=True):
-                if isinstance(answer, CallError):
-                    raise _translated(answer) from answer
-                if isinstance(answer, BaseException):
-                    raise answer
+            for response in await asyncio.gather(*calls, return_exceptions=True):
+                if isinstance(response, CallError):
+                    raise _translated(response) from response
+                if isinstance(response, BaseException):
+                    raise response
 
 
 def _translated(error: CallError) -> FeedsUnavailable | TimelineFailed:

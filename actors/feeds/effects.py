@@ -1,4 +1,4 @@
-"""Loading timelines from Postgres, in the process that hosts them."""
+"""Executes the effects of timeline entities: loads them from Postgres."""
 
 import asyncio
 from uuid import UUID
@@ -12,30 +12,30 @@ from features.feed.policy import FeedPolicy
 
 LOADED = Counter("entativa_feed_loads_total", "Timelines loaded from Postgres")
 
-_AT_ONCE = 4
-"""Loads under way in one host; the others wait, so that a restarted host does not drown Postgres."""
+_MAX_LOADS = 4
+"""Loads in progress in one host; others wait, so that a restarted host does not overload Postgres."""
 
 
 class FeedEffects(EffectHandler):
-    """The shell around the feed entities of one host process."""
+    """Effects of the timeline entities of one host process."""
 
     def __init__(self, database: Database, policy: FeedPolicy) -> None:
         self._database = database
         self._policy = policy
-        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_MAX_LOADS)
 
     @classmethod
     async def open(cls, context: HostContext) -> "FeedEffects":
         """Config keys: `database`; `feed`, the fields of the brand's FeedPolicy."""
         config = context.config
-        return cls(await open_database(config["database"], pool_size=_AT_ONCE), FeedPolicy(**config["feed"]))
+        return cls(await open_database(config["database"], pool_size=_MAX_LOADS), FeedPolicy(**config["feed"]))
 
     async def carry_out(self, turn: Turn) -> None:
-        """Every effect is a Load; one is enough."""
+        """Loads the timeline. All effects of a turn are loads, so one is enough."""
         assert isinstance(turn.entity, FeedEntity)
         kind, _, id = turn.entity_id.rpartition(":")
         load = loading.author_timeline if f"{kind}:" == AUTHOR else loading.reader_timeline
-        async with self._room, self._database.unit_of_work(read_only=True) as uow:
+        async with self._slots, self._database.unit_of_work(read_only=True) as uow:
             await load(uow, turn.entity.timeline, UUID(id), self._policy)
         LOADED.inc()
 

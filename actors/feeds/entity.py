@@ -1,7 +1,8 @@
-"""The feed entity: messages of the runtime to the timeline in features/feed.
+"""The timeline entity: dispatches messages to the machine in features/feed.
 
-An entity's id is the reader's account id (32 hexadecimal digits), or `author:` and that of a heavy author. A message is
-a list that starts with the name of the operation; `_OPERATIONS` lists them all. Ids in messages are 16 bytes.
+An entity's id is the reader's account id (32 hexadecimal digits), or `author:` and the id of a high-fan-out author. A
+message is a list that starts with the name of the operation; `_OPERATIONS` lists them all. Ids in messages are 16
+bytes.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.runtime import Effect, Reply, Value
-from features.feed.machine import EVERYTHING, Entry, Page, Timeline, split_ids
+from features.feed.machine import EVERYTHING, Entry, Timeline, TimelinePage, split_ids
 
 KIND_NAME = "feeds"
 AUTHOR = "author:"
@@ -17,11 +18,11 @@ AUTHOR = "author:"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Read the timeline from Postgres."""
+    """Load the timeline from Postgres."""
 
 
 class FeedEntity:
-    """One timeline. It is loaded when somebody first reads it; what is delivered before does nothing."""
+    """One timeline. It is loaded at the first read; deliveries before that have no effect."""
 
     __slots__ = ("timeline",)
 
@@ -30,25 +31,25 @@ class FeedEntity:
 
     @classmethod
     def create(cls, _entity_id: str) -> "FeedEntity":
-        """A timeline of which nothing is known."""
+        """Returns a timeline that is not loaded."""
         return cls(Timeline())
 
     def receive(self, message: Value, now: float) -> list[Effect]:
-        """One operation."""
+        """Executes one operation."""
         return _OPERATIONS[message[0]](self.timeline, *message[1:])
 
     def snapshot(self) -> Value:
-        """Everything: a shard that moves keeps its timelines."""
+        """Returns everything: a shard that moves keeps its timelines."""
         return self.timeline.snapshot()
 
     @classmethod
     def restore(cls, _entity_id: str, version: int, snapshot: Value) -> "FeedEntity":
-        """Raises ValueError for a version that was never written."""
+        """Returns the entity of a snapshot. Raises ValueError for an unknown version."""
         return cls(Timeline.restore(version, snapshot))
 
 
 def page(timeline: Timeline, limit: int, after: list[Any] | None = None, audiences: int = EVERYTHING) -> list[Effect]:
-    """Replies with a page, or None when the timeline is only being loaded: ask again."""
+    """Replies with a page, or with None while the timeline is being loaded: call again."""
     if not timeline.loaded:
         return [Load(), Reply(None)]
     return [Reply(page_to_wire(timeline.page((after[0], after[1]) if after else None, limit, audiences)))]
@@ -59,10 +60,10 @@ def put(timeline: Timeline, *entry: Any) -> list[Effect]:
     return []
 
 
-def put_own(timeline: Timeline, heavy: bool, *entry: Any) -> list[Effect]:
-    """Of an author's timeline; replies whether it was announced since the author is heavy."""
+def put_own(timeline: Timeline, high_fan_out: bool, *entry: Any) -> list[Effect]:
+    """Adds to an author's own timeline. Replies whether it was announced since the author has a high fan-out."""
     timeline.put(Entry(*entry))
-    timeline.announced = timeline.announced and heavy
+    timeline.announced = timeline.announced and high_fan_out
     return [Reply(timeline.announced)]
 
 
@@ -81,40 +82,40 @@ def forget(timeline: Timeline) -> list[Effect]:
     return []
 
 
-def grown_heavy(timeline: Timeline, author: bytes) -> list[Effect]:
-    timeline.grown_heavy(author)
+def mark_high_fan_out(timeline: Timeline, author: bytes) -> list[Effect]:
+    timeline.mark_high_fan_out(author)
     return []
 
 
 _OPERATIONS: dict[str, Callable[..., list[Effect]]] = {
-    operation.__name__: operation for operation in (page, put, put_own, announced, remove, forget, grown_heavy)
+    operation.__name__: operation for operation in (page, put, put_own, announced, remove, forget, mark_high_fan_out)
 }
 
 
-def page_to_wire(page: Page) -> Value:
-    """A Page as the runtime carries it: ids of 16 bytes in a row."""
+def page_to_wire(page: TimelinePage) -> Value:
+    """Encodes a TimelinePage for the runtime, with concatenated ids."""
     return [
         b"".join(page.ids),
         page.rights,
         page.last,
-        page.whole,
-        page.older,
+        page.exhausted,
+        page.truncated,
         b"".join(page.lists),
-        b"".join(page.parted),
-        list(page.heavy.items()),
+        b"".join(page.blocked),
+        list(page.high_fan_out.items()),
     ]
 
 
-def page_from_wire(value: Value) -> Page:
-    """The inverse of page_to_wire."""
-    ids, rights, last, whole, older, lists, parted, heavy = value
-    return Page(
+def page_from_wire(value: Value) -> TimelinePage:
+    """Decodes what page_to_wire encoded."""
+    ids, rights, last, exhausted, truncated, lists, blocked, high_fan_out = value
+    return TimelinePage(
         split_ids(ids),
         rights,
         (last[0], last[1]) if last else None,
-        whole,
-        older,
+        exhausted,
+        truncated,
         frozenset(split_ids(lists)),
-        frozenset(split_ids(parted)),
-        dict(heavy),
+        frozenset(split_ids(blocked)),
+        dict(high_fan_out),
     )

@@ -1,1 +1,1 @@
-"""What a person sees when they come home: the posts of those they are tied to, newest first."""
+"""The home feed: the posts of a reader's friends or followed accounts, newest first."""

@@ -1,8 +1,8 @@
-"""How timelines follow what happens.
+"""Updates timelines and render caches after events.
 
-Delivering a post to everybody takes a moment and is done by a consumer of the event log. What a person must see at once
-(their own post; a block) and what nobody may see any longer is done by `after_commit`, after the commit and before the
-answer; the consumers do it again, in case that process died in between. All of it may be done twice.
+A consumer of the event log delivers posts to all readers. What must be visible before the response (a reader's own
+post, a block, a deletion) is done by `after_commit`; the consumers repeat it in case that process died before. Every
+operation is idempotent.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -18,7 +18,7 @@ from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
 from cluster.redis import RedisError
 from features.feed import store
-from features.feed.changes import Changes, author_changed, list_changed, post_changed
+from features.feed.invalidations import InvalidationStream, author_invalidation, list_invalidation, post_invalidation
 from features.feed.machine import ONLY_ME, Entry
 from features.feed.policy import FeedPolicy
 from features.feed.ports import Feeds, FeedsUnavailable, TimelineFailed
@@ -27,9 +27,9 @@ from features.posts.model import Audience
 DELIVERED = Counter("entativa_feed_deliveries_total", "Posts put into readers' timelines")
 
 _POSTS = frozenset({"posts.created", "posts.edited", "posts.deleted"})
-_TIES = frozenset({"relationships.connected", "relationships.disconnected"})
+_CONNECTIONS = frozenset({"relationships.connected", "relationships.disconnected"})
 _BLOCKS = frozenset({"relationships.blocked", "relationships.unblocked"})
-_CIRCLES = frozenset({"relationships.circles_changed"})
+_VISIBILITY = frozenset({"relationships.circles_changed"})
 _PROFILES = frozenset({"profiles.updated"})
 
 log = logger(__name__)
@@ -37,10 +37,10 @@ log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FeedUpdates:
-    """Brings what happened into the timelines."""
+    """Applies events to timelines and render caches."""
 
     feeds: Feeds
-    changes: Changes
+    invalidations: InvalidationStream
     policy: FeedPolicy
 
     def consumers(self) -> list[Consumer]:
@@ -49,75 +49,75 @@ class FeedUpdates:
             Consumer("feeds.fanout", _POSTS, self._fan_out, outages=(FeedsUnavailable,)),
             Consumer(
                 "feeds.forget",
-                _POSTS | _TIES | _BLOCKS | _CIRCLES | _PROFILES,
-                self._again,
+                _POSTS | _CONNECTIONS | _BLOCKS | _VISIBILITY | _PROFILES,
+                self._consume,
                 outages=(FeedsUnavailable,),
             ),
         ]
 
     async def after_commit(self, events: Sequence[Event]) -> None:
-        """Act on events that were just committed. Never fails: what does not work now is done by the consumers."""
+        """Applies events that were just committed. Raises nothing: the consumers repeat what fails here."""
         for event in events:
             try:
-                await self._act(event)
+                await self._apply(event)
             except (FeedsUnavailable, TimelineFailed, RedisError, OSError) as error:
-                log.warning("feeds not updated at once", event_type=event.type, error=type(error).__name__)
+                log.warning("feeds not updated after commit", event_type=event.type, error=type(error).__name__)
 
-    async def _again(self, _uow: UnitOfWork, event: Event) -> None:
-        await self._act(event)
+    async def _consume(self, _uow: UnitOfWork, event: Event) -> None:
+        await self._apply(event)
 
-    async def _act(self, event: Event) -> None:
+    async def _apply(self, event: Event) -> None:
         payload = event.payload
         if event.type in ("posts.edited", "posts.deleted"):
-            await self.changes.announce(post_changed(UUID(payload["post_id"])))
+            await self.invalidations.publish(post_invalidation(UUID(payload["post_id"])))
         elif event.type == "posts.created":
             author = UUID(payload["author_id"]).bytes
             await self.feeds.put([author], entry_of(payload))
         elif event.type in _PROFILES:
-            await self.changes.announce(author_changed(UUID(payload["account_id"])))
-        elif event.type in _TIES:
+            await self.invalidations.publish(author_invalidation(UUID(payload["account_id"])))
+        elif event.type in _CONNECTIONS:
             await self.feeds.forget([UUID(payload["viewer_id"]).bytes])
         elif event.type in _BLOCKS:
             await self.feeds.forget([UUID(payload["blocker_id"]).bytes, UUID(payload["blocked_id"]).bytes])
-        elif event.type in _CIRCLES:
+        elif event.type in _VISIBILITY:
             if payload["deleted_list_id"]:
-                await self.changes.announce(list_changed(UUID(payload["deleted_list_id"])))
+                await self.invalidations.publish(list_invalidation(UUID(payload["deleted_list_id"])))
             await self.feeds.forget([UUID(reader).bytes for reader in payload["reader_ids"]])
 
     async def _fan_out(self, uow: UnitOfWork, event: Event) -> None:
-        """Bring a post into the timelines of all who may see it, or out of them. What counts is the post as it is now:
-        events may be handled late and out of order."""
-        if event.type == "posts.edited" and not _moved(event.payload):
+        """Adds a post to the timelines of all readers who may see it, or removes it. Uses the post's present state,
+        since events may be handled late and out of order."""
+        if event.type == "posts.edited" and not _audience_changed(event.payload):
             return
         entry = await store.entry(uow, UUID(event.payload["post_id"]))
         if entry is None:
-            await self._take_back(uow, entry_of(event.payload))
+            await self._remove(uow, entry_of(event.payload))
             return
         author_id = UUID(bytes=entry.author)
         size = await store.audience_size(uow, author_id)
-        heavy = size > self.policy.heavy_above
-        announced = await self.feeds.put_own(entry, heavy=heavy)
+        high_fan_out = size > self.policy.high_fan_out_above
+        announced = await self.feeds.put_own(entry, high_fan_out=high_fan_out)
         await self.feeds.put([entry.author], entry)
-        if (announced and size > self.policy.told_up_to) or (
+        if (announced and size > self.policy.announced_up_to) or (
             event.type == "posts.created" and entry.audience == ONLY_ME
         ):
             return
         async for readers in self._readers(uow, author_id):
-            if heavy:
-                await self.feeds.grown_heavy(readers, entry.author)
+            if high_fan_out:
+                await self.feeds.mark_high_fan_out(readers, entry.author)
             else:
                 await self.feeds.put(readers, entry)
                 DELIVERED.inc(len(readers))
-        if heavy:
+        if high_fan_out:
             await self.feeds.announced(entry.author)
 
-    async def _take_back(self, uow: UnitOfWork, entry: Entry) -> None:
+    async def _remove(self, uow: UnitOfWork, entry: Entry) -> None:
         await self.feeds.remove([entry.author], entry)
         async for readers in self._readers(uow, UUID(bytes=entry.author)):
             await self.feeds.remove(readers, entry)
 
     async def _readers(self, uow: UnitOfWork, author_id: UUID) -> AsyncIterator[list[bytes]]:
-        after_id, limit = UUID(int=0), self.policy.fanout_chunk
+        after_id, limit = UUID(int=0), self.policy.fan_out_batch
         while True:
             readers = await store.readers(uow, author_id, after_id=after_id, limit=limit)
             if readers:
@@ -128,7 +128,7 @@ class FeedUpdates:
 
 
 def entry_of(payload: dict[str, Any]) -> Entry:
-    """The post of an event."""
+    """Returns the timeline entry of an event's post."""
     list_id = payload["list_id"]
     return Entry(
         store.micros(datetime.fromisoformat(payload["created_at"])),
@@ -139,7 +139,7 @@ def entry_of(payload: dict[str, Any]) -> Entry:
     )
 
 
-def _moved(payload: dict[str, Any]) -> bool:
-    """Whether an edit changed whom the post is shown to."""
+def _audience_changed(payload: dict[str, Any]) -> bool:
+    """Returns whether an edit changed the post's audience."""
     previous = payload["previous"]
     return bool((previous["audience"], previous["list_id"]) != (payload["audience"], payload["list_id"]))

@@ -1,7 +1,7 @@
-"""A page of the feed from what is in memory: which posts from the reader's timeline, how they look from the shelf.
+"""Pages of the home feed from memory: post ids from timelines, rendered posts from the cache.
 
-What it shows is what the SQL feed would show: the timeline says whose posts and with which rights, the shelf says for
-whom a post is now, and posts that are not at hand are read by a statement that carries `visible_to`.
+The result equals that of the SQL feed: the timeline has the reader's rights for each author, the cache has each post's
+present audience, and posts that are not cached are read by a statement with `visible_to`.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ from uuid import UUID
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
 from features.feed import store
-from features.feed.changes import ChangesReader
-from features.feed.machine import OWN, Key, Page, may_see
+from features.feed.invalidations import InvalidationReader
+from features.feed.machine import OWN, Key, TimelinePage, may_see
 from features.feed.ports import Feeds, FeedsUnavailable
-from features.feed.shelf import Rendered, Shelf, json_of
+from features.feed.render_cache import RenderCache, RenderedPost, json_of
 from features.paging import Cursor, PageRequest
 from features.posts.model import Audience
 from features.posts.views import Row, views
@@ -24,111 +24,122 @@ from features.posts.views import Row, views
 FROM_SQL = Counter("entativa_feed_posts_read_total", "Posts that feeds had to read from Postgres")
 
 _SPARE = 4
-"""Posts asked for beyond a page, in case some may not be shown any more."""
-_LOOKS = 4
-"""Looks at one timeline before a page is left to Postgres."""
+"""Posts requested beyond a page, in case some may no longer be shown."""
+_MAX_READS = 4
+"""Reads of one timeline before the page comes from Postgres."""
 
-Source = Callable[[Key | None, int], Awaitable[Page]]
+Source = Callable[[Key | None, int], Awaitable[TimelinePage]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
-    """What decides for a reader, beside the rights for an author."""
+class _ReaderContext:
+    """What decides what a reader may see, beside the rights for each author."""
 
     reader_id: UUID
     lists: frozenset[bytes]
-    parted: frozenset[bytes]
+    blocked: frozenset[bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class HomeFeed:
-    """The feed in memory, as one process reads it."""
+    """The home feed of one process."""
 
     feeds: Feeds
-    shelf: Shelf
-    news: ChangesReader
+    cache: RenderCache
+    invalidations: InvalidationReader
 
     async def page(self, uow: UnitOfWork, reader_id: UUID, page: PageRequest) -> bytes | None:
-        """A page as JSON; None: it lies further back than is kept. Raises FeedsUnavailable. `news` has been read for
-        this request (api/admission.py does, with its rate limit)."""
-        if not self.news.current:
-            raise FeedsUnavailable("nobody knows what changed")
+        """Returns a page as JSON, or None if it lies further back than timelines reach. Raises FeedsUnavailable.
+
+        `invalidations` must have been read for this request; api/admission.py does that."""
+        if not self.invalidations.current:
+            raise FeedsUnavailable("invalidations could not be read")
         after = (store.micros(page.cursor.at), page.cursor.id.bytes) if page.cursor else None
         wanted = page.limit + 1
         first = await self.feeds.page(reader_id.bytes, after, wanted + _SPARE)
-        standing = _Standing(reader_id, first.lists, first.parted)
-        found = await self._collect(uow, standing, partial(self.feeds.page, reader_id.bytes), first, wanted, None)
+        context = _ReaderContext(reader_id, first.lists, first.blocked)
+        found = await self._collect(uow, context, partial(self.feeds.page, reader_id.bytes), first, wanted, None)
         if found is None:
             return None
-        sources = [partial(self.feeds.author_page, author, audiences=mask) for author, mask in first.heavy.items()]
+        sources = [
+            partial(self.feeds.author_page, author, audiences=mask) for author, mask in first.high_fan_out.items()
+        ]
         pages = await asyncio.gather(*(source(after, wanted + _SPARE) for source in sources))
-        for source, newest, rights in zip(sources, pages, first.heavy.values(), strict=True):
-            theirs = await self._collect(uow, standing, source, newest, wanted, rights)
+        for source, newest, rights in zip(sources, pages, first.high_fan_out.values(), strict=True):
+            theirs = await self._collect(uow, context, source, newest, wanted, rights)
             if theirs is None:
                 return None
             found += theirs
-        if first.heavy:
+        if first.high_fan_out:
             once = {post.key: post for post in found}
             found = [once[key] for key in sorted(once, reverse=True)]
         return _json(found, page.limit)
 
     async def _collect(
-        self, uow: UnitOfWork, standing: _Standing, source: Source, page: Page, wanted: int, rights: int | None
-    ) -> list[Rendered] | None:
-        """The newest `wanted` posts of a timeline that may be shown, or all there are; None: it is not kept that far.
-        `rights` stands for those in the page, where the timeline is not the reader's."""
-        found: list[Rendered] = []
-        for _ in range(_LOOKS):
+        self,
+        uow: UnitOfWork,
+        context: _ReaderContext,
+        source: Source,
+        page: TimelinePage,
+        wanted: int,
+        rights: int | None,
+    ) -> list[RenderedPost] | None:
+        """Returns the newest `wanted` visible posts of a timeline, or all there are; None if it is not kept that far.
+        `rights` replaces those in the page where the timeline is not the reader's."""
+        found: list[RenderedPost] = []
+        for _ in range(_MAX_READS):
             masks = page.rights if rights is None else bytes([rights]) * len(page.ids)
-            found += await self._show(uow, standing, page.ids, masks)
+            found += await self._show(uow, context, page.ids, masks)
             if len(found) >= wanted:
                 return found
-            if page.older:
+            if page.truncated:
                 return None
-            if page.whole:
+            if page.exhausted:
                 return found
             page = await source(page.last, wanted + _SPARE)
         return None
 
-    async def _show(self, uow: UnitOfWork, standing: _Standing, ids: Sequence[bytes], rights: bytes) -> list[Rendered]:
-        """Those of the posts that may be shown, as they are shown."""
-        posts = self.shelf.get(ids)
+    async def _show(
+        self, uow: UnitOfWork, context: _ReaderContext, ids: Sequence[bytes], rights: bytes
+    ) -> list[RenderedPost]:
+        """Returns the posts that the reader may see, rendered for the reader."""
+        posts = self.cache.get(ids)
         if None in posts:
-            absent = [id for id, post in zip(ids, posts, strict=True) if post is None]
-            read = await self._fetch(uow, standing.reader_id, absent)
-            posts = [post or read.get(id) for id, post in zip(ids, posts, strict=True)]
-        shown: list[Rendered] = []
+            missing = [id for id, post in zip(ids, posts, strict=True) if post is None]
+            fetched = await self._fetch(uow, context.reader_id, missing)
+            posts = [post or fetched.get(id) for id, post in zip(ids, posts, strict=True)]
+        shown: list[RenderedPost] = []
         differing: set[bytes] = set()
         for post, mask in zip(posts, rights, strict=True):
-            if post is None or not may_see(mask, post.audience, post.list_id, standing.lists):
+            if post is None or not may_see(mask, post.audience, post.list_id, context.lists):
                 continue
-            if (post.list_id and mask & OWN) or (post.mentions and not post.mentions.isdisjoint(standing.parted)):
+            if (post.list_id and mask & OWN) or (post.mentions and not post.mentions.isdisjoint(context.blocked)):
                 differing.add(post.id)
             shown.append(post)
         if differing:
-            rows = await store.shown(uow, standing.reader_id, [UUID(bytes=id) for id in differing])
-            theirs = {UUID(view["id"]).bytes: json_of(view) for view in await views(uow, standing.reader_id, rows)}
-            alike = [post for post in shown if post.id in theirs or post.id not in differing]
-            shown = [replace(post, body=theirs.get(post.id, post.body)) for post in alike]
+            rows = await store.shown(uow, context.reader_id, [UUID(bytes=id) for id in differing])
+            own = {UUID(view["id"]).bytes: json_of(view) for view in await views(uow, context.reader_id, rows)}
+            visible = [post for post in shown if post.id in own or post.id not in differing]
+            shown = [replace(post, body=own.get(post.id, post.body)) for post in visible]
         return shown
 
-    async def _fetch(self, uow: UnitOfWork, reader_id: UUID, ids: list[bytes]) -> dict[bytes, Rendered]:
-        """The posts that the reader may see, kept for everybody as those see them whom nothing parts from anybody."""
+    async def _fetch(self, uow: UnitOfWork, reader_id: UUID, ids: list[bytes]) -> dict[bytes, RenderedPost]:
+        """Reads the posts that the reader may see, and caches them as a reader without blocks sees them."""
         FROM_SQL.inc(len(ids))
-        fetch, posts = self.shelf.begin(current=self.news.current), []
+        fetch, posts = self.cache.begin(current=self.invalidations.current), []
         try:
             rows = await store.shown(uow, reader_id, [UUID(bytes=id) for id in ids])
             for row, view in zip(rows, await views(uow, None, rows), strict=True):
                 view["list_id"] = None
                 posts.append(_rendered(row, json_of(view)))
         finally:
-            self.shelf.end(fetch, posts)
+            self.cache.end(fetch, posts)
         return {post.id: post for post in posts}
 
 
-def _rendered(row: Row, body: bytes) -> Rendered:
+def _rendered(row: Row, body: bytes) -> RenderedPost:
     went_to = row["went_to"]
-    return Rendered(
+    return RenderedPost(
         key=(store.micros(row["created_at"]), UUID(row["id"]).bytes),
         author=UUID(row["author_id"]).bytes,
         audience=store.BITS[Audience(row["audience"])],
@@ -138,8 +149,8 @@ def _rendered(row: Row, body: bytes) -> Rendered:
     )
 
 
-def _json(found: Sequence[Rendered], limit: int) -> bytes:
-    """The page as api/post_views.py describes it."""
+def _json(found: Sequence[RenderedPost], limit: int) -> bytes:
+    """Returns the page as JSON, as api/post_views.py documents it."""
     items = found[:limit]
     cursor = b"null"
     if len(found) > limit:

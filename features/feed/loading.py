@@ -1,4 +1,4 @@
-"""A timeline from Postgres. Stores are private to their slice; this is the door for whoever hosts timelines."""
+"""Loads timelines from Postgres, for the hosts of timelines (stores are private to their slice)."""
 
 from uuid import UUID
 
@@ -9,12 +9,12 @@ from features.feed.policy import FeedPolicy
 
 
 async def reader_timeline(uow: UnitOfWork, timeline: Timeline, reader_id: UUID, policy: FeedPolicy) -> None:
-    """What belongs to a reader's feed now, in two statements."""
-    rights = await store.rights(uow, reader_id, heavy_above=policy.merged_above)
-    timeline.load(rights, await store.entries(uow, reader_id, limit=policy.kept + 1), policy.kept)
+    """Loads a reader's timeline, in two statements."""
+    rights = await store.rights(uow, reader_id, high_fan_out_above=policy.merged_above)
+    timeline.load(rights, await store.entries(uow, reader_id, limit=policy.max_posts + 1), policy.max_posts)
 
 
 async def author_timeline(uow: UnitOfWork, timeline: Timeline, author_id: UUID, policy: FeedPolicy) -> None:
-    """All of an author's own newest posts, in one statement."""
-    entries = await store.own_entries(uow, author_id, limit=policy.kept + 1)
-    timeline.load(Rights({author_id.bytes: EVERYTHING}), entries, policy.kept)
+    """Loads an author's own newest posts, in one statement."""
+    entries = await store.own_entries(uow, author_id, limit=policy.max_posts + 1)
+    timeline.load(Rights({author_id.bytes: EVERYTHING}), entries, policy.max_posts)

@@ -1,8 +1,8 @@
-"""The timeline of one reader, in memory: which posts, newest first, and what the reader may see of whom.
+"""The timeline of one reader in memory: the newest posts, and the reader's rights for each author.
 
-Pure: it holds no text and knows no clock. A reader's timeline holds the posts of the reader's own and of those the
-reader is tied to; the same machine, loaded with one author only, is the timeline of a heavy author, merged in when
-their readers read. 27 bytes a post: 8 of time, 16 of id, 1 of audience, 2 of author.
+Pure: it holds no text and reads no clock. A reader's timeline holds the posts of the reader and of the reader's
+connections. Loaded with a single author, the same class is that author's own timeline, which is merged in at read for
+high-fan-out authors. A post takes 27 bytes: 8 for the time, 16 for the id, 1 for the audience, 2 for the author.
 """
 
 from array import array
@@ -14,19 +14,19 @@ from typing import Any, Final
 
 PUBLIC, CONNECTIONS, CLOSE_FRIENDS, LIST, ONLY_ME = (1 << bit for bit in range(5))
 OWN: Final = 32
-"""The reader is the author."""
+"""Bit of an author's rights for the author's own posts."""
 EVERYTHING: Final = 63
 
 ID_BYTES = 16
 SNAPSHOT_VERSION = 1
 
 Key = tuple[int, bytes]
-"""Where a post stands: (microseconds since 1970, id)."""
+"""The sort key of a post: (microseconds since 1970, id)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A post as timelines know it."""
+    """A post in a timeline."""
 
     at: int
     id: bytes
@@ -41,48 +41,48 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a reader may see, as Postgres said when the timeline was loaded."""
+    """What a reader may see, as of when the timeline was loaded."""
 
     authors: dict[bytes, int]
-    """Whose posts belong to the timeline, and to which audiences of each the reader belongs (bits)."""
+    """The authors of the timeline, and the audiences of each that the reader belongs to (bits)."""
     lists: frozenset[bytes] = frozenset()
-    """Lists of other people on which the reader is."""
-    parted: frozenset[bytes] = frozenset()
-    """Whom a block parts from the reader."""
-    heavy: frozenset[bytes] = frozenset()
-    """Those of the authors whose posts are not delivered."""
+    """Other people's lists that the reader is on."""
+    blocked: frozenset[bytes] = frozenset()
+    """People whom a block separates from the reader, in either direction."""
+    high_fan_out: frozenset[bytes] = frozenset()
+    """The authors whose posts are not delivered but merged in."""
 
 
 def split_ids(ids: bytes | bytearray) -> tuple[bytes, ...]:
-    """Ids that stand in a row. (struct is the fastest way: a page is split at every read.)"""
+    """Splits concatenated ids. (struct is the fastest way: a page is split at every read.)"""
     return unpack(f"{ID_BYTES}s" * (len(ids) // ID_BYTES), ids)
 
 
 def may_see(rights: int, audience: int, list_id: bytes, lists: frozenset[bytes] | set[bytes]) -> bool:
-    """features.posts.privacy.may_see over bits: whether somebody with these rights for the author sees the post."""
+    """Returns whether a reader with these rights for the author may see the post (features.posts.privacy.may_see)."""
     return bool(rights & audience) and (audience != LIST or bool(rights & OWN) or list_id in lists)
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Some posts, newest first: ids, and the reader's rights for the author of each."""
+class TimelinePage:
+    """A page of a timeline, newest first: ids, and the reader's rights for the author of each."""
 
     ids: Sequence[bytes]
     rights: bytes
     last: Key | None
-    """Where the last of them stands."""
-    whole: bool
-    """The timeline holds none that stand before the last of these."""
-    older: bool
-    """That is so because it is not kept further back."""
+    """The key of the last post."""
+    exhausted: bool
+    """Whether the timeline holds no older posts."""
+    truncated: bool
+    """Whether it holds no older posts because it is not kept further back."""
     lists: frozenset[bytes] = frozenset()
-    parted: frozenset[bytes] = frozenset()
-    heavy: dict[bytes, int] = field(default_factory=dict)
-    """Authors whose own timelines are to be merged in, and the rights for each."""
+    blocked: frozenset[bytes] = frozenset()
+    high_fan_out: dict[bytes, int] = field(default_factory=dict)
+    """Authors whose own timelines are to be merged in, and the reader's rights for each."""
 
 
 class Timeline:
-    """Posts in ascending order (what is new is appended)."""
+    """Posts in ascending order (new ones are appended)."""
 
     __slots__ = (
         "_at",
@@ -101,31 +101,31 @@ class Timeline:
 
     def __init__(self) -> None:
         self.announced = False
-        """Of a heavy author's timeline: every reader knows that it is to be merged in."""
+        """In a high-fan-out author's own timeline: whether every reader's timeline was told to merge it in."""
         self.forget()
 
     def __len__(self) -> int:
         return len(self._at)
 
     def forget(self) -> None:
-        """Drop everything: what was known may no longer be true."""
+        """Drops everything; the next read loads the timeline again."""
         self.loaded = False
         self._kept = 0
         self._rights = Rights({})
         self._floor: Key | None = None
-        """Posts that stand here or before are not kept; None: there are none."""
+        """The newest post that is not kept; None: all are."""
         self._at = array("q")
         self._ids = bytearray()
         self._audience = bytearray()
         self._author = array("H")
         self._authors: list[bytes] = []
-        """Those of the posts; `_author` has their numbers here, and `_masks` the reader's rights for each."""
+        """The authors of the posts; `_author` holds indexes into this list, `_masks` the reader's rights for each."""
         self._masks: list[int] = []
         self._index: dict[bytes, int] = {}
 
     def load(self, rights: Rights, newest_first: Sequence[Entry], kept: int) -> None:
-        """What Postgres says now; at most `kept` posts are kept, more mean that there are older ones. Posts of authors
-        whom the rights do not name (a tie that was made between the two statements) are left out."""
+        """Loads what Postgres returned. Keeps at most `kept` posts; one more means that there are older ones. Leaves
+        out posts of authors without rights (a connection made between the two statements)."""
         self.forget()
         self.loaded = True
         self._kept = kept
@@ -137,7 +137,8 @@ class Timeline:
                 self._insert(len(self._at), entry)
 
     def put(self, entry: Entry) -> bool:
-        """A post is new, or its audience changed: it enters, stays or leaves. False: this timeline is not loaded."""
+        """Adds, updates or removes a post that is new or whose audience changed. Returns False if the timeline is not
+        loaded."""
         if not self.loaded:
             return False
         rights = self._rights.authors.get(entry.author)
@@ -157,19 +158,19 @@ class Timeline:
         return True
 
     def remove(self, key: Key) -> None:
-        """A post is gone."""
+        """Removes a post."""
         place, present = self._find(key)
         if present:
             self._delete(place)
 
-    def grown_heavy(self, author: bytes) -> None:
-        """From now on this author's posts are not delivered."""
+    def mark_high_fan_out(self, author: bytes) -> None:
+        """Merges this author's posts at read from now on."""
         rights = self._rights
-        if author in rights.authors and author not in rights.heavy:
-            self._rights = Rights(rights.authors, rights.lists, rights.parted, rights.heavy | {author})
+        if author in rights.authors and author not in rights.high_fan_out:
+            self._rights = Rights(rights.authors, rights.lists, rights.blocked, rights.high_fan_out | {author})
 
-    def page(self, after: Key | None, limit: int, audiences: int = EVERYTHING) -> Page:
-        """Up to `limit` posts that stand before `after`, of these audiences only."""
+    def page(self, after: Key | None, limit: int, audiences: int = EVERYTHING) -> TimelinePage:
+        """Returns up to `limit` posts older than `after`, of these audiences only."""
         end = len(self._at) if after is None else self._find(after)[0]
         if audiences == EVERYTHING:
             start = last = max(end - limit, 0)
@@ -181,19 +182,19 @@ class Timeline:
             ids, authors = [self._id(place) for place in places], [self._author[place] for place in places]
             last = places[-1] if places else 0
         rights = self._rights
-        return Page(
+        return TimelinePage(
             ids=ids,
             rights=bytes(map(self._masks.__getitem__, authors)),
             last=(self._at[last], ids[-1]) if ids else None,
-            whole=len(ids) < limit,
-            older=len(ids) < limit and self._floor is not None,
+            exhausted=len(ids) < limit,
+            truncated=len(ids) < limit and self._floor is not None,
             lists=rights.lists,
-            parted=rights.parted,
-            heavy={author: rights.authors[author] for author in rights.heavy},
+            blocked=rights.blocked,
+            high_fan_out={author: rights.authors[author] for author in rights.high_fan_out},
         )
 
     def snapshot(self) -> Any:
-        """Everything, as msgpack carries it."""
+        """Returns everything as msgpack types."""
         rights = self._rights
         return [
             self.loaded,
@@ -201,7 +202,7 @@ class Timeline:
             self._kept,
             list(self._floor) if self._floor else None,
             [[author, mask] for author, mask in rights.authors.items()],
-            *(sorted(people) for people in (rights.lists, rights.parted, rights.heavy)),
+            *(sorted(people) for people in (rights.lists, rights.blocked, rights.high_fan_out)),
             [int(at) for at in self._at],
             bytes(self._ids),
             bytes(self._audience),
@@ -211,15 +212,15 @@ class Timeline:
 
     @classmethod
     def restore(cls, version: int, snapshot: Any) -> "Timeline":
-        """Raises ValueError for a version that was never written."""
+        """Returns the timeline of a snapshot. Raises ValueError for an unknown version."""
         if version != SNAPSHOT_VERSION:
             raise ValueError(f"timeline snapshot of version {version}")
         timeline = cls()
         timeline.loaded, timeline.announced, timeline._kept, *state = snapshot
-        floor, authors, lists, parted, heavy, at, ids, audience, author, names = state
+        floor, authors, lists, blocked, high_fan_out, at, ids, audience, author, names = state
         timeline._floor = (floor[0], floor[1]) if floor else None
         masks = dict(authors)
-        timeline._rights = Rights(masks, frozenset(lists), frozenset(parted), frozenset(heavy))
+        timeline._rights = Rights(masks, frozenset(lists), frozenset(blocked), frozenset(high_fan_out))
         timeline._at, timeline._author = array("q", at), array("H", author)
         timeline._ids, timeline._audience = bytearray(ids), bytearray(audience)
         timeline._authors = list(names)
@@ -234,7 +235,7 @@ class Timeline:
         return self._at[place], self._id(place)
 
     def _find(self, key: Key) -> tuple[int, bool]:
-        """Where a post stands or would stand, and whether it is there."""
+        """Returns the index of a post, or where it would be inserted, and whether it is present."""
         place = bisect_left(self._at, key[0])
         while place < len(self._at) and self._key(place) < key:
             place += 1

@@ -1,27 +1,28 @@
-"""What a brand may tune about the feed."""
+"""What a brand can change about the feed."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class FeedPolicy:
-    """Numbers of the newest-first feed that is kept in memory."""
+    """Limits of the newest-first feed in memory."""
 
-    kept: int = 400
-    """Posts a reader's timeline keeps; whoever pages further is answered from Postgres."""
-    heavy_above: int = 20_000
-    """Readers above which an author's posts are not copied into every timeline but merged in when it is read."""
-    fanout_chunk: int = 2_000
-    """Timelines that are written to at once."""
+    max_posts: int = 400
+    """Posts in a reader's timeline; pages further back come from Postgres."""
+    high_fan_out_above: int = 20_000
+    """Number of readers above which an author has a high fan-out: posts are not copied into the readers' timelines but
+    merged in at read."""
+    fan_out_batch: int = 2_000
+    """Timelines written to at once."""
 
     @property
     def merged_above(self) -> int:
-        """Readers above which a timeline that is loaded merges an author. Fewer than `heavy_above`, so that it has
-        those who grow heavy without a post."""
-        return self.heavy_above * 9 // 10
+        """Number of readers above which a timeline that is loaded merges an author. Lower than `high_fan_out_above`, so
+        that it includes authors who pass that number before their next post."""
+        return self.high_fan_out_above * 9 // 10
 
     @property
-    def told_up_to(self) -> int:
-        """Readers up to which a heavy author's readers are told so with every post: who has just shrunk and grown again
-        has readers that know nothing of it."""
-        return self.heavy_above * 11 // 10
+    def announced_up_to(self) -> int:
+        """Number of readers up to which every post of a high-fan-out author repeats the announcement to the readers: an
+        author who fell below the limit and passed it again has readers that do not know it."""
+        return self.high_fan_out_above * 11 // 10

@@ -16,8 +16,7 @@ from features.posts.views import view_cursor, views
 
 @dataclass(frozen=True, slots=True)
 class FeedService:
-    """The feed of one person. `home` and `updates` are there where timelines in memory are; without them every page
-    comes from Postgres."""
+    """The home feed. Without timelines in memory `home` and `updates` are None, and every page comes from Postgres."""
 
     policy: FeedPolicy
     posts: PostService
@@ -25,6 +24,6 @@ class FeedService:
     updates: FeedUpdates | None = None
 
     async def newest(self, uow: UnitOfWork, viewer_id: UUID, page: PageRequest) -> Page[PostView]:
-        """One's own posts and those of one's ties, newest first, from Postgres."""
+        """Returns the posts of the viewer and of the viewer's connections, newest first, from Postgres."""
         rows = await store.newest(uow, viewer_id, page)
         return page_of(await views(uow, viewer_id, rows), page.limit, view_cursor)

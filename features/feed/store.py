@@ -1,4 +1,4 @@
-"""The statements of the feed."""
+"""SQL of the feed."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -42,11 +42,11 @@ _POSTS_OF_AUTHOR = f"""
     where posts.author_id = authors.id and {after("$2", "$3")} and {visible_to("$1", among="authors.audiences")}
 """
 
-# Posts are found in the index posts_author, which has all that privacy asks for; only those of the page are read from
-# the table. Reading a page's worth of every author would do, but is slow for many authors. So first only the share of
-# the page that each would have if all wrote alike is read (`heads`): the page holds nothing older than the oldest post
-# of a page made of these (`since`), and the second look stops there. Measured with 20 and 1,500 authors:
-# 0.9 and 11 ms of Postgres' time instead of 1.1 and 25 (2 cores).
+# Posts are found in the index posts_author, which has all columns that the privacy rule needs; only the posts of the
+# page are read from the table. Reading a full page per author is correct but slow for many authors. So a first scan
+# reads only each author's equal share of the page (`heads`). The final page holds nothing older than the oldest post of
+# a page made of these (`since`), where the second scan stops. Measured with 20 and 1,500 authors: 0.9 and 11 ms of
+# Postgres' time instead of 1.1 and 25 (2 cores).
 _PICKED = f"""
 with authors as materialized (
     {_FOLLOWED}
@@ -75,12 +75,12 @@ select {columns("$1")} from newest join posts on posts.id = newest.id {AUTHOR} {
 
 
 async def newest(uow: UnitOfWork, viewer_id: UUID, page: PageRequest) -> list[Row]:
-    """The newest posts of the viewer and of those whose audience the viewer is in, the muted left out, one more than
-    the page holds."""
+    """Returns the newest posts of the viewer and of those whose audience the viewer is in, without muted authors: one
+    more than the page holds."""
     return [*await uow.fetch(_NEWEST, viewer_id, *cursor_parts(page.cursor), page.limit + 1)]
 
 
-# --- what a timeline is loaded from ------------------------------------------------------------------------------
+# --- loading timelines -------------------------------------------------------------------------------------------
 
 _ENTRY = "posts.id, posts.created_at, posts.author_id, posts.audience, posts.list_id"
 
@@ -100,17 +100,17 @@ select
     array(select array_to_string(audiences, ' ') from authors order by id) as audiences,
     array(
         select id from authors join connection_counts on account_id = id where id <> $1 and audience > $2
-    ) as heavy,
+    ) as high_fan_out,
     array(select list_id from list_members where member_id = $1) as lists,
     array(
         select blocked_id from blocks where blocker_id = $1 union select blocker_id from blocks where blocked_id = $1
-    ) as parted
+    ) as blocked
 """
 
 
-async def rights(uow: UnitOfWork, reader_id: UUID, *, heavy_above: int) -> Rights:
-    """Whose posts belong to a reader's feed, and what the reader may see of whom."""
-    row = await uow.fetchrow(_RIGHTS, reader_id, heavy_above)
+async def rights(uow: UnitOfWork, reader_id: UUID, *, high_fan_out_above: int) -> Rights:
+    """Returns whose posts belong to a reader's feed, and which audiences of each author the reader belongs to."""
+    row = await uow.fetchrow(_RIGHTS, reader_id, high_fan_out_above)
     assert row is not None
     masks = [sum(BITS[Audience(name)] for name in names.split()) for names in row["audiences"]]
     authors = {author.bytes: mask for author, mask in zip(row["authors"], masks, strict=True)}
@@ -119,18 +119,18 @@ async def rights(uow: UnitOfWork, reader_id: UUID, *, heavy_above: int) -> Right
     return Rights(
         authors,
         lists=frozenset(list_id.bytes for list_id in row["lists"]),
-        parted=frozenset(person.bytes for person in row["parted"]),
-        heavy=frozenset(author.bytes for author in row["heavy"]),
+        blocked=frozenset(person.bytes for person in row["blocked"]),
+        high_fan_out=frozenset(author.bytes for author in row["high_fan_out"]),
     )
 
 
 async def entries(uow: UnitOfWork, reader_id: UUID, *, limit: int) -> list[Entry]:
-    """The newest posts of a reader's feed."""
+    """Returns the newest posts of a reader's feed."""
     return [entry_of(row) for row in await uow.fetch(_ENTRIES, reader_id, None, None, limit)]
 
 
 async def own_entries(uow: UnitOfWork, author_id: UUID, *, limit: int) -> list[Entry]:
-    """An author's newest posts, whoever may see them."""
+    """Returns an author's newest posts of every audience."""
     return [entry_of(row) for row in await uow.fetch(_OWN_ENTRIES, author_id, limit)]
 
 
@@ -138,13 +138,13 @@ _ONE_ENTRY = f"select {_ENTRY} from posts where posts.id = $1 and {visible_to('p
 
 
 async def entry(uow: UnitOfWork, post_id: UUID) -> Entry | None:
-    """A post as it is now; None: it is gone."""
+    """Returns a post's present state; None if it was deleted."""
     row = await uow.fetchrow(_ONE_ENTRY, post_id)
     return entry_of(row) if row is not None else None
 
 
 def entry_of(row: Row) -> Entry:
-    """A row with the columns of `_ENTRY`."""
+    """Converts a row with the columns of `_ENTRY`."""
     list_id = row["list_id"]
     return Entry(
         micros(row["created_at"]),
@@ -156,16 +156,16 @@ def entry_of(row: Row) -> Entry:
 
 
 def micros(at: datetime) -> int:
-    """Microseconds since 1970, exactly."""
+    """Returns the exact number of microseconds since 1970."""
     return (at - _EPOCH) // _MICROSECOND
 
 
 def moment(at: int) -> datetime:
-    """The inverse of `micros`."""
+    """Returns the time of a number from `micros`."""
     return _EPOCH + at * _MICROSECOND
 
 
-# --- what a page of a timeline is shown from ---------------------------------------------------------------------
+# --- rendering pages ---------------------------------------------------------------------------------------------
 
 _SHOWN = f"""
 select {columns("$1")}, posts.list_id::text as went_to from posts {AUTHOR}
@@ -174,11 +174,12 @@ where posts.id = any($2::uuid[]) and {visible_to("$1")}
 
 
 async def shown(uow: UnitOfWork, viewer_id: UUID, post_ids: Sequence[UUID]) -> list[Row]:
-    """Those of the posts that the viewer may see, in no order; `went_to` is the list of each, for our own use."""
+    """Returns those of the posts that the viewer may see, in no order. `went_to` is each post's list; it is not to be
+    shown."""
     return [*await uow.fetch(_SHOWN, viewer_id, post_ids)]
 
 
-# --- whom a post is delivered to ---------------------------------------------------------------------------------
+# --- delivery ----------------------------------------------------------------------------------------------------
 
 _READERS = """
 select viewer_id from connections where owner_id = $1 and viewer_id > $2 order by viewer_id limit $3
@@ -186,10 +187,10 @@ select viewer_id from connections where owner_id = $1 and viewer_id > $2 order b
 
 
 async def readers(uow: UnitOfWork, author_id: UUID, *, after_id: UUID, limit: int) -> list[UUID]:
-    """Some of those in the author's audience, in the order of their ids."""
+    """Returns up to `limit` readers in the author's audience, in the order of their ids."""
     return [row["viewer_id"] for row in await uow.fetch(_READERS, author_id, after_id, limit)]
 
 
 async def audience_size(uow: UnitOfWork, author_id: UUID) -> int:
-    """How many people are in the author's audience."""
+    """Returns how many people are in the author's audience."""
     return int(await uow.fetchval("select audience from connection_counts where account_id = $1", author_id) or 0)

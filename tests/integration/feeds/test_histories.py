@@ -17,9 +17,12 @@ NAMES = ("ada", "bob", "eve", "mia", "tom")
 AUDIENCES = ("public", "public", "connections", "close_friends", "list", "only_me")
 
 
-@pytest.fixture(params=[FeedPolicy(), FeedPolicy(kept=6, heavy_above=2, fanout_chunk=2)], ids=["usual", "tiny"])
+TINY = FeedPolicy(max_posts=6, high_fan_out_above=2, fan_out_batch=2)
+
+
+@pytest.fixture(params=[FeedPolicy(), TINY], ids=["usual", "tiny"])
 def feed_policy(request: pytest.FixtureRequest) -> FeedPolicy:
-    """The second: every timeline is cut short, and whoever has three readers is heavy."""
+    """The second: every timeline is short, and every author with three readers has a high fan-out."""
     policy: FeedPolicy = request.param
     return policy
 

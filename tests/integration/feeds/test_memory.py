@@ -1,4 +1,4 @@
-"""What only holds for feeds in memory: no statements, news at once, and Postgres where memory has no answer."""
+"""What only holds for feeds in memory: no statements, changes visible at once, and Postgres as the fallback."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def feed_policy(request: pytest.FixtureRequest) -> FeedPolicy:
     return getattr(request, "param", FeedPolicy())
 
 
-@pytest.mark.parametrize("feed_policy", [FeedPolicy(kept=4)], indirect=True)
+@pytest.mark.parametrize("feed_policy", [FeedPolicy(max_posts=4)], indirect=True)
 async def test_pages_further_back_than_is_kept_come_from_postgres(vignette: Environment) -> None:
     ada = await vignette.member("ada")
     for number in range(9):
@@ -98,8 +98,8 @@ async def test_pages_further_back_than_is_kept_come_from_postgres(vignette: Envi
     assert _degraded() == before, "that is no failure"
 
 
-@pytest.mark.parametrize("feed_policy", [FeedPolicy(heavy_above=2)], indirect=True)
-async def test_an_author_grows_heavy_and_no_reader_misses_a_post(vignette: Environment) -> None:
+@pytest.mark.parametrize("feed_policy", [FeedPolicy(high_fan_out_above=2)], indirect=True)
+async def test_an_author_gets_a_high_fan_out_and_no_reader_misses_a_post(vignette: Environment) -> None:
     ada, bob, eve, mia = [await vignette.member(name) for name in ("ada", "bob", "eve", "mia")]
     await ada.put("/follows/mia")
     await _publish(vignette, mia, "for one")
@@ -116,18 +116,18 @@ async def test_an_author_grows_heavy_and_no_reader_misses_a_post(vignette: Envir
     assert (await _feed(ada))[0][0] == "for followers"
 
 
-@pytest.mark.parametrize("feed_policy", [FeedPolicy(heavy_above=1)], indirect=True)
+@pytest.mark.parametrize("feed_policy", [FeedPolicy(high_fan_out_above=1)], indirect=True)
 async def test_an_author_who_shrinks_and_grows_again_loses_no_reader(vignette: Environment) -> None:
     ada, bob, cem, dan = [await vignette.member(name) for name in ("ada", "bob", "cem", "dan")]
     for reader in (bob, cem):
         await reader.put("/follows/ada")
-    await _publish(vignette, ada, "heavy")
-    assert (await _feed(bob))[0] == ["heavy"]
+    await _publish(vignette, ada, "first")
+    assert (await _feed(bob))[0] == ["first"]
     await bob.delete("/follows/ada")
-    assert (await _feed(cem))[0] == ["heavy"]
+    assert (await _feed(cem))[0] == ["first"]
     await dan.put("/follows/ada")
-    await _publish(vignette, ada, "heavy again")
-    assert (await _feed(cem))[0] == ["heavy again", "heavy"]
+    await _publish(vignette, ada, "second")
+    assert (await _feed(cem))[0] == ["second", "first"]
 
 
 async def test_when_a_post_cannot_be_read_for_memory_the_page_comes_from_postgres(

@@ -119,8 +119,8 @@ class TimelineModel(RuleBasedStateMachine):
                 shown = [post.id for post in expected][: len(page.ids)]
                 assert list(page.ids) == shown
                 assert list(page.rights) == [self.rights.authors[post.author] for post in expected[: len(page.ids)]]
-                assert page.whole == (len(page.ids) < limit)
-                if not page.older:
+                assert page.exhausted == (len(page.ids) < limit)
+                if not page.truncated:
                     assert len(page.ids) == min(limit, len(expected))
 
 
@@ -133,8 +133,8 @@ def _timeline() -> Timeline:
     rights = Rights(
         {PEOPLE[0]: EVERYTHING, PEOPLE[1]: 11, PEOPLE[2]: 15},
         lists=frozenset(LISTS[:1]),
-        parted=frozenset(PEOPLE[3:]),
-        heavy=frozenset([PEOPLE[2]]),
+        blocked=frozenset(PEOPLE[3:]),
+        high_fan_out=frozenset([PEOPLE[2]]),
     )
     entries = [Entry(9 - number, bytes([number]) * 16, PEOPLE[number % 3], PUBLIC) for number in range(6)]
     timeline.load(rights, entries, 5)
@@ -155,13 +155,13 @@ def test_a_version_that_never_was_is_refused() -> None:
         Timeline.restore(2, [])
 
 
-def test_an_author_who_has_grown_heavy_is_merged_in_from_then_on() -> None:
+def test_an_author_who_gets_a_high_fan_out_is_merged_in_from_then_on() -> None:
     timeline = Timeline()
     timeline.load(Rights({PEOPLE[1]: 11}), [], 5)
-    timeline.grown_heavy(PEOPLE[3])
-    assert timeline.page(None, 1).heavy == {}, "not an author of this timeline"
-    timeline.grown_heavy(PEOPLE[1])
-    assert timeline.page(None, 1).heavy == {PEOPLE[1]: 11}
+    timeline.mark_high_fan_out(PEOPLE[3])
+    assert timeline.page(None, 1).high_fan_out == {}, "not an author of this timeline"
+    timeline.mark_high_fan_out(PEOPLE[1])
+    assert timeline.page(None, 1).high_fan_out == {PEOPLE[1]: 11}
 
 
 def test_a_page_of_some_audiences_only() -> None:

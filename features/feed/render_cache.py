@@ -1,0 +1,124 @@
+"""The render cache of a gateway: posts as JSON, which most readers of a post receive as the same bytes.
+
+Who may see a post is decided at each read (home.py) from what is stored beside the bytes. Two things differ between
+readers and are not cached: the list a post went to, which only its author sees, and mentions of people whom a block
+separates from the reader.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from features.feed.invalidations import Invalidation
+from features.feed.machine import Key
+from features.posts.model import PostView
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedPost:
+    """A post as JSON, and what decides who may see it. Ids are 16 bytes."""
+
+    key: Key
+    """Its position in timelines."""
+    author: bytes
+    audience: int
+    list_id: bytes
+    mentions: frozenset[bytes]
+    body: bytes
+
+    @property
+    def id(self) -> bytes:
+        return self.key[1]
+
+
+def json_of(view: PostView) -> bytes:
+    """Returns a post as JSON; times end in Z."""
+    return orjson.dumps(view, option=orjson.OPT_UTC_Z)
+
+
+class Fetch:
+    """A read of posts from Postgres in progress. Posts that are invalidated meanwhile are not cached."""
+
+    __slots__ = ("cleared", "invalidations")
+
+    def __init__(self, cleared: bool) -> None:
+        self.invalidations: set[Invalidation] = set()
+        self.cleared = cleared
+
+    def outdated(self, post: RenderedPost) -> bool:
+        """Returns whether the post was invalidated since the read began."""
+        found = self.invalidations
+        return self.cleared or (
+            bool(found)
+            and (
+                Invalidation(b"p", post.id) in found
+                or Invalidation(b"l", post.list_id) in found
+                or any(Invalidation(b"a", person) in found for person in (post.author, *post.mentions))
+            )
+        )
+
+
+class RenderCache:
+    """Up to `capacity` rendered posts, one cache per process. When it is full, the post cached first is dropped."""
+
+    def __init__(self, capacity: int = 20_000) -> None:
+        self._capacity = capacity
+        self._posts: OrderedDict[bytes, RenderedPost] = OrderedDict()
+        self._fetches: set[Fetch] = set()
+        self._dependents: dict[bytes, set[bytes]] = {}
+        """Author, mentioned person or list -> cached posts, so that an invalidation need not scan all of them."""
+
+    def __len__(self) -> int:
+        return len(self._posts)
+
+    def get(self, post_ids: Iterable[bytes]) -> list[RenderedPost | None]:
+        """Returns the cached posts, None for those that are not cached."""
+        return list(map(self._posts.get, post_ids))
+
+    def begin(self, *, current: bool) -> Fetch:
+        """Starts a fetch; call it before the statement. `current` says whether invalidations are being followed."""
+        fetch = Fetch(cleared=not current)
+        self._fetches.add(fetch)
+        return fetch
+
+    def end(self, fetch: Fetch, posts: list[RenderedPost]) -> None:
+        """Ends a fetch and caches its posts, except those invalidated since it began."""
+        self._fetches.discard(fetch)
+        for post in posts:
+            if not fetch.outdated(post):
+                self._drop(post.id)
+                self._posts[post.id] = post
+                for id in _dependencies(post):
+                    self._dependents.setdefault(id, set()).add(post.id)
+        while len(self._posts) > self._capacity:
+            self._drop(next(iter(self._posts)))
+
+    def _drop(self, post_id: bytes) -> None:
+        post = self._posts.pop(post_id, None)
+        for id in _dependencies(post) if post else ():
+            self._dependents[id].discard(post_id)
+            if not self._dependents[id]:
+                del self._dependents[id]
+
+    def invalidate(self, invalidation: Invalidation) -> None:
+        """Drops the posts that the invalidation concerns."""
+        for fetch in self._fetches:
+            fetch.invalidations.add(invalidation)
+        if invalidation.kind == b"p":
+            self._drop(invalidation.id)
+            return
+        for post_id in list(self._dependents.get(invalidation.id, ())):
+            self._drop(post_id)
+
+    def clear(self) -> None:
+        """Drops everything, posts being fetched included."""
+        for fetch in self._fetches:
+            fetch.cleared = True
+        self._posts.clear()
+        self._dependents.clear()
+
+
+def _dependencies(post: RenderedPost) -> set[bytes]:
+    return {post.author, *post.mentions, *((post.list_id,) if post.list_id else ())}
