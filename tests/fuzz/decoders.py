@@ -29,6 +29,7 @@ from crypto.backup import (
     seal_archive,
     set_pin,
 )
+from crypto.envelope import Envelope, MessageContent, Protocol, open_content, seal
 from crypto.errors import DecodeError, UnsupportedStateVersion
 from crypto.franking import DeliveryContext, FrankedMessage, FrankingInvalid, Report, delivery_tag
 from crypto.handshake import InitialHeader, PreKeyBundle, PreKeyStore, PublishedPreKeys, initiate
@@ -192,6 +193,30 @@ def _franking() -> Iterator[tuple[str, Decoder]]:
     )
 
 
+def _envelope() -> Iterator[tuple[str, Decoder]]:
+    head = SignedTreeHead.sign(TreeHead(3_000, 1, bytes(32)), RNG.random_bytes(32))
+    pointer, _ = seal_attachment(b"content", RNG)
+    content = MessageContent(b"body", (pointer,), head)
+    sealed = seal(content, RNG)
+    envelope = Envelope(Protocol.SESSION, sealed.commitment, b"ciphertext")
+    yield (
+        "crypto.envelope.content.MessageContent.decode",
+        Decoder(MessageContent.decode, (content.encode(), MessageContent(b"").encode())),
+    )
+    yield (
+        "crypto.envelope.envelope.Envelope.decode",
+        Decoder(Envelope.decode, (envelope.encode(),), open_ended=True),
+    )
+    yield (
+        "open_content",
+        Decoder(
+            lambda data: open_content(data, sealed.commitment),
+            (sealed.plaintext,),
+            (DecodeError, FrankingInvalid, UnsupportedStateVersion),
+        ),
+    )
+
+
 def _backup() -> Iterator[tuple[str, Decoder]]:
     recovery_key = RecoveryKey.generate(RNG)
     attempt = PinAttempt("1234", RNG)
@@ -233,6 +258,7 @@ DECODERS: Mapping[str, Decoder] = {
         _attachments(),
         _transparency(),
         _franking(),
+        _envelope(),
         _backup(),
         mls_decoders(),
     )
