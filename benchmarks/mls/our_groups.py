@@ -15,6 +15,7 @@ from crypto.mls import (
     KeyPackageBundle,
     Lifetime,
     SignatureKeyPair,
+    StagedCommit,
     TrustOnPresentation,
 )
 from crypto.randomness import SystemRandomness
@@ -106,7 +107,9 @@ class OurGroups:
     def process(self, member: str, message: bytes) -> Cost:
         group = self._groups[member]
         with Stopwatch() as watch:
-            group.process(message, now=self._now)
+            received = group.process(message, now=self._now)
+            if isinstance(received, StagedCommit):
+                group.apply(received)
         return watch.cost
 
     def send(self, member: str, data: bytes) -> tuple[Cost, bytes]:

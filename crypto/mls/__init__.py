@@ -13,18 +13,21 @@ derives from it) and leaves the group as it was.
   pending ones by reference, and returns a :class:`CommitBundle`. It takes effect with :meth:`Group.apply` once the
   delivery service accepted it; drop the bundle and :meth:`Group.process` the other commit if that one won.
 - Talk: :meth:`Group.encrypt`, :meth:`Group.decrypt`; :meth:`Group.process` takes any message to the group and returns
-  :class:`ProposalReceived`, :class:`CommitApplied` or :class:`ApplicationMessage`.
+  :class:`ProposalReceived`, :class:`StagedCommit` or :class:`ApplicationMessage`. A staged commit shows what it does
+  and takes effect with :meth:`Group.apply`.
 - Continue a group: :meth:`Group.branch`, :meth:`Group.reinitialize`; the others join with ``previous``.
 - From outside: :func:`external_proposal`, :func:`join_request`.
 - Store: ``serialize`` and ``restore`` of :class:`Group`, :class:`CommitBundle` and :class:`KeyPackageBundle`.
 - Decide: :class:`GroupPolicy` has the limits, and the :class:`AuthenticationService` that says whose key is whose. It
-  is a mandatory argument, and what lets strangers in is off in it unless it is asked for.
+  is a mandatory argument, and what lets strangers in is off in it unless it is asked for. Its :class:`Authorization`
+  says which member may make which change; :class:`RoleAuthorization` knows owners, admins and members.
 
 All seven cipher suites of the RFC are supported. Not supported: proposal types beyond the RFC's seven, credential types
 other than basic and X.509, and what the RFC leaves to the application: that a group id is unique among a client's
-groups, who may add or remove whom, which suite is the best that all invited clients have in common.
+groups, which suite is the best that all invited clients have in common.
 """
 
+from crypto.mls.authorization import AnyMember, Authorization, Roster
 from crypto.mls.bundles import CommitBundle, ExternalJoin
 from crypto.mls.capabilities import Capabilities
 from crypto.mls.cipher_suite import CipherSuite
@@ -37,6 +40,7 @@ from crypto.mls.credentials import (
 )
 from crypto.mls.errors import (
     DecryptionFailed,
+    FutureEpoch,
     GroupInactive,
     InvalidCommit,
     InvalidCredential,
@@ -51,6 +55,10 @@ from crypto.mls.errors import (
     KeyUnavailable,
     MissingPsk,
     MlsError,
+    NotAuthorized,
+    OwnCommit,
+    OwnMessage,
+    PastEpoch,
     ProposalsPending,
     UnknownProposal,
     UnsupportedCipherSuite,
@@ -84,17 +92,29 @@ from crypto.mls.proposals import (
     Update,
 )
 from crypto.mls.psk import Psks
-from crypto.mls.results import ApplicationMessage, CommitApplied, Member, ProposalReceived
+from crypto.mls.results import (
+    ApplicationMessage,
+    CommitApplied,
+    CommitEffect,
+    Member,
+    MemberChange,
+    ProposalReceived,
+)
+from crypto.mls.roles import Role, RoleAuthorization, Roles
+from crypto.mls.staged_commit import StagedCommit
 
 __all__ = [
     "Add",
+    "AnyMember",
     "ApplicationMessage",
     "AuthenticationService",
+    "Authorization",
     "BasicCredential",
     "Capabilities",
     "CipherSuite",
     "CommitApplied",
     "CommitBundle",
+    "CommitEffect",
     "Credential",
     "DecryptionFailed",
     "DeviceDirectory",
@@ -103,6 +123,7 @@ __all__ = [
     "ExternalInit",
     "ExternalJoin",
     "ExternalSender",
+    "FutureEpoch",
     "Group",
     "GroupContextExtensions",
     "GroupInactive",
@@ -128,8 +149,13 @@ __all__ = [
     "LeafNodeSource",
     "Lifetime",
     "Member",
+    "MemberChange",
     "MissingPsk",
     "MlsError",
+    "NotAuthorized",
+    "OwnCommit",
+    "OwnMessage",
+    "PastEpoch",
     "PreSharedKey",
     "Proposal",
     "ProposalReceived",
@@ -138,9 +164,14 @@ __all__ = [
     "ReInit",
     "Remove",
     "RequiredCapabilities",
+    "Role",
+    "RoleAuthorization",
+    "Roles",
+    "Roster",
     "Sender",
     "SenderType",
     "SignatureKeyPair",
+    "StagedCommit",
     "TrustOnPresentation",
     "UnknownProposal",
     "UnsupportedCipherSuite",

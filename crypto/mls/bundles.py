@@ -21,7 +21,7 @@ class PendingCommit:
     """The epoch to come. ``based_on`` is the confirmation tag of the epoch in which the commit was made."""
 
     based_on: bytes
-    epoch: Epoch
+    following: Epoch
     summary: CommitApplied
 
 
@@ -50,7 +50,7 @@ class CommitBundle:
     @property
     def ratchet_tree(self) -> bytes:
         """The tree of the next epoch, for joiners whose Welcome does not carry it."""
-        return self.pending.epoch.tree.encode()
+        return self.pending.following.tree.encode()
 
     def serialize(self) -> bytes:
         """The bundle with its secrets, to survive a restart between sending the commit and its acceptance."""
@@ -61,7 +61,7 @@ class CommitBundle:
                 optional(None if self.welcome is None else opaque(self.welcome)),
                 optional(None if self.group_info is None else opaque(self.group_info)),
                 opaque(self.pending.based_on),
-                encode_epoch(self.pending.epoch),
+                encode_epoch(self.pending.following),
                 u64(summary.epoch),
                 u32(summary.committer),
                 *(vector(map(u32, leaves)) for leaves in (summary.added, summary.updated, summary.removed)),

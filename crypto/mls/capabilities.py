@@ -7,13 +7,15 @@ from functools import cached_property
 from crypto.mls.cipher_suite import CipherSuite
 from crypto.mls.codec import Reader, u16, vector
 from crypto.mls.credentials import CredentialType
-from crypto.mls.extensions import DEFAULT_EXTENSIONS, Extension, RequiredCapabilities
+from crypto.mls.extensions import DEFAULT_EXTENSIONS, Extension, ExtensionType, RequiredCapabilities
 
 MLS10 = 1
 """The protocol version of RFC 9420."""
 
 DEFAULT_PROPOSALS = frozenset(range(0x0001, 0x0008))
 """Proposal types that everybody supports and nobody lists."""
+
+_SUPPORTED = (int(ExtensionType.ROLES),)
 
 GREASE = tuple(0x0A0A + 0x1010 * step for step in range(15))
 """Values that mean nothing, to keep others tolerant (section 13.5)."""
@@ -35,10 +37,11 @@ class Capabilities:
 
         A GREASE value is among the suites, extensions, proposals and credentials.
         """
+        known = DEFAULT_EXTENSIONS.union(_SUPPORTED)
         return cls(
             versions=(MLS10,),
             cipher_suites=(*map(int, CipherSuite), GREASE[0]),
-            extensions=(*(e for e in extensions if e not in DEFAULT_EXTENSIONS), GREASE[1]),
+            extensions=(*_SUPPORTED, *(e for e in extensions if e not in known), GREASE[1]),
             proposals=(*(p for p in proposals if p not in DEFAULT_PROPOSALS), GREASE[2]),
             credentials=(*map(int, CredentialType), GREASE[3]),
         )

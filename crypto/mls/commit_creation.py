@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crypto.mls import tree_math
+from crypto.mls.commit_validation import authorize_commit
 from crypto.mls.epoch import Epoch, Membership, Transition
 from crypto.mls.errors import InvalidInput
 from crypto.mls.framing import AuthenticatedContent, FramedContent, Sender, WireFormat
@@ -72,6 +73,7 @@ def create_commit(
     crypto = epoch.crypto
     rules = epoch.leaf_rules(policy, now, proposals.extensions(epoch.context.extensions))
     check_member_list(proposals, epoch.tree, rules, epoch.own.leaf, options.linked)
+    authorize_commit(epoch, proposals, epoch.own_leaf.credential, policy, options.linked)
     for item in proposals.items:  # what is verified already may have expired since
         if item.verified and isinstance(item.proposal, Add):
             rules.check_lifetime(item.proposal.key_package.leaf_node)

@@ -33,23 +33,14 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Epoch:
-    """The state of one epoch. Nothing in it changes but the secret tree, as messages use up its keys."""
+class PublicEpoch:
+    """What is public of an epoch. Hashes and the tag have Nh bytes."""
 
     crypto: SuiteCrypto
     context: GroupContext
     tree: RatchetTree
-    own: Membership
-    secrets: EpochSecrets
-    secret_tree: SecretTree
     interim_transcript_hash: bytes
     confirmation_tag: bytes
-
-    @property
-    def own_leaf(self) -> LeafNode:
-        leaf = self.tree.leaf(self.own.leaf)
-        assert leaf is not None  # who is not in the tree has no epoch
-        return leaf
 
     def leaf_rules(self, policy: GroupPolicy, now: int | None, extensions: Extensions) -> LeafRules:
         """What leaves are measured against; ``now`` None where expired ones are acceptable."""
@@ -61,6 +52,21 @@ class Epoch:
             policy.max_lifetime,
             now,
         )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Epoch(PublicEpoch):
+    """The state of one epoch. Nothing in it changes but the secret tree, as messages use up its keys."""
+
+    own: Membership
+    secrets: EpochSecrets
+    secret_tree: SecretTree
+
+    @property
+    def own_leaf(self) -> LeafNode:
+        leaf = self.tree.leaf(self.own.leaf)
+        assert leaf is not None  # who is not in the tree has no epoch
+        return leaf
 
     def group_info(self, *, with_tree: bool, with_external_pub: bool) -> GroupInfo:
         """A signed GroupInfo for joiners (section 12.4.3)."""
@@ -93,11 +99,11 @@ def start_epoch(
         crypto,
         context,
         tree,
+        interim_transcript_hash(crypto, context.confirmed_transcript_hash, tag),
+        tag,
         own,
         secrets.settled(),
         SecretTree(crypto, tree.width, secrets.encryption, policy.max_forward, policy.max_skipped),
-        interim_transcript_hash(crypto, context.confirmed_transcript_hash, tag),
-        tag,
     )
 
 
@@ -114,6 +120,10 @@ class Transition:
     def provisional_context(self) -> GroupContext:
         """The context under which path secrets are encrypted (section 12.4.1)."""
         return self._context(self.before.confirmed_transcript_hash)
+
+    def context_after(self, commit: AuthenticatedContent) -> GroupContext:
+        """The context of the epoch that the signed ``commit`` initiates."""
+        return self._context(confirmed_transcript_hash(self.tree.crypto, self.interim_before, commit))
 
     def _context(self, confirmed: bytes) -> GroupContext:
         if self.before.epoch == MAX_EPOCH:
@@ -138,7 +148,7 @@ class Transition:
     ) -> tuple[Epoch, JoinerSecrets]:
         """The epoch that the signed ``commit`` initiates. All three secrets have Nh bytes."""
         crypto = self.tree.crypto
-        context = self._context(confirmed_transcript_hash(crypto, self.interim_before, commit))
+        context = self.context_after(commit)
         injected = psk_secret(crypto, self.psk_ids, psks)
         joiner = JoinerSecrets.from_commit(crypto, init_secret, commit_secret, injected, context)
         return start_epoch(crypto, context, self.tree, own, joiner.epoch(crypto, context), policy), joiner

@@ -51,6 +51,14 @@ class InvalidMessage(MlsError):
     """A message is well encoded but not allowed here, or its authentication tag is wrong (RFC 9420 section 6)."""
 
 
+class NotAuthorized(MlsError):
+    """The policy does not let this member make this change."""
+
+
+class OwnCommit(InvalidCommit):
+    """This member's own commit came back: the delivery service took it, so apply its bundle."""
+
+
 class WrongGroup(MlsError):
     """The message belongs to another group."""
 
@@ -59,12 +67,24 @@ class WrongEpoch(MlsError):
     """The message belongs to an epoch whose keys this client does not have (any more, or yet)."""
 
 
+class PastEpoch(WrongEpoch):
+    """The message belongs to an epoch that is over: it came too late, or once more."""
+
+
+class FutureEpoch(WrongEpoch):
+    """The message belongs to an epoch to come: commits are missing before it."""
+
+
 class DecryptionFailed(MlsError):
     """An AEAD or HPKE ciphertext does not open."""
 
 
 class KeyUnavailable(MlsError):
     """A message key was used already, was dropped, or lies too far ahead in its ratchet."""
+
+
+class OwnMessage(KeyUnavailable):
+    """A message that this member encrypted came back. Other members can provoke this; take it as no confirmation."""
 
 
 class MissingPsk(MlsError):

@@ -10,16 +10,17 @@ from crypto.mls.credentials import Credential, decode_credential
 
 
 class ExtensionType(IntEnum):
-    """Registered extension types (section 17.3); all of these are "default" and not listed in capabilities."""
+    """Extension types: the registered ones (section 17.3), which nobody lists in capabilities, and a private one."""
 
     APPLICATION_ID = 0x0001
     RATCHET_TREE = 0x0002
     REQUIRED_CAPABILITIES = 0x0003
     EXTERNAL_PUB = 0x0004
     EXTERNAL_SENDERS = 0x0005
+    ROLES = 0xF020  # private use
 
 
-DEFAULT_EXTENSIONS = frozenset(int(extension_type) for extension_type in ExtensionType)
+DEFAULT_EXTENSIONS = frozenset(range(0x0001, 0x0006))
 
 
 @dataclass(frozen=True, slots=True)

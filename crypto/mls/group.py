@@ -4,13 +4,14 @@ All messages are ``bytes`` (an encoded MLSMessage). Times are seconds since the 
 ``crypto.errors.CryptoError``, and after an error the group is what it was before.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from crypto.mls.bundles import CommitBundle, ExternalJoin
 from crypto.mls.capabilities import Capabilities
 from crypto.mls.cipher_suite import CipherSuite, suite_crypto
 from crypto.mls.commit_creation import CommitOptions, create_commit, protect
 from crypto.mls.commit_processing import OwnUpdate, process_commit
+from crypto.mls.commit_validation import validate_commit
 from crypto.mls.credentials import Credential
 from crypto.mls.epoch import Membership, start_epoch
 from crypto.mls.errors import (
@@ -19,6 +20,7 @@ from crypto.mls.errors import (
     InvalidMessage,
     InvalidProposal,
     InvalidWelcome,
+    OwnCommit,
     ProposalsPending,
     UnknownProposal,
 )
@@ -43,12 +45,12 @@ from crypto.mls.proposals import (
     PreSharedKey,
     Proposal,
     ProposalOrRef,
-    ReInit,
 )
 from crypto.mls.psk import ExternalPskId, Psks, ResumptionPskId, ResumptionUsage
 from crypto.mls.ratchet_tree import single_leaf_tree
 from crypto.mls.receiving import Received, receive
 from crypto.mls.results import ApplicationMessage, CommitApplied, ProposalReceived
+from crypto.mls.staged_commit import StagedCommit
 from crypto.mls.state import decode_group
 from crypto.mls.treekem import LeafTemplate
 from crypto.mls.welcome import GroupInfo, Welcome
@@ -183,6 +185,7 @@ class Group(ProposingGroup):
         *,
         now: int,
         include_pending: bool = True,
+        admit: Collection[bytes] = (),
         force_path: bool = False,
         psks: Psks = _NO_PSKS,
         wire_format: WireFormat = WireFormat.PUBLIC_MESSAGE,
@@ -196,8 +199,9 @@ class Group(ProposingGroup):
     ) -> CommitBundle:
         """Commit ``proposals`` by value, and the pending ones that are valid by reference (section 12.4.1).
 
-        The group stays in its epoch until :meth:`apply`. A path is made if the proposals need one, if
-        ``force_path`` is set, or if something of this member's own leaf is to change with it.
+        What came from outside, such as a request to join, is left alone unless its reference is in ``admit``: whoever
+        commits it answers for it. The group stays in its epoch until :meth:`apply`. A path is made if the proposals
+        need one, if ``force_path`` is set, or if something of this member's own leaf is to change with it.
         """
         options = CommitOptions(
             wire_format,
@@ -208,7 +212,7 @@ class Group(ProposingGroup):
             self._new_leaf(credential, capabilities, leaf_extensions),
             None if signer is None else self._own_signer(signer),
         )
-        return self._commit(proposals, options, psks, now, include_pending=include_pending)
+        return self._commit(proposals, options, psks, now, include_pending=include_pending, admit=admit)
 
     def _commit(
         self,
@@ -218,6 +222,7 @@ class Group(ProposingGroup):
         now: int,
         *,
         include_pending: bool = False,
+        admit: Collection[bytes] = (),
     ) -> CommitBundle:
         self._require_active()
         epoch = self._state.epoch
@@ -225,12 +230,17 @@ class Group(ProposingGroup):
         by_reference = []
         if include_pending:
             pending = [(reference, item.sourced) for reference, item in self._state.proposals.items()]
+            if not set(admit) <= self._state.proposals.keys():
+                raise UnknownProposal("no such proposal is pending")
+            pending = [
+                (reference, item)
+                for reference, item in pending
+                if item.sender.sender_type == SenderType.MEMBER or reference in admit
+            ]
             rules = epoch.leaf_rules(self._policy, now, self.extensions)
             signer = options.signer or epoch.own.signer
             committer = Committer(self.own_leaf, options.leaf or LeafTemplate.of(epoch.own_leaf), signer.public_key)
-            by_reference = select_proposals(
-                pending, proposals, epoch.tree, rules, committer, psks, self._policy.max_width
-            )
+            by_reference = select_proposals(pending, proposals, epoch.tree, rules, committer, psks, self._policy)
         own = Sender.member(self.own_leaf)
         entries: list[ProposalOrRef] = [reference for reference, _ in by_reference]
         items = [item for _, item in by_reference]
@@ -246,27 +256,36 @@ class Group(ProposingGroup):
         )
         return CommitBundle.of(created, epoch)
 
-    def apply(self, bundle: CommitBundle) -> CommitApplied:
-        """Enter the epoch of an own commit that was accepted."""
+    def apply(self, commit: CommitBundle | StagedCommit) -> CommitApplied:
+        """Enter the epoch of an own commit that was accepted, or of another's that :meth:`process` has verified."""
         self._require_active()
-        pending = bundle.pending
+        pending = commit.pending if isinstance(commit, CommitBundle) else commit
         if pending.based_on != self._state.epoch.confirmation_tag:
             raise InvalidCommit("the commit was made in another epoch")
-        self._state = self._state.advanced(pending.epoch, pending.summary.reinit, self._policy)
+        if isinstance(commit, StagedCommit):
+            commit.received.consume_later()
+        if pending.following is None:
+            self._state = self._state.closed()
+        else:
+            self._state = self._state.advanced(pending.following, pending.summary.reinit, self._policy)
         return pending.summary
 
     # Receiving
 
     def process(
         self, message: bytes, *, now: int, psks: Psks = _NO_PSKS
-    ) -> ProposalReceived | CommitApplied | ApplicationMessage:
-        """Take in any message to the group: remember a proposal, follow a commit, decrypt application data."""
+    ) -> ProposalReceived | StagedCommit | ApplicationMessage:
+        """Take in any message to the group: remember a proposal, verify a commit, decrypt application data.
+
+        A commit takes effect with :meth:`apply`. Raises OwnCommit, OwnMessage and PastEpoch for what a delivery
+        service repeats; NotAuthorized if the policy does not let its sender do this.
+        """
         received = receive(self._state, message)
         content = received.content.framed.content
         if isinstance(content, bytes):
             return self._deliver(received, content)
         if isinstance(content, Commit):
-            return self._follow(received, content, now, psks)
+            return self._stage(received, content, now, psks)
         return self._remember(received, content, now)
 
     def decrypt(self, message: bytes) -> ApplicationMessage:
@@ -307,38 +326,22 @@ class Group(ProposingGroup):
         if reference not in self._state.proposals:  # an own proposal may come back from the server
             rules = epoch.leaf_rules(self._policy, self._received_now(now), self.extensions)
             check_proposal(Sourced(proposal, content.framed.sender), epoch.tree, rules)
+            self._authorize(proposal, content.framed.sender)
             self._state = self._state.with_proposal(reference, PendingProposal(content))
         received.consume()
         return ProposalReceived(content.framed.sender, proposal, reference)
 
-    def _follow(self, received: Received, commit: Commit, now: int, psks: Psks) -> CommitApplied:
-        sender = received.content.framed.sender
+    def _stage(self, received: Received, commit: Commit, now: int, psks: Psks) -> StagedCommit:
+        sender, epoch = received.content.framed.sender, self._state.epoch
         if sender == Sender.member(self.own_leaf):
-            raise InvalidCommit("this member's own commit: apply it instead")
+            raise OwnCommit("this member's own commit: apply its bundle instead")
         items, own_update = self._resolve(commit, sender)
-        proposals = ProposalList(tuple(items))
-        processed = process_commit(
-            self._state.epoch,
-            received.content,
-            proposals,
-            own_update,
-            psks.with_resumption(self._state.resumption_psks()),
-            self._policy,
-            self._received_now(now),
+        valid = validate_commit(
+            epoch, received.content, ProposalList(tuple(items)), self._policy, self._received_now(now)
         )
-        received.consume()
-        reinit = proposals.first(ReInit)
-        if processed.epoch is None:
-            self._state = self._state.closed()
-        else:
-            self._state = self._state.advanced(processed.epoch, reinit, self._policy)
-        return CommitApplied.of(
-            received.content.framed.epoch + 1,
-            processed.committer,
-            processed.applied,
-            reinit,
-            self_removed=processed.epoch is None,
-        )
+        psks = psks.with_resumption(self._state.resumption_psks())
+        following = process_commit(epoch, valid, own_update, psks, self._policy)
+        return StagedCommit.of(epoch, valid, following, received)
 
     def _resolve(self, commit: Commit, sender: Sender) -> tuple[list[Sourced], OwnUpdate | None]:
         items, own_update = [], None

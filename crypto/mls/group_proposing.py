@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from crypto.mls.authorization import Roster, actor_of
 from crypto.mls.capabilities import Capabilities
 from crypto.mls.cipher_suite import CipherSuite
 from crypto.mls.commit_creation import protect
@@ -9,9 +10,10 @@ from crypto.mls.commit_processing import OwnUpdate
 from crypto.mls.credentials import Credential
 from crypto.mls.errors import (
     InvalidInput,
+    UnknownProposal,
 )
 from crypto.mls.extensions import Extension
-from crypto.mls.framing import AuthenticatedContent, Content, FramedContent, Sender, WireFormat
+from crypto.mls.framing import AuthenticatedContent, Content, FramedContent, Sender, SenderType, WireFormat
 from crypto.mls.group_state import PendingProposal
 from crypto.mls.group_view import GroupView
 from crypto.mls.key_package import KeyPackage, SignatureKeyPair
@@ -122,11 +124,26 @@ class ProposingGroup(GroupView):
         sender = Sender.member(self.own_leaf)
         rules = epoch.leaf_rules(self._policy, now, self.extensions)
         check_proposal(Sourced(proposal, sender), epoch.tree, rules)
+        self._authorize(proposal, sender)
         content = self._sign(proposal, wire_format, b"")
         message = encode_message(protect(epoch, content, self._randomness))
         reference = content.proposal_reference(epoch.crypto)
         self._state = self._state.with_proposal(reference, PendingProposal(content, own_update))
         return message
+
+    def drop_proposal(self, reference: bytes) -> None:
+        """Forget a pending proposal. A commit that refers to it cannot be followed any more: all members have to drop
+        the same ones, so this is for proposals that no honest member will commit. Raises UnknownProposal."""
+        if reference not in self._state.proposals:
+            raise UnknownProposal("no such proposal is pending")
+        self._state = self._state.without_proposal(reference)
+
+    def _authorize(self, proposal: Proposal, sender: Sender) -> None:
+        """Raise NotAuthorized if a member proposes what it may not do. Who commits others' proposals decides later."""
+        epoch = self._state.epoch
+        if sender.sender_type == SenderType.MEMBER:
+            actor = actor_of(sender, epoch.tree, epoch.own_leaf.credential)
+            self._policy.authorization.check(proposal, actor, Roster(epoch.context.extensions, epoch.tree))
 
     def _nonce(self) -> bytes:
         return self._randomness.random_bytes(self._state.epoch.crypto.hash_size)

@@ -66,6 +66,9 @@ class GroupState:
     def with_proposal(self, reference: bytes, proposal: PendingProposal) -> "GroupState":
         return replace(self, proposals={**self.proposals, reference: proposal})
 
+    def without_proposal(self, reference: bytes) -> "GroupState":
+        return replace(self, proposals={ref: item for ref, item in self.proposals.items() if ref != reference})
+
     def advanced(self, epoch: Epoch, reinit: ReInit | None, policy: GroupPolicy) -> "GroupState":
         """In ``epoch``, with the one before it kept for late messages as far as the policy says."""
         before = self.epoch

@@ -58,10 +58,8 @@ class GroupView:
 
     @property
     def members(self) -> tuple[Member, ...]:
-        return tuple(
-            Member(number, leaf.credential, leaf.signature_key, leaf)
-            for number, leaf in self._state.epoch.tree.leaves()
-        )
+        tree = self._state.epoch.tree
+        return tuple(Member.at(tree, number) for number, _ in tree.leaves())
 
     @property
     def active(self) -> bool:

@@ -1,7 +1,8 @@
 """What an application decides about its groups."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from crypto.mls.authorization import AnyMember, Authorization
 from crypto.mls.credentials import AuthenticationService
 
 DAY = 24 * 60 * 60
@@ -13,6 +14,7 @@ class GroupPolicy:
 
     ``authentication``: who is believed (RFC 9420 section 5.3.1). There is no default: whoever decides which key
     belongs to whom decides who reads the group.
+    ``authorization``: which member may make which change; RFC 9420 itself lets every member do everything.
     ``max_lifetime``: longest acceptable lifetime of a KeyPackage's leaf, in seconds; None for no limit (section 7.2).
     ``check_received_lifetimes``: also refuse received leaves outside of their lifetime. Off by default: a client that
     was offline must accept the commits of that time, and a joiner the members who have not updated since.
@@ -29,6 +31,7 @@ class GroupPolicy:
     """
 
     authentication: AuthenticationService
+    authorization: Authorization = field(default_factory=AnyMember)
     max_lifetime: int | None = 100 * DAY
     check_received_lifetimes: bool = False
     past_epochs: int = 3

@@ -122,16 +122,20 @@ def protect_private(
     )
 
 
+def open_sender_data(crypto: SuiteCrypto, message: PrivateMessage, sender_data_secret: bytes) -> SenderData:
+    """Who claims to have sent ``message``, which every member can claim to be anybody. Raises DecryptionFailed."""
+    key, nonce = sender_data_key(crypto, sender_data_secret, message.ciphertext)
+    opened = _open(crypto, key, nonce, message.sender_data_aad(), message.encrypted_sender_data)
+    return decode_exactly(opened, SenderData.decode)
+
+
 def unprotect_private(
-    crypto: SuiteCrypto, message: PrivateMessage, secret_tree: SecretTree, sender_data_secret: bytes
+    crypto: SuiteCrypto, message: PrivateMessage, secret_tree: SecretTree, sender_data: SenderData
 ) -> tuple[AuthenticatedContent, Lookup]:
     """Decrypt; the caller verifies the signature and then consumes the lookup. Changes nothing.
 
     Raises DecryptionFailed, KeyUnavailable, or DecodeError for a malformed plaintext or padding that is not zero.
     """
-    key, nonce = sender_data_key(crypto, sender_data_secret, message.ciphertext)
-    opened = _open(crypto, key, nonce, message.sender_data_aad(), message.encrypted_sender_data)
-    sender_data = decode_exactly(opened, SenderData.decode)
     lookup = secret_tree.look_up(sender_data.leaf, ratchet_kind(message.content_type), sender_data.generation)
     plaintext = _open(
         crypto,

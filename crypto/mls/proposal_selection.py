@@ -5,8 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from crypto.errors import CryptoError
+from crypto.mls.authorization import Roster, actor_of
 from crypto.mls.extensions import Extensions
 from crypto.mls.leaf_node import LeafNode
+from crypto.mls.policy import GroupPolicy
 from crypto.mls.proposal_list import Sourced, check_proposal, supports
 from crypto.mls.proposals import (
     Add,
@@ -43,7 +45,7 @@ def select_proposals(
     rules: LeafRules,
     committer: Committer,
     psks: Psks,
-    max_members: int,
+    policy: GroupPolicy,
 ) -> list[Pending]:
     """The pending proposals to commit by reference, in the order they came.
 
@@ -51,10 +53,10 @@ def select_proposals(
     first, the latest has precedence over earlier ones, and a ReInit is committed only if there is nothing else.
     Whatever others propose, the selection can be committed: a proposal that would prevent it is left out.
     """
-    usable = [item for item in pending if _is_usable(item[1], tree, rules, committer.leaf, psks)]
+    usable = [item for item in pending if _is_usable(item[1], tree, rules, committer.leaf, psks, policy)]
     if not usable:
         return []
-    chosen = _Chosen(by_value, tree, rules.extensions, committer, max_members)
+    chosen = _Chosen(by_value, tree, rules.extensions, committer, policy.max_width)
     by_precedence = sorted(range(len(usable)), key=lambda i: (_rank(usable[i][1].proposal), -i))
     admitted = {i for i in by_precedence if chosen.admit(usable[i][1])}
     return [item for i, item in enumerate(usable) if i in admitted]
@@ -72,7 +74,9 @@ def _rank(proposal: Proposal) -> int:
             return 2
 
 
-def _is_usable(item: Sourced, tree: RatchetTree, rules: LeafRules, committer: int, psks: Psks) -> bool:
+def _is_usable(
+    item: Sourced, tree: RatchetTree, rules: LeafRules, committer: int, psks: Psks, policy: GroupPolicy
+) -> bool:
     proposal = item.proposal
     if isinstance(proposal, ExternalInit):
         return False
@@ -86,6 +90,10 @@ def _is_usable(item: Sourced, tree: RatchetTree, rules: LeafRules, committer: in
         if isinstance(proposal, Add):
             rules.check_lifetime(proposal.key_package.leaf_node)
         check_proposal(item, tree, rules)
+        own = tree.leaf(committer)
+        if own is not None:
+            roster = Roster(rules.extensions, tree)
+            policy.authorization.check(proposal, actor_of(item.sender, tree, own.credential), roster)
     except CryptoError:  # a bad proposal of somebody else must not keep this member from committing
         return False
     return True

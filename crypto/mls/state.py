@@ -98,16 +98,11 @@ def decode_epoch(reader: Reader, policy: GroupPolicy) -> Epoch:
     signer = stored_key(crypto.signature, reader.opaque())
     if tree.leaf(leaf) is None:
         raise DecodeError("the stored group has no leaf for its owner")
-    return Epoch(
-        crypto,
-        context,
-        tree,
-        Membership(leaf, private_keys, signer),
-        EpochSecrets.decode(reader, crypto.hash_size),
-        SecretTree.decode(crypto, reader, policy.max_forward, policy.max_skipped),
-        reader.fixed(crypto.hash_size),
-        reader.fixed(crypto.hash_size),
-    )
+    own = Membership(leaf, private_keys, signer)
+    secrets = EpochSecrets.decode(reader, crypto.hash_size)
+    secret_tree = SecretTree.decode(crypto, reader, policy.max_forward, policy.max_skipped)
+    interim, tag = reader.fixed(crypto.hash_size), reader.fixed(crypto.hash_size)
+    return Epoch(crypto, context, tree, interim, tag, own, secrets, secret_tree)
 
 
 def _decode_context(reader: Reader) -> GroupContext:

@@ -142,6 +142,15 @@ def check_node_keys(crypto: SuiteCrypto, keys: Iterable[bytes]) -> None:
         raise InvalidTree("the encryption key of a node is invalid") from None
 
 
+def check_recipients(
+    tree: RatchetTree, path: Sequence[tuple[int, int]], update: UpdatePath, new_leaves: Collection[int]
+) -> None:
+    """Raise InvalidTree unless a path merged into ``tree`` has one ciphertext for every node of its copath."""
+    for (_, copath), node in zip(path, update.nodes, strict=True):
+        if len(node.encrypted_path_secret) != len(exclude(tree.resolution(copath), new_leaves)):
+            raise InvalidTree("the update path has the wrong number of ciphertexts")
+
+
 def open_path(
     tree: RatchetTree,
     path: Sequence[tuple[int, int]],
@@ -151,21 +160,16 @@ def open_path(
     context: GroupContext,
     new_leaves: Collection[int],
 ) -> tuple[bytes, PrivateKeys]:
-    """(commit secret, the private keys learnt) from a path that was merged into ``tree``."""
+    """(commit secret, the private keys learnt) from a path merged into ``tree`` and with its recipients checked."""
     crypto = tree.crypto
-    start = None
-    for position, ((_, copath), node) in enumerate(zip(path, update.nodes, strict=True)):
-        recipients = exclude(tree.resolution(copath), new_leaves)
-        if len(node.encrypted_path_secret) != len(recipients):
-            raise InvalidTree("the update path has the wrong number of ciphertexts")
-        if tree_math.covers(copath, own_leaf):
-            start = position
-            place = next((i for i, recipient in enumerate(recipients) if recipient in private_keys), None)
-            if place is None:
-                raise InvalidTree("the update path is not encrypted to this member")
-            sealed, private_key = node.encrypted_path_secret[place], private_keys[recipients[place]]
+    start = next((i for i, (_, copath) in enumerate(path) if tree_math.covers(copath, own_leaf)), None)
     if start is None:
         raise InvalidTree("the update path does not reach this member")
+    recipients = exclude(tree.resolution(path[start][1]), new_leaves)
+    place = next((i for i, recipient in enumerate(recipients) if recipient in private_keys), None)
+    if place is None:
+        raise InvalidTree("the update path is not encrypted to this member")
+    sealed, private_key = update.nodes[start].encrypted_path_secret[place], private_keys[recipients[place]]
     hpke_context = crypto.encryption_context("UpdatePathNode", context.encoded)
     secret = crypto.open(private_key, hpke_context, sealed)
     keys = [(index, node.encryption_key) for (index, _), node in zip(path, update.nodes, strict=True)]

@@ -30,6 +30,7 @@ from crypto.mls import (
     Remove,
     RequiredCapabilities,
     SignatureKeyPair,
+    StagedCommit,
     TrustOnPresentation,
     WireFormat,
     X509Credential,
@@ -99,7 +100,9 @@ def mls_decoders() -> Iterator[tuple[str, Decoder]]:
     bob = Group.join(added.welcome, bundles[0], RNG, now=NOW, ratchet_tree=tree, policy=POLICY)
     first = alice.commit(now=NOW)
     alice.apply(first)
-    bob.process(first.message, now=NOW)
+    staged = bob.process(first.message, now=NOW)
+    assert isinstance(staged, StagedCommit)
+    bob.apply(staged)
     application = alice.encrypt(b"content", padding=16)
     skipped = [alice.encrypt(b"another") for _ in range(2)]
     bob.process(skipped[1], now=NOW)

@@ -27,7 +27,9 @@ from crypto.mls import (
     Psks,
     ReInit,
     Remove,
+    SenderType,
     SignatureKeyPair,
+    StagedCommit,
     TrustOnPresentation,
     WireFormat,
     join_request,
@@ -281,12 +283,19 @@ class OurMember:
             psks=self._psks(),
             wire_format=_wire(public),
             tree_in_welcome=tree_in_welcome,
+            admit=[
+                pending.reference
+                for pending in self.group.pending_proposals
+                if pending.sender.sender_type != SenderType.MEMBER
+            ],
         )
         self.group.apply(made)
         return Commit(made.message, made.welcome, self.group.ratchet_tree())
 
     def process(self, message: bytes) -> bytes | None:
         result = self.group.process(message, now=self.now, psks=self._psks())
+        if isinstance(result, StagedCommit):
+            self.group.apply(result)
         return result.data if isinstance(result, ApplicationMessage) else None
 
     def send(self, data: bytes) -> bytes:

@@ -18,6 +18,7 @@ from crypto.mls import (
     Lifetime,
     Psks,
     SignatureKeyPair,
+    StagedCommit,
     TrustOnPresentation,
 )
 from crypto.randomness import SeededRandomness
@@ -31,6 +32,8 @@ DEFAULT = CipherSuite.MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
 
 class Person:
     """Someone with a name, a signature key and reproducible randomness."""
+
+    capabilities: Capabilities | None = None
 
     def __init__(self, name: str, suite: CipherSuite = DEFAULT, policy: GroupPolicy | None = None) -> None:
         self.name = name
@@ -54,7 +57,7 @@ class Person:
             self.signer,
             lifetime,
             self.randomness,
-            capabilities=capabilities,
+            capabilities=capabilities or self.capabilities,
             extensions=extensions,
             leaf_extensions=leaf_extensions,
         )
@@ -73,7 +76,7 @@ class Person:
             LIFETIME,
             self.randomness,
             extensions=extensions,
-            capabilities=capabilities,
+            capabilities=capabilities or self.capabilities,
             policy=self.policy,
         )
 
@@ -101,16 +104,19 @@ def gather(persons: Sequence[Person], extensions: Iterable[Extension] = (), *, f
     return [founder, *joined]
 
 
+def follow(group: Group, message: bytes, *, now: int = NOW, psks: Psks | None = None) -> CommitApplied:
+    """Process somebody else's commit and apply it."""
+    staged = group.process(message, now=now, psks=psks or Psks())
+    assert isinstance(staged, StagedCommit)
+    return group.apply(staged)
+
+
 def settle(
     groups: Sequence[Group], committer: Group, bundle: CommitBundle, psks: Psks | None = None
 ) -> list[CommitApplied]:
     """The committer applies its commit and all others process it; then all agree."""
     results = [committer.apply(bundle)]
-    for group in groups:
-        if group is not committer:
-            result = group.process(bundle.message, now=NOW, psks=psks or Psks())
-            assert isinstance(result, CommitApplied)
-            results.append(result)
+    results += [follow(group, bundle.message, psks=psks) for group in groups if group is not committer]
     assert_agreement([group for group in groups if group.active])
     return results
 

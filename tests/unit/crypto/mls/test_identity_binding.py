@@ -32,6 +32,7 @@ from tests.unit.crypto.mls.party import (
     OPEN,
     assert_agreement,
     assert_conversation,
+    follow,
     package,
     settle,
 )
@@ -185,9 +186,9 @@ def test_a_split_view_of_the_group() -> None:
     alice, bob, carol, dave = groups = assemble(devices)
     one, other = alice.commit(now=NOW), carol.commit(now=NOW)
     alice.apply(one)
-    bob.process(one.message, now=NOW)
+    follow(bob, one.message)
     carol.apply(other)
-    dave.process(other.message, now=NOW)
+    follow(dave, other.message)
     assert alice.epoch == carol.epoch
     assert alice.epoch_authenticator != carol.epoch_authenticator
     for speaker, listener in ((alice, dave), (carol, bob)):

@@ -8,7 +8,6 @@ from crypto.errors import CryptoError
 from crypto.mls import (
     Add,
     CipherSuite,
-    CommitApplied,
     ExternalJoin,
     ExternalSender,
     Group,
@@ -34,6 +33,7 @@ from tests.unit.crypto.mls.party import (
     Person,
     assert_agreement,
     assert_conversation,
+    follow,
     gather,
     package,
     people,
@@ -53,10 +53,9 @@ def enter(person: Person, info: bytes, **options: object) -> ExternalJoin[Group]
     )
 
 
-def follow(groups: list[Group], joined: ExternalJoin[Group]) -> list[Group]:
+def all_follow(groups: list[Group], joined: ExternalJoin[Group]) -> list[Group]:
     for group in groups:
-        result = group.process(joined.message, now=NOW)
-        assert isinstance(result, CommitApplied)
+        result = follow(group, joined.message)
         assert result.committer == joined.group.own_leaf
     everyone = [*(group for group in groups if group.active), joined.group]
     assert_agreement(everyone)
@@ -68,15 +67,15 @@ def follow(groups: list[Group], joined: ExternalJoin[Group]) -> list[Group]:
 def test_an_external_join_in_every_suite(suite: CipherSuite) -> None:
     persons = people(3, suite)
     groups = gather(persons[:2])
-    follow(groups, enter(persons[2], groups[0].group_info()))
+    all_follow(groups, enter(persons[2], groups[0].group_info()))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 8])
 def test_external_joins_into_groups_of_every_shape(size: int) -> None:
     persons = people(size + 2)
     groups = gather(persons[:size])
-    groups = follow(groups, enter(persons[size], groups[-1].group_info()))
-    groups = follow(groups, enter(persons[size + 1], groups[-1].group_info()))
+    groups = all_follow(groups, enter(persons[size], groups[-1].group_info()))
+    groups = all_follow(groups, enter(persons[size + 1], groups[-1].group_info()))
     settle(groups, groups[-1], groups[-1].commit(now=NOW))
 
 
@@ -85,7 +84,7 @@ def test_an_external_joiner_takes_the_leftmost_free_leaf() -> None:
     groups = gather(persons[:4], force_path=True)
     settle(groups, groups[0], groups[0].commit([Remove(2)], now=NOW))
     present = [groups[0], groups[1], groups[3]]
-    assert follow(present, enter(persons[4], groups[1].group_info()))[-1].own_leaf == 2
+    assert all_follow(present, enter(persons[4], groups[1].group_info()))[-1].own_leaf == 2
 
 
 def test_the_tree_can_be_given_apart_from_the_group_info() -> None:
@@ -94,7 +93,7 @@ def test_the_tree_can_be_given_apart_from_the_group_info() -> None:
     info = groups[0].group_info(with_tree=False)
     with pytest.raises(InvalidWelcome):
         enter(persons[2], info)
-    follow(groups, enter(persons[2], info, ratchet_tree=groups[1].ratchet_tree()))
+    all_follow(groups, enter(persons[2], info, ratchet_tree=groups[1].ratchet_tree()))
 
 
 def test_no_external_join_without_an_external_key_or_with_a_changed_tree() -> None:
@@ -112,7 +111,7 @@ def test_a_lost_device_comes_back_in_place_of_its_old_self() -> None:
     persons = people(3)
     groups = gather(persons)
     joined = enter(persons[1], groups[0].group_info(), resync=1)
-    everyone = follow(groups, joined)
+    everyone = all_follow(groups, joined)
     assert not groups[1].active
     assert len(everyone) == 3
     assert joined.group.own_leaf == 1
@@ -149,7 +148,7 @@ def test_an_external_join_with_a_psk() -> None:
     with pytest.raises(InvalidCommit):
         groups[0].process(joined.message, now=NOW, psks=wrong)
     for group in groups:
-        group.process(joined.message, now=NOW, psks=psks)
+        follow(group, joined.message, psks=psks)
     assert_conversation([*groups, joined.group])
 
 
@@ -180,7 +179,7 @@ def test_an_admitted_outsider_proposes() -> None:
             result = group.process(message, now=NOW)
             assert isinstance(result, ProposalReceived)
             assert result.sender.sender_type == SenderType.EXTERNAL
-    results = settle(groups, bob, bob.commit(now=NOW))
+    results = settle(groups, bob, bob.commit(now=NOW, admit=[p.reference for p in bob.pending_proposals]))
     assert (results[0].removed, results[0].added) == ((2,), (2,))
 
 
@@ -216,7 +215,8 @@ def test_a_stranger_asks_to_be_added() -> None:
     request = join_request(groups[0].suite, b"group", groups[0].epoch, bundle)
     for group in groups:
         assert isinstance(group.process(request, now=NOW), ProposalReceived)
-    commit = groups[1].commit(now=NOW)
+    assert groups[1].commit(now=NOW).welcome is None, "nobody comes in by a routine commit"
+    commit = groups[1].commit(now=NOW, admit=[groups[1].pending_proposals[0].reference])
     settle(groups, groups[1], commit)
     assert_conversation([*groups, persons[2].join(commit.welcome, bundle)])
 

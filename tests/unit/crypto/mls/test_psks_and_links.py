@@ -32,6 +32,7 @@ from tests.unit.crypto.mls.party import (
     OPEN,
     Person,
     assert_conversation,
+    follow,
     gather,
     package,
     people,
@@ -55,7 +56,7 @@ def test_external_psks_by_value_and_by_reference() -> None:
         bob.process(commit.message, now=NOW, psks=Psks({b"one": b"secret one"}))
     with pytest.raises(InvalidCommit):
         bob.process(commit.message, now=NOW, psks=Psks({b"one": b"secret two", b"two": b"secret one"}))
-    bob.process(commit.message, now=NOW, psks=psks)
+    follow(bob, commit.message, psks=psks)
     alice.apply(commit)
     assert commit.welcome is not None
     with pytest.raises(MissingPsk):
@@ -77,7 +78,7 @@ def test_the_resumption_psk_of_an_earlier_epoch_or_another_group() -> None:
     commit = alice.commit([foreign], now=NOW, psks=psks)
     with pytest.raises(MissingPsk):
         bob.process(commit.message, now=NOW)
-    bob.process(commit.message, now=NOW, psks=psks)
+    follow(bob, commit.message, psks=psks)
     alice.apply(commit)
     assert_conversation(groups)
 
@@ -151,7 +152,7 @@ def test_a_group_starts_over_with_another_suite() -> None:
     commit = groups[1].commit(now=NOW)
     assert groups[1].apply(commit).reinit is not None
     for group in (groups[0], groups[2]):
-        group.process(commit.message, now=NOW)
+        follow(group, commit.message)
     for group in groups:
         assert not group.active
         with pytest.raises(GroupInactive):
@@ -189,7 +190,7 @@ def test_the_new_group_must_be_the_one_agreed_on() -> None:
     for pair, group_id in ((groups, b"agreed"), (others, b"other")):
         commit = pair[0].commit([ReInit.of(group_id, OTHER_SUITE)], now=NOW)
         pair[0].apply(commit)
-        pair[1].process(commit.message, now=NOW)
+        follow(pair[1], commit.message)
     anew = [_again(person) for person in persons]
     bundle = anew[1].bundle()
     _, commit = groups[0].reinitialize([package(bundle)], anew[0].credential, anew[0].signer, LIFETIME, now=NOW)
@@ -222,7 +223,7 @@ def test_a_group_closed_by_a_reinit_stays_closed() -> None:
     persons = people(3)
     groups = gather(persons)
     commit = groups[0].commit([ReInit.of(b"new", OTHER_SUITE)], now=NOW)
-    settled = [groups[0].apply(commit), *(group.process(commit.message, now=NOW) for group in groups[1:])]
+    settled = [groups[0].apply(commit), *(follow(group, commit.message) for group in groups[1:])]
     assert len(settled) == 3
     dishonest = Group.restore(groups[1].serialize(), persons[1].randomness, OPEN)
     dishonest._state = replace(dishonest._state, reinit=None)
@@ -246,7 +247,7 @@ def test_an_unlinked_group_is_not_taken_for_the_successor_of_another() -> None:
     groups = gather(persons)
     closing = groups[0].commit([ReInit.of(b"new", groups[0].suite)], now=NOW)
     groups[0].apply(closing)
-    groups[1].process(closing.message, now=NOW)
+    follow(groups[1], closing.message)
     unlinked, bundle = persons[0].found(b"new"), persons[1].bundle()
     commit = unlinked.commit([Add(package(bundle))], now=NOW)
     with pytest.raises(InvalidWelcome, match="neither"):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from crypto.mls import Add, ApplicationMessage, Group, Remove, WireFormat
-from tests.unit.crypto.mls.party import NOW, OPEN, Person, assert_agreement, package, settle
+from tests.unit.crypto.mls.party import NOW, OPEN, Person, assert_agreement, follow, package, settle
 
 CHOICE = st.integers(0, 2**16)
 
@@ -80,7 +80,7 @@ class GroupHistory(RuleBasedStateMachine):
         info = self.pick(choice).group_info()
         joined = Group.external_join(info, person.credential, person.signer, person.randomness, now=NOW, policy=OPEN)
         for group in self.groups.values():
-            group.process(joined.message, now=NOW)
+            follow(group, joined.message)
         self.groups[person] = joined.group
 
     @rule(choice=CHOICE)

@@ -50,7 +50,7 @@ from crypto.mls.psk import ExternalPskId, ResumptionPskId, ResumptionUsage
 from crypto.mls.public_message import PublicMessage, protect_public
 from crypto.mls.tree_validation import LeafRules
 from crypto.mls.update_path import UpdatePath
-from tests.unit.crypto.mls.party import LIFETIME, NOW, OPEN, Person, gather, package, people
+from tests.unit.crypto.mls.party import LIFETIME, NOW, OPEN, Person, follow, gather, package, people
 
 PSKS = Psks({b"psk": b"secret"})
 OTHER_SUITE = CipherSuite.MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519
@@ -189,11 +189,11 @@ def test_expired_key_packages_are_not_added_but_accepted_from_others() -> None:
     with pytest.raises(InvalidLeafNode):
         groups[0].propose_add(key_package, now=NOW - 1)
     commit = groups[0].commit([Add(key_package)], now=NOW + 10)
-    groups[1].process(commit.message, now=NOW + 1000)
+    follow(groups[1], commit.message, now=NOW + 1000)
     strict = Group.restore(groups[2].serialize(), Person("x").randomness, replace(OPEN, check_received_lifetimes=True))
     with unchanged(strict), pytest.raises(InvalidLeafNode):
         strict.process(commit.message, now=NOW + 1000)
-    strict.process(commit.message, now=NOW + 10)
+    follow(strict, commit.message, now=NOW + 10)
 
 
 def reframed(group: Group, message: bytes, change: Callable[[Commit], Content], tag: bytes | None = None) -> bytes:
@@ -297,7 +297,7 @@ def test_paths_that_do_not_hold_what_they_promise() -> None:
             pytest.fail(name)
     with unchanged(carol), pytest.raises(InvalidCommit, match="confirmation tag"):
         carol.process(reframed(alice, commit.message, lambda c: c, tag=bytes(32)), now=NOW)
-    carol.process(commit.message, now=NOW)
+    follow(carol, commit.message)
 
 
 def test_a_committer_neither_updates_nor_removes_itself_by_proposal() -> None:
@@ -392,7 +392,7 @@ def test_messages_in_the_wrong_place() -> None:
         bob.process(strangers[0].commit(now=NOW).message, now=NOW)
     with unchanged(alice), pytest.raises(InvalidCommit):
         alice.process(commit.message, now=NOW)
-    bob.process(commit.message, now=NOW)
+    follow(bob, commit.message)
     with unchanged(bob), pytest.raises(WrongEpoch):
         bob.process(commit.message, now=NOW)
     with unchanged(bob), pytest.raises(InvalidMessage):

@@ -9,14 +9,13 @@ import pytest
 from crypto.errors import DecodeError, UnsupportedStateVersion
 from crypto.mls import (
     CipherSuite,
-    CommitApplied,
     CommitBundle,
     Group,
     KeyPackageBundle,
     KeyUnavailable,
 )
 from tests.unit.crypto.mls.make_golden import SUITES, golden
-from tests.unit.crypto.mls.party import NOW, OPEN, Person, gather, people, settle
+from tests.unit.crypto.mls.party import NOW, OPEN, Person, follow, gather, people, settle
 from tests.unit.crypto.mls.vectors import FOLDER
 
 GOLDEN = sorted((FOLDER / "golden").glob("*.json"))
@@ -38,8 +37,7 @@ def test_a_golden_group_goes_on(path: Path) -> None:
     assert group.decrypt(case["skipped"]).data == b"the skipped one"
     with pytest.raises(KeyUnavailable):
         group.decrypt(case["heard"])
-    result = group.process(case["commit"], now=NOW)
-    assert isinstance(result, CommitApplied)
+    result = follow(group, case["commit"])
     assert (result.updated, result.removed) == ((0,), (3,))
     assert group.epoch_authenticator == case["epoch_authenticator_after"]
 

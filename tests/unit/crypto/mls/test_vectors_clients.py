@@ -2,7 +2,6 @@
 
 from crypto.mls import (
     CipherSuite,
-    CommitApplied,
     Group,
     GroupPolicy,
     KeyPackage,
@@ -13,6 +12,7 @@ from crypto.mls import (
     TrustOnPresentation,
 )
 from crypto.randomness import SeededRandomness
+from tests.unit.crypto.mls.party import follow
 from tests.unit.crypto.mls.vectors import Case, crypto_of, each_case, unhex
 
 POLICY = GroupPolicy(TrustOnPresentation(), max_lifetime=None)  # the vectors' leaves are valid forever
@@ -20,15 +20,15 @@ POLICY = GroupPolicy(TrustOnPresentation(), max_lifetime=None)  # the vectors' l
 
 @each_case("passive-client-welcome")
 def test_passive_client_welcome(vector: Case) -> None:
-    follow(vector)
+    run(vector)
 
 
 @each_case("passive-client-handling-commit")
 def test_passive_client_handling_commit(vector: Case) -> None:
-    follow(vector)
+    run(vector)
 
 
-def follow(vector: Case) -> None:
+def run(vector: Case) -> None:
     crypto, package = crypto_of(vector), KeyPackage.from_message(unhex(vector["key_package"]))
     signer = SignatureKeyPair.from_private(CipherSuite(vector["cipher_suite"]), unhex(vector["signature_priv"]))
     # Some of the vectors' scalars come without their leading zeros.
@@ -48,5 +48,5 @@ def follow(vector: Case) -> None:
         for proposal in epoch["proposals"]:
             assert isinstance(group.process(unhex(proposal), now=0, psks=psks), ProposalReceived)
         group = Group.restore(group.serialize(), randomness, POLICY)
-        assert isinstance(group.process(unhex(epoch["commit"]), now=0, psks=psks), CommitApplied)
+        follow(group, unhex(epoch["commit"]), now=0, psks=psks)
         assert group.epoch_authenticator.hex() == epoch["epoch_authenticator"]

@@ -10,7 +10,13 @@ from crypto.mls.hpke import Ciphertext
 from crypto.mls.key_package import KeyPackage
 from crypto.mls.key_schedule import JoinerSecrets
 from crypto.mls.messages import decode_message, encode_message
-from crypto.mls.private_message import PrivateMessage, protect_private, sender_data_key, unprotect_private
+from crypto.mls.private_message import (
+    PrivateMessage,
+    open_sender_data,
+    protect_private,
+    sender_data_key,
+    unprotect_private,
+)
 from crypto.mls.proposals import (
     Add,
     Commit,
@@ -172,7 +178,7 @@ def test_message_protection(vector: Case) -> None:
         else:
             assert isinstance(message, PrivateMessage)
             secret_tree = SecretTree(crypto, 2, unhex(vector["encryption_secret"]))
-            content, _ = unprotect_private(crypto, message, secret_tree, sender_data)
+            content, _ = unprotect_private(crypto, message, secret_tree, open_sender_data(crypto, message, sender_data))
         content.verify(crypto, context, unhex(vector["signature_pub"]))
         return content
 
