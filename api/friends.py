@@ -46,10 +46,10 @@ async def ask(
     body: AskBody, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, response: Response
 ) -> RequestView:
     """Ask somebody to be friends. Who has asked the caller becomes a friend at once: `state` is then `accepted`."""
-    asked = await services.friends.ask(uow, identity.account_id, body.username, now)
-    if not asked.new:
+    sent = await services.friends.send_request(uow, identity.account_id, body.username, now)
+    if not sent.new:
         response.status_code = 200
-    return _render_request(asked.request, "accepted" if asked.accepted else "pending")
+    return _render_request(sent.request, "accepted" if sent.accepted else "pending")
 
 
 @router.get("/friends/requests", name="list_requests")
@@ -69,13 +69,13 @@ async def requests(
 
 @router.post("/friends/requests/{request_id}/accept")
 async def accept(request_id: UUID, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> FriendModel:
-    """Become friends with somebody who asked."""
+    """Become friends with somebody who sent."""
     return _render_friend(await services.friends.accept(uow, identity.account_id, request_id, now))
 
 
 @router.post("/friends/requests/{request_id}/decline", status_code=204)
 async def decline(request_id: UUID, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
-    """Say no to somebody who asked. The sender is not told."""
+    """Say no to somebody who sent. The sender is not told."""
     await services.friends.decline(uow, identity.account_id, request_id, now)
 
 

@@ -121,7 +121,7 @@ async def show(username: Username, identity: MaybeSignedIn, platform: PlatformDe
     """A person's profile, and how the caller stands to the person."""
     view = await platform.services.profiles.view(uow, account_or_none(identity), username)
     request = None
-    if identity and view.standing and not view.standing.friends and "friends" in platform.features:
+    if identity and view.state and not view.state.friends and "friends" in platform.features:
         person_id = view.profile.account_id
         request = await platform.services.friends.pending(uow, identity.account_id, person_id)
     return _render(view, platform, request)
@@ -129,16 +129,16 @@ async def show(username: Username, identity: MaybeSignedIn, platform: PlatformDe
 
 def _render(view: ProfileView, platform: Platform, request: Direction | None) -> ProfileModel:
     friends, follows = "friends" in platform.features, "follows" in platform.features
-    counts, standing = view.counts, view.standing
+    counts, state = view.counts, view.state
     relationship = None
-    if standing is not None:
+    if state is not None:
         relationship = RelationshipModel(
-            friends=standing.friends if friends else None,
+            friends=state.friends if friends else None,
             friend_request=request,
-            following=standing.followed_by_me if follows else None,
-            followed_by=standing.follows_me if follows else None,
-            muted=standing.muted,
-            close_friend=standing.close_friend,
+            following=state.followed_by_me if follows else None,
+            followed_by=state.follows_me if follows else None,
+            muted=state.muted,
+            close_friend=state.close_friend,
         )
     return ProfileModel(
         id=view.profile.account_id,

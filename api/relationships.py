@@ -14,14 +14,14 @@ from api.profiles import PersonModel, Username, render_person
 from api.transaction import TransactionRoute
 from cluster.postgres import UnitOfWork
 from features.paging import Page
-from features.relationships.model import PeopleList, Tie
+from features.relationships.model import ListedPerson, PeopleList
 
 router = APIRouter(tags=["relationships"], route_class=TransactionRoute)
 
 ListId = Annotated[UUID, Path(description="One of the caller's lists.")]
 
 
-class TieModel(BaseModel):
+class ListedPersonModel(BaseModel):
     """Somebody, and since when."""
 
     person: PersonModel
@@ -58,7 +58,7 @@ async def unblock(username: Username, identity: SignedIn, services: ServicesDep,
 
 
 @router.get("/blocks", name="list_blocks")
-async def blocks(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[TieModel]:
+async def blocks(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[ListedPersonModel]:
     """Whom the caller has blocked, newest first."""
     return await _people(services, uow, await services.relationships.blocks(uow, identity.account_id, page))
 
@@ -78,7 +78,7 @@ async def unmute(username: Username, identity: SignedIn, services: ServicesDep, 
 
 
 @router.get("/mutes", name="list_mutes")
-async def mutes(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[TieModel]:
+async def mutes(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[ListedPersonModel]:
     """Whom the caller has muted, newest first."""
     return await _people(services, uow, await services.relationships.mutes(uow, identity.account_id, page))
 
@@ -100,7 +100,9 @@ async def remove_close_friend(
 
 
 @router.get("/close-friends", name="list_close_friends")
-async def close_friends(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[TieModel]:
+async def close_friends(
+    identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep
+) -> PageModel[ListedPersonModel]:
     """The caller's close friends, newest first."""
     found = await services.relationships.close_friends(uow, identity.account_id, page)
     return await _people(services, uow, found)
@@ -127,7 +129,7 @@ async def delete_list(list_id: ListId, identity: SignedIn, services: ServicesDep
 @router.get("/lists/{list_id}/members")
 async def list_members(
     list_id: ListId, identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep
-) -> PageModel[TieModel]:
+) -> PageModel[ListedPersonModel]:
     """Who is on a list, newest first."""
     found = await services.relationships.list_members(uow, identity.account_id, list_id, page)
     return await _people(services, uow, found)
@@ -151,13 +153,13 @@ async def remove_list_member(
     await services.relationships.remove_list_member(uow, identity.account_id, list_id, member, now)
 
 
-async def _people(services: Services, uow: UnitOfWork, page: Page[Tie]) -> PageModel[TieModel]:
+async def _people(services: Services, uow: UnitOfWork, page: Page[ListedPerson]) -> PageModel[ListedPersonModel]:
     """Ties with names: the names are the profiles slice's, in one statement for the page."""
-    people = await services.profiles.people(uow, [tie.person_id for tie in page.items])
+    people = await services.profiles.people(uow, [entry.person_id for entry in page.items])
     items = [
-        TieModel(person=render_person(people[tie.person_id]), since=tie.since)
-        for tie in page.items
-        if tie.person_id in people
+        ListedPersonModel(person=render_person(people[entry.person_id]), since=entry.since)
+        for entry in page.items
+        if entry.person_id in people
     ]
     return PageModel(items=items, next_cursor=page.next_cursor)
 

@@ -36,7 +36,7 @@ from features.relationships.service import RelationshipService
 
 def build_services(brand: Brand, settings: Settings, redis: Redis, database: Database, feeds: Feeds | None) -> Services:
     """Wire the slices together. `friends` hears of blocks through a hook, since it stands above `relationships`."""
-    relationships = RelationshipService(brand.relationships, on_block=(FriendService.forget,))
+    relationships = RelationshipService(brand.relationships, on_block=(FriendService.cancel_requests,))
     profiles = ProfileService(brand.profiles, relationships)
     posts = PostService(brand.posts, profiles)
     return Services(

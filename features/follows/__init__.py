@@ -1,1 +1,1 @@
-"""Follows: one-sided ties that hold at once."""
+"""Follows: one-sided connections without a request."""

@@ -8,7 +8,7 @@ from features.profiles.model import Person
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """Somebody who follows, or is followed, since when."""
+    """A person who follows or is followed, and since when."""
 
     person: Person
     since: datetime

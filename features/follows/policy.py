@@ -1,4 +1,4 @@
-"""What a brand can tune about follows."""
+"""What a brand can change about follows."""
 
 from dataclasses import dataclass
 
@@ -7,4 +7,4 @@ from dataclasses import dataclass
 class FollowPolicy:
     max_following: int = 7_500
     max_per_day: int = 500
-    """Follows one person makes in a day (UTC); those taken back count as well."""
+    """Follows of one account per day (UTC), including those undone."""

@@ -1,4 +1,4 @@
-"""SQL of follows. The ties themselves are connections; here is how many somebody has made today."""
+"""SQL of follows: the counts per day. The follows themselves are connections."""
 
 from datetime import date
 from uuid import UUID
@@ -14,5 +14,5 @@ returning follows
 
 
 async def count_follow(uow: UnitOfWork, account_id: UUID, day: date) -> int:
-    """Count one more follow of this day; returns how many that makes."""
+    """Counts a follow. Returns how many the account has made that day."""
     return int(await uow.fetchval(_COUNT, account_id, day))

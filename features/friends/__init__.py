@@ -1,1 +1,1 @@
-"""Friends: mutual ties that one person asks for and the other accepts."""
+"""Friends: mutual connections that one person requests and the other accepts."""

@@ -1,13 +1,13 @@
-"""The life of a friend request, and the answer to somebody who asks.
+"""The states of a friend request, and the decision on a new request.
 
-    WAITING --accept, meet--> ACCEPTED      REFUSED --meet------> ACCEPTED
-    WAITING --refuse--------> REFUSED       REFUSED --revive----> WAITING
+    WAITING --accept, cross-> ACCEPTED      REFUSED --cross-----> ACCEPTED
+    WAITING --refuse--------> REFUSED       REFUSED --resend----> WAITING
     WAITING --withdraw------> WITHDRAWN     REFUSED --withdraw--> WITHDRAWN
     WAITING --sever---------> SEVERED       REFUSED --sever-----> SEVERED
 
-Nobody is told of a refusal. To its sender a refused request looks like one that still waits: it stays on the list, it
-can be withdrawn, and asking again answers the same. During the cool-down a new request after a withdrawn one is
-REFUSED from its start: its sender sees it, its recipient does not. After the cool-down asking again revives it.
+A sender is not told of a refusal: a refused request looks like one that still waits. It stays in the list, can be
+withdrawn, and sending it again has the same response. During the cool-down a new request after a withdrawn one is
+REFUSED from its start: its sender sees it, its recipient does not. After the cool-down, sending again resends it.
 """
 
 from dataclasses import dataclass
@@ -24,61 +24,61 @@ class RequestState(StrEnum):
     ACCEPTED = "accepted"
     WITHDRAWN = "withdrawn"
     SEVERED = "severed"
-    """A block ended it."""
+    """Ended by a block."""
 
 
 OPEN = frozenset({RequestState.WAITING, RequestState.REFUSED})
-"""What the sender sees as pending; the recipient sees only WAITING."""
+"""The states that the sender sees as pending; the recipient sees only WAITING."""
 
 
 class Step(Enum):
     ACCEPT = auto()
-    """The recipient says yes."""
-    MEET = auto()
-    """The recipient asks the sender in turn."""
+    """The recipient accepts."""
+    CROSS = auto()
+    """The recipient sends a request to the sender."""
     REFUSE = auto()
-    REVIVE = auto()
-    """The sender asks again after the cool-down."""
+    RESEND = auto()
+    """The sender sends it again after the cool-down."""
     WITHDRAW = auto()
     SEVER = auto()
 
 
 TRANSITIONS: dict[tuple[RequestState, Step], RequestState] = {
     (RequestState.WAITING, Step.ACCEPT): RequestState.ACCEPTED,
-    (RequestState.WAITING, Step.MEET): RequestState.ACCEPTED,
+    (RequestState.WAITING, Step.CROSS): RequestState.ACCEPTED,
     (RequestState.WAITING, Step.REFUSE): RequestState.REFUSED,
     (RequestState.WAITING, Step.WITHDRAW): RequestState.WITHDRAWN,
     (RequestState.WAITING, Step.SEVER): RequestState.SEVERED,
-    (RequestState.REFUSED, Step.MEET): RequestState.ACCEPTED,
-    (RequestState.REFUSED, Step.REVIVE): RequestState.WAITING,
+    (RequestState.REFUSED, Step.CROSS): RequestState.ACCEPTED,
+    (RequestState.REFUSED, Step.RESEND): RequestState.WAITING,
     (RequestState.REFUSED, Step.WITHDRAW): RequestState.WITHDRAWN,
     (RequestState.REFUSED, Step.SEVER): RequestState.SEVERED,
 }
 
 
 def advance(state: RequestState, step: Step) -> RequestState | None:
-    """The state after a step; None: the step is not possible there."""
+    """Returns the state after a step, None if the step is not possible."""
     return TRANSITIONS.get((state, step))
 
 
-class Answer(Enum):
-    """What happens when somebody asks."""
+class Outcome(Enum):
+    """The effect of sending a request."""
 
     SEND = auto()
     """A new request reaches the recipient."""
-    SEND_UNSEEN = auto()
+    SEND_HIDDEN = auto()
     """A new request that is REFUSED from its start."""
     REPEAT = auto()
-    """There is an open request: nothing changes."""
-    REVIVE = auto()
-    """The refused request waits again."""
-    MEET = auto()
-    """The other has asked: they are friends at once."""
+    """An open request exists: nothing changes."""
+    RESEND = auto()
+    """The refused request becomes WAITING again."""
+    CROSS = auto()
+    """The other has sent a request: they become friends at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Everything the answer depends on. "I" is who asks."""
+    """Everything the decision depends on. "I" is the sender."""
 
     friends: bool
     mine: RequestState | None
@@ -95,16 +95,16 @@ class Situation:
     oldest_in_window: datetime | None
 
 
-def ask(situation: Situation, policy: FriendPolicy, now: datetime) -> Answer:
-    """Decide what asking does. Raises Conflict for friends, LimitReached."""
+def decide(situation: Situation, policy: FriendPolicy, now: datetime) -> Outcome:
+    """Decides the effect of sending a request. Raises Conflict for friends, LimitReached."""
     if situation.friends:
         raise Conflict("already_friends", "You are friends already.", field="username")
     if situation.theirs is not None:
-        require_room(situation.my_friends, situation.their_friends, policy)
-        return Answer.MEET
+        require_capacity(situation.my_friends, situation.their_friends, policy)
+        return Outcome.CROSS
     cooled = situation.refused_at is None or now >= situation.refused_at + policy.cool_down
     if situation.mine is not None:
-        return Answer.REVIVE if situation.mine is RequestState.REFUSED and cooled else Answer.REPEAT
+        return Outcome.RESEND if situation.mine is RequestState.REFUSED and cooled else Outcome.REPEAT
     if situation.my_friends >= policy.max_friends:
         raise _full(policy)
     if situation.my_pending >= policy.max_pending:
@@ -119,11 +119,11 @@ def ask(situation: Situation, policy: FriendPolicy, now: datetime) -> Answer:
             f"You can send at most {policy.max_requests_per_window} requests in {_hours(policy)} hours.",
             retry_after_s=max(1, -(-int(wait.total_seconds() * 1000) // 1000)),
         )
-    return Answer.SEND if cooled else Answer.SEND_UNSEEN
+    return Outcome.SEND if cooled else Outcome.SEND_HIDDEN
 
 
-def require_room(my_friends: int, their_friends: int, policy: FriendPolicy) -> None:
-    """Raises LimitReached when one of two people who are about to be friends has as many as can be."""
+def require_capacity(my_friends: int, their_friends: int, policy: FriendPolicy) -> None:
+    """Raises LimitReached if one of two people who are about to be friends has as many friends as allowed."""
     if my_friends >= policy.max_friends:
         raise _full(policy)
     if their_friends >= policy.max_friends:

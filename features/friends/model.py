@@ -11,7 +11,7 @@ from features.profiles.model import Person
 
 
 class Direction(StrEnum):
-    """Who asked, as seen by one of the two."""
+    """Who sent a request, as seen by one of the two."""
 
     INCOMING = "incoming"
     OUTGOING = "outgoing"
@@ -19,7 +19,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FriendRequest:
-    """A request as the store has it. `refused_at` is None unless the recipient said no."""
+    """A stored request. `refused_at` is None unless the recipient refused."""
 
     id: UUID
     sender_id: UUID
@@ -34,7 +34,7 @@ class FriendRequest:
 
 @dataclass(frozen=True, slots=True)
 class PendingRequest:
-    """A request that waits for an answer, as one of the two sees it. A refused one looks the same to its sender."""
+    """A pending request, as one of the two sees it. A refused one looks the same to its sender."""
 
     id: UUID
     person: Person
@@ -43,8 +43,8 @@ class PendingRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What came of asking: a request that waits (perhaps an older one), or a friendship at once."""
+class SentRequest:
+    """The result of sending a request: a pending request (perhaps an older one), or a friendship at once."""
 
     request: PendingRequest
     accepted: bool
@@ -53,7 +53,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Friend:
-    """A friend, since when."""
+    """A friend, and since when."""
 
     person: Person
     since: datetime

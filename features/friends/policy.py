@@ -1,4 +1,4 @@
-"""What a brand can tune about friends."""
+"""What a brand can change about friends."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,8 +9,8 @@ class FriendPolicy:
     max_friends: int = 1_500
     max_requests_per_window: int = 50
     window: timedelta = timedelta(days=1)
-    """The limit above counts over this rolling time."""
+    """The rolling window of the limit above."""
     max_pending: int = 200
-    """Requests of one person that wait for an answer."""
+    """Pending requests of one sender."""
     cool_down: timedelta = timedelta(days=30)
-    """How long after a refusal a new request of the same person reaches nobody."""
+    """How long after a refusal new requests of the same sender do not reach the recipient."""

@@ -1,4 +1,4 @@
-"""Decisions about friends. A friendship is a connection in both directions; how one comes about is in machine.py."""
+"""The service of friends. A friendship is a connection in both directions; machine.py decides about requests."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,13 +9,13 @@ from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
 from features.errors import NotFound
 from features.friends import store
-from features.friends.machine import OPEN, Answer, RequestState, Situation, Step, advance, ask, require_room
-from features.friends.model import Asked, Direction, Friend, FriendRequest, PendingRequest
+from features.friends.machine import OPEN, Outcome, RequestState, Situation, Step, advance, decide, require_capacity
+from features.friends.model import Direction, Friend, FriendRequest, PendingRequest, SentRequest
 from features.friends.policy import FriendPolicy
 from features.paging import Page, PageRequest, page_of
 from features.profiles.model import Person
 from features.profiles.service import ProfileService
-from features.relationships.model import Held, no_such_person
+from features.relationships.model import LockedPair, no_such_person
 from features.relationships.service import RelationshipService
 
 
@@ -25,129 +25,129 @@ class FriendService:
     relationships: RelationshipService
     profiles: ProfileService
 
-    async def ask(self, uow: UnitOfWork, me: UUID, username: str, now: datetime) -> Asked:
-        """Ask somebody to be friends; who has asked me becomes a friend at once. Raises NotFound, Conflict for
-        friends, LimitReached."""
+    async def send_request(self, uow: UnitOfWork, me: UUID, username: str, now: datetime) -> SentRequest:
+        """Sends a friend request; to somebody who has sent one, accepts it. Raises NotFound, Conflict for friends,
+        LimitReached."""
         other = await self.profiles.resolve(uow, me, username)
-        held = await self.relationships.hold(uow, me, other)
+        pair = await self.relationships.lock_pair(uow, me, other)
         mine, theirs = await self._open_between(uow, me, other)
-        load = await store.load(uow, me, other, now - self.policy.window)
+        stats = await store.sender_stats(uow, me, other, now - self.policy.window)
         situation = Situation(
-            friends=held.standing.friends,
+            friends=pair.state.friends,
             mine=mine.state if mine else None,
             theirs=theirs.state if theirs else None,
-            refused_at=load.refused_at,
-            my_friends=held.mine.audience,
-            their_friends=held.theirs.audience,
-            my_pending=load.pending,
-            sent_in_window=load.sent,
-            oldest_in_window=load.oldest,
+            refused_at=stats.refused_at,
+            my_friends=pair.mine.audience,
+            their_friends=pair.theirs.audience,
+            my_pending=stats.pending,
+            sent_in_window=stats.sent,
+            oldest_in_window=stats.oldest,
         )
-        answer = ask(situation, self.policy, now)
+        outcome = decide(situation, self.policy, now)
         person = await self._person(uow, other)
-        if answer is Answer.MEET and theirs:
-            await self._befriend(uow, theirs, Step.MEET, now)
-            return Asked(_seen_by(me, theirs, person), accepted=True, new=True)
+        if outcome is Outcome.CROSS and theirs:
+            await self._make_friends(uow, theirs, Step.CROSS, now)
+            return SentRequest(_pending_view(me, theirs, person), accepted=True, new=True)
         if mine:
-            if answer is Answer.REVIVE:
-                await self._take(uow, mine, Step.REVIVE, None)
+            if outcome is Outcome.RESEND:
+                await self._advance(uow, mine, Step.RESEND, None)
                 self._publish(uow, "friends.requested", mine, now)
-            return Asked(_seen_by(me, mine, person), accepted=False, new=False)
-        unseen = answer is Answer.SEND_UNSEEN
-        state = RequestState.REFUSED if unseen else RequestState.WAITING
-        request = FriendRequest(new_id(now), me, other, state, now, load.refused_at if unseen else None)
+            return SentRequest(_pending_view(me, mine, person), accepted=False, new=False)
+        hidden = outcome is Outcome.SEND_HIDDEN
+        state = RequestState.REFUSED if hidden else RequestState.WAITING
+        request = FriendRequest(new_id(now), me, other, state, now, stats.refused_at if hidden else None)
         await store.insert(uow, request)
-        # Unseen or not, an event is written: the two cost the sender the same. Nobody is notified of this one.
-        self._publish(uow, "friends.requested_unseen" if unseen else "friends.requested", request, now)
-        return Asked(_seen_by(me, request, person), accepted=False, new=True)
+        # An event is written in both cases, so that both take the sender the same time.
+        self._publish(uow, "friends.requested_unseen" if hidden else "friends.requested", request, now)
+        return SentRequest(_pending_view(me, request, person), accepted=False, new=True)
 
     async def accept(self, uow: UnitOfWork, me: UUID, request_id: UUID, now: datetime) -> Friend:
-        """Become friends with somebody who asked. Raises NotFound, LimitReached."""
-        request, held = await self._hold_request(uow, me, request_id, Direction.INCOMING)
-        require_room(held.mine.audience, held.theirs.audience, self.policy)
-        await self._befriend(uow, request, Step.ACCEPT, now)
+        """Accepts a request. Raises NotFound, LimitReached."""
+        request, pair = await self._lock_request(uow, me, request_id, Direction.INCOMING)
+        require_capacity(pair.mine.audience, pair.theirs.audience, self.policy)
+        await self._make_friends(uow, request, Step.ACCEPT, now)
         return Friend(await self._person(uow, request.sender_id), now)
 
     async def decline(self, uow: UnitOfWork, me: UUID, request_id: UUID, now: datetime) -> None:
-        """Say no to somebody who asked, without telling. Raises NotFound."""
-        request, _ = await self._hold_request(uow, me, request_id, Direction.INCOMING)
-        await self._take(uow, request, Step.REFUSE, now)
+        """Refuses a request. The sender is not notified. Raises NotFound."""
+        request, _ = await self._lock_request(uow, me, request_id, Direction.INCOMING)
+        await self._advance(uow, request, Step.REFUSE, now)
 
     async def withdraw(self, uow: UnitOfWork, me: UUID, request_id: UUID) -> None:
-        """Take back a request of one's own. Raises NotFound."""
-        request, _ = await self._hold_request(uow, me, request_id, Direction.OUTGOING)
-        await self._take(uow, request, Step.WITHDRAW, request.refused_at)
+        """Withdraws a request of the caller. Raises NotFound."""
+        request, _ = await self._lock_request(uow, me, request_id, Direction.OUTGOING)
+        await self._advance(uow, request, Step.WITHDRAW, request.refused_at)
 
     async def requests(
         self, uow: UnitOfWork, me: UUID, direction: Direction, page: PageRequest
     ) -> Page[PendingRequest]:
-        """Requests that wait for an answer, newest first, in two statements."""
+        """Returns pending requests, newest first, in two statements."""
         rows = await store.pending(uow, me, direction, page)
         found = page_of(rows, page.limit, FriendRequest.cursor)
         people = await self.profiles.people(uow, [_other(me, request) for request in found.items])
         shown = [
-            _seen_by(me, request, people[_other(me, request)])
+            _pending_view(me, request, people[_other(me, request)])
             for request in found.items
             if _other(me, request) in people
         ]
         return Page(shown, found.next_cursor)
 
     async def pending(self, uow: UnitOfWork, me: UUID, other: UUID) -> Direction | None:
-        """Whether one of the two has asked the other, as I may know it."""
+        """Returns the direction of a pending request between two accounts, as far as `me` may know it."""
         mine, theirs = await self._open_between(uow, me, other)
         if theirs and theirs.state is RequestState.WAITING:
             return Direction.INCOMING
         return Direction.OUTGOING if mine else None
 
     async def friends(self, uow: UnitOfWork, me: UUID, page: PageRequest) -> Page[Friend]:
-        """One's friends, newest first, in two statements."""
-        ties = await self.relationships.audience(uow, me, me, page)
-        people = await self.profiles.people(uow, [tie.person_id for tie in ties.items])
-        friends = [Friend(people[tie.person_id], tie.since) for tie in ties.items if tie.person_id in people]
-        return Page(friends, ties.next_cursor)
+        """Returns the caller's friends, newest first, in two statements."""
+        listed = await self.relationships.audience(uow, me, me, page)
+        people = await self.profiles.people(uow, [entry.person_id for entry in listed.items])
+        friends = [Friend(people[entry.person_id], entry.since) for entry in listed.items if entry.person_id in people]
+        return Page(friends, listed.next_cursor)
 
     async def remove(self, uow: UnitOfWork, me: UUID, username: str, now: datetime) -> None:
-        """End a friendship, without telling; does nothing between others. Raises NotFound."""
+        """Ends a friendship. The other is not notified. Does nothing if there is none. Raises NotFound."""
         other = await self.profiles.resolve(uow, me, username)
-        await self.relationships.hold(uow, me, other)
+        await self.relationships.lock_pair(uow, me, other)
         ended = await self.relationships.disconnect(uow, me, other, now)
         if await self.relationships.disconnect(uow, other, me, now) or ended:
             payload = {"by_id": str(me), "friend_id": str(other)}
             uow.publish(Event.now("friends.removed", me, payload, now=now))
 
     @staticmethod
-    async def forget(uow: UnitOfWork, blocker_id: UUID, blocked_id: UUID) -> None:
-        """End the pending requests between two people: what a block does (RelationshipService.on_block)."""
+    async def cancel_requests(uow: UnitOfWork, blocker_id: UUID, blocked_id: UUID) -> None:
+        """Ends the pending requests between two accounts: the reaction to a block (RelationshipService.on_block)."""
         await store.sever(uow, blocker_id, blocked_id)
 
     async def _open_between(
         self, uow: UnitOfWork, me: UUID, other: UUID
     ) -> tuple[FriendRequest | None, FriendRequest | None]:
-        """My open request and theirs."""
+        """Returns the open request of `me` and that of the other."""
         found = {request.sender_id: request for request in await store.open_between(uow, me, other)}
         return found.get(me), found.get(other)
 
-    async def _hold_request(
+    async def _lock_request(
         self, uow: UnitOfWork, me: UUID, request_id: UUID, direction: Direction
-    ) -> tuple[FriendRequest, Held]:
-        """A request that I see as pending, with both people's ties locked."""
+    ) -> tuple[FriendRequest, LockedPair]:
+        """Returns a request that is pending for the caller, and locks both accounts."""
         found = await store.find(uow, request_id)
-        if found is None or not _sees(me, found, direction):
+        if found is None or not _is_pending_for(me, found, direction):
             raise _no_such_request()
-        held = await self.relationships.hold(uow, me, _other(me, found))
-        found = await store.find(uow, request_id)  # again: it may have changed until we held the lock
-        if found is None or not _sees(me, found, direction):
+        pair = await self.relationships.lock_pair(uow, me, _other(me, found))
+        found = await store.find(uow, request_id)  # again: it may have changed before the lock was taken
+        if found is None or not _is_pending_for(me, found, direction):
             raise _no_such_request()
-        return found, held
+        return found, pair
 
-    async def _befriend(self, uow: UnitOfWork, request: FriendRequest, step: Step, now: datetime) -> None:
-        await self._take(uow, request, step, None)
+    async def _make_friends(self, uow: UnitOfWork, request: FriendRequest, step: Step, now: datetime) -> None:
+        await self._advance(uow, request, step, None)
         await store.forget_refusals(uow, request.sender_id, request.recipient_id)
         await self.relationships.connect(uow, request.recipient_id, request.sender_id, now)
         await self.relationships.connect(uow, request.sender_id, request.recipient_id, now)
         self._publish(uow, "friends.accepted", request, now)
 
-    async def _take(self, uow: UnitOfWork, request: FriendRequest, step: Step, refused_at: datetime | None) -> None:
+    async def _advance(self, uow: UnitOfWork, request: FriendRequest, step: Step, refused_at: datetime | None) -> None:
         state = advance(request.state, step)
         assert state is not None, (request.state, step)
         await store.set_state(uow, request.id, state, refused_at)
@@ -171,12 +171,12 @@ def _other(me: UUID, request: FriendRequest) -> UUID:
     return request.recipient_id if request.sender_id == me else request.sender_id
 
 
-def _seen_by(me: UUID, request: FriendRequest, person: Person) -> PendingRequest:
+def _pending_view(me: UUID, request: FriendRequest, person: Person) -> PendingRequest:
     direction = Direction.OUTGOING if request.sender_id == me else Direction.INCOMING
     return PendingRequest(request.id, person, direction, request.created_at)
 
 
-def _sees(me: UUID, request: FriendRequest, direction: Direction) -> bool:
+def _is_pending_for(me: UUID, request: FriendRequest, direction: Direction) -> bool:
     if direction is Direction.INCOMING:
         return request.recipient_id == me and request.state is RequestState.WAITING
     return request.sender_id == me and request.state in OPEN

@@ -26,7 +26,7 @@ select * from friend_requests where state in ('waiting', 'refused')
 and ((sender_id = $1 and recipient_id = $2) or (sender_id = $2 and recipient_id = $1))
 """
 
-_LOAD = """
+_SENDER_STATS = """
 select
     (select count(*) from friend_requests where sender_id = $1 and state in ('waiting', 'refused')) as pending,
     (select max(refused_at) from friend_requests where sender_id = $1 and recipient_id = $2
@@ -59,8 +59,8 @@ and ((sender_id = $1 and recipient_id = $2) or (sender_id = $2 and recipient_id 
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """What a sender has asked of everybody, and when the recipient last refused."""
+class SenderStats:
+    """A sender's requests to anybody, and when the recipient last refused one."""
 
     pending: int
     sent: int
@@ -91,25 +91,25 @@ async def find(uow: UnitOfWork, request_id: UUID) -> FriendRequest | None:
 
 
 async def open_between(uow: UnitOfWork, a: UUID, b: UUID) -> list[FriendRequest]:
-    """At most one request in each direction."""
+    """Returns the open requests between two accounts, at most one in each direction."""
     return [_request(row) for row in await uow.fetch(_OPEN_BETWEEN, a, b)]
 
 
-async def load(uow: UnitOfWork, sender_id: UUID, recipient_id: UUID, since: datetime) -> Load:
-    row = await uow.fetchrow(_LOAD, sender_id, recipient_id, since)
+async def sender_stats(uow: UnitOfWork, sender_id: UUID, recipient_id: UUID, since: datetime) -> SenderStats:
+    row = await uow.fetchrow(_SENDER_STATS, sender_id, recipient_id, since)
     assert row is not None
-    return Load(row["pending"], row["sent"], row["oldest"], row["refused_at"])
+    return SenderStats(row["pending"], row["sent"], row["oldest"], row["refused_at"])
 
 
 async def pending(uow: UnitOfWork, person_id: UUID, direction: Direction, page: PageRequest) -> list[FriendRequest]:
-    """Up to `limit + 1` requests as the person sees them, newest first."""
+    """Returns up to `limit + 1` requests that are pending for the person, newest first."""
     position = (page.cursor.at, page.cursor.id) if page.cursor else _BEFORE_ALL
     sql = _INCOMING if direction is Direction.INCOMING else _OUTGOING
     return [_request(row) for row in await uow.fetch(sql, person_id, *position, page.limit + 1)]
 
 
 async def forget_refusals(uow: UnitOfWork, a: UUID, b: UUID) -> None:
-    """A friendship ends every cool-down between two people."""
+    """Ends every cool-down between two accounts."""
     await uow.execute(_FORGET_REFUSALS, a, b)
 
 

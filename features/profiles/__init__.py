@@ -1,1 +1,1 @@
-"""Profiles: how a person appears to others, and how a username leads to a person."""
+"""Profiles: what an account shows to others, and the look-up of usernames."""

@@ -1,4 +1,4 @@
-"""The data of profiles, and what a username looks like."""
+"""The data of profiles, and the syntax of usernames."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from features.errors import Invalid
-from features.relationships.model import Counts, Standing
+from features.relationships.model import Counts, RelationshipState
 
 USERNAME_CHARACTERS = "[A-Za-z0-9_.]"
 MIN_USERNAME_CHARACTERS = 3
@@ -16,8 +16,8 @@ _USERNAME = re.compile(r"(?!.*\.\.)[a-z0-9_][a-z0-9_.]{1,28}[a-z0-9_]")
 
 
 def canonical_username(text: str, *, reserved: frozenset[str] = frozenset()) -> str:
-    """The lower-case form under which a new username is unique: 3 to 30 letters, digits, underscores and single inner
-    dots (a mention may end a sentence). Raises Invalid(field=username)."""
+    """Returns the lower-case form of a new username, which must be unique: 3 to 30 letters, digits, underscores and
+    single inner dots (a mention may end a sentence). Raises Invalid(field=username)."""
     username = text.lower()
     if not text.isascii() or not _USERNAME.fullmatch(username):
         raise Invalid(
@@ -32,7 +32,7 @@ def canonical_username(text: str, *, reserved: frozenset[str] = frozenset()) -> 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody as lists and posts show them."""
+    """An account as lists and posts show it."""
 
     id: UUID
     username: str
@@ -41,7 +41,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a person says about themselves."""
+    """A stored profile."""
 
     account_id: UUID
     username: str
@@ -54,8 +54,8 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class ProfileView:
-    """A profile as one viewer sees it. `standing` is None for anonymous viewers and for oneself."""
+    """A profile as one viewer sees it. `state` is None for anonymous viewers and for the viewer's own profile."""
 
     profile: Profile
     counts: Counts
-    standing: Standing | None
+    state: RelationshipState | None

@@ -1,4 +1,4 @@
-"""What a brand can tune about profiles."""
+"""What a brand can change about profiles."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ safety search security settings signin signup staff status support system team t
 verified webmaster www
 """
 RESERVED_USERNAMES = frozenset(_RESERVED.split())
-"""Names that would let somebody pass for the platform, or that clients use as addresses of their own."""
+"""Names that could impersonate the platform, or that clients use as paths."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Decisions about profiles. Every username that a client names is resolved here, so that a block holds everywhere."""
+"""The service of profiles. Every username from a client is resolved here, so that blocks apply everywhere."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -23,27 +23,27 @@ class ProfileService:
     relationships: RelationshipService
 
     async def create(self, uow: UnitOfWork, account_id: UUID, username: str, name: str, now: datetime) -> Profile:
-        """The profile of a new account. Raises Invalid(username, name), Conflict for a username in use."""
+        """Creates the profile of a new account. Raises Invalid(username, name), Conflict for a username in use."""
         username = canonical_username(username, reserved=self.policy.reserved_usernames)
         name = clean_line(name, field="name", max_characters=self.policy.max_name_characters)
         if not await store.insert(uow, account_id, username, name, now):
             raise Conflict("username_taken", "This username is taken.", field="username")
-        await self.relationships.enrol(uow, account_id)
+        await self.relationships.add_account(uow, account_id)
         payload = {"account_id": str(account_id), "username": username}
         uow.publish(Event.now("profiles.created", account_id, payload, now=now))
         return Profile(account_id, username, name, "", "", (), now)
 
     async def resolve(self, uow: UnitOfWork, viewer_id: UUID | None, username: str) -> UUID:
-        """The account behind a username, in any spelling. Raises NotFound when there is none or a block parts it from
-        the viewer, in the same words."""
+        """Returns the account of a username, in any spelling. Raises the same NotFound if there is none and if a block
+        separates it from the viewer."""
         account_id = await store.resolve(uow, viewer_id, username.lower())
         if account_id is None:
             raise no_such_person()
         return account_id
 
     async def resolve_for_unblock(self, uow: UnitOfWork, viewer_id: UUID, username: str) -> UUID:
-        """As `resolve`, but finds whom the viewer has blocked: only for the requests that set and end that block."""
-        account_id = await store.resolve_even_if_i_blocked(uow, viewer_id, username.lower())
+        """Like `resolve`, but finds accounts that the viewer has blocked: for requests that set and end a block."""
+        account_id = await store.resolve_blocked_too(uow, viewer_id, username.lower())
         if account_id is None:
             raise no_such_person()
         return account_id
@@ -51,29 +51,29 @@ class ProfileService:
     async def resolve_many(
         self, uow: UnitOfWork, viewer_id: UUID | None, usernames: Collection[str]
     ) -> dict[str, UUID]:
-        """The accounts behind lower-case usernames, without those that `resolve` would not find. One statement."""
+        """Returns the accounts of lower-case usernames, without those that `resolve` would not find. One statement."""
         return await store.resolve_many(uow, viewer_id, usernames) if usernames else {}
 
     async def people(self, uow: UnitOfWork, account_ids: Collection[UUID]) -> dict[UUID, Person]:
-        """Names to show for accounts that the caller may see, without those deleted meanwhile. One statement."""
+        """Returns the names of accounts that the caller may see, without deleted ones. One statement."""
         return await store.people(uow, account_ids) if account_ids else {}
 
     async def own(self, uow: UnitOfWork, account_id: UUID) -> ProfileView:
-        """One's own profile."""
+        """Returns the caller's own profile."""
         profile = await store.find(uow, account_id)
         if profile is None:
             raise no_such_person()
-        _, counts = await self.relationships.standing(uow, None, account_id)
-        return ProfileView(profile, counts, None)
+        found = await self.relationships.relationship(uow, None, account_id)
+        return ProfileView(profile, found.counts, None)
 
     async def view(self, uow: UnitOfWork, viewer_id: UUID | None, username: str) -> ProfileView:
-        """A profile as the viewer sees it, in two statements. Raises NotFound as `resolve` does."""
+        """Returns a profile as the viewer sees it, in two statements. Raises NotFound like `resolve`."""
         profile = await store.find_visible(uow, viewer_id, username.lower())
         if profile is None:
             raise no_such_person()
-        standing, counts = await self.relationships.standing(uow, viewer_id, profile.account_id)
-        strangers = viewer_id is None or viewer_id == profile.account_id
-        return ProfileView(profile, counts, None if strangers else standing)
+        found = await self.relationships.relationship(uow, viewer_id, profile.account_id)
+        anonymous_or_own = viewer_id is None or viewer_id == profile.account_id
+        return ProfileView(profile, found.counts, None if anonymous_or_own else found.state)
 
     async def update(
         self,
@@ -86,7 +86,7 @@ class ProfileService:
         links: list[str] | None,
         now: datetime,
     ) -> ProfileView:
-        """Change what is not None. Raises Invalid naming the field."""
+        """Changes what is not None. Raises Invalid naming the field."""
         policy = self.policy
         if name is not None:
             name = clean_line(name, field="name", max_characters=policy.max_name_characters)
@@ -101,8 +101,8 @@ class ProfileService:
         if profile is None:
             raise no_such_person()
         uow.publish(Event.now("profiles.updated", account_id, {"account_id": str(account_id)}, now=now))
-        _, counts = await self.relationships.standing(uow, None, account_id)
-        return ProfileView(profile, counts, None)
+        found = await self.relationships.relationship(uow, None, account_id)
+        return ProfileView(profile, found.counts, None)
 
     def _clean_links(self, links: list[str]) -> list[str]:
         if len(links) > self.policy.max_links:
@@ -110,7 +110,7 @@ class ProfileService:
         return [self._clean_link(link) for link in links]
 
     def _clean_link(self, link: str) -> str:
-        """Only web addresses: a link of another scheme (javascript:) would run in the reader's client."""
+        """Accepts web addresses only: another scheme (javascript:) could run in the reader's client."""
         link = clean_line(link, field="links", max_characters=self.policy.max_link_characters)
         try:
             parts = urlsplit(link)

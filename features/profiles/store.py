@@ -25,7 +25,7 @@ _FIND_VISIBLE = f"""
 select * from profiles where username = $1 and not {blocked("$2::uuid", "account_id")}
 """
 
-_RESOLVE_EVEN_IF_I_BLOCKED = """
+_RESOLVE_BLOCKED_TOO = """
 select account_id from profiles
 where username = $1 and (
     exists (select from blocks where blocker_id = $2 and blocked_id = account_id)
@@ -48,19 +48,19 @@ where account_id = $1 returning *
 
 
 async def insert(uow: UnitOfWork, account_id: UUID, username: str, name: str, now: datetime) -> bool:
-    """False: the username is taken."""
+    """Inserts a profile. Returns False if the username is taken."""
     return await uow.execute(_INSERT, account_id, username, name, now) == "INSERT 0 1"
 
 
 async def resolve(uow: UnitOfWork, viewer_id: UUID | None, username: str) -> UUID | None:
-    """The account behind a username, unless a block parts it from the viewer."""
+    """Returns the account of a username, unless a block separates it from the viewer."""
     account_id: UUID | None = await uow.fetchval(_RESOLVE, username, viewer_id)
     return account_id
 
 
-async def resolve_even_if_i_blocked(uow: UnitOfWork, viewer_id: UUID, username: str) -> UUID | None:
-    """As `resolve`, but whom the viewer has blocked is found."""
-    account_id: UUID | None = await uow.fetchval(_RESOLVE_EVEN_IF_I_BLOCKED, username, viewer_id)
+async def resolve_blocked_too(uow: UnitOfWork, viewer_id: UUID, username: str) -> UUID | None:
+    """Like `resolve`, but finds accounts that the viewer has blocked."""
+    account_id: UUID | None = await uow.fetchval(_RESOLVE_BLOCKED_TOO, username, viewer_id)
     return account_id
 
 
@@ -80,7 +80,7 @@ async def find(uow: UnitOfWork, account_id: UUID) -> Profile | None:
 
 
 async def find_visible(uow: UnitOfWork, viewer_id: UUID | None, username: str) -> Profile | None:
-    """The profile behind a username, unless a block parts it from the viewer."""
+    """Returns the profile of a username, unless a block separates it from the viewer."""
     row = await uow.fetchrow(_FIND_VISIBLE, username, viewer_id)
     return _profile(row) if row else None
 
@@ -94,7 +94,7 @@ async def update(
     links: list[str] | None,
     now: datetime,
 ) -> Profile | None:
-    """Change what is not None."""
+    """Changes what is not None."""
     row = await uow.fetchrow(_UPDATE, account_id, name, bio, pronouns, links, now)
     return _profile(row) if row else None
 

@@ -1,1 +1,1 @@
-"""Who is whose audience, and who wants nothing of whom: connections, blocks, mutes, close friends, lists."""
+"""Connections, blocks, mutes, close friends and lists between accounts."""

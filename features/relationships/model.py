@@ -9,7 +9,8 @@ from features.paging import Cursor
 
 
 def no_such_person() -> NotFound:
-    """The one answer for somebody unknown, deleted or blocked either way: it gives nothing away."""
+    """The error for an account that is unknown, deleted or blocked either way; always the same, so that it reveals
+    nothing."""
     return NotFound("no_such_person", "There is no such person.")
 
 
@@ -18,8 +19,8 @@ def yourself() -> Invalid:
 
 
 @dataclass(frozen=True, slots=True)
-class Tie:
-    """Somebody on a list of people, since when."""
+class ListedPerson:
+    """A person in a list of people, and since when."""
 
     person_id: UUID
     since: datetime
@@ -30,15 +31,15 @@ class Tie:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many people see what a person shares with connections, and in how many audiences the person is."""
+    """The number of people in an account's audience, and of audiences the account is in."""
 
     audience: int = 0
     following: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How one person ("I") stands to another, as far as I may know it."""
+class RelationshipState:
+    """The relationship of an account ("I") to another one, as far as the account may know it."""
 
     follows_me: bool = False
     """The other is in my audience."""
@@ -46,7 +47,7 @@ class Standing:
     """I am in the other's audience."""
     muted: bool = False
     close_friend: bool = False
-    """I count the other among my close friends."""
+    """The other is among my close friends."""
 
     @property
     def friends(self) -> bool:
@@ -55,17 +56,26 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """Two people whose ties are locked until the unit of work ends."""
+class AccountRelationship:
+    """The relationship to an account, the account's counts, and whether a block separates the two."""
+
+    state: RelationshipState
+    counts: Counts
+    blocked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LockedPair:
+    """Two accounts whose relationship is locked until the unit of work ends."""
 
     mine: Counts
     theirs: Counts
-    standing: Standing
+    state: RelationshipState
 
 
 @dataclass(frozen=True, slots=True)
 class PeopleList:
-    """A list of people that its owner made, to share things with."""
+    """A list of people that its owner shares posts with."""
 
     id: UUID
     name: str

@@ -1,4 +1,4 @@
-"""What a brand can tune about relationships."""
+"""What a brand can change about relationships."""
 
 from dataclasses import dataclass
 

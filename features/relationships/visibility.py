@@ -1,6 +1,6 @@
-"""SQL predicates for other slices' queries: who may see whom. Arguments are SQL expressions of type uuid.
+"""SQL predicates on relationships for other slices' statements. Arguments are SQL expressions of type uuid.
 
-An expression that is null (nobody is signed in) makes every predicate false.
+A null expression (nobody is signed in) makes every predicate false.
 """
 
 
@@ -23,7 +23,7 @@ def muted(by: str, whom: str) -> str:
 
 
 def close_friend(owner: str, member: str) -> str:
-    """The owner counts the member among the close friends."""
+    """The member is among the owner's close friends."""
     return f"exists (select from close_friends where owner_id = {owner} and member_id = {member})"
 
 

@@ -99,7 +99,7 @@ async def test_two_who_ask_at_the_same_moment_are_friends(entativa: Environment)
     friends, database = entativa.platform.services.friends, entativa.platform.database
     ada_id = await database.pool.fetchval("select account_id from profiles where username = 'ada'")
     async with database.unit_of_work() as uow:
-        assert not (await friends.ask(uow, ada_id, "bob", entativa.clock())).accepted
+        assert not (await friends.send_request(uow, ada_id, "bob", entativa.clock())).accepted
         racing = asyncio.create_task(ask(bob, "ada"))
         await asyncio.wait({racing}, timeout=0.2)
         await uow.commit()

@@ -12,13 +12,13 @@ from features.errors import Conflict, DomainError, LimitReached
 from features.friends.machine import (
     OPEN,
     TRANSITIONS,
-    Answer,
+    Outcome,
     RequestState,
     Situation,
     Step,
     advance,
-    ask,
-    require_room,
+    decide,
+    require_capacity,
 )
 from features.friends.policy import FriendPolicy
 
@@ -46,25 +46,25 @@ def busy(sent: int, oldest: datetime) -> Situation:
 @pytest.mark.parametrize(
     ("situation", "answer"),
     [
-        (STRANGERS, Answer.SEND),
-        (replace(STRANGERS, mine=WAITING), Answer.REPEAT),
-        (replace(STRANGERS, mine=REFUSED, refused_at=INSIDE), Answer.REPEAT),
-        (replace(STRANGERS, mine=REFUSED, refused_at=OVER), Answer.REVIVE),
-        (replace(STRANGERS, refused_at=INSIDE), Answer.SEND_UNSEEN),
-        (replace(STRANGERS, refused_at=OVER), Answer.SEND),
-        (replace(STRANGERS, theirs=WAITING), Answer.MEET),
-        (replace(STRANGERS, theirs=REFUSED), Answer.MEET),
-        (replace(STRANGERS, theirs=WAITING, refused_at=INSIDE), Answer.MEET),
-        (replace(STRANGERS, their_friends=POLICY.max_friends), Answer.SEND),
-        (replace(STRANGERS, my_friends=POLICY.max_friends - 1), Answer.SEND),
-        (replace(STRANGERS, my_pending=POLICY.max_pending - 1), Answer.SEND),
-        (busy(POLICY.max_requests_per_window - 1, NOW), Answer.SEND),
-        (replace(STRANGERS, theirs=WAITING, my_pending=POLICY.max_pending), Answer.MEET),
-        (replace(STRANGERS, mine=WAITING, my_pending=POLICY.max_pending), Answer.REPEAT),
+        (STRANGERS, Outcome.SEND),
+        (replace(STRANGERS, mine=WAITING), Outcome.REPEAT),
+        (replace(STRANGERS, mine=REFUSED, refused_at=INSIDE), Outcome.REPEAT),
+        (replace(STRANGERS, mine=REFUSED, refused_at=OVER), Outcome.RESEND),
+        (replace(STRANGERS, refused_at=INSIDE), Outcome.SEND_HIDDEN),
+        (replace(STRANGERS, refused_at=OVER), Outcome.SEND),
+        (replace(STRANGERS, theirs=WAITING), Outcome.CROSS),
+        (replace(STRANGERS, theirs=REFUSED), Outcome.CROSS),
+        (replace(STRANGERS, theirs=WAITING, refused_at=INSIDE), Outcome.CROSS),
+        (replace(STRANGERS, their_friends=POLICY.max_friends), Outcome.SEND),
+        (replace(STRANGERS, my_friends=POLICY.max_friends - 1), Outcome.SEND),
+        (replace(STRANGERS, my_pending=POLICY.max_pending - 1), Outcome.SEND),
+        (busy(POLICY.max_requests_per_window - 1, NOW), Outcome.SEND),
+        (replace(STRANGERS, theirs=WAITING, my_pending=POLICY.max_pending), Outcome.CROSS),
+        (replace(STRANGERS, mine=WAITING, my_pending=POLICY.max_pending), Outcome.REPEAT),
     ],
 )
-def test_asking(situation: Situation, answer: Answer) -> None:
-    assert ask(situation, POLICY, NOW) is answer
+def test_asking(situation: Situation, answer: Outcome) -> None:
+    assert decide(situation, POLICY, NOW) is answer
 
 
 @pytest.mark.parametrize(
@@ -79,27 +79,27 @@ def test_asking(situation: Situation, answer: Answer) -> None:
 )
 def test_limits(situation: Situation, code: str) -> None:
     with pytest.raises(LimitReached) as refusal:
-        ask(situation, POLICY, NOW)
+        decide(situation, POLICY, NOW)
     assert refusal.value.code == code
 
 
 def test_friends_cannot_ask_again() -> None:
     with pytest.raises(Conflict):
-        ask(replace(STRANGERS, friends=True), POLICY, NOW)
+        decide(replace(STRANGERS, friends=True), POLICY, NOW)
 
 
 def test_the_daily_limit_says_when_to_come_back() -> None:
     sent_at = NOW - timedelta(hours=20)
     with pytest.raises(LimitReached) as refusal:
-        ask(busy(POLICY.max_requests_per_window, sent_at), POLICY, NOW)
+        decide(busy(POLICY.max_requests_per_window, sent_at), POLICY, NOW)
     assert refusal.value.retry_after_s == 4 * 3600
 
 
 def test_room_is_needed_on_both_sides() -> None:
-    require_room(POLICY.max_friends - 1, POLICY.max_friends - 1, POLICY)
+    require_capacity(POLICY.max_friends - 1, POLICY.max_friends - 1, POLICY)
     for mine, theirs in [(POLICY.max_friends, 0), (0, POLICY.max_friends)]:
         with pytest.raises(LimitReached):
-            require_room(mine, theirs, POLICY)
+            require_capacity(mine, theirs, POLICY)
 
 
 states = st.none() | st.sampled_from(sorted(OPEN))
@@ -122,15 +122,15 @@ situations = st.builds(
 def seen_by_sender(situation: Situation) -> str:
     """What HTTP shows of the answer: a new request, an old one, a friendship, or an error's code."""
     try:
-        answer = ask(situation, POLICY, NOW)
+        answer = decide(situation, POLICY, NOW)
     except DomainError as error:
         return error.code
     return {
-        Answer.SEND: "new request",
-        Answer.SEND_UNSEEN: "new request",
-        Answer.REPEAT: "old request",
-        Answer.REVIVE: "old request",
-        Answer.MEET: "friends",
+        Outcome.SEND: "new request",
+        Outcome.SEND_HIDDEN: "new request",
+        Outcome.REPEAT: "old request",
+        Outcome.RESEND: "old request",
+        Outcome.CROSS: "friends",
     }[answer]
 
 
@@ -144,12 +144,12 @@ def test_a_refusal_cannot_be_told_from_silence(situation: Situation) -> None:
 @given(situations)
 def test_no_answer_makes_more_friends_than_allowed(situation: Situation) -> None:
     try:
-        answer = ask(situation, POLICY, NOW)
+        answer = decide(situation, POLICY, NOW)
     except DomainError:
         return
-    if answer is Answer.MEET:
+    if answer is Outcome.CROSS:
         assert max(situation.my_friends, situation.their_friends) < POLICY.max_friends
-    if answer in {Answer.SEND, Answer.SEND_UNSEEN}:
+    if answer in {Outcome.SEND, Outcome.SEND_HIDDEN}:
         assert situation.my_pending < POLICY.max_pending
         assert situation.sent_in_window < POLICY.max_requests_per_window
 
@@ -187,16 +187,16 @@ class TwoPeople(RuleBasedStateMachine):
     def asks(self, who: str) -> None:
         other = self.other(who)
         situation = replace(STRANGERS, mine=self.open[who], theirs=self.open[other], refused_at=self.refused_at[who])
-        match ask(situation, POLICY, self.now):
-            case Answer.MEET:
-                self.step(other, Step.MEET)
-            case Answer.SEND:
+        match decide(situation, POLICY, self.now):
+            case Outcome.CROSS:
+                self.step(other, Step.CROSS)
+            case Outcome.SEND:
                 self.open[who] = WAITING
-            case Answer.SEND_UNSEEN:
+            case Outcome.SEND_HIDDEN:
                 self.open[who] = REFUSED
-            case Answer.REVIVE:
-                self.step(who, Step.REVIVE)
-            case Answer.REPEAT:
+            case Outcome.RESEND:
+                self.step(who, Step.RESEND)
+            case Outcome.REPEAT:
                 pass
         assert self.friends or self.open[who] in OPEN, "who asks sees a friend or an open request"
 
