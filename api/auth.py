@@ -114,7 +114,7 @@ def _render_tokens(tokens: Tokens) -> TokensModel:
 async def sign_up(body: SignUpRequest, services: ServicesDep, uow: Uow, now: Now) -> SignUpModel:
     """Ask for an account. A code goes to the address; the account exists once the code has come back. The answer does
     not tell whether the address has an account already: then its owner gets a mail that says so."""
-    sign_up_id = await services.auth.sign_up(
+    sign_up_id = await services.auth.sign_ups.request(
         uow, email=body.email, username=body.username, name=body.name, password=body.password, now=now
     )
     return SignUpModel(sign_up_id=sign_up_id)
@@ -123,20 +123,22 @@ async def sign_up(body: SignUpRequest, services: ServicesDep, uow: Uow, now: Now
 @router.post("/auth/resend", status_code=status.HTTP_202_ACCEPTED, dependencies=_SECRETS)
 async def resend(body: ResendRequest, services: ServicesDep, uow: Uow, now: Now) -> SignUpModel:
     """Ask for another code; the one before stops working when it arrives."""
-    await services.auth.resend(uow, body.sign_up_id, now)
+    await services.auth.sign_ups.resend(uow, body.sign_up_id, now)
     return SignUpModel(sign_up_id=body.sign_up_id)
 
 
 @secret_router.post("/auth/confirm", status_code=status.HTTP_201_CREATED, dependencies=_SECRETS)
 async def confirm(body: ConfirmRequest, services: ServicesDep, uow: Uow, now: Now, device: Device) -> TokensModel:
     """Bring the code back: makes the account and logs this device in."""
-    return _render_tokens(await services.auth.confirm(uow, body.sign_up_id, body.code, device, now))
+    return _render_tokens(await services.auth.sign_ups.confirm(uow, body.sign_up_id, body.code, device, now))
 
 
 @secret_router.post("/auth/log-in", dependencies=_SECRETS)
 async def log_in(body: LogInRequest, services: ServicesDep, uow: Uow, now: Now, device: Device) -> TokensModel:
     """Begin a session on this device."""
-    tokens = await services.auth.log_in(uow, identifier=body.login, password=body.password, device=device, now=now)
+    tokens = await services.auth.log_ins.log_in(
+        uow, identifier=body.login, password=body.password, device=device, now=now
+    )
     return _render_tokens(tokens)
 
 
@@ -144,13 +146,13 @@ async def log_in(body: LogInRequest, services: ServicesDep, uow: Uow, now: Now, 
 async def refresh(body: RefreshRequest, services: ServicesDep, uow: Uow, now: Now, device: Device) -> TokensModel:
     """Exchange a refresh token for new tokens. If the answer gets lost, try again with the same one within 30 seconds;
     in every other case a refresh token that comes twice ends the session."""
-    return _render_tokens(await services.auth.refresh(uow, body.refresh_token, device, now))
+    return _render_tokens(await services.auth.sessions.refresh(uow, body.refresh_token, device, now))
 
 
 @router.post("/auth/log-out", status_code=status.HTTP_204_NO_CONTENT)
 async def log_out(identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, device: Device) -> None:
     """End this session, at once and on every server."""
-    await services.auth.log_out(uow, identity, device, now)
+    await services.auth.sessions.log_out(uow, identity, device, now)
 
 
 @router.get("/auth/sessions")
@@ -168,7 +170,7 @@ async def list_sessions(
             current=session.id == identity.session_id,
         )
 
-    return render_page(await services.auth.sessions(uow, identity.account_id, page, now), render)
+    return render_page(await services.auth.sessions.list(uow, identity.account_id, page, now), render)
 
 
 @router.delete("/auth/sessions/{session_id}", status_code=status.HTTP_204_NO_CONTENT)
@@ -176,7 +178,7 @@ async def revoke_session(
     session_id: UUID, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, device: Device
 ) -> None:
     """End the session of one device, at once and on every server."""
-    await services.auth.revoke(uow, identity, session_id, device, now)
+    await services.auth.sessions.revoke(uow, identity, session_id, device, now)
 
 
 @router.post("/auth/sessions/revoke-others")
@@ -184,7 +186,7 @@ async def revoke_other_sessions(
     identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, device: Device
 ) -> RevokedModel:
     """End all sessions but this one."""
-    return RevokedModel(revoked=await services.auth.revoke_others(uow, identity, device, now))
+    return RevokedModel(revoked=await services.auth.sessions.revoke_others(uow, identity, device, now))
 
 
 @router.get("/auth/audit")

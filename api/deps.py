@@ -92,12 +92,12 @@ async def _admit(request: Request, credentials: HTTPAuthorizationCredentials | N
 
 async def admit_token(platform: Platform, uow: UnitOfWork, token: str) -> Identity:
     """Who holds this access token. Raises as `admit` does."""
-    auth, limits = platform.services.auth, platform.settings.rate_limits
-    identity = auth.verify_access_token(token, platform.now())
+    sessions, limits = platform.services.auth.sessions, platform.settings.rate_limits
+    identity = sessions.verify_access_token(token, platform.now())
     limit = Limit(limits.identity_per_minute, limits.identity_burst)
-    session = auth.liveness_key(identity.session_id)
+    session = sessions.liveness_key(identity.session_id)
     known = await _count(platform, "identity", str(identity.account_id), limit, session)
-    await auth.require_live(uow, identity, known, platform.now())
+    await sessions.require_live(uow, identity, known, platform.now())
     return identity
 
 

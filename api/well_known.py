@@ -23,4 +23,4 @@ class KeySetModel(BaseModel):
 @router.get("/.well-known/jwks.json", response_model=KeySetModel)
 async def key_set(services: ServicesDep) -> Any:
     """The public keys that verify access tokens. A token under an unknown `kid` means: fetch this again."""
-    return JSONResponse(services.auth.key_set(), headers={"Cache-Control": "public, max-age=300"})
+    return JSONResponse(services.auth.sessions.key_set(), headers={"Cache-Control": "public, max-age=300"})

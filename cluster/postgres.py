@@ -14,6 +14,7 @@ import asyncpg
 import orjson
 from asyncpg import Record
 
+from cluster.cancellation import run_to_completion
 from cluster.event_log import Event
 from cluster.metrics import SQL_STATEMENTS
 
@@ -90,7 +91,14 @@ class UnitOfWork:
         self._after_commit.append(action)
 
     async def commit(self) -> None:
-        """Make the work durable, then run the actions that waited for it."""
+        """Make the work durable, then run the actions that waited for it. A cancellation takes effect afterwards; work
+        that is done after a commit is a transaction of its own."""
+        if self._transaction is None and not self._events and not self._after_commit:
+            await self._release()
+        else:
+            await run_to_completion(self._commit())
+
+    async def _commit(self) -> None:
         if self._events:
             await self.execute(
                 _INSERT_OUTBOX,

@@ -1,1 +1,1 @@
-"""Who is who: sign-up, log-in, device sessions, tokens and the keys that sign them."""
+"""Authentication: sign-up, log-in, sign-in sessions, tokens and signing keys."""

@@ -1,6 +1,6 @@
 """Access tokens: JWTs (RFC 7519, profile RFC 9068) signed with EdDSA (RFC 8037) under the newest key.
 
-Header: alg, kid, typ ``at+jwt``. Claims: iss, aud, sub (account), sid (device session), iat, exp, all required.
+Header: alg, kid, typ ``at+jwt``. Claims: iss, aud, sub (account), sid (sign-in session), iat, exp, all required.
 """
 
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from features.errors import Unauthenticated
 from features.identity import Identity
 
 _TYPE = "at+jwt"
-_REMEMBERED = 8192
+_MAX_VERIFIED = 8192
 
 
 class AccessTokens:
@@ -26,12 +26,12 @@ class AccessTokens:
         self._issuer = issuer
         self._audience = audience
         self.lifetime = lifetime
-        # A device sends the same token for minutes, and a signature costs more than the rest of a cached read.
+        # A device sends the same token for minutes, and verifying it costs more than the rest of a cached read.
         self._verified: dict[str, tuple[Identity, int]] = {}
         self._generation = keys.generation
 
     def issue(self, identity: Identity, now: datetime) -> str:
-        """A signed token for `lifetime`. Raises NoSigningKey."""
+        """Returns a signed token, valid for `lifetime`. Raises NoSigningKey."""
         kid, key = self._keys.newest()
         issued = int(now.timestamp())
         claims = {
@@ -45,10 +45,10 @@ class AccessTokens:
         return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": kid, "typ": _TYPE})
 
     def verify(self, token: str, now: datetime) -> Identity:
-        """Whose token it is. Raises Unauthenticated (bad_token, token_expired). Whether the session still lives is
-        another question."""
+        """Returns the holder of a token. Raises Unauthenticated (bad_token, token_expired). Does not check whether the
+        session is live."""
         self._keys.refresh()
-        if self._generation != self._keys.generation or len(self._verified) >= _REMEMBERED:
+        if self._generation != self._keys.generation or len(self._verified) >= _MAX_VERIFIED:
             self._verified.clear()
             self._generation = self._keys.generation
         known = self._verified.get(token)
@@ -62,7 +62,7 @@ class AccessTokens:
         return identity
 
     def published(self) -> dict[str, Any]:
-        """The JSON Web Key Set (RFC 7517) that verifies our tokens."""
+        """Returns the JSON Web Key Set (RFC 7517) that verifies the tokens."""
         return {
             "keys": [
                 {**OKPAlgorithm.to_jwk(key, as_dict=True), "kid": kid, "use": "sig", "alg": "EdDSA"}

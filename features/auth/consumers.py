@@ -1,4 +1,4 @@
-"""Reactions to events: mail confirmation codes, and make sure that Redis knows which sessions ended."""
+"""Consumers that mail confirmation codes and mark ended sessions in Redis."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -9,18 +9,20 @@ from cluster.event_log import Event
 from cluster.logs import logger
 from cluster.mail import Mailer, RecipientRefused
 from cluster.postgres import UnitOfWork
-from features.auth.service import CONFIRMATION_REQUESTED, SESSIONS_ENDED, AuthService
+from features.auth.service import AuthService
+from features.auth.sessions import SESSIONS_ENDED
+from features.auth.sign_up import CONFIRMATION_REQUESTED
 
 log = logger(__name__)
 
 
 def consumers(service: AuthService, mailer: Mailer, now: Callable[[], datetime]) -> list[Consumer]:
-    """The consumers of this slice; `now` is the platform's clock, from which codes expire."""
+    """Returns the consumers of this slice. `now` is the clock by which codes expire."""
 
     async def mail_code(uow: UnitOfWork, event: Event) -> None:
-        # The code is born here, so that neither the outbox nor the event log ever holds one. A mail that fails rolls
-        # the code back; a mail that was sent just before a crash holds a code that the next one replaces.
-        mail = await service.new_code(uow, UUID(event.payload["sign_up_id"]), now())
+        # The code is created here, so that neither the outbox nor the event log ever holds one. If the mail fails, the
+        # code is rolled back; a code mailed just before a crash is replaced by the next one.
+        mail = await service.sign_ups.new_code(uow, UUID(event.payload["sign_up_id"]), now())
         if mail is None:
             return
         try:
@@ -29,7 +31,7 @@ def consumers(service: AuthService, mailer: Mailer, now: Callable[[], datetime])
             log.info("mail refused", sign_up_id=event.payload["sign_up_id"])
 
     async def mark_ended(_: UnitOfWork, event: Event) -> None:
-        await service.liveness.mark_ended([UUID(id) for id in event.payload["session_ids"]])
+        await service.sessions.liveness.mark_ended([UUID(id) for id in event.payload["session_ids"]])
 
     # Both give up only when it no longer matters: a code nobody asks for any more, a mark that would have expired.
     return [

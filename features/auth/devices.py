@@ -1,7 +1,7 @@
 """Names for devices, from the User-Agent header (RFC 9110, section 10.1.5): "Firefox on Linux"."""
 
 _BROWSERS = (
-    # Order matters: most browsers also name those they want to pass for.
+    # Order matters: most browsers also name the browsers they are compatible with.
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
     ("SamsungBrowser/", "Samsung Internet"),
@@ -24,7 +24,7 @@ MAX_CHARACTERS = 80
 
 
 def device_name(user_agent: str | None) -> str:
-    """What a person would call the device; at most 80 printable characters."""
+    """Returns a readable name for a device, at most 80 printable characters."""
     text = "".join(character for character in user_agent or "" if character.isprintable()).strip()
     if not text:
         return "Unknown device"

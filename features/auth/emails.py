@@ -1,4 +1,4 @@
-"""E-mail addresses: one spelling per mailbox, and the mails this slice sends."""
+"""Normalisation of e-mail addresses, and the mails of this slice."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from features.errors import Invalid
 
 
 def normalise_email(text: str) -> str:
-    """The address in Unicode NFC with a lower-case domain. Raises Invalid. Asks no name server."""
+    """Returns the address in Unicode NFC with a lower-case domain. Raises Invalid. Does not query DNS."""
     try:
         return validate_email(text, check_deliverability=False).normalized
     except EmailNotValidError as error:
@@ -17,7 +17,7 @@ def normalise_email(text: str) -> str:
 
 
 def confirmation_mail(to: str, title: str, username: str, code: str, lifetime: timedelta) -> Mail:
-    """The code for a sign-up."""
+    """Returns the mail with the code of a sign-up."""
     minutes = int(lifetime.total_seconds() // 60)
     return Mail(
         to,
@@ -30,7 +30,7 @@ def confirmation_mail(to: str, title: str, username: str, code: str, lifetime: t
 
 
 def already_registered_mail(to: str, title: str) -> Mail:
-    """Somebody, perhaps the owner, signed up with an address that has an account."""
+    """Returns the mail to the owner of an account with whose address somebody signed up."""
     return Mail(
         to,
         f"You already have a {title} account",

@@ -1,10 +1,10 @@
-"""Refusals that must be remembered: the request fails, its writes stay."""
+"""Errors after which the writes of the failed request are committed."""
 
 from features.errors import Invalid, Unauthenticated
 
 
 class WrongCredentials(Unauthenticated):
-    """No such account, or another password; deliberately not said which."""
+    """No such account or a wrong password; which of the two is not disclosed."""
 
     keeps_writes = True
 
@@ -13,7 +13,7 @@ class WrongCredentials(Unauthenticated):
 
 
 class WrongCode(Invalid):
-    """Not the code that was mailed."""
+    """The code is not the one that was mailed."""
 
     keeps_writes = True
 
@@ -22,7 +22,7 @@ class WrongCode(Invalid):
 
 
 class RefreshTokenReused(Unauthenticated):
-    """A refresh token came back after it had been exchanged: somebody has a copy, so its session was ended."""
+    """A refresh token was used twice, so somebody has a copy: its session was ended."""
 
     keeps_writes = True
 

@@ -1,7 +1,7 @@
 """The keys that sign access tokens: one Ed25519 private key per file, `<directory>/<kid>.pem`.
 
-A kid is its key's creation time, so that names sort by age. The newest key signs, all of them verify and are published.
-Rotation is a new file; a running replica notices because the folder's modification time changes.
+A kid is its key's creation time, so that names sort by age. The newest key signs; all keys verify and are published.
+Rotation adds a file; a running replica notices the change of the folder's modification time.
 """
 
 import os
@@ -23,11 +23,11 @@ _TRUSTED_AFTER_NS = 1_000_000_000
 
 
 class NoSigningKey(Exception):
-    """The folder holds no key; the message says how to make one."""
+    """The folder holds no key. The message says how to create one."""
 
 
 def generate_key(directory: Path, now: datetime) -> str:
-    """Write a new private key, readable by its owner only, and return its kid."""
+    """Writes a new private key that only its owner can read. Returns its kid."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     kid = now.astimezone(UTC).strftime(_KID_FORMAT)
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -39,13 +39,13 @@ def generate_key(directory: Path, now: datetime) -> str:
 
 
 def ensure_key(directory: Path, now: datetime) -> None:
-    """Make a first key if there is none."""
+    """Creates a key if there is none."""
     if not any(directory.glob("*.pem")):
         generate_key(directory, now)
 
 
 def rotate(directory: Path, now: datetime, *, keep: timedelta) -> tuple[str, list[str]]:
-    """Add a key that signs from now on, and remove those that stopped signing more than `keep` ago (at least the
+    """Adds a key that signs from now on, and removes those that stopped signing more than `keep` ago (at least the
     lifetime of an access token). Returns the new kid and the removed ones."""
     old = sorted(path.stem for path in directory.glob("*.pem"))
     kid = generate_key(directory, now)
@@ -57,7 +57,7 @@ def rotate(directory: Path, now: datetime, *, keep: timedelta) -> tuple[str, lis
 
 
 class SigningKeys:
-    """The keys of one folder as this process knows them."""
+    """The keys of one folder, as loaded by this process."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -65,10 +65,10 @@ class SigningKeys:
         self._keys: dict[str, Ed25519PrivateKey] = {}
         self._public_keys: dict[str, Ed25519PublicKey] = {}
         self.generation = 0
-        """Grows whenever the keys may have changed; what was verified under an older one must be verified again."""
+        """Increases whenever the keys change; tokens verified under an older generation must be verified again."""
 
     def newest(self) -> tuple[str, Ed25519PrivateKey]:
-        """The kid and key that sign now. Raises NoSigningKey."""
+        """Returns the kid and the key that sign now. Raises NoSigningKey."""
         self.refresh()
         if not self._keys:
             raise NoSigningKey(f"no signing key in {self._directory}: run 'entativa keys rotate'")
@@ -76,26 +76,26 @@ class SigningKeys:
         return kid, self._keys[kid]
 
     def public_key(self, kid: str) -> Ed25519PublicKey | None:
-        """The key of that name; looks into the folder once more before it says that there is none."""
+        """Returns the key of that name, None if there is none after reading the folder again."""
         if kid not in self._public_keys:
             self._load()
         return self._public_keys.get(kid)
 
     def public_keys(self) -> dict[str, Ed25519PublicKey]:
-        """All keys to publish."""
+        """Returns all keys to publish."""
         self.refresh()
         return dict(sorted(self._public_keys.items()))
 
     def refresh(self) -> None:
-        """Reload if the folder changed: one stat, no more, when it did not."""
+        """Reloads the keys if the folder changed; costs one stat otherwise."""
         try:
             modified_ns = self._directory.stat().st_mtime_ns
         except FileNotFoundError:
             modified_ns = -2
         if modified_ns != self._modified_ns:
             self._load()
-            # File systems count time in ticks of some milliseconds: a folder changed just now may change again
-            # without its time moving, so it is only trusted to be unchanged once that time has passed.
+            # File systems count time in ticks of some milliseconds: a folder changed just now may change again within
+            # the same tick, so its time is only trusted once it has passed.
             if time.time_ns() - modified_ns > _TRUSTED_AFTER_NS:
                 self._modified_ns = modified_ns
 

@@ -1,4 +1,4 @@
-"""What accounts and sessions are made of."""
+"""The data of accounts, sign-ups, sign-in sessions and the audit log."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from features.paging import Cursor
 
 @dataclass(frozen=True, slots=True)
 class SignUp:
-    """A claim to an e-mail address that waits for its code."""
+    """A claim to an e-mail address that is not confirmed yet."""
 
     id: UUID
     email: str
@@ -19,9 +19,9 @@ class SignUp:
     password_hash: str
     created_at: datetime
     requested_at: datetime
-    """When the latest code was asked for."""
+    """When the latest code was requested."""
     codes: int
-    """How many codes were asked for."""
+    """How many codes were requested."""
     code_hash: bytes | None
     """None until the consumer has mailed a code."""
     code_expires_at: datetime | None
@@ -30,8 +30,17 @@ class SignUp:
 
 
 @dataclass(frozen=True, slots=True)
+class LogInAttempt:
+    """A counted log-in attempt. `number` counts those since the last success within the policy's window;
+    `locked_until` is set from the attempt on that reaches the limit."""
+
+    number: int
+    locked_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
-    """Who logs in."""
+    """An account as log-in needs it."""
 
     id: UUID
     password_hash: str
@@ -39,7 +48,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One device of an account. Its refresh tokens are one family."""
+    """A sign-in session: one device of an account. Its refresh tokens are one family."""
 
     id: UUID
     account_id: UUID
@@ -58,7 +67,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A refresh token as it is stored, and what became of the token it was exchanged for."""
+    """A stored refresh token, and whether the token it was exchanged for has been used."""
 
     hash: bytes
     session_id: UUID
@@ -67,8 +76,8 @@ class RefreshToken:
     successor_used: bool
 
     def may_be_retried(self, now: datetime, grace: timedelta) -> bool:
-        """Whether presenting it again can be the honest retry of a lost answer: soon after its use, and nobody has
-        used what it was exchanged for."""
+        """Returns whether using it again can be the retry of a lost response: soon after its use, and its successor has
+        not been used."""
         return (
             self.used_at is not None
             and now - self.used_at <= grace
@@ -79,7 +88,7 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a device gets when it signs in or refreshes."""
+    """The tokens that a device receives when it logs in or refreshes."""
 
     account_id: UUID
     session_id: UUID
@@ -90,7 +99,7 @@ class Tokens:
 
 
 class AuditKind(StrEnum):
-    """What the audit log tells an account's owner."""
+    """The kinds of audit entries."""
 
     SIGNED_UP = "signed_up"
     LOGGED_IN = "logged_in"
@@ -103,7 +112,7 @@ class AuditKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One line of the audit log."""
+    """An entry of an account's audit log."""
 
     id: UUID
     kind: AuditKind

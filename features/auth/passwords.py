@@ -1,19 +1,23 @@
-"""Passwords: what is accepted (NIST SP 800-63B, section 5.1.1.2) and how it is hashed (Argon2id, RFC 9106).
+"""Passwords: which are accepted (NIST SP 800-63B, section 5.1.1.2) and how they are hashed (Argon2id, RFC 9106).
 
 Hashing is slow on purpose, so it runs on threads (argon2 releases the interpreter lock), a few at once, behind a
-bounded queue. The queue stands before the first SQL statement: whoever waits holds no database connection.
+bounded queue. Requests wait in it before their first SQL statement, so they hold no database connection.
 """
 
 import asyncio
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from cluster.cancellation import run_to_completion
 from features.auth.policy import AuthPolicy
 from features.errors import Invalid, LimitReached
+
+T = TypeVar("T")
 
 COMMON = frozenset(
     """
@@ -27,16 +31,16 @@ COMMON = frozenset(
     superman123 trustno1234 unbelievable welcome123 welcome1234 zaq12wsxcde3 zxcvbnm123 zxcvbnm1234
     """.split()  # noqa: SIM905 - a list of lines would be longer and read worse
 )
-"""Passwords of ten characters and more that lead every published list of leaked ones, in lower case."""
+"""The most frequent leaked passwords of ten or more characters, in lower case."""
 
 
 def normalise_password(password: str) -> str:
-    """The same password typed on another keyboard: NFKC, as NIST asks before hashing."""
+    """Returns the password in NFKC, so that it is the same from every keyboard, as NIST recommends."""
     return unicodedata.normalize("NFKC", password)
 
 
 def check_password(password: str, policy: AuthPolicy, *personal: str) -> None:
-    """Raise Invalid unless the password may be chosen. `personal` are texts an attacker tries first: the username,
+    """Raises Invalid unless the password is acceptable. `personal` are texts an attacker tries first: the username and
     the e-mail address."""
     password = normalise_password(password)
     if len(password) < policy.password_min_length:
@@ -57,23 +61,23 @@ def check_password(password: str, policy: AuthPolicy, *personal: str) -> None:
 
 
 class Hasher:
-    """Hashes and verifies while its holder has a slot of `PasswordHashing`."""
+    """Hashes and verifies passwords. Use it while holding a slot of `PasswordHashing`."""
 
     def __init__(self, policy: AuthPolicy) -> None:
         self._argon2 = PasswordHasher(time_cost=policy.hash_passes, memory_cost=policy.hash_memory_kib, parallelism=1)
         self._nobody = self._argon2.hash("nobody's")
 
     async def hash(self, password: str) -> str:
-        """The PHC string of a fresh salt and the password."""
-        return await asyncio.to_thread(self._argon2.hash, normalise_password(password))
+        """Returns the PHC string of the password with a new salt."""
+        return await _on_thread(self._argon2.hash, normalise_password(password))
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """Whether the password has that hash. None stands for nobody's hash: the same work, and always False."""
-        matches = await asyncio.to_thread(self._verify, stored or self._nobody, normalise_password(password))
+        """Returns whether the password has that hash. None costs the same work and is always False."""
+        matches = await _on_thread(self._verify, stored or self._nobody, normalise_password(password))
         return matches and stored is not None
 
     def is_outdated(self, stored: str) -> bool:
-        """Whether the policy now asks for other costs than this hash was made with."""
+        """Returns whether the hash was created with other costs than the policy demands."""
         return self._argon2.check_needs_rehash(stored)
 
     def _verify(self, stored: str, password: str) -> bool:
@@ -84,18 +88,18 @@ class Hasher:
 
 
 class PasswordHashing:
-    """The slots for hashing in one process."""
+    """Limits concurrent hashing in one process."""
 
     def __init__(self, policy: AuthPolicy) -> None:
         self._hasher = Hasher(policy)
         self._slots = asyncio.Semaphore(policy.hashes_at_once)
-        self._most_waiting = policy.hashes_waiting
+        self._max_waiting = policy.hashes_waiting
         self._waiting = 0
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[Hasher]:
-        """Wait for a slot and hold it. Raises LimitReached when too many wait already. Not reentrant."""
-        if self._slots.locked() and self._waiting >= self._most_waiting:
+        """Waits for a slot and holds it. Raises LimitReached if too many wait already. Not reentrant."""
+        if self._slots.locked() and self._waiting >= self._max_waiting:
             raise LimitReached("busy", "Too many people are signing in at this moment.", retry_after_s=1)
         self._waiting += 1
         try:
@@ -106,3 +110,8 @@ class PasswordHashing:
             yield self._hasher
         finally:
             self._slots.release()
+
+
+async def _on_thread(work: Callable[..., T], *arguments: object) -> T:
+    """Runs `work` on a thread, to its end: a cancelled request keeps its slot as long as the thread is busy."""
+    return await run_to_completion(asyncio.to_thread(work, *arguments))

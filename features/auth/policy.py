@@ -1,4 +1,4 @@
-"""What a brand may tune about accounts and sessions."""
+"""What a brand can change about accounts and sign-in sessions."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,7 +11,7 @@ class AuthPolicy:
     access_token_lifetime: timedelta = timedelta(minutes=15)
     refresh_token_lifetime: timedelta = timedelta(days=30)
     refresh_retry_grace: timedelta = timedelta(seconds=30)
-    """How long a used refresh token may be presented again because its answer was lost on the way
+    """How long a used refresh token may be used again because the response was lost
     (docs/decisions/session-revocation.md)."""
 
     password_min_length: int = 10
@@ -21,7 +21,7 @@ class AuthPolicy:
     """Argon2id with one lane: OWASP Password Storage Cheat Sheet, second configuration."""
     hashes_at_once: int = 2
     hashes_waiting: int = 64
-    """Per replica; beyond these a request is told to come back."""
+    """Per replica; further requests are refused with a Retry-After."""
 
     code_lifetime: timedelta = timedelta(minutes=10)
     code_attempts: int = 5

@@ -1,4 +1,4 @@
-"""Secrets that people or devices carry, and the hashes under which they are kept."""
+"""Codes, refresh tokens, and the hashes under which they are stored."""
 
 import hmac
 import secrets
@@ -7,25 +7,25 @@ from uuid import UUID
 
 
 def new_code() -> str:
-    """Six random digits."""
+    """Returns six random digits."""
     return f"{secrets.randbelow(1_000_000):06}"
 
 
 def hash_code(secret: bytes, sign_up_id: UUID, code: str) -> bytes:
-    """HMAC-SHA256, 32 bytes. Keyed, because a million codes are tried in no time by whoever reads the table."""
+    """Returns an HMAC-SHA256, 32 bytes. Keyed, because a reader of the table could try all codes quickly."""
     return hmac.digest(secret, b"auth.code\0" + sign_up_id.bytes + code.encode(), "sha256")
 
 
 def hash_identifier(secret: bytes, identifier: str) -> bytes:
-    """HMAC-SHA256, 32 bytes, of what somebody typed as their name."""
+    """Returns the HMAC-SHA256, 32 bytes, of a log-in identifier."""
     return hmac.digest(secret, b"auth.identifier\0" + identifier.encode(), "sha256")
 
 
 def new_refresh_token() -> str:
-    """256 random bits, as 43 URL-safe characters."""
+    """Returns 256 random bits as 43 URL-safe characters."""
     return secrets.token_urlsafe(32)
 
 
 def hash_refresh_token(token: str) -> bytes:
-    """SHA-256, 32 bytes. No key and no salt needed: there is nothing to guess in 256 random bits."""
+    """Returns the SHA-256, 32 bytes. It needs no key and no salt: 256 random bits cannot be guessed."""
     return sha256(token.encode()).digest()

@@ -1,4 +1,4 @@
-"""SQL for device sessions and their refresh tokens."""
+"""SQL of sign-in sessions and their refresh tokens."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -30,7 +30,7 @@ _END_ONE = """
 update auth_sessions set ended_at = $3 where id = $1 and account_id = $2 and ended_at is null and expires_at > $3
 returning id
 """
-# Locked in one order, so that two devices that revoke each other at once do not deadlock.
+# Locked in the order of ids, so that two devices that revoke each other at once do not deadlock.
 _END_OTHERS = """
 with others as (
     select id from auth_sessions where account_id = $1 and id <> $2 and ended_at is null and expires_at > $3
@@ -64,7 +64,7 @@ async def insert_session(
 
 
 async def sweep_sessions(uow: UnitOfWork, account_id: UUID, now: datetime, ended_before: datetime) -> None:
-    """Remove the account's sessions that are long over."""
+    """Deletes the account's sessions that ended long ago."""
     await uow.execute(_SWEEP, account_id, now, ended_before)
 
 
@@ -73,24 +73,24 @@ async def is_live(uow: UnitOfWork, id: UUID, account_id: UUID, now: datetime) ->
 
 
 async def list_sessions(uow: UnitOfWork, account_id: UUID, now: datetime, page: PageRequest) -> list[Session]:
-    """Live sessions, newest first, one more than the page holds."""
+    """Returns live sessions, newest first, one more than the page holds."""
     at, id = (page.cursor.at, page.cursor.id) if page.cursor else (None, None)
     rows = await uow.fetch(_LIST, account_id, now, at, id, page.limit + 1)
     return [_session(row) for row in rows]
 
 
 async def end_session(uow: UnitOfWork, id: UUID, account_id: UUID, now: datetime) -> bool:
-    """False if the account has no such live session."""
+    """Ends a session. Returns False if the account has no such live session."""
     return await uow.fetchval(_END_ONE, id, account_id, now) is not None
 
 
 async def end_other_sessions(uow: UnitOfWork, account_id: UUID, but: UUID, now: datetime) -> Sequence[UUID]:
-    """End all live sessions of the account except one; returns which."""
+    """Ends all live sessions of the account except one. Returns their ids."""
     return [row["id"] for row in await uow.fetch(_END_OTHERS, account_id, but, now)]
 
 
 async def lock_session_of_token(uow: UnitOfWork, token_hash: bytes) -> Session | None:
-    """The session whose family the token belongs to, held until the transaction ends."""
+    """Returns the session of a token, locked until the transaction ends."""
     row = await uow.fetchrow(_LOCK_BY_TOKEN, token_hash)
     return _session(row) if row else None
 
@@ -100,7 +100,7 @@ async def touch_session(uow: UnitOfWork, id: UUID, now: datetime, expires_at: da
 
 
 async def find_token(uow: UnitOfWork, token_hash: bytes) -> RefreshToken | None:
-    """The token; read it after its session was locked, else its successor may be out of date."""
+    """Returns a token. Lock its session first, otherwise its successor may be out of date."""
     row = await uow.fetchrow(_FIND, token_hash)
     return RefreshToken(**row) if row else None
 
@@ -110,12 +110,12 @@ async def insert_token(uow: UnitOfWork, token_hash: bytes, session_id: UUID, exp
 
 
 async def spend_token(uow: UnitOfWork, token_hash: bytes, now: datetime, successor: bytes | None) -> None:
-    """Note that the token was exchanged for `successor` (None: withdrawn). The first use stays the time of use."""
+    """Marks a token as exchanged for `successor` (None: withdrawn). Keeps the time of the first use."""
     await uow.execute(_SPEND, token_hash, now, successor)
 
 
 async def sweep_tokens(uow: UnitOfWork, session_id: UUID, now: datetime) -> None:
-    """Forget tokens so old that they would be refused anyhow."""
+    """Deletes expired tokens of a session."""
     await uow.execute(_FORGET_EXPIRED, session_id, now)
 
 

@@ -1,4 +1,4 @@
-"""SQL for accounts, sign-ups, failed log-ins and the audit log."""
+"""SQL of accounts, sign-ups, log-in attempts and the audit log."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,12 +8,12 @@ from asyncpg import Record
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
-from features.auth.model import Account, AuditEntry, AuditKind, SignUp
+from features.auth.model import Account, AuditEntry, AuditKind, LogInAttempt, SignUp
 from features.auth.policy import AuthPolicy
 from features.paging import PageRequest
 
 _SWEPT = 100
-"""Rows that a write clears away behind it at most, so that tables need no cleaner."""
+"""Maximum number of old rows that a write deletes, so that tables need no separate sweeper."""
 
 _INSERT_SIGN_UP = """
 insert into auth_sign_ups (id, email, username, name, password_hash, created_at, requested_at)
@@ -46,8 +46,7 @@ _ACCOUNT_BY_EMAIL = "select id, password_hash from accounts where lower(email) =
 _ACCOUNT_BY_ID = "select id, password_hash from accounts where id = $1"
 _REHASH = "update accounts set password_hash = $2 where id = $1"
 
-_LOCKED_UNTIL = "select locked_until from auth_log_in_failures where subject = $1 and locked_until > $2"
-_COUNT_FAILURE = """
+_COUNT_ATTEMPT = """
 insert into auth_log_in_failures as f (subject, failures, window_started_at) values ($1, 1, $2)
 on conflict (subject) do update set
     failures = case when f.window_started_at <= $3 or f.locked_until <= $2 then 1 else f.failures + 1 end,
@@ -55,7 +54,7 @@ on conflict (subject) do update set
         case when f.window_started_at <= $3 or f.locked_until <= $2 then $2 else f.window_started_at end,
     locked_until = case when f.window_started_at > $3 and f.locked_until is null and f.failures + 1 >= $4 then $5
                         when f.locked_until > $2 then f.locked_until end
-returning locked_until
+returning failures as number, locked_until
 """
 _SWEEP_FAILURES = f"""
 delete from auth_log_in_failures where subject in
@@ -64,7 +63,7 @@ delete from auth_log_in_failures where subject in
 """
 _FORGET_FAILURES = "delete from auth_log_in_failures where subject = $1"
 
-# One statement whether there is such an account or not: nobody can time the difference.
+# One statement whether the account exists or not, so that timing does not disclose it.
 _INSERT_AUDIT = """
 insert into auth_audit (id, account_id, kind, session_id, device, happened_at)
 select $1, $2, $3, $4, $5, $6 where $2::uuid is not null
@@ -87,7 +86,7 @@ async def insert_sign_up(
 
 
 async def sweep_sign_ups(uow: UnitOfWork, created_before: datetime) -> None:
-    """Remove abandoned ones."""
+    """Deletes abandoned sign-ups."""
     await uow.execute(_SWEEP_SIGN_UPS, created_before)
 
 
@@ -96,13 +95,13 @@ async def count_sign_ups(uow: UnitOfWork, email: str, since: datetime) -> int:
 
 
 async def lock_sign_up(uow: UnitOfWork, id: UUID, created_after: datetime) -> SignUp | None:
-    """The sign-up, held until the transaction ends."""
+    """Returns a sign-up, locked until the transaction ends."""
     row = await uow.fetchrow(_LOCK_SIGN_UP, id, created_after)
     return SignUp(**row) if row else None
 
 
 async def latest_sign_up_hash(uow: UnitOfWork, email: str, created_after: datetime) -> str | None:
-    """The password hash of the latest sign-up with this address."""
+    """Returns the password hash of the latest sign-up with this address."""
     found: str | None = await uow.fetchval(_LATEST_SIGN_UP_HASH, email, created_after)
     return found
 
@@ -112,7 +111,7 @@ async def note_code_request(uow: UnitOfWork, id: UUID, now: datetime) -> None:
 
 
 async def set_code(uow: UnitOfWork, id: UUID, code_hash: bytes, expires_at: datetime) -> None:
-    """Replace the code; attempts start again."""
+    """Replaces the code and resets its attempts."""
     await uow.execute(_SET_CODE, id, code_hash, expires_at)
 
 
@@ -125,7 +124,7 @@ async def delete_sign_up(uow: UnitOfWork, id: UUID) -> None:
 
 
 async def insert_account(uow: UnitOfWork, id: UUID, email: str, password_hash: str, now: datetime) -> bool:
-    """False if the address has an account already."""
+    """Inserts an account. Returns False if the address has one already."""
     return await uow.fetchval(_INSERT_ACCOUNT, id, email, password_hash, now) is not None
 
 
@@ -147,18 +146,13 @@ async def set_password_hash(uow: UnitOfWork, account_id: UUID, password_hash: st
     await uow.execute(_REHASH, account_id, password_hash)
 
 
-async def locked_until(uow: UnitOfWork, subject: bytes, now: datetime) -> datetime | None:
-    """Until when this identifier is locked out, if it is."""
-    until: datetime | None = await uow.fetchval(_LOCKED_UNTIL, subject, now)
-    return until
-
-
-async def count_failure(uow: UnitOfWork, subject: bytes, now: datetime, policy: AuthPolicy) -> bool:
-    """Count a failed log-in; True if the identifier is locked out from now on."""
+async def count_attempt(uow: UnitOfWork, subject: bytes, now: datetime, policy: AuthPolicy) -> LogInAttempt:
+    """Counts a log-in attempt as failed until `forget_failures`."""
     window = now - policy.log_in_failure_window
-    until = await uow.fetchval(_COUNT_FAILURE, subject, now, window, policy.log_in_failures, now + policy.lock_out)
+    row = await uow.fetchrow(_COUNT_ATTEMPT, subject, now, window, policy.log_in_failures, now + policy.lock_out)
+    assert row is not None
     await uow.execute(_SWEEP_FAILURES, window - policy.lock_out - timedelta(hours=1))
-    return until is not None
+    return LogInAttempt(**row)
 
 
 async def forget_failures(uow: UnitOfWork, subject: bytes) -> None:
@@ -173,20 +167,20 @@ async def insert_audit(
     device: str,
     now: datetime,
 ) -> None:
-    """Append an entry; for no account, do as much and write nothing."""
+    """Appends an entry. Without an account it takes the same time and writes nothing."""
     await uow.execute(_INSERT_AUDIT, new_id(now), account_id, kind, session_id, device, now)
 
 
 async def insert_audits(
     uow: UnitOfWork, account_id: UUID, kind: AuditKind, session_ids: Sequence[UUID], device: str, now: datetime
 ) -> None:
-    """Append one entry per session."""
+    """Appends one entry per session."""
     ids = [new_id(now) for _ in session_ids]
     await uow.execute(_INSERT_AUDITS, ids, account_id, kind, list(session_ids), device, now)
 
 
 async def list_audit(uow: UnitOfWork, account_id: UUID, page: PageRequest) -> list[AuditEntry]:
-    """Newest first, one more than the page holds."""
+    """Returns entries, newest first, one more than the page holds."""
     at, id = (page.cursor.at, page.cursor.id) if page.cursor else (None, None)
     return [_audit_entry(row) for row in await uow.fetch(_LIST_AUDIT, account_id, at, id, page.limit + 1)]
 

@@ -10,7 +10,7 @@ import pytest
 
 from api.app import create_app
 from features.auth.keys import rotate
-from features.auth.passwords import PasswordHashing
+from features.auth.passwords import Hasher, PasswordHashing
 from tests.support.environment import PASSWORD, Environment
 
 LOCK_OUT = timedelta(minutes=15)
@@ -64,6 +64,28 @@ async def test_guesses_made_at_once_all_count(entativa: Environment) -> None:
     assert problem(await log_in(entativa, "ada", PASSWORD)) == (429, "locked_out")
 
 
+async def test_guesses_that_the_client_cancels_while_they_are_hashed_all_count(
+    entativa: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await entativa.member("ada")
+    hashing = asyncio.Event()
+
+    async def endless(*_: object) -> bool:
+        hashing.set()
+        await asyncio.Event().wait()
+        return False
+
+    with monkeypatch.context() as slow:
+        slow.setattr(Hasher, "verify", endless)
+        for number in range(10):
+            hashing.clear()
+            guess = asyncio.create_task(log_in(entativa, "ada", f"wrong password {number}"))
+            await hashing.wait()
+            guess.cancel()
+            await asyncio.wait({guess})
+    assert problem(await log_in(entativa, "ada", PASSWORD)) == (429, "locked_out")
+
+
 async def test_a_lock_out_starts_counting_anew(entativa: Environment) -> None:
     await entativa.member("ada")
     for _ in range(10):
@@ -93,10 +115,9 @@ async def test_a_password_hash_is_renewed_when_the_policy_asks_for_more(entativa
     pool = entativa.platform.database.pool
     before = await pool.fetchval("select password_hash from accounts")
     dearer = replace(entativa.brand.auth, hash_passes=3)
-    services = replace(
-        entativa.platform.services,
-        auth=replace(entativa.platform.services.auth, policy=dearer, hashing=PasswordHashing(dearer)),
-    )
+    auth = entativa.platform.services.auth
+    log_ins = replace(auth.log_ins, policy=dearer, hashing=PasswordHashing(dearer))
+    services = replace(entativa.platform.services, auth=replace(auth, log_ins=log_ins))
     transport = httpx.ASGITransport(app=create_app(replace(entativa.platform, services=services)))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         for _ in range(2):

@@ -1,0 +1,24 @@
+"""Work that a cancellation of its caller must not interrupt."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def run_to_completion(work: Coroutine[Any, Any, T]) -> T:
+    """Awaits `work` to its end even if the caller is cancelled meanwhile; then raises CancelledError. `work` runs in a
+    task of its own. Exceptions of `work` propagate."""
+    task = asyncio.create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        if not task.cancelled():
+            task.exception()  # retrieved: the caller is told of the cancellation instead
+        raise cancelled
+    return task.result()

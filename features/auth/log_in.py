@@ -1,0 +1,88 @@
+"""Log-in with a password, and the lock-out after repeated failures (docs/decisions/passwords.md)."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from cluster.postgres import UnitOfWork
+from features.auth import emails, secrets, store
+from features.auth.errors import WrongCredentials
+from features.auth.model import Account, AuditKind, LogInAttempt, Tokens
+from features.auth.passwords import Hasher, PasswordHashing
+from features.auth.policy import AuthPolicy
+from features.auth.sessions import SessionService
+from features.errors import Forbidden, Invalid, LimitReached, NotFound
+from features.profiles.service import ProfileService
+
+
+@dataclass(frozen=True, slots=True)
+class LogInService:
+    """Log-ins of one brand. `secret` keys the hashes under which failures are counted."""
+
+    policy: AuthPolicy
+    profiles: ProfileService
+    hashing: PasswordHashing
+    sessions: SessionService
+    secret: bytes
+
+    async def log_in(self, uow: UnitOfWork, *, identifier: str, password: str, device: str, now: datetime) -> Tokens:
+        """Starts a session of the account with an e-mail address or username. Raises WrongCredentials,
+        LimitReached(locked_out), Forbidden(email_not_confirmed).
+
+        The attempt is counted and committed before the password is hashed, and a success forgets it: a client that
+        cancels the request while it is hashed has been counted."""
+        identifier = _normalise_identifier(identifier)
+        subject = secrets.hash_identifier(self.secret, identifier)
+        async with self.hashing.slot() as hasher:
+            attempt = await store.count_attempt(uow, subject, now, self.policy)
+            await uow.commit()
+            if attempt.number > self.policy.log_in_failures and attempt.locked_until is not None:
+                wait_s = int((attempt.locked_until - now).total_seconds()) + 1
+                raise LimitReached("locked_out", "Too many failed log-ins; wait.", retry_after_s=wait_s)
+            account = await self._find_account(uow, identifier)
+            await uow.commit()  # hashing holds no database connection
+            if not await hasher.verify(account.password_hash if account else None, password):
+                await self._refuse(uow, hasher, identifier, account, attempt, password, device, now)
+            assert account is not None
+            if hasher.is_outdated(account.password_hash):
+                await store.set_password_hash(uow, account.id, await hasher.hash(password))
+        await store.forget_failures(uow, subject)
+        return await self.sessions.start(uow, account.id, AuditKind.LOGGED_IN, device, now)
+
+    async def _find_account(self, uow: UnitOfWork, identifier: str) -> Account | None:
+        if "@" in identifier:
+            return await store.account_by_email(uow, identifier)
+        account_id = None
+        with suppress(NotFound):
+            account_id = await self.profiles.resolve(uow, None, identifier)
+        return await store.account_by_id(uow, account_id)
+
+    async def _refuse(
+        self,
+        uow: UnitOfWork,
+        hasher: Hasher,
+        identifier: str,
+        account: Account | None,
+        attempt: LogInAttempt,
+        password: str,
+        device: str,
+        now: datetime,
+    ) -> None:
+        """Records the failure and raises. Does the same work whether the account exists or not."""
+        if "@" in identifier:
+            oldest = now - self.policy.sign_up_lifetime
+            waiting = await store.latest_sign_up_hash(uow, identifier, oldest)
+            if await hasher.verify(waiting, password):
+                raise Forbidden("email_not_confirmed", "Confirm your e-mail address with the code first.")
+        kind = AuditKind.LOG_IN_FAILED if attempt.locked_until is None else AuditKind.LOCKED_OUT
+        await store.insert_audit(uow, account.id if account else None, kind, None, device, now)
+        raise WrongCredentials
+
+
+def _normalise_identifier(text: str) -> str:
+    """Returns one spelling per account, so that failures add up. An invalid e-mail address is kept and matches
+    nobody."""
+    if "@" in text:
+        with suppress(Invalid):
+            text = emails.normalise_email(text.strip())
+    return text.strip().lower()

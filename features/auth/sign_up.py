@@ -1,0 +1,119 @@
+"""Sign-up: a claim to an e-mail address, confirmed by a mailed code (docs/decisions/passwords.md)."""
+
+import hmac
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from cluster.event_log import Event
+from cluster.ids import new_id
+from cluster.mail import Mail
+from cluster.postgres import UnitOfWork
+from features.auth import emails, secrets, store
+from features.auth.errors import WrongCode
+from features.auth.model import AuditKind, SignUp, Tokens
+from features.auth.passwords import PasswordHashing, check_password
+from features.auth.policy import AuthPolicy
+from features.auth.sessions import SessionService
+from features.errors import Conflict, Invalid, LimitReached, NotFound
+from features.profiles.model import canonical_username
+from features.profiles.service import ProfileService
+from features.text import clean_line
+
+CONFIRMATION_REQUESTED = "auth.confirmation_requested"
+SIGNED_UP = "auth.signed_up"
+
+
+@dataclass(frozen=True, slots=True)
+class SignUpService:
+    """Sign-ups of one brand. `title` is the brand's name in mails, `secret` keys the hashes of codes."""
+
+    policy: AuthPolicy
+    profiles: ProfileService
+    hashing: PasswordHashing
+    sessions: SessionService
+    title: str
+    secret: bytes
+
+    async def request(
+        self, uow: UnitOfWork, *, email: str, username: str, name: str, password: str, now: datetime
+    ) -> UUID:
+        """Stores a claim to an address and has a code mailed to it. Returns the sign-up's id. Behaves the same whether
+        the address has an account or not. Raises Invalid naming the field, Conflict(username_taken), LimitReached."""
+        email = emails.normalise_email(email)
+        username = canonical_username(username, reserved=self.profiles.policy.reserved_usernames)
+        name = clean_line(name, field="name", max_characters=self.profiles.policy.max_name_characters)
+        check_password(password, self.policy, username, email, email.partition("@")[0])
+        async with self.hashing.slot() as hasher:
+            password_hash = await hasher.hash(password)
+        with suppress(NotFound):
+            await self.profiles.resolve(uow, None, username)
+            raise Conflict("username_taken", "This username is taken.", field="username")
+        oldest = now - self.policy.sign_up_lifetime
+        if await store.count_sign_ups(uow, email, oldest) >= self.policy.sign_ups_per_email:
+            raise LimitReached(
+                "too_many_sign_ups", "This address has been used for too many sign-ups today.", field="email"
+            )
+        sign_up_id = new_id(now)
+        await store.insert_sign_up(uow, sign_up_id, email, username, name, password_hash, now)
+        await store.sweep_sign_ups(uow, oldest)
+        self._request_code(uow, sign_up_id, now)
+        return sign_up_id
+
+    async def resend(self, uow: UnitOfWork, sign_up_id: UUID, now: datetime) -> None:
+        """Has another code mailed. Raises NotFound, LimitReached."""
+        sign_up = await self._lock(uow, sign_up_id, now)
+        if sign_up.codes >= self.policy.codes_per_sign_up:
+            raise LimitReached("too_many_codes", "No more codes for this sign-up; sign up again.")
+        wait = sign_up.requested_at + self.policy.code_resend_after - now
+        if wait.total_seconds() > 0:
+            raise LimitReached(
+                "code_just_sent", "A code was sent just now.", retry_after_s=int(wait.total_seconds()) + 1
+            )
+        await store.note_code_request(uow, sign_up_id, now)
+        self._request_code(uow, sign_up_id, now)
+
+    async def new_code(self, uow: UnitOfWork, sign_up_id: UUID, now: datetime) -> Mail | None:
+        """Creates the code of a sign-up and returns its mail, None if the sign-up is gone. The owner of an address that
+        has an account gets another mail, but a code is created all the same, so that `confirm` does not tell the two
+        cases apart."""
+        sign_up = await store.lock_sign_up(uow, sign_up_id, now - self.policy.sign_up_lifetime)
+        if sign_up is None:
+            return None
+        code = secrets.new_code()
+        code_hash = secrets.hash_code(self.secret, sign_up_id, code)
+        await store.set_code(uow, sign_up_id, code_hash, now + self.policy.code_lifetime)
+        if await store.email_has_account(uow, sign_up.email):
+            return emails.already_registered_mail(sign_up.email, self.title)
+        return emails.confirmation_mail(sign_up.email, self.title, sign_up.username, code, self.policy.code_lifetime)
+
+    async def confirm(self, uow: UnitOfWork, sign_up_id: UUID, code: str, device: str, now: datetime) -> Tokens:
+        """Creates the account and its first session. Raises NotFound, WrongCode, Invalid(code_expired), LimitReached,
+        Conflict(email_registered, username_taken)."""
+        sign_up = await self._lock(uow, sign_up_id, now)
+        if sign_up.attempts >= self.policy.code_attempts:
+            raise LimitReached("too_many_attempts", "Too many wrong codes; ask for a new one.", field="code")
+        if sign_up.code_expires_at is not None and sign_up.code_expires_at <= now:
+            raise Invalid("code_expired", "This code has expired; ask for a new one.", field="code")
+        expected = secrets.hash_code(self.secret, sign_up_id, code)
+        if sign_up.code_hash is None or not hmac.compare_digest(expected, sign_up.code_hash):
+            await store.note_wrong_code(uow, sign_up_id)
+            raise WrongCode
+        account_id = new_id(now)
+        if not await store.insert_account(uow, account_id, sign_up.email, sign_up.password_hash, now):
+            raise Conflict("email_registered", "This address has an account; log in.", field="email")
+        await self.profiles.create(uow, account_id, sign_up.username, sign_up.name, now)
+        await store.delete_sign_up(uow, sign_up_id)  # others with this address fail at the unique index above
+        uow.publish(Event.now(SIGNED_UP, account_id, {"account_id": str(account_id)}, now=now))
+        return await self.sessions.start(uow, account_id, AuditKind.SIGNED_UP, device, now)
+
+    async def _lock(self, uow: UnitOfWork, sign_up_id: UUID, now: datetime) -> SignUp:
+        sign_up = await store.lock_sign_up(uow, sign_up_id, now - self.policy.sign_up_lifetime)
+        if sign_up is None:
+            raise NotFound("unknown_sign_up", "There is no such sign-up; sign up again.", field="sign_up_id")
+        return sign_up
+
+    def _request_code(self, uow: UnitOfWork, sign_up_id: UUID, now: datetime) -> None:
+        payload = {"sign_up_id": str(sign_up_id)}
+        uow.publish(Event.now(CONFIRMATION_REQUESTED, sign_up_id, payload, now=now))
