@@ -72,14 +72,16 @@ from crypto.mls.extensions import (
     RequiredCapabilities,
     external_senders_extension,
 )
-from crypto.mls.framing import Sender, SenderType, WireFormat
+from crypto.mls.framing import ContentType, Sender, SenderType, WireFormat
 from crypto.mls.group import Group
 from crypto.mls.identity_authentication import IdentityAuthentication
 from crypto.mls.identity_credential import IdentityCredential
+from crypto.mls.inspection import MessageInfo, check_key_package, inspect_message, welcome_recipients
 from crypto.mls.key_package import KeyPackage, KeyPackageBundle, SignatureKeyPair
 from crypto.mls.known_devices import DeviceDirectory, KnownDevice, KnownDevices
 from crypto.mls.leaf_node import LeafNode, LeafNodeSource, Lifetime
 from crypto.mls.outside import external_proposal, join_request
+from crypto.mls.parts import Changes, Parts
 from crypto.mls.policy import GroupPolicy
 from crypto.mls.proposals import (
     Add,
@@ -92,6 +94,7 @@ from crypto.mls.proposals import (
     Update,
 )
 from crypto.mls.psk import Psks
+from crypto.mls.public_group import PublicCommit, PublicGroup
 from crypto.mls.results import (
     ApplicationMessage,
     CommitApplied,
@@ -111,10 +114,12 @@ __all__ = [
     "Authorization",
     "BasicCredential",
     "Capabilities",
+    "Changes",
     "CipherSuite",
     "CommitApplied",
     "CommitBundle",
     "CommitEffect",
+    "ContentType",
     "Credential",
     "DecryptionFailed",
     "DeviceDirectory",
@@ -150,17 +155,21 @@ __all__ = [
     "Lifetime",
     "Member",
     "MemberChange",
+    "MessageInfo",
     "MissingPsk",
     "MlsError",
     "NotAuthorized",
     "OwnCommit",
     "OwnMessage",
+    "Parts",
     "PastEpoch",
     "PreSharedKey",
     "Proposal",
     "ProposalReceived",
     "ProposalsPending",
     "Psks",
+    "PublicCommit",
+    "PublicGroup",
     "ReInit",
     "Remove",
     "RequiredCapabilities",
@@ -180,7 +189,10 @@ __all__ = [
     "WrongEpoch",
     "WrongGroup",
     "X509Credential",
+    "check_key_package",
     "external_proposal",
     "external_senders_extension",
+    "inspect_message",
     "join_request",
+    "welcome_recipients",
 ]

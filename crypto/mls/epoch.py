@@ -42,6 +42,11 @@ class PublicEpoch:
     interim_transcript_hash: bytes
     confirmation_tag: bytes
 
+    def following(self, context: GroupContext, tree: RatchetTree, tag: bytes) -> "PublicEpoch":
+        """The epoch after this one, whose confirmation tag is taken on trust."""
+        interim = interim_transcript_hash(self.crypto, context.confirmed_transcript_hash, tag)
+        return PublicEpoch(self.crypto, context, tree, interim, tag)
+
     def leaf_rules(self, policy: GroupPolicy, now: int | None, extensions: Extensions) -> LeafRules:
         """What leaves are measured against; ``now`` None where expired ones are acceptable."""
         return LeafRules(

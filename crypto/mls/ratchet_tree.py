@@ -82,6 +82,10 @@ class RatchetTree:
     def root(self) -> int:
         return tree_math.root(self.width)
 
+    def nodes(self) -> list[Node | None]:
+        """All nodes by index."""
+        return self._nodes.copy()
+
     def node(self, index: int) -> Node | None:
         return self._nodes[index]
 
@@ -247,15 +251,7 @@ class RatchetTree:
         last = len(self._nodes)
         while last > 0 and self._nodes[last - 1] is None:
             last -= 1
-        parts = []
-        for node in self._nodes[:last]:
-            if node is None:
-                parts.append(b"\x00")
-            elif isinstance(node, LeafNode):
-                parts.append(b"\x01\x01" + node.encoded)
-            else:
-                parts.append(b"\x01\x02" + node.encoded)
-        return vector(parts)
+        return vector(optional(None if node is None else encode_node(node)) for node in self._nodes[:last])
 
     @classmethod
     def decode(cls, crypto: SuiteCrypto, data: bytes, max_width: int | None = None) -> "RatchetTree":
@@ -270,21 +266,32 @@ class RatchetTree:
         def read(item: Reader) -> None:
             if len(nodes) >= max_nodes:
                 raise DecodeError("the ratchet tree has more leaves than allowed")
-            nodes.append(item.optional(_decode_node))
+            nodes.append(item.optional(decode_node))
 
         reader = Reader(data)
         reader.vector(read)
         reader.finish()
         if not nodes or nodes[-1] is None:
             raise DecodeError("a ratchet tree must end with a node that is not blank")
+        nodes.extend([None] * ((1 << len(nodes).bit_length()) - 1 - len(nodes)))
+        return cls.of_nodes(crypto, nodes)
+
+    @classmethod
+    def of_nodes(cls, crypto: SuiteCrypto, nodes: Sequence[Node | None]) -> "RatchetTree":
+        """From the nodes of a full tree; DecodeError if one is in the wrong place."""
         for index, node in enumerate(nodes):
             if node is not None and isinstance(node, LeafNode) != (index % 2 == 0):
                 raise DecodeError("leaf and parent nodes are in the wrong places")
-        nodes.extend([None] * ((1 << len(nodes).bit_length()) - 1 - len(nodes)))
         return cls(crypto, nodes)
 
 
-def _decode_node(reader: Reader) -> Node:
+def encode_node(node: Node) -> bytes:
+    """``Node`` (section 7.8)."""
+    return (b"\x01" if isinstance(node, LeafNode) else b"\x02") + node.encoded
+
+
+def decode_node(reader: Reader) -> Node:
+    """``Node`` (section 7.8)."""
     match reader.u8():
         case 1:
             return LeafNode.decode(reader)

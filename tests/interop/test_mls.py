@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from crypto.errors import CryptoError
-from crypto.mls import CipherSuite
+from crypto.mls import CipherSuite, PublicCommit, PublicGroup
 from tests.interop.cast import OTHER, Cast, Kind, assert_agree, assert_talk, deliver, welcome_all
 from tests.interop.mls_members import (
+    POLICY,
     AddMember,
     Change,
+    Member,
     OurMember,
     RemoveMember,
     SetExtensions,
@@ -19,6 +23,7 @@ from tests.interop.mls_members import (
 )
 from tests.peers.node import NodePeer, PeerError
 
+NOW = int(time.time())
 ED25519 = CipherSuite.MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
 P256 = CipherSuite.MLS_128_DHKEMP256_AES128GCM_SHA256_P256
 
@@ -393,6 +398,34 @@ def test_the_loser_of_a_race_takes_the_winning_commit(cast: Cast) -> None:
         loser.group.apply(lost)
     assert_agree(members)
     assert_talk(members)
+
+
+@actors
+def test_a_delivery_service_follows_both(cast: Cast, actor: Kind) -> None:
+    """Our PublicGroup starts with either's GroupInfo and follows the commits, proposals and joins of both."""
+    members = cast.group(actor, ["ours", "theirs", "ours", "theirs"])
+    public = PublicGroup.follow(members[0].group_info(with_tree=True), now=NOW, policy=POLICY)
+
+    def carry(message: bytes, sender: Member | None = None) -> None:
+        checked = public.process(message, now=NOW)
+        if isinstance(checked, PublicCommit):
+            public.apply(checked)
+        deliver(message, members, sender)
+        public.check_group_info(members[0].group_info(with_tree=False))
+        public.check_group_info(members[1].group_info(with_tree=True))
+
+    for committer in members:
+        newcomer = cast.member(OTHER[actor], f"guest of {committer.name}")
+        carry(committer.commit([AddMember(newcomer.key_package())]).message, committer)
+        carry(committer.commit().message, committer)
+    for proposer, committer in ((members[1], members[2]), (members[2], members[3])):
+        carry(proposer.propose(UpdateSelf()), proposer)
+        carry(committer.commit().message, committer)
+    carry(members[0].commit([RemoveMember(5)]).message, members[0])
+    outsider = cast.member(OTHER[actor], "outsider")
+    carry(outsider.join_external(members[1].group_info(with_tree=True), None))
+    assert public.ratchet_tree() == members[0].tree()
+    assert public.epoch == members[0].view().epoch
 
 
 def test_our_padding_is_removed_and_theirs_as_well(cast: Cast) -> None:
