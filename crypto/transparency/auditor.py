@@ -29,12 +29,16 @@ class LogAuditor:
         """The newest verified head, for comparing notes with other clients."""
         return self._head
 
+    def verify_signature(self, head: SignedTreeHead) -> None:
+        """Raise ``ProofInvalid`` unless this log has signed ``head``, whatever it says."""
+        head.verify(self._log_public)
+
     def advance(self, head: SignedTreeHead, consistency: Sequence[bytes]) -> None:
         """Accept a newer head. Raises ``ProofInvalid`` and keeps the old one.
 
         The first head is taken on trust, as nothing is known before it; ``consistency`` is empty then.
         """
-        head.verify(self._log_public)
+        self.verify_signature(head)
         new = head.head
         if self._head is not None:
             old = self._head.head

@@ -1,6 +1,7 @@
 """Signed tree heads (RFC 6962 §3.5): the log's promise about all entries up to a size, signed with Ed25519."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -35,6 +36,8 @@ class TreeHead:
 @dataclass(frozen=True, slots=True)
 class SignedTreeHead:
     """A tree head with the log's signature (Ed25519, 64 bytes)."""
+
+    LENGTH: ClassVar = 114
 
     head: TreeHead
     signature: bytes

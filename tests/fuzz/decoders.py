@@ -29,6 +29,7 @@ from crypto.backup import (
     seal_archive,
     set_pin,
 )
+from crypto.directory import AccountKeys, EpochAnswer, KeyDirectory, LookupAnswer, OwnerMonitor, SeenKeys
 from crypto.envelope import Envelope, MessageContent, Protocol, open_content, seal
 from crypto.errors import DecodeError, UnsupportedStateVersion
 from crypto.franking import DeliveryContext, FrankedMessage, FrankingInvalid, Report, delivery_tag
@@ -38,7 +39,7 @@ from crypto.ratchet import DEFAULT_PARAMETERS, DoubleRatchet, Header, MessageRej
 from crypto.ratchet.state import RatchetState
 from crypto.sessions import DecryptionFailed, DeviceAddress, SessionMessage, SessionStore
 from crypto.sessions.device_record import DeviceRecord
-from crypto.transparency import IdentityEntry, LogAuditor, MerkleTree, SignedTreeHead, TreeHead, leaf_hash
+from crypto.transparency import HeadGossip, IdentityEntry, LogAuditor, MerkleTree, SignedTreeHead, TreeHead, leaf_hash
 from tests.fuzz.decoder import RNG, Decoder
 from tests.fuzz.mls_decoders import mls_decoders
 
@@ -175,6 +176,39 @@ def _transparency() -> Iterator[tuple[str, Decoder]]:
     )
 
 
+def _directory() -> Iterator[tuple[str, Decoder]]:
+    log_key = RNG.random_bytes(32)
+    log_public = nacl.bindings.crypto_sign_seed_keypair(log_key)[0]
+    served = KeyDirectory(log_key, bytes(32), bytes(32), log_public)
+    keys = AccountKeys.first("alice", {1: IdentityKeyPair.generate(RNG).public})
+    for user in ("alice", "bob"):
+        served.submit(AccountKeys(user, 1, keys.previous, keys.devices))
+    served.close_epoch(1_000)
+    served.submit(keys.successor({}))
+    served.close_epoch(2_000)
+    auditor = LogAuditor(log_public)
+    monitor = OwnerMonitor(served.index("alice")[0], 0, 0)
+    monitor.publish(keys, 0)
+    gossip = HeadGossip()
+    gossip.hear(auditor, served.head(), 5)
+    answers = (served.lookup("alice", 1, 1), served.lookup("nobody", 0, 0))
+    yield (
+        "crypto.directory.account_keys.AccountKeys.decode",
+        Decoder(AccountKeys.decode, (keys.encode(), keys.successor({}).encode())),
+    )
+    yield (
+        "crypto.directory.lookup.LookupAnswer.decode",
+        Decoder(LookupAnswer.decode, tuple(answer.encode() for answer in answers)),
+    )
+    yield "crypto.directory.lookup.SeenKeys.decode", Decoder(SeenKeys.decode, (SeenKeys(1, keys.digest).encode(),))
+    yield (
+        "crypto.directory.monitor.EpochAnswer.decode",
+        Decoder(EpochAnswer.decode, tuple(answer.encode() for answer in served.epochs("alice", 0))),
+    )
+    yield "crypto.directory.monitor.OwnerMonitor.restore", Decoder(OwnerMonitor.restore, (monitor.serialize(),))
+    yield "crypto.transparency.gossip.HeadGossip.restore", Decoder(HeadGossip.restore, (gossip.serialize(),))
+
+
 def _franking() -> Iterator[tuple[str, Decoder]]:
     message = FrankedMessage.frank(b"content", RNG)
     context = DeliveryContext("conversation", "sender", 1_000)
@@ -257,6 +291,7 @@ DECODERS: Mapping[str, Decoder] = {
         _receivers_of_sessions(),
         _attachments(),
         _transparency(),
+        _directory(),
         _franking(),
         _envelope(),
         _backup(),
