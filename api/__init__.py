@@ -1,1 +1,1 @@
-"""The HTTP surface: one router file per feature and the frame they share. A router parses, calls a service, renders."""
+"""The HTTP API: a router per feature and the request pipeline. A router parses, calls a service and renders."""

@@ -7,12 +7,12 @@ from fastapi import APIRouter, FastAPI
 
 from api import auth, feed, follows, friends, health, posts, profiles, realtime, relationships, well_known
 from api.errors import add_error_handlers
-from api.middleware import FrameMiddleware
+from api.middleware import RequestMiddleware
 from api.openapi import describe, operation_id
 from api.platform import Platform
 from api.route_table import RouteTable
 
-# Where two routes fit a path, the one of the earlier feature answers.
+# Where two routes match a path, the earlier feature's is used.
 ROUTERS: Mapping[str, Sequence[APIRouter]] = {
     "feed": [feed.router],
     "posts": [posts.router],
@@ -31,8 +31,8 @@ def _routers(features: frozenset[str]) -> list[APIRouter]:
 
 
 def create_app(platform: Platform) -> FastAPI:
-    """The application with the routers of the platform's features. Its OpenAPI document lists all features of the
-    brand: clients see one address, whether one application serves it or several."""
+    """Returns the application with the routers of the platform's features. Its OpenAPI document lists all features of
+    the brand: clients see one address, whether one application serves it or several."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -53,6 +53,6 @@ def create_app(platform: Platform) -> FastAPI:
     add_error_handlers(app)
     if "feed" in platform.features and (home := platform.services.feed.home):
         app.add_middleware(feed.FeedInMemory, platform=platform, home=home)
-    app.add_middleware(FrameMiddleware, brand=platform.brand, max_body_bytes=platform.settings.max_body_bytes)
+    app.add_middleware(RequestMiddleware, brand=platform.brand, max_body_bytes=platform.settings.max_body_bytes)
     describe(app, _routers(platform.brand_features))
     return app

@@ -1,4 +1,4 @@
-"""Accounts and device sessions: sign-up, log-in, tokens, the audit log and the keys that verify access tokens."""
+"""Accounts and sign-in sessions over HTTP: sign-up, log-in, tokens, sessions and the audit log."""
 
 from datetime import datetime
 from typing import Annotated
@@ -8,14 +8,14 @@ from fastapi import APIRouter, Depends, Header, status
 from pydantic import BaseModel, Field
 
 from api.deps import Now, PageDep, ServicesDep, SignedIn, Uow, limit_credentials
-from api.models import PageModel, RequestModel, render_page
+from api.models import Body, PageModel, render_page
 from api.transaction import TransactionRoute, UnrepeatableRoute
 from features.auth.devices import device_name
 from features.auth.model import AuditEntry, AuditKind, Session, Tokens
 
 router = APIRouter(tags=["auth"], route_class=TransactionRoute)
 secret_router = APIRouter(tags=["auth"], route_class=UnrepeatableRoute)
-"""Routes that answer with tokens."""
+"""Routes whose responses contain tokens."""
 
 _ID = "0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"
 _SECRETS = [Depends(limit_credentials)]
@@ -28,14 +28,14 @@ def get_device(user_agent: Annotated[str | None, Header(include_in_schema=False)
 Device = Annotated[str, Depends(get_device)]
 
 
-class SignUpRequest(RequestModel):
+class SignUpBody(Body):
     email: str = Field(max_length=254, description="Where the code is sent.", examples=["ada@example.com"])
     username: str = Field(
         max_length=64,
         description="3 to 30 letters, digits, underscores and inner dots; unique in any spelling.",
         examples=["ada"],
     )
-    name: str = Field(max_length=200, description="The name others see.", examples=["Ada Lovelace"])
+    name: str = Field(max_length=200, description="The displayed name.", examples=["Ada Lovelace"])
     password: str = Field(max_length=1000, description="Hard to guess.", examples=["correct horse battery staple"])
 
 
@@ -43,37 +43,37 @@ class SignUpModel(BaseModel):
     sign_up_id: UUID = Field(description="Names this sign-up in `confirm` and `resend`.", examples=[_ID])
 
 
-class ResendRequest(RequestModel):
+class ResendBody(Body):
     sign_up_id: UUID = Field(description="From `sign-up`.", examples=[_ID])
 
 
-class ConfirmRequest(RequestModel):
+class ConfirmBody(Body):
     sign_up_id: UUID = Field(description="From `sign-up`.", examples=[_ID])
     code: str = Field(pattern="^[0-9]{6}$", description="The six digits from the mail.", examples=["314159"])
 
 
-class LogInRequest(RequestModel):
+class LogInBody(Body):
     login: str = Field(max_length=254, description="E-mail address or username.", examples=["ada"])
     password: str = Field(
         max_length=1000, description="The account's password.", examples=["correct horse battery staple"]
     )
 
 
-class RefreshRequest(RequestModel):
+class RefreshBody(Body):
     refresh_token: str = Field(
         max_length=100,
-        description="The latest one of this session; it works once.",
+        description="The latest one of this session; it can be used once.",
         examples=["rX3Vq0m0Yt2m1nq0l3kQb1W2cTn5sPz8wHfJd7uKeRs"],
     )
 
 
 class TokensModel(BaseModel):
-    """What a device needs from now on. Keep the refresh token secret, and never use one twice."""
+    """The tokens of a session. Keep the refresh token secret, and never use one twice."""
 
     account_id: UUID = Field(examples=[_ID])
     session_id: UUID = Field(examples=[_ID])
     token_type: str = Field(default="Bearer", examples=["Bearer"])
-    access_token: str = Field(description="Goes into the Authorization header.", examples=["eyJhbGciOiJFZERTQSJ9..."])
+    access_token: str = Field(description="For the Authorization header.", examples=["eyJhbGciOiJFZERTQSJ9..."])
     expires_in: int = Field(description="Seconds until the access token expires.", examples=[900])
     refresh_token: str = Field(examples=["rX3Vq0m0Yt2m1nq0l3kQb1W2cTn5sPz8wHfJd7uKeRs"])
     refresh_token_expires_at: datetime
@@ -81,10 +81,10 @@ class TokensModel(BaseModel):
 
 class SessionModel(BaseModel):
     id: UUID = Field(examples=[_ID])
-    device: str = Field(description="Named after its User-Agent.", examples=["Firefox on Linux"])
+    device: str = Field(description="Derived from its User-Agent.", examples=["Firefox on Linux"])
     created_at: datetime
     last_used_at: datetime = Field(description="When it last logged in or refreshed its tokens.")
-    current: bool = Field(description="Whether it is the session that asks.")
+    current: bool = Field(description="Whether it is the session of this request.")
 
 
 class RevokedModel(BaseModel):
@@ -111,9 +111,9 @@ def _render_tokens(tokens: Tokens) -> TokensModel:
 
 
 @router.post("/auth/sign-up", status_code=status.HTTP_202_ACCEPTED, dependencies=_SECRETS)
-async def sign_up(body: SignUpRequest, services: ServicesDep, uow: Uow, now: Now) -> SignUpModel:
-    """Ask for an account. A code goes to the address; the account exists once the code has come back. The answer does
-    not tell whether the address has an account already: then its owner gets a mail that says so."""
+async def sign_up(body: SignUpBody, services: ServicesDep, uow: Uow, now: Now) -> SignUpModel:
+    """Request an account. A code is mailed to the address; `confirm` with that code creates the account. The response
+    does not disclose whether the address has an account already: then its owner gets a mail that says so."""
     sign_up_id = await services.auth.sign_ups.request(
         uow, email=body.email, username=body.username, name=body.name, password=body.password, now=now
     )
@@ -121,21 +121,21 @@ async def sign_up(body: SignUpRequest, services: ServicesDep, uow: Uow, now: Now
 
 
 @router.post("/auth/resend", status_code=status.HTTP_202_ACCEPTED, dependencies=_SECRETS)
-async def resend(body: ResendRequest, services: ServicesDep, uow: Uow, now: Now) -> SignUpModel:
-    """Ask for another code; the one before stops working when it arrives."""
+async def resend(body: ResendBody, services: ServicesDep, uow: Uow, now: Now) -> SignUpModel:
+    """Request another code, which replaces the one before."""
     await services.auth.sign_ups.resend(uow, body.sign_up_id, now)
     return SignUpModel(sign_up_id=body.sign_up_id)
 
 
 @secret_router.post("/auth/confirm", status_code=status.HTTP_201_CREATED, dependencies=_SECRETS)
-async def confirm(body: ConfirmRequest, services: ServicesDep, uow: Uow, now: Now, device: Device) -> TokensModel:
-    """Bring the code back: makes the account and logs this device in."""
+async def confirm(body: ConfirmBody, services: ServicesDep, uow: Uow, now: Now, device: Device) -> TokensModel:
+    """Confirm a sign-up with its code: creates the account and logs this device in."""
     return _render_tokens(await services.auth.sign_ups.confirm(uow, body.sign_up_id, body.code, device, now))
 
 
 @secret_router.post("/auth/log-in", dependencies=_SECRETS)
-async def log_in(body: LogInRequest, services: ServicesDep, uow: Uow, now: Now, device: Device) -> TokensModel:
-    """Begin a session on this device."""
+async def log_in(body: LogInBody, services: ServicesDep, uow: Uow, now: Now, device: Device) -> TokensModel:
+    """Start a session on this device."""
     tokens = await services.auth.log_ins.log_in(
         uow, identifier=body.login, password=body.password, device=device, now=now
     )
@@ -143,15 +143,15 @@ async def log_in(body: LogInRequest, services: ServicesDep, uow: Uow, now: Now, 
 
 
 @secret_router.post("/auth/refresh", dependencies=_SECRETS)
-async def refresh(body: RefreshRequest, services: ServicesDep, uow: Uow, now: Now, device: Device) -> TokensModel:
-    """Exchange a refresh token for new tokens. If the answer gets lost, try again with the same one within 30 seconds;
-    in every other case a refresh token that comes twice ends the session."""
+async def refresh(body: RefreshBody, services: ServicesDep, uow: Uow, now: Now, device: Device) -> TokensModel:
+    """Exchange a refresh token for new tokens. If the response is lost, retry with the same token within 30 seconds; in
+    every other case a refresh token that is used twice ends the session."""
     return _render_tokens(await services.auth.sessions.refresh(uow, body.refresh_token, device, now))
 
 
 @router.post("/auth/log-out", status_code=status.HTTP_204_NO_CONTENT)
 async def log_out(identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, device: Device) -> None:
-    """End this session, at once and on every server."""
+    """End this session immediately, on every server."""
     await services.auth.sessions.log_out(uow, identity, device, now)
 
 
@@ -159,7 +159,7 @@ async def log_out(identity: SignedIn, services: ServicesDep, uow: Uow, now: Now,
 async def list_sessions(
     identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, page: PageDep
 ) -> PageModel[SessionModel]:
-    """The devices that are logged in, the newest session first."""
+    """List the account's sessions, newest first."""
 
     def render(session: Session) -> SessionModel:
         return SessionModel(
@@ -177,7 +177,7 @@ async def list_sessions(
 async def revoke_session(
     session_id: UUID, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, device: Device
 ) -> None:
-    """End the session of one device, at once and on every server."""
+    """End one session immediately, on every server."""
     await services.auth.sessions.revoke(uow, identity, session_id, device, now)
 
 
@@ -185,13 +185,13 @@ async def revoke_session(
 async def revoke_other_sessions(
     identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, device: Device
 ) -> RevokedModel:
-    """End all sessions but this one."""
+    """End all other sessions."""
     return RevokedModel(revoked=await services.auth.sessions.revoke_others(uow, identity, device, now))
 
 
 @router.get("/auth/audit")
 async def audit(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[AuditEntryModel]:
-    """What happened around the account, newest first. Entries are never changed."""
+    """List the account's audit log, newest first. Entries are never changed."""
 
     def render(entry: AuditEntry) -> AuditEntryModel:
         return AuditEntryModel(

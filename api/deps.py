@@ -1,7 +1,7 @@
-"""What routers ask for: the platform, the unit of work, the time, who asks, and a page.
+"""The dependencies of routers: the platform, the unit of work, the time, the caller, and a page.
 
-Every request passes `admit` once: rate limits and the session check in one Redis round trip. When Redis is down there
-are no rate limits, and the session is checked in Postgres.
+Every request passes `admit` once: rate limits and the session check in one Redis round trip. Without Redis there are no
+rate limits, and the session is checked in Postgres.
 """
 
 from datetime import datetime
@@ -32,7 +32,7 @@ def platform_of(request: Request) -> Platform:
     return platform
 
 
-# Dependencies are coroutines even where they wait for nothing: FastAPI runs plain functions in worker threads.
+# Dependencies are coroutines even where they await nothing: FastAPI runs plain functions in worker threads.
 async def get_platform(request: Request) -> Platform:
     return platform_of(request)
 
@@ -55,7 +55,7 @@ async def get_now(request: Request) -> datetime:
 
 
 def client_address(request: Request) -> str:
-    """The network address that limits count: the one our outermost trusted proxy saw; IPv6 as its /64."""
+    """Returns the address that limits count: the one that the outermost trusted proxy saw; IPv6 as its /64."""
     lines = request.headers.getlist("x-forwarded-for")  # a proxy may add to a line or add a line
     hops = [hop.strip() for line in lines for hop in line.split(",") if hop.strip()]
     trusted = platform_of(request).settings.trusted_proxies
@@ -71,9 +71,9 @@ def client_address(request: Request) -> str:
 async def admit(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Identity | None:
-    """Who asks: None without a token. Raises Unauthenticated for a bad token or an ended session, LimitReached (429)
-    when the identity (or, for anonymous requests, the address) is over its limit. A request is admitted once, however
-    often it asks."""
+    """Returns the caller, None without a token. Raises Unauthenticated for a bad token or an ended session,
+    LimitReached (429) if the identity (for anonymous requests, the address) is over its limit. A request is counted
+    once, however often this is called."""
     if not hasattr(request.state, "admitted"):
         request.state.admitted = await _admit(request, credentials)
     admitted: Identity | None = request.state.admitted
@@ -91,7 +91,7 @@ async def _admit(request: Request, credentials: HTTPAuthorizationCredentials | N
 
 
 async def admit_token(platform: Platform, uow: UnitOfWork, token: str) -> Identity:
-    """Who holds this access token. Raises as `admit` does."""
+    """Returns the holder of an access token. Raises as `admit` does."""
     sessions, limits = platform.services.auth.sessions, platform.settings.rate_limits
     identity = sessions.verify_access_token(token, platform.now())
     limit = Limit(limits.identity_per_minute, limits.identity_burst)
@@ -102,7 +102,7 @@ async def admit_token(platform: Platform, uow: UnitOfWork, token: str) -> Identi
 
 
 async def _count(platform: Platform, name: str, subject: str, limit: Limit, session: str | None) -> bytes | None:
-    """Counts a request against a limit; what stands under the session's key. Raises LimitReached."""
+    """Counts a request against a limit. Returns the cached state of the session. Raises LimitReached."""
     try:
         verdict = await platform.admissions.ask(f"{platform.brand}:limit:{name}:{subject}", limit, session)
     except RedisError:
@@ -117,7 +117,7 @@ async def _count(platform: Platform, name: str, subject: str, limit: Limit, sess
 
 
 async def limit_credentials(request: Request) -> None:
-    """A tighter limit, per address, for requests that test a secret."""
+    """Applies a tighter limit per address to requests that test a secret."""
     platform = platform_of(request)
     limits = platform.settings.rate_limits
     limit = Limit(limits.credentials_per_minute, limits.credentials_burst)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-import asyncpg
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,7 +17,7 @@ from starlette.responses import Response
 
 from cluster.logs import logger
 from cluster.metrics import Counter
-from cluster.redis import RedisError
+from cluster.storage_errors import STORAGE_UNAVAILABLE, UNSTORABLE_TEXT
 from cluster.trace import current_trace_id
 from features.errors import (
     Conflict,
@@ -33,7 +32,7 @@ from features.errors import (
 
 log = logger(__name__)
 
-UNEXPECTED = Counter("entativa_unexpected_errors_total", "Requests that ended in a defect of ours")
+UNEXPECTED = Counter("entativa_unexpected_errors_total", "Requests that ended in an internal error")
 
 STATUS: dict[type[DomainError], HTTPStatus] = {
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -48,16 +47,16 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
 MEDIA_TYPE = "application/problem+json"
 
 
-class FieldProblem(BaseModel):
-    """One input that was wrong."""
+class FieldProblemModel(BaseModel):
+    """One invalid input."""
 
     field: str = Field(examples=["text"])
     code: str = Field(examples=["string_too_long"])
     message: str = Field(examples=["String should have at most 10000 characters"])
 
 
-class Problem(BaseModel):
-    """What every error response looks like."""
+class ProblemModel(BaseModel):
+    """An error (RFC 9457)."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -78,7 +77,7 @@ class Problem(BaseModel):
     detail: str
     code: str
     trace_id: str | None = None
-    errors: list[FieldProblem] | None = None
+    errors: list[FieldProblemModel] | None = None
 
 
 def problem(
@@ -89,7 +88,7 @@ def problem(
     errors: Sequence[dict[str, Any]] = (),
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """A problem+json response."""
+    """Returns a problem+json response."""
     body: dict[str, Any] = {
         "type": f"urn:entativa:problem:{code}",
         "title": HTTPStatus(status).phrase,
@@ -104,7 +103,7 @@ def problem(
 
 
 def render_domain_error(error: DomainError) -> Response:
-    """The response for a domain error."""
+    """Returns the response of a domain error."""
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     headers = {}
     if isinstance(error, Unauthenticated):
@@ -116,7 +115,7 @@ def render_domain_error(error: DomainError) -> Response:
 
 
 def _printable(name: str) -> str:
-    """A member's name may be anything that JSON allows, lone surrogates included, which UTF-8 cannot carry."""
+    """Escapes lone surrogates, which JSON allows in a member's name and UTF-8 cannot encode."""
     return name.encode("utf-8", "backslashreplace").decode()[:200]
 
 
@@ -136,7 +135,7 @@ def _render_validation_error(error: RequestValidationError) -> Response:
 
 
 def render_http_error(error: HTTPException) -> Response:
-    """The response for an error of the framework; an attribute `code` wins over the status' phrase."""
+    """Returns the response of an error of the framework. Its `code`, if it has one, replaces the status' phrase."""
     phrase = HTTPStatus(error.status_code).phrase
     code = getattr(error, "code", phrase.lower().replace(" ", "_"))
     return problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
@@ -148,12 +147,12 @@ def _render_unexpected(error: Exception) -> Response:
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "internal_error",
-        "A defect on our side; the trace id finds it in our logs.",
+        "An internal error. Report the trace id, which identifies it in the logs.",
     )
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Make every error of the application a problem+json response."""
+    """Makes every error of the application a problem+json response."""
 
     async def domain(_: Request, error: Exception) -> Response:
         assert isinstance(error, DomainError)
@@ -187,18 +186,8 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, domain)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)
-    down: tuple[type[Exception], ...] = (
-        RedisError,
-        OSError,
-        asyncpg.PostgresConnectionError,
-        asyncpg.CannotConnectNowError,
-        asyncpg.TooManyConnectionsError,
-        asyncpg.AdminShutdownError,
-        asyncpg.DeadlockDetectedError,
-        asyncpg.InterfaceError,
-    )
-    for kind in down:
-        app.add_exception_handler(kind, storage)
-    app.add_exception_handler(asyncpg.CharacterNotInRepertoireError, text)
-    app.add_exception_handler(asyncpg.UntranslatableCharacterError, text)
+    for unavailable in STORAGE_UNAVAILABLE:
+        app.add_exception_handler(unavailable, storage)
+    for unstorable in UNSTORABLE_TEXT:
+        app.add_exception_handler(unstorable, text)
     app.add_exception_handler(Exception, unexpected)

@@ -1,36 +1,44 @@
-"""The feed over HTTP: from the timelines in memory where they are, from Postgres otherwise."""
+"""The feed over HTTP: from timelines in memory where there are any, from Postgres otherwise."""
+
+import re
 
 from fastapi import APIRouter
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.deps import DEGRADED, PageDep, ServicesDep, SignedIn, Uow, admit_token
-from api.direct import DirectPageRoute, page_of_query
 from api.errors import render_domain_error
 from api.platform import Platform
 from api.post_views import PostPage, respond
+from api.transaction import TransactionRoute
 from cluster.logs import logger
-from cluster.postgres import DatabaseError
+from cluster.storage_errors import DATABASE_ERRORS
 from features.errors import DomainError
 from features.feed.home import HomeFeed
 from features.feed.ports import FeedsUnavailable
+from features.paging import Cursor, PageRequest
 
 PATH = "/feed"
+_PARAMETERS = {"limit", "cursor"}
+_LIMIT = re.compile("[1-9][0-9]?|100")
+_FIRST_PAGE = PageRequest(50)
 
-router = APIRouter(tags=["feed"], route_class=DirectPageRoute)
+router = APIRouter(tags=["feed"], route_class=TransactionRoute)
 
 log = logger(__name__)
 
 
 @router.get(PATH, response_model=PostPage)
 async def newest(identity: SignedIn, page: PageDep, services: ServicesDep, uow: Uow) -> Response:
-    """Your own posts and those of your friends or of those you follow, newest first."""
+    """List your own posts and those of your friends or of those you follow, newest first."""
     return respond(await services.feed.newest(uow, identity.account_id, page))
 
 
 class FeedInMemory:
-    """ASGI middleware that answers plain requests for the feed from memory, past FastAPI; all others it passes on, and
-    those that Postgres must answer (a page further back than is kept; timelines that cannot be reached)."""
+    """ASGI middleware that serves plain requests for the feed from memory, bypassing FastAPI. It passes on all other
+    requests, and those that need Postgres (a page further back than timelines reach; timelines that cannot be
+    reached)."""
 
     def __init__(self, app: ASGIApp, *, platform: Platform, home: HomeFeed) -> None:
         self._app = app
@@ -40,25 +48,25 @@ class FeedInMemory:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "GET" and _is_feed(scope):
             try:
-                answer = await self._answer(scope)
+                response = await self._respond(scope)
             except DomainError as error:
-                answer = render_domain_error(error)
-            except DatabaseError:
-                answer = None  # FastAPI's way meets it again, and knows how to say so
-            if answer is not None:
+                response = render_domain_error(error)
+            except DATABASE_ERRORS:
+                response = None  # the FastAPI route will fail in the same way and renders the error
+            if response is not None:
                 scope["route"] = _ROUTE
-                await answer(scope, receive, send)
+                await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    async def _answer(self, scope: Scope) -> Response | None:
+    async def _respond(self, scope: Scope) -> Response | None:
         token = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        page = page_of_query(scope["query_string"])
+        page = _page_of(scope["query_string"])
         if page is None or not token.startswith(b"Bearer ") or len(token) == 7:
             return None
         async with self._platform.database.unit_of_work(read_only=True) as uow:
             identity = await admit_token(self._platform, uow, token[7:].decode("latin-1"))
-            scope.setdefault("state", {})["admitted"] = identity  # once is enough, should the request be passed on
+            scope.setdefault("state", {})["admitted"] = identity  # counted once, even if the request is passed on
             try:
                 body = await self._home.page(uow, identity.account_id, page)
             except FeedsUnavailable as error:
@@ -74,9 +82,20 @@ class FeedInMemory:
 
 
 _ROUTE = router.routes[0]
-"""What the request's metrics are counted under."""
+"""The route under which metrics count the request."""
 
 
 def _is_feed(scope: Scope) -> bool:
     path: str = scope["path"]
     return path.endswith(PATH) and path == scope.get("root_path", "") + PATH
+
+
+def _page_of(query_string: bytes) -> PageRequest | None:
+    """Returns the requested page, None where FastAPI must validate the query."""
+    if not query_string:
+        return _FIRST_PAGE
+    query = QueryParams(query_string)
+    limit, cursor = query.get("limit", "50"), query.get("cursor")
+    if not query.keys() <= _PARAMETERS or len(query.multi_items()) > len(query) or not _LIMIT.fullmatch(limit):
+        return None
+    return PageRequest(int(limit), Cursor.decode(cursor) if cursor else None)

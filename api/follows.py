@@ -21,19 +21,19 @@ class FollowModel(BaseModel):
 
 @router.put("/follows/{username}", status_code=204)
 async def follow(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
-    """Follow somebody, at once."""
+    """Follow somebody."""
     await services.follows.follow(uow, identity.account_id, username, now)
 
 
 @router.delete("/follows/{username}", status_code=204)
 async def unfollow(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
-    """Follow somebody no longer."""
+    """Unfollow somebody."""
     await services.follows.unfollow(uow, identity.account_id, username, now)
 
 
 @router.delete("/followers/{username}", status_code=204)
 async def remove_follower(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
-    """Take a follower away. The follower is not told."""
+    """Remove a follower. The follower is not notified."""
     await services.follows.remove_follower(uow, identity.account_id, username, now)
 
 
@@ -41,7 +41,7 @@ async def remove_follower(username: Username, identity: SignedIn, services: Serv
 async def followers(
     username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep
 ) -> PageModel[FollowModel]:
-    """Who follows a person, newest first."""
+    """List a person's followers, newest first."""
     found = await services.follows.followers(uow, identity.account_id, username, page)
     return render_page(found, _render)
 
@@ -50,7 +50,7 @@ async def followers(
 async def following(
     username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep
 ) -> PageModel[FollowModel]:
-    """Whom a person follows, newest first."""
+    """List whom a person follows, newest first."""
     found = await services.follows.following(uow, identity.account_id, username, page)
     return render_page(found, _render)
 

@@ -1,4 +1,4 @@
-"""Liveness and readiness. Alive: the process answers. Ready: the storage that no request can do without answers."""
+"""Liveness and readiness. Live: the process responds. Ready: Postgres, which every request needs, responds."""
 
 import asyncio
 
@@ -12,11 +12,11 @@ from cluster.redis import RedisError
 router = APIRouter(tags=["health"])
 
 
-class Health(BaseModel):
+class HealthModel(BaseModel):
     status: str = Field(examples=["ok"])
 
 
-class Readiness(BaseModel):
+class ReadinessModel(BaseModel):
     """`redis: down` is a degraded mode, not an outage: requests are served without rate limits."""
 
     status: str = Field(examples=["ready"])
@@ -25,24 +25,24 @@ class Readiness(BaseModel):
 
 
 @router.get("/health/live")
-async def live() -> Health:
-    """Answers as long as the process can."""
-    return Health(status="ok")
+async def live() -> HealthModel:
+    """Check that the process responds."""
+    return HealthModel(status="ok")
 
 
-@router.get("/health/ready", responses={503: {"model": Readiness, "description": "Postgres does not answer"}})
+@router.get("/health/ready", responses={503: {"model": ReadinessModel, "description": "Postgres does not respond"}})
 async def ready(platform: PlatformDep) -> JSONResponse:
-    """Whether this replica can serve requests."""
+    """Check whether this replica can serve requests."""
     try:
         async with asyncio.timeout(2):
             await platform.database.ping()
         postgres = "up"
-    except Exception:  # noqa: BLE001 - whatever keeps the database from answering makes the replica unready
+    except Exception:  # noqa: BLE001 - every error of the database makes the replica unready
         postgres = "down"
     try:
         await platform.redis.ping()
         redis = "up"
     except RedisError:
         redis = "down"
-    answer = Readiness(status="ready" if postgres == "up" else "unready", postgres=postgres, redis=redis)
-    return JSONResponse(answer.model_dump(), status_code=200 if postgres == "up" else 503)
+    readiness = ReadinessModel(status="ready" if postgres == "up" else "unready", postgres=postgres, redis=redis)
+    return JSONResponse(readiness.model_dump(), status_code=200 if postgres == "up" else 503)

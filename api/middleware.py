@@ -1,4 +1,4 @@
-"""The outermost layer of every request, as plain ASGI: trace, size limit, security headers, metrics.
+"""The outermost ASGI middleware: trace, body size limit, security headers and metrics of every request.
 
 Written without Starlette's BaseHTTPMiddleware, which costs a task and two queues per request.
 """
@@ -17,7 +17,7 @@ from cluster.trace import current_trace_id, start_trace
 REQUESTS = Counter("entativa_http_requests_total", "Requests", ["brand", "method", "route", "status"])
 SECONDS = Histogram(
     "entativa_http_request_seconds",
-    "Time to answer",
+    "Time to respond",
     ["brand", "route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
@@ -25,7 +25,7 @@ SECONDS = Histogram(
 
 @cache
 def _measures(brand: str, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    """Looked up once for each combination: prometheus_client's own way to them is slower than a small handler."""
+    """Caches each combination: prometheus_client's own look-up is slower than a small handler."""
     return REQUESTS.labels(brand, method, route, status), SECONDS.labels(brand, route)
 
 
@@ -37,7 +37,7 @@ _SECURITY_HEADERS = [
 
 
 class _TooLarge(HTTPException):
-    """The body passed the limit while it was read. (FastAPI turns any other error at that point into a 400.)"""
+    """The body exceeded the limit while it was read. (FastAPI turns any other error at that point into a 400.)"""
 
     code = "body_too_large"
 
@@ -45,7 +45,7 @@ class _TooLarge(HTTPException):
         super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has at most {limit} bytes.")
 
 
-class FrameMiddleware:
+class RequestMiddleware:
     """Wraps the whole application."""
 
     def __init__(self, app: ASGIApp, *, brand: str, max_body_bytes: int) -> None:

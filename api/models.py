@@ -1,4 +1,4 @@
-"""What request and response models share."""
+"""The base of request bodies, and pages."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -11,8 +11,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class RequestModel(BaseModel):
-    """A request body: unknown members are refused by name, and so are texts that Postgres cannot store."""
+class Body(BaseModel):
+    """A request body. Refuses unknown members by name, and texts that Postgres cannot store."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
 
@@ -40,6 +40,6 @@ class PageModel(BaseModel, Generic[R]):
 
 
 def render_page(page: Page[T], render: Callable[[T], R]) -> PageModel[R]:
-    """A page of domain values as a page of response models."""
+    """Renders a page of domain values."""
     items: Sequence[R] = [render(item) for item in page.items]
     return PageModel[Any](items=list(items), next_cursor=page.next_cursor)

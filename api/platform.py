@@ -1,4 +1,4 @@
-"""What a request can reach: the services of one brand in one process."""
+"""The services and storage of one brand in one process."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from features.relationships.service import RelationshipService
 
 
 def utc_now() -> datetime:
-    """The clock of a running platform; tests pass their own."""
+    """Returns the present time: the clock of a running platform."""
     return datetime.now(UTC)
 
 
@@ -45,9 +45,9 @@ class Platform:
     brand: str
     title: str
     brand_features: frozenset[str]
-    """All that the brand has."""
+    """All features of the brand."""
     features: frozenset[str]
-    """Those that this process serves."""
+    """The features that this process serves."""
     settings: Settings
     database: Database
     redis: Redis

@@ -1,7 +1,7 @@
-"""How posts look in responses, shared by every router that lists them.
+"""The representation of posts in responses, for every router that lists them.
 
-The models describe; what is sent is what the services return, serialised once by orjson (validating fifty posts that
-we have just built costs more than reading them). A test holds the bytes against the models.
+The models only document. What is sent is what the services return, serialised by orjson: validating fifty posts costs
+more than reading them. A test validates responses against the models.
 """
 
 from datetime import datetime
@@ -38,7 +38,7 @@ class HashtagEntityModel(BaseModel):
 
 
 class MentionEntityModel(BaseModel):
-    """A person named in a text. A name of nobody, or of somebody you may not see, is plain text."""
+    """A person mentioned in a text. The name of nobody, or of somebody you may not see, is plain text."""
 
     kind: Literal["mention"] = Field(examples=["mention"])
     account_id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c12"])
@@ -63,7 +63,7 @@ class PostModel(BaseModel):
         "not bytes and not the UTF-16 units of JavaScript and Java."
     )
     audience: Audience = Field(
-        description="Whom the author shows it to: `connections` are friends (Entativa) or followers (Vignette).",
+        description="Who may see it: `connections` are friends (Entativa) or followers (Vignette).",
         examples=["public"],
     )
     list_id: UUID | None = Field(
@@ -74,7 +74,7 @@ class PostModel(BaseModel):
 
 
 class PostPage(BaseModel):
-    """Some posts, newest first. Pass `next_cursor` as `cursor` for the page after; null: this was the last."""
+    """A page of posts, newest first. Pass `next_cursor` as `cursor` to get the next page; null: this was the last."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -83,7 +83,7 @@ class PostPage(BaseModel):
 
 
 class VersionModel(BaseModel):
-    """What a post said from `created_at` until the version above it in the list."""
+    """A version of a post, from `created_at` until the version above it in the list."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -94,7 +94,7 @@ class VersionModel(BaseModel):
 
 
 class VersionPage(BaseModel):
-    """Some versions of a post, newest first."""
+    """A page of a post's versions, newest first."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -103,5 +103,5 @@ class VersionPage(BaseModel):
 
 
 def respond(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """A response with a value (a dataclass, a dictionary) as JSON; times end in Z."""
+    """Returns a response with a value (a dataclass, a dictionary) as JSON; times end in Z."""
     return Response(orjson.dumps(value, option=orjson.OPT_UTC_Z), status_code=status, media_type="application/json")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from api.deps import MaybeSignedIn, Now, PageDep, ServicesDep, SignedIn, Uow, account_or_none
-from api.models import RequestModel
+from api.models import Body
 from api.post_views import PostModel, PostPage, VersionPage, respond
 from api.profiles import Username
 from api.transaction import TransactionRoute
@@ -28,27 +28,27 @@ Tag = Annotated[
     ),
 ]
 
-_TEXT = "Plain text, at least one visible character; hashtags and mentions are found in it."
-_LIST = "One of your own lists; goes with the audience `list` and with no other."
+_TEXT = "Plain text with at least one visible character; hashtags and mentions are recognised."
+_LIST = "One of your own lists; required for the audience `list`, not allowed otherwise."
 
 
-class NewPost(RequestModel):
+class PostBody(Body):
     """A post to publish."""
 
     text: str = Field(description=_TEXT, examples=["On my way to #Lisbon with @grace"])
-    audience: Audience = Field(default=Audience.PUBLIC, description="Whom to show it to.", examples=["connections"])
+    audience: Audience = Field(default=Audience.PUBLIC, description="Who may see it.", examples=["connections"])
     list_id: UUID | None = Field(default=None, description=_LIST, examples=[None])
 
 
-class PostChange(RequestModel):
-    """What to change; what is left out stays."""
+class PostChangeBody(Body):
+    """The changes to a post. What is absent or null stays."""
 
     text: str | None = Field(default=None, description=_TEXT, examples=["Back from #Lisbon"])
-    audience: Audience | None = Field(default=None, description="Whom to show it to.", examples=["public"])
+    audience: Audience | None = Field(default=None, description="Who may see it.", examples=["public"])
     list_id: UUID | None = Field(default=None, description=_LIST, examples=[None])
 
 
-class HashtagDay(BaseModel):
+class HashtagDayModel(BaseModel):
     """A day (UTC) on which a hashtag is used."""
 
     day: str = Field(examples=["2026-11-22"])
@@ -60,11 +60,11 @@ class HashtagModel(BaseModel):
 
     tag: str = Field(examples=["lisbon"])
     posts: int = Field(description="Public posts with it.", examples=[12])
-    days: list[HashtagDay]
+    days: list[HashtagDayModel]
 
 
 @router.post("/posts", response_model=PostModel, status_code=HTTPStatus.CREATED)
-async def create(body: NewPost, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> Response:
+async def create(body: PostBody, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> Response:
     """Publish a post."""
     post = await services.posts.create(uow, identity.account_id, body.text, body.audience, body.list_id, now)
     return respond(post, HTTPStatus.CREATED)
@@ -72,15 +72,15 @@ async def create(body: NewPost, identity: SignedIn, services: ServicesDep, uow: 
 
 @router.get("/posts/{post_id}", response_model=PostModel)
 async def get(post_id: PostId, identity: MaybeSignedIn, services: ServicesDep, uow: Uow) -> Response:
-    """One post."""
+    """Get a post."""
     return respond(await services.posts.get(uow, post_id, account_or_none(identity)))
 
 
 @router.patch("/posts/{post_id}", response_model=PostModel)
 async def edit(
-    post_id: PostId, body: PostChange, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now
+    post_id: PostId, body: PostChangeBody, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now
 ) -> Response:
-    """Change the text or the audience of a post of yours. A replaced text stays in its history."""
+    """Change the text or the audience of a post of yours. A replaced text is kept in its history."""
     post = await services.posts.edit(
         uow, post_id, identity.account_id, now, text=body.text, audience=body.audience, list_id=body.list_id
     )
@@ -95,7 +95,7 @@ async def delete(post_id: PostId, identity: SignedIn, services: ServicesDep, uow
 
 @router.get("/posts/{post_id}/history", response_model=VersionPage)
 async def history(post_id: PostId, identity: MaybeSignedIn, page: PageDep, services: ServicesDep, uow: Uow) -> Response:
-    """What a post says and what it said before, newest first, as far as those versions were shown to you."""
+    """List the versions of a post, newest first, as far as they were visible to you."""
     return respond(await services.posts.history(uow, post_id, account_or_none(identity), page))
 
 
@@ -103,17 +103,17 @@ async def history(post_id: PostId, identity: MaybeSignedIn, page: PageDep, servi
 async def of_profile(
     username: Username, identity: MaybeSignedIn, page: PageDep, services: ServicesDep, uow: Uow
 ) -> Response:
-    """The posts of a person, newest first, as far as you may see them."""
+    """List a person's posts that you may see, newest first."""
     return respond(await services.posts.of_author(uow, username, account_or_none(identity), page))
 
 
 @router.get("/hashtags/{tag}", response_model=HashtagModel)
 async def hashtag(tag: Tag, _: MaybeSignedIn, services: ServicesDep, uow: Uow) -> Response:
-    """How much a hashtag is used. Only public posts count; the number follows them within seconds."""
+    """Get how much a hashtag is used in public posts. The numbers are updated within seconds."""
     return respond(await services.posts.hashtag(uow, tag))
 
 
 @router.get("/hashtags/{tag}/posts", response_model=PostPage)
 async def with_hashtag(tag: Tag, identity: MaybeSignedIn, page: PageDep, services: ServicesDep, uow: Uow) -> Response:
-    """The posts with a hashtag, newest first, as far as you may see them."""
+    """List the posts with a hashtag that you may see, newest first."""
     return respond(await services.posts.with_hashtag(uow, tag, account_or_none(identity), page))

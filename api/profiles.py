@@ -1,4 +1,4 @@
-"""Profiles over HTTP, and how other routers name people."""
+"""Profiles over HTTP, and the representation of people in other responses."""
 
 from datetime import datetime
 from typing import Annotated
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from api.deps import MaybeSignedIn, Now, PlatformDep, SignedIn, Uow, account_or_none
-from api.models import RequestModel
+from api.models import Body
 from api.platform import Platform
 from api.transaction import TransactionRoute
 from features.friends.model import Direction
@@ -35,7 +35,7 @@ Username = Annotated[
 
 
 class PersonModel(BaseModel):
-    """Somebody as lists show them."""
+    """A person in a list."""
 
     id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
     username: str = Field(examples=["ada"])
@@ -47,7 +47,7 @@ def render_person(person: Person) -> PersonModel:
 
 
 class CountsModel(BaseModel):
-    """How many ties a person has. Ties that the product does not have are null."""
+    """The number of a person's connections. Kinds of connections that the product does not have are null."""
 
     friends: int | None = Field(examples=[112])
     followers: int | None = Field(examples=[None])
@@ -55,21 +55,21 @@ class CountsModel(BaseModel):
 
 
 class RelationshipModel(BaseModel):
-    """How the caller stands to the person. Ties that the product does not have are null."""
+    """The caller's relationship to the person. Kinds of connections that the product does not have are null."""
 
     friends: bool | None = Field(examples=[False])
     friend_request: Direction | None = Field(
         examples=["outgoing"],
-        description="A pending request: `outgoing` the caller has asked, `incoming` the person has.",
+        description="A pending request: `outgoing` if the caller sent it, `incoming` if the person did.",
     )
     following: bool | None = Field(description="The caller follows the person.", examples=[None])
     followed_by: bool | None = Field(description="The person follows the caller.", examples=[None])
     muted: bool = Field(examples=[False])
-    close_friend: bool = Field(description="The caller counts the person among the close friends.", examples=[False])
+    close_friend: bool = Field(description="The person is among the caller's close friends.", examples=[False])
 
 
 class ProfileModel(BaseModel):
-    """A profile. `relationship` is null without an access token and for one's own profile."""
+    """A profile. `relationship` is null without an access token and for the caller's own profile."""
 
     id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
     username: str = Field(examples=["ada"])
@@ -82,8 +82,8 @@ class ProfileModel(BaseModel):
     relationship: RelationshipModel | None
 
 
-class ProfileChange(RequestModel):
-    """What is absent or null stays as it is; an empty text or list clears."""
+class ProfileChangeBody(Body):
+    """The changes to a profile. What is absent or null stays; an empty text or list clears."""
 
     name: str | None = Field(default=None, description="Up to 50 characters.", examples=["Ada Lovelace"])
     bio: str | None = Field(
@@ -97,12 +97,14 @@ class ProfileChange(RequestModel):
 
 @router.get("/profiles/me")
 async def me(identity: SignedIn, platform: PlatformDep, uow: Uow) -> ProfileModel:
-    """The caller's own profile."""
+    """Get the caller's own profile."""
     return _render(await platform.services.profiles.own(uow, identity.account_id), platform, None)
 
 
 @router.patch("/profiles/me")
-async def change_me(body: ProfileChange, identity: SignedIn, platform: PlatformDep, uow: Uow, now: Now) -> ProfileModel:
+async def change_me(
+    body: ProfileChangeBody, identity: SignedIn, platform: PlatformDep, uow: Uow, now: Now
+) -> ProfileModel:
     """Change the caller's own profile."""
     view = await platform.services.profiles.update(
         uow,
@@ -118,7 +120,7 @@ async def change_me(body: ProfileChange, identity: SignedIn, platform: PlatformD
 
 @router.get("/profiles/{username}")
 async def show(username: Username, identity: MaybeSignedIn, platform: PlatformDep, uow: Uow) -> ProfileModel:
-    """A person's profile, and how the caller stands to the person."""
+    """Get a person's profile, and the caller's relationship to the person."""
     view = await platform.services.profiles.view(uow, account_or_none(identity), username)
     request = None
     if identity and view.state and not view.state.friends and "friends" in platform.features:

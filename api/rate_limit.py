@@ -1,7 +1,6 @@
 """Rate limits: the generic cell rate algorithm (GCRA, ITU-T I.371), one Redis key per limit (api/admission.py).
 
-Ours rather than a library's because it travels in the same round trip as the session check
-(docs/decisions/rate-limits.md).
+Not a library's, because it runs in the same round trip as the session check (docs/decisions/rate-limits.md).
 """
 
 from dataclasses import dataclass
@@ -16,5 +15,5 @@ class Limit:
 
     @property
     def interval_us(self) -> int:
-        """Microseconds between two requests at the allowed pace."""
+        """Microseconds between two requests at the allowed rate."""
         return 60_000_000 // self.per_minute

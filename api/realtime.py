@@ -4,14 +4,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.deps import ServicesDep, SignedIn, Uow
-from api.models import RequestModel
+from api.models import Body
 from api.transaction import TransactionRoute
 from features.live_sessions.presence import PresenceAudience, presence_audience_of, set_presence_audience
 
 router = APIRouter(tags=["realtime"], route_class=TransactionRoute)
 
 
-class PresenceSettings(RequestModel):
+class PresenceSettingsBody(Body):
     """Who may see whether the caller is online and when the caller was last online. A block always hides it."""
 
     audience: PresenceAudience = Field(
@@ -20,7 +20,7 @@ class PresenceSettings(RequestModel):
     )
 
 
-class TicketView(BaseModel):
+class TicketModel(BaseModel):
     ticket: str = Field(description="For the `hello` frame. Valid once.", examples=["q8Zb0m3..."])
     url: str = Field(description="Where to open the WebSocket.", examples=["wss://rt1.example.org/realtime"])
     expires_in_s: int = Field(description="Seconds until the ticket expires.", examples=[30])
@@ -31,12 +31,12 @@ class TicketView(BaseModel):
 
 
 @router.post("/realtime/ticket", status_code=201)
-async def ticket(identity: SignedIn, services: ServicesDep) -> TicketView:
+async def ticket(identity: SignedIn, services: ServicesDep) -> TicketModel:
     """Issue a one-time ticket for a WebSocket of the caller's sign-in session, with the address of a host.
 
     Every connection needs a new ticket."""
     admission = await services.realtime.admit(identity)
-    return TicketView(
+    return TicketModel(
         ticket=admission.ticket,
         url=admission.url,
         expires_in_s=admission.expires_in_s,
@@ -45,13 +45,13 @@ async def ticket(identity: SignedIn, services: ServicesDep) -> TicketView:
 
 
 @router.get("/presence/settings")
-async def presence_settings(identity: SignedIn, uow: Uow) -> PresenceSettings:
+async def presence_settings(identity: SignedIn, uow: Uow) -> PresenceSettingsBody:
     """Get who may see the caller's presence."""
-    return PresenceSettings(audience=await presence_audience_of(uow, identity.account_id))
+    return PresenceSettingsBody(audience=await presence_audience_of(uow, identity.account_id))
 
 
 @router.put("/presence/settings")
-async def change_presence_settings(body: PresenceSettings, identity: SignedIn, uow: Uow) -> PresenceSettings:
+async def change_presence_settings(body: PresenceSettingsBody, identity: SignedIn, uow: Uow) -> PresenceSettingsBody:
     """Set who may see the caller's presence."""
     await set_presence_audience(uow, identity.account_id, body.audience)
     return body

@@ -1,7 +1,7 @@
 """Finds the route of a request by the first segment of its path.
 
-FastAPI, and Serve for its metrics, try one route after the other; with fifty of them that took longer than many a
-handler. To both of them the table is a single route.
+FastAPI, and Serve for its metrics, try one route after the other; with fifty routes that took longer than many
+handlers. For both the table is a single route.
 """
 
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ _FOUND = "entativa.route"
 
 
 class RouteTable(BaseRoute):
-    """Routes by the first segment of their paths, which is never a parameter; in a segment, the first that fits."""
+    """Routes by the first segment of their paths, which is never a parameter; within a segment the first match wins."""
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
         self.path = ""
-        """Of the route that fitted last: Serve asks for it right after `matches`."""
+        """The path of the route that matched last: Serve reads it right after `matches`."""
         self._routes: dict[str, list[Route]] = {}
         for route in routes:
             if not isinstance(route, Route) or "{" in _first_segment(route.path):
@@ -25,7 +25,7 @@ class RouteTable(BaseRoute):
             self._routes.setdefault(_first_segment(route.path), []).append(route)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """The first route that fits path and method; else the first that fits the path."""
+        """Returns the first route that matches path and method, otherwise the first that matches the path."""
         best: tuple[Match, Scope] = (Match.NONE, {})
         if scope["type"] != "http":
             return best
@@ -40,7 +40,7 @@ class RouteTable(BaseRoute):
         return best
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the route that `matches` found."""
+        """Handles the request with the route that `matches` found."""
         await scope[_FOUND].handle(scope, receive, send)
 
 

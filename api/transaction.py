@@ -1,7 +1,8 @@
-"""One request is one transaction, committed here and nowhere else; a POST with an Idempotency-Key happens once.
+"""One transaction per request, committed here; a POST with an Idempotency-Key is executed once.
 
-The key's row is written by the same transaction as the work. A second request with the same key waits on that row
-(Postgres' unique index makes it), then gets the first one's answer; with another body it gets 422.
+(Log-in alone commits its attempt earlier, features/auth/log_in.py.) The key's row is written by the same transaction as
+the work. A second request with the same key waits for that row (by Postgres' unique index), then gets the first
+response; with another body it gets 422.
 Draft: the IETF HTTPAPI working group's "The Idempotency-Key HTTP Header Field".
 """
 
@@ -73,9 +74,9 @@ class TransactionRoute(APIRoute):
         return response
 
     async def _fingerprint(self, request: Request, platform: Platform) -> tuple[str, bytes]:
-        """Whose key it is, and a keyed hash of what was asked (a body may hold a password)."""
+        """Returns the scope of the key, and a keyed hash of the request (a body may hold a password)."""
         secret = platform.settings.cluster_secret.get_secret_value().encode()
-        # A stored answer is an answer too: limits and the end of a session hold for it.
+        # Limits and the session check apply to a stored response, too.
         identity = await admit(request, await bearer(request))
         scope = str(identity.account_id) if identity else "anonymous"
         asked = request.url.path.encode() + b"\n" + await request.body()
@@ -83,7 +84,7 @@ class TransactionRoute(APIRoute):
 
 
 class UnrepeatableRoute(TransactionRoute):
-    """A route whose answers are secrets: they are never stored, so an Idempotency-Key is ignored."""
+    """A route whose responses are secrets: they are not stored, and an Idempotency-Key is ignored."""
 
     idempotent = False
 

@@ -1,4 +1,4 @@
-"""What other systems look for at fixed addresses (RFC 8615); every application of a brand answers it."""
+"""Resources at well-known addresses (RFC 8615), served by every application of a brand."""
 
 from typing import Any
 
@@ -22,5 +22,5 @@ class KeySetModel(BaseModel):
 
 @router.get("/.well-known/jwks.json", response_model=KeySetModel)
 async def key_set(services: ServicesDep) -> Any:
-    """The public keys that verify access tokens. A token under an unknown `kid` means: fetch this again."""
+    """Get the public keys that verify access tokens. Fetch them again for a token with an unknown `kid`."""
     return JSONResponse(services.auth.sessions.key_set(), headers={"Cache-Control": "public, max-age=300"})

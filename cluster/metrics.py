@@ -1,22 +1,23 @@
-"""The platform's own Prometheus metrics. Each module that counts something of its own defines it beside the code;
-here are those of the storage layer, and how all processes of a node are exposed as one."""
+"""Prometheus metrics. Each module defines its own metrics beside the code; here are those of the storage layer, and the
+registry that combines all processes of a node."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
 
 import psutil
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     REGISTRY,
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
-    generate_latest,
+    Metric,
     values,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 _directory = os.environ.get("ENTATIVA_METRICS_DIRECTORY")
 if _directory:
@@ -26,24 +27,38 @@ if _directory:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = _directory
     values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
-__all__ = ["CONTENT_TYPE_LATEST", "Counter", "Gauge", "Histogram", "exposition", "remove_gauges_of_dead_processes"]
+__all__ = ["Counter", "Gauge", "Histogram", "node_registry", "remove_gauges_of_dead_processes"]
 
 SQL_STATEMENTS = Counter("entativa_sql_statements_total", "SQL statements sent")
 
 _CLOCK_TOLERANCE_S = 60.0
 """The start of a process is known by the time since boot, which a corrected clock leaves behind."""
-_collecting = Lock()
 
 
-def exposition() -> bytes:
-    """All metrics of this node's processes in the Prometheus text format."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return generate_latest(REGISTRY)
-    with _collecting:  # the collector does not expect that its files go away
-        remove_gauges_of_dead_processes(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+class _NodeCollector(Collector):
+    """Collects the metrics that the processes of a node have written to a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._collector = MultiProcessCollector(None, str(directory))  # type: ignore[no-untyped-call]
+        self._lock = Lock()
+
+    def collect(self) -> Iterable[Metric]:
+        with self._lock:  # the collector does not expect files to disappear
+            remove_gauges_of_dead_processes(self._directory)
+            metrics: list[Metric] = list(self._collector.collect())  # type: ignore[no-untyped-call]
+        return metrics
+
+
+def node_registry() -> CollectorRegistry:
+    """Returns a registry with the metrics of all processes of this node; of this process alone where they share no
+    directory."""
+    directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if directory is None:
+        return REGISTRY
+    registry = CollectorRegistry()
+    registry.register(_NodeCollector(Path(directory)))
+    return registry
 
 
 def remove_gauges_of_dead_processes(directory: Path) -> int:

@@ -31,9 +31,6 @@ select * from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[]
 """
 
 
-DatabaseError = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
-"""What a statement can raise when the database refuses it or cannot be reached; for `except`."""
-
 Reaction = Callable[[Sequence[Event]], Awaitable[None]]
 """What a process does with events right after their commit, before the answer. It must not fail."""
 

@@ -14,7 +14,7 @@ from actors.runtime import CallError, Refused
 from actors.runtime.transport.router import Router
 from actors.sessions.effects import KIND_NAME
 from actors.sessions.entity import confirmation_from_wire, presence_from_wire, replay_from_wire
-from cluster.postgres import DatabaseError
+from cluster.storage_errors import DATABASE_ERRORS
 from features.errors import Invalid
 from features.live_sessions.machine import PresenceState
 from features.live_sessions.ports import Payload, plain
@@ -118,7 +118,7 @@ class SessionCalls:
         users = list(dict.fromkeys(user_ids))
         try:
             allowed = await self._audience.allowed([(user, viewer_id) for user in users])
-        except DatabaseError as error:
+        except DATABASE_ERRORS as error:
             log.warning("presence hidden", error=str(error))
             return {}
         seen = [user for user in users if (user, viewer_id) in allowed]

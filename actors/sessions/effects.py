@@ -18,8 +18,9 @@ from actors.runtime.kind import Entity
 from actors.runtime.store.rows import Fence, StaleEpoch
 from actors.sessions.entity import Announce, Disconnect, Publish, Save, SessionEntity, Tell
 from cluster.metrics import Counter
-from cluster.postgres import Database, DatabaseError, open_database
+from cluster.postgres import Database, open_database
 from cluster.redis import Redis, open_redis
+from cluster.storage_errors import DATABASE_ERRORS
 from features.live_sessions.machine import LiveSession, PresenceState
 from features.live_sessions.outbox import Outbox
 from features.live_sessions.policy import LiveSessionPolicy
@@ -219,7 +220,7 @@ class SessionEffects(EffectHandler):
         asked = [(owner, UUID(viewer)) for viewer in session.watchers]
         try:
             allowed = await self._audience.allowed(asked)
-        except DatabaseError as error:
+        except DATABASE_ERRORS as error:
             log.warning("presence not announced", error=str(error))  # unknown permissions: send to nobody
             return
         signal = {"user": entity.user, "presence": state.presence.value, "last_seen": int(state.last_seen)}

@@ -139,7 +139,7 @@ async def test_a_cursor_nobody_handed_out(entativa: Environment) -> None:
 
 
 async def test_the_short_way_answers_like_the_long_one(entativa: Environment) -> None:
-    """Plain requests skip FastAPI's dependencies (api/direct.py); an unknown query parameter takes them back to it."""
+    """Plain requests bypass FastAPI (api/feed.py); an unknown query parameter prevents that."""
     ada = await entativa.member("ada")
     for number in range(5):
         await _publish(entativa, ada, str(number))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
+from cluster.storage_errors import DATABASE_ERRORS as DATABASE_ERRORS
 
 
 class StaleEpoch(Exception):
@@ -68,7 +68,3 @@ class ShardRow:
     host: str
     epoch: int
     moving_to: str = ""
-
-
-DATABASE_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""What a method of a store raises while Postgres cannot be reached or refuses."""

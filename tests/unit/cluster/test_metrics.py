@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 
-from cluster.metrics import exposition, remove_gauges_of_dead_processes
+from cluster.metrics import node_registry, remove_gauges_of_dead_processes
 
 _PROCESS = """
 import sys
@@ -46,12 +47,12 @@ def _process(directory: Path, host: str) -> Iterator[subprocess.Popen[str]]:
 def test_gauges_of_a_killed_process_disappear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     with _process(tmp_path, "host-0") as doomed, _process(tmp_path, "host-1"):
-        before = exposition().decode()
+        before = generate_latest(node_registry()).decode()
         assert "test_sockets 14.0" in before
         assert 'host="host-0"' in before
         doomed.send_signal(signal.SIGKILL)
         doomed.wait()
-        after = exposition().decode()
+        after = generate_latest(node_registry()).decode()
         assert "test_sockets 7.0" in after
         assert 'host="host-0"' not in after
         assert 'host="host-1"' in after

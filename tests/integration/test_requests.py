@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from dataclasses import replace
 
 import httpx
@@ -263,6 +264,17 @@ async def test_openapi_documents_errors_and_examples(entativa: Environment) -> N
     assert "Idempotency-Key" in {parameter["name"] for parameter in create["parameters"]}
     assert "application/problem+json" in create["responses"]["422"]["content"]
     assert create["operationId"] == "posts_create"
+
+
+async def test_schemas_have_names_that_a_person_would_choose(entativa: Environment, vignette: Environment) -> None:
+    for brand in (entativa, vignette):
+        document = (await brand.client.get("/openapi.json")).json()
+        names = document["components"]["schemas"].keys()
+        assert {"Post", "PostPage", "PostBody", "Problem", "Session", "SessionPage", "ListedPersonPage"} <= names
+        odd = [name for name in names if not re.fullmatch("([A-Z][a-z]+)+", name) or name.endswith("Model")]
+        assert odd == []
+        used = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+        assert used == names
 
 
 async def test_stored_answer_needs_a_live_session(entativa: Environment) -> None:

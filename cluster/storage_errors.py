@@ -1,0 +1,26 @@
+"""The catalogue of storage errors: which exceptions of asyncpg and redis-py mean what."""
+
+import asyncpg
+
+from cluster.redis import RedisError
+
+DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""Everything that a statement can raise because Postgres refuses it or cannot be reached (TimeoutError is an
+OSError)."""
+
+POSTGRES_UNAVAILABLE = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.InterfaceError,
+)
+"""Postgres is down or overloaded, or has chosen this transaction to end a deadlock: a retry can succeed."""
+
+STORAGE_UNAVAILABLE = (RedisError, *POSTGRES_UNAVAILABLE)
+"""Redis or Postgres is down or overloaded: a retry can succeed."""
+
+UNSTORABLE_TEXT = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+"""A text holds characters that Postgres cannot store."""
