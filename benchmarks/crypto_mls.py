@@ -25,7 +25,7 @@ from benchmarks.cost import Cost
 from benchmarks.figure import Figure, percentiles
 
 if TYPE_CHECKING:
-    from benchmarks.mls.populated_group import PublicGroup
+    from benchmarks.mls.populated_group import JoinableGroup
 
 SIZES = (2, 50, 500, 1500)
 TIMED = ("create", "join", "update_new", "process_new", "update", "process", "send", "receive")
@@ -90,7 +90,7 @@ def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     from crypto.mls import CipherSuite
     from tests.peers.node import NodePeer
 
-    def public(suite: CipherSuite, members: int) -> PublicGroup | None:
+    def public(suite: CipherSuite, members: int) -> JoinableGroup | None:
         # The two who are measured join it; a group of two is simply used.
         return populated_group(suite, members - 2, lifetime(int(time.time())), RNG) if members > 2 else None
 
@@ -109,7 +109,7 @@ def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
         yield from _figures(suite, DEFAULT_SUITE_SIZE, samples, wanted)
 
 
-def _measure(groups: Groups, members: int, public: PublicGroup | None) -> Samples:
+def _measure(groups: Groups, members: int, public: JoinableGroup | None) -> Samples:
     samples = Samples()
     packages = [groups.key_package(f"member-{number}") for number in range(1, members)]
     end = time.perf_counter() + BUDGET_S

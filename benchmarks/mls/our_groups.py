@@ -21,7 +21,7 @@ from crypto.mls import (
 from crypto.randomness import SystemRandomness
 
 RNG = SystemRandomness()
-POLICY = GroupPolicy(TrustOnPresentation(), allow_external_commits=True)
+POLICY = GroupPolicy(TrustOnPresentation(), allow_external_commits=True, allow_resync=True)
 HOUR = 3600
 
 
@@ -90,6 +90,25 @@ class OurGroups:
             )
         self._groups[member] = joined.group
         return watch.cost, joined.message
+
+    def replace(self, member: str, leaf: int, group_info: bytes, tree: bytes) -> bytes:
+        """Takes the place of the member at `leaf`, whose name is `member`; the commit."""
+        signer = SignatureKeyPair.generate(self._suite, RNG)
+        joined = Group.external_join(
+            group_info,
+            BasicCredential(member.encode()),
+            signer,
+            RNG,
+            now=self._now,
+            resync=leaf,
+            ratchet_tree=tree,
+            policy=POLICY,
+        )
+        self._groups[member] = joined.group
+        return joined.message
+
+    def group(self, member: str) -> Group:
+        return self._groups[member]
 
     def public_group(self, member: str) -> tuple[bytes, bytes]:
         """GroupInfo and tree."""

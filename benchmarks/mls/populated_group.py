@@ -24,14 +24,14 @@ EXTERNAL_PUB = 4
 
 
 @dataclass(frozen=True, slots=True)
-class PublicGroup:
+class JoinableGroup:
     """group_info: MLSMessage with external_pub and without the tree; tree: encoded ratchet_tree."""
 
     group_info: bytes
     tree: bytes
 
 
-def populated_group(suite: CipherSuite, members: int, lifetime: Lifetime, rng: Randomness) -> PublicGroup:
+def populated_group(suite: CipherSuite, members: int, lifetime: Lifetime, rng: Randomness) -> JoinableGroup:
     """A group of `members` leaves; every second one has just committed, so that no parent is blank."""
     crypto = suite_crypto(suite)
     signers = [SignatureKeyPair.generate(suite, rng) for _ in range(members)]
@@ -56,7 +56,7 @@ def populated_group(suite: CipherSuite, members: int, lifetime: Lifetime, rng: R
         signer=0,
         key=signers[0].key,
     )
-    return PublicGroup(encode_message(info), tree.encode())
+    return JoinableGroup(encode_message(info), tree.encode())
 
 
 def _commit(tree: RatchetTree, number: int, signer: SignatureKeyPair, rng: Randomness) -> None:

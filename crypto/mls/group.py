@@ -27,6 +27,7 @@ from crypto.mls.errors import (
 from crypto.mls.extensions import Extension
 from crypto.mls.framing import Sender, SenderType, WireFormat
 from crypto.mls.group_context import GroupContext
+from crypto.mls.group_parts import group_from_parts
 from crypto.mls.group_proposing import ProposingGroup
 from crypto.mls.group_state import GroupState, PendingProposal
 from crypto.mls.joining import join_by_commit, join_by_welcome
@@ -35,6 +36,7 @@ from crypto.mls.key_schedule import EpochSecrets
 from crypto.mls.leaf_node import LeafNodeSource, Lifetime
 from crypto.mls.linked_groups import check_link, same_members
 from crypto.mls.messages import decode_message, encode_message
+from crypto.mls.parts import Parts
 from crypto.mls.policy import GroupPolicy
 from crypto.mls.proposal_list import ProposalList, Sourced, check_proposal
 from crypto.mls.proposal_selection import Committer, select_proposals
@@ -446,6 +448,12 @@ class Group(ProposingGroup):
     def restore(cls, data: bytes, randomness: Randomness, policy: GroupPolicy) -> "Group":
         """What :meth:`serialize` wrote. Raises DecodeError, or UnsupportedStateVersion for a newer version's state."""
         return cls(decode_group(data, policy), randomness, policy)
+
+    @classmethod
+    def restore_parts(cls, parts: Parts, randomness: Randomness, policy: GroupPolicy) -> "Group":
+        """From all parts that :meth:`changes` wrote and did not delete. Raises as :meth:`restore` does."""
+        state = group_from_parts(parts, policy)
+        return cls(state, randomness, policy, state)
 
     # Inside
 

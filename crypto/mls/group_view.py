@@ -6,8 +6,10 @@ from crypto.mls.errors import (
     InvalidInput,
 )
 from crypto.mls.extensions import Extensions
+from crypto.mls.group_parts import group_changes
 from crypto.mls.group_state import GroupState
 from crypto.mls.messages import encode_message
+from crypto.mls.parts import Changes
 from crypto.mls.policy import GroupPolicy
 from crypto.mls.proposals import (
     ReInit,
@@ -20,10 +22,13 @@ from crypto.randomness import Randomness
 class GroupView:
     """A group as one member sees it: its members, its epoch and what follows from its secrets."""
 
-    __slots__ = ("_policy", "_randomness", "_state")
+    __slots__ = ("_policy", "_randomness", "_state", "_stored")
 
-    def __init__(self, state: GroupState, randomness: Randomness, policy: GroupPolicy) -> None:
+    def __init__(
+        self, state: GroupState, randomness: Randomness, policy: GroupPolicy, stored: GroupState | None = None
+    ) -> None:
         self._state = state
+        self._stored = stored
         self._randomness = randomness
         self._policy = policy
 
@@ -103,6 +108,16 @@ class GroupView:
     def serialize(self) -> bytes:
         """Everything this member knows, private keys included: to be stored encrypted after every change."""
         return encode_group(self._state)
+
+    def changes(self) -> Changes:
+        """What has to be written since the last call, or since the group was restored from parts; at first everything.
+
+        Parts contain private keys: store them encrypted, and delete what is to be deleted, before a message is sent
+        or acknowledged. If that fails, go back to what is stored with ``Group.restore_parts``.
+        """
+        changes = group_changes(self._stored, self._state)
+        self._stored = self._state
+        return changes
 
     def _require_membership(self) -> None:
         if not self._state.active:

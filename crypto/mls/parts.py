@@ -29,6 +29,13 @@ class Changes:
         """Bytes to write: names and contents."""
         return sum(len(name) + len(data) for name, data in self.put.items()) + sum(map(len, self.delete))
 
+    def under(self, prefix: str) -> "Changes":
+        """The same with ``prefix`` before every name."""
+        return Changes(
+            {f"{prefix}{name}": data for name, data in self.put.items()},
+            frozenset(f"{prefix}{name}" for name in self.delete),
+        )
+
     @classmethod
     def merged(cls, changes: Iterable["Changes"]) -> "Changes":
         """Several changes as one; their names differ."""

@@ -1,4 +1,4 @@
-"""Stored state: versioned bytes that hold everything a member knows about a group.
+"""Stored state as a whole: versioned bytes that hold everything a member knows about a group.
 
 The bytes contain private keys and epoch secrets: keep them encrypted. Keys that have been used or replaced are not
 in them any more. A state written by a newer version of this package is refused with UnsupportedStateVersion.
@@ -44,7 +44,7 @@ def encode_group(state: GroupState) -> bytes:
     body = b"".join(
         (
             encode_epoch(state.epoch),
-            vector(opaque(reference) + _encode_pending(proposal) for reference, proposal in state.proposals.items()),
+            vector(opaque(reference) + encode_pending(proposal) for reference, proposal in state.proposals.items()),
             vector(map(_encode_past, state.past)),
             vector(u64(epoch) + opaque(psk) for epoch, psk in state.resumption.items()),
             u8(state.active),
@@ -62,10 +62,10 @@ def decode_group(data: bytes, policy: GroupPolicy) -> GroupState:
         epoch = decode_epoch(reader, policy)
         return GroupState(
             epoch,
-            dict(reader.vector(lambda item: (item.opaque(), _decode_pending(item, epoch.crypto)))),
+            dict(reader.vector(lambda item: (item.opaque(), decode_pending(item, epoch.crypto)))),
             reader.vector(lambda item: _decode_past(item, epoch.crypto, policy)),
             dict(reader.vector(lambda item: (item.u64(), item.fixed(epoch.crypto.hash_size)))),
-            _decode_flag(reader),
+            decode_flag(reader),
             reader.optional(ReInit.decode_body),
         )
 
@@ -90,7 +90,7 @@ def encode_epoch(epoch: Epoch) -> bytes:
 
 
 def decode_epoch(reader: Reader, policy: GroupPolicy) -> Epoch:
-    context = _decode_context(reader)
+    context = decode_context(reader)
     crypto = suite_crypto(context.cipher_suite)
     tree = RatchetTree.decode(crypto, reader.opaque())
     leaf = reader.u32()
@@ -105,20 +105,23 @@ def decode_epoch(reader: Reader, policy: GroupPolicy) -> Epoch:
     return Epoch(crypto, context, tree, interim, tag, own, secrets, secret_tree)
 
 
-def _decode_context(reader: Reader) -> GroupContext:
+def decode_context(reader: Reader) -> GroupContext:
+    """A group's context, with hashes of the right length."""
     context = GroupContext.decode(reader)
     if not context.has_valid_sizes():
         raise DecodeError("a hash in the stored group has the wrong length")
     return context
 
 
-def _encode_pending(proposal: PendingProposal) -> bytes:
+def encode_pending(proposal: PendingProposal) -> bytes:
+    """A proposal as it was sent, and the secrets of an own update."""
     update = proposal.own_update
     secrets = None if update is None else opaque(update.leaf_private_key) + opaque(update.signer.private_key)
     return proposal.content.encode() + optional(secrets)
 
 
-def _decode_pending(reader: Reader, crypto: SuiteCrypto) -> PendingProposal:
+def decode_pending(reader: Reader, crypto: SuiteCrypto) -> PendingProposal:
+    """What :func:`encode_pending` wrote."""
     content = AuthenticatedContent.decode(reader)
     if content.confirmation_tag is not None or isinstance(content.framed.content, bytes):
         raise DecodeError("a stored proposal is something else")
@@ -143,14 +146,15 @@ def _encode_past(past: PastEpoch) -> bytes:
 
 def _decode_past(reader: Reader, crypto: SuiteCrypto, policy: GroupPolicy) -> PastEpoch:
     return PastEpoch(
-        _decode_context(reader),
+        decode_context(reader),
         SecretTree.decode(crypto, reader, policy.max_forward, policy.max_skipped),
         reader.fixed(crypto.hash_size),
         reader.vector(lambda item: item.optional(Reader.opaque)),
     )
 
 
-def _decode_flag(reader: Reader) -> bool:
+def decode_flag(reader: Reader) -> bool:
+    """One byte, 0 or 1."""
     value = reader.u8()
     if value > 1:
         raise DecodeError("invalid flag")
