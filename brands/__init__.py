@@ -1,4 +1,4 @@
-"""The brands: values only, which features a brand has and with which policies."""
+"""The brands: which features each has, with which policies. Values only."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,7 @@ from features.relationships.policy import RelationshipPolicy
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """One product: its name (lower case, also the name of its database and its route), its title, its features and
-    their policies."""
+    """A product: its name (lower case; also the name of its database and its route), title, features and policies."""
 
     name: str
     title: str

@@ -1,1 +1,1 @@
-"""What the platform does: one slice per feature. Nothing here knows Ray, FastAPI or a brand's name."""
+"""The features of the platform, one slice each. They depend on neither Ray nor FastAPI nor a brand's name."""

@@ -1,10 +1,10 @@
-"""Domain errors. A service raises one of these; api/errors.py is the only place that turns them into responses."""
+"""Domain errors. Services raise them; api/errors.py alone turns them into responses."""
 
 
 class DomainError(Exception):
-    """Something the caller can act on. `code` is stable and machine-readable, `detail` is for people, `field` names
-    the input that was wrong. With `keeps_writes`, the unit of work commits although the request fails (a failed log-in
-    must be counted)."""
+    """An error that the caller can act on. `code` is stable and machine-readable, `detail` is for people, `field` names
+    the invalid input. With `keeps_writes`, the unit of work commits although the request fails (a wrong code must be
+    counted)."""
 
     keeps_writes = False
 
@@ -20,23 +20,23 @@ class Invalid(DomainError):
 
 
 class Unauthenticated(DomainError):
-    """Who asks is not known, or no longer."""
+    """The caller is not authenticated, or no longer."""
 
 
 class Forbidden(DomainError):
-    """Who asks is known and may not do this."""
+    """The caller is authenticated and may not do this."""
 
 
 class NotFound(DomainError):
-    """There is no such thing, or the caller may not learn that there is."""
+    """It does not exist, or the caller may not know that it does."""
 
 
 class Conflict(DomainError):
-    """The request does not fit the present state."""
+    """The request conflicts with the present state."""
 
 
 class LimitReached(DomainError):
-    """A policy's limit is used up; `retry_after_s` says when a retry can work, if time alone helps."""
+    """A limit is exceeded. `retry_after_s` is set if a retry can succeed after that time."""
 
     def __init__(self, code: str, detail: str, *, field: str | None = None, retry_after_s: int | None = None) -> None:
         super().__init__(code, detail, field=field)
@@ -44,4 +44,4 @@ class LimitReached(DomainError):
 
 
 class Unavailable(DomainError):
-    """Something the request needs is down; a retry may work."""
+    """A dependency of the request is down; a retry can succeed."""

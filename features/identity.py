@@ -1,4 +1,4 @@
-"""Who asks."""
+"""The identity of a signed-in caller."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A signed-in account on one of its device sessions."""
+    """An account and the sign-in session of the request."""
 
     account_id: UUID
     session_id: UUID

@@ -1,1 +1,1 @@
-"""What people publish: text with hashtags and mentions, an audience, a history."""
+"""Posts: text with hashtags and mentions, an audience and a history."""

@@ -1,7 +1,7 @@
-"""Reactions to what happens to posts: how often each hashtag is used.
+"""Counts hashtags from the events of posts.
 
-Everybody may read the counts, so only public posts count. A change adds to the day on which the post was created, so
-the events may arrive in any order; each is handled once (cluster/consumers.py).
+The counts are public, so only public posts are counted. A change is added to the day on which the post was created, so
+events may arrive in any order; each is handled once (cluster/consumers.py).
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ def consumers(service: PostService) -> list[Consumer]:
 
 
 def hashtag_changes(event: Event) -> dict[str, int]:
-    """By how much an event of a post changes the number of public posts that use each hashtag, zeros left out."""
+    """Returns by how much an event changes the number of public posts with each hashtag, without zeros."""
     counted, payload = _counted(event.payload), event.payload
     changes: Counter[str] = Counter()
     if event.type == "posts.deleted":
@@ -40,7 +40,7 @@ def hashtag_changes(event: Event) -> dict[str, int]:
 
 
 def day_of(event: Event) -> date:
-    """The day (UTC) on which the post of an event was created."""
+    """Returns the day (UTC) on which the post of an event was created."""
     return datetime.fromisoformat(event.payload["created_at"]).astimezone(UTC).date()
 
 

@@ -1,4 +1,4 @@
-"""What a post is, and how it looks to the one who reads it."""
+"""The data of posts, and their representation for a reader."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,19 +7,19 @@ from typing import Literal, TypedDict
 
 
 class Audience(StrEnum):
-    """Whom the author chose to show a post to. Who that is for one reader is decided in privacy.py."""
+    """The audience that the author chose for a post. privacy.py decides whether a reader belongs to it."""
 
     PUBLIC = "public"
     CONNECTIONS = "connections"
-    """Friends on one brand, followers on the other: the viewers in the author's connections."""
+    """The accounts in the author's connections: friends on one brand, followers on the other."""
     CLOSE_FRIENDS = "close_friends"
     LIST = "list"
-    """The members of one list of the author's own."""
+    """The members of one of the author's lists."""
     ONLY_ME = "only_me"
 
 
-# What clients get, member by member and in this order. They are dictionaries because the hot lists are built and
-# serialised fifty at a time: that costs a quarter of what dataclasses cost.
+# The JSON of responses, member by member and in this order. They are dictionaries because lists of fifty posts are
+# built and serialised often: that costs a quarter of what dataclasses cost.
 
 
 class HashtagEntity(TypedDict):
@@ -32,7 +32,7 @@ class HashtagEntity(TypedDict):
 
 
 class MentionEntity(TypedDict):
-    """A person named in a text, at code points `start` to `end` (exclusive), the ``@`` included."""
+    """A mention in a text, at code points `start` to `end` (exclusive), the ``@`` included."""
 
     kind: Literal["mention"]
     account_id: str
@@ -45,7 +45,7 @@ Entity = HashtagEntity | MentionEntity
 
 
 class Author(TypedDict):
-    """Who wrote a post."""
+    """The author of a post."""
 
     id: str
     username: str
@@ -53,7 +53,7 @@ class Author(TypedDict):
 
 
 class PostView(TypedDict):
-    """A post as one reader sees it. Ids are texts (what JSON has); times are in UTC."""
+    """A post as one reader sees it. Ids are strings, as in JSON; times are in UTC."""
 
     id: str
     author: Author
@@ -62,14 +62,14 @@ class PostView(TypedDict):
     audience: str
     """A value of Audience."""
     list_id: str | None
-    """The list of an audience `list`; only its author learns which one."""
+    """The list of an audience `list`; shown to the author only."""
     created_at: datetime
     edited_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a post said from `created_at` until the next version."""
+    """A version of a post, from `created_at` until the next version."""
 
     text: str
     entities: list[Entity]
@@ -79,15 +79,15 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class HashtagUse:
-    """In how many public posts of a day (UTC) a hashtag is used."""
+    """The number of public posts of a day (UTC) with a hashtag."""
 
     day: str
     posts: int
 
 
 @dataclass(frozen=True, slots=True)
-class Hashtag:
-    """A hashtag and how much it is used in public posts."""
+class HashtagCounts:
+    """How much a hashtag is used in public posts."""
 
     tag: str
     posts: int

@@ -1,11 +1,11 @@
-"""What a brand may tune about posts."""
+"""What a brand can change about posts."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class PostPolicy:
-    """Limits of one post. Lengths are Unicode code points."""
+    """Limits of a post. Lengths are in Unicode code points."""
 
     max_text_length: int = 10_000
     max_hashtags: int = 60
@@ -13,4 +13,4 @@ class PostPolicy:
     max_mentions: int = 60
     """Different people mentioned in one post."""
     hashtag_days: int = 30
-    """How many days of a hashtag's use `GET /hashtags/{tag}` shows."""
+    """Number of days that `GET /hashtags/{tag}` returns."""

@@ -1,8 +1,8 @@
-"""Who may see a post: the one place where that is decided.
+"""The rule for who may see a post.
 
-`may_see` is the specification, over what two people are to each other. `visible_to` is the same rule as an SQL
-predicate, and every statement that can show a post carries it (a test reads all statements for it, another compares
-it with `may_see` over every relationship, audience and endpoint).
+`may_see` is the specification, in terms of the reader's relationship to the author. `visible_to` is the same rule as an
+SQL predicate; every statement that can show a post contains it. One test checks all statements for it, another compares
+it with `may_see` over every relationship, audience and endpoint.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from features.relationships.visibility import blocked, close_friend, connected, 
 
 @dataclass(frozen=True, slots=True)
 class Relationship:
-    """What a reader is to an author. All false: a stranger, or someone who is not signed in."""
+    """A reader's relationship to an author. All false: a stranger, or a reader who is not signed in."""
 
     is_author: bool = False
     blocked: bool = False
-    """One of the two has blocked the other, whichever."""
+    """One of the two has blocked the other."""
     connected: bool = False
     """The reader is in the author's audience `connections`: a friend, or a follower."""
     close_friend: bool = False
@@ -26,7 +26,7 @@ class Relationship:
 
 
 def may_see(relationship: Relationship, audience: Audience) -> bool:
-    """Whether someone who is that to the author may see a post with this audience."""
+    """Returns whether a reader with this relationship to the author may see a post with this audience."""
     if relationship.is_author:
         return True
     if relationship.blocked:
@@ -41,8 +41,9 @@ def may_see(relationship: Relationship, audience: Audience) -> bool:
 
 
 def audiences(author: str, viewer: str) -> str:
-    """An SQL expression: the audiences (text[]) of an author's posts that the viewer belongs to. It depends on no post,
-    so a statement that reads many posts of few authors computes it once an author. `list` is only a maybe."""
+    """Returns an SQL expression: the audiences (text[]) of an author's posts that the viewer belongs to. It does not
+    depend on the post, so a statement that reads many posts of few authors computes it once per author. `list` needs a
+    further check of the post's list."""
     everything = ", ".join(f"'{audience}'" for audience in Audience)
     return f"""case
         when {author} = {viewer} then array[{everything}]
@@ -54,12 +55,12 @@ def audiences(author: str, viewer: str) -> str:
 
 
 def visible_to(viewer: str, *, shown: str = "posts", among: str | None = None) -> str:
-    """A predicate on the table ``posts``: the viewer may see the post.
+    """Returns a predicate on the table ``posts``: the viewer may see the post.
 
-    `viewer` is an SQL expression for an account id (``$1::uuid``; null: somebody who is not signed in). `shown` names
-    the row with the columns audience and list_id to judge, when it is not the post's own (an earlier version of it).
-    `among` is a column that holds `audiences` of the post's author for this viewer, where they are computed already.
-    A null list is nobody's: posts to a deleted list are their author's only.
+    `viewer` is an SQL expression for an account id (``$1::uuid``; null: not signed in). `shown` names the row whose
+    columns audience and list_id are checked, if it is not the post itself (an earlier version of it). `among` is a
+    column with the `audiences` of the post's author for this viewer, if they are computed already. A null list has no
+    members: posts to a deleted list are visible to their author only.
     """
     author = "posts.author_id"
     return f"""({shown}.audience = any({among or audiences(author, viewer)})

@@ -1,6 +1,6 @@
-"""Decisions about posts."""
+"""The service of posts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from cluster.postgres import UnitOfWork
 from features.errors import Forbidden, Invalid, NotFound
 from features.paging import Cursor, Page, PageRequest, page_of
 from features.posts import store
-from features.posts.model import Audience, Hashtag, HashtagUse, PostView, Version
+from features.posts.model import Audience, HashtagCounts, HashtagUse, PostView, Version
 from features.posts.policy import PostPolicy
 from features.posts.text import Mention, parse, tag_of
 from features.posts.views import Row, entities_of, mentioned, view_cursor, views
@@ -24,7 +24,7 @@ _FIRST = 2**31
 
 @dataclass(frozen=True, slots=True)
 class PostService:
-    """Everything one can do with posts. A post that the caller may not see does not exist for the caller: NotFound."""
+    """Operations on posts. They raise NotFound for a post that does not exist or that the caller may not see."""
 
     policy: PostPolicy
     profiles: ProfileService
@@ -38,8 +38,8 @@ class PostService:
         list_id: UUID | None,
         now: datetime,
     ) -> PostView:
-        """Publish a post. Raises Invalid for a text that is empty or too long, or a list that is not the author's."""
-        _require_fit(audience, list_id)
+        """Publishes a post. Raises Invalid for an empty or too long text, or a list that is not the author's."""
+        _check_audience(audience, list_id)
         draft = await self._draft(uow, author_id, text, audience, list_id)
         row = await store.insert(uow, new_id(now), author_id, draft, now)
         if row is None:
@@ -48,7 +48,7 @@ class PostService:
         return await self._view(uow, author_id, row)
 
     async def get(self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None) -> PostView:
-        """One post."""
+        """Returns a post."""
         row = await store.find(uow, post_id, viewer_id)
         if row is None:
             raise _no_such_post()
@@ -65,15 +65,15 @@ class PostService:
         audience: Audience | None = None,
         list_id: UUID | None = None,
     ) -> PostView:
-        """Change the text, or whom it is shown to; what is None stays. A replaced text is kept in the history.
-        Raises Forbidden for somebody else's post, otherwise as `create`."""
+        """Changes the text or the audience; what is None stays. Keeps a replaced text in the history. Raises Forbidden
+        for somebody else's post, otherwise as `create`."""
         before = await self._lock_own(uow, post_id, author_id)
         if audience is None and list_id is None:
             audience = Audience(before["audience"])
             list_id = UUID(before["list_id"]) if before["list_id"] else None
         else:
             audience = audience or Audience(before["audience"])
-            _require_fit(audience, list_id)
+            _check_audience(audience, list_id)
         draft = await self._draft(uow, author_id, before["text"] if text is None else text, audience, list_id)
         row = await store.update(uow, post_id, author_id, draft, now)
         if row is None:
@@ -84,38 +84,27 @@ class PostService:
         return await self._view(uow, author_id, row)
 
     async def delete(self, uow: UnitOfWork, post_id: UUID, author_id: UUID, now: datetime) -> None:
-        """Remove a post and its history."""
+        """Deletes a post and its history."""
         row = await self._lock_own(uow, post_id, author_id)
         await store.delete(uow, post_id, author_id)
         uow.publish(Event.now("posts.deleted", row["id"], _payload(row), now=now))
 
     async def history(self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest) -> Page[Version]:
-        """What a post says and said, newest first. Whoever may see the post sees the versions that were shown to them
-        while they stood: a draft that was `only_me` stays the author's when the post goes public later."""
+        """Returns the versions of a post, newest first. A reader who may see the post sees those versions whose own
+        audience includes the reader: a version that was `only_me` stays private when the post becomes public."""
         below = page.cursor.id.int if page.cursor else _FIRST
         rows = await store.versions(uow, post_id, viewer_id, below=below, limit=page.limit + 1)
         if not rows:
             raise _no_such_post()
         usernames = await mentioned(uow, viewer_id, [row["entities"] for row in rows])
-        numbered = [
-            (
-                row["number"],
-                Version(
-                    row["text"],
-                    entities_of(row["entities"], usernames),
-                    Audience(row["audience"]),
-                    row["created_at"],
-                ),
-            )
-            for row in rows
-        ]
-        paged = page_of(numbered, page.limit, lambda item: Cursor(item[1].created_at, UUID(int=item[0])))
-        return Page([version for _, version in paged.items], paged.next_cursor)
+
+        paged = page_of(rows, page.limit, lambda row: Cursor(row["created_at"], UUID(int=row["number"])))
+        return Page([_version(row, usernames) for row in paged.items], paged.next_cursor)
 
     async def of_author(
         self, uow: UnitOfWork, username: str, viewer_id: UUID | None, page: PageRequest
     ) -> Page[PostView]:
-        """The posts of a profile, newest first. Raises NotFound for a profile the viewer may not see."""
+        """Returns an author's posts, newest first. Raises NotFound for an author whom the viewer may not see."""
         author_id = await self.profiles.resolve(uow, viewer_id, username)
         rows = await store.of_author(uow, author_id, viewer_id, page)
         return await self._page(uow, viewer_id, rows, page)
@@ -123,16 +112,16 @@ class PostService:
     async def with_hashtag(
         self, uow: UnitOfWork, hashtag: str, viewer_id: UUID | None, page: PageRequest
     ) -> Page[PostView]:
-        """The posts with a hashtag, newest first."""
+        """Returns the posts with a hashtag, newest first."""
         rows = await store.with_hashtag(uow, _tag(hashtag), viewer_id, page)
         return await self._page(uow, viewer_id, rows, page)
 
-    async def hashtag(self, uow: UnitOfWork, hashtag: str) -> Hashtag:
-        """How much a hashtag is used in public posts, the same for everybody; follows the posts within seconds."""
+    async def hashtag(self, uow: UnitOfWork, hashtag: str) -> HashtagCounts:
+        """Returns how much a hashtag is used in public posts, the same for every viewer; updated within seconds."""
         tag = _tag(hashtag)
         rows = await store.hashtag_counts(uow, tag)
         days = [HashtagUse(row["day"].isoformat(), row["posts"]) for row in rows[: self.policy.hashtag_days]]
-        return Hashtag(tag, rows[0]["total"] if rows else 0, days)
+        return HashtagCounts(tag, rows[0]["total"] if rows else 0, days)
 
     async def _lock_own(self, uow: UnitOfWork, post_id: UUID, author_id: UUID) -> Row:
         row = await store.lock(uow, post_id, author_id)
@@ -179,7 +168,7 @@ class PostService:
 
 
 def _state(row: Row) -> dict[str, Any]:
-    """What consumers need to know about a post as it is."""
+    """Returns what consumers need to know of a post's present state."""
     entities = row["entities"] or ()
     return {
         "audience": row["audience"],
@@ -190,7 +179,7 @@ def _state(row: Row) -> dict[str, Any]:
 
 
 def _payload(row: Row) -> dict[str, Any]:
-    """An event's payload: never the text, which whoever needs it reads under the rules of privacy.py."""
+    """Returns an event's payload. It leaves the text out: consumers read it under the rules of privacy.py."""
     created_at: datetime = row["created_at"]
     return {
         "post_id": row["id"],
@@ -201,8 +190,8 @@ def _payload(row: Row) -> dict[str, Any]:
 
 
 def clean_text(text: str) -> str:
-    """A text as it is kept: outer white space dropped, line feeds as line ends. Raises Invalid when nothing is left, or
-    for control characters. (Unassigned code points pass: tomorrow's emoji are among them.)"""
+    """Returns the text as it is stored: without outer white space, with line feeds as line ends. Raises Invalid for an
+    empty text or control characters. (Unassigned code points are allowed: they may be new emoji.)"""
     text = text.replace("\r\n", "\n").strip()
     if not text:
         raise Invalid("empty_text", "A post needs a text.", field="text")
@@ -211,7 +200,12 @@ def clean_text(text: str) -> str:
     return text
 
 
-def _require_fit(audience: Audience, list_id: UUID | None) -> None:
+def _version(row: Row, usernames: Mapping[UUID, str]) -> Version:
+    entities = entities_of(row["entities"], usernames)
+    return Version(row["text"], entities, Audience(row["audience"]), row["created_at"])
+
+
+def _check_audience(audience: Audience, list_id: UUID | None) -> None:
     if (audience is Audience.LIST) != (list_id is not None):
         raise Invalid("list_mismatch", "list_id goes with the audience 'list'.", field="list_id")
 

@@ -1,4 +1,4 @@
-"""The statements of posts. Every one that can show a post carries `visible_to`."""
+"""SQL of posts. Every statement that can show a post contains `visible_to`."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,7 +16,7 @@ from features.posts.views import AUTHOR, NEWEST_FIRST, Row, after, columns, curs
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What an author wants a post to be. `entities` are as stored: offsets, and a tag or an account id."""
+    """The new content of a post. `entities` are as stored: offsets, and a tag or an account id."""
 
     text: str
     entities: list[dict[str, Any]]
@@ -26,7 +26,7 @@ class Draft:
 
 
 _OWN_LIST = "exists (select from lists where lists.id = {id} and lists.owner_id = {owner} for key share)"
-"""Locked, so that it is still there when the post refers to it."""
+"""Locked, so that it still exists when the post refers to it."""
 
 _INSERT = f"""
 with created as (
@@ -43,7 +43,7 @@ select {columns("$2::uuid")} from created as posts {AUTHOR}
 
 
 async def insert(uow: UnitOfWork, post_id: UUID, author_id: UUID, draft: Draft, created_at: datetime) -> Row | None:
-    """Store a post; None when its list is not the author's."""
+    """Inserts a post. Returns None if its list is not the author's."""
     return await uow.fetchrow(
         _INSERT,
         post_id,
@@ -63,11 +63,11 @@ select {columns("$2::uuid")} from posts {AUTHOR} where posts.id = $1 and {visibl
 
 
 async def find(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None) -> Row | None:
-    """A post, if the viewer may see it."""
+    """Returns a post if the viewer may see it."""
     return await uow.fetchrow(_FIND, post_id, viewer_id)
 
 
-# Who deletes a list locks it before the posts that went to it; so do we.
+# Deleting a list locks it before the posts that refer to it; the same order is needed here.
 _LOCK_LIST = """
 select from lists where id = (select list_id from posts where id = $1 and author_id = $2) for key share
 """
@@ -75,7 +75,7 @@ _LOCK = f"{_FIND} for update of posts"
 
 
 async def lock(uow: UnitOfWork, post_id: UUID, viewer_id: UUID) -> Row | None:
-    """A post that the viewer may see, locked until the unit of work ends."""
+    """Returns a post that the viewer may see, locked until the unit of work ends."""
     await uow.execute(_LOCK_LIST, post_id, viewer_id)
     return await uow.fetchrow(_LOCK, post_id, viewer_id)
 
@@ -103,8 +103,8 @@ select {columns("$2::uuid")} from edited as posts {AUTHOR}
 
 
 async def update(uow: UnitOfWork, post_id: UUID, author_id: UUID, draft: Draft, now: datetime) -> Row | None:
-    """Change a locked post of the author's, keeping its text as a version if that changed. None (and the unit of work
-    must not commit) when the list is not the author's."""
+    """Changes a locked post of the author, and stores its old text as a version if that changed. Returns None if the
+    list is not the author's; the unit of work must not commit then."""
     return await uow.fetchrow(
         _UPDATE,
         post_id,
@@ -119,12 +119,12 @@ async def update(uow: UnitOfWork, post_id: UUID, author_id: UUID, draft: Draft, 
 
 
 async def delete(uow: UnitOfWork, post_id: UUID, author_id: UUID) -> None:
-    """Remove a post with its versions."""
+    """Deletes a post with its versions."""
     await uow.execute("delete from posts where id = $1 and author_id = $2", post_id, author_id)
 
 
 _CURRENT = 2**31 - 2
-"""Sorts what a post says now after every version it had."""
+"""The number of the present version: it sorts after all earlier ones."""
 
 _VERSIONS = f"""
 select versions.number, versions.text, versions.entities, versions.audience, versions.created_at
@@ -141,8 +141,8 @@ order by versions.number desc limit $4
 
 
 async def versions(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, *, below: int, limit: int) -> list[Row]:
-    """What a post says and said, newest first: to those who may see it now, what they could see when it was replaced.
-    Only versions numbered below `below`; those that are numbered count from 1, what it says now comes last."""
+    """Returns the versions of a post with numbers below `below`, newest first, if the viewer may see the post; without
+    versions whose own audience excludes the viewer. Earlier versions are numbered from 1."""
     return [*await uow.fetch(_VERSIONS, post_id, viewer_id, min(below, _CURRENT + 1), limit)]
 
 
@@ -154,7 +154,7 @@ where posts.author_id = $1 and {after("$3", "$4")} and {visible_to("$2::uuid")}
 
 
 async def of_author(uow: UnitOfWork, author_id: UUID, viewer_id: UUID | None, page: PageRequest) -> list[Row]:
-    """An author's posts that the viewer may see, newest first, one more than the page holds."""
+    """Returns an author's posts that the viewer may see, newest first, one more than the page holds."""
     return await _page(uow, _OF_AUTHOR, author_id, viewer_id, page)
 
 
@@ -169,7 +169,7 @@ order by post_hashtags.created_at desc, post_hashtags.post_id desc limit $5
 
 
 async def with_hashtag(uow: UnitOfWork, tag: str, viewer_id: UUID | None, page: PageRequest) -> list[Row]:
-    """The posts with a hashtag that the viewer may see, newest first, one more than the page holds."""
+    """Returns the posts with a hashtag that the viewer may see, newest first, one more than the page holds."""
     return await _page(uow, _WITH_HASHTAG, tag, viewer_id, page)
 
 
@@ -185,7 +185,8 @@ on conflict (tag, day) do update set posts = counts.posts + excluded.posts
 
 
 async def count_hashtags(uow: UnitOfWork, day: date, changes: dict[str, int]) -> None:
-    """Add to the counts of a day; rows are taken in the order of their tags, so that two consumers cannot deadlock."""
+    """Adds to the counts of a day. Rows are locked in the order of their tags, so that two consumers cannot
+    deadlock."""
     await uow.execute(_COUNT, day, list(changes), list(changes.values()))
 
 
@@ -195,7 +196,7 @@ select day, posts, sum(posts) over () as total from hashtag_counts where tag = $
 
 
 async def hashtag_counts(uow: UnitOfWork, tag: str) -> list[Row]:
-    """The days on which a hashtag is used, newest first, each with the total over all days."""
+    """Returns the days on which a hashtag is used, newest first, each with the total over all days."""
     return [*await uow.fetch(_COUNTS, tag)]
 
 

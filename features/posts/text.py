@@ -1,5 +1,5 @@
-"""Finds hashtags and mentions in a text. Offsets are Unicode code points, `end` exclusive (not bytes, and not the
-UTF-16 units that JavaScript counts).
+"""Parses hashtags and mentions. Offsets are in Unicode code points, `end` exclusive (not bytes, and not the UTF-16
+units that JavaScript counts).
 
 Hashtags follow the Unicode definition of hashtag identifiers (UAX #31, section 6, UAX31-D2): letters, marks, numbers
 and underscores of any script, joined by zero-width joiners where a script needs them; at least one is not a number.
@@ -14,21 +14,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 MAX_TAG_LENGTH = 100
-"""Code points of a hashtag, ``#`` excluded. Something longer is plain text."""
+"""Maximum code points of a hashtag without its ``#``. Longer ones are plain text."""
 
 _HASHES = "#＃﹟"
 _JOINERS = "\u200c\u200d"
 _USERNAME = re.compile(r"[A-Za-z0-9_.]+")
 _SIGN = re.compile(rf"[@{_HASHES}]")
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
-"""Letters and marks that display as nothing (Default_Ignorable_Code_Point, Unicode section 5.21), selectors aside."""
+"""Letters and marks that are not rendered (Default_Ignorable_Code_Point, Unicode section 5.21), selectors aside."""
 _GLUE = frozenset("/&=@" + _HASHES)
 """A sign right after one of these is part of an address (``/page#part``) or of a doubled sign, not an entity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hashtag:
-    """A hashtag: its normalised form, without the ``#``, and where it stands."""
+    """A hashtag: its normalised form, without the ``#``, and its position."""
 
     tag: str
     start: int
@@ -37,8 +37,7 @@ class Hashtag:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Something that looks like a mention: the username in lower case. Whether there is such a person is not known
-    here."""
+    """A possible mention: the username in lower case, which may belong to nobody."""
 
     username: str
     start: int
@@ -46,7 +45,7 @@ class Mention:
 
 
 def normalise(text: str) -> str:
-    """The form in which hashtags are compared. Idempotent; characters that display as nothing are dropped."""
+    """Returns the form in which hashtags are compared. Idempotent; drops characters that are not rendered."""
     previous = None
     while text != previous:
         previous = text
@@ -56,14 +55,14 @@ def normalise(text: str) -> str:
 
 
 def tag_of(text: str) -> str | None:
-    """The normalised tag when the whole text, with or without its ``#``, is one hashtag; else None."""
+    """Returns the normalised tag if the whole text, with or without its ``#``, is one hashtag, otherwise None."""
     found = next(_entities(text if text[:1] in _HASHES and text else f"#{text}"), None)
     whole = len(text) + (0 if text[:1] in _HASHES and text else 1)
     return found.tag if isinstance(found, Hashtag) and found.start == 0 and found.end == whole else None
 
 
 def parse(text: str) -> list[Hashtag | Mention]:
-    """The hashtags and the possible mentions of a text, in order, without overlap."""
+    """Returns the hashtags and possible mentions of a text, in order, without overlap."""
     return list(_entities(text))
 
 
@@ -108,7 +107,7 @@ def _mention(text: str, start: int) -> Mention | None:
 
 @lru_cache(maxsize=4096)
 def _continues(character: str) -> bool:
-    """Whether a hashtag may hold the character: it, and what normalisation makes of it, are word characters."""
+    """Returns whether the character and its normalised form are word characters, so that a hashtag may contain it."""
     return all(part == "_" or unicodedata.category(part)[0] in "LMN" for part in (character, *normalise(character)))
 
 

@@ -1,5 +1,5 @@
-"""How a row of posts becomes a post as one reader sees it. Every statement that lists posts, in this slice or in one
-that builds on it, selects `columns()` and hands its rows to `views()`."""
+"""Converts rows to posts as one reader sees them. Every statement that lists posts, in this slice or in one that builds
+on it, selects `columns()` and passes its rows to `views()`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,20 +13,20 @@ from features.relationships.visibility import blocked
 
 
 class Row(Protocol):
-    """A row of a statement: its columns by name."""
+    """A row of a result: columns by name."""
 
     def __getitem__(self, column: str, /) -> Any: ...
 
 
 AUTHOR = "join profiles as author on author.account_id = posts.author_id"
-"""Goes with `columns()`, which takes the author's names from here."""
+"""The join that `columns()` needs for the author's names."""
 
 NEWEST_FIRST = "order by posts.created_at desc, posts.id desc"
 
 
 def columns(viewer: str) -> str:
-    """The columns of a post for a viewer (an SQL expression), of ``posts`` and ``author``. Which list a post went to
-    is for its author only."""
+    """Returns the columns of a post for a viewer (an SQL expression), from ``posts`` and ``author``. The list of a post
+    is selected for its author only."""
     return f"""
         posts.id::text as id, posts.author_id::text as author_id, author.username, author.name, posts.text,
         posts.entities, posts.audience, posts.created_at, posts.edited_at,
@@ -34,25 +34,25 @@ def columns(viewer: str) -> str:
 
 
 def after(at: str, id: str, *, key: str = "posts.created_at, posts.id") -> str:
-    """The keyset condition of a newest-first list: rows past the cursor whose parts are the parameters `at` and `id`;
-    all rows where they are null."""
+    """Returns the keyset condition of a newest-first list: rows after the cursor whose parts are the parameters `at`
+    and `id`; all rows if they are null."""
     latest = "'ffffffff-ffff-ffff-ffff-ffffffffffff'"
     return f"""(({key})
         < (coalesce({at}::timestamptz, 'infinity'), coalesce({id}::uuid, {latest}::uuid)))"""
 
 
 def cursor_parts(cursor: Cursor | None) -> tuple[datetime | None, UUID | None]:
-    """The two parameters that `after` takes."""
+    """Returns the two parameters of `after`."""
     return (cursor.at, cursor.id) if cursor else (None, None)
 
 
 def view_cursor(view: PostView) -> Cursor:
-    """Where the page after this post starts."""
+    """Returns the cursor of the page after this post."""
     return Cursor(view["created_at"], UUID(view["id"]))
 
 
 async def views(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row]) -> list[PostView]:
-    """The posts of some rows. Costs one statement, and only when a post mentions somebody."""
+    """Converts rows to posts. Costs one statement if a post mentions somebody, otherwise none."""
     usernames = await mentioned(uow, viewer_id, [row["entities"] for row in rows])
     authors: dict[str, Author] = {}
     posts: list[PostView] = []
@@ -81,8 +81,8 @@ async def views(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row]) ->
 async def mentioned(
     uow: UnitOfWork, viewer_id: UUID | None, stored: Sequence[list[dict[str, Any]] | None]
 ) -> dict[UUID, str]:
-    """The present usernames of the people mentioned in stored entities, those left out whom the viewer blocked or who
-    blocked the viewer: where they are named there is only plain text, as for a name nobody has."""
+    """Returns the present usernames of the people mentioned in stored entities, except those whom a block separates
+    from the viewer: their mentions are plain text, as for a name that nobody has."""
     ids = {
         UUID(entity["account_id"]) for entities in stored if entities for entity in entities if "account_id" in entity
     }
@@ -99,7 +99,7 @@ where account_id = any($1::uuid[]) and not {blocked("account_id", "$2::uuid")}
 
 
 def entities_of(stored: list[dict[str, Any]] | None, usernames: Mapping[UUID, str]) -> list[Entity]:
-    """Stored entities as a reader gets them; `usernames` is what `mentioned` says about them."""
+    """Converts stored entities to those of a response. `usernames` comes from `mentioned`."""
     entities: list[Entity] = []
     for entity in stored or ():
         start, end = entity["start"], entity["end"]
