@@ -9,7 +9,7 @@ FIGURE ?=
 # the time to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run stop demo status doctor test lint bench clean lock
+.PHONY: help run stop demo status doctor check test lint bench clean lock
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -20,14 +20,17 @@ run: $(VENV)/.runtime ## set up everything and start both brands
 stop: ## stop what `make run` started
 	@$(BIN)/entativa down
 
-demo: ## fill both brands with a small world
+demo: ## add people and posts to both brands
 	@$(BIN)/entativa demo
 
-status: ## where everything answers
+status: ## print all addresses and what runs
 	@$(BIN)/entativa status
 
-doctor: ## what is wrong, and how to mend it
+doctor: ## find what is wrong, and how to fix it
 	@$(BIN)/entativa doctor
+
+check: $(VENV)/.dev lint ## lint and unit tests, for the inner loop
+	$(BIN)/python -m pytest -n 2 tests/unit
 
 test: $(VENV)/.dev lint ## lint, then all tests: unit, integration, interop, fuzz, on several Ray nodes, end to end
 	$(BIN)/python -m pytest -n 2 tests/unit tests/integration tests/interop tests/fuzz
