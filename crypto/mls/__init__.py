@@ -6,8 +6,8 @@ since the Unix epoch, wherever a lifetime is checked. Every failure is a ``crypt
 ``DecodeError``, stored state of a newer version: ``UnsupportedStateVersion``, the rest: :class:`MlsError` and what
 derives from it) and leaves the group as it was.
 
-- Become a member: :meth:`Group.create`, :meth:`Group.join` (with the :class:`KeyPackageBundle` that a Welcome is for),
-  :meth:`Group.external_join`.
+- Become a member: :meth:`Group.create`, :meth:`KeyPackageStore.join` (with the KeyPackage that a Welcome is for, which
+  is then gone), :meth:`Group.external_join`.
 - Change the group: ``Group.propose_*`` send a proposal for somebody to commit; :meth:`Group.commit` commits proposals
   by value (:class:`Add`, :class:`Remove`, ``group.psk(...)``, :class:`ReInit`, :class:`GroupContextExtensions`) and the
   pending ones by reference, and returns a :class:`CommitBundle`. It takes effect with :meth:`Group.apply` once the
@@ -17,7 +17,9 @@ derives from it) and leaves the group as it was.
   and takes effect with :meth:`Group.apply`.
 - Continue a group: :meth:`Group.branch`, :meth:`Group.reinitialize`; the others join with ``previous``.
 - From outside: :func:`external_proposal`, :func:`join_request`.
-- Store: ``serialize`` and ``restore`` of :class:`Group`, :class:`CommitBundle` and :class:`KeyPackageBundle`.
+- Store: ``changes`` and ``restore_parts`` of :class:`Group` write little for a message; ``serialize`` and ``restore``
+  of :class:`Group`, :class:`CommitBundle`, :class:`KeyPackageStore` and :class:`KnownDevices` write all at once.
+- Deliver: :class:`PublicGroup`, :func:`inspect_message`, :func:`check_key_package`, :class:`PublishedKeyPackages`.
 - Decide: :class:`GroupPolicy` has the limits, and the :class:`AuthenticationService` that says whose key is whose. It
   is a mandatory argument, and what lets strangers in is off in it unless it is asked for. Its :class:`Authorization`
   says which member may make which change; :class:`RoleAuthorization` knows owners, admins and members.
@@ -30,7 +32,7 @@ groups, which suite is the best that all invited clients have in common.
 from crypto.mls.authorization import AnyMember, Authorization, Roster
 from crypto.mls.bundles import CommitBundle, ExternalJoin
 from crypto.mls.capabilities import Capabilities
-from crypto.mls.cipher_suite import CipherSuite
+from crypto.mls.cipher_suite import DEFAULT_SUITE, CipherSuite
 from crypto.mls.credentials import (
     AuthenticationService,
     BasicCredential,
@@ -52,6 +54,7 @@ from crypto.mls.errors import (
     InvalidSignature,
     InvalidTree,
     InvalidWelcome,
+    KeyPackageUsed,
     KeyUnavailable,
     MissingPsk,
     MlsError,
@@ -78,6 +81,7 @@ from crypto.mls.identity_authentication import IdentityAuthentication
 from crypto.mls.identity_credential import IdentityCredential
 from crypto.mls.inspection import MessageInfo, check_key_package, inspect_message, welcome_recipients
 from crypto.mls.key_package import KeyPackage, KeyPackageBundle, SignatureKeyPair
+from crypto.mls.key_package_store import KeyPackageStore, PublishedKeyPackages
 from crypto.mls.known_devices import DeviceDirectory, KnownDevice, KnownDevices
 from crypto.mls.leaf_node import LeafNode, LeafNodeSource, Lifetime
 from crypto.mls.outside import external_proposal, join_request
@@ -107,6 +111,7 @@ from crypto.mls.roles import Role, RoleAuthorization, Roles
 from crypto.mls.staged_commit import StagedCommit
 
 __all__ = [
+    "DEFAULT_SUITE",
     "Add",
     "AnyMember",
     "ApplicationMessage",
@@ -147,6 +152,8 @@ __all__ = [
     "InvalidWelcome",
     "KeyPackage",
     "KeyPackageBundle",
+    "KeyPackageStore",
+    "KeyPackageUsed",
     "KeyUnavailable",
     "KnownDevice",
     "KnownDevices",
@@ -170,6 +177,7 @@ __all__ = [
     "Psks",
     "PublicCommit",
     "PublicGroup",
+    "PublishedKeyPackages",
     "ReInit",
     "Remove",
     "RequiredCapabilities",

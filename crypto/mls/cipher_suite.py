@@ -38,6 +38,12 @@ class CipherSuite(IntEnum):
     MLS_256_DHKEMP384_AES256GCM_SHA384_P384 = 0x0007
 
 
+DEFAULT_SUITE = CipherSuite.MLS_128_DHKEMP256_AES128GCM_SHA256_P256
+"""What a client uses that has no reason to choose: the 128 bits of RFC 9420's mandatory suites, with P-256, whose
+keys phones can keep in their secure hardware, and AES-GCM, which processors compute in constant time. Stronger suites
+cost several times as much in large groups, see docs/decisions/crypto-mls-suites.md."""
+
+
 def cipher_suite(value: int) -> CipherSuite:
     """The suite with this number, or UnsupportedCipherSuite."""
     try:

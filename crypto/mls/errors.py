@@ -47,6 +47,10 @@ class InvalidWelcome(MlsError):
     """A Welcome or GroupInfo breaks RFC 9420 section 12.4.3."""
 
 
+class KeyPackageUsed(InvalidWelcome):
+    """A Welcome asks for a KeyPackage that was used before, or that this device never had."""
+
+
 class InvalidMessage(MlsError):
     """A message is well encoded but not allowed here, or its authentication tag is wrong (RFC 9420 section 6)."""
 

@@ -10,13 +10,14 @@ from crypto.mls.credentials import Credential, decode_credential
 
 
 class ExtensionType(IntEnum):
-    """Extension types: the registered ones (section 17.3), which nobody lists in capabilities, and a private one."""
+    """Extension types: the RFC's own (section 17.3), which nobody lists in capabilities, and two others."""
 
     APPLICATION_ID = 0x0001
     RATCHET_TREE = 0x0002
     REQUIRED_CAPABILITIES = 0x0003
     EXTERNAL_PUB = 0x0004
     EXTERNAL_SENDERS = 0x0005
+    LAST_RESORT = 0x000A  # of a KeyPackage; draft-ietf-mls-extensions
     ROLES = 0xF020  # private use
 
 

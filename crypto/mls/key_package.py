@@ -9,7 +9,14 @@ from crypto.mls.capabilities import MLS10, Capabilities
 from crypto.mls.cipher_suite import CipherSuite, SuiteCrypto, cipher_suite, suite_crypto
 from crypto.mls.codec import Reader, decode_exactly, opaque, u16
 from crypto.mls.credentials import Credential
-from crypto.mls.extensions import Extension, Extensions, decode_extensions, encode_extensions
+from crypto.mls.extensions import (
+    Extension,
+    Extensions,
+    ExtensionType,
+    decode_extensions,
+    encode_extensions,
+    find_extension,
+)
 from crypto.mls.leaf_node import LeafNode, LeafNodeSource, Lifetime
 from crypto.mls.signatures import SigningKey, stored_key
 from crypto.randomness import Randomness
@@ -80,6 +87,11 @@ class KeyPackage:
 
         return decode_exactly(data, read)
 
+    @property
+    def is_last_resort(self) -> bool:
+        """Whether it is marked to be used more than once, when there are no others."""
+        return find_extension(self.extensions, ExtensionType.LAST_RESORT) is not None
+
     def verify_signature(self, crypto: SuiteCrypto) -> None:
         """Raise InvalidSignature unless the leaf's key signed this KeyPackage."""
         crypto.verify_with_label(self.leaf_node.signature_key, "KeyPackageTBS", self.content, self.signature)
@@ -139,10 +151,15 @@ class KeyPackageBundle:
         capabilities: Capabilities | None = None,
         leaf_extensions: Iterable[Extension] = (),
         extensions: Iterable[Extension] = (),
+        last_resort: bool = False,
     ) -> "KeyPackageBundle":
-        """A fresh KeyPackage for ``suite``, signed by ``signer``; ``capabilities`` default to what it uses and more."""
+        """A fresh KeyPackage for ``suite``, signed by ``signer``; ``capabilities`` default to what it uses and more.
+
+        ``last_resort`` marks one that may be used again and again when all others are.
+        """
         crypto = suite_crypto(suite)
-        leaf_extensions, extensions = tuple(leaf_extensions), tuple(extensions)
+        mark = (Extension(ExtensionType.LAST_RESORT, b""),) if last_resort else ()
+        leaf_extensions, extensions = tuple(leaf_extensions), (*extensions, *mark)
         capabilities = capabilities or Capabilities.default(
             extension.extension_type for extension in (*leaf_extensions, *extensions)
         )

@@ -24,9 +24,11 @@ from crypto.mls import (
     InvalidCredential,
     KeyPackage,
     KeyPackageBundle,
+    KeyPackageStore,
     KnownDevices,
     Lifetime,
     Psks,
+    PublishedKeyPackages,
     Remove,
     RequiredCapabilities,
     SignatureKeyPair,
@@ -44,6 +46,8 @@ from crypto.mls.extensions import external_pub, external_senders
 from crypto.mls.framing import AuthenticatedContent
 from crypto.mls.messages import decode_message
 from crypto.mls.proposals import Commit, decode_proposal, encode_proposal
+from crypto.mls.public_message import PublicMessage
+from crypto.mls.public_state import decode_proposal_content
 from crypto.mls.ratchet_tree import RatchetTree
 from crypto.mls.state import decode_group
 from crypto.mls.welcome import GroupInfo, GroupSecrets, Welcome
@@ -67,6 +71,12 @@ def _known_devices() -> bytes:
     for number in range(3):
         known.add("alice", number, IDENTITY.public)
     return known.serialize()
+
+
+def _content(message: bytes) -> bytes:
+    public = decode_message(message)
+    assert isinstance(public, PublicMessage)
+    return public.content.encode()
 
 
 def _part(decode: Callable[[Reader], object]) -> Callable[[bytes], object]:
@@ -144,6 +154,21 @@ def mls_decoders() -> Iterator[tuple[str, Decoder]]:
         "crypto.mls.bundles.CommitBundle.restore",
         Decoder(lambda data: CommitBundle.restore(data, POLICY), (removal.serialize(), added.serialize())),
     )
+    keys = KeyPackageStore()
+    last_resort = KeyPackageBundle.generate(
+        SUITE, BasicCredential(b"bob"), SignatureKeyPair.generate(SUITE, RNG), LIFETIME, RNG, last_resort=True
+    )
+    published = PublishedKeyPackages.of((keys.add(bundles[0]), keys.add(last_resort)))
+    keys.join(added.welcome, RNG, now=NOW, ratchet_tree=tree, policy=POLICY)
+    yield (
+        "crypto.mls.key_package_store.KeyPackageStore.restore",
+        Decoder(KeyPackageStore.restore, (keys.serialize(),)),
+    )
+    yield (
+        "crypto.mls.key_package_store.PublishedKeyPackages.decode",
+        Decoder(PublishedKeyPackages.decode, (published.encode(),)),
+    )
+    yield "crypto.mls.public_state.decode_proposal_content", Decoder(decode_proposal_content, (_content(update),))
     yield "crypto.mls.known_devices.KnownDevices.restore", Decoder(KnownDevices.restore, (_known_devices(),))
     statement = IdentityCredential.issue(IDENTITY, "alice", 1, signer.public_key, LIFETIME, RNG).credential()
     yield (
