@@ -88,6 +88,7 @@ class Group(ProposingGroup):
         policy: GroupPolicy,
     ) -> "Group":
         """A group of one, in epoch 0 (section 11). ``group_id`` should be unique, 32 random bytes for example."""
+        policy.check_suite(suite)
         if signer.suite != suite:
             raise InvalidInput("the signature key is for another cipher suite")
         crypto = suite_crypto(suite)
@@ -167,7 +168,7 @@ class Group(ProposingGroup):
             ratchet_tree,
             credential,
             signer.key,
-            capabilities or Capabilities.default(e.extension_type for e in leaf_extensions),
+            capabilities or Capabilities.default((e.extension_type for e in leaf_extensions), suites=(signer.suite,)),
             leaf_extensions,
             resync=resync,
             psk_ids=[ExternalPskId(psk_id, randomness.random_bytes(nonce_size)) for psk_id in psk_ids],
