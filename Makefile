@@ -9,10 +9,10 @@ FIGURE ?=
 # the time to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run stop demo status doctor check test lint bench clean lock
+.PHONY: help run stop demo cluster-demo status doctor check test lint bench clean lock
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 run: $(VENV)/.runtime ## set up everything and start both brands
 	@$(BIN)/entativa up
@@ -22,6 +22,9 @@ stop: ## stop what `make run` started
 
 demo: ## add people and posts to both brands
 	@$(BIN)/entativa demo
+
+cluster-demo: $(VENV)/.dev ## bring a cluster of three nodes up on network namespaces, and break it (root)
+	@$(BIN)/python -m deployments.cluster_demo
 
 status: ## print all addresses and what runs
 	@$(BIN)/entativa status

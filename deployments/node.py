@@ -21,8 +21,8 @@ from cluster.node.environment_file import load_environment_file, new_environment
 from cluster.node.serve_api import ServeApi, load_config
 from cluster.node.settings import NodeSettings
 from cluster.settings import Settings, load_settings
+from deployments import signing_keys
 from deployments.console import console, step
-from features.auth.keys import ensure_key
 
 app = typer.Typer(no_args_is_help=True, help="The nodes of a cluster.")
 
@@ -42,8 +42,9 @@ def _load(file: Path | None) -> tuple[Settings, NodeSettings, Processes]:
         load_environment_file(file)
         # The file's variables are in the environment now, so the rest must not depend on where it lies.
         os.environ.pop("ENTATIVA_ENV_FILE", None)
-        node = NodeSettings()
-        return load_settings(), node, Processes(node.home)
+        node, settings = NodeSettings(), load_settings()
+        signing_keys.write_keys(settings.keys_directory, os.environ[signing_keys.VARIABLE])
+        return settings, node, Processes(node.home)
 
 
 @app.command()
@@ -55,14 +56,11 @@ def head(
     ] = None,
     block: Block = False,
 ) -> None:
-    """Start the head: migrate the databases, make signing keys, start Ray and deploy. Can be run again at any time."""
+    """Start the head: migrate the databases, start Ray and deploy. Can be run again at any time."""
     settings, node, processes = _load(env_file)
     with step("migrations"):
         for brand in BRANDS:
             asyncio.run(migrate(settings.databases[brand].get_secret_value()))
-    with step("signing keys"):
-        for brand in BRANDS:
-            ensure_key(settings.keys_directory / brand, utc_now())
     with step("metrics"):
         run.start_metrics(node, processes, os.environ)
     with step("Ray"):
@@ -122,9 +120,35 @@ def environment(
     """Print a new environment file, with new secrets, for all nodes of a cluster."""
     sys.stdout.write(
         new_environment_file(
-            sorted(BRANDS), postgres=postgres, redis=redis, ray_storage=ray_storage, smtp=smtp, domain=domain
+            sorted(BRANDS),
+            signing_keys=signing_keys.variable_line(signing_keys.new_keys(sorted(BRANDS), utc_now())),
+            postgres=postgres,
+            redis=redis,
+            ray_storage=ray_storage,
+            smtp=smtp,
+            domain=domain,
         )
     )
+
+
+@app.command()
+def keys(env_file: EnvironmentFile = None) -> None:
+    """Bring the signing keys of the environment file to this node's running replicas."""
+    _load(env_file)
+
+
+@app.command()
+def rotate_keys(
+    file: Annotated[Path, typer.Argument(help="An environment file, which is changed.", exists=True)],
+) -> None:
+    """Add a new signing key per brand to an environment file. It signs ten minutes from now: until then, copy the file
+    to every node and run 'entativa node keys' there. Tokens that the last key signed stay valid."""
+    with step(f"new signing keys in {file}"):
+        text = signing_keys.rotated(file.read_text(), utc_now())
+        draft = file.with_name(f".{file.name}.draft")
+        draft.touch(mode=0o600)
+        draft.write_text(text)
+        draft.rename(file)
 
 
 def _wait(processes: Processes) -> None:

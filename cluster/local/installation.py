@@ -52,7 +52,13 @@ class Installation:
         self.redis = RedisServer(self.processes, self.ports.redis_port, self.secrets.redis_password)
         self.mail_folder = self.home / "mail"
         self.metrics_folder = self.home / "metrics"
-        self.node = NodeSettings(home=self.home, ports=self.ports, node_address="127.0.0.1")
+        self.node = NodeSettings(
+            home=self.home,
+            ports=self.ports,
+            node_address="127.0.0.1",
+            # A dead replica on the same machine refuses connections: there is no need to ask.
+            replica_check_interval_ms=5000,
+        )
 
     @property
     def base_url(self) -> str:

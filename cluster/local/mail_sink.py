@@ -1,4 +1,6 @@
-"""A local SMTP server that files mails instead of delivering them: ``python -m cluster.local.mail_sink PORT FOLDER``.
+"""A local SMTP server that files mails instead of delivering them.
+
+``python -m cluster.local.mail_sink PORT FOLDER [ADDRESS]``
 
 It stands in for a mail server where none is configured; `entativa mail` shows what it caught.
 """
@@ -56,7 +58,8 @@ def filed_mails(folder: Path, to: str | None = None) -> list[FiledMail]:
 def main() -> None:
     """Serve until a signal says stop."""
     port, folder = int(sys.argv[1]), Path(sys.argv[2])
-    controller = Controller(MailSink(folder), hostname="127.0.0.1", port=port)
+    address = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
+    controller = Controller(MailSink(folder), hostname=address, port=port)
     controller.start()
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     controller.stop()

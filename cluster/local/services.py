@@ -13,6 +13,8 @@ import psutil
 
 from cluster.local.processes import Processes, ServiceError, instance_id, require_port, service_user, wait_until
 
+_LOOPBACK = "127.0.0.1"
+
 
 def postgres_programs() -> Path:
     """The folder with initdb and postgres of the newest installed version (15 or later)."""
@@ -58,13 +60,15 @@ def _can_enter(path: Path, user: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
-    """A Postgres cluster under `.local/postgres`, reached over the loopback interface with a password."""
+    """A Postgres cluster under `.local/postgres`, reached with a password."""
 
     processes: Processes
     port: int
     password: str
     durable: bool = True
     """False turns fsync off: for tests only."""
+    listen: str = _LOOPBACK
+    """The address under which it is reached; machines of that network may log in."""
 
     NAME = "postgres"
 
@@ -78,7 +82,7 @@ class PostgresServer:
         if not (data / "PG_VERSION").exists():
             self._create(programs, data, user)
         options = {
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": ",".join({_LOOPBACK, self.listen}),
             "port": str(self.port),
             "unix_socket_directories": "",
             "max_connections": "300",
@@ -116,6 +120,8 @@ class PostgresServer:
             )
         if result.returncode != 0:
             raise ServiceError(f"initdb failed: {result.stderr.strip()}")
+        with (data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet scram-sha-256\n")
 
     def _answers(self) -> bool:
         if self.processes.find(self.NAME) is None:
@@ -133,7 +139,7 @@ class PostgresServer:
         return self.processes.stop(self.NAME, signal_number=signal.SIGINT)
 
     def address(self, database: str) -> str:
-        return f"postgresql://entativa:{self.password}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://entativa:{self.password}@{self.listen}:{self.port}/{database}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +150,8 @@ class RedisServer:
     port: int
     password: str
     durable: bool = True
+    listen: str = _LOOPBACK
+    """The address under which it is reached."""
 
     NAME = "redis"
 
@@ -159,7 +167,7 @@ class RedisServer:
         data = _own_directory(self.processes.root / "redis", user)
         configuration = data / "redis.conf"
         configuration.write_text(
-            f"port {self.port}\nbind 127.0.0.1\nrequirepass {self.password}\ndir {data}\n"
+            f"port {self.port}\nbind {' '.join({_LOOPBACK, self.listen})}\nrequirepass {self.password}\ndir {data}\n"
             f"appendonly {'yes' if self.durable else 'no'}\nappendfsync everysec\nsave ''\n"
             # A process title would be written over the environment, by which we know our processes.
             "set-proc-title no\n"
@@ -184,4 +192,4 @@ class RedisServer:
         return self.processes.stop(self.NAME)
 
     def address(self) -> str:
-        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+        return f"redis://:{self.password}@{self.listen}:{self.port}/0"

@@ -23,9 +23,6 @@ SERVE = {
     "RAY_SERVE_HAPROXY_STARTUP_TIMEOUT_S": "90",
     # A dead proxy is replaced after three checks.
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
-    # HAProxy finds a replica's node gone within about a second (two checks), and tries another one meanwhile.
-    "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "500ms",
-    "RAY_SERVE_HAPROXY_HEALTH_CHECK_FASTINTER": "200ms",
     "RAY_SERVE_HAPROXY_TIMEOUT_CONNECT_S": "1",
     # Replayed on another replica: requests that no replica got, and (see haproxy.py) reads that none answered.
     "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
@@ -38,6 +35,8 @@ RAY = {
     "RAY_enable_worker_prestart": "0",
     # Ray runs workers at niceness 15, for batch work; ours answer people.
     "RAY_worker_niceness": "0",
+    # Titles would be written over the environment, by which a node's processes are known.
+    "SPT_NOENV": "1",
     "RAY_DEDUP_LOGS": "0",
     # Many threads, little memory: glibc would keep an arena for each.
     "MALLOC_ARENA_MAX": "2",
@@ -66,6 +65,8 @@ def ray_environment(node: NodeSettings) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": f"{folder}/metrics.sock",
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{folder}/server-state",
+        "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": f"{node.replica_check_interval_ms}ms",
+        "RAY_SERVE_HAPROXY_HEALTH_CHECK_FASTINTER": f"{min(node.replica_check_interval_ms, 100)}ms",
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports.haproxy_metrics_port),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(ports.haproxy_stats_port),
         # Where HAProxy sends a request when it knows of no replica; another platform's, if two share this port.

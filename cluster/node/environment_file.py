@@ -12,7 +12,7 @@ from cluster.local.processes import ServiceError
 
 ENVIRONMENT_FILE = Path("/etc/entativa.env")
 SECRETS = ("ENTATIVA_CLUSTER_SECRET", "ENTATIVA_RAY_TOKEN")
-REQUIRED = (*SECRETS, "ENTATIVA_DATABASES", "ENTATIVA_REDIS_URL", "ENTATIVA_HOME")
+REQUIRED = (*SECRETS, "ENTATIVA_SIGNING_KEYS", "ENTATIVA_DATABASES", "ENTATIVA_REDIS_URL", "ENTATIVA_HOME")
 _SHORTEST_SECRET = 32
 
 _TEMPLATE = """\
@@ -23,6 +23,8 @@ _TEMPLATE = """\
 ENTATIVA_CLUSTER_SECRET={cluster_secret}
 # What Ray's processes and its dashboard ask for.
 ENTATIVA_RAY_TOKEN={ray_token}
+# Sign access tokens, by brand. `entativa node rotate-keys` adds new ones.
+{signing_keys}
 
 # One database per brand; the user owns them.
 ENTATIVA_DATABASES='{databases}'
@@ -53,15 +55,23 @@ ENTATIVA_ENTITY_HOST_CPUS=0.5
 
 
 def new_environment_file(
-    brands: Sequence[str], *, postgres: str, redis: str, ray_storage: str, smtp: str, domain: str
+    brands: Sequence[str],
+    *,
+    signing_keys: str,
+    postgres: str,
+    redis: str,
+    ray_storage: str,
+    smtp: str,
+    domain: str,
 ) -> str:
-    """The text of a new file, with new secrets. `postgres` is an address without a database: each brand has one of its
-    name there."""
+    """The text of a new file, with new secrets. `signing_keys` is the line with the keys; `postgres` is an address
+    without a database: each brand has one of its name there."""
     return _TEMPLATE.format(
         path=ENVIRONMENT_FILE,
         cluster_secret=secrets.token_urlsafe(32),
         ray_token=secrets.token_hex(32),
         databases=json.dumps({brand: f"{postgres.rstrip('/')}/{brand}" for brand in brands}),
+        signing_keys=signing_keys,
         redis=redis,
         ray_storage=ray_storage,
         smtp=smtp,

@@ -6,7 +6,8 @@ Serve starts this instead of the binary (RAY_SERVE_HAPROXY_BINARY_PATH). What it
 - anybody on the machine could command the control socket;
 - a request that no replica took is answered 500, and 404 while no route is known yet: clients could not tell that they
   should try again;
-- a write that a dying replica may have carried out must not be sent again.
+- a write that a dying replica may have carried out must not be sent again;
+- requests that wait for a replica whose node has gone would wait on when it is known to be gone.
 
 A HAProxy outlives the Serve actor that started it, and goes on with the routes that it knows. Its successor's HAProxy
 takes its listening sockets over, so clients do not notice (docs/decisions/availability.md).
@@ -55,11 +56,13 @@ def has_routes(configuration: str) -> bool:
 def amended(configuration: str, pages: Path) -> str:
     """Serve's configuration with our changes; `pages` is the folder of the error pages. Raises ValueError if there is
     no place for a change: Serve has changed, and address limits must not fail in silence."""
+    backends = configuration.count("\n    # Servers in this backend\n")
     changes = [
         # A header of its own, after those of the client: the last address is the one that connected.
         (r"\ndefaults\n    mode http\n", r"\g<0>    option forwardfor\n", 1),
         (r" mode 666 level admin ", " mode 600 level admin ", 1),
         (r"\n    errorfile (502|503|504) [^\n]*", rf"\n    errorfile \1 {pages}/\1.http", 3),
+        (r"\n    default-server [^\n]*", r"\g<0> on-marked-down shutdown-sessions", backends),
         (r"\nfrontend http_frontend\n    bind [^\n]*\n", r"\g<0>    http-request disable-l7-retry if !METH_GET\n", 1),
     ]
     if not has_routes(configuration):

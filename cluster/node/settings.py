@@ -47,6 +47,9 @@ class NodeSettings(BaseSettings):
     """Memory that Ray may give away on this node; None: 70 % of what is free."""
     object_store_bytes: int = 100 * 1024 * 1024
     dashboard_host: str = "127.0.0.1"
+    replica_check_interval_ms: int = Field(default=250, ge=50)
+    """How often HAProxy asks each replica whether it lives. A replica whose node does not even refuse connections is
+    left out after about four times that."""
     ray_token: SecretStr = SecretStr("")
     """What Ray's processes show each other; the same on every node of the cluster."""
     ray_storage_url: SecretStr | None = None

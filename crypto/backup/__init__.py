@@ -15,7 +15,6 @@ from crypto.backup.errors import (
     NotEnoughAnswers,
     NotEnoughMemory,
     StoreRolledBack,
-    ThresholdTooLow,
     WrongSecret,
 )
 from crypto.backup.guess_limiter import Answer, Enrolment, GuessLimiter
@@ -46,7 +45,6 @@ __all__ = [
     "Shape",
     "Share",
     "StoreRolledBack",
-    "ThresholdTooLow",
     "WrongSecret",
     "open_archive",
     "seal_archive",

@@ -1,6 +1,7 @@
 """The keys that sign access tokens: one Ed25519 private key per file, `<directory>/<kid>.pem`.
 
-A kid is its key's creation time, so that names sort by age. The newest key signs; all keys verify and are published.
+A kid is the time from which its key signs, so that names sort by age. The newest key whose time has come signs; all
+verify and are published: a key with a time to come can be brought to all nodes before it is used.
 Rotation adds a file; a running replica notices the change of the folder's modification time.
 """
 
@@ -72,7 +73,8 @@ class SigningKeys:
         self.refresh()
         if not self._keys:
             raise NoSigningKey(f"no signing key in {self._directory}: run 'entativa keys rotate'")
-        kid = max(self._keys)
+        now = datetime.now(UTC).strftime(_KID_FORMAT)
+        kid = max((kid for kid in self._keys if kid <= now), default=min(self._keys))
         return kid, self._keys[kid]
 
     def public_key(self, kid: str) -> Ed25519PublicKey | None:

@@ -5,6 +5,7 @@ post, a block, a deletion) is done by `after_commit`; the consumers repeat it in
 operation is idempotent.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +33,8 @@ _BLOCKS = frozenset({"relationships.blocked", "relationships.unblocked"})
 _VISIBILITY = frozenset({"relationships.circles_changed"})
 _PROFILES = frozenset({"profiles.updated"})
 
+_OWN_POST_S = 0.3
+
 log = logger(__name__)
 
 
@@ -58,8 +61,11 @@ class FeedUpdates:
     async def after_commit(self, events: Sequence[Event]) -> None:
         """Applies events that were just committed. Raises nothing: the consumers repeat what fails here."""
         for event in events:
+            # Who posts while the owner of the timeline has just died waits for the next one no longer than this.
+            limit = _OWN_POST_S if event.type == "posts.created" else None
             try:
-                await self._apply(event)
+                async with asyncio.timeout(limit):
+                    await self._apply(event)
             except (FeedsUnavailable, TimelineFailed, RedisError, OSError) as error:
                 log.warning("feeds not updated after commit", event_type=event.type, error=type(error).__name__)
 

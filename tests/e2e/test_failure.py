@@ -1,11 +1,13 @@
 """What users notice when a part fails: as little as possible."""
 
+import contextlib
 import os
 import signal
 import time
 from collections.abc import Callable
 
 import httpx
+import psutil
 
 from tests.e2e.load import Load
 from tests.e2e.people import People
@@ -38,10 +40,37 @@ async def test_a_killed_gateway_takes_only_the_requests_it_was_working_on(platfo
 
         await load.run_during(lambda: kill_replicas(platform, "entativa"))
 
-        # Each client has one request at a time. Those that come later wait for the new replica.
+        # Each client has one request at a time. Those that come later wait for the new replica, or are told to.
         assert len(load.failures) <= CLIENTS, load.failures
+        assert not [failure for failure in load.failures if ": 404" in failure or ": 500" in failure]
         kept = {post["id"] for device in devices for page in device.pages("/feed", limit=100) for post in page}
         assert set(load.written) <= kept
+
+
+async def test_nobody_notices_that_serves_proxy_was_killed(platform: RunningPlatform) -> None:
+    def kill_the_proxy() -> None:
+        managers, haproxies = running(platform, "HAProxyManager"), running(platform, "/haproxy -db")
+        for manager in managers:
+            os.kill(manager, signal.SIGKILL)
+        until(lambda: bool(running(platform, "HAProxyManager") - managers), "another proxy starts")
+        until(lambda: bool(running(platform, "/haproxy -db") - haproxies), "its HAProxy starts")
+        until(lambda: not running(platform, "/haproxy -db") & haproxies, "the last one has handed over")
+
+    with httpx.Client(base_url=platform.address("entativa"), timeout=60) as client:
+        people = People(platform, client)
+        load = Load(platform.address("entativa"), [people.sign_up(f"caller{number}") for number in range(CLIENTS)])
+        await load.run_during(kill_the_proxy)
+    assert load.failures == []
+
+
+def running(platform: RunningPlatform, program: str) -> set[int]:
+    """The ids of the platform's processes whose command line holds this."""
+    found = set()
+    for process in platform.processes():
+        with contextlib.suppress(psutil.Error):
+            if program in " ".join(process.cmdline()):
+                found.add(process.pid)
+    return found
 
 
 def test_without_redis_reads_are_served_and_the_event_log_goes_on_afterwards(platform: RunningPlatform) -> None:

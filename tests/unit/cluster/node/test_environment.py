@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from cluster.node.environment_file import REQUIRED, load_environment_file, new_e
 from cluster.node.ray_command import head_command, worker_command
 from cluster.node.settings import NodeSettings, Ports
 from cluster.settings import Settings, load_settings
+from deployments.signing_keys import new_keys, variable_line
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +34,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def new_file() -> str:
     return new_environment_file(
         ["entativa", "vignette"],
+        signing_keys=variable_line(new_keys(["entativa", "vignette"], datetime.now(UTC))),
         postgres="postgresql://entativa:pa$$ word@db.example.net",
         redis="redis://:secret@redis.example.net:6379/0",
         ray_storage="redis://ray:sto%40rage@redis.example.net:6380",

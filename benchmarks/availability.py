@@ -1,0 +1,144 @@
+"""How long clients go without an answer when any one process or node of a cluster dies.
+
+Three nodes (a head without work, two workers) as network namespaces of this machine, two gateways per brand, a layer-4
+balancer in front, and clients that try again at once. One process of each kind is killed in turn, then the power of a
+worker and of the head is cut. The figure is the longest time from the first attempt of an operation to its success.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import psutil
+
+from benchmarks.figure import Extra, Figure
+
+if TYPE_CHECKING:
+    from psutil import Process
+
+    from benchmarks.stack.retrying_clients import RetryingClients
+    from cluster.local.cluster import LocalCluster
+    from cluster.local.machines import Machine
+
+FIGURES = ("platform.kill_gap_s",)
+
+_BRAND = "entativa"
+_CLIENTS = 4
+_DEADLINE_S = 1500.0
+_SETTLE_S = 180.0
+_QUIET_S = 5.0
+"""What follows a kill is measured for at least this long."""
+_TITLES = re.compile(r"ray::([A-Za-z]+(?::[A-Za-z0-9_:-]+)?)|/(haproxy|raylet|gcs_server)\b")
+_POWER = "power of "
+
+
+def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
+    """Start the cluster, kill one process of each kind, stop it. Takes about ten minutes."""
+    from brands.catalogue import BRANDS
+    from cluster.local.cluster import local_cluster
+    from deployments.cluster_demo import UNLIMITED, Story, sign_up
+
+    with local_cluster(sorted(BRANDS), settings=UNLIMITED) as cluster:
+        Story(cluster).start()
+        direct = f"{cluster.address(cluster.head)}/{_BRAND}"
+        tokens = [sign_up(direct, cluster) for _ in range(_CLIENTS)]
+        extra = asyncio.run(_measure(cluster, tokens))
+    gaps = [value for name, value in extra.items() if name.endswith("_s") and isinstance(value, float)]
+    yield Figure("platform.kill_gap_s", max(gaps), "s", samples=len(gaps), extra=extra)
+
+
+async def _measure(cluster: LocalCluster, tokens: list[str]) -> dict[str, Extra]:
+    """The gap of each kind, and what clients saw in between. Raises TimeoutError at the deadline."""
+    from benchmarks.stack.balancer import balancer
+    from benchmarks.stack.retrying_clients import RetryingClients
+
+    nodes = [(machine.address, cluster.http_port) for machine in cluster.machines]
+    async with asyncio.timeout(_DEADLINE_S), balancer(nodes) as address:
+        clients = RetryingClients(f"{address}/{_BRAND}", tokens)
+        running = asyncio.create_task(clients.run())
+        try:
+            gaps = await _kill_each(cluster, clients)
+        finally:
+            clients.stop()
+            await running
+        lost = await _lost(clients)
+    return {**gaps, "lost_writes": lost, "not_found": clients.not_found, "writes": len(clients.acknowledged)}
+
+
+async def _kill_each(cluster: LocalCluster, clients: RetryingClients) -> dict[str, Extra]:
+    """The gap of each kind, and of a while in which nothing is killed."""
+    await asyncio.sleep(_QUIET_S)
+    whole = _count(cluster)
+    gaps: dict[str, Extra] = {}
+    begun = time.monotonic()
+    await asyncio.sleep(2 * _QUIET_S)
+    quiet = clients.longest_s(begun)
+    for kind in [*sorted(whole), f"{_POWER}worker", f"{_POWER}head"]:
+        begun = time.monotonic()
+        await asyncio.to_thread(_kill, cluster, kind)
+        await asyncio.sleep(_QUIET_S)
+        await asyncio.to_thread(_settle, cluster, whole)
+        gaps[f"{kind.replace(' ', '_').replace(':', '_')}_s"] = clients.longest_s(begun)
+        print(f"{kind}: {clients.longest_s(begun):.2f} s, settled after {time.monotonic() - begun:.1f} s", flush=True)
+    return {**gaps, "nothing": quiet}
+
+
+def _kill(cluster: LocalCluster, kind: str) -> None:
+    """One process of that kind, or a machine."""
+    if kind == f"{_POWER}head":
+        cluster.head.lose_power()
+    elif kind == f"{_POWER}worker":
+        cluster.workers[0].lose_power()
+    else:
+        # A worker's rather than the head's, where both have one.
+        found = [process for machine in reversed(cluster.machines) for process in _of_kind(machine, kind)]
+        found[0].kill()
+
+
+def _of_kind(machine: Machine, kind: str) -> list[Process]:
+    return [process for process in machine.processes() if _kind(process) == kind]
+
+
+def _kind(process: Process) -> str | None:
+    try:
+        found = _TITLES.search(process.cmdline()[0])
+    except (psutil.Error, IndexError):
+        return None
+    return (found[1] or found[2]) if found else None
+
+
+def _count(cluster: LocalCluster) -> Counter[str]:
+    kinds = (_kind(process) for machine in cluster.machines for process in machine.processes())
+    return Counter(kind for kind in kinds if kind)
+
+
+def _settle(cluster: LocalCluster, whole: Counter[str]) -> None:
+    """Starts nodes that have ended, as systemd would, and waits until all is there again. Raises TimeoutError."""
+    from deployments.cluster_demo import Story
+
+    deadline = time.monotonic() + _SETTLE_S
+    while (missing := whole - _count(cluster)) and time.monotonic() < deadline:
+        for machine in cluster.machines:
+            if not _of_kind(machine, "raylet") or (machine is cluster.head and not _of_kind(machine, "gcs_server")):
+                cluster.start(machine)
+        time.sleep(0.5)
+    if missing:
+        raise TimeoutError(f"never came back: {dict(missing)}")
+    Story(cluster).check_ready(cluster.machines)
+
+
+async def _lost(clients: RetryingClients) -> int:
+    """How many acknowledged posts are not there."""
+    import httpx
+
+    lost = 0
+    async with httpx.AsyncClient(base_url=clients.address, timeout=30) as client:
+        for token, post in clients.acknowledged:
+            response = await client.get(f"/posts/{post}", headers={"Authorization": f"Bearer {token}"})
+            lost += response.status_code == 404
+    return lost
