@@ -133,6 +133,8 @@ class EntityKind:
     """Called once per host process, before the first entity of the kind."""
     passivate_after: float | None = 300.0
     """Seconds without a message after which an entity leaves memory; None: never."""
+    inbox_size: int = 1024
+    """Messages that may wait for one entity; a call beyond is answered Overloaded."""
     on_load: Value = None
     """If set, the first message after an entity was loaded or created (not after a handoff). If it raises, the calls
     that wait fail, as those do whose entity cannot be loaded."""

@@ -21,7 +21,9 @@ from crypto.mls import (
 from crypto.randomness import SystemRandomness
 
 RNG = SystemRandomness()
-POLICY = GroupPolicy(TrustOnPresentation(), allow_external_commits=True, allow_resync=True)
+POLICY = GroupPolicy(
+    TrustOnPresentation(), suites=frozenset(CipherSuite), allow_external_commits=True, allow_resync=True
+)
 HOUR = 3600
 
 

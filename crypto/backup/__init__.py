@@ -15,6 +15,7 @@ from crypto.backup.errors import (
     NotEnoughAnswers,
     NotEnoughMemory,
     StoreRolledBack,
+    ThresholdTooLow,
     WrongSecret,
 )
 from crypto.backup.guess_limiter import Answer, Enrolment, GuessLimiter
@@ -45,6 +46,7 @@ __all__ = [
     "Shape",
     "Share",
     "StoreRolledBack",
+    "ThresholdTooLow",
     "WrongSecret",
     "open_archive",
     "seal_archive",

@@ -58,8 +58,8 @@ def seal_archive(recovery_key: RecoveryKey, archive: bytes, number: int, randomn
     return header + sealer.update(padded) + sealer.finish()
 
 
-def open_archive(recovery_key: RecoveryKey, sealed: bytes, *, at_least: int) -> Archive:
-    """The inverse of ``seal_archive``. ``at_least``: the highest number that this device knows of, 0 for none.
+def open_archive(recovery_key: RecoveryKey, sealed: bytes, *, min_number: int) -> Archive:
+    """The inverse of ``seal_archive``. ``min_number``: the highest number that this device knows of, 0 for none.
 
     Raises ``ArchiveRolledBack`` for an older archive, ``ArchiveRejected`` (also for a wrong key), ``DecodeError``, or
     ``UnsupportedStateVersion``.
@@ -75,6 +75,6 @@ def open_archive(recovery_key: RecoveryKey, sealed: bytes, *, at_least: int) -> 
     length = int.from_bytes(padded[:_LENGTH_FIELD], "big")
     if len(padded) < _LENGTH_FIELD or len(padded) != padded_length(_LENGTH_FIELD + length):
         raise DecodeError("backup archive: not padded as its length asks for")
-    if number < at_least:
-        raise ArchiveRolledBack(f"archive {number} is older than archive {at_least}")
+    if number < min_number:
+        raise ArchiveRolledBack(f"archive {number} is older than archive {min_number}")
     return Archive(number, padded[_LENGTH_FIELD : _LENGTH_FIELD + length])

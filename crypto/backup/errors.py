@@ -27,6 +27,10 @@ class StoreRolledBack(BackupError):
     """The guess limiter's state is older than its anchor: the store was restored from a copy. Nothing is answered."""
 
 
+class ThresholdTooLow(BackupError):
+    """The envelope needs fewer operators than this client accepts: its store may have made it."""
+
+
 class NotEnoughAnswers(BackupError):
     """Fewer operators have answered than the envelope's threshold asks for."""
 

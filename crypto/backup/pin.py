@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from crypto import wire
 from crypto.backup import oprf, version_1
 from crypto.backup.argon2id import SALT_LENGTH, Argon2Parameters, normalized, stretch
-from crypto.backup.errors import NotEnoughAnswers, WrongSecret
+from crypto.backup.errors import NotEnoughAnswers, ThresholdTooLow, WrongSecret
 from crypto.backup.guess_limiter import TOKEN_LENGTH, Answer, Enrolment, verifier_of
 from crypto.backup.recovery_key import KEY_LENGTH, RecoveryKey
 from crypto.backup.threshold import TWO_OPERATORS, Shape, combine, split
@@ -89,14 +89,19 @@ class PinAttempt:
         """The blinded PIN: it fits every PIN equally well."""
         return self._blinded.element
 
-    def recover(self, answers: Iterable[Answer], envelope: bytes) -> Recovered:
+    def recover(self, answers: Iterable[Answer], envelope: bytes, *, min_threshold: int = 2) -> Recovered:
         """With the answers of ``GuessLimiter.guess``, at least ``threshold`` of them.
 
-        Where more have answered, a wrong answer does no harm: every subset is tried, one Argon2id each. Raises
-        ``WrongSecret``, ``NotEnoughAnswers``, ``DecodeError`` or ``NotEnoughMemory``.
+        ``min_threshold``: the lowest threshold that is accepted. An envelope is only as trustworthy as its store: one
+        that a single operator can make for a PIN that it guesses would tell it, by opening, that the guess was right.
+        Where more than ``threshold`` have answered, a wrong answer does no harm: every subset is tried, one Argon2id
+        each. Raises ``WrongSecret``, ``ThresholdTooLow``, ``NotEnoughAnswers``, ``DecodeError`` or
+        ``NotEnoughMemory``.
         """
         by_index = {answer.index: answer for answer in answers}
         if envelope[:1] == wire.u8(version_1.KIND):
+            if min_threshold > 1:
+                raise ThresholdTooLow("version 1 has one operator")
             return self._recover_version_1(by_index, envelope)
         reader = wire.Reader(envelope, "PIN envelope")
         if reader.integer(1) != KIND:
@@ -105,6 +110,8 @@ class PinAttempt:
         parameters = Argon2Parameters.read(reader)
         salt, wrapped = reader.take(SALT_LENGTH), reader.take(_WRAPPED_LENGTH)
         reader.finish()
+        if shape.threshold < min_threshold:
+            raise ThresholdTooLow(f"{shape.threshold} operators can open this envelope")
         usable = {index: by_index[index].evaluated for index in sorted(by_index) if index <= shape.operators}
         if len(usable) < shape.threshold:
             raise NotEnoughAnswers(f"{shape.threshold} operators are needed")

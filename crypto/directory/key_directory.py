@@ -104,13 +104,13 @@ class KeyDirectory:
                     tree.prove(index),
                     None if keys is None or opening is None else keys.commitment(opening),
                     (keys, opening)
-                    if keys is not None and opening is not None and self._is_news(keys, epoch)
+                    if keys is not None and opening is not None and self._first_shown_in(keys, epoch)
                     else None,
                 )
             )
         return answers
 
-    def _is_news(self, keys: AccountKeys, epoch: Epoch) -> bool:
+    def _first_shown_in(self, keys: AccountKeys, epoch: Epoch) -> bool:
         return self._shown[keys.user][keys.number - 1] == epoch.number
 
     def opening(self, keys: AccountKeys) -> bytes:

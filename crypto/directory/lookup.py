@@ -8,6 +8,7 @@ from crypto.directory.account_keys import OPENING_LENGTH, AccountKeys
 from crypto.directory.epoch import Epoch
 from crypto.directory.errors import DirectoryStale, KeysRewritten
 from crypto.directory.map_proof import INDEX_LENGTH, MapProof
+from crypto.errors import DecodeError
 from crypto.transparency import LogAuditor, ProofInvalid, SignedTreeHead
 from crypto.transparency.hashing import HASH_LENGTH
 
@@ -46,6 +47,8 @@ class LookupAnswer:
 
     def __post_init__(self) -> None:
         wire.require_length("a VRF proof", self.vrf_proof, vrf.PROOF_LENGTH)
+        if (self.keys is None) != (self.opening is None):
+            raise DecodeError("lookup answer: keys without an opening, or the reverse")
         if self.opening is not None:
             wire.require_length("an opening", self.opening, OPENING_LENGTH)
 

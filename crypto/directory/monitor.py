@@ -84,6 +84,15 @@ class OwnerMonitor:
         self._pending: AccountKeys | None = None
         self._published_at = 0
 
+    @classmethod
+    def of_account(cls, index: bytes, keys: AccountKeys, opening: bytes, epoch: int, now: int) -> "OwnerMonitor":
+        """For a device that joins an account: ``keys`` with ``opening`` are what a lookup has proven in ``epoch``, and
+        the user has said that these devices are all of them.
+        """
+        monitor = cls(index, epoch, now)
+        monitor._version, monitor._commitment = keys, keys.commitment(opening)
+        return monitor
+
     @property
     def next_epoch(self) -> int:
         """The first epoch that has not been checked."""

@@ -16,6 +16,7 @@ from crypto.randomness import Randomness
 INFO = {
     HandshakeVersion.X3DH: b"Entativa_CURVE25519_SHA-256",
     HandshakeVersion.HYBRID: b"Entativa_CURVE25519_SHA-256_ML-KEM-768",
+    HandshakeVersion.HYBRID_REKEYING: b"Entativa_CURVE25519_SHA-256_ML-KEM-768_2",
 }
 
 
@@ -47,16 +48,18 @@ def initiate(
     *,
     context: bytes = b"",
     accept_classical: bool = False,
+    hybrid: HandshakeVersion = HandshakeVersion.HYBRID,
 ) -> Agreement:
     """Agree with the owner of ``bundle``, which may be offline. The header travels with the first message.
 
     ``context``: application bytes that both sides must know, bound into the associated data.
+    ``hybrid``: which hybrid version, where the bundle has a KEM key.
     Raises ``InvalidBundle``; ``ClassicalOnly`` for a bundle without KEM key unless ``accept_classical``.
     """
     bundle.verify()
     if bundle.kem is None and not accept_classical:
         raise ClassicalOnly("the bundle has no post-quantum prekey")
-    version = HandshakeVersion.X3DH if bundle.kem is None else HandshakeVersion.HYBRID
+    version = HandshakeVersion.X3DH if bundle.kem is None else hybrid
     ephemeral = randomness.random_bytes(curve25519.KEY_LENGTH)
     one_time = bundle.one_time
     try:

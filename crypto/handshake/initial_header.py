@@ -14,11 +14,12 @@ class HandshakeVersion(IntEnum):
 
     X3DH = 1
     HYBRID = 2  # PQXDH with ML-KEM-768
+    HYBRID_REKEYING = 3  # the same, and the ratchet rekeys with ML-KEM-768, too
 
 
 @dataclass(frozen=True, slots=True)
 class InitialHeader:
-    """Names the prekeys that were used. ``ephemeral``: 32 bytes. The KEM fields are set for HYBRID only."""
+    """Names the prekeys that were used. ``ephemeral``: 32 bytes. The KEM fields are None for X3DH only."""
 
     version: HandshakeVersion
     identity: IdentityKey
@@ -34,7 +35,7 @@ class InitialHeader:
             wire.require_length("a KEM ciphertext", self.kem_ciphertext, kem.CIPHERTEXT_LENGTH)
 
     def encode(self) -> bytes:
-        """version(1) | identity(33) | ephemeral(32) | signed id(4) | flag [id(4)] | HYBRID: id(4) | ct(1088)."""
+        """version(1) | identity(33) | ephemeral(32) | signed id(4) | flag [id(4)] | not X3DH: id(4) | ct(1088)."""
         parts = [
             wire.u8(self.version),
             self.identity.encode(),
@@ -42,7 +43,7 @@ class InitialHeader:
             wire.u32(self.signed_id),
             b"\x00" if self.one_time_id is None else b"\x01" + wire.u32(self.one_time_id),
         ]
-        if self.version is HandshakeVersion.HYBRID:
+        if self.version is not HandshakeVersion.X3DH:
             assert self.kem_id is not None
             assert self.kem_ciphertext is not None
             parts += [wire.u32(self.kem_id), self.kem_ciphertext]
@@ -63,7 +64,7 @@ class InitialHeader:
         signed_id = reader.integer(4)
         one_time_id = reader.integer(4) if reader.flag() else None
         kem_id = kem_ciphertext = None
-        if version is HandshakeVersion.HYBRID:
+        if version is not HandshakeVersion.X3DH:
             kem_id, kem_ciphertext = reader.integer(4), reader.take(kem.CIPHERTEXT_LENGTH)
         reader.finish()
         return cls(version, identity, ephemeral, signed_id, one_time_id, kem_id, kem_ciphertext)

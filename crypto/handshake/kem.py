@@ -19,6 +19,14 @@ def public_key(seed: bytes) -> bytes:
     return MLKEM768PrivateKey.from_seed_bytes(seed).public_key().public_bytes_raw()
 
 
+def check_public(public: bytes) -> None:
+    """The encapsulation key check (§7.2). Raises ``DecodeError``."""
+    try:
+        MLKEM768PublicKey.from_public_bytes(public)
+    except ValueError:
+        raise DecodeError("not an ML-KEM-768 public key") from None
+
+
 def encapsulate(public: bytes) -> tuple[bytes, bytes]:
     """ML-KEM.Encaps (§7.2): (shared secret, ciphertext). Raises ``DecodeError`` for an invalid key.
 

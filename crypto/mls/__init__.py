@@ -24,15 +24,16 @@ derives from it) and leaves the group as it was.
   is a mandatory argument, and what lets strangers in is off in it unless it is asked for. Its :class:`Authorization`
   says which member may make which change; :class:`RoleAuthorization` knows owners, admins and members.
 
-All seven cipher suites of the RFC are supported. Not supported: proposal types beyond the RFC's seven, credential types
-other than basic and X.509, and what the RFC leaves to the application: that a group id is unique among a client's
-groups, which suite is the best that all invited clients have in common.
+All seven cipher suites of the RFC are supported, and a post-quantum one of a draft if the policy allows it. Not
+supported: proposal types beyond the RFC's seven, credential types other than basic and X.509, and what the RFC leaves
+to the application: that a group id is unique among a client's groups, which suite is the best that all invited clients
+have in common.
 """
 
 from crypto.mls.authorization import AnyMember, Authorization, Roster
 from crypto.mls.bundles import CommitBundle, ExternalJoin
 from crypto.mls.capabilities import Capabilities
-from crypto.mls.cipher_suite import DEFAULT_SUITE, CipherSuite
+from crypto.mls.cipher_suite import DEFAULT_SUITE, RFC_SUITES, CipherSuite
 from crypto.mls.credentials import (
     AuthenticationService,
     BasicCredential,
@@ -112,6 +113,7 @@ from crypto.mls.staged_commit import StagedCommit
 
 __all__ = [
     "DEFAULT_SUITE",
+    "RFC_SUITES",
     "Add",
     "AnyMember",
     "ApplicationMessage",

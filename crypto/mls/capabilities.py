@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from crypto.mls.cipher_suite import CipherSuite
+from crypto.mls.cipher_suite import RFC_SUITES
 from crypto.mls.codec import Reader, u16, vector
 from crypto.mls.credentials import CredentialType
 from crypto.mls.extensions import DEFAULT_EXTENSIONS, Extension, ExtensionType, RequiredCapabilities
@@ -32,15 +32,17 @@ class Capabilities:
     credentials: tuple[int, ...]
 
     @classmethod
-    def default(cls, extensions: Iterable[int] = (), proposals: Iterable[int] = ()) -> "Capabilities":
-        """Everything this package supports, plus the application's own ``extensions`` and ``proposals``.
+    def default(
+        cls, extensions: Iterable[int] = (), proposals: Iterable[int] = (), suites: Iterable[int] = ()
+    ) -> "Capabilities":
+        """Everything this package supports, plus the application's own ``extensions``, ``proposals`` and ``suites``.
 
         A GREASE value is among the suites, extensions, proposals and credentials.
         """
         known = DEFAULT_EXTENSIONS.union(_SUPPORTED)
         return cls(
             versions=(MLS10,),
-            cipher_suites=(*map(int, CipherSuite), GREASE[0]),
+            cipher_suites=(*sorted(RFC_SUITES.union(suites)), GREASE[0]),
             extensions=(*_SUPPORTED, *(e for e in extensions if e not in known), GREASE[1]),
             proposals=(*(p for p in proposals if p not in DEFAULT_PROPOSALS), GREASE[2]),
             credentials=(*map(int, CredentialType), GREASE[3]),

@@ -23,11 +23,16 @@ from crypto.mls.hpke import (
     Hpke,
 )
 from crypto.mls.signatures import SignatureScheme, SigningKey
+from crypto.mls.xwing import XWING
 from crypto.randomness import Randomness
 
 
 class CipherSuite(IntEnum):
-    """The suites of RFC 9420, all seven of them supported."""
+    """The seven suites of RFC 9420, and a hybrid one that a policy has to allow.
+
+    The last is that of draft-ietf-mls-pq-ciphersuites-06 with X-Wing as its KEM, under a number for private use as the
+    draft has none yet: its groups do not outlive the draft.
+    """
 
     MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519 = 0x0001
     MLS_128_DHKEMP256_AES128GCM_SHA256_P256 = 0x0002
@@ -36,6 +41,11 @@ class CipherSuite(IntEnum):
     MLS_256_DHKEMP521_AES256GCM_SHA512_P521 = 0x0005
     MLS_256_DHKEMX448_CHACHA20POLY1305_SHA512_Ed448 = 0x0006
     MLS_256_DHKEMP384_AES256GCM_SHA384_P384 = 0x0007
+    MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519 = 0xF002
+
+
+RFC_SUITES = frozenset(suite for suite in CipherSuite if suite < 0xF000)
+"""The suites of RFC 9420: what a client offers and accepts unless it is told otherwise."""
 
 
 DEFAULT_SUITE = CipherSuite.MLS_128_DHKEMP256_AES128GCM_SHA256_P256
@@ -69,7 +79,7 @@ class SuiteCrypto:
     def __init__(
         self,
         suite: CipherSuite,
-        dhkem: kem.Dhkem,
+        suite_kem: kem.Kem,
         kdf_id: int,
         algorithm: hashes.HashAlgorithm,
         hash_function: Callable[[bytes], Any],
@@ -77,8 +87,8 @@ class SuiteCrypto:
         signature: SignatureScheme,
     ) -> None:
         self.suite = suite
-        self.kem = dhkem
-        self.hpke = Hpke(dhkem, kdf_id, algorithm, aead)
+        self.kem = suite_kem
+        self.hpke = Hpke(suite_kem, kdf_id, algorithm, aead)
         self.aead = aead
         self.signature = signature
         self.hash_size = algorithm.digest_size
@@ -170,3 +180,5 @@ def suite_crypto(suite: CipherSuite) -> SuiteCrypto:
             return SuiteCrypto(suite, kem.X448, *sha512, CHACHA20_POLY1305, signatures.ED448)
         case CipherSuite.MLS_256_DHKEMP384_AES256GCM_SHA384_P384:
             return SuiteCrypto(suite, kem.P384, *sha384, AES_256_GCM, signatures.ECDSA_P384)
+        case CipherSuite.MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519:
+            return SuiteCrypto(suite, XWING, *sha384, AES_256_GCM, signatures.ED25519)

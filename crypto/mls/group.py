@@ -9,49 +9,40 @@ from collections.abc import Collection, Iterable, Sequence
 from crypto.mls.bundles import CommitBundle, ExternalJoin
 from crypto.mls.capabilities import Capabilities
 from crypto.mls.cipher_suite import CipherSuite, suite_crypto
-from crypto.mls.commit_creation import CommitOptions, create_commit, protect
-from crypto.mls.commit_processing import OwnUpdate, process_commit
-from crypto.mls.commit_validation import validate_commit
+from crypto.mls.commit_creation import CommitOptions, create_commit
 from crypto.mls.credentials import Credential
 from crypto.mls.epoch import Membership, start_epoch
 from crypto.mls.errors import (
     InvalidCommit,
     InvalidInput,
-    InvalidMessage,
-    InvalidProposal,
     InvalidWelcome,
-    OwnCommit,
-    ProposalsPending,
     UnknownProposal,
 )
 from crypto.mls.extensions import Extension
 from crypto.mls.framing import Sender, SenderType, WireFormat
 from crypto.mls.group_context import GroupContext
 from crypto.mls.group_parts import group_from_parts
-from crypto.mls.group_proposing import ProposingGroup
-from crypto.mls.group_state import GroupState, PendingProposal
+from crypto.mls.group_receiving import ReceivingGroup
+from crypto.mls.group_state import GroupState
 from crypto.mls.joining import join_by_commit, join_by_welcome
 from crypto.mls.key_package import KeyPackage, KeyPackageBundle, SignatureKeyPair, new_leaf_node
 from crypto.mls.key_schedule import EpochSecrets
 from crypto.mls.leaf_node import LeafNodeSource, Lifetime
 from crypto.mls.linked_groups import check_link, same_members
-from crypto.mls.messages import decode_message, encode_message
+from crypto.mls.messages import decode_message
 from crypto.mls.parts import Parts
 from crypto.mls.policy import GroupPolicy
-from crypto.mls.proposal_list import ProposalList, Sourced, check_proposal
+from crypto.mls.proposal_list import ProposalList, Sourced
 from crypto.mls.proposal_selection import Committer, select_proposals
 from crypto.mls.proposals import (
     Add,
-    Commit,
-    ExternalInit,
     PreSharedKey,
     Proposal,
     ProposalOrRef,
 )
 from crypto.mls.psk import ExternalPskId, Psks, ResumptionPskId, ResumptionUsage
 from crypto.mls.ratchet_tree import single_leaf_tree
-from crypto.mls.receiving import Received, receive
-from crypto.mls.results import ApplicationMessage, CommitApplied, ProposalReceived
+from crypto.mls.results import CommitApplied
 from crypto.mls.staged_commit import StagedCommit
 from crypto.mls.state import decode_group
 from crypto.mls.treekem import LeafTemplate
@@ -61,7 +52,7 @@ from crypto.randomness import Randomness
 _NO_PSKS = Psks()
 
 
-class Group(ProposingGroup):
+class Group(ReceivingGroup):
     """A group as one member sees it, made by :meth:`create`, :meth:`join`, :meth:`external_join` or :meth:`restore`.
 
     Changes happen in two steps. A commit made here takes effect with :meth:`apply`, after the delivery service
@@ -88,6 +79,7 @@ class Group(ProposingGroup):
         policy: GroupPolicy,
     ) -> "Group":
         """A group of one, in epoch 0 (section 11). ``group_id`` should be unique, 32 random bytes for example."""
+        policy.check_suite(suite)
         if signer.suite != suite:
             raise InvalidInput("the signature key is for another cipher suite")
         crypto = suite_crypto(suite)
@@ -167,7 +159,7 @@ class Group(ProposingGroup):
             ratchet_tree,
             credential,
             signer.key,
-            capabilities or Capabilities.default(e.extension_type for e in leaf_extensions),
+            capabilities or Capabilities.default((e.extension_type for e in leaf_extensions), suites=(signer.suite,)),
             leaf_extensions,
             resync=resync,
             psk_ids=[ExternalPskId(psk_id, randomness.random_bytes(nonce_size)) for psk_id in psk_ids],
@@ -272,92 +264,6 @@ class Group(ProposingGroup):
             self._state = self._state.advanced(pending.following, pending.summary.reinit, self._policy)
         return pending.summary
 
-    # Receiving
-
-    def process(
-        self, message: bytes, *, now: int, psks: Psks = _NO_PSKS
-    ) -> ProposalReceived | StagedCommit | ApplicationMessage:
-        """Take in any message to the group: remember a proposal, verify a commit, decrypt application data.
-
-        A commit takes effect with :meth:`apply`. Raises OwnCommit, OwnMessage and PastEpoch for what a delivery
-        service repeats; NotAuthorized if the policy does not let its sender do this.
-        """
-        received = receive(self._state, message)
-        content = received.content.framed.content
-        if isinstance(content, bytes):
-            return self._deliver(received, content)
-        if isinstance(content, Commit):
-            return self._stage(received, content, now, psks)
-        return self._remember(received, content, now)
-
-    def decrypt(self, message: bytes) -> ApplicationMessage:
-        """Decrypt application data; any other message is refused with InvalidMessage."""
-        received = receive(self._state, message)
-        content = received.content.framed.content
-        if not isinstance(content, bytes):
-            raise InvalidMessage("not an application message")
-        return self._deliver(received, content)
-
-    def encrypt(self, plaintext: bytes, authenticated_data: bytes = b"", padding: int = 0) -> bytes:
-        """Encrypt for the group (section 6.3), with ``padding`` bytes to hide the length.
-
-        Raises ProposalsPending while proposals wait for a commit (section 12.4): somebody may be about to be removed.
-        """
-        self._require_active()
-        if self._state.proposals:
-            raise ProposalsPending("commit the pending proposals first")
-        content = self._sign(plaintext, WireFormat.PRIVATE_MESSAGE, authenticated_data)
-        return encode_message(protect(self._state.epoch, content, self._randomness, padding))
-
-    def _deliver(self, received: Received, data: bytes) -> ApplicationMessage:
-        framed, lookup = received.content.framed, received.lookup
-        assert framed.sender.index is not None  # application data comes from members
-        assert lookup is not None  # and encrypted
-        received.consume()
-        return ApplicationMessage(data, framed.sender.index, framed.epoch, lookup.generation, framed.authenticated_data)
-
-    def _remember(self, received: Received, proposal: Proposal, now: int) -> ProposalReceived:
-        epoch, content = self._state.epoch, received.content
-        if isinstance(proposal, ExternalInit):
-            raise InvalidProposal("an external init belongs into an external commit")
-        if content.framed.sender.sender_type == SenderType.NEW_MEMBER_PROPOSAL and not self._policy.allow_join_requests:
-            raise InvalidProposal("requests to join are not allowed")
-        reference = content.proposal_reference(epoch.crypto)
-        if len(self._state.proposals) >= self._policy.max_proposals:
-            raise InvalidProposal("too many proposals wait for a commit")
-        if reference not in self._state.proposals:  # an own proposal may come back from the server
-            rules = epoch.leaf_rules(self._policy, self._received_now(now), self.extensions)
-            check_proposal(Sourced(proposal, content.framed.sender), epoch.tree, rules)
-            self._authorize(proposal, content.framed.sender)
-            self._state = self._state.with_proposal(reference, PendingProposal(content))
-        received.consume()
-        return ProposalReceived(content.framed.sender, proposal, reference)
-
-    def _stage(self, received: Received, commit: Commit, now: int, psks: Psks) -> StagedCommit:
-        sender, epoch = received.content.framed.sender, self._state.epoch
-        if sender == Sender.member(self.own_leaf):
-            raise OwnCommit("this member's own commit: apply its bundle instead")
-        items, own_update = self._resolve(commit, sender)
-        valid = validate_commit(
-            epoch, received.content, ProposalList(tuple(items)), self._policy, self._received_now(now)
-        )
-        psks = psks.with_resumption(self._state.resumption_psks())
-        following = process_commit(epoch, valid, own_update, psks, self._policy)
-        return StagedCommit.of(epoch, valid, following, received)
-
-    def _resolve(self, commit: Commit, sender: Sender) -> tuple[list[Sourced], OwnUpdate | None]:
-        items, own_update = [], None
-        for entry in commit.proposals:
-            if isinstance(entry, bytes):
-                pending = self._state.proposals.get(entry)
-                if pending is None:
-                    raise UnknownProposal("the commit refers to a proposal that was not received")
-                items.append(pending.sourced)
-                own_update = own_update or pending.own_update
-            else:
-                items.append(Sourced(entry, sender))
-        return items, own_update
-
     # Linked groups
 
     def branch(
@@ -456,9 +362,6 @@ class Group(ProposingGroup):
         return cls(state, randomness, policy, state)
 
     # Inside
-
-    def _received_now(self, now: int) -> int | None:
-        return now if self._policy.check_received_lifetimes else None
 
     def _new_leaf(
         self,

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from crypto.mls.errors import DecryptionFailed
-from crypto.mls.kem import Dhkem, labeled_expand, labeled_extract
+from crypto.mls.kem import Kem, labeled_expand, labeled_extract
 from crypto.randomness import Randomness
 
 NONCE_SIZE = 12
@@ -50,7 +50,7 @@ class Ciphertext:
 class Hpke:
     """One combination of KEM, KDF and AEAD, always in base mode without a PSK."""
 
-    def __init__(self, kem: Dhkem, kdf_id: int, algorithm: hashes.HashAlgorithm, aead: Aead) -> None:
+    def __init__(self, kem: Kem, kdf_id: int, algorithm: hashes.HashAlgorithm, aead: Aead) -> None:
         self.kem = kem
         self.aead = aead
         self._algorithm = algorithm

@@ -61,7 +61,9 @@ def check_key_package(message: bytes, *, now: int, policy: GroupPolicy) -> KeyPa
     Checks both signatures, the lifetime, the keys and the credential; raises what a committer would raise.
     """
     package = KeyPackage.from_message(message)
-    crypto = suite_crypto(cipher_suite(package.cipher_suite))
+    suite = cipher_suite(package.cipher_suite)
+    policy.check_suite(suite)
+    crypto = suite_crypto(suite)
     rules = LeafRules(crypto, b"", (), policy.authentication, policy.max_lifetime, now)
     rules.check_key_package(package)
     return package

@@ -47,6 +47,7 @@ def join_by_welcome(
 ) -> Joined:
     """The epoch that ``welcome`` invites to; ``ratchet_tree`` if the Welcome does not carry the tree."""
     suite = bundle.signer.suite
+    policy.check_suite(suite)
     if welcome.cipher_suite != suite or bundle.key_package.cipher_suite != suite:
         raise InvalidWelcome("the Welcome is for another cipher suite than the KeyPackage")
     crypto = suite_crypto(suite)
@@ -76,6 +77,7 @@ def verified_tree(
     crypto: SuiteCrypto, info: GroupInfo, ratchet_tree: bytes | None, policy: GroupPolicy, now: int
 ) -> RatchetTree:
     """The group's tree, from the GroupInfo or given apart, once everything about both is verified."""
+    policy.check_suite(crypto.suite)
     if info.group_context.cipher_suite != crypto.suite:
         raise InvalidWelcome("the group uses another cipher suite")
     encoded = find_extension(info.extensions, ExtensionType.RATCHET_TREE)

@@ -31,26 +31,17 @@ def labeled_expand(
     return HKDFExpand(algorithm, length, full).derive(prk)
 
 
-class Dhkem(ABC):
-    """A Diffie-Hellman key encapsulation mechanism.
+class Kem(ABC):
+    """A key encapsulation mechanism of HPKE.
 
-    ``secret_size`` (Nsecret), ``private_size`` (Nsk) and ``public_size`` (Npk, also Nenc) are in bytes.
+    ``secret_size`` (Nsecret), ``private_size`` (Nsk) and ``public_size`` (Npk) are in bytes.
     """
 
-    def __init__(
-        self,
-        kem_id: int,
-        algorithm: hashes.HashAlgorithm,
-        secret_size: int,
-        private_size: int,
-        public_size: int,
-    ) -> None:
+    def __init__(self, kem_id: int, secret_size: int, private_size: int, public_size: int) -> None:
         self.kem_id = kem_id
         self.secret_size = secret_size
         self.private_size = private_size
         self.public_size = public_size
-        self._algorithm = algorithm
-        self._suite_id = b"KEM" + kem_id.to_bytes(2, "big")
 
     @abstractmethod
     def derive_key_pair(self, ikm: bytes) -> tuple[bytes, bytes]:
@@ -64,16 +55,39 @@ class Dhkem(ABC):
     def check_public_key(self, public_key: bytes) -> None:
         """Raise InvalidInput for a public key to which nothing can be encapsulated."""
 
-    @abstractmethod
-    def _exchange(self, private_key: bytes, public_key: bytes) -> bytes:
-        """The Diffie-Hellman result; ``ValueError`` if a key is not valid or the result is the identity."""
-
     def generate_key_pair(self, randomness: Randomness) -> tuple[bytes, bytes]:
         """A fresh (private key, public key)."""
         return self.derive_key_pair(randomness.random_bytes(self.private_size))
 
+    @abstractmethod
     def encapsulate(self, public_key: bytes, randomness: Randomness) -> tuple[bytes, bytes]:
         """``Encap``: (shared secret, KEM output). Raises InvalidInput for a public key that is not valid."""
+
+    @abstractmethod
+    def decapsulate(self, output: bytes, private_key: bytes, public_key: bytes | None = None) -> bytes:
+        """``Decap``: the shared secret. Raises DecryptionFailed for an output that is not valid."""
+
+
+class Dhkem(Kem):
+    """A Diffie-Hellman key encapsulation mechanism. Its outputs have the size of public keys."""
+
+    def __init__(
+        self,
+        kem_id: int,
+        algorithm: hashes.HashAlgorithm,
+        secret_size: int,
+        private_size: int,
+        public_size: int,
+    ) -> None:
+        super().__init__(kem_id, secret_size, private_size, public_size)
+        self._algorithm = algorithm
+        self._suite_id = b"KEM" + kem_id.to_bytes(2, "big")
+
+    @abstractmethod
+    def _exchange(self, private_key: bytes, public_key: bytes) -> bytes:
+        """The Diffie-Hellman result; ``ValueError`` if a key is not valid or the result is the identity."""
+
+    def encapsulate(self, public_key: bytes, randomness: Randomness) -> tuple[bytes, bytes]:
         ephemeral, output = self.generate_key_pair(randomness)
         try:
             shared = self._exchange(ephemeral, public_key)
@@ -82,7 +96,6 @@ class Dhkem(ABC):
         return self._extract_and_expand(shared, output + public_key), output
 
     def decapsulate(self, output: bytes, private_key: bytes, public_key: bytes | None = None) -> bytes:
-        """``Decap``: the shared secret. Raises DecryptionFailed for an output that is not valid."""
         try:
             shared = self._exchange(private_key, output)
         except ValueError:

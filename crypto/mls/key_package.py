@@ -161,7 +161,7 @@ class KeyPackageBundle:
         mark = (Extension(ExtensionType.LAST_RESORT, b""),) if last_resort else ()
         leaf_extensions, extensions = tuple(leaf_extensions), (*extensions, *mark)
         capabilities = capabilities or Capabilities.default(
-            extension.extension_type for extension in (*leaf_extensions, *extensions)
+            (extension.extension_type for extension in (*leaf_extensions, *extensions)), suites=(suite,)
         )
         init_private_key, init_key = crypto.kem.generate_key_pair(randomness)
         leaf_private_key, leaf_node = new_leaf_node(
@@ -231,7 +231,8 @@ def new_leaf_node(
         encryption_key,
         signer.public_key,
         credential,
-        capabilities or Capabilities.default(extension.extension_type for extension in extensions),
+        capabilities
+        or Capabilities.default((extension.extension_type for extension in extensions), suites=(crypto.suite,)),
         LeafNodeSource.KEY_PACKAGE,
         lifetime,
         None,

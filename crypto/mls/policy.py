@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 
 from crypto.mls.authorization import AnyMember, Authorization
+from crypto.mls.cipher_suite import RFC_SUITES, CipherSuite
 from crypto.mls.credentials import AuthenticationService
+from crypto.mls.errors import UnsupportedCipherSuite
 
 DAY = 24 * 60 * 60
 
@@ -15,6 +17,7 @@ class GroupPolicy:
     ``authentication``: who is believed (RFC 9420 section 5.3.1). There is no default: whoever decides which key
     belongs to whom decides who reads the group.
     ``authorization``: which member may make which change; RFC 9420 itself lets every member do everything.
+    ``suites``: the cipher suites in which groups are made, joined and followed.
     ``max_lifetime``: longest acceptable lifetime of a KeyPackage's leaf, in seconds; None for no limit (section 7.2).
     ``check_received_lifetimes``: also refuse received leaves outside of their lifetime. Off by default: a client that
     was offline must accept the commits of that time, and a joiner the members who have not updated since.
@@ -32,6 +35,7 @@ class GroupPolicy:
 
     authentication: AuthenticationService
     authorization: Authorization = field(default_factory=AnyMember)
+    suites: frozenset[CipherSuite] = RFC_SUITES
     max_lifetime: int | None = 100 * DAY
     check_received_lifetimes: bool = False
     past_epochs: int = 3
@@ -43,3 +47,8 @@ class GroupPolicy:
     allow_external_commits: bool = False
     allow_resync: bool = False
     allow_join_requests: bool = False
+
+    def check_suite(self, suite: CipherSuite) -> None:
+        """Raise UnsupportedCipherSuite unless groups may use ``suite``."""
+        if suite not in self.suites:
+            raise UnsupportedCipherSuite(f"cipher suite {int(suite)} is not allowed by the policy")

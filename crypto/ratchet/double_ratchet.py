@@ -1,6 +1,7 @@
-"""The Double Ratchet, with header encryption (specification revision 1, §4) or without (§3).
+"""The Double Ratchet, with header encryption (specification revision 1, §4) or without (§3), and with our rekeying.
 
-One class serves both: they differ only in how a received header finds its chain.
+One class serves all: header encryption decides how a received header finds its chain, rekeying (``rekey.py``) what else
+goes into some of the root steps.
 """
 
 from typing import NamedTuple
@@ -12,7 +13,8 @@ from crypto.ratchet.errors import CannotSend, MessageRejected, Rejection
 from crypto.ratchet.formats import MAX_MESSAGE_LENGTH, Envelope
 from crypto.ratchet.header import MAX_CHAIN, MAX_NUMBER, Header
 from crypto.ratchet.kdf import KEY_LENGTH, chain_step, initial_keys, root_step
-from crypto.ratchet.parameters import DEFAULT_PARAMETERS, RatchetParameters
+from crypto.ratchet.parameters import DEFAULT_PARAMETERS, VERSION_1_PARAMETERS, RatchetParameters
+from crypto.ratchet.rekey import MAX_FRAME, Frame, Rekeying
 from crypto.ratchet.skipped import SkippedKeys
 from crypto.ratchet.state import MAX_ASSOCIATED_DATA, RatchetState
 
@@ -71,6 +73,7 @@ class DoubleRatchet:
             # Alice sends under hka, and §4.4 names what she receives under first nhkb.
             sending_header=their_header,
             next_receiving_header=own_header,
+            rekeying=None if parameters.rekey_interval is None else Rekeying(generates=True),
         )
         ratchet = cls(state, parameters)
         ratchet._start_sending_chain(randomness)
@@ -97,6 +100,7 @@ class DoubleRatchet:
             own_public=curve25519.public_key(own_ratchet_private),
             next_sending_header=own_header,
             next_receiving_header=their_header,
+            rekeying=None if parameters.rekey_interval is None else Rekeying(generates=False),
         )
         return cls(state, parameters)
 
@@ -135,10 +139,14 @@ class DoubleRatchet:
             raise CannotSend("the sending chain is full until the other side answers")
         assert state.sending_chain is not None
         assert state.own_public is not None
+        rekey = 0
+        if state.rekeying is not None:
+            rekey = state.rekeying.chain_number
+            plaintext = state.rekeying.frame(state.sent, plaintext, _MAX_PLAINTEXT - MAX_FRAME)
         chain_key, message_key = chain_step(state.sending_chain)
         message = self._format.seal(
             state.sending_header or _NO_HEADER_KEY,
-            Header(state.own_public, state.previous_sent, state.sent),
+            Header(state.own_public, state.previous_sent, state.sent, rekey),
             message_key,
             plaintext,
             state.associated_data,
@@ -161,8 +169,13 @@ class DoubleRatchet:
         return self._state.encode()
 
     @classmethod
-    def restore(cls, state: bytes, parameters: RatchetParameters = DEFAULT_PARAMETERS) -> "DoubleRatchet":
-        """The inverse of ``serialize``; raises ``DecodeError`` or ``UnsupportedStateVersion``."""
+    def restore(cls, state: bytes, parameters: RatchetParameters | None = None) -> "DoubleRatchet":
+        """The inverse of ``serialize``; raises ``DecodeError`` or ``UnsupportedStateVersion``.
+
+        Without ``parameters`` they are those of the state's version, by default.
+        """
+        if parameters is None:
+            parameters = VERSION_1_PARAMETERS if state[:1] == b"\x01" else DEFAULT_PARAMETERS
         return cls(RatchetState.decode(state, parameters), parameters)
 
     def _start_sending_chain(self, randomness: Randomness) -> None:
@@ -174,7 +187,15 @@ class DoubleRatchet:
         assert state.their_public is not None
         private = randomness.random_bytes(KEY_LENGTH)
         shared = curve25519.shared_secret(private, state.their_public)
-        state.root_key, state.sending_chain, next_header = root_step(state.root_key, shared, self._parameters.root_info)
+        info = self._parameters.root_info
+        if state.rekeying is not None and self._parameters.rekey_interval is not None:
+            if state.rekeying.generates and state.rekeying.secret is not None:
+                shared, info = state.rekeying.step(shared, info)
+                state.rekeying.stepped()
+                state.rekeying.chain_number = state.rekeying.number
+            else:
+                state.rekeying.before_chain(self._parameters.rekey_interval, randomness)
+        state.root_key, state.sending_chain, next_header = root_step(state.root_key, shared, info)
         state.own_private = private
         state.own_public = curve25519.public_key(private)
         if self._format.hides_header:
@@ -211,9 +232,9 @@ class DoubleRatchet:
         message_key = state.skipped.find(chain, header.number)
         if message_key is None:
             raise MessageRejected(Rejection.DUPLICATE)
-        plaintext = self._format.open(envelope, message_key, state.associated_data)
+        frame = self._open(envelope, message_key)
         state.skipped.remove(chain, header.number)
-        return plaintext
+        return self._absorb(frame)
 
     def _decrypt_in_current_chain(self, envelope: Envelope, header: Header, chain: bytes) -> bytes:
         state = self._state
@@ -222,20 +243,20 @@ class DoubleRatchet:
         assert state.receiving_chain is not None
         chain_key, skipped = self._skip(state.receiving_chain, state.received, header.number)
         chain_key, message_key = chain_step(chain_key)
-        plaintext = self._format.open(envelope, message_key, state.associated_data)
+        frame = self._open(envelope, message_key)
 
         state.receiving_chain = chain_key
         state.received = header.number + 1
         if skipped:
             state.skipped.add(chain, skipped)
-        return plaintext
+        return self._absorb(frame)
 
     def _decrypt_in_new_chain(self, envelope: Envelope, header: Header) -> bytes:
         state = self._state
         new = self._receiving_step(header)
         chain_key, skipped = self._skip(new.chain_key, 0, header.number)
         chain_key, message_key = chain_step(chain_key)
-        plaintext = self._format.open(envelope, message_key, state.associated_data)
+        frame = self._open(envelope, message_key)
 
         hides_header = self._format.hides_header
         old_chain = state.receiving_header if hides_header else state.their_public
@@ -257,7 +278,21 @@ class DoubleRatchet:
         if hides_header:
             state.sending_header, state.next_sending_header = state.next_sending_header, None
             state.receiving_header, state.next_receiving_header = new_chain, new.next_header
-        return plaintext
+        if state.rekeying is not None and header.rekey:
+            state.rekeying.stepped()
+        return self._absorb(frame)
+
+    def _open(self, envelope: Envelope, message_key: bytes) -> Frame | bytes:
+        plaintext = self._format.open(envelope, message_key, self._state.associated_data)
+        return plaintext if self._state.rekeying is None else self._state.rekeying.split(plaintext)
+
+    def _absorb(self, opened: Frame | bytes) -> bytes:
+        """The plaintext, once the message is accepted; what came with it for the rekeying is taken over."""
+        if isinstance(opened, bytes):
+            return opened
+        assert self._state.rekeying is not None
+        self._state.rekeying.absorb(opened)
+        return opened.plaintext
 
     def _receiving_step(self, header: Header) -> _NewChain:
         state = self._state
@@ -273,7 +308,12 @@ class DoubleRatchet:
             shared = curve25519.shared_secret(state.own_private, header.ratchet_key)
         except curve25519.InvalidPublicKey:
             raise MessageRejected(Rejection.UNAUTHENTIC) from None
-        root_key, chain_key, next_header = root_step(state.root_key, shared, self._parameters.root_info)
+        info = self._parameters.root_info
+        if state.rekeying is not None and header.rekey:
+            if not state.rekeying.accepts_step(header.rekey):
+                raise MessageRejected(Rejection.UNAUTHENTIC)
+            shared, info = state.rekeying.step(shared, info)
+        root_key, chain_key, next_header = root_step(state.root_key, shared, info)
         return _NewChain(header.ratchet_key, root_key, next_header, chain_key, left_behind)
 
     def _skip(self, chain_key: bytes, start: int, end: int) -> tuple[bytes, list[tuple[int, bytes]]]:

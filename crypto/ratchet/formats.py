@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from crypto.errors import DecodeError
 from crypto.randomness import Randomness
 from crypto.ratchet.errors import MessageRejected, Rejection
-from crypto.ratchet.header import HEADER_LENGTH, Header
+from crypto.ratchet.header import HEADER_LENGTH, REKEYING_HEADER_LENGTH, Header
 
 NONCE_LENGTH = 12
 TAG_LENGTH = 16
@@ -80,8 +80,16 @@ class EncryptedHeaderFormat:
     """
 
     VERSION = b"\x01"
-    OVERHEAD = 1 + NONCE_LENGTH + HEADER_LENGTH + TAG_LENGTH + TAG_LENGTH
+    HEADER_LENGTH = HEADER_LENGTH
     hides_header = True
+
+    @staticmethod
+    def _encode(header: Header) -> bytes:
+        return header.encode()
+
+    @staticmethod
+    def _decode(encoded: bytes) -> Header:
+        return Header.decode(encoded)
 
     def seal(
         self,
@@ -93,26 +101,42 @@ class EncryptedHeaderFormat:
         randomness: Randomness,
     ) -> bytes:
         nonce = randomness.random_bytes(NONCE_LENGTH)
-        sealed_header = AESGCM(header_key).encrypt(nonce, header.encode(), self.VERSION)
+        sealed_header = AESGCM(header_key).encrypt(nonce, self._encode(header), self.VERSION)
         bound = _concat(associated_data, self.VERSION, sealed_header)
         return self.VERSION + nonce + sealed_header + AESGCM(message_key).encrypt(nonce, plaintext, bound)
 
     def split(self, message: bytes) -> Envelope:
-        if not self.OVERHEAD <= len(message) <= MAX_MESSAGE_LENGTH:
+        body = 1 + NONCE_LENGTH + self.HEADER_LENGTH + TAG_LENGTH
+        if not body + TAG_LENGTH <= len(message) <= MAX_MESSAGE_LENGTH:
             raise DecodeError("ratchet message: impossible length")
         if message[:1] != self.VERSION:
             raise DecodeError("ratchet message: unknown version")
-        return Envelope(message[1:13], message[13:69], message[69:])
+        return Envelope(message[1:13], message[13:body], message[body:])
 
     def open_header(self, envelope: Envelope, header_key: bytes) -> Header | None:
         try:
             encoded = AESGCM(header_key).decrypt(envelope.nonce, envelope.header, self.VERSION)
         except InvalidTag:
             return None
-        return Header.decode(encoded)
+        return self._decode(encoded)
 
     def open(self, envelope: Envelope, message_key: bytes, associated_data: bytes) -> bytes:
         return _open(message_key, envelope, _concat(associated_data, self.VERSION, envelope.header))
+
+
+class RekeyingFormat(EncryptedHeaderFormat):
+    """The same with a header of 44 bytes, which names the rekey that its chain began with."""
+
+    VERSION = b"\x03"
+    HEADER_LENGTH = REKEYING_HEADER_LENGTH
+
+    @staticmethod
+    def _encode(header: Header) -> bytes:
+        return header.encode_rekeying()
+
+    @staticmethod
+    def _decode(encoded: bytes) -> Header:
+        return Header.decode_rekeying(encoded)
 
 
 class PlainHeaderFormat:

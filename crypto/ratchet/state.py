@@ -7,9 +7,10 @@ from crypto.errors import DecodeError
 from crypto.ratchet.header import MAX_CHAIN, MAX_NUMBER
 from crypto.ratchet.kdf import KEY_LENGTH
 from crypto.ratchet.parameters import RatchetParameters
+from crypto.ratchet.rekey import Rekeying
 from crypto.ratchet.skipped import SkippedKeys
 
-STATE_VERSION = 1
+STATE_VERSION = 2  # version 1 has no rekeying
 MAX_ASSOCIATED_DATA = 1 << 16
 
 
@@ -32,10 +33,15 @@ class RatchetState:
     receiving_header: bytes | None = None  # HKr
     next_sending_header: bytes | None = None  # NHKs
     next_receiving_header: bytes | None = None  # NHKr
+    rekeying: Rekeying | None = None  # our addition
 
     def encode(self) -> bytes:
-        """version(1) | AD block | RK | 9 optional keys | Ns | Nr | PN | skipped chains."""
-        parts = [wire.u8(STATE_VERSION), wire.block(self.associated_data), self.root_key]
+        """version(1) | AD block | RK | 9 optional keys | Ns | Nr | PN | skipped chains | from version 2: rekeying."""
+        parts = [
+            wire.u8(1 if self.rekeying is None else STATE_VERSION),
+            wire.block(self.associated_data),
+            self.root_key,
+        ]
         keys = (
             self.own_private,
             self.own_public,
@@ -55,13 +61,17 @@ class RatchetState:
             parts += [chain, wire.u32(len(kept))]
             for number, key in kept.items():
                 parts += [wire.u32(number), key]
+        if self.rekeying is not None:
+            parts.append(self.rekeying.encode())
         return b"".join(parts)
 
     @classmethod
     def decode(cls, data: bytes, parameters: RatchetParameters) -> "RatchetState":
         """The inverse of ``encode``; raises ``DecodeError`` or ``UnsupportedStateVersion``."""
         reader = wire.Reader(data, "ratchet state")
-        reader.state_version(STATE_VERSION)
+        rekeys = reader.state_version(STATE_VERSION) > 1
+        if rekeys != (parameters.rekey_interval is not None):
+            raise DecodeError("ratchet state: written with other parameters")
         associated_data = reader.block(MAX_ASSOCIATED_DATA)
         root_key = reader.take(KEY_LENGTH)
         keys = [reader.take(KEY_LENGTH) if reader.flag() else None for _ in range(9)]
@@ -73,6 +83,7 @@ class RatchetState:
             if count == 0:
                 raise DecodeError("ratchet state: a skipped chain without keys")
             skipped.add(chain, [(reader.integer(4), reader.take(KEY_LENGTH)) for _ in range(count)])
+        rekeying = Rekeying.read(reader) if rekeys else None
         reader.finish()
         own_private, own_public, their_public, sending, receiving, hks, hkr, nhks, nhkr = keys
         if max(sent, received, previous_sent) > MAX_NUMBER + 1:
@@ -97,4 +108,5 @@ class RatchetState:
             hkr,
             nhks,
             nhkr,
+            rekeying,
         )

@@ -8,10 +8,18 @@ from dataclasses import dataclass
 
 from crypto import wire
 from crypto.errors import DecodeError
-from crypto.handshake import HandshakeError, PreKeyBundle, PreKeyStore, ReplayedHandshake, initiate, respond
+from crypto.handshake import (
+    HandshakeError,
+    HandshakeVersion,
+    PreKeyBundle,
+    PreKeyStore,
+    ReplayedHandshake,
+    initiate,
+    respond,
+)
 from crypto.identity import IdentityKey, IdentityKeyPair
 from crypto.randomness import Randomness
-from crypto.ratchet import DoubleRatchet, MessageRejected, Rejection
+from crypto.ratchet import DEFAULT_PARAMETERS, VERSION_1_PARAMETERS, DoubleRatchet, MessageRejected, Rejection
 from crypto.sessions.address import DeviceAddress
 from crypto.sessions.device_record import DeviceRecord, Session
 from crypto.sessions.errors import (
@@ -22,6 +30,13 @@ from crypto.sessions.errors import (
     UnknownDevice,
 )
 from crypto.sessions.message import Initiation, SessionMessage
+
+# The version is an input of the handshake's KDF, so nobody between the devices can choose the older ratchet. X3DH alone
+# is refused here.
+_PARAMETERS = {
+    HandshakeVersion.HYBRID: VERSION_1_PARAMETERS,
+    HandshakeVersion.HYBRID_REKEYING: DEFAULT_PARAMETERS,
+}
 
 # When several sessions refuse a message, the first of these is what the caller learns.
 _MOST_TELLING = (Rejection.DUPLICATE, Rejection.TOO_FAR, Rejection.MALFORMED, Rejection.UNAUTHENTIC)
@@ -137,10 +152,18 @@ class SessionStore:
         if record.identity != bundle.identity:
             raise IdentityMismatch("the bundle's identity key is not the one in the roster")
         agreement = initiate(
-            self._identity, bundle, randomness, context=_context(self._own, address, record.generation)
+            self._identity,
+            bundle,
+            randomness,
+            context=_context(self._own, address, record.generation),
+            hybrid=HandshakeVersion.HYBRID_REKEYING,
         )
         ratchet = DoubleRatchet.initiate(
-            agreement.shared_secret, agreement.ratchet_key, agreement.associated_data, randomness
+            agreement.shared_secret,
+            agreement.ratchet_key,
+            agreement.associated_data,
+            randomness,
+            _PARAMETERS[agreement.header.version],
         )
         record.activate(Session(agreement.header.ephemeral, ratchet, True, record.generation, agreement.header))
 
@@ -194,7 +217,9 @@ class SessionStore:
             raise DecryptionFailed(Failure.DUPLICATE) from None
         except HandshakeError:
             raise DecryptionFailed(Failure.HANDSHAKE) from None
-        ratchet = DoubleRatchet.respond(agreement.shared_secret, agreement.ratchet_key, agreement.associated_data)
+        ratchet = DoubleRatchet.respond(
+            agreement.shared_secret, agreement.ratchet_key, agreement.associated_data, _PARAMETERS[header.version]
+        )
         try:
             plaintext = ratchet.decrypt(ratchet_message)
         except MessageRejected as rejected:

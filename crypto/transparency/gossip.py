@@ -75,6 +75,7 @@ class HeadGossip:
         own = auditor.head
         if own is None:
             raise ProofInvalid("no tree head has been verified yet")
+        auditor.verify_signature(heard)
         old, new = sorted((own.head, heard.head), key=lambda head: head.size)
         if old.size == new.size and old.root != new.root:
             raise SplitView(own, heard)

@@ -15,7 +15,7 @@ from types import ModuleType
 import nacl.bindings
 
 import crypto
-from crypto import curve25519
+from crypto import curve25519, wire
 from crypto.attachments import AttachmentPointer, AttachmentRejected, open_attachment, seal_attachment
 from crypto.backup import (
     Answer,
@@ -28,6 +28,7 @@ from crypto.backup import (
     open_archive,
     seal_archive,
     set_pin,
+    version_1,
 )
 from crypto.directory import AccountKeys, EpochAnswer, KeyDirectory, LookupAnswer, OwnerMonitor, SeenKeys
 from crypto.envelope import Envelope, MessageContent, Protocol, open_content, seal
@@ -264,6 +265,8 @@ def _backup() -> Iterator[tuple[str, Decoder]]:
     )
     yield "crypto.backup.guess_limiter.Enrolment.decode", Decoder(Enrolment.decode, (setup.enrolments[0].encode(),))
     yield "crypto.backup.guess_limiter.Answer.decode", Decoder(Answer.decode, (answers[0].encode(),))
+    record = b"".join((b"\x01\x01", b"\x01" + bytes(31), wire.block(bytes(134)), wire.block(bytes(32)), b"\x0a"))
+    yield "split_record", Decoder(lambda data: version_1.split_record(data, anchored=0), (record,))
     yield (
         "GuessLimiter.guess",
         Decoder(lambda data: limiters[0].guess(data, anchored=0), (attempt.element, PinAttempt("0000", RNG).element)),
@@ -275,7 +278,7 @@ def _backup() -> Iterator[tuple[str, Decoder]]:
     yield (
         "open_archive",
         Decoder(
-            lambda data: open_archive(recovery_key, data, at_least=0),
+            lambda data: open_archive(recovery_key, data, min_number=0),
             (sealed,),
             (DecodeError, ArchiveRejected, UnsupportedStateVersion),
         ),

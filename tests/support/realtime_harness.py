@@ -194,7 +194,7 @@ class RealtimeHarness:
 
 
 def _slot() -> Any:
-    from actors.runtime.hosting.turns import Mailbox
+    from actors.runtime.hosting.mailbox import Mailbox
 
     return Mailbox()
 

@@ -8,7 +8,6 @@ part number, whether it is the last, entities, answers]. An entity is [id, snaps
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 import msgpack
@@ -16,9 +15,9 @@ import structlog
 
 from actors.runtime.errors import BadFrame, CallError
 from actors.runtime.hosting.deduplication import Known
-from actors.runtime.hosting.mailboxes import Mailboxes, Shard
-from actors.runtime.hosting.ownership import Status
-from actors.runtime.hosting.turns import Mailbox
+from actors.runtime.hosting.mailbox import Mailbox, Shard
+from actors.runtime.hosting.mailboxes import Mailboxes
+from actors.runtime.hosting.ownership import Part
 from actors.runtime.kind import Value
 from actors.runtime.store.rows import Answer
 from actors.runtime.transport.router import Router
@@ -72,7 +71,7 @@ def _parts(mailboxes: Mailboxes, shard: Shard, answers: Sequence[Answer]) -> lis
     It is packed here and now: the entities may go on if the move is called off.
     """
     version = mailboxes.runners[shard.kind].kind.version
-    now = time.monotonic()
+    now = mailboxes.clock.monotonic()
     parts: list[tuple[list[Value], list[Value]]] = [([], [])]
     size = 0
 
@@ -104,8 +103,8 @@ def _parts(mailboxes: Mailboxes, shard: Shard, answers: Sequence[Answer]) -> lis
     return parts
 
 
-def take(mailboxes: Mailboxes, body: Value, parts: dict[tuple[str, int], int]) -> bool:
-    """One part arrived: whether it was taken. ``parts`` remembers which part of which shard comes next."""
+def take(mailboxes: Mailboxes, body: Value) -> bool:
+    """Takes a part that arrived. Returns whether its content is here now. Raises BadFrame for what is no part."""
     match body:
         case [str(kind), int(number), int(epoch), int(part), bool(last), list(entities), list(answers)]:
             pass
@@ -115,15 +114,17 @@ def take(mailboxes: Mailboxes, body: Value, parts: dict[tuple[str, int], int]) -
         raise BadFrame(f"no shard {kind}/{number}")
     shard = mailboxes.shard(kind, number)
     key = (kind, number)
-    fresh = shard.ownership.status is Status.ABSENT
-    if part not in (0, parts.get(key, 0)) or not shard.ownership.receiving(epoch, last=last):
-        return False
-    if part == 0 and not fresh:
-        # Sent before, and not to the end. Of a shard that is ABSENT there is nothing to be dropped.
-        mailboxes.clear(shard)
-        mailboxes.answers.drop({key})
-    parts[key] = part + 1
-    now = time.monotonic()
+    match shard.ownership.receiving(epoch, part, last=last):
+        case Part.REFUSED:
+            return False
+        case Part.REPEATED:
+            return True
+        case Part.FIRST_OF_LATER:
+            mailboxes.clear(shard)
+            mailboxes.answers.drop({key})
+        case Part.NEXT:
+            pass
+    now = mailboxes.clock.monotonic()
     for entity_id, version, snapshot, timers in entities:
         mailbox = shard.mailboxes[entity_id] = Mailbox()
         mailbox.frozen = (version, msgpack.unpackb(snapshot, strict_map_key=False))

@@ -1,13 +1,13 @@
 """One shard as one host sees it: a pure machine that follows the stored map.
 
-| status   | means                                                  | calls for the shard are       |
-|----------|--------------------------------------------------------|-------------------------------|
-| ABSENT   | someone else's, or nobody's                            | told who owns it              |
-| LOADING  | ours by the map; stored answers are being fetched      | parked                          |
-| ACTIVE   | ours                                                   | delivered                     |
-| DRAINING | ours and to be moved: turns finish, state is sent      | parked                          |
-| RELEASED | sent; still ours by the map, memory kept               | told the new host             |
-| INCOMING | someone else's by the map, who is sending it to us     | parked                          |
+| status   | the shard is                                                       | calls for it are  |
+|----------|--------------------------------------------------------------------|-------------------|
+| ABSENT   | another host's, or nobody's                                        | told who owns it  |
+| LOADING  | this host's by the map; stored answers are being fetched           | parked            |
+| ACTIVE   | this host's                                                        | delivered         |
+| DRAINING | this host's and to be moved: turns finish, state is sent           | parked            |
+| RELEASED | sent; still this host's by the map, memory kept                    | told the new host |
+| INCOMING | another host's by the map, which is sending it here                | parked            |
 
 Every event is safe to repeat. The map only ever moves forward (the host reads it in order).
 """
@@ -28,6 +28,19 @@ class Status(Enum):
     INCOMING = auto()
 
 
+class Part(Enum):
+    """What becomes of a part of a handoff that arrived."""
+
+    REFUSED = auto()
+    """It is stale, or a part before it is missing."""
+    REPEATED = auto()
+    """It was taken before: nothing changes."""
+    NEXT = auto()
+    """It is added to what is here."""
+    FIRST_OF_LATER = auto()
+    """It begins a later handoff: what an earlier one left here is dropped first."""
+
+
 class Action(Enum):
     """What the shell does after an event."""
 
@@ -39,19 +52,22 @@ class Action(Enum):
     DRAIN = auto()
     """Finish turns, send the state to ``to``, then report ``sent``."""
     DROP = auto()
-    """Forget state and tell parked calls who owns the shard."""
+    """Drop the state and tell parked calls who owns the shard."""
 
 
 class Ownership:
     """The state machine. ``epoch`` is that of the status: ours, or for INCOMING the sender's."""
 
-    __slots__ = ("complete", "epoch", "status", "to")
+    __slots__ = ("complete", "epoch", "parts", "status", "to")
 
     def __init__(self) -> None:
         self.status = Status.ABSENT
         self.epoch = 0
         self.to = ""
+        self.parts = 0
+        """Parts of the handoff at ``epoch`` that were taken, while INCOMING."""
         self.complete = False
+        """All of them were."""
 
     def mapped(self, row: ShardRow, me: str) -> Action:
         """The stored map says ``row`` for this shard."""
@@ -69,7 +85,7 @@ class Ownership:
                 if row.epoch < self.epoch:
                     return Action.NONE
                 if row.epoch > self.epoch + 1:
-                    # Others owned it in between: what is in memory is history.
+                    # Others owned it in between: what is in memory is out of date.
                     return self._become(Status.LOADING, row.epoch, Action.LOAD)
                 if not row.moving_to:
                     was = self.status
@@ -105,17 +121,26 @@ class Ownership:
             return True
         return False
 
-    def receiving(self, epoch: int, *, last: bool) -> bool:
-        """A part of the state arrived from the owner at ``epoch``: False if it is stale and to be ignored."""
+    def receiving(self, epoch: int, part: int, *, last: bool) -> Part:
+        """Part number ``part`` of the state arrived from the owner at ``epoch``, which sends it once at this epoch.
+
+        Parts may come late and more than once: only the next one changes anything.
+        """
         if self.status not in (Status.ABSENT, Status.INCOMING) or epoch < self.epoch:
-            return False
+            return Part.REFUSED
+        under_way = self.status is Status.INCOMING and epoch == self.epoch
+        expected = self.parts if under_way else 0
+        if part != expected:
+            return Part.REPEATED if part < expected else Part.REFUSED
+        outcome = Part.FIRST_OF_LATER if self.status is Status.INCOMING and not under_way else Part.NEXT
         self.status = Status.INCOMING
         self.epoch = epoch
+        self.parts = part + 1
         self.complete = last
-        return True
+        return outcome
 
     def gave_up(self, epoch: int) -> Action:
-        """Nothing came of a handoff to us for too long."""
+        """The map did not make the shard this host's for too long."""
         if self.status is Status.INCOMING and self.epoch == epoch:
             return self._become(Status.ABSENT, epoch, Action.DROP)
         return Action.NONE
@@ -129,5 +154,6 @@ class Ownership:
         self.status = status
         self.epoch = epoch
         self.to = ""
+        self.parts = 0
         self.complete = False
         return action

@@ -7,17 +7,18 @@ who told the host, how often, or in which order.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Collection, Coroutine, Iterable, Sequence
 from typing import Any
 
 import structlog
 
+from actors.runtime.clock import SYSTEM_CLOCK, Clock
 from actors.runtime.errors import CallError, HostUnavailable, to_wire
 from actors.runtime.hosting.deduplication import Origin
 from actors.runtime.hosting.handoff import WHAT, send, take
-from actors.runtime.hosting.mailboxes import Mailboxes, Shard
+from actors.runtime.hosting.mailbox import Shard
+from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.ownership import Action, Ownership, Status
 from actors.runtime.kind import Value
 from actors.runtime.store.rows import DATABASE_ERRORS, Claim, ShardRow
@@ -38,16 +39,16 @@ log = structlog.get_logger(__name__)
 class ShardOwner:
     """The shards of one host. ``mailboxes.host`` is the incarnation's id."""
 
-    def __init__(self, store: ShardStore, router: Router) -> None:
+    def __init__(self, store: ShardStore, router: Router, clock: Clock = SYSTEM_CLOCK) -> None:
         self._store = store
         self._router = router
-        self.mailboxes = Mailboxes("", self._owner_of)
-        self.mailboxes.on_stale = self._sync_soon
+        self._clock = clock
+        self.mailboxes = Mailboxes("", self._owner_of, clock)
+        self.mailboxes.turns.on_stale = self._sync_soon
         self.mailboxes.on_runtime_call = self._runtime_call
         self.version = 0
         self._map: dict[tuple[str, int], ShardRow] = {}
         self._syncing = asyncio.Lock()
-        self._parts: dict[tuple[str, int], int] = {}
         self._incoming_since: dict[tuple[str, int], float] = {}
         self._drains: dict[tuple[str, int], asyncio.Task[Any]] = {}
         """Of the shards that are to leave, or left: first the greeting of the other host, then each its own."""
@@ -127,7 +128,7 @@ class ShardOwner:
         if not shards:
             return
         epochs = [shard.ownership.epoch for shard in shards]
-        now = time.monotonic()
+        now = self._clock.monotonic()
         for kind, number, answer in await self._store.answers((shard.kind, shard.number) for shard in shards):
             self.mailboxes.answers.restore((kind, number), [answer], now)
         for shard, epoch in zip(shards, epochs, strict=True):
@@ -225,9 +226,9 @@ class ShardOwner:
                 case _ if what == _PING:
                     reply: Value = True
                 case _ if what == WHAT:
-                    reply = take(self.mailboxes, body, self._parts)
+                    reply = take(self.mailboxes, body)
                     if reply:
-                        self._incoming_since[body[0], body[1]] = time.monotonic()
+                        self._incoming_since[body[0], body[1]] = self._clock.monotonic()
                 case _:
                     raise HostUnavailable(f"nothing here answers {what!r}")
         except CallError as error:

@@ -1,77 +1,20 @@
-"""Turns: how an entity in memory receives messages and has its effects carried out, one turn at a time."""
+"""Turns: what an entity does with messages, and how its effects are carried out."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 import msgpack
 import structlog
 
 from actors.runtime.errors import DeadlineExceeded, Refused, to_wire
-from actors.runtime.hosting.deduplication import Entry, Origin
+from actors.runtime.hosting.mailbox import Envelope, Mailbox
 from actors.runtime.kind import After, Effect, EffectHandler, Entity, EntityKind, Persist, Reply, Turn, Value
 from actors.runtime.store.rows import Answer, Fence, StaleEpoch
 from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.transport.frames import DONE, NOT_MINE, STALE, pack_answer
 
 log = structlog.get_logger(__name__)
-
-
-class Envelope:
-    """A message for an entity. ``entry`` is None for the runtime's own (timers, on_load): nobody waits."""
-
-    __slots__ = ("body", "call", "caller", "deadline", "entity_id", "entry")
-
-    def __init__(
-        self, caller: bytes, call: int, entity_id: str, body: Value, deadline: float, entry: Entry | None
-    ) -> None:
-        self.caller = caller
-        self.call = call
-        self.entity_id = entity_id
-        self.body = body
-        self.deadline = deadline
-        self.entry = entry
-
-    def answer(self, packed: bytes) -> None:
-        """Remembers the answer and sends it."""
-        entry = self.entry
-        if entry is not None:
-            entry.answer = packed
-            origin: Origin | None = entry.origin
-            entry.origin = None
-            if origin is not None:
-                origin.answer(packed)
-
-
-class Timer:
-    """A message an entity set itself for ``due``, monotonic seconds."""
-
-    __slots__ = ("due", "handle", "message")
-
-    def __init__(self, due: float, message: Value) -> None:
-        self.due = due
-        self.message = message
-        self.handle: asyncio.TimerHandle | None = None
-
-    def cancel(self) -> None:
-        """It will not wake anyone."""
-        if self.handle is not None:
-            self.handle.cancel()
-
-
-class Mailbox:
-    """An entity's place in memory. ``inbox`` is None while it is idle, a list while a turn is under way."""
-
-    __slots__ = ("entity", "frozen", "inbox", "timers", "used_at")
-
-    def __init__(self) -> None:
-        self.entity: Entity | None = None
-        self.frozen: tuple[int, Value] | None = None
-        """(version, snapshot) that came with a handoff and was not needed yet."""
-        self.inbox: list[Envelope] | None = None
-        self.timers: list[Timer] = []
-        self.used_at = 0.0
 
 
 class Received:
@@ -86,24 +29,20 @@ class Received:
         """(seconds from now, message)"""
         self.persist = False
         self.error: Exception | None = None
-        """The defect by which the turn came to nothing but the answer to the message that met it."""
+        """What the entity raised: the turn comes to nothing but the answer to the message that caused it."""
 
 
-def receive(entity: Entity, envelopes: Sequence[Envelope], now: float, received: Received) -> int:
-    """Lets the entity receive messages in order; how many it took. Stops at one that makes it fail."""
-    taken = 0
-    for envelope in envelopes:
-        taken += 1
-        try:
-            collect(envelope, entity.receive(envelope.body, now), received)
-        except Exception as error:  # noqa: BLE001 - recorded, and told to the caller
-            if not refused(envelope, error, received):
-                break
-    return taken
+def receive(entity: Entity, envelope: Envelope, now: float, received: Received) -> bool:
+    """Has the entity receive a message at ``now``, seconds since 1970. Returns whether it may receive more."""
+    try:
+        collect(envelope, entity.receive(envelope.body, now), received)
+    except Exception as error:  # noqa: BLE001 - recorded, and told to the caller
+        return refused(envelope, error, received)
+    return True
 
 
 def collect(envelope: Envelope, effects: Sequence[Effect], received: Received) -> None:
-    """Adds what one message led to. Raises what comes of effects that are none."""
+    """Adds the effects of one message. Raises whatever a value that is no effect makes fail."""
     reply: Value = None
     for effect in effects:
         kind = type(effect)
@@ -119,13 +58,12 @@ def collect(envelope: Envelope, effects: Sequence[Effect], received: Received) -
 
 
 def refused(envelope: Envelope, error: Exception, received: Received) -> bool:
-    """Adds what the entity raised; whether it may go on, that is, whether it only declined."""
+    """Adds what the entity raised. Returns whether it may go on, that is, whether it only declined."""
     answer = (envelope, pack_answer(envelope.call, *to_wire(error)))
     if isinstance(error, Refused):
         received.answered.append(answer)
         return True
-    # A machine that raises has a defect; its caller is told. Its half-changed state is to be dropped, and with it
-    # goes what the turn's other messages did.
+    # A bug: the caller is told. The half-changed state is dropped, and with it what the turn's other messages did.
     log.error("entity.failed", entity=envelope.entity_id, exc_info=error)
     received.answered, received.effects, received.timers = [answer], [], []
     received.persist = False

@@ -127,7 +127,7 @@ class Process:
         self._simulation = simulation
         store = cast(Any, HostStore(simulation.database, simulation.network, name))
         self.router = Client(simulation, f"@{name}", name)
-        self.shard_owner = ShardOwner(store, cast(Any, self.router))
+        self.shard_owner = ShardOwner(store, cast(Any, self.router), simulation.loop)
         self.shard_owner.mailboxes.add_kind(
             book_runner(simulation.database, simulation.network, name, store, simulation.received)
         )

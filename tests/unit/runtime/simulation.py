@@ -42,7 +42,7 @@ def _entity_in(shard: int, nth: int = 0) -> str:
 
 
 ENTITIES = (_entity_in(0), _entity_in(0, 1), _entity_in(1), _entity_in(2))
-_READ_CLOCKS = ("hosting.handoff", "coordination.leader", "hosting.mailboxes", "hosting.shard_owner")
+_READ_CLOCKS = ("coordination.leader",)
 
 
 @dataclass(eq=False)

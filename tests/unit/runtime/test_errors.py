@@ -160,8 +160,7 @@ async def test_a_snapshot_that_cannot_be_read_here_is_kept_for_a_host_that_can()
         return Account(total)
 
     host = host_of(EntityKind("notebook", create=lambda _id: Account(), restore=restore))
-    parts: dict[tuple[str, int], int] = {}
-    assert take(host.mailboxes, ["notebook", A, 1, 0, True, [["a", 2, msgpack.packb(77), []]], []], parts)
+    assert take(host.mailboxes, ["notebook", A, 1, 0, True, [["a", 2, msgpack.packb(77), []]], []])
     host.own(A, epoch=2)
     for _ in range(2):
         assert (await host.ask("a", "read"))[0] == EntityFailed.status

@@ -140,7 +140,7 @@ async def test_snapshots_of_every_version_are_read_and_the_newest_is_written() -
 
 async def test_a_handoff_of_another_version_is_taken() -> None:
     mailboxes, mailbox = _host(None, own=False), Mailbox()
-    assert take(mailboxes, msgpack.unpackb(bytes.fromhex(GOLDEN["handoff part"])), {})
+    assert take(mailboxes, msgpack.unpackb(bytes.fromhex(GOLDEN["handoff part"])))
     shard = mailboxes.shard("wallet", shard_of("w"))
     assert shard.ownership.mapped(ShardRow("wallet", shard.number, "host-a", 4), "host-a") is Action.ACTIVATE
     mailboxes.let_in(shard)

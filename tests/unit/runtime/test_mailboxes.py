@@ -12,7 +12,8 @@ import pytest
 from actors.runtime import After, EffectHandler, EntityKind, Refused, Reply, Turn, Value
 from actors.runtime.errors import BadFrame, DeadlineExceeded, EntityFailed, FrameTooLarge, Overloaded, UnknownKind
 from actors.runtime.hosting.handoff import send, take
-from actors.runtime.hosting.mailboxes import Mailboxes, Shard
+from actors.runtime.hosting.mailbox import Shard
+from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.ownership import Action, Status
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.shard_map import shard_of
@@ -192,7 +193,7 @@ async def test_a_stale_epoch_sends_the_call_on_and_it_may_run_again() -> None:
     host = Host("a")
     await host.ask("a", "x")
     told: list[bool] = []
-    host.mailboxes.on_stale = lambda: told.append(True)
+    host.mailboxes.turns.on_stale = lambda: told.append(True)
     host.handler.error = StaleEpoch("moved")
     (call,) = host.send("a", ["save", 1])
     assert await host.answer(call) == (NOT_MINE, STALE)
@@ -319,13 +320,12 @@ class Wire:
 
     def __init__(self, to: Host) -> None:
         self.to = to
-        self.parts: dict[tuple[str, int], int] = {}
         self.broken = False
 
     def call_host(self, host: str, what: str, message: Value, timeout: float) -> asyncio.Future[Value]:
         future: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
         body = msgpack.unpackb(msgpack.packb(message))
-        future.set_result(False if self.broken else take(self.to.mailboxes, body, self.parts))
+        future.set_result(False if self.broken else take(self.to.mailboxes, body))
         return future
 
 
@@ -425,7 +425,7 @@ async def test_a_part_that_is_no_part_is_a_bad_frame() -> None:
     host = Host()
     for body in (None, ["notebook", 1], ["other", 1, 1, 0, True, [], []], ["notebook", 5000, 1, 0, True, [], []]):
         with pytest.raises(BadFrame):
-            take(host.mailboxes, body, {})
+            take(host.mailboxes, body)
 
 
 async def test_calls_that_had_to_wait_are_counted_once_and_timers_are_not() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.runtime.hosting.ownership import Action, Ownership, Status
+from actors.runtime.hosting.ownership import Action, Ownership, Part, Status
 from actors.runtime.store.rows import ShardRow
 
 ME, OTHER = "me", "other"
@@ -41,15 +41,15 @@ def test_a_new_owner_loads_before_it_serves() -> None:
 
 def test_a_complete_handoff_spares_the_load() -> None:
     ownership = Ownership()
-    assert ownership.receiving(3, last=False)
-    assert ownership.receiving(3, last=True)
+    assert ownership.receiving(3, 0, last=False) is Part.NEXT
+    assert ownership.receiving(3, 1, last=True) is Part.NEXT
     assert ownership.mapped(row(OTHER, 3, ME), ME) is Action.NONE
     assert ownership.mapped(row(ME, 4), ME) is Action.ACTIVATE
 
 
 def test_a_shard_that_came_and_is_to_go_on_drains_at_once() -> None:
     ownership = Ownership()
-    ownership.receiving(3, last=True)
+    ownership.receiving(3, 0, last=True)
     assert ownership.mapped(row(ME, 4, OTHER), ME) is Action.DRAIN
     assert (ownership.status, ownership.to) == (Status.DRAINING, OTHER)
 
@@ -57,7 +57,7 @@ def test_a_shard_that_came_and_is_to_go_on_drains_at_once() -> None:
 @pytest.mark.parametrize(("last", "owned_at"), [(False, 4), (True, 5), (True, 6)])
 def test_an_incomplete_or_outdated_handoff_is_not_trusted(last: bool, owned_at: int) -> None:
     ownership = Ownership()
-    ownership.receiving(3, last=last)
+    ownership.receiving(3, 0, last=last)
     assert ownership.mapped(row(ME, owned_at), ME) is Action.LOAD
 
 
@@ -106,21 +106,35 @@ def test_the_loser_of_a_shard_drops_it(make: object) -> None:
 
 
 def test_an_owner_takes_no_handoff_of_what_it_owns() -> None:
-    assert not active().receiving(5, last=True)
-    assert not released().receiving(1, last=True)
+    assert active().receiving(5, 0, last=True) is Part.REFUSED
+    assert released().receiving(1, 0, last=True) is Part.REFUSED
 
 
 def test_parts_of_an_older_handoff_are_not_taken() -> None:
     ownership = Ownership()
     ownership.mapped(row(ME, 3), ME)
     ownership.mapped(row(OTHER, 4), ME)
-    assert not ownership.receiving(2, last=True)
-    assert ownership.receiving(4, last=True)
+    assert ownership.receiving(2, 0, last=True) is Part.REFUSED
+    assert ownership.receiving(4, 0, last=True) is Part.NEXT
+
+
+def test_each_part_of_a_handoff_counts_once_and_in_order() -> None:
+    ownership = Ownership()
+    assert ownership.receiving(3, 1, last=False) is Part.REFUSED, "the first part is missing"
+    assert ownership.status is Status.ABSENT
+    assert ownership.receiving(3, 0, last=False) is Part.NEXT
+    assert ownership.receiving(3, 2, last=True) is Part.REFUSED
+    assert ownership.receiving(3, 1, last=True) is Part.NEXT
+    assert ownership.receiving(3, 0, last=False) is Part.REPEATED
+    assert ownership.complete
+    assert ownership.receiving(4, 1, last=True) is Part.REFUSED
+    assert ownership.receiving(4, 0, last=False) is Part.FIRST_OF_LATER
+    assert not ownership.complete
 
 
 def test_a_handoff_that_comes_to_nothing_is_forgotten() -> None:
     ownership = Ownership()
-    ownership.receiving(3, last=True)
+    ownership.receiving(3, 0, last=True)
     assert ownership.gave_up(2) is Action.NONE
     assert ownership.gave_up(3) is Action.DROP
     assert ownership.mapped(row(ME, 4), ME) is Action.LOAD
@@ -148,5 +162,5 @@ def test_it_serves_only_at_the_epoch_the_map_gave_it(steps: list[tuple[str, int,
             ownership.sent(epoch)
         else:
             before = ownership.status
-            ownership.receiving(epoch, last=True)
+            ownership.receiving(epoch, 0, last=True)
             assert ownership.status in (before, Status.INCOMING)

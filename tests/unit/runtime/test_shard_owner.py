@@ -13,7 +13,7 @@ import pytest
 from actors.runtime.errors import FrameTooLarge
 from actors.runtime.hosting.deduplication import DeduplicationTable, Entry
 from actors.runtime.hosting.handoff import send, take
-from actors.runtime.hosting.mailboxes import Shard
+from actors.runtime.hosting.mailbox import Shard
 from actors.runtime.hosting.ownership import Action, Status
 from actors.runtime.hosting.shard_owner import ShardOwner
 from actors.runtime.kind import Value
@@ -49,7 +49,6 @@ class Road:
 
     def __init__(self, to: Host) -> None:
         self.to = to
-        self.parts: dict[tuple[str, int], int] = {}
         self.sent: list[Any] = []
 
     async def wait_for_host(self, host: str, timeout_s: float) -> None:
@@ -64,7 +63,7 @@ class Road:
             return future
         if what == "handoff":
             self.sent.append(body)
-        future.set_result(what == "greeting" or take(self.to.mailboxes, body, self.parts))
+        future.set_result(what == "greeting" or take(self.to.mailboxes, body))
         return future
 
 
@@ -161,17 +160,39 @@ async def test_many_large_answers_and_entities_go_along_in_parts() -> None:
     assert await new.ask(another, "z") == (DONE, 2)
 
 
-async def test_shards_that_are_begun_to_be_sent_once_more_come_whole() -> None:
+async def test_a_later_handoff_replaces_what_one_that_was_called_off_left_behind() -> None:
     old, new = Host("a"), Host(name="host-b", owner="host-a")
     await old.ask("a", "x")
     shard = old.mailboxes.shard("notebook", A)
-    first = ["notebook", A, 1, 0, False, [["gone", 1, msgpack.packb(["old"]), []]], []]
-    road = Road(new)
-    assert take(new.mailboxes, first, road.parts)
-    shard.ownership.mapped(ShardRow("notebook", A, "host-a", 1, "host-b"), "host-a")
+    assert take(new.mailboxes, ["notebook", A, 1, 0, False, [["gone", 1, msgpack.packb(["old"]), []]], []])
+    shard.ownership.mapped(ShardRow("notebook", A, "host-a", 2, "host-b"), "host-a")
     shard.serving = False
-    assert await send(old.mailboxes, cast(Any, road), shard, 1, "host-b", [])
+    assert await send(old.mailboxes, cast(Any, Road(new)), shard, 2, "host-b", [])
     assert set(new.mailboxes.shard("notebook", A).mailboxes) == {"a"}
+
+
+def handoff_part(number: int, *entities: str, last: bool = False) -> list[Any]:
+    return ["notebook", A, 1, number, last, [[id, 1, msgpack.packb([id]), []] for id in entities], []]
+
+
+def test_a_part_that_comes_late_once_more_changes_nothing() -> None:
+    new = Host(name="host-b", owner="host-a")
+    first, second = handoff_part(0, "a", "b"), handoff_part(1, "c", last=True)
+    for part in (first, first, second, first, second):
+        assert take(new.mailboxes, part), "it is here"
+    shard = new.mailboxes.shard("notebook", A)
+    assert set(shard.mailboxes) == {"a", "b", "c"}
+    assert shard.ownership.mapped(ShardRow("notebook", A, "host-b", 2), "host-b") is Action.ACTIVATE
+
+
+def test_the_rest_of_a_handoff_whose_beginning_was_dropped_is_refused() -> None:
+    new = Host(name="host-b", owner="host-a")
+    assert take(new.mailboxes, handoff_part(0, "a"))
+    shard = new.mailboxes.shard("notebook", A)
+    assert shard.ownership.gave_up(1) is Action.DROP
+    new.mailboxes.clear(shard)
+    assert not take(new.mailboxes, handoff_part(1, "b", last=True))
+    assert shard.ownership.mapped(ShardRow("notebook", A, "host-b", 2), "host-b") is Action.LOAD
 
 
 async def test_taking_over_many_shards_looks_at_the_answers_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,7 @@ def test_the_golden_blobs_are_still_written() -> None:
 def test_the_golden_blobs_of_all_versions_are_still_read(golden: dict[str, str]) -> None:
     key = RecoveryKey.from_words(golden["recovery_key"])
     number = 0 if golden is GOLDEN_1 else 3
-    opened = open_archive(key, bytes.fromhex(golden["archive"]), at_least=number)
+    opened = open_archive(key, bytes.fromhex(golden["archive"]), min_number=number)
     assert opened == Archive(number, b"the archive")
     assert unwrap_with_passphrase(bytes.fromhex(golden["passphrase"]), "correct horse") == key
     assert unwrap_with_legacy_passphrase(bytes.fromhex(golden["legacy"]), "correct horse") == key
@@ -68,7 +68,7 @@ def test_the_golden_blobs_of_all_versions_are_still_read(golden: dict[str, str])
 
 def test_newer_versions_are_refused_clearly() -> None:
     with pytest.raises(UnsupportedStateVersion):
-        open_archive(KEY, b"\x03" + bytes.fromhex(GOLDEN["archive"])[1:], at_least=0)
+        open_archive(KEY, b"\x03" + bytes.fromhex(GOLDEN["archive"])[1:], min_number=0)
 
 
 # The archive and its recovery key
@@ -79,7 +79,7 @@ def test_a_new_device_restores_with_the_words_on_paper() -> None:
     assert len(words.split()) == 14
     sealed = seal_archive(KEY, ARCHIVE, 1, RANDOM)
     for written in (words, words.lower(), words.replace(" ", ""), words.replace(" ", "-"), f"\n {words} "):
-        assert open_archive(RecoveryKey.from_words(written), sealed, at_least=1).content == ARCHIVE
+        assert open_archive(RecoveryKey.from_words(written), sealed, min_number=1).content == ARCHIVE
 
 
 @given(st.integers(0, 55), st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"))
@@ -101,15 +101,15 @@ def test_any_text_is_a_recovery_key_or_a_decode_error(text: str) -> None:
 def test_another_key_an_altered_or_a_cut_archive_is_rejected() -> None:
     sealed = seal_archive(KEY, b"short", 1, RANDOM)
     with pytest.raises(ArchiveRejected):
-        open_archive(RecoveryKey.generate(RANDOM), sealed, at_least=0)
+        open_archive(RecoveryKey.generate(RANDOM), sealed, min_number=0)
     for index in range(1, len(sealed)):
         altered = bytearray(sealed)
         altered[index] ^= 1 << index % 8
         with pytest.raises(ArchiveRejected):
-            open_archive(KEY, bytes(altered), at_least=0)
+            open_archive(KEY, bytes(altered), min_number=0)
     for length in range(len(sealed)):
         with pytest.raises((ArchiveRejected, DecodeError)):
-            open_archive(KEY, sealed[:length], at_least=0)
+            open_archive(KEY, sealed[:length], min_number=0)
 
 
 def test_archives_of_similar_size_look_the_same_and_no_two_are_equal() -> None:
@@ -120,14 +120,14 @@ def test_archives_of_similar_size_look_the_same_and_no_two_are_equal() -> None:
 
 def test_an_archive_that_its_store_has_rolled_back_is_refused() -> None:
     first, second = seal_archive(KEY, b"old keys", 1, RANDOM), seal_archive(KEY, b"new keys", 2, RANDOM)
-    assert open_archive(KEY, second, at_least=2) == Archive(2, b"new keys")
+    assert open_archive(KEY, second, min_number=2) == Archive(2, b"new keys")
     with pytest.raises(ArchiveRolledBack, match="archive 1 is older than archive 2"):
-        open_archive(KEY, first, at_least=2)
+        open_archive(KEY, first, min_number=2)
     renumbered = first[:8] + b"\x02" + first[9:]
     with pytest.raises(ArchiveRejected):
-        open_archive(KEY, renumbered, at_least=2)
+        open_archive(KEY, renumbered, min_number=2)
     with pytest.raises(ArchiveRolledBack):
-        open_archive(RecoveryKey.from_words(GOLDEN_1["recovery_key"]), bytes.fromhex(GOLDEN_1["archive"]), at_least=1)
+        open_archive(RecoveryKey.from_words(GOLDEN_1["recovery_key"]), bytes.fromhex(GOLDEN_1["archive"]), min_number=1)
     with pytest.raises(ValueError, match="from 1"):
         seal_archive(KEY, b"", 0, RANDOM)
 
@@ -181,7 +181,7 @@ def test_parameters_out_of_range_are_neither_read_nor_written(memory: int, time:
     for read in (
         lambda: unwrap_with_passphrase(b"\x01" + asked + bytes(16 + 92), "x"),
         lambda: PinAttempt("1", RANDOM).recover(
-            [Answer(1, bytes(32), 0, 10)], b"\x04\x01\x01" + asked + bytes(16 + 124)
+            [Answer(1, bytes(32), 0, 10)], b"\x04\x01\x01" + asked + bytes(16 + 124), min_threshold=1
         ),
         lambda: Argon2Parameters(memory, time, lanes),
     ):
@@ -228,7 +228,7 @@ def test_the_legacy_form() -> None:
 def test_bytes_from_nowhere_are_typed_errors(data: bytes) -> None:
     for kind in (b"", b"\x01", b"\x02"):
         with pytest.raises(CryptoError):
-            open_archive(KEY, kind + data, at_least=0)
+            open_archive(KEY, kind + data, min_number=0)
         with pytest.raises(CryptoError):
             unwrap_with_legacy_passphrase(kind + data, "x")
     with pytest.raises(CryptoError):

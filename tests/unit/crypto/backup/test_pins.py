@@ -27,6 +27,7 @@ from crypto.backup import (
     Shape,
     Share,
     StoreRolledBack,
+    ThresholdTooLow,
     WrongSecret,
     oprf,
     set_pin,
@@ -85,7 +86,7 @@ def enrolled(pin: str, shape: Shape) -> tuple[bytes, list[Operator]]:
 
 def attempt(pin: str, operators: list[Operator], envelope: bytes) -> Recovered:
     trying = PinAttempt(pin, RANDOM)
-    return trying.recover([operator.guess(trying.element) for operator in operators], envelope)
+    return trying.recover([operator.guess(trying.element) for operator in operators], envelope, min_threshold=1)
 
 
 def guessed_offline(shares: list[Share], envelope: bytes) -> str | None:
@@ -94,7 +95,7 @@ def guessed_offline(shares: list[Share], envelope: bytes) -> str | None:
         trying = PinAttempt(pin, RANDOM)
         answers = [Answer(share.index, oprf.evaluate(share.scalar, trying.element), 0, 0) for share in shares]
         try:
-            trying.recover(answers, envelope)
+            trying.recover(answers, envelope, min_threshold=1)
         except (WrongSecret, NotEnoughAnswers):
             continue
         return pin
@@ -142,6 +143,32 @@ def test_enough_operators_without_the_archive_hold_nothing_that_a_guess_could_be
         kept = GuessLimiter.enrol(enrolment, anchored=0).serialize()
         for secret in (KEY.raw, setup.envelope, setup.envelope[13:29], setup.envelope[29:]):
             assert secret not in kept
+
+
+def test_an_operator_and_the_archive_s_store_do_not_test_a_guess_by_an_envelope_of_their_own() -> None:
+    """The first of two operators makes an envelope under its share alone, for the PIN that it guesses. If the client
+    opened it, the operator would be told so by the token."""
+    _, operators = enrolled("2468", TWO_OPERATORS)
+    share = operators[0].state.share
+    assert share is not None
+    scalar = share.scalar
+
+    class Rigged(SeededRandomness):
+        """Its first scalar is the share."""
+
+        def random_bytes(self, length: int) -> bytes:
+            return scalar + bytes(32) if length == 64 else super().random_bytes(length)
+
+    for shape in (ONE_OPERATOR, Shape(1, 2)):
+        forged = set_pin("2468", RecoveryKey(bytes(32)), Rigged(b""), shape, CHEAP).envelope
+        trying = PinAttempt("2468", RANDOM)
+        answers = [operator.guess(trying.element) for operator in operators]
+        assert trying.recover(answers, forged, min_threshold=1).recovery_key == RecoveryKey(bytes(32)), "it would open"
+        with pytest.raises(ThresholdTooLow):
+            trying.recover(answers, forged)
+    old = version_1.split_record(bytes.fromhex(GOLDEN_1["limiter"]), anchored=0)[1]
+    with pytest.raises(ThresholdTooLow):
+        PinAttempt("2468", RANDOM).recover([], old)
 
 
 # Copies of a store
@@ -274,7 +301,7 @@ def test_any_two_of_three_operators_recover_and_one_that_lies_does_no_harm() -> 
         answers = [operator.guess(trying.element) for operator in operators]
         lie = oprf.evaluate(oprf.random_scalar(RANDOM), trying.element)
         answers[liar] = Answer(answers[liar].index, lie, 0, 10)
-        assert trying.recover(answers, envelope).recovery_key == KEY
+        assert trying.recover(answers, envelope, min_threshold=1).recovery_key == KEY
 
 
 def test_one_answer_twice_is_one_answer() -> None:
@@ -408,15 +435,15 @@ def test_a_record_of_version_1_is_split_and_its_pin_still_works() -> None:
     assert (limiter.remaining, limiter.sequence) == (9, 5)
     trying = PinAttempt("2468", RANDOM)
     limiter, answer = limiter.guess(trying.element, anchored=5)
-    recovered = trying.recover([answer], envelope)
+    recovered = trying.recover([answer], envelope, min_threshold=1)
     assert recovered.recovery_key == RecoveryKey.from_words(GOLDEN_1["recovery_key"])
     assert limiter.confirm(recovered.tokens[1], anchored=6).remaining == 10
     wrong = PinAttempt("0000", RANDOM)
     _, answer = limiter.guess(wrong.element, anchored=6)
     with pytest.raises(WrongSecret):
-        wrong.recover([answer], envelope)
+        wrong.recover([answer], envelope, min_threshold=1)
     with pytest.raises(NotEnoughAnswers):
-        wrong.recover([], envelope)
+        wrong.recover([], envelope, min_threshold=1)
     for damaged in (record[:-1], b"\x02" + record[1:], b"\x01\x00" + record[34:], record[:-1] + b"\x00"):
         with pytest.raises(DecodeError):
             version_1.split_record(damaged, anchored=0)
@@ -438,9 +465,9 @@ def test_impossible_states_shares_and_shapes_are_refused() -> None:
     for index, scalar in ((0, b"\x01" + bytes(31)), (6, b"\x01" + bytes(31)), (1, bytes(32)), (1, b"\xff" * 32)):
         with pytest.raises(DecodeError):
             Share(index, scalar)
-    for least, operators in ((0, 1), (2, 1), (1, 6)):
+    for needed, operators in ((0, 1), (2, 1), (1, 6)):
         with pytest.raises(DecodeError):
-            Shape(least, operators)
+            Shape(needed, operators)
 
 
 @settings(max_examples=200, deadline=None)

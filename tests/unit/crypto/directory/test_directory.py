@@ -141,6 +141,15 @@ def test_keys_of_others_and_absence_are_not_proven_for_an_account_that_is_there(
             contact.take(lie, HOUR)
 
 
+def test_keys_without_their_opening_do_not_pass_on_a_proof_of_absence() -> None:
+    served, _ = populated()
+    absent = Contact(served).ask(served, "nobody")
+    with pytest.raises(DecodeError, match="opening"):
+        replace(absent, keys=AccountKeys.first("nobody", {1: EVIL}))
+    with pytest.raises(DecodeError, match="opening"):
+        replace(absent, opening=bytes(32))
+
+
 def test_a_directory_that_stands_still_is_noticed() -> None:
     served, _ = populated()
     contact = Contact(served)
@@ -216,6 +225,21 @@ def test_an_owner_follows_its_own_versions() -> None:
         monitor.publish(ada.successor({}), 6 * HOUR)
     assert not monitor.overdue(6 * HOUR, HOUR)
     assert monitor.overdue(6 * HOUR + 1, HOUR)
+
+
+def test_a_device_that_joins_an_account_watches_from_then_on() -> None:
+    served, ada = populated(3)
+    contact = Contact(served)
+    answer = contact.ask(served)
+    assert contact.take(answer, 2 * HOUR) == ada
+    assert answer.opening is not None
+    index = served.index("ada")[0]
+    monitor = OwnerMonitor.of_account(index, ada, answer.opening, answer.epoch.number, 2 * HOUR)
+    check(served, contact.auditor, monitor, 2 * HOUR)
+    served.submit(ada.successor({1: EVIL}))
+    served.close_epoch(3 * HOUR)
+    with pytest.raises(UnexpectedKeys):
+        check(served, contact.auditor, monitor, 3 * HOUR)
 
 
 def test_keys_that_stood_in_one_epoch_only_are_noticed_by_the_owner() -> None:
@@ -344,9 +368,15 @@ def test_a_head_that_the_log_did_not_sign_accuses_nobody_and_waiting_heads_are_b
     contact = Contact(served)
     contact.take(contact.ask(served), 0)
     gossip = HeadGossip()
-    with pytest.raises(ProofInvalid) as refused:
-        gossip.hear(contact.auditor, SignedTreeHead.sign(TreeHead(0, 1, bytes(32)), bytes(32)), 0)
-    assert not isinstance(refused.value, SplitView)
+    forged = SignedTreeHead.sign(TreeHead(0, 1, bytes(32)), bytes(32))
+    accusations: list[Callable[[], object]] = [
+        lambda: gossip.hear(contact.auditor, forged, 0),
+        lambda: gossip.settle(contact.auditor, forged, []),
+    ]
+    for accuse in accusations:
+        with pytest.raises(ProofInvalid) as refused:
+            accuse()
+        assert not isinstance(refused.value, SplitView)
     assert gossip.waiting() == ()
     for number in range(70):
         gossip.hear(contact.auditor, SignedTreeHead.sign(TreeHead(0, 2 + number, bytes(32)), LOG_KEY), number)

@@ -29,7 +29,7 @@ class Device:
         self.signer = SignatureKeyPair.generate(suite, self.randomness)
         self.statement = self.issue(self.signer)
         self.known = KnownDevices()
-        self.policy = GroupPolicy(IdentityAuthentication(self.known))
+        self.policy = GroupPolicy(IdentityAuthentication(self.known), suites=frozenset(CipherSuite))
         self.knows(self)
 
     def issue(

@@ -5,9 +5,22 @@
 
 import json
 
-from crypto.mls import Add, Capabilities, CipherSuite, Psks
+from crypto.mls import (
+    Add,
+    Capabilities,
+    CipherSuite,
+    Group,
+    KeyPackageBundle,
+    KeyPackageStore,
+    Psks,
+    PublicGroup,
+)
+from crypto.mls.messages import encode_message
+from crypto.mls.public_message import protect_public
 from crypto.mls.state import STATE_VERSION
-from tests.unit.crypto.mls.party import NOW, Person, follow, gather, package, settle
+from crypto.randomness import SeededRandomness
+from tests.unit.crypto.mls.devices import Device
+from tests.unit.crypto.mls.party import NOW, OPEN, Person, follow, gather, package, settle
 from tests.unit.crypto.mls.vectors import FOLDER
 
 SUITES = (
@@ -59,9 +72,34 @@ def golden(suite: CipherSuite) -> dict[str, str]:
     }
 
 
+def golden_stores() -> dict[str, dict[str, str]]:
+    """The same group in parts, as a member and as its delivery service keep it; and a device's other stores."""
+    group = Group.restore(bytes.fromhex(golden(SUITES[0])["group"]), SeededRandomness(b"stores"), OPEN)
+    public = PublicGroup.follow(group.group_info(), now=NOW, policy=OPEN)
+    for pending in group._state.proposals.values():
+        content = pending.content
+        message = protect_public(
+            group._state.epoch.crypto,
+            content,
+            group._state.epoch.context,
+            group._state.epoch.secrets.membership_key,
+        )
+        public.process(encode_message(message), now=NOW)
+    device = Device("alice")
+    keys = KeyPackageStore()
+    keys.add(KeyPackageBundle.restore(bytes.fromhex(golden(SUITES[0])["key_package_bundle"])))
+    stores = {
+        "group": dict(group.changes().put),
+        "public group": dict(public.changes().put),
+        "stores": {"key packages": keys.serialize(), "known devices": device.known.serialize()},
+    }
+    return {name: {part: data.hex() for part, data in sorted(parts.items())} for name, parts in stores.items()}
+
+
 if __name__ == "__main__":
     folder = FOLDER / "golden"
     folder.mkdir(exist_ok=True)
     for chosen in SUITES:
         path = folder / f"v{STATE_VERSION}-suite{int(chosen)}.json"
         path.write_text(json.dumps(golden(chosen), indent=1) + "\n")
+    (folder / "stores-v1.json").write_text(json.dumps(golden_stores(), indent=1) + "\n")

@@ -25,7 +25,13 @@ from crypto.randomness import SeededRandomness
 
 NOW = 1_700_000_000
 LIFETIME = Lifetime(NOW - 1000, NOW + 80 * 24 * 3600)
-OPEN = GroupPolicy(TrustOnPresentation(), allow_external_commits=True, allow_resync=True, allow_join_requests=True)
+OPEN = GroupPolicy(
+    TrustOnPresentation(),
+    suites=frozenset(CipherSuite),
+    allow_external_commits=True,
+    allow_resync=True,
+    allow_join_requests=True,
+)
 """Everybody is believed and may come in: for tests of what happens then."""
 DEFAULT = CipherSuite.MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
 

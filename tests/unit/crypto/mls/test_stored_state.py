@@ -12,13 +12,17 @@ from crypto.mls import (
     CommitBundle,
     Group,
     KeyPackageBundle,
+    KeyPackageStore,
     KeyUnavailable,
+    KnownDevices,
+    PublicCommit,
+    PublicGroup,
 )
-from tests.unit.crypto.mls.make_golden import SUITES, golden
+from tests.unit.crypto.mls.make_golden import SUITES, golden, golden_stores
 from tests.unit.crypto.mls.party import NOW, OPEN, Person, follow, gather, people, settle
 from tests.unit.crypto.mls.vectors import FOLDER
 
-GOLDEN = sorted((FOLDER / "golden").glob("*.json"))
+GOLDEN = sorted((FOLDER / "golden").glob("v*.json"))
 RANDOMNESS = Person("restored").randomness
 
 
@@ -60,6 +64,32 @@ def test_a_golden_commit_and_key_package_are_still_good(path: Path) -> None:
 def test_the_same_seed_still_makes_the_golden_file(suite: CipherSuite) -> None:
     path = FOLDER / "golden" / f"v1-suite{int(suite)}.json"
     assert golden(suite) == json.loads(path.read_text())
+
+
+def test_golden_stores_are_read_and_written_as_they_were() -> None:
+    path = FOLDER / "golden" / "stores-v1.json"
+    assert golden_stores() == json.loads(path.read_text())
+    stores = {
+        name: {part: bytes.fromhex(text) for part, text in parts.items()}
+        for name, parts in json.loads(path.read_text()).items()
+    }
+    case = json.loads((FOLDER / "golden" / "v1-suite1.json").read_text())
+    group = Group.restore_parts(stores["group"], RANDOMNESS, OPEN)
+    public = PublicGroup.restore(stores["public group"], OPEN)
+    assert group.decrypt(bytes.fromhex(case["late"])).data == b"from an epoch ago"
+    assert group.decrypt(bytes.fromhex(case["skipped"])).data == b"the skipped one"
+    assert [p.reference for p in public.pending_proposals] == [p.reference for p in group.pending_proposals]
+    commit = bytes.fromhex(case["commit"])
+    checked = public.process(commit, now=NOW)
+    assert isinstance(checked, PublicCommit)
+    public.apply(checked)
+    follow(group, commit)
+    assert group.epoch_authenticator.hex() == case["epoch_authenticator_after"]
+    assert public.ratchet_tree() == group.ratchet_tree()
+    keys = stores["stores"]["key packages"]
+    assert KeyPackageStore.restore(keys).serialize() == keys
+    known = stores["stores"]["known devices"]
+    assert KnownDevices.restore(known).serialize() == known
 
 
 def test_state_of_a_newer_version_is_refused() -> None:

@@ -13,19 +13,29 @@ from hypothesis import strategies as st
 from crypto import curve25519
 from crypto.errors import DecodeError, UnsupportedStateVersion
 from crypto.randomness import SeededRandomness
-from crypto.ratchet import DoubleRatchet, MessageRejected, PlainHeaderFormat, RatchetParameters
+from crypto.ratchet import (
+    DEFAULT_PARAMETERS,
+    VERSION_1_PARAMETERS,
+    DoubleRatchet,
+    MessageRejected,
+    PlainHeaderFormat,
+    RatchetParameters,
+)
 
-GOLDEN = Path(__file__).parents[3] / "vectors" / "ratchet" / "state-1.json"
+FOLDER = Path(__file__).parents[3] / "vectors" / "ratchet"
+PARAMETERS = {1: VERSION_1_PARAMETERS, 2: DEFAULT_PARAMETERS}
 PREKEY = bytes(range(32))
 
 
 @cache
-def scene() -> dict[str, bytes]:
+def scene(version: int = 2) -> dict[str, bytes]:
     """A session with every kind of state in it, reproducible."""
     randomness = SeededRandomness(b"ratchet golden file")
     secret = randomness.random_bytes(32)
-    alice = DoubleRatchet.initiate(secret, curve25519.public_key(PREKEY), b"identities", randomness)
-    bob = DoubleRatchet.respond(secret, PREKEY, b"identities")
+    alice = DoubleRatchet.initiate(
+        secret, curve25519.public_key(PREKEY), b"identities", randomness, PARAMETERS[version]
+    )
+    bob = DoubleRatchet.respond(secret, PREKEY, b"identities", PARAMETERS[version])
     states = {"initiator": alice.serialize(), "responder": bob.serialize()}
     late = [alice.encrypt(f"late {number}".encode(), randomness) for number in range(2)]
     bob.decrypt(alice.encrypt(b"overtakes", randomness))
@@ -41,9 +51,11 @@ def scene() -> dict[str, bytes]:
     }
 
 
-def test_the_golden_state_of_version_1_is_still_written_and_read() -> None:
-    golden = {name: bytes.fromhex(data) for name, data in json.loads(GOLDEN.read_text()).items()}
-    assert scene() == golden
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_golden_states_of_all_versions_are_still_written_and_read(version: int) -> None:
+    stored = json.loads((FOLDER / f"state-{version}.json").read_text())
+    golden = {name: bytes.fromhex(data) for name, data in stored.items()}
+    assert scene(version) == golden
     bob = DoubleRatchet.restore(golden["talked"])
     assert bob.serialize() == golden["talked"]
     for name in ("late 1", "next", "late in the second chain", "late 0"):
@@ -53,8 +65,8 @@ def test_the_golden_state_of_version_1_is_still_written_and_read() -> None:
 
 def test_a_newer_version_is_refused_clearly() -> None:
     state = scene()["talked"]
-    with pytest.raises(UnsupportedStateVersion, match="version 2 is newer than the supported version 1"):
-        DoubleRatchet.restore(b"\x02" + state[1:])
+    with pytest.raises(UnsupportedStateVersion, match="version 3 is newer than the supported version 2"):
+        DoubleRatchet.restore(b"\x03" + state[1:])
 
 
 def test_a_state_is_not_restored_under_the_other_treatment_of_headers() -> None:

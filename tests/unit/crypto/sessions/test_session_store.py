@@ -3,13 +3,14 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crypto.errors import DecodeError, UnsupportedStateVersion
-from crypto.handshake import InvalidBundle, PreKeyBundle, PreKeyStore, PublishedPreKeys
+from crypto.handshake import HandshakeVersion, InvalidBundle, PreKeyBundle, PreKeyStore, PublishedPreKeys
 from crypto.identity import IdentityKeyPair
 from crypto.randomness import Randomness, SeededRandomness, SystemRandomness
 from crypto.sessions import (
@@ -21,6 +22,7 @@ from crypto.sessions import (
     SessionMessage,
     SessionStore,
     UnknownDevice,
+    session_store,
 )
 
 RANDOM = SystemRandomness()
@@ -344,3 +346,51 @@ def test_a_newer_or_damaged_record_is_refused() -> None:
             restore(record[:length])
     with pytest.raises(DecodeError):
         restore(record + b"\x00")
+
+
+# Which ratchet a session has
+
+
+def rekeys(client: Client, other: Client) -> bool:
+    session = client.store._record(other.address).active
+    assert session is not None
+    return session.ratchet._state.rekeying is not None
+
+
+def test_a_new_session_rekeys_with_ml_kem_and_stays_so_when_stored() -> None:
+    ada, bob = acquainted()
+    bob.reads(ada, ada.writes(bob, b"hello"))
+    for client, other in ((ada, bob), (bob, ada)):
+        again = SessionStore(client.address, client.identity, client.prekeys, [client.store.state_of(other.address)])
+        client.store = again
+        assert rekeys(client, other)
+    for number in range(40):
+        assert ada.reads(bob, bob.writes(ada, b"%d" % number)) == b"%d" % number
+        assert bob.reads(ada, ada.writes(bob, b"%d" % number)) == b"%d" % number
+    session = ada.store._record(bob.address).active
+    assert session is not None
+    assert session.ratchet._state.rekeying is not None
+    assert session.ratchet._state.rekeying.number == 2
+
+
+def test_an_older_device_that_starts_a_session_without_rekeying_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, bob = acquainted()
+    with monkeypatch.context() as older:
+        older.setattr(session_store, "HandshakeVersion", SimpleNamespace(HYBRID_REKEYING=HandshakeVersion.HYBRID))
+        message = ada.writes(bob, b"hello")
+    assert bob.reads(ada, message) == b"hello"
+    assert not rekeys(bob, ada)
+    assert ada.reads(bob, bob.writes(ada, b"answer")) == b"answer"
+
+
+def test_nobody_in_between_turns_a_session_into_one_without_rekeying() -> None:
+    ada, bob = acquainted()
+    initiation, ratchet_message = SessionMessage.decode(ada.writes(bob, b"hello"))
+    assert initiation is not None
+    assert initiation.header.version is HandshakeVersion.HYBRID_REKEYING
+    older = initiation._replace(header=replace(initiation.header, version=HandshakeVersion.HYBRID))
+    for message in (ratchet_message, b"\x01" + ratchet_message[1:]):
+        failure = bob.refuses(ada, SessionMessage(older, message).encode())
+        assert failure in (Failure.UNAUTHENTIC, Failure.MALFORMED)
+    unauthentic = SessionMessage(initiation, b"\x01" + ratchet_message[1:])
+    assert bob.refuses(ada, unauthentic.encode()) is Failure.MALFORMED
