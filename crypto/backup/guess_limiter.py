@@ -9,6 +9,8 @@ Each step goes like this, and nothing is answered before the last point of it:
 2. ``guess``/``confirm``/``note_archive`` with ``anchored``. A state older than its anchor is refused.
 3. Make the next state durable.
 4. Move the anchor from ``anchored`` to the next state's ``sequence``: atomically, and only if it still is ``anchored``.
+The state names its account, so a copy does not count anew in another account's place. Both hold only if whoever can put
+copies back cannot write states: encrypt and authenticate them at rest.
 If the process dies between 3 and 4, a guess is lost. What may serve as an anchor: docs/security/crypto.md.
 """
 
@@ -28,6 +30,7 @@ TOKEN_LENGTH = 32
 VERIFIER_LENGTH = 32
 
 _WIRE_VERSION = 2
+_MAX_ACCOUNT = 256
 _MAX_SEQUENCE = 2**64 - 1
 
 
@@ -107,10 +110,12 @@ class Answer:
 class GuessLimiter:
     """One operator's state for one account.
 
-    ``share``: None once it is gone. ``remaining``: guesses, 0..10. ``sequence``: grows with every step, for ever.
+    ``account``: whose it is, at most 256 bytes in UTF-8. ``share``: None once it is gone.
+    ``remaining``: guesses, 0..10. ``sequence``: grows with every step, for ever.
     ``archive``: the sequence number of the newest archive, 0 for none.
     """
 
+    account: str
     share: Share | None
     verifier: bytes
     sequence: int
@@ -118,9 +123,9 @@ class GuessLimiter:
     archive: int = 0
 
     @classmethod
-    def enrol(cls, enrolment: Enrolment, *, anchored: int) -> "GuessLimiter":
+    def enrol(cls, account: str, enrolment: Enrolment, *, anchored: int) -> "GuessLimiter":
         """A new PIN in place of whatever the account had. ``anchored``: the account's anchor, 0 for a new one."""
-        return cls(enrolment.share, enrolment.verifier, anchored + 1)
+        return cls(account, enrolment.share, enrolment.verifier, anchored + 1)
 
     def guess(self, element: bytes, *, anchored: int) -> "tuple[GuessLimiter, Answer]":
         """Answer a guess; ``element`` is the blinded PIN (32 bytes).
@@ -164,10 +169,14 @@ class GuessLimiter:
             raise WrongSecret("not the token of this enrolment")
 
     def serialize(self) -> bytes:
-        """version(1) | flag [share(33)] | verifier(32) | sequence(8) | remaining(1) | archive(8). Secret."""
+        """version(1) | account block | flag [share(33)] | verifier(32) | sequence(8) | remaining(1) | archive(8).
+
+        Secret: encrypt and authenticate it at rest.
+        """
         return b"".join(
             (
                 wire.u8(STATE_VERSION),
+                wire.text(self.account, _MAX_ACCOUNT),
                 b"\x00" if self.share is None else b"\x01" + self.share.encode(),
                 self.verifier,
                 wire.u64(self.sequence),
@@ -177,11 +186,16 @@ class GuessLimiter:
         )
 
     @classmethod
-    def restore(cls, state: bytes) -> "GuessLimiter":
-        """The inverse of ``serialize``; raises ``DecodeError`` or ``UnsupportedStateVersion``."""
+    def restore(cls, state: bytes, account: str) -> "GuessLimiter":
+        """The inverse of ``serialize``.
+
+        Raises ``DecodeError`` (also for another account's state) or ``UnsupportedStateVersion``.
+        """
         reader = wire.Reader(state, "guess limiter")
         if reader.state_version(STATE_VERSION) != STATE_VERSION:
             raise DecodeError("guess limiter: version 1 holds the envelope, too; split it first")
+        if reader.text(_MAX_ACCOUNT) != account:
+            raise DecodeError("guess limiter: the state belongs to another account")
         share = Share.read(reader) if reader.flag() else None
         verifier = reader.take(VERIFIER_LENGTH)
         sequence, remaining, archive = reader.integer(8), reader.integer(1), reader.integer(8)
@@ -190,4 +204,4 @@ class GuessLimiter:
             raise DecodeError("guess limiter: an impossible number of guesses")
         if sequence == _MAX_SEQUENCE:
             raise DecodeError("guess limiter: an impossible sequence number")
-        return cls(share, verifier, sequence, remaining, archive)
+        return cls(account, share, verifier, sequence, remaining, archive)

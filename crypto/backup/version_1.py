@@ -21,7 +21,7 @@ _MAX_ENVELOPE = 1_024
 _INFO = b"Entativa PIN 1 token"
 
 
-def split_record(state: bytes, *, anchored: int) -> tuple[GuessLimiter, bytes]:
+def split_record(account: str, state: bytes, *, anchored: int) -> tuple[GuessLimiter, bytes]:
     """The operator's part and the envelope of a record: keep them in two stores.
 
     Raises ``DecodeError``, also for a record without an envelope (nobody has finished to enrol) or without its key.
@@ -34,7 +34,7 @@ def split_record(state: bytes, *, anchored: int) -> tuple[GuessLimiter, bytes]:
     reader.finish()
     if key is None or not envelope or not verifier or not 0 < remaining <= MAX_GUESSES:
         raise DecodeError("PIN record: nothing to recover in it")
-    return GuessLimiter(Share(1, key), verifier, anchored + 1, remaining), envelope
+    return GuessLimiter(account, Share(1, key), verifier, anchored + 1, remaining), envelope
 
 
 def open_envelope(output: bytes, envelope: bytes) -> tuple[RecoveryKey, bytes]:

@@ -256,17 +256,17 @@ def _backup() -> Iterator[tuple[str, Decoder]]:
     recovery_key = RecoveryKey.generate(RNG)
     attempt = PinAttempt("1234", RNG)
     setup = set_pin("1234", recovery_key, RNG, parameters=Argon2Parameters(memory=8, time=1, lanes=1))
-    limiters = [GuessLimiter.enrol(enrolment, anchored=0) for enrolment in setup.enrolments]
+    limiters = [GuessLimiter.enrol("alice", enrolment, anchored=0) for enrolment in setup.enrolments]
     answers = [limiter.guess(attempt.element, anchored=0)[1] for limiter in limiters]
     sealed = seal_archive(recovery_key, b"archive", 1, RNG)
     yield (
         "crypto.backup.guess_limiter.GuessLimiter.restore",
-        Decoder(GuessLimiter.restore, tuple(limiter.serialize() for limiter in limiters)),
+        Decoder(lambda data: GuessLimiter.restore(data, "alice"), tuple(limiter.serialize() for limiter in limiters)),
     )
     yield "crypto.backup.guess_limiter.Enrolment.decode", Decoder(Enrolment.decode, (setup.enrolments[0].encode(),))
     yield "crypto.backup.guess_limiter.Answer.decode", Decoder(Answer.decode, (answers[0].encode(),))
     record = b"".join((b"\x01\x01", b"\x01" + bytes(31), wire.block(bytes(134)), wire.block(bytes(32)), b"\x0a"))
-    yield "split_record", Decoder(lambda data: version_1.split_record(data, anchored=0), (record,))
+    yield "split_record", Decoder(lambda data: version_1.split_record("alice", data, anchored=0), (record,))
     yield (
         "GuessLimiter.guess",
         Decoder(lambda data: limiters[0].guess(data, anchored=0), (attempt.element, PinAttempt("0000", RNG).element)),

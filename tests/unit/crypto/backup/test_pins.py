@@ -53,7 +53,7 @@ class Operator:
     def __init__(self, enrolment: Enrolment) -> None:
         self.anchor = 0
         self.store = b""
-        self._keep(GuessLimiter.enrol(enrolment, anchored=self.anchor))
+        self._keep(GuessLimiter.enrol("ada", enrolment, anchored=self.anchor))
 
     def _keep(self, state: GuessLimiter) -> None:
         self.store = state.serialize()
@@ -62,10 +62,10 @@ class Operator:
 
     @property
     def state(self) -> GuessLimiter:
-        return GuessLimiter.restore(self.store)
+        return GuessLimiter.restore(self.store, "ada")
 
     def enrol(self, enrolment: Enrolment) -> None:
-        self._keep(GuessLimiter.enrol(enrolment, anchored=self.anchor))
+        self._keep(GuessLimiter.enrol("ada", enrolment, anchored=self.anchor))
 
     def guess(self, element: bytes) -> Answer:
         state, answer = self.state.guess(element, anchored=self.anchor)
@@ -107,7 +107,7 @@ def guessed_offline(shares: list[Share], envelope: bytes) -> str | None:
 
 def test_one_record_of_version_1_gives_the_pin_away() -> None:
     """Why there is a version 2: key, envelope and salt were one record."""
-    limiter, envelope = version_1.split_record(bytes.fromhex(GOLDEN_1["limiter"]), anchored=0)
+    limiter, envelope = version_1.split_record("ada", bytes.fromhex(GOLDEN_1["limiter"]), anchored=0)
     assert limiter.share is not None
     assert guessed_offline([limiter.share], envelope) == "2468"
 
@@ -118,7 +118,7 @@ def test_what_an_operator_keeps_does_not_depend_on_the_pin(shape: Shape) -> None
     kept: list[list[bytes]] = []
     for pin in ("2468", "0000"):
         setup = set_pin(pin, KEY, SeededRandomness(b"the same"), shape, CHEAP)
-        states = [GuessLimiter.enrol(enrolment, anchored=0) for enrolment in setup.enrolments]
+        states = [GuessLimiter.enrol("ada", enrolment, anchored=0) for enrolment in setup.enrolments]
         element = oprf.blind(b"any", SeededRandomness(b"element")).element
         kept.append([state.serialize() for state in states])
         kept[-1] += [state.guess(element, anchored=1)[0].serialize() for state in states]
@@ -140,7 +140,7 @@ def test_the_archive_with_fewer_operators_than_the_threshold_gives_nothing_away(
 def test_enough_operators_without_the_archive_hold_nothing_that_a_guess_could_be_compared_with() -> None:
     setup = set_pin("2468", KEY, RANDOM, TWO_OPERATORS, CHEAP)
     for enrolment in setup.enrolments:
-        kept = GuessLimiter.enrol(enrolment, anchored=0).serialize()
+        kept = GuessLimiter.enrol("ada", enrolment, anchored=0).serialize()
         for secret in (KEY.raw, setup.envelope, setup.envelope[13:29], setup.envelope[29:]):
             assert secret not in kept
 
@@ -166,7 +166,7 @@ def test_an_operator_and_the_archive_s_store_do_not_test_a_guess_by_an_envelope_
         assert trying.recover(answers, forged, min_threshold=1).recovery_key == RecoveryKey(bytes(32)), "it would open"
         with pytest.raises(ThresholdTooLow):
             trying.recover(answers, forged)
-    old = version_1.split_record(bytes.fromhex(GOLDEN_1["limiter"]), anchored=0)[1]
+    old = version_1.split_record("ada", bytes.fromhex(GOLDEN_1["limiter"]), anchored=0)[1]
     with pytest.raises(ThresholdTooLow):
         PinAttempt("2468", RANDOM).recover([], old)
 
@@ -217,6 +217,12 @@ def test_a_peer_counts_on_when_one_operator_goes_back_with_its_anchor() -> None:
     assert opened == 10
     with pytest.raises(GuessesExhausted):
         attempt("2468", operators, envelope)
+
+
+def test_a_copy_does_not_count_anew_in_another_account_s_place() -> None:
+    _, (operator,) = enrolled("2468", ONE_OPERATOR)
+    with pytest.raises(DecodeError, match="another account"):
+        GuessLimiter.restore(operator.store, "an account of the thief")
 
 
 def test_a_copy_from_before_the_last_pin_is_refused() -> None:
@@ -403,7 +409,8 @@ def scene() -> dict[str, str]:
     setup = set_pin("2468", key, randomness, TWO_OPERATORS, CHEAP)
     trying = PinAttempt("2468", randomness)
     steps = [
-        GuessLimiter.enrol(enrolment, anchored=0).guess(trying.element, anchored=1) for enrolment in setup.enrolments
+        GuessLimiter.enrol("ada", enrolment, anchored=0).guess(trying.element, anchored=1)
+        for enrolment in setup.enrolments
     ]
     return {
         "recovery_key": key.words(),
@@ -417,7 +424,7 @@ def scene() -> dict[str, str]:
 
 def test_the_golden_states_of_version_2_are_still_written_and_read() -> None:
     assert scene() == GOLDEN
-    limiters = [GuessLimiter.restore(bytes.fromhex(GOLDEN[f"limiter {index}"])) for index in (1, 2)]
+    limiters = [GuessLimiter.restore(bytes.fromhex(GOLDEN[f"limiter {index}"]), "ada") for index in (1, 2)]
     trying = PinAttempt("2468", RANDOM)
     answers = [limiter.guess(trying.element, anchored=2)[1] for limiter in limiters]
     assert [answer.remaining for answer in answers] == [8, 8]
@@ -430,8 +437,8 @@ def test_the_golden_states_of_version_2_are_still_written_and_read() -> None:
 def test_a_record_of_version_1_is_split_and_its_pin_still_works() -> None:
     record = bytes.fromhex(GOLDEN_1["limiter"])
     with pytest.raises(DecodeError, match="split"):
-        GuessLimiter.restore(record)
-    limiter, envelope = version_1.split_record(record, anchored=4)
+        GuessLimiter.restore(record, "ada")
+    limiter, envelope = version_1.split_record("ada", record, anchored=4)
     assert (limiter.remaining, limiter.sequence) == (9, 5)
     trying = PinAttempt("2468", RANDOM)
     limiter, answer = limiter.guess(trying.element, anchored=5)
@@ -446,12 +453,12 @@ def test_a_record_of_version_1_is_split_and_its_pin_still_works() -> None:
         wrong.recover([], envelope, min_threshold=1)
     for damaged in (record[:-1], b"\x02" + record[1:], b"\x01\x00" + record[34:], record[:-1] + b"\x00"):
         with pytest.raises(DecodeError):
-            version_1.split_record(damaged, anchored=0)
+            version_1.split_record("ada", damaged, anchored=0)
 
 
 def test_newer_versions_are_refused_clearly() -> None:
     with pytest.raises(UnsupportedStateVersion):
-        GuessLimiter.restore(b"\x03" + bytes.fromhex(GOLDEN["limiter 1"])[1:])
+        GuessLimiter.restore(b"\x03" + bytes.fromhex(GOLDEN["limiter 1"])[1:], "ada")
 
 
 def test_impossible_states_shares_and_shapes_are_refused() -> None:
@@ -461,7 +468,7 @@ def test_impossible_states_shares_and_shapes_are_refused() -> None:
     last = state[:-17] + b"\xff" * 8 + state[-9:]
     for damaged in (bytes(none_left), bytes(eleven_left), last, state[:-1], state + b"\x00"):
         with pytest.raises(DecodeError):
-            GuessLimiter.restore(damaged)
+            GuessLimiter.restore(damaged, "ada")
     for index, scalar in ((0, b"\x01" + bytes(31)), (6, b"\x01" + bytes(31)), (1, bytes(32)), (1, b"\xff" * 32)):
         with pytest.raises(DecodeError):
             Share(index, scalar)
@@ -477,16 +484,16 @@ def test_bytes_from_nowhere_are_typed_errors(data: bytes) -> None:
         with pytest.raises(CryptoError):
             TRYING.recover(ANSWERS, prefix + data)
         with pytest.raises(CryptoError):
-            GuessLimiter.restore(prefix + data)
+            GuessLimiter.restore(prefix + data, "ada")
 
 
 TRYING = PinAttempt("1", RANDOM)
 SETUP: PinSetup = set_pin("1", KEY, RANDOM, TWO_OPERATORS, CHEAP)
-ANSWERS = [GuessLimiter.enrol(one, anchored=0).guess(TRYING.element, anchored=0)[1] for one in SETUP.enrolments]
+ANSWERS = [GuessLimiter.enrol("ada", one, anchored=0).guess(TRYING.element, anchored=0)[1] for one in SETUP.enrolments]
 
 
 def test_secrets_are_not_shown() -> None:
-    limiter = GuessLimiter.enrol(SETUP.enrolments[0], anchored=0)
+    limiter = GuessLimiter.enrol("ada", SETUP.enrolments[0], anchored=0)
     share = SETUP.enrolments[0].share
     shown = repr(limiter) + repr(SETUP) + repr(TRYING) + repr(TRYING.recover(ANSWERS, SETUP.envelope))
     for secret in (share.scalar, KEY.raw):
