@@ -1,12 +1,13 @@
 """Accounts and sign-in sessions over HTTP: sign-up, log-in, tokens, sessions and the audit log."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, status
 from pydantic import BaseModel, Field
 
+from api import models
 from api.deps import Now, PageDep, ServicesDep, SignedIn, Uow, limit_credentials
 from api.models import Body, PageModel, render_page
 from api.transaction import TransactionRoute, UnrepeatableRoute
@@ -49,7 +50,9 @@ class ResendBody(Body):
 
 class ConfirmBody(Body):
     sign_up_id: UUID = Field(description="From `sign-up`.", examples=[_ID])
-    code: str = Field(pattern="^[0-9]{6}$", description="The six digits from the mail.", examples=["314159"])
+    code: str = Field(
+        pattern="^[0-9]{6}$", max_length=6, description="The six digits from the mail.", examples=["314159"]
+    )
 
 
 class LogInBody(Body):
@@ -72,16 +75,18 @@ class TokensModel(BaseModel):
 
     account_id: UUID = Field(examples=[_ID])
     session_id: UUID = Field(examples=[_ID])
-    token_type: str = Field(default="Bearer", examples=["Bearer"])
-    access_token: str = Field(description="For the Authorization header.", examples=["eyJhbGciOiJFZERTQSJ9..."])
+    token_type: Literal["Bearer"] = Field(default="Bearer", examples=["Bearer"])
+    access_token: str = Field(
+        max_length=2048, description="For the Authorization header.", examples=["eyJhbGciOiJFZERTQSJ9..."]
+    )
     expires_in: int = Field(description="Seconds until the access token expires.", examples=[900])
-    refresh_token: str = Field(examples=["rX3Vq0m0Yt2m1nq0l3kQb1W2cTn5sPz8wHfJd7uKeRs"])
+    refresh_token: str = Field(max_length=100, examples=["rX3Vq0m0Yt2m1nq0l3kQb1W2cTn5sPz8wHfJd7uKeRs"])
     refresh_token_expires_at: datetime
 
 
 class SessionModel(BaseModel):
     id: UUID = Field(examples=[_ID])
-    device: str = Field(description="Derived from its User-Agent.", examples=["Firefox on Linux"])
+    device: models.Device = Field(description="Derived from its User-Agent.", examples=["Firefox on Linux"])
     created_at: datetime
     last_used_at: datetime = Field(description="When it last logged in or refreshed its tokens.")
     current: bool = Field(description="Whether it is the session of this request.")
@@ -95,7 +100,7 @@ class AuditEntryModel(BaseModel):
     id: UUID = Field(examples=[_ID])
     kind: AuditKind = Field(examples=["logged_in"])
     session_id: UUID | None = Field(description="The session it is about.", examples=[_ID])
-    device: str = Field(description="The device that did it.", examples=["Firefox on Linux"])
+    device: models.Device = Field(description="The device that did it.", examples=["Firefox on Linux"])
     happened_at: datetime
 
 

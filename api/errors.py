@@ -6,7 +6,7 @@ and, where input was wrong, ``errors``: a list of ``{"field", "code", "message"}
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from fastapi import FastAPI, Request
@@ -45,14 +45,16 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
 }
 
 MEDIA_TYPE = "application/problem+json"
+_MAX_DETAIL = 1000
+_MAX_ERRORS = 20
 
 
 class FieldProblemModel(BaseModel):
     """One invalid input."""
 
-    field: str = Field(examples=["text"])
-    code: str = Field(examples=["string_too_long"])
-    message: str = Field(examples=["String should have at most 10000 characters"])
+    field: str = Field(max_length=200, examples=["text"])
+    code: str = Field(max_length=100, examples=["string_too_long"])
+    message: str = Field(max_length=_MAX_DETAIL, examples=["String should have at most 10000 characters"])
 
 
 class ProblemModel(BaseModel):
@@ -71,13 +73,13 @@ class ProblemModel(BaseModel):
         }
     )
 
-    type: str
-    title: str
+    type: str = Field(max_length=200)
+    title: str = Field(max_length=100)
     status: int
-    detail: str
-    code: str
-    trace_id: str | None = None
-    errors: list[FieldProblemModel] | None = None
+    detail: str = Field(max_length=_MAX_DETAIL)
+    code: str = Field(max_length=100)
+    trace_id: Annotated[str, Field(max_length=32)] | None = None
+    errors: Annotated[list[FieldProblemModel], Field(max_length=_MAX_ERRORS)] | None = None
 
 
 def problem(
@@ -93,7 +95,7 @@ def problem(
         "type": f"urn:entativa:problem:{code}",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": detail[:_MAX_DETAIL],
         "code": code,
         "trace_id": current_trace_id(),
     }
@@ -110,7 +112,7 @@ def render_domain_error(error: DomainError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, LimitReached) and error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    fields = [{"field": error.field, "code": error.code, "message": error.detail}] if error.field else []
+    fields = [{"field": error.field, "code": error.code, "message": error.detail[:_MAX_DETAIL]}] if error.field else []
     return problem(status, error.code, error.detail, errors=fields, headers=headers)
 
 
@@ -124,9 +126,9 @@ def _render_validation_error(error: RequestValidationError) -> Response:
         {
             "field": _printable(".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0])),
             "code": item["type"],
-            "message": item["msg"],
+            "message": item["msg"][:_MAX_DETAIL],
         }
-        for item in error.errors()[:20]
+        for item in error.errors()[:_MAX_ERRORS]
     ]
     if any(item["code"] == "json_invalid" for item in fields):
         return problem(HTTPStatus.BAD_REQUEST, "bad_json", "The body is not valid JSON.", errors=fields)

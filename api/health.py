@@ -1,6 +1,7 @@
 """Liveness and readiness. Live: the process responds. Ready: Postgres, which every request needs, responds."""
 
 import asyncio
+from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -13,15 +14,15 @@ router = APIRouter(tags=["health"])
 
 
 class HealthModel(BaseModel):
-    status: str = Field(examples=["ok"])
+    status: Literal["ok"] = Field(examples=["ok"])
 
 
 class ReadinessModel(BaseModel):
     """`redis: down` is a degraded mode, not an outage: requests are served without rate limits."""
 
-    status: str = Field(examples=["ready"])
-    postgres: str = Field(examples=["up"])
-    redis: str = Field(examples=["up"])
+    status: Literal["ready", "unready"] = Field(examples=["ready"])
+    postgres: Literal["up", "down"] = Field(examples=["up"])
+    redis: Literal["up", "down"] = Field(examples=["up"])
 
 
 @router.get("/health/live")

@@ -1,11 +1,32 @@
-"""The base of request bodies, and pages."""
+"""The base of request bodies, pages, and the bounds that several routers share.
+
+Every string and list of the OpenAPI document has a bound (a test checks it), so that an oversized input is refused by
+its length before anything else looks at it. Bounds of input count the raw text: normalisation may shorten it.
+"""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from features.auth.devices import MAX_CHARACTERS as MAX_DEVICE
 from features.paging import Page
+from features.posts.policy import PostPolicy
+from features.posts.text import MAX_TAG_LENGTH
+from features.profiles.model import MAX_USERNAME_CHARACTERS
+from features.profiles.policy import ProfilePolicy
+
+MAX_PAGE = 100
+MAX_CURSOR = 64
+MAX_DECOMPOSED = 4
+"""Raw characters per character in normal form C (the longest decomposition that features/text.py accepts)."""
+
+Username = Annotated[str, Field(max_length=MAX_USERNAME_CHARACTERS)]
+Name = Annotated[str, Field(max_length=ProfilePolicy().max_name_characters)]
+PostText = Annotated[str, Field(max_length=PostPolicy().max_text_length)]
+Tag = Annotated[str, Field(max_length=MAX_TAG_LENGTH)]
+Device = Annotated[str, Field(max_length=MAX_DEVICE)]
+NextCursor = Annotated[str, Field(max_length=MAX_CURSOR)]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -35,8 +56,8 @@ class Body(BaseModel):
 class PageModel(BaseModel, Generic[R]):
     """One page of a list. Pass `next_cursor` as `cursor` to get the page after it; null means this was the last."""
 
-    items: list[R]
-    next_cursor: str | None = Field(default=None, examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
+    items: list[R] = Field(max_length=MAX_PAGE)
+    next_cursor: NextCursor | None = Field(default=None, examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
 
 
 def render_page(page: Page[T], render: Callable[[T], R]) -> PageModel[R]:

@@ -13,26 +13,29 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from api import models
 from features.posts.model import Audience
+from features.posts.policy import PostPolicy
 
 _TEXT = "On my way to #Lisbon with @grace"
 _START = "Offset of its first character in the text, in Unicode code points, the sign included."
 _END = "Offset after its last character."
+_MAX_ENTITIES = PostPolicy().max_text_length // 2
 
 
 class AuthorModel(BaseModel):
     """Who wrote a post."""
 
     id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
-    username: str = Field(examples=["ada"])
-    name: str = Field(examples=["Ada Lovelace"])
+    username: models.Username = Field(examples=["ada"])
+    name: models.Name = Field(examples=["Ada Lovelace"])
 
 
 class HashtagEntityModel(BaseModel):
     """A hashtag in a text. `tag` is the form in which tags are compared: `#CAFÉ` and `#café` are `café`."""
 
     kind: Literal["hashtag"] = Field(examples=["hashtag"])
-    tag: str = Field(examples=["lisbon"])
+    tag: models.Tag = Field(examples=["lisbon"])
     start: int = Field(ge=0, description=_START, examples=[13])
     end: int = Field(ge=1, description=_END, examples=[20])
 
@@ -42,7 +45,9 @@ class MentionEntityModel(BaseModel):
 
     kind: Literal["mention"] = Field(examples=["mention"])
     account_id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c12"])
-    username: str = Field(description="The present one: it may differ from what the text says.", examples=["grace"])
+    username: models.Username = Field(
+        description="The present one: it may differ from what the text says.", examples=["grace"]
+    )
     start: int = Field(ge=0, description=_START, examples=[26])
     end: int = Field(ge=1, description=_END, examples=[32])
 
@@ -57,10 +62,11 @@ class PostModel(BaseModel):
 
     id: UUID = Field(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c13"])
     author: AuthorModel
-    text: str = Field(examples=[_TEXT])
+    text: models.PostText = Field(examples=[_TEXT])
     entities: list[EntityModel] = Field(
+        max_length=_MAX_ENTITIES,
         description="Hashtags and mentions in the order of the text. Offsets count Unicode code points, "
-        "not bytes and not the UTF-16 units of JavaScript and Java."
+        "not bytes and not the UTF-16 units of JavaScript and Java.",
     )
     audience: Audience = Field(
         description="Who may see it: `connections` are friends (Entativa) or followers (Vignette).",
@@ -78,8 +84,8 @@ class PostPage(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    items: list[PostModel]
-    next_cursor: str | None = Field(examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
+    items: list[PostModel] = Field(max_length=models.MAX_PAGE)
+    next_cursor: models.NextCursor | None = Field(examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
 
 
 class VersionModel(BaseModel):
@@ -87,8 +93,8 @@ class VersionModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: str = Field(examples=[_TEXT])
-    entities: list[EntityModel]
+    text: models.PostText = Field(examples=[_TEXT])
+    entities: list[EntityModel] = Field(max_length=_MAX_ENTITIES)
     audience: Audience = Field(examples=["public"])
     created_at: datetime = Field(examples=["2026-11-22T15:04:05.123456Z"])
 
@@ -98,8 +104,8 @@ class VersionPage(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    items: list[VersionModel]
-    next_cursor: str | None = Field(examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
+    items: list[VersionModel] = Field(max_length=models.MAX_PAGE)
+    next_cursor: models.NextCursor | None = Field(examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
 
 
 def respond(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:

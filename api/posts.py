@@ -8,12 +8,14 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from api import models
 from api.deps import MaybeSignedIn, Now, PageDep, ServicesDep, SignedIn, Uow, account_or_none
 from api.models import Body
 from api.post_views import PostModel, PostPage, VersionPage, respond
 from api.profiles import Username
 from api.transaction import TransactionRoute
 from features.posts.model import Audience
+from features.posts.policy import PostPolicy
 
 router = APIRouter(tags=["posts"], route_class=TransactionRoute)
 
@@ -28,14 +30,20 @@ Tag = Annotated[
     ),
 ]
 
-_TEXT = "Plain text with at least one visible character; hashtags and mentions are recognised."
+_MAX_RAW_TEXT = 2 * PostPolicy().max_text_length
+"""Carriage returns and outer white space are removed later."""
+_RawText = Annotated[str, Field(max_length=_MAX_RAW_TEXT)]
+_TEXT = (
+    "Plain text with at least one visible character; hashtags and mentions are recognised. At most 10,000 characters "
+)
+_TEXT += "(Unicode code points), without outer white space."
 _LIST = "One of your own lists; required for the audience `list`, not allowed otherwise."
 
 
 class PostBody(Body):
     """A post to publish."""
 
-    text: str = Field(description=_TEXT, examples=["On my way to #Lisbon with @grace"])
+    text: _RawText = Field(description=_TEXT, examples=["On my way to #Lisbon with @grace"])
     audience: Audience = Field(default=Audience.PUBLIC, description="Who may see it.", examples=["connections"])
     list_id: UUID | None = Field(default=None, description=_LIST, examples=[None])
 
@@ -43,7 +51,7 @@ class PostBody(Body):
 class PostChangeBody(Body):
     """The changes to a post. What is absent or null stays."""
 
-    text: str | None = Field(default=None, description=_TEXT, examples=["Back from #Lisbon"])
+    text: _RawText | None = Field(default=None, description=_TEXT, examples=["Back from #Lisbon"])
     audience: Audience | None = Field(default=None, description="Who may see it.", examples=["public"])
     list_id: UUID | None = Field(default=None, description=_LIST, examples=[None])
 
@@ -51,16 +59,16 @@ class PostChangeBody(Body):
 class HashtagDayModel(BaseModel):
     """A day (UTC) on which a hashtag is used."""
 
-    day: str = Field(examples=["2026-11-22"])
+    day: str = Field(max_length=10, examples=["2026-11-22"])
     posts: int = Field(examples=[3])
 
 
 class HashtagModel(BaseModel):
     """How much a hashtag is used in public posts, by the day on which they were published, newest first."""
 
-    tag: str = Field(examples=["lisbon"])
+    tag: models.Tag = Field(examples=["lisbon"])
     posts: int = Field(description="Public posts with it.", examples=[12])
-    days: list[HashtagDayModel]
+    days: list[HashtagDayModel] = Field(max_length=PostPolicy().hashtag_days)
 
 
 @router.post("/posts", response_model=PostModel, status_code=HTTPStatus.CREATED)

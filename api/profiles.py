@@ -7,8 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
+from api import models
 from api.deps import MaybeSignedIn, Now, PlatformDep, SignedIn, Uow, account_or_none
-from api.models import Body
+from api.models import MAX_DECOMPOSED, Body
 from api.platform import Platform
 from api.transaction import TransactionRoute
 from features.friends.model import Direction
@@ -19,6 +20,7 @@ from features.profiles.model import (
     Person,
     ProfileView,
 )
+from features.profiles.policy import ProfilePolicy
 
 router = APIRouter(tags=["profiles"], route_class=TransactionRoute)
 
@@ -34,12 +36,20 @@ Username = Annotated[
 ]
 
 
+_Link = Annotated[str, Field(max_length=ProfilePolicy().max_link_characters)]
+_RawLink = Annotated[str, Field(max_length=MAX_DECOMPOSED * ProfilePolicy().max_link_characters)]
+_RawName = Annotated[str, Field(max_length=MAX_DECOMPOSED * ProfilePolicy().max_name_characters)]
+_RawBio = Annotated[str, Field(max_length=MAX_DECOMPOSED * ProfilePolicy().max_bio_characters)]
+_RawPronouns = Annotated[str, Field(max_length=MAX_DECOMPOSED * ProfilePolicy().max_pronouns_characters)]
+_MAX_RAW_LINKS = 20
+
+
 class PersonModel(BaseModel):
     """A person in a list."""
 
     id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
-    username: str = Field(examples=["ada"])
-    name: str = Field(examples=["Ada Lovelace"])
+    username: models.Username = Field(examples=["ada"])
+    name: models.Name = Field(examples=["Ada Lovelace"])
 
 
 def render_person(person: Person) -> PersonModel:
@@ -72,11 +82,11 @@ class ProfileModel(BaseModel):
     """A profile. `relationship` is null without an access token and for the caller's own profile."""
 
     id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
-    username: str = Field(examples=["ada"])
-    name: str = Field(examples=["Ada Lovelace"])
-    bio: str = Field(examples=["Poetical science."])
-    pronouns: str = Field(examples=["she/her"])
-    links: list[str] = Field(examples=[["https://example.org/ada"]])
+    username: models.Username = Field(examples=["ada"])
+    name: models.Name = Field(examples=["Ada Lovelace"])
+    bio: str = Field(max_length=ProfilePolicy().max_bio_characters, examples=["Poetical science."])
+    pronouns: str = Field(max_length=ProfilePolicy().max_pronouns_characters, examples=["she/her"])
+    links: list[_Link] = Field(max_length=ProfilePolicy().max_links, examples=[["https://example.org/ada"]])
     joined_at: datetime = Field(examples=["2026-01-02T03:04:05Z"])
     counts: CountsModel
     relationship: RelationshipModel | None
@@ -85,12 +95,12 @@ class ProfileModel(BaseModel):
 class ProfileChangeBody(Body):
     """The changes to a profile. What is absent or null stays; an empty text or list clears."""
 
-    name: str | None = Field(default=None, description="Up to 50 characters.", examples=["Ada Lovelace"])
-    bio: str | None = Field(
+    name: _RawName | None = Field(default=None, description="Up to 50 characters.", examples=["Ada Lovelace"])
+    bio: _RawBio | None = Field(
         default=None, description="Up to 500 characters, may have several lines.", examples=["Poetical science."]
     )
-    pronouns: str | None = Field(default=None, description="Up to 40 characters.", examples=["she/her"])
-    links: list[str] | None = Field(
+    pronouns: _RawPronouns | None = Field(default=None, description="Up to 40 characters.", examples=["she/her"])
+    links: Annotated[list[_RawLink], Field(max_length=_MAX_RAW_LINKS)] | None = Field(
         default=None, description="Up to 5 web addresses.", examples=[["https://example.org/ada"]]
     )
 

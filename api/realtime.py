@@ -1,5 +1,7 @@
 """Realtime tickets and presence settings over HTTP. docs/realtime.md specifies the sockets."""
 
+from typing import Annotated
+
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
@@ -21,10 +23,13 @@ class PresenceSettingsBody(Body):
 
 
 class TicketModel(BaseModel):
-    ticket: str = Field(description="For the `hello` frame. Valid once.", examples=["q8Zb0m3..."])
-    url: str = Field(description="Where to open the WebSocket.", examples=["wss://rt1.example.org/realtime"])
+    ticket: str = Field(max_length=64, description="For the `hello` frame. Valid once.", examples=["q8Zb0m3..."])
+    url: str = Field(
+        max_length=500, description="Where to open the WebSocket.", examples=["wss://rt1.example.org/realtime"]
+    )
     expires_in_s: int = Field(description="Seconds until the ticket expires.", examples=[30])
-    subprotocols: list[str] = Field(
+    subprotocols: list[Annotated[str, Field(max_length=40)]] = Field(
+        max_length=10,
         description="The subprotocols that the host supports, preferred first.",
         examples=[["realtime.v1.msgpack", "realtime.v1.json"]],
     )

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from api.deps import Now, PageDep, ServicesDep, SignedIn, Uow
-from api.models import Body, PageModel, render_page
+from api.models import MAX_DECOMPOSED, Body, PageModel, render_page
 from api.platform import Services
 from api.profiles import PersonModel, Username, render_person
 from api.transaction import TransactionRoute
 from cluster.postgres import UnitOfWork
 from features.paging import Page
 from features.relationships.model import ListedPerson, PeopleList
+from features.relationships.policy import RelationshipPolicy
 
 router = APIRouter(tags=["relationships"], route_class=TransactionRoute)
 
@@ -30,7 +31,9 @@ class ListedPersonModel(BaseModel):
 
 class ListBody(Body):
     name: str = Field(
-        description="Up to 50 characters; the caller has no other list of this name.", examples=["Climbing"]
+        max_length=MAX_DECOMPOSED * RelationshipPolicy().max_list_name_characters,
+        description="Up to 50 characters; the caller has no other list of this name.",
+        examples=["Climbing"],
     )
 
 
@@ -38,7 +41,7 @@ class ListModel(BaseModel):
     """A list of people to share posts with. Only its owner sees it."""
 
     id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
-    name: str = Field(examples=["Climbing"])
+    name: str = Field(max_length=RelationshipPolicy().max_list_name_characters, examples=["Climbing"])
     members: int = Field(description="How many people are on it.", examples=[7])
     created_at: datetime = Field(examples=["2026-01-02T03:04:05Z"])
 

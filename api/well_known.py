@@ -1,6 +1,6 @@
 """Resources at well-known addresses (RFC 8615), served by every application of a brand."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -15,8 +15,9 @@ router = APIRouter(tags=["auth"], route_class=TransactionRoute)
 class KeySetModel(BaseModel):
     """A JSON Web Key Set (RFC 7517) of Ed25519 keys (RFC 8037)."""
 
-    keys: list[dict[str, str]] = Field(
-        examples=[[{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]]
+    keys: list[dict[str, Annotated[str, Field(max_length=100)]]] = Field(
+        max_length=100,
+        examples=[[{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]],
     )
 
 

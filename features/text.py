@@ -16,11 +16,16 @@ def clean_line(text: str, *, field: str, max_characters: int, required: bool = T
     """Returns one line in normal form C without outer spaces. Raises Invalid(field) if it is required and has no
     visible character, has more than `max_characters` code points, or contains control characters."""
     line = _normal(text, field, max_characters).strip()
-    if required and all(unicodedata.category(character) in _BLANK or character in _FILLERS for character in line):
+    if required and is_blank(line):
         raise Invalid("empty", "This may not be empty.", field=field)
     if any(unicodedata.category(character) in _NOT_SHOWN or character in _REORDERING for character in line):
         raise Invalid("control_characters", "This may not hold control characters.", field=field)
     return _check_length(line, field, max_characters)
+
+
+def is_blank(text: str) -> bool:
+    """Returns whether a text has no visible character."""
+    return all(unicodedata.category(character) in _BLANK or character in _FILLERS for character in text)
 
 
 def clean_paragraphs(text: str, *, field: str, max_characters: int) -> str:

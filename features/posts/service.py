@@ -18,6 +18,7 @@ from features.posts.policy import PostPolicy
 from features.posts.text import Mention, parse, tag_of
 from features.posts.views import Row, entities_of, mentioned, view_cursor, views
 from features.profiles.service import ProfileService
+from features.text import is_blank
 
 _FIRST = 2**31
 
@@ -135,10 +136,7 @@ class PostService:
         self, uow: UnitOfWork, author_id: UUID, text: str, audience: Audience, list_id: UUID | None
     ) -> store.Draft:
         policy = self.policy
-        text = clean_text(text)
-        if len(text) > policy.max_text_length:
-            limit = f"A post has at most {policy.max_text_length} characters."
-            raise Invalid("text_too_long", limit, field="text")
+        text = clean_text(text, policy.max_text_length)
         found = parse(text)
         tags = {entity.tag for entity in found if not isinstance(entity, Mention)}
         usernames = {entity.username for entity in found if isinstance(entity, Mention)}
@@ -189,12 +187,15 @@ def _payload(row: Row) -> dict[str, Any]:
     }
 
 
-def clean_text(text: str) -> str:
-    """Returns the text as it is stored: without outer white space, with line feeds as line ends. Raises Invalid for an
-    empty text or control characters. (Unassigned code points are allowed: they may be new emoji.)"""
+def clean_text(text: str, max_length: int) -> str:
+    """Returns the text as it is stored: without outer white space, with line feeds as line ends. Raises Invalid for a
+    text that is too long (checked first), has no visible character or contains control characters. (Unassigned code
+    points are allowed: they may be new emoji.)"""
     text = text.replace("\r\n", "\n").strip()
-    if not text:
-        raise Invalid("empty_text", "A post needs a text.", field="text")
+    if len(text) > max_length:
+        raise Invalid("text_too_long", f"A post has at most {max_length} characters.", field="text")
+    if is_blank(text):
+        raise Invalid("empty_text", "A post needs a text with a visible character.", field="text")
     if any(category(character) == "Cc" and character not in "\n\t" for character in text):
         raise Invalid("control_characters", "A text may not hold control characters.", field="text")
     return text

@@ -58,7 +58,10 @@ async def test_answers_are_what_the_document_says(entativa: Environment) -> None
 UNFIT: list[tuple[dict[str, Any], str]] = [
     ({"text": ""}, "text"),
     ({"text": " \n\t "}, "text"),
+    ({"text": "\u200b"}, "text"),
+    ({"text": "\u3164 \u2800"}, "text"),
     ({"text": "x" * 10_001}, "text"),
+    ({"text": "x" * 1_000_000}, "text"),
     ({"text": "a\u0000b"}, "text"),
     ({"text": "a\u001bb"}, "text"),
     ({"text": " ".join(f"#a{n}" for n in range(61))}, "text"),

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -264,6 +265,24 @@ async def test_openapi_documents_errors_and_examples(entativa: Environment) -> N
     assert "Idempotency-Key" in {parameter["name"] for parameter in create["parameters"]}
     assert "application/problem+json" in create["responses"]["422"]["content"]
     assert create["operationId"] == "posts_create"
+
+
+def unbounded(node: Any, path: str = "") -> list[str]:
+    """The strings and lists of an OpenAPI document that have no bound."""
+    if isinstance(node, list):
+        return [found for number, item in enumerate(node) for found in unbounded(item, f"{path}/{number}")]
+    if not isinstance(node, dict):
+        return []
+    found = [item for key, value in node.items() for item in unbounded(value, f"{path}/{key}")]
+    bounded = {"maxLength", "enum", "const"} & node.keys() or node.get("format") in ("uuid", "date-time")
+    if (node.get("type") == "string" and not bounded) or (node.get("type") == "array" and "maxItems" not in node):
+        found.append(path)
+    return found
+
+
+async def test_every_string_and_list_has_a_bound(entativa: Environment, vignette: Environment) -> None:
+    for brand in (entativa, vignette):
+        assert unbounded((await brand.client.get("/openapi.json")).json()) == []
 
 
 async def test_schemas_have_names_that_a_person_would_choose(entativa: Environment, vignette: Environment) -> None:
