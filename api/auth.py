@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, status
+from fastapi import APIRouter, Depends, Header, Request, status
 from pydantic import BaseModel, Field
 
 from api import models
-from api.deps import Now, PageDep, ServicesDep, SignedIn, Uow, limit_credentials
+from api.deps import Now, PageDep, ServicesDep, SignedIn, Uow, limit_address, limit_credentials, limit_refresh
 from api.models import Body, PageModel, render_page
 from api.transaction import TransactionRoute, UnrepeatableRoute
 from features.auth.devices import device_name
@@ -147,10 +147,15 @@ async def log_in(body: LogInBody, services: ServicesDep, uow: Uow, now: Now, dev
     return _render_tokens(tokens)
 
 
-@secret_router.post("/auth/refresh", dependencies=_SECRETS)
-async def refresh(body: RefreshBody, services: ServicesDep, uow: Uow, now: Now, device: Device) -> TokensModel:
+@secret_router.post("/auth/refresh", dependencies=[Depends(limit_address)])
+async def refresh(
+    body: RefreshBody, request: Request, services: ServicesDep, uow: Uow, now: Now, device: Device
+) -> TokensModel:
     """Exchange a refresh token for new tokens. If the response is lost, retry with the same token within 30 seconds; in
     every other case a refresh token that is used twice ends the session."""
+    family = await services.auth.sessions.family_of(uow, body.refresh_token)
+    if family is not None:
+        await limit_refresh(request, family)
     return _render_tokens(await services.auth.sessions.refresh(uow, body.refresh_token, device, now))
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.deps import limit_address
 from cluster.logs import logger
 from cluster.metrics import Counter
 from cluster.storage_errors import STORAGE_UNAVAILABLE, UNSTORABLE_TEXT
@@ -164,8 +165,14 @@ def add_error_handlers(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         return _render_validation_error(error)
 
-    async def http(_: Request, error: Exception) -> Response:
+    async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if error.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+            # No route has counted this request. (A route's own not-found is a DomainError.)
+            try:
+                await limit_address(request)
+            except LimitReached as refusal:
+                return render_domain_error(refusal)
         return render_http_error(error)
 
     async def storage(_: Request, error: Exception) -> Response:

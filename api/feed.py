@@ -4,6 +4,7 @@ import re
 
 from fastapi import APIRouter
 from starlette.datastructures import QueryParams
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -65,7 +66,7 @@ class FeedInMemory:
         if page is None or not token.startswith(b"Bearer ") or len(token) == 7:
             return None
         async with self._platform.database.unit_of_work(read_only=True) as uow:
-            identity = await admit_token(self._platform, uow, token[7:].decode("latin-1"))
+            identity = await admit_token(Request(scope), uow, token[7:].decode("latin-1"))
             scope.setdefault("state", {})["admitted"] = identity  # counted once, even if the request is passed on
             try:
                 body = await self._home.page(uow, identity.account_id, page)

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
-from api.deps import ServicesDep
+from api.deps import ServicesDep, limit_address
 from api.transaction import TransactionRoute
 
 router = APIRouter(tags=["auth"], route_class=TransactionRoute)
@@ -21,7 +21,7 @@ class KeySetModel(BaseModel):
     )
 
 
-@router.get("/.well-known/jwks.json", response_model=KeySetModel)
+@router.get("/.well-known/jwks.json", response_model=KeySetModel, dependencies=[Depends(limit_address)])
 async def key_set(services: ServicesDep) -> Any:
     """Get the public keys that verify access tokens. Fetch them again for a token with an unknown `kid`."""
     return JSONResponse(services.auth.sessions.key_set(), headers={"Cache-Control": "public, max-age=300"})

@@ -5,6 +5,8 @@ transaction that `commit()` ends; reading units run each statement on its own, w
 (docs/decisions/unit-of-work.md). Events published through a unit are written to the outbox by the same transaction.
 """
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     Pool = asyncpg.Pool[Record]
     Connection = asyncpg.Connection[Record]
     PooledConnection = asyncpg.pool.PoolConnectionProxy[Record]
+
+_PING_TIMEOUT_S = 2.0
+_PING_FRESH_S = 1.0
 
 _INSERT_OUTBOX = """
 insert into outbox (event_id, type, key, payload, traceparent, occurred_at)
@@ -142,8 +147,12 @@ class UnitOfWork:
 class Database:
     """The connection pool of one brand in one process."""
 
-    def __init__(self, pool: "Pool") -> None:
+    def __init__(self, pool: "Pool", dsn: str) -> None:
         self.pool = pool
+        self._dsn = dsn
+        self._probe: Connection | None = None
+        self._probing = asyncio.Lock()
+        self._alive_until = 0.0
         self.reactions: list[Reaction] = []
 
     def unit_of_work(self, *, read_only: bool = False) -> UnitOfWork:
@@ -151,10 +160,27 @@ class Database:
         return UnitOfWork(self.pool, read_only=read_only, reactions=self.reactions)
 
     async def ping(self) -> None:
-        """Raise unless the database answers."""
-        await self.pool.fetchval("select 1")
+        """Raises unless the database responds, or has within the last second. Uses a connection of its own: a pool in
+        full use is no outage."""
+        async with self._probing:
+            if time.monotonic() < self._alive_until:
+                return
+            try:
+                if self._probe is None:
+                    self._probe = await asyncpg.connect(self._dsn, timeout=_PING_TIMEOUT_S)
+                await self._probe.fetchval("select 1", timeout=_PING_TIMEOUT_S)
+            except BaseException:
+                self._drop_probe()
+                raise
+            self._alive_until = time.monotonic() + _PING_FRESH_S
+
+    def _drop_probe(self) -> None:
+        if self._probe is not None:
+            self._probe.terminate()
+            self._probe = None
 
     async def close(self) -> None:
+        self._drop_probe()
         await self.pool.close()
 
 
@@ -181,7 +207,7 @@ async def open_database(dsn: str, *, pool_size: int = 8) -> Database:
         command_timeout=30,
         server_settings={"application_name": "entativa", "jit": "off", "timezone": "UTC"},
     )
-    return Database(pool)
+    return Database(pool, dsn)
 
 
 def _json_text(value: Any) -> str:

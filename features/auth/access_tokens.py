@@ -61,6 +61,10 @@ class AccessTokens:
             raise Unauthenticated("token_expired", "The access token has expired; refresh it.")
         return identity
 
+    def has_verified(self, token: str) -> bool:
+        """Returns whether `verify` needs no signature check for this token, because it passed one before."""
+        return token in self._verified and self._generation == self._keys.generation
+
     def published(self) -> dict[str, Any]:
         """Returns the JSON Web Key Set (RFC 7517) that verifies the tokens."""
         return {

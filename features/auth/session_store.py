@@ -43,6 +43,7 @@ _LOCK_BY_TOKEN = f"""
 select {_COLUMNS} from auth_sessions
 where id = (select session_id from auth_refresh_tokens where hash = $1) for update
 """
+_FAMILY = "select session_id from auth_refresh_tokens where hash = $1"
 _TOUCH = "update auth_sessions set last_used_at = $2, expires_at = $3 where id = $1"
 
 _FIND = """
@@ -93,6 +94,12 @@ async def lock_session_of_token(uow: UnitOfWork, token_hash: bytes) -> Session |
     """Returns the session of a token, locked until the transaction ends."""
     row = await uow.fetchrow(_LOCK_BY_TOKEN, token_hash)
     return _session(row) if row else None
+
+
+async def session_of_token(uow: UnitOfWork, token_hash: bytes) -> UUID | None:
+    """Returns the id of a token's session."""
+    found: UUID | None = await uow.fetchval(_FAMILY, token_hash)
+    return found
 
 
 async def touch_session(uow: UnitOfWork, id: UUID, now: datetime, expires_at: datetime) -> None:

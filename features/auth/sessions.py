@@ -65,6 +65,10 @@ class SessionService:
         await session_store.sweep_tokens(uow, session.id, now)
         return tokens
 
+    async def family_of(self, uow: UnitOfWork, refresh_token: str) -> UUID | None:
+        """Returns the session whose refresh token this is or was, None for an unknown one."""
+        return await session_store.session_of_token(uow, secrets.hash_refresh_token(refresh_token))
+
     def verify_access_token(self, token: str, now: datetime) -> Identity:
         """Returns the holder of an access token. Raises Unauthenticated. Call `require_live` afterwards."""
         return self.access_tokens.verify(token, now)

@@ -9,8 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
+from api.admission import Admissions
 from api.app import create_app
 from cluster.redis import open_redis
+from features.auth.access_tokens import AccessTokens
+from features.identity import Identity
 from tests.support.environment import Environment
 from tests.support.member import Member
 
@@ -202,11 +205,63 @@ class TestRateLimits:
         ]
         assert answers[-1].status_code == 429
 
+    async def test_a_bad_token_counts_before_its_signature_is_checked(
+        self, entativa: Environment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ada = await entativa.member("ada")
+        assert (await ada.get("/feed")).status_code == 200
+        environment = await limited(entativa, address_per_minute=60, address_burst=2)
+        checked: list[str] = []
+        check = AccessTokens._check
+
+        def counting(tokens: AccessTokens, token: str) -> tuple[Identity, int]:
+            checked.append(token)
+            return check(tokens, token)
+
+        monkeypatch.setattr(AccessTokens, "_check", counting)
+        for path in ("/feed", "/profiles/ada"):
+            for number in range(8):
+                answer = await environment.client.get(path, headers={"Authorization": f"Bearer a.b.{number}"})
+            assert answer.status_code == 429
+        assert len(checked) < 8
+        ada.client = environment.client
+        assert (await ada.get("/feed")).status_code == 200, "a token that was verified before is no guess"
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status"),
+        [("GET", "/nothing", 404), ("DELETE", "/profiles/ada", 405), ("GET", "/.well-known/jwks.json", 200)],
+    )
+    async def test_requests_that_need_no_sign_in_have_a_limit(
+        self, entativa: Environment, method: str, path: str, status: int
+    ) -> None:
+        environment = await limited(entativa, address_per_minute=60, address_burst=2)
+        statuses = [(await environment.client.request(method, path)).status_code for _ in range(6)]
+        assert (statuses[0], statuses[-1]) == (status, 429)
+
+    async def test_refreshing_is_limited_for_a_session_and_not_for_an_office(self, entativa: Environment) -> None:
+        await entativa.member("ada")
+        office = [await entativa.log_in("ada") for _ in range(8)]
+        environment = await limited(entativa, credentials_per_minute=60, credentials_burst=2)
+
+        async def refresh(token: str) -> httpx.Response:
+            return await environment.client.post("/auth/refresh", json={"refresh_token": token})
+
+        answers = [await refresh(device.tokens["refresh_token"]) for device in office]
+        assert [answer.status_code for answer in answers] == [200] * len(office)
+        statuses: list[int] = []
+        answer = answers[0]
+        while answer.is_success:
+            assert len(statuses) < 8
+            answer = await refresh(answer.json()["refresh_token"])
+            statuses.append(answer.status_code)
+        assert statuses[-1] == 429
+
 
 class TestWithoutRedis:
     @staticmethod
     async def cut(environment: Environment) -> Environment:
-        platform = replace(environment.platform, redis=open_redis("redis://127.0.0.1:1/0", timeout_s=0.2))
+        redis = open_redis("redis://127.0.0.1:1/0", timeout_s=0.2)
+        platform = replace(environment.platform, redis=redis, admissions=Admissions(redis))
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=create_app(platform), raise_app_exceptions=False), base_url="http://test"
         )
@@ -232,14 +287,27 @@ class TestWithoutRedis:
         assert answer.json() == {"status": "ready", "postgres": "up", "redis": "down"}
 
 
-async def test_without_postgres(entativa: Environment) -> None:
+async def test_a_pool_in_full_use_is_no_outage(entativa: Environment) -> None:
+    pool = entativa.platform.database.pool
+    held = [await pool.acquire() for _ in range(pool.get_max_size())]
+    try:
+        async with asyncio.timeout(60):
+            answer = await entativa.client.get("/health/ready")
+    finally:
+        for connection in held:
+            await pool.release(connection)
+    assert (answer.status_code, answer.json()["postgres"]) == (200, "up")
+
+
+async def test_without_postgres(entativa: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     ada = await entativa.member("ada")
-    await entativa.platform.database.pool.close()
+    database = entativa.platform.database
+    await database.pool.close()
     problem(await ada.get("/feed"), 503)
+    monkeypatch.setattr(database, "_dsn", "postgresql://127.0.0.1:1/nothing")
     answer = await ada.get("/health/ready")
     assert answer.status_code == 503
     assert answer.json()["postgres"] == "down"
-    assert (await ada.get("/health/live")).status_code == 200
 
 
 async def test_trace_of_the_caller_is_continued(entativa: Environment) -> None:
