@@ -34,6 +34,14 @@ _NOT_FOUND = r"\n    http-request return status 404 [^\n]*\n"
 _ROUTE = "\n    use_backend "
 
 
+_REQUESTS = """\
+    http-request disable-l7-retry if !METH_GET
+    http-request del-header x-request-timeout-seconds
+    http-request del-header x-request-disconnect-disabled
+"""
+"""Without the last two lines a client decides when Serve cancels its request."""
+
+
 def error_page(status: int) -> str:
     """A raw HTTP response for HAProxy's `errorfile`."""
     title, code, detail = _STATUS[status]
@@ -63,7 +71,7 @@ def amended(configuration: str, pages: Path) -> str:
         (r" mode 666 level admin ", " mode 600 level admin ", 1),
         (r"\n    errorfile (502|503|504) [^\n]*", rf"\n    errorfile \1 {pages}/\1.http", 3),
         (r"\n    default-server [^\n]*", r"\g<0> on-marked-down shutdown-sessions", backends),
-        (r"\nfrontend http_frontend\n    bind [^\n]*\n", r"\g<0>    http-request disable-l7-retry if !METH_GET\n", 1),
+        (r"\nfrontend http_frontend\n    bind [^\n]*\n", rf"\g<0>{_REQUESTS}", 1),
     ]
     if not has_routes(configuration):
         # Serve has not told its proxy of any application yet.

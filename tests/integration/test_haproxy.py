@@ -35,8 +35,8 @@ def haproxy(file: Path, *arguments: str) -> Iterator[Process]:
 
 @asynccontextmanager
 async def replica(answer: Callable[[str], bytes | None]) -> AsyncIterator[tuple[int, list[str]]]:
-    """A server that answers health checks, and other requests as told: None closes the connection. Yields its port and
-    the requests that came."""
+    """A server that answers health checks, and other requests as told from their heads: None closes the connection.
+    Yields its port and the request lines that came."""
     requests: list[str] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -46,7 +46,7 @@ async def replica(answer: Callable[[str], bytes | None]) -> AsyncIterator[tuple[
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         else:
             requests.append(line)
-            if (found := answer(line)) is not None:
+            if (found := answer(head)) is not None:
                 writer.write(
                     b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(found), found)
                 )
@@ -115,6 +115,26 @@ async def test_a_read_that_a_replica_died_over_is_answered_by_another_and_a_writ
     assert (read.status_code, read.text) == (200, "alive")
     assert written.status_code == 502
     assert died == ["GET", "POST"]
+
+
+async def test_a_client_does_not_decide_when_serve_cancels_its_request(
+    tmp_path: Path, ports: tuple[int, int, int]
+) -> None:
+    heads: list[str] = []
+
+    def note(head: str) -> bytes:
+        heads.append(head.lower())
+        return b"noted"
+
+    async with replica(note) as (port, _):
+        with haproxy(written_by_serve(tmp_path, "entativa", ports=ports, replicas=(port,))):
+            await ask(ports[0], "/entativa/feed")
+            headers = {"X-Request-Timeout-Seconds": "0.1", "X-Request-Disconnect-Disabled": "?1", "X-Other": "kept"}
+            async with httpx.AsyncClient(timeout=30) as client:
+                await client.get(f"http://127.0.0.1:{ports[0]}/entativa/feed", headers=headers)
+    assert "x-other: kept" in heads[-1]
+    assert "x-request-timeout-seconds" not in heads[-1]
+    assert "x-request-disconnect-disabled" not in heads[-1]
 
 
 async def test_a_new_proxy_takes_over_from_the_last_one_with_its_routes_and_refuses_nobody(
