@@ -13,6 +13,7 @@ from crypto.mls.key_schedule import EpochSecrets
 from crypto.mls.parts import Changes, Parts, numbered, part, tree_changes, tree_from
 from crypto.mls.policy import GroupPolicy
 from crypto.mls.proposals import ReInit
+from crypto.mls.ratchet_tree import RatchetTree
 from crypto.mls.secret_tree import SecretTree
 from crypto.mls.signatures import stored_key
 from crypto.mls.state import (
@@ -29,6 +30,7 @@ _GROUP = "group"
 _EPOCH = "epoch"
 _PROPOSAL = "proposal/"
 _PAST = "past/"
+_MAX_WIDTH = 1 << 20
 
 
 def group_changes(before: GroupState | None, after: GroupState) -> Changes:
@@ -51,7 +53,8 @@ def _state_changes(before: GroupState | None, after: GroupState) -> Changes:
         for ref, item in after.proposals.items()
         if ref not in old_proposals
     }
-    put |= {f"{_PAST}{past.context.epoch}": _encode_past(past) for past in after.past if past not in old_past}
+    if before is None or before.epoch is not after.epoch:
+        put |= {f"{_PAST}{past.context.epoch}": _encode_past(past, after.epoch.tree) for past in after.past}
     delete = {f"{_PROPOSAL}{ref.hex()}" for ref in old_proposals if ref not in after.proposals}
     delete |= {f"{_PAST}{past.context.epoch}" for past in old_past if past not in after.past}
     return Changes(put, frozenset(delete))
@@ -109,9 +112,26 @@ def _encode_epoch(epoch: Epoch) -> bytes:
     )
 
 
-def _encode_past(past: PastEpoch) -> bytes:
-    keys = vector(optional(None if key is None else opaque(key)) for key in past.signature_keys)
-    return past.context.encoded + opaque(past.sender_data_secret) + keys
+def _encode_past(past: PastEpoch, tree: RatchetTree) -> bytes:
+    """With the signature keys that differ from those in the current ``tree``: nearly all are the same."""
+    differing = (
+        u32(number) + optional(None if key is None else opaque(key))
+        for number, key in enumerate(past.signature_keys)
+        if key != _signature_key(tree, number)
+    )
+    return b"".join(
+        (
+            past.context.encoded,
+            opaque(past.sender_data_secret),
+            u32(len(past.signature_keys)),
+            vector(differing),
+        )
+    )
+
+
+def _signature_key(tree: RatchetTree, number: int) -> bytes | None:
+    leaf = tree.leaf(number)
+    return None if leaf is None else leaf.signature_key
 
 
 def group_from_parts(parts: Parts, policy: GroupPolicy) -> GroupState:
@@ -125,11 +145,18 @@ def group_from_parts(parts: Parts, policy: GroupPolicy) -> GroupState:
         context = decode_context(reader)
         if context.epoch != number or context.cipher_suite != epoch.crypto.suite:
             raise DecodeError("a stored epoch is another one")
-        secret, keys = reader.fixed(epoch.crypto.hash_size), reader.vector(lambda item: item.optional(Reader.opaque))
+        secret, width = reader.fixed(epoch.crypto.hash_size), reader.u32()
+        if width > _MAX_WIDTH:
+            raise DecodeError("a stored epoch is too wide")
+        keys = [_signature_key(epoch.tree, leaf) for leaf in range(width)]
+        for leaf, key in reader.vector(lambda item: (item.u32(), item.optional(Reader.opaque))):
+            if leaf >= width:
+                raise DecodeError("a stored key belongs to no leaf")
+            keys[leaf] = key
         tree = SecretTree.from_parts(
-            epoch.crypto, len(keys), numbered_secrets(parts, number), policy.max_forward, policy.max_skipped
+            epoch.crypto, width, numbered_secrets(parts, number), policy.max_forward, policy.max_skipped
         )
-        return PastEpoch(context, tree, secret, keys)
+        return PastEpoch(context, tree, secret, tuple(keys))
 
     def read(reader: Reader) -> GroupState:
         read_header(reader, _MAGIC, "MLS group in parts")

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -48,6 +49,7 @@ from crypto.mls import (
     join_request,
     welcome_recipients,
 )
+from crypto.mls.codec import decode_exactly
 from crypto.mls.framing import AuthenticatedContent, FramedContent
 from crypto.mls.messages import decode_message, encode_message
 from crypto.mls.proposals import Commit
@@ -462,3 +464,45 @@ def test_extensions_and_dropped_proposals() -> None:
     change = GroupContextExtensions((Roles({b"x": Role.OWNER}).extension(),))
     public.apply(check(public, alice.commit([change], now=NOW).message))
     assert public.extensions == change.extensions
+
+
+def test_a_member_and_the_service_refuse_the_same() -> None:
+    """Commits that a member changed at random and signed: whatever needs no secret, both refuse for the same reason."""
+    dice = random.Random(1)
+    groups = gather(people(5), force_path=True)
+    alice, bob = groups[:2]
+    public, epoch = watch(alice), alice._state.epoch
+    outcomes = set()
+    for number in range(400):
+        proposals: list[Add | Remove] = [Remove(3)] if number % 3 == 0 else []
+        if number % 3 == 1:
+            proposals.append(Add(package(Person(f"{number}").bundle())))
+        message = decode_message(alice.commit(proposals, now=NOW).message)
+        assert isinstance(message, PublicMessage)
+        raw = bytearray(message.content.framed.encoded)
+        position = dice.randrange(20, len(raw))
+        raw[position] ^= 1 << dice.randrange(8)
+        try:
+            framed = decode_exactly(bytes(raw), FramedContent.decode)
+        except DecodeError:
+            continue
+        content = AuthenticatedContent.sign(
+            epoch.crypto, WireFormat.PUBLIC_MESSAGE, framed, epoch.context, epoch.own.signer
+        ).confirmed(message.content.confirmation_tag or b"")
+        changed = encode_message(protect_public(epoch.crypto, content, epoch.context, epoch.secrets.membership_key))
+        outcomes.add((_outcome(partial(bob.process, changed)), _outcome(partial(public.process, changed))))
+    only_members = {
+        ("InvalidCommit: the confirmation tag does not verify", None),
+        ("DecryptionFailed: ciphertext does not authenticate", None),
+    }
+    assert only_members <= outcomes
+    assert len(outcomes) > 3
+    assert all(member == service for member, service in outcomes - only_members)
+
+
+def _outcome(process: Callable[..., object]) -> str | None:
+    try:
+        process(now=NOW)
+    except CryptoError as error:
+        return f"{type(error).__name__}: {error}"
+    return None
