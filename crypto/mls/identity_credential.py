@@ -23,6 +23,16 @@ _LABEL = b"MLS identity credential 1\x00"  # no other message that an identity k
 MAX_USER_LENGTH = 256
 
 
+def check_user(user: str) -> None:
+    """Raise InvalidInput for a name that no credential can hold."""
+    try:
+        encoded = user.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput("the user's name is not Unicode text") from None
+    if len(encoded) > MAX_USER_LENGTH:
+        raise InvalidInput(f"the user's name is longer than {MAX_USER_LENGTH} bytes")
+
+
 @dataclass(frozen=True, slots=True)
 class IdentityCredential:
     """The statement of ``identity`` that an MLS signature key is the one of ``device`` of ``user``.
@@ -54,8 +64,9 @@ class IdentityCredential:
         oldest: int = 0,
     ) -> "IdentityCredential":
         """Vouch for ``signature_key`` with the device's identity. Raises InvalidInput for a value out of range."""
-        if len(user.encode()) > MAX_USER_LENGTH or oldest > generation:
-            raise InvalidInput("the user's name is too long, or the oldest generation is newer than this one")
+        check_user(user)
+        if oldest > generation:
+            raise InvalidInput("the oldest generation is newer than this one")
         unsigned = cls(user, device, identity.public, generation, oldest, lifetime, b"")
         signature = identity.sign(unsigned._signed(signature_key), randomness)
         return cls(user, device, identity.public, generation, oldest, lifetime, signature)

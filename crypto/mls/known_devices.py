@@ -8,8 +8,8 @@ from crypto import wire
 from crypto.curve25519 import ENCODED_LENGTH
 from crypto.identity import IdentityKey
 from crypto.mls.credentials import Credential
-from crypto.mls.errors import InvalidCredential
-from crypto.mls.identity_credential import MAX_USER_LENGTH, IdentityCredential
+from crypto.mls.errors import InvalidCredential, InvalidInput
+from crypto.mls.identity_credential import MAX_USER_LENGTH, IdentityCredential, check_user
 
 STATE_VERSION = 1
 
@@ -48,7 +48,11 @@ class KnownDevices:
         """Believe that the device has this identity key.
 
         Raises InvalidCredential if another one is known: a person has to accept the change, with :meth:`remove` first.
+        Raises InvalidInput for a name or number that no credential can hold.
         """
+        check_user(user)
+        if not 0 <= device < 1 << 32:
+            raise InvalidInput("the device's number does not fit into four bytes")
         known = self._devices.setdefault((user, device), KnownDevice(identity))
         if known.identity != identity:
             raise InvalidCredential("another identity key of this device is known")

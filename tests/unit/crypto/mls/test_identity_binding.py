@@ -254,11 +254,19 @@ def test_every_bit_of_a_credential_is_vouched_for() -> None:
 
 def test_what_cannot_be_issued() -> None:
     alice = Device("alice")
-    for user, oldest in (("a" * 257, 0), ("alice", 2)):
+    for user, oldest in (("a" * 257, 0), ("alice", 2), ("\ud800", 0)):
         with pytest.raises(InvalidInput):
             IdentityCredential.issue(
                 alice.identity, user, 1, alice.signer.public_key, LIFETIME, alice.randomness, oldest=oldest
             )
+
+
+def test_what_cannot_be_known() -> None:
+    known, identity = KnownDevices(), Device("alice").identity.public
+    for user, device in (("a" * 257, 1), ("\ud800", 1), ("alice", -1), ("alice", 1 << 32)):
+        with pytest.raises(InvalidInput):
+            known.add(user, device, identity)
+    assert not list(known)
 
 
 def test_safety_numbers_and_the_log_name_the_key_that_groups_rely_on() -> None:
