@@ -23,15 +23,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from benchmarks.cost import Cost
 from benchmarks.figure import Figure, percentiles
+from benchmarks.size import sized
 
 if TYPE_CHECKING:
     from benchmarks.mls.populated_group import JoinableGroup
 
-SIZES = (2, 50, 500, 1500)
+SIZES = (2, 50, 500, 1500)[: sized(4, 1)]
 TIMED = ("create", "join", "update_new", "process_new", "update", "process", "send", "receive")
 MEASURES = (*TIMED, "welcome")
 
-DEFAULT_SUITE_SIZE = 1500
+DEFAULT_SUITE_SIZE = sized(1500, 2)
 
 
 def _name(suite: int, members: int, measure: str) -> str:
@@ -45,9 +46,10 @@ FIGURES: tuple[str, ...] = (
 )
 
 MESSAGE = bytes(1024)
-MESSAGES = 40
-UPDATES = 10
-DEADLINE_S = 6.0  # for each of the two loops of one side at one size; what does not fit is left out, but for one pass
+MESSAGES = sized(40, 2)
+UPDATES = sized(10, 1)
+# For each of the two loops of one side at one size; what does not fit is left out, but for one pass.
+DEADLINE_S = sized(6.0, 0.1)
 
 
 class Groups(Protocol):

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 
 from benchmarks.figure import Figure
+from benchmarks.size import sized
 
 RATCHET = ("stream", "turns")
 MLS = ("create", "join", "update", "process", "send", "receive")
-MEMBERS = 1500
-MESSAGES = 1000
+MEMBERS = sized(1500, 10)
+MESSAGES = sized(1000, 10)
 
 FIGURES: tuple[str, ...] = (
     *(f"crypto.profile.ratchet.{name}" for name in RATCHET),

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from statistics import median
 
 from benchmarks.figure import Figure, quantile
+from benchmarks.size import sized
 
 STREAM = "crypto.ratchet.stream"
 TURNS = "crypto.ratchet.turns"
@@ -27,8 +28,8 @@ FIGURES: tuple[str, ...] = (*PEER_FIGURES, *REKEYING_FIGURES)
 REKEYING_DEADLINE = 1.3
 
 MESSAGE = bytes(1024)
-BATCH = 200
-ROUNDS = 25
+BATCH = sized(200, 10)
+ROUNDS = sized(25, 2)
 
 
 def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:

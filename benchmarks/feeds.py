@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.figure import Figure, quantile
+from benchmarks.size import sized
 
 if TYPE_CHECKING:
     from actors.feeds.calls import FeedCalls
@@ -23,8 +24,8 @@ _READS, _DELIVERIES = "feeds.read_requests_per_s", "feeds.fanout_deliveries_per_
 _TEN_THOUSAND, _BYTES = "feeds.fanout_10k_s", "feeds.entity_bytes"
 FIGURES = (_READS, _DELIVERIES, _TEN_THOUSAND, _BYTES)
 
-_RUNS, _SECONDS, _WARM_UP_SECONDS = 3, 8, 5
-_FOLLOWERS = 10_000
+_RUNS, _SECONDS, _WARM_UP_SECONDS = sized(3, 1), sized(8, 1), sized(5, 1)
+_FOLLOWERS = sized(10_000, 200)
 
 
 def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
@@ -198,12 +199,12 @@ async def _publish(installation: Installation, feeds: FeedCalls, token: str, rea
     async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as client:
         begin = time.perf_counter()
         post_id = UUID((await client.post(url, json=body)).raise_for_status().json()["id"]).bytes
-    while (await feeds.page(readers[-1], None, 1)).ids != [post_id]:
+    while list((await feeds.page(readers[-1], None, 1)).ids) != [post_id]:
         await asyncio.sleep(0.01)
     seconds = time.perf_counter() - begin
     for start in range(0, len(readers), 1000):
         pages = await asyncio.gather(*(feeds.page(reader, None, 1) for reader in readers[start : start + 1000]))
-        assert all(page.ids == [post_id] for page in pages)
+        assert all(list(page.ids) == [post_id] for page in pages)
     return seconds
 
 

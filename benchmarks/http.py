@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.figure import Figure, quantile
+from benchmarks.size import sized
 
 if TYPE_CHECKING:
     from cluster.local.installation import Installation
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 FIGURES = ("http.noop.requests_per_s", "http.feed_read.requests_per_s", "http.post_create.requests_per_s")
 
 _BASELINE = "bare Serve no-op"
-_RUNS, _SECONDS, _WARM_UP_SECONDS = 3, 8, 4
+_RUNS, _SECONDS, _WARM_UP_SECONDS = sized(3, 1), sized(8, 1), sized(4, 1)
 _POST = '{"text": "On my way to #Lisbon with @person1", "audience": "connections"}'
 
 

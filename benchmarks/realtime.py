@@ -24,15 +24,16 @@ from uuid import UUID
 import psutil
 
 from benchmarks.figure import Figure, percentiles, quantile
+from benchmarks.size import sized
 
 FIGURES = ("realtime.sockets", "realtime.delivery_ms")
 
-SOCKETS = int(os.environ.get("REALTIME_SOCKETS", "50000"))
+SOCKETS = int(os.environ.get("REALTIME_SOCKETS", sized(50_000, 60)))
 HOSTS = 3
 """Realtime hosts, and as many client processes."""
-ECHO_SOCKETS = 2000
-RATE = 1000
-SECONDS = 20
+ECHO_SOCKETS = sized(2000, 50)
+RATE = sized(1000, 50)
+SECONDS = sized(20, 1)
 _LIBRARY = "bare echo server on the same library (websockets, sans-IO, uvloop)"
 
 

@@ -36,6 +36,16 @@ select * from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[]
 """
 
 
+DEAD_CLIENT_SETTINGS = {
+    "client_connection_check_interval": "500ms",
+    "tcp_keepalives_idle": "1",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "3000",
+}
+"""Settings of a connection by which Postgres notices within seconds that its client is gone, and ends the statement
+that runs for it: its locks would otherwise outlive the client for as long as the statement takes."""
+
 Reaction = Callable[[Sequence[Event]], Awaitable[None]]
 """What a process does with events right after their commit, before the answer. It must not fail."""
 
@@ -205,7 +215,7 @@ async def open_database(dsn: str, *, pool_size: int = 8) -> Database:
         reset=_keep_session,
         record_class=Record,
         command_timeout=30,
-        server_settings={"application_name": "entativa", "jit": "off", "timezone": "UTC"},
+        server_settings={"application_name": "entativa", "jit": "off", "timezone": "UTC", **DEAD_CLIENT_SETTINGS},
     )
     return Database(pool, dsn)
 

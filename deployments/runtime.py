@@ -9,7 +9,7 @@ from ray.exceptions import RayError
 from actors.feeds.calls import FeedCalls
 from actors.realtime.actor import RealtimeOptions
 from actors.realtime.reconciler import start_realtime
-from actors.runtime.start import RuntimeOptions, ScalingPolicy, start_runtime
+from actors.runtime.start import RuntimeOptions, RuntimeReconciler, ScalingPolicy, start_runtime
 from actors.runtime.transport.ray_control import RayControl
 from actors.runtime.transport.router import Router
 from actors.sessions.calls import SessionCalls
@@ -24,7 +24,7 @@ from features.live_sessions.presence import PresenceAccess
 KINDS = {"feed": "actors.feeds:KIND", "realtime": "actors.sessions:KIND"}
 """Which feature needs which kind of entity."""
 
-_LOOK_S = 30.0
+_RECONCILE_S = 30.0
 
 log = logger(__name__)
 
@@ -51,13 +51,18 @@ def options(brand: Brand, settings: Settings) -> RuntimeOptions:
     )
 
 
-def ensure_runtime(brand: Brand, settings: Settings) -> None:
-    """Makes sure that the brand's entities live, and its realtime hosts. Blocks for the time of a few Ray calls;
-    idempotent."""
-    started = options(brand, settings)
-    # A second coordinator stands by for the loss of the first one's node; with one node there is no use for it.
+def options_here(brand: Brand, settings: Settings) -> RuntimeOptions:
+    """`options` with as many coordinators as the cluster has nodes for: the second stands by for the loss of the first
+    one's node."""
     nodes = sum(node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]
-    start_runtime(replace(started, coordinators=min(2, nodes)))
+    return replace(options(brand, settings), coordinators=min(2, nodes))
+
+
+def ensure_runtime(brand: Brand, settings: Settings) -> None:
+    """Starts the brand's entity runtime and its realtime hosts if they do not run. Blocks for the time of a few Ray
+    calls; idempotent."""
+    started = options_here(brand, settings)
+    start_runtime(started)
     if "realtime" in brand.features:
         start_realtime(
             RealtimeOptions(
@@ -80,13 +85,16 @@ def _realtime_port(brand: Brand, settings: Settings) -> int:
 
 
 async def keep_runtime(brand: Brand, settings: Settings) -> None:
-    """`ensure_runtime` now and then until cancelled: a node that joins later gives the second coordinator a place."""
+    """Until cancelled, every half a minute: `ensure_runtime`, and the replacement of coordinators that do not serve. A
+    node that joins later gives the second coordinator a place."""
+    reconciler = RuntimeReconciler()
     while True:
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(_RECONCILE_S)
         try:
             await asyncio.to_thread(ensure_runtime, brand, settings)
+            await reconciler.reconcile(await asyncio.to_thread(options_here, brand, settings))
         except RayError as error:
-            log.warning("runtime not looked after", error=type(error).__name__)
+            log.warning("runtime not reconciled", error=type(error).__name__)
 
 
 async def open_platform_on_ray(brand: Brand, settings: Settings, *, features: frozenset[str] = frozenset()) -> Platform:

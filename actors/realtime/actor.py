@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import ray
 import structlog
@@ -15,6 +13,7 @@ import structlog
 from actors.realtime.endpoint import HostName
 from actors.realtime.host import RealtimeHost
 from actors.realtime.push import PushListener
+from actors.runtime.socket_folder import socket_folder
 from actors.runtime.transport.router import Router
 from actors.sessions.calls import SessionCalls
 from cluster.postgres import Database, open_database
@@ -64,7 +63,7 @@ class RealtimeActor:
         self._router = await Router.connect(options.runtime, secret=options.secret)
         self._listener = PushListener(options.secret.encode())
         self._name: HostName = await self._listener.start(
-            ray.get_runtime_context().get_node_id(), self._ip, _socket_directory(options)
+            ray.get_runtime_context().get_node_id(), self._ip, socket_folder(options.socket_directory)
         )
         sessions = SessionCalls(self._router, PresenceAccess(self._database))
         tickets = TicketStore(self._redis, options.brand)
@@ -106,9 +105,3 @@ class RealtimeActor:
             except (RedisError, OSError) as error:
                 log.warning("realtime host not listed", error=str(error))
             await asyncio.sleep(_ANNOUNCE_PAUSE_S)
-
-
-def _socket_directory(options: RealtimeOptions) -> Path:
-    directory = Path(options.socket_directory or tempfile.gettempdir()) / f"entativa-{os.getuid()}"
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return directory

@@ -1,4 +1,4 @@
-"""What an operator decides about a runtime. Pickled to every coordinator and host when they start."""
+"""The options of a runtime. Pickled to every coordinator and host when they start."""
 
 from __future__ import annotations
 
@@ -60,3 +60,8 @@ class RuntimeOptions:
     """The lowest level that hosts and coordinators log."""
     socket_directory: str = ""
     """Folder for Unix sockets; empty: one under the system's temporary folder."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for an empty secret, with which any process could pass for a router or host."""
+        if not self.secret:
+            raise ValueError("the cluster's secret is empty")

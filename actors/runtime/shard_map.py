@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from zlib import crc32
 
 SHARDS = 1024
@@ -13,6 +14,18 @@ SHARDS = 1024
 def shard_of(entity_id: str) -> int:
     """The hash mailbox of an entity: CRC-32 of its UTF-8 id, modulo SHARDS."""
     return crc32(entity_id.encode()) % SHARDS
+
+
+class MapPosition(NamedTuple):
+    """Up to where the map is known. Versions of one generation are one history; a new leader begins a generation."""
+
+    generation: str = ""
+    """Random, made with each leader's term; "": nothing was read yet."""
+    version: int = 0
+
+
+UNREAD = MapPosition()
+"""Where who has not read the map yet stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +50,16 @@ class MapView:
     hosts: Mapping[str, Endpoint] = field(default_factory=dict)
     owners: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Kind to host per shard; "" where a shard has no owner yet."""
+    generation: str = ""
+
+    @property
+    def position(self) -> MapPosition:
+        """What to ask for later maps with."""
+        return MapPosition(self.generation, self.version)
+
+    def supersedes(self, other: MapView) -> bool:
+        """Whether a router that has ``other`` takes this one: it is later in the same history, or of another, since a
+        database that was restored or failed over may have gone back."""
+        if self.generation != other.generation:
+            return self.version > 0
+        return self.version > other.version

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ray
@@ -10,15 +12,17 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.runtime.coordination.coordinator import Coordinator
+from actors.runtime.coordination.reconciler import Reconciler
+from actors.runtime.errors import HostUnavailable
 from actors.runtime.kind import load_kind
 from actors.runtime.options import RuntimeOptions, ScalingPolicy
-from actors.runtime.transport.ray_control import coordinator_name, host_name
+from actors.runtime.transport.ray_control import ask, coordinator_name, host_name
 
-__all__ = ["RuntimeOptions", "ScalingPolicy", "start_runtime", "stop_runtime"]
-
+__all__ = ["RuntimeOptions", "RuntimeReconciler", "ScalingPolicy", "start_runtime", "stop_runtime"]
 
 _COORDINATOR_BYTES = 100 << 20
 _HEAD = "node:__internal_head__"
+_STATUS_SECONDS = 5.0
 
 
 def start_runtime(options: RuntimeOptions) -> None:
@@ -29,13 +33,54 @@ def start_runtime(options: RuntimeOptions) -> None:
     """
     for path in options.kinds:
         load_kind(path)
+    _create(options, [coordinator_name(index) for index in range(options.coordinators)])
+
+
+class RuntimeReconciler:
+    """Keeps a runtime's coordinators serving; they do the same for the hosts."""
+
+    def __init__(self) -> None:
+        self._coordinators = _Coordinators()
+        self._reconciler = Reconciler(self._coordinators)
+
+    async def reconcile(self, options: RuntimeOptions) -> None:
+        """Starts the coordinators that are missing and replaces those that have not served for a minute or more.
+
+        To be called every half a minute or so. Raises RayError without a cluster.
+        """
+        self._coordinators.options = options
+        await self._reconciler.reconcile([coordinator_name(index) for index in range(options.coordinators)])
+
+
+class _Coordinators:
+    """See reconciler.CoordinatorActors."""
+
+    options: RuntimeOptions
+
+    async def ensure(self, names: Sequence[str]) -> None:
+        await asyncio.to_thread(_create, self.options, names)
+
+    async def status(self, name: str) -> Mapping[str, Any]:
+        handle = await asyncio.to_thread(_find, name, self.options.name)
+        if handle is None:
+            raise HostUnavailable(f"no actor {name}")
+        status: Mapping[str, Any] = await ask(handle.status.remote(), _STATUS_SECONDS)
+        return status
+
+    async def restart(self, name: str) -> None:
+        handle = await asyncio.to_thread(_find, name, self.options.name)
+        if handle is not None:
+            ray.kill(handle, no_restart=False)
+
+
+def _create(options: RuntimeOptions, names: Sequence[str]) -> None:
+    """Creates the coordinators that do not exist."""
     known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     # The head first: the one node that all others reach, so that a coordinator there can forward what two of them
     # cannot tell each other.
     living = sorted((_HEAD not in node["Resources"], node["NodeID"]) for node in known if node["Alive"])
     nodes = [node for _, node in living]
-    for index in range(options.coordinators):
-        name = coordinator_name(index)
+    for index, name in enumerate(names):
         ray.remote(Coordinator).options(
             name=name,
             namespace=options.name,

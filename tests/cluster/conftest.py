@@ -118,7 +118,7 @@ class RunningRuntime:
 
     async def settled(self, hosts: int) -> bool:
         """Whether there are so many hosts, all of which own shards, and none is about to move."""
-        _, rows = await self.store.shard_map()
+        rows = (await self.store.shard_map()).rows
         living = {row.host for row in await self.store.hosts()}
         return len(living) == hosts and {row.host for row in rows} == living and not any(row.moving_to for row in rows)
 
@@ -134,12 +134,12 @@ class RunningRuntime:
             )
             # The leader reads the map when its term begins.
             await connection.execute(
-                "UPDATE shard_coordinator SET term = term + 1, holder = '', expires_at = '-infinity'"
+                "UPDATE shard_coordinator SET generation = gen_random_uuid(), holder = '', expires_at = '-infinity'"
             )
 
     async def row(self, kind: str, shard: int) -> ShardRow:
         """A shard in the map."""
-        _, rows = await self.store.shard_map()
+        rows = (await self.store.shard_map()).rows
         (found,) = (row for row in rows if (row.kind, row.shard) == (kind, shard))
         return found
 

@@ -8,6 +8,17 @@ begin
     raise exception 'the audit log is append-only';
 end
 $$;
+CREATE FUNCTION public.shard_map_continues(known uuid, known_version bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM shard_generations AS g
+        WHERE g.generation = known AND known_version <= coalesce(
+            (SELECT min(later.from_version) FROM shard_generations AS later WHERE later.term > g.term),
+            (SELECT map_version FROM shard_coordinator)
+        )
+    )
+$$;
 CREATE TABLE public.accounts (
     id uuid NOT NULL,
     email text NOT NULL,
@@ -239,7 +250,13 @@ CREATE TABLE public.shard_coordinator (
     term bigint NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     map_version bigint NOT NULL,
+    generation uuid DEFAULT gen_random_uuid() NOT NULL,
     CONSTRAINT shard_coordinator_only_row_check CHECK (only_row)
+);
+CREATE TABLE public.shard_generations (
+    generation uuid NOT NULL,
+    term bigint NOT NULL,
+    from_version bigint NOT NULL
 );
 CREATE TABLE public.shard_hosts (
     host text NOT NULL,
@@ -321,6 +338,8 @@ ALTER TABLE ONLY public.shard_answers
     ADD CONSTRAINT shard_answers_pkey PRIMARY KEY (kind, shard, caller, call);
 ALTER TABLE ONLY public.shard_coordinator
     ADD CONSTRAINT shard_coordinator_pkey PRIMARY KEY (only_row);
+ALTER TABLE ONLY public.shard_generations
+    ADD CONSTRAINT shard_generations_pkey PRIMARY KEY (generation);
 ALTER TABLE ONLY public.shard_hosts
     ADD CONSTRAINT shard_hosts_pkey PRIMARY KEY (host);
 ALTER TABLE ONLY public.shards
@@ -357,6 +376,7 @@ CREATE INDEX posts_list ON public.posts USING btree (list_id) WHERE (list_id IS 
 CREATE INDEX processed_events_processed_at ON public.processed_events USING btree (processed_at);
 CREATE INDEX relayed_events_relayed_at ON public.relayed_events USING btree (relayed_at);
 CREATE INDEX shard_answers_age ON public.shard_answers USING btree (answered_at);
+CREATE INDEX shard_generations_term ON public.shard_generations USING btree (term);
 CREATE TRIGGER auth_audit_append_only BEFORE DELETE OR UPDATE ON public.auth_audit FOR EACH ROW EXECUTE FUNCTION public.auth_audit_refuse_change();
 ALTER TABLE ONLY public.auth_audit
     ADD CONSTRAINT auth_audit_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;

@@ -14,7 +14,7 @@ from actors.feeds.effects import FeedEffects
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.turns import TurnRunner
-from actors.runtime.shard_map import SHARDS, Endpoint, MapView
+from actors.runtime.shard_map import SHARDS, Endpoint, MapPosition, MapView
 from actors.runtime.store.rows import ShardRow
 from actors.runtime.transport.router import Router
 from actors.runtime.transport.stream import HostConnection
@@ -33,8 +33,8 @@ class _Control:
     def __init__(self, socket: str) -> None:
         self._socket = socket
 
-    async def watch(self, version: int) -> MapView:
-        if version >= 1:
+    async def watch(self, known: MapPosition) -> MapView:
+        if known.version >= 1:
             await asyncio.sleep(3600)
         return MapView(1, {_HOST: Endpoint("host-0", _NODE, "", self._socket)}, {KIND.name: [_HOST] * SHARDS})
 

@@ -1,76 +1,109 @@
-"""The coordinator: a candidate for leadership, which also tells everyone who asks what the map is.
+"""The coordinator: a candidate for leadership that also serves the map to routers.
 
 There are a few candidates on different nodes. The leader's lease is a row in Postgres, which also orders
 their writes (its term), so losing the leader's node costs a lease's length and not Ray's 15 seconds. One
-leader serves all kinds: shards of all kinds live in the same host processes, and a host's health is one
-question.
+leader serves all kinds, since shards of all kinds live in the same host processes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import time
 from typing import Any
 
 import ray
 import structlog
 
+from actors.runtime.clock import SYSTEM_CLOCK
 from actors.runtime.coordination.host_actors import HostActors
 from actors.runtime.coordination.leader import Leader
+from actors.runtime.errors import HostUnavailable
 from actors.runtime.kind import load_kind
 from actors.runtime.options import RuntimeOptions
-from actors.runtime.shard_map import SHARDS, Endpoint, MapView
+from actors.runtime.shard_map import SHARDS, Endpoint, MapPosition, MapView
 from actors.runtime.store.rows import DATABASE_ERRORS, LostLeadership
 from actors.runtime.store.shard_store import ShardStore
+from actors.runtime.supervise import BackgroundTasks
 from actors.runtime.transport.ray_control import WATCH_SECONDS, RayControl
 from cluster.logs import configure_logs
 
-_TICKS_PER_LEASE = 8
-_TICK_SECONDS = 0.25
-"""At most this long between two looks at the hosts, however long the lease."""
+_STANDBY_TICKS_PER_LEASE = 4
+_MAX_TICK_SECONDS = 0.5
+_TICK_TIMEOUT_SECONDS = 10.0
+"""Longer than any tick takes that is not stuck."""
 _ANSWERS_KEPT = 300.0
 """Seconds for which stored answers are kept; deadlines are far shorter."""
 _SWEEP_SECONDS = 60.0
+_STALLED_SECONDS = 60.0
+"""Every statement of a tick ends sooner than this."""
 
 log = structlog.get_logger(__name__)
 
 
 class Coordinator:
-    """A Ray actor: named, detached, restarted by Ray."""
+    """A Ray actor: named, detached, restarted by Ray whenever its process ends."""
 
     async def __init__(self, options: RuntimeOptions, name: str) -> None:  # type: ignore[misc]
+        """Stores the arguments and starts the main task, which ends the process if it fails: Ray does not restart an
+        actor whose constructor raises."""
         configure_logs(options.log_level, brand=options.name, process=name)
         self._options = options
-        self._holder = f"{name}.{time.time_ns():x}"
-        self._kinds = [load_kind(path).name for path in options.kinds]
+        self._name = name
+        self._clock = SYSTEM_CLOCK
+        self._started_at = self._clock.monotonic()
+        self._ticked_at: float | None = None
+        self._node = ""
+        self._holder = f"{name}.{int(self._clock.time() * 1e9):x}"
+        self._kinds: list[str] = []
         self._leader: Leader | None = None
         self._view = MapView()
         self._changed = asyncio.Event()
         self._publishing = asyncio.Lock()
-        self._tidied_at = 0.0
-        self._control = RayControl(options.name, options.coordinators)
-        self._main = asyncio.create_task(self._run(), name="coordinator")
+        self._swept_at = 0.0
+        self._control: RayControl | None = None
+        self._tasks = BackgroundTasks()
+        self._main = self._tasks.spawn("coordinator.main", self._run(), critical=True)
 
-    async def watch(self, version: int) -> tuple[MapView, bool]:
-        """The map, as soon as it is newer than ``version`` or after a second; and whether this one leads."""
-        if self._view.version <= version:
+    async def watch(self, known: MapPosition) -> tuple[MapView, bool]:
+        """The map, as soon as it is at another position than ``known`` or after a second; and whether this one
+        leads."""
+        if self._view.position == known:
             try:
                 async with asyncio.timeout(WATCH_SECONDS):
-                    while self._view.version <= version:
+                    while self._view.position == known:
                         await self._changed.wait()
             except TimeoutError:
                 pass
         return self._view, self._leader is not None
 
     async def forward(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
-        """Carries a CALLS frame to a host that whoever asks cannot reach, and the answers back."""
+        """Forwards a CALLS frame to a host that the caller cannot reach, and returns the ANSWERS frame.
+
+        Raises HostUnavailable.
+        """
+        if self._control is None:
+            raise HostUnavailable(f"{self._name} has not started yet")
         return await self._control.deliver_directly(host, caller, frame)
 
     async def status(self) -> dict[str, Any]:
-        """Process id, node, and whether this candidate leads (for operators and tests)."""
-        node = ray.get_runtime_context().get_node_id()
-        return {"pid": os.getpid(), "node": node, "leads": self._leader is not None}
+        """Process id, node, seconds since its start, whether this candidate leads, and its phase: "starting",
+        "serving", "stalled" (its loop has not come round for too long), "resigned" or "failed"."""
+        return {
+            "pid": os.getpid(),
+            "node": self._node,
+            "up": self._clock.monotonic() - self._started_at,
+            "leads": self._leader is not None,
+            "phase": self._phase(),
+        }
+
+    def _phase(self) -> str:
+        if self._tasks.failed:
+            return "failed"
+        if self._main.done():
+            return "resigned"
+        if self._ticked_at is None:
+            return "starting"
+        return "serving" if self._clock.monotonic() - self._ticked_at < _STALLED_SECONDS else "stalled"
 
     async def resign(self) -> None:
         """Ends this candidate's part: it neither leads nor stands from now on (the runtime stops)."""
@@ -78,26 +111,23 @@ class Coordinator:
         await asyncio.gather(self._main, return_exceptions=True)
 
     async def _run(self) -> None:
-        pause = min(_TICK_SECONDS, self._options.lease / _TICKS_PER_LEASE)
-        while True:
-            try:
-                store = await ShardStore.open(self._options.database, application=f"coordinator {self._holder}")
-            except DATABASE_ERRORS as error:
-                log.warning("database.unavailable", error=str(error))
-                await asyncio.sleep(pause)
-                continue
-            break
+        self._node = ray.get_runtime_context().get_node_id()
+        self._control = RayControl(self._options.name, self._options.coordinators)
+        self._kinds = [load_kind(path).name for path in self._options.kinds]
+        pause = min(_MAX_TICK_SECONDS, self._options.lease / _STANDBY_TICKS_PER_LEASE)
+        store = await self._open_store(pause)
         host_actors = HostActors(self._options)
         try:
             while True:
-                started = time.monotonic()
+                started = self._ticked_at = self._clock.monotonic()
+                next_tick = pause
                 try:
-                    await self._step(store, host_actors)
+                    next_tick = await self._step(store, host_actors, pause)
                 except (LostLeadership, *DATABASE_ERRORS) as error:
                     # Without the database nobody else can lead either; try again until it is back.
                     log.warning("coordinator.interrupted", error=f"{type(error).__name__}: {error}")
                     await self._step_down()
-                await asyncio.sleep(max(0.02, pause - (time.monotonic() - started)))
+                await asyncio.sleep(max(0.02, next_tick - (self._clock.monotonic() - started)))
         finally:
             await self._step_down()
             try:
@@ -106,45 +136,69 @@ class Coordinator:
                 log.warning("coordinator.not_resigned", error=str(error))
             await store.close()
 
-    async def _step(self, store: ShardStore, host_actors: HostActors) -> None:
+    async def _open_store(self, pause: float) -> ShardStore:
+        while True:
+            try:
+                return await ShardStore.open(self._options.database, application=f"coordinator {self._holder}")
+            except DATABASE_ERRORS as error:
+                log.warning("database.unavailable", error=str(error))
+                await asyncio.sleep(pause)
+
+    async def _step(self, store: ShardStore, host_actors: HostActors, pause: float) -> float:
+        """One tick; seconds until the next one."""
         lease = self._options.lease
-        term = await store.with_timeout(lease, store.lead(self._holder, lease))
-        if term is None or (self._leader is not None and self._leader.term != term):
-            await self._step_down()
-        if term is not None and self._leader is None:
-            leader = Leader(term, store, host_actors, self._kinds, self._options.scaling, lambda: self._publish(store))
+        if self._leader is None:
+            leadership, position = await store.with_timeout(lease, store.lead(self._holder, lease))
+            if leadership is None:
+                await self._publish(store, position)
+                return pause
+            leader = Leader(
+                leadership,
+                store,
+                host_actors,
+                self._kinds,
+                self._options.scaling,
+                lambda position: self._publish(store, position),
+                lease=lease,
+                clock=self._clock,
+            )
             await leader.load()
             self._leader = leader
-            log.info("coordinator.leads", term=term, holder=self._holder)
-        if self._leader is not None:
-            now = time.monotonic()
-            await self._leader.tick(now)
-            if now - self._tidied_at > _SWEEP_SECONDS:
-                self._tidied_at = now
-                await store.forget_answers(_ANSWERS_KEPT)
-        await self._publish(store)
+            log.info("coordinator.leads", term=leadership.term, holder=self._holder)
+        now = self._clock.monotonic()
+        # Not within a lease: the lease is renewed first, and to go on after its end is safe, as all writes are fenced.
+        await store.with_timeout(max(lease, _TICK_TIMEOUT_SECONDS), self._leader.tick(now))
+        if now - self._swept_at > _SWEEP_SECONDS:
+            self._swept_at = now
+            await store.forget_answers(_ANSWERS_KEPT)
+        await self._publish(store, self._leader.position)
+        return min(pause, self._leader.next_tick())
 
     async def _step_down(self) -> None:
         if self._leader is not None:
             leader, self._leader = self._leader, None
             await leader.close()
 
-    async def _publish(self, store: ShardStore) -> None:
-        """Reads what changed in the map and wakes those who wait for it."""
+    async def _publish(self, store: ShardStore, position: MapPosition) -> None:
+        """Reads what changed in the map, if it is not at the view's position, and wakes those who wait for it."""
         async with self._publishing:
-            await self._read(store)
+            if position != self._view.position:
+                await self._read(store)
 
     async def _read(self, store: ShardStore) -> None:
-        version, rows = await store.shard_map(self._view.version)
-        if version == self._view.version:
+        read = await store.shard_map(self._view.position)
+        if read.position == self._view.position:
             return
+        if not read.continues:
+            log.warning("map.went_back", known=self._view.position, stored=read.position)
         hosts = {
             row.host: Endpoint(row.name, row.node, row.address, row.socket, row.host) for row in await store.hosts()
         }
-        owners = {kind: list(self._view.owners.get(kind, [""] * SHARDS)) for kind in self._kinds}
-        for row in rows:
+        known = self._view.owners if read.continues else {}
+        owners = {kind: list(known.get(kind, [""] * SHARDS)) for kind in self._kinds}
+        for row in read.rows:
             if row.kind in owners:
                 owners[row.kind][row.shard] = row.host
-        self._view = MapView(version, hosts, owners)
+        self._view = MapView(read.position.version, hosts, owners, read.position.generation)
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

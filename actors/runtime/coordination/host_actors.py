@@ -1,4 +1,4 @@
-"""The leader's hands on Ray: starts, stops and talks to host actors."""
+"""Starts and stops the host actors, and calls them, for the leader."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ray.exceptions import RayError
 
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.options import RuntimeOptions
+from actors.runtime.shard_map import MapPosition
 from actors.runtime.store.rows import Claim
 from actors.runtime.transport.ray_control import ask
 
@@ -61,17 +62,21 @@ class HostActors:
         except (HostUnavailable, RayError, ValueError) as error:
             log.info("host.not_stopped", host=name, error=str(error))
 
-    async def notify_map(self, name: str, version: int) -> None:
-        """Tells a host that the map reached ``version``; it would find out by itself at its next heartbeat."""
+    async def notify_map(self, name: str, position: MapPosition) -> None:
+        """Tells a host that the map is at ``position``; it would find out by itself at its next heartbeat."""
         try:
-            await ask((await self._handle(name)).notify_map.remote(version), 1.0)
+            await ask((await self._handle(name)).notify_map.remote(position), 1.0)
         except HostUnavailable as error:
             log.info("host.not_notified", host=name, error=str(error))
 
-    async def release(self, name: str, version: int, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
-        """Waits until the host let these shards go, as the map at ``version`` tells it: (released, refused).
+    async def release(
+        self, name: str, position: MapPosition, claims: Sequence[Claim]
+    ) -> tuple[list[Claim], list[Claim]]:
+        """Waits until the host let these shards go, as the map at ``position`` tells it: (released, refused).
 
         Raises HostUnavailable; then nothing is known, and asking again is safe.
         """
-        released, refused = await ask((await self._handle(name)).release.remote(version, list(claims)), RELEASE_SECONDS)
+        released, refused = await ask(
+            (await self._handle(name)).release.remote(position, list(claims)), RELEASE_SECONDS
+        )
         return [tuple(claim) for claim in released], [tuple(claim) for claim in refused]

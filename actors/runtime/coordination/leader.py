@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import structlog
 
+from actors.runtime.clock import SYSTEM_CLOCK, Clock
 from actors.runtime.coordination.host_actors import HostActors
 from actors.runtime.coordination.plan import ShardPlan
 from actors.runtime.coordination.scaling import HostLoad, Scaler
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.metrics import HOSTS, MOVES
 from actors.runtime.options import ScalingPolicy
-from actors.runtime.store.rows import DATABASE_ERRORS, HostRow, LostLeadership, ShardRow
+from actors.runtime.shard_map import MapPosition
+from actors.runtime.store.rows import DATABASE_ERRORS, HostRow, Leadership, LostLeadership, ShardRow
 from actors.runtime.store.shard_store import ShardStore
+from actors.runtime.supervise import BackgroundTasks
 from actors.runtime.transport.ray_control import host_name
 
+_TICKS_PER_LEASE = 4
+_BUSY_TICKS_PER_LEASE = 8
+_BUSY_TICK_SECONDS = 0.25
+"""The longest pause while shards move or hosts are missing."""
+_AFTER_EXPIRY_SECONDS = 0.005
 _GATHER_SECONDS = 3.0
 """How long an empty map waits for all wanted hosts after the first, so that shards need not move at once."""
 _ENSURE_SECONDS = 2.0
 """Between two requests to Ray for a host that is wanted and not here."""
-_HUNG_SECONDS = 45.0
-"""After which a host that was here, and whose process Ray still believes in, is restarted. Of a node that is lost Ray
-itself hears after 15.5 s; what is left is for the start, and each further restart leaves twice the time."""
+_START_SECONDS = 45.0
+"""How long a host that was asked for may take until it serves; then its process is replaced. Ray notices the loss of a
+node after 15.5 s, the rest is for the start. Each further attempt gets twice the time."""
+_MAX_START_SECONDS = 720.0
+"""A host that waits for a place on a node is merely scheduled again; one that failed for hours is still replaced soon
+after its cause is gone."""
 _SCALE_SECONDS = 1.0
 _REST_SECONDS = 5.0
 """How long a host that could not make a move is left alone: it may be cut off from where its shards should go."""
@@ -40,52 +49,75 @@ class Leader:
 
     def __init__(
         self,
-        term: int,
+        leadership: Leadership,
         store: ShardStore,
         host_actors: HostActors,
         kinds: Sequence[str],
         policy: ScalingPolicy,
-        publish: Callable[[], Awaitable[None]],
+        publish: Callable[[MapPosition], Awaitable[None]],
+        *,
+        lease: float = 2.0,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """``publish`` is called after every change of the map."""
-        self.term = term
+        self._leadership = leadership
+        self._lease = lease
         self._store = store
         self._host_actors = host_actors
         self._machine = ShardPlan(kinds)
         self._scaler = Scaler(policy)
         self._policy = policy
         self._publish = publish
+        self._clock = clock
         self._wanted = policy.min_hosts
-        self._version = 0
+        self._next_expiry = 0.0
         self._hosts: dict[str, HostRow] = {}
-        self._names: set[str] = set()
         self._ensured_at: dict[str, float] = {}
         self._missing: dict[str, tuple[float, float]] = {}
-        """Host's name to (since when, or since which restart, it is away; how long that may take)."""
+        """Wanted hosts that do not serve, by name: since when (or which replacement), and how long that may take."""
         self._first_seen: float | None = None
         self._scaled_at = 0.0
         self._deciding = asyncio.Lock()
         self._releasing: set[tuple[str, int]] = set()
         self._resting: dict[str, float] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
 
     async def load(self) -> None:
         """Takes over the stored map."""
-        self._version, rows = await self._store.shard_map()
-        self._machine.apply(rows)
+        read = await self._store.shard_map()
+        if read.position != self._leadership.position:
+            raise LostLeadership(f"the map is at {read.position}, not {self._leadership.position}")
+        self._machine.apply(read.rows)
         self._hosts = {row.host: row for row in await self._store.hosts()}
         # Not how many are here: one that just restarts is still wanted, and no other in its place.
         settled = {row.name for row in self._hosts.values() if not row.draining}
         wanted = max((index + 1 for index in range(self._policy.max_hosts) if host_name(index) in settled), default=0)
         self._wanted = max(wanted, self._policy.min_hosts)
 
+    @property
+    def position(self) -> MapPosition:
+        """Of the map that this leader wrote or took over last."""
+        return self._leadership.position
+
+    def next_tick(self) -> float:
+        """Seconds until the next tick is due: at the first end of a host's lease, and soon while anything is under
+        way."""
+        if self._missing or self._releasing or self._machine.moving() or not self._hosts:
+            return min(_BUSY_TICK_SECONDS, self._lease / _BUSY_TICKS_PER_LEASE)
+        return min(self._lease / _TICKS_PER_LEASE, max(0.0, self._next_expiry) + _AFTER_EXPIRY_SECONDS)
+
     async def tick(self, now: float) -> None:
-        """One look at the hosts, and what follows from it. ``now`` is monotonic."""
-        await self._store.expire_hosts(self.term)
-        rows = await self._store.hosts()
-        self._hosts = {row.host: row for row in rows}
-        for row in superseded(rows):
-            await self._store.deregister(self.term, row.host)
+        """One comparison of what should be with what is, and what follows from it. ``now`` is monotonic."""
+        version = self.position.version
+        renewal = await self._store.renew(self.position.generation, self._lease)
+        if renewal.version < version:
+            # A restored backup, or a replica that missed the last writes. A new term has a new generation, by which
+            # all who know more than is stored notice.
+            raise LostLeadership(f"the map went back from version {version} to {renewal.version}")
+        self._next_expiry = renewal.next_expiry
+        self._hosts = {row.host: row for row in renewal.hosts}
+        for row in superseded(renewal.hosts):
+            await self._store.deregister(self.position.generation, row.host)
             del self._hosts[row.host]
         self._scale(now)
         await self._start_hosts(now)
@@ -101,15 +133,13 @@ class Leader:
 
     async def close(self) -> None:
         """Stops what is under way; the next leader drives the moves on."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
 
     def _gathered(self, now: float) -> bool:
         """Whether there are hosts enough to begin with."""
         if not self._hosts:
             return False
-        if self._version > 0 or len(self._hosts) >= self._wanted:
+        if self.position.version > 0 or len(self._hosts) >= self._wanted:
             return True
         if self._first_seen is None:
             self._first_seen = now
@@ -118,26 +148,22 @@ class Leader:
     async def _store_rows(self, rows: Sequence[ShardRow], cause: str) -> None:
         if not rows:
             return
-        affected = {row.host for row in rows} | {row.moving_to for row in rows}
-        moved = []
-        for row in rows:
+        write = await self._store.write_map(self._leadership, rows)
+        self._leadership = replace(self._leadership, position=write.position)
+        if len(write.written) < len(rows):
+            log.info("map.rows_locked", locked=len(rows) - len(write.written), written=len(write.written))
+        affected = {row.host for row in write.written} | {row.moving_to for row in write.written}
+        for row in write.written:
             old = self._machine.rows[row.kind].get(row.shard)
             if old is not None:
                 affected.add(old.host)
                 if old.host != row.host:
-                    moved.append(row)
-        self._version = await self._store.write_map(self.term, rows)
-        self._machine.apply(rows)
-        for row in moved:
-            MOVES.labels(row.kind, cause).inc()
+                    MOVES.labels(row.kind, cause).inc()
+        self._machine.apply(write.written)
         for host in affected & self._hosts.keys():
-            self._spawn(self._host_actors.notify_map(self._hosts[host].name, self._version))
-        await self._publish()
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            notify = self._host_actors.notify_map(self._hosts[host].name, write.position)
+            self._tasks.spawn("leader.notify_map", notify)
+        await self._publish(write.position)
 
     # --- moves --------------------------------------------------------------------------------------------
 
@@ -149,14 +175,14 @@ class Leader:
                 groups[row.host].append(row)
         for host, rows in groups.items():
             self._releasing.update((row.kind, row.shard) for row in rows)
-            self._spawn(self._release(self._hosts[host].name, rows))
+            self._tasks.spawn("leader.release", self._release(self._hosts[host].name, rows))
 
     async def _release(self, name: str, rows: Sequence[ShardRow]) -> None:
         """Asks until the host has nothing new to say: some of the shards may be let go long before others."""
         by_claim = {(row.kind, row.shard, row.epoch): row for row in rows}
         try:
             while by_claim:
-                outcome = await self._host_actors.release(name, self._version, list(by_claim))
+                outcome = await self._host_actors.release(name, self.position, list(by_claim))
                 released, refused = (
                     [by_claim.pop(claim) for claim in claims if claim in by_claim] for claims in outcome
                 )
@@ -186,7 +212,7 @@ class Leader:
         await self._store_rows(self._machine.released(released), "balance")
         called_off = self._machine.refused(refused)
         for row in called_off:
-            self._resting[row.host] = time.monotonic() + _REST_SECONDS
+            self._resting[row.host] = self._clock.monotonic() + _REST_SECONDS
         await self._store_rows(called_off, "")
 
     # --- hosts --------------------------------------------------------------------------------------------
@@ -206,27 +232,30 @@ class Leader:
     async def _start_hosts(self, now: float) -> None:
         by_name = {row.name: row for row in self._hosts.values()}
         wanted = {host_name(index) for index in range(self._wanted)}
-        self._names |= by_name.keys()
         for name in wanted - by_name.keys():
-            since, patience = self._missing.setdefault(name, (now, _HUNG_SECONDS))
+            since, patience = self._missing.setdefault(name, (now, _START_SECONDS))
             if now - self._ensured_at.get(name, float("-inf")) >= _ENSURE_SECONDS:
                 self._ensured_at[name] = now
-                self._spawn(self._host_actors.ensure(name))
-            if name in self._names and now - since >= patience:
-                self._missing[name] = (now, 2 * patience)
-                self._spawn(self._host_actors.stop(name, restart=True))
+                self._tasks.spawn("leader.ensure_host", self._host_actors.ensure(name))
+            if now - since >= patience:
+                log.warning("host.replaced", host=name, not_serving_for=round(now - since, 1))
+                self._missing[name] = (now, min(2 * patience, _MAX_START_SECONDS))
+                self._tasks.spawn("leader.replace_host", self._host_actors.stop(name, restart=True))
+        self._missing = {name: since for name, since in self._missing.items() if name in wanted - by_name.keys()}
         for name, row in by_name.items():
-            self._missing.pop(name, None)
             if (name not in wanted) != row.draining:
-                await self._store.mark_draining(self.term, row.host, name not in wanted)
+                await self._store.mark_draining(self.position.generation, row.host, name not in wanted)
                 # At once, so that a host that is wanted again is not deregistered in this very look.
                 self._hosts[row.host] = replace(row, draining=name not in wanted)
 
     async def _deregister_drained(self) -> None:
         for row in list(self._hosts.values()):
-            if row.draining and not self._machine.owned(row.host) and await self._store.deregister(self.term, row.host):
+            if (
+                row.draining
+                and not self._machine.owned(row.host)
+                and await self._store.deregister(self.position.generation, row.host)
+            ):
                 await self._host_actors.stop(row.name)
-                self._names.discard(row.name)
                 del self._hosts[row.host]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Coroutine, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -21,8 +21,10 @@ from actors.runtime.hosting.mailbox import Shard
 from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.ownership import Action, Ownership, Status
 from actors.runtime.kind import Value
+from actors.runtime.shard_map import UNREAD, MapPosition
 from actors.runtime.store.rows import DATABASE_ERRORS, Claim, ShardRow
 from actors.runtime.store.shard_store import ShardStore
+from actors.runtime.supervise import BackgroundTasks
 from actors.runtime.transport.frames import DONE, pack_answer
 from actors.runtime.transport.router import Router
 
@@ -46,28 +48,25 @@ class ShardOwner:
         self.mailboxes = Mailboxes("", self._owner_of, clock)
         self.mailboxes.turns.on_stale = self._sync_soon
         self.mailboxes.on_runtime_call = self._runtime_call
-        self.version = 0
+        self.position = UNREAD
+        """Up to where the map is known here."""
+        self.diverged = False
+        """Whether the map was seen to have gone back behind ``position``: this incarnation is to end."""
         self._map: dict[tuple[str, int], ShardRow] = {}
         self._syncing = asyncio.Lock()
         self._incoming_since: dict[tuple[str, int], float] = {}
         self._drains: dict[tuple[str, int], asyncio.Task[Any]] = {}
         """Of the shards that are to leave, or left: first the greeting of the other host, then each its own."""
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = BackgroundTasks()
 
     def _owner_of(self, kind: str, number: int) -> str:
         row = self._map.get((kind, number))
         return row.host if row is not None else ""
 
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
     # --- the map ------------------------------------------------------------------------------------------
 
     def _sync_soon(self) -> None:
-        self._spawn(self.sync_quietly())
+        self._tasks.spawn("host.sync", self.sync_quietly())
 
     async def sync_quietly(self) -> None:
         """``sync`` where a failure may wait for the next heartbeat."""
@@ -76,22 +75,28 @@ class ShardOwner:
         except DATABASE_ERRORS as error:
             log.warning("map.unavailable", error=f"{type(error).__name__}: {error}")
 
-    async def sync(self, min_version: int | None = None) -> None:
-        """Reads the map and acts on it; nothing to do if it is known up to ``min_version`` already."""
+    async def sync(self, at_least: MapPosition | None = None) -> None:
+        """Reads the map and acts on it; nothing to do if it is known up to ``at_least`` already."""
         async with self._syncing:
-            if min_version is not None and self.version >= min_version:
+            generation, version = self.position
+            if at_least is not None and at_least.generation == generation and version >= at_least.version:
                 return
             me = self.mailboxes.host
-            version, rows = await self._store.shard_map(self.version)
-            if self.mailboxes.host != me:
+            read = await self._store.shard_map(self.position)
+            if self.mailboxes.host != me or self.diverged:
                 return  # Declared dead meanwhile: the next incarnation reads the whole map.
-            for row in rows:
+            if not read.continues:
+                log.warning("map.went_back", known=self.position, stored=read.position)
+                self.diverged = True
+                self.mailboxes.serve_until = 0.0
+                return
+            for row in read.rows:
                 self._map[row.kind, row.shard] = row
-            self._follow(row for row in rows if row.kind in self.mailboxes.shards)
+            self._follow(row for row in read.rows if row.kind in self.mailboxes.shards)
             await self._load()
             if self.mailboxes.host == me:
                 # Only now: what failed on the way is done again with the next heartbeat.
-                self.version = version
+                self.position = read.position
 
     def _follow(self, rows: Iterable[ShardRow]) -> None:
         drains: dict[str, list[tuple[Shard, int]]] = defaultdict(list)
@@ -118,7 +123,7 @@ class ShardOwner:
         for shard in lost:
             self.mailboxes.send_on(shard)
         for to, leaving in drains.items():
-            task = self._spawn(self._hand_over(leaving, to))
+            task = self._tasks.spawn("host.hand_over", self._hand_over(leaving, to))
             for shard, _ in leaving:
                 self._drains[shard.kind, shard.number] = task
 
@@ -152,7 +157,8 @@ class ShardOwner:
         """
         self.mailboxes.serve_until = 0.0
         self._map.clear()
-        self.version = 0
+        self.position = UNREAD
+        self.diverged = False
         shards = list(self.mailboxes.present())
         self._forget(shards)
         for shard in shards:
@@ -179,7 +185,8 @@ class ShardOwner:
         calls = self.mailboxes.answers.calls_of([(shard.kind, shard.number) for shard, _ in going])
         for shard, epoch in going:
             key = (shard.kind, shard.number)
-            self._drains[key] = self._spawn(send(self.mailboxes, self._router, shard, epoch, to, calls[key]))
+            handoff = send(self.mailboxes, self._router, shard, epoch, to, calls[key])
+            self._drains[key] = self._tasks.spawn("host.handoff", handoff)
 
     def moves(self) -> tuple[list[Claim], list[Claim]]:
         """The moves away from here that came to an end and are not in the map yet: (let go, could not be made).
@@ -190,12 +197,12 @@ class ShardOwner:
             [(kind, number, self.mailboxes.shard(kind, number).ownership.epoch) for kind, number in self._drains]
         )
 
-    async def release(self, version: int, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
-        """Waits until drains that the map at ``version`` asked for come to an end: (let go, could not be let go).
+    async def release(self, position: MapPosition, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
+        """Waits until drains that the map at ``position`` asked for come to an end: (let go, could not be let go).
 
         Some may be in neither: those that still drain, to be asked for again, and those whose epoch is history here.
         """
-        await self.sync(version)
+        await self.sync(position)
         while True:
             drains = [self._drains.get((kind, number)) for kind, number, _ in claims]
             under_way = {drain for drain in drains if drain is not None and not drain.done()}
@@ -253,7 +260,5 @@ class ShardOwner:
 
     async def close(self) -> None:
         """Cancels what is under way."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
         await self.mailboxes.close()

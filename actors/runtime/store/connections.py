@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import asyncpg
 
+from cluster.postgres import DEAD_CLIENT_SETTINGS
+
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
@@ -38,7 +40,8 @@ class Connections:
             min_size=min_connections,
             max_size=self._max_connections,
             command_timeout=10,
-            server_settings={"application_name": self._application[:63]},
+            server_settings={"application_name": self._application[:63], **DEAD_CLIENT_SETTINGS},
+            reset=_keep_session,
         )
 
     async def with_timeout(self, seconds: float, work: Coroutine[Any, Any, Result]) -> Result:
@@ -68,3 +71,8 @@ class Connections:
             await asyncio.wait_for(self._pool.close(), 5)
         except TimeoutError:
             self._pool.terminate()
+
+
+async def _keep_session(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Statements here change no settings beyond their transaction, so a connection that goes back to the pool needs no
+    reset, which would be one more round trip per statement."""

@@ -23,9 +23,16 @@ class Statements(Protocol):
     async def execute(self, sql: str, /, *arguments: Any) -> str: ...
 
 
-# A host that vanishes inside a transaction must not keep its shard's row locked against its successor.
-_FENCE = """
-SELECT set_config('idle_in_transaction_session_timeout', '1500', true)
+FENCE_SETTINGS = """
+set_config('idle_in_transaction_session_timeout', '1500ms', true),
+set_config('statement_timeout', '5s', true),
+set_config('lock_timeout', '2s', true)
+"""
+"""Bounds of a transaction that holds a fence, in milliseconds or seconds: a host that vanishes or hangs inside it must
+not keep its shards' rows locked against their next owner."""
+
+_FENCE = f"""
+SELECT {FENCE_SETTINGS}
 FROM shards WHERE kind = $1 AND shard = $2 AND host = $3 AND epoch = $4 FOR SHARE
 """
 

@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from actors.runtime.shard_map import UNREAD, MapPosition
 from actors.runtime.store.connections import Connections
-from actors.runtime.store.rows import HostRow
+from actors.runtime.store.rows import Heartbeat, HostRow
 
 if TYPE_CHECKING:
     import asyncpg
 
-_HOST_COLUMNS = "host, name, node, address, socket, draining, load"
+HOST_COLUMNS = "host, name, node, address, socket, draining, load"
 
 
 class HostTable(Connections):
@@ -33,27 +34,36 @@ class HostTable(Connections):
             lease,
         )
 
-    async def heartbeat(self, host: str, lease: float, load: Mapping[str, Any]) -> int | None:
-        """Prolongs the lease; the map's version, or None if this incarnation was declared dead."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            # A lost heartbeat is a late one; it need not wait for the disk.
-            await connection.execute("SET LOCAL synchronous_commit = off")
-            version: int | None = await connection.fetchval(
-                "UPDATE shard_hosts SET expires_at = clock_timestamp() + make_interval(secs => $2), load = $3"
-                " WHERE host = $1 RETURNING (SELECT map_version FROM shard_coordinator)",
-                host,
-                lease,
-                json.dumps(load),
-            )
-        return version
+    async def heartbeat(
+        self, host: str, lease: float, load: Mapping[str, Any], known: MapPosition = UNREAD
+    ) -> Heartbeat | None:
+        """Renews the lease and compares the map with the ``known`` position; None if this incarnation was declared
+        dead."""
+        row = await self._pool.fetchrow(
+            "UPDATE shard_hosts SET expires_at = clock_timestamp() + make_interval(secs => $2), load = $3"
+            " FROM shard_coordinator AS c WHERE host = $1"
+            " RETURNING c.generation, c.map_version, ($4::uuid IS NULL"
+            " OR c.generation = $4 AND c.map_version >= $5 OR shard_map_continues($4, $5)) AS continues,"
+            # A heartbeat that is lost is a late one; it need not wait for the disk.
+            " set_config('synchronous_commit', 'off', true)",
+            host,
+            lease,
+            json.dumps(load),
+            known.generation or None,
+            known.version,
+        )
+        if row is None:
+            return None
+        return Heartbeat(MapPosition(str(row["generation"]), row["map_version"]), row["continues"])
 
     async def hosts(self) -> list[HostRow]:
         """The hosts that nobody declared dead."""
-        rows = await self._pool.fetch(f"SELECT {_HOST_COLUMNS} FROM shard_hosts")
-        return [_host(r) for r in rows]
+        rows = await self._pool.fetch(f"SELECT {HOST_COLUMNS} FROM shard_hosts")
+        return [host_row(r) for r in rows]
 
 
-def _host(row: asyncpg.Record) -> HostRow:
+def host_row(row: asyncpg.Record) -> HostRow:
+    """The host in a record with HOST_COLUMNS."""
     return HostRow(
         row["host"],
         row["name"],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from actors.runtime.shard_map import MapPosition
 from cluster.storage_errors import DATABASE_ERRORS as DATABASE_ERRORS
 
 
@@ -68,3 +69,51 @@ class ShardRow:
     host: str
     epoch: int
     moving_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leadership:
+    """One term of one leader. Its generation fences the leader's writes, its position is the map it builds on."""
+
+    term: int
+    position: MapPosition
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What a leader learns when it renews its lease."""
+
+    version: int
+    """Of the stored map."""
+    hosts: Sequence[HostRow]
+    """The living ones."""
+    next_expiry: float
+    """Seconds until the first of their leases ends, if it is not renewed; infinite without hosts."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapRead:
+    """What changed in the map since a known position."""
+
+    position: MapPosition
+    rows: Sequence[ShardRow]
+    continues: bool = True
+    """False: the map went back before the known position, or has another history; ``rows`` are all there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapWrite:
+    """The outcome of a write of the map."""
+
+    position: MapPosition
+    written: Sequence[ShardRow]
+    """The others' rows are locked by transactions under way, and are to be written later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What a host learns when it renews its lease."""
+
+    position: MapPosition
+    continues: bool
+    """See MapRead."""

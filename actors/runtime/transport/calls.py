@@ -200,7 +200,7 @@ class CallTable:
 
     def mapped(self, view: MapView, now: float) -> list[Call]:
         """A newer map: calls find their new hosts; calls pinned to a host that is gone are returned, failed."""
-        if view.version < self.view.version:
+        if view.position != self.view.position and not view.supersedes(self.view):
             return []
         self.view = view
         for host in [host for host in self.queues if host not in view.hosts]:

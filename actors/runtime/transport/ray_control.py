@@ -11,7 +11,7 @@ import ray
 from ray.exceptions import RayError
 
 from actors.runtime.errors import HostUnavailable
-from actors.runtime.shard_map import Endpoint, MapView
+from actors.runtime.shard_map import Endpoint, MapPosition, MapView
 
 WATCH_SECONDS = 1.0
 """How long a coordinator holds a watch that has nothing to tell."""
@@ -67,11 +67,11 @@ class RayControl:
             self._handles[actor] = known
         return known
 
-    async def watch(self, version: int) -> MapView:
+    async def watch(self, known: MapPosition) -> MapView:
         """See router.ControlPlane. Turns to the next candidate when one fails."""
         name = coordinator_name(self._candidate)
         try:
-            view, leads = await ask((await self.handle(name)).watch.remote(version), _ANSWER_SECONDS)
+            view, leads = await ask((await self.handle(name)).watch.remote(known), _ANSWER_SECONDS)
         except HostUnavailable:
             self._handles.pop(name, None)
             self._candidate = (self._candidate + 1) % self._coordinators
@@ -79,6 +79,9 @@ class RayControl:
         if not leads:
             # The leader knows of changes first.
             self._candidate = (self._candidate + 1) % self._coordinators
+            if known.generation and view.generation != known.generation:
+                # Perhaps an older one than is known here. Whether the map has another history is the leader's to say.
+                return MapView()
         assert isinstance(view, MapView)
         return view
 

@@ -17,7 +17,7 @@ import structlog
 
 from actors.runtime.errors import CallError, HostUnavailable, from_wire
 from actors.runtime.kind import Value
-from actors.runtime.shard_map import Endpoint, MapView, shard_of
+from actors.runtime.shard_map import Endpoint, MapPosition, MapView, shard_of
 from actors.runtime.transport.calls import MAX_SECONDS, Call, CallTable, lateness
 from actors.runtime.transport.frames import DONE, pack_body, unpack, unpack_answer
 from actors.runtime.transport.stream import Link
@@ -44,8 +44,8 @@ class ControlPlane(Protocol):
     def node(self) -> str:
         """Id of the node this process runs on."""
 
-    async def watch(self, version: int) -> MapView:
-        """The map once it is newer than ``version``; may also return early with the same version."""
+    async def watch(self, known: MapPosition) -> MapView:
+        """The map once it is at another position than ``known``; may also return early with the same one."""
 
     async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
         """Carries a CALLS frame to the host as a Ray actor call; the ANSWERS frame."""
@@ -57,7 +57,7 @@ class NoControlPlane:
     def __init__(self, node: str) -> None:
         self.node = node
 
-    async def watch(self, version: int) -> MapView:
+    async def watch(self, known: MapPosition) -> MapView:
         """See ControlPlane. Never."""
         await asyncio.Event().wait()
         raise AssertionError
@@ -355,12 +355,12 @@ class Router:
     async def _watch(self) -> None:
         while True:
             try:
-                view = await self._control.watch(self._calls.view.version)
+                view = await self._control.watch(self._calls.view.position)
             except CallError as error:
                 log.info("map.unavailable", error=str(error))
                 await asyncio.sleep(0.1)
                 continue
-            if view.version > self._calls.view.version:
+            if view.supersedes(self._calls.view):
                 self.follow(view)
 
     def follow(self, view: MapView) -> None:

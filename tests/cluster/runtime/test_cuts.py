@@ -14,8 +14,8 @@ from actors.runtime.hosting.ray_calls import BatchOrigin
 from actors.runtime.hosting.shard_owner import ShardOwner
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.options import ScalingPolicy
-from actors.runtime.shard_map import SHARDS, Endpoint, MapView, shard_of
-from actors.runtime.store.rows import Claim, HostRow, ShardRow
+from actors.runtime.shard_map import SHARDS, UNREAD, Endpoint, MapPosition, MapView, shard_of
+from actors.runtime.store.rows import Claim, HostRow, Leadership, MapRead, MapWrite, Renewal, ShardRow
 from actors.runtime.transport.frames import CALLS, DONE, NOT_MINE, pack, pack_body
 from actors.runtime.transport.router import Router
 from tests.cluster.runtime.test_stream import KIND, SECRET, Control, Host, Slowly, host
@@ -83,8 +83,12 @@ class Map:
         self.version += 1
         self.rows[row.shard] = row
 
-    async def shard_map(self, _since: int = 0) -> tuple[int, list[ShardRow]]:
-        return self.version, list(self.rows)
+    @property
+    def position(self) -> MapPosition:
+        return MapPosition("g", self.version)
+
+    async def shard_map(self, _known: MapPosition = UNREAD) -> MapRead:
+        return MapRead(self.position, list(self.rows))
 
     async def answers(self, _shards: object) -> list[Any]:
         return []
@@ -92,14 +96,14 @@ class Map:
     async def hosts(self) -> list[HostRow]:
         return list(self.living)
 
-    async def expire_hosts(self, _term: int) -> list[str]:
-        return []
+    async def renew(self, _generation: str, _lease: float) -> Renewal:
+        return Renewal(self.version, list(self.living), 2.0)
 
-    async def write_map(self, _term: int, rows: Sequence[ShardRow]) -> int:
+    async def write_map(self, _leadership: Leadership, rows: Sequence[ShardRow]) -> MapWrite:
         self.written += rows
         for row in rows:
             self.set(row)
-        return self.version
+        return MapWrite(self.position, rows)
 
 
 class Nobody:
@@ -107,8 +111,8 @@ class Nobody:
 
     node = "node-1"
 
-    async def watch(self, version: int) -> MapView:
-        if version >= 1:
+    async def watch(self, known: MapPosition) -> MapView:
+        if known.version >= 1:
             await asyncio.Event().wait()
         return MapView(1, {"host-b": Endpoint("host-1", "node-2", "127.0.0.1:1", "")}, {})
 
@@ -141,7 +145,7 @@ async def test_shards_that_should_go_where_nobody_answers_are_served_all_the_whi
     await shard_owner.sync()
     assert shard_owner.moves() == ([], []), "it is not known yet whether the other host can be reached"
     assert await add(2) == pack((2, DONE, 2))
-    assert await shard_owner.release(stored.version, [CLAIM]) == ([], [CLAIM])
+    assert await shard_owner.release(stored.position, [CLAIM]) == ([], [CLAIM])
     assert shard_owner.moves() == ([], [CLAIM])
     assert await add(3) == pack((3, DONE, 3))
     stored.set(ShardRow(KIND.name, SHARD, "host-a", 2))
@@ -158,10 +162,12 @@ class DeafHostActors:
     async def ensure(self, name: str) -> None:
         pass
 
-    async def notify_map(self, name: str, version: int) -> None:
+    async def notify_map(self, name: str, position: MapPosition) -> None:
         pass
 
-    async def release(self, name: str, version: int, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
+    async def release(
+        self, name: str, position: MapPosition, claims: Sequence[Claim]
+    ) -> tuple[list[Claim], list[Claim]]:
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -183,11 +189,12 @@ async def test_a_move_ends_by_what_its_host_reports_where_the_leader_cannot_ask(
         to = "host-b" if number == SHARD else ""
         stored.set(ShardRow(KIND.name, number, "host-a" if to or number % 2 else "host-b", 1, to))
 
-    async def publish() -> None:
+    async def publish(_position: MapPosition) -> None:
         pass
 
     policy = ScalingPolicy(min_hosts=2, max_hosts=2)
-    leader = Leader(1, stored, DeafHostActors(), [KIND.name], policy, publish)  # type: ignore[arg-type]
+    leadership = Leadership(1, stored.position)
+    leader = Leader(leadership, stored, DeafHostActors(), [KIND.name], policy, publish)  # type: ignore[arg-type]
     await leader.load()
     await leader.tick(time.monotonic())
     assert stored.written[0] == settled

@@ -62,7 +62,7 @@ async def test_a_zombie_s_open_transaction_is_refused_and_the_operation_is_there
     name = await runtime.owner("book", shard_of("zombie"))
     pid = await runtime.pid(name)
     turn = asyncio.create_task(append(runtime, "zombie", ["slowly", "two"]))
-    await asyncio.sleep(0.25)
+    await eventually(lambda: _in_a_transaction(runtime))
     os.kill(pid, signal.SIGSTOP)
     try:
         await turn
@@ -75,6 +75,15 @@ async def test_a_zombie_s_open_transaction_is_refused_and_the_operation_is_there
     assert await runtime.router.call("book", "zombie", "read", timeout=60) == ["one", "two", "three"]
     assert await runtime.lines("zombie") == Counter(["one", "two", "three"])
     assert await _epochs_are_in_order(runtime, "zombie")
+
+
+async def _in_a_transaction(runtime: RunningRuntime) -> bool:
+    """Whether a turn's transaction is open and has written its line."""
+    open_transactions: int = await runtime.store._pool.fetchval(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND state = 'idle in transaction' AND query LIKE '%book_lines%'"
+    )
+    return open_transactions > 0
 
 
 async def _is_back(runtime: RunningRuntime, name: str) -> bool:

@@ -25,7 +25,7 @@ from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.ray_calls import answer_batch
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.kind import EffectHandler, EntityKind, Reply, Value
-from actors.runtime.shard_map import SHARDS, Endpoint, MapView
+from actors.runtime.shard_map import SHARDS, Endpoint, MapPosition, MapView
 from actors.runtime.store.rows import ShardRow
 from actors.runtime.transport import router as router_module
 from actors.runtime.transport.frames import (
@@ -137,8 +137,8 @@ class Control:
         self.reachable = False
         self.batches = 0
 
-    async def watch(self, version: int) -> MapView:
-        if version >= 1:
+    async def watch(self, known: MapPosition) -> MapView:
+        if known.version >= 1:
             await asyncio.sleep(3600)
         endpoint = Endpoint("host-0", "node-1", f"127.0.0.1:{self.host.port}", self.host.socket)
         return MapView(1, {"host-a": endpoint}, {"counter": ["host-a"] * SHARDS})

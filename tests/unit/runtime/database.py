@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from actors.runtime import Turn
-from actors.runtime.store.rows import AlreadyAnswered, Answer, HostRow, LostLeadership, ShardRow, StaleEpoch
+from actors.runtime.shard_map import UNREAD, MapPosition
+from actors.runtime.store.rows import (
+    AlreadyAnswered,
+    Answer,
+    HostRow,
+    Leadership,
+    LostLeadership,
+    MapRead,
+    MapWrite,
+    Renewal,
+    ShardRow,
+    StaleEpoch,
+)
 from tests.unit.runtime.network import Network
 
 
@@ -14,8 +27,10 @@ class Database:
     """What is stored. Checks that epochs only grow and have one owner each."""
 
     def __init__(self) -> None:
-        self.term = 0
         self.version = 0
+        self.generations: list[tuple[str, int]] = []
+        """Each with the version from which on it is the map's."""
+        self._leaders = itertools.count(1)
         self.rows: dict[int, ShardRow] = {}
         self._versions: dict[int, int] = {}
         self.hosts: dict[str, HostRow] = {}
@@ -27,12 +42,47 @@ class Database:
         self.collisions: list[tuple[bytes, int]] = []
         """Calls whose second run only the primary key of stored answers stopped."""
 
-    def shard_map(self, since: int) -> tuple[int, list[ShardRow]]:
-        return self.version, [row for shard, row in self.rows.items() if self._versions[shard] > since]
+    @property
+    def position(self) -> MapPosition:
+        return MapPosition(self.generations[-1][0] if self.generations else "", self.version)
 
-    def write_map(self, term: int, rows: Sequence[ShardRow]) -> int:
-        if term != self.term:
-            raise LostLeadership(f"term {term} is over")
+    def lead(self) -> Leadership:
+        """A new leader begins its term. Generations are never given twice, whatever the database forgets."""
+        term = next(self._leaders)
+        self.generations.append((f"generation {term}", self.version))
+        return Leadership(term, self.position)
+
+    def continues(self, known: MapPosition) -> bool:
+        """Whether the map is a later state of what is known."""
+        names = [name for name, _ in self.generations]
+        if not known.generation:
+            return True
+        if known.generation not in names:
+            return False
+        later = names.index(known.generation) + 1
+        return known.version <= (self.generations[later][1] if later < len(names) else self.version)
+
+    def remember_map(self) -> Callable[[], None]:
+        """What puts the map back to how it is now, as a restored backup would. What entities wrote stays."""
+        version, rows, versions = self.version, dict(self.rows), dict(self._versions)
+        generations, hosts = list(self.generations), dict(self.hosts)
+
+        def go_back() -> None:
+            self.version, self.rows, self._versions = version, dict(rows), dict(versions)
+            self.expired |= hosts.keys() - self.hosts.keys()
+            self.generations, self.hosts = list(generations), dict(hosts)
+
+        return go_back
+
+    def shard_map(self, known: MapPosition) -> MapRead:
+        continues = self.continues(known)
+        since = known.version if continues else 0
+        rows = [row for shard, row in self.rows.items() if self._versions[shard] > since]
+        return MapRead(self.position, rows, continues)
+
+    def write_map(self, leadership: Leadership, rows: Sequence[ShardRow]) -> MapWrite:
+        if leadership.position != self.position:
+            raise LostLeadership(f"term {leadership.term} is over")
         self.version += 1
         for row in rows:
             old = self.rows.get(row.shard)
@@ -40,7 +90,7 @@ class Database:
             assert old is None or row.epoch > old.epoch or row.host == old.host, "an epoch has two owners"
             self.rows[row.shard] = row
             self._versions[row.shard] = self.version
-        return self.version
+        return MapWrite(self.position, rows)
 
     def commit(self, turn: Turn) -> None:
         fence = turn.fence
@@ -65,8 +115,8 @@ class HostStore:
         self._network = network
         self._process = process
 
-    async def shard_map(self, since: int = 0) -> tuple[int, list[ShardRow]]:
-        return await self._network.statement("map", self._process, lambda: self._database.shard_map(since))
+    async def shard_map(self, known: MapPosition) -> MapRead:
+        return await self._network.statement("map", self._process, lambda: self._database.shard_map(known))
 
     async def answers(self, shards: Iterable[tuple[str, int]]) -> list[tuple[str, int, Answer]]:
         wanted, stored = list(shards), self._database.answers
@@ -83,24 +133,33 @@ class LeaderStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def shard_map(self, since: int = 0) -> tuple[int, list[ShardRow]]:
-        return self._database.shard_map(since)
+    async def shard_map(self, known: MapPosition = UNREAD) -> MapRead:
+        return self._database.shard_map(known)
 
-    async def write_map(self, term: int, rows: Sequence[ShardRow]) -> int:
-        return self._database.write_map(term, rows)
+    async def write_map(self, leadership: Leadership, rows: Sequence[ShardRow]) -> MapWrite:
+        return self._database.write_map(leadership, rows)
 
     async def hosts(self) -> list[HostRow]:
         return list(self._database.hosts.values())
 
-    async def expire_hosts(self, term: int) -> list[str]:
-        if term != self._database.term:
-            return []
-        dead, self._database.expired = self._database.expired, set()
-        return [host for host in dead if self._database.hosts.pop(host, None)]
+    async def renew(self, generation: str, lease: float) -> Renewal:
+        database = self._database
+        self._check(generation)
+        expired, database.expired = database.expired, set()
+        for host in expired:
+            database.hosts.pop(host, None)
+        return Renewal(database.version, list(database.hosts.values()), lease)
 
-    async def deregister(self, term: int, host: str) -> bool:
-        return term == self._database.term and self._database.hosts.pop(host, None) is not None
+    async def deregister(self, generation: str, host: str) -> bool:
+        return self._leads(generation) and self._database.hosts.pop(host, None) is not None
 
-    async def mark_draining(self, term: int, host: str, draining: bool) -> None:
-        if term == self._database.term and host in self._database.hosts:
+    async def mark_draining(self, generation: str, host: str, draining: bool) -> None:
+        if self._leads(generation) and host in self._database.hosts:
             self._database.hosts[host] = replace(self._database.hosts[host], draining=draining)
+
+    def _leads(self, generation: str) -> bool:
+        return generation == self._database.position.generation
+
+    def _check(self, generation: str) -> None:
+        if not self._leads(generation):
+            raise LostLeadership(f"{generation} is over")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +16,7 @@ from actors.runtime.coordination.host_actors import RELEASE_SECONDS
 from actors.runtime.errors import CallError, HostUnavailable, from_wire
 from actors.runtime.hosting.shard_owner import ShardOwner
 from actors.runtime.kind import Value
-from actors.runtime.shard_map import MapView
+from actors.runtime.shard_map import MapPosition, MapView
 from actors.runtime.store.rows import DATABASE_ERRORS, Claim, HostRow
 from actors.runtime.transport.calls import CallTable
 from actors.runtime.transport.frames import DONE, pack_body, unpack
@@ -25,6 +26,18 @@ from tests.unit.runtime.network import Passage
 
 if TYPE_CHECKING:
     from tests.unit.runtime.simulation import Simulation
+
+
+class StartFailure(Enum):
+    """How the start of a host's process fails."""
+
+    IN_CONSTRUCTOR = auto()
+    """Ray gives the actor up, as if nobody had asked for it."""
+    IN_HANDLER = auto()
+    """A kind's handler cannot be opened: the process ends, and Ray starts it again."""
+    HANGS = auto()
+    """The process lives and never serves."""
+
 
 LATE = -1
 """The status that the model gives to calls whose deadline passed at the router."""
@@ -118,9 +131,10 @@ class Client:
 class Process:
     """A host's process: it goes through incarnations until it ends."""
 
-    def __init__(self, simulation: Simulation, name: str, node: str) -> None:
+    def __init__(self, simulation: Simulation, name: str, node: str, failure: StartFailure | None) -> None:
         self.name = name
         self.node = node
+        self.failure = failure
         self.alive = True
         self.heard: dict[tuple[bytes, str], int] = {}
         """The newest connection per client and incarnation that spoke."""
@@ -131,7 +145,8 @@ class Process:
         self.shard_owner.mailboxes.add_kind(
             book_runner(simulation.database, simulation.network, name, store, simulation.received)
         )
-        self._register()
+        if failure is None:
+            self._register()
 
     @property
     def host(self) -> str:
@@ -146,10 +161,15 @@ class Process:
     def beat(self) -> None:
         """What ShardHost does with each heartbeat."""
         database = self._simulation.database
-        if not self.alive:
+        if not self.alive or self.failure is StartFailure.HANGS:
             return
-        if self.host not in database.hosts:
+        if self.failure is StartFailure.IN_HANDLER:
+            self._simulation.kill(self, restart=True)
+            return
+        known = self.shard_owner.position
+        if self.host not in database.hosts or self.shard_owner.diverged or not database.continues(known):
             self.shard_owner.abandon()
+            database.expired.add(self.host)
             self._simulation.disconnect(self.host)
             self._register()
             return
@@ -158,7 +178,7 @@ class Process:
         load = {"released": released, "refused": refused}
         database.hosts[self.host] = replace(database.hosts[self.host], load=load)
         self.shard_owner.mailboxes.serve_until = FOREVER
-        if database.version > self.shard_owner.version:
+        if database.position != known:
             asyncio.get_running_loop().create_task(self.shard_owner.sync_quietly())
 
     def stall(self) -> None:
@@ -186,18 +206,20 @@ class HostActors:
         if process is not None:
             self._simulation.kill(process, restart=restart)
 
-    async def notify_map(self, name: str, version: int) -> None:
+    async def notify_map(self, name: str, position: MapPosition) -> None:
         process = self._simulation.process(name)
         if process is not None:
 
             async def sync() -> None:
-                if process.alive:
+                if process.alive and process.failure is None:
                     with contextlib.suppress(*DATABASE_ERRORS):
-                        await process.shard_owner.sync(version)
+                        await process.shard_owner.sync(position)
 
             self._call(f"notify_map {name}", process, sync)
 
-    async def release(self, name: str, version: int, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
+    async def release(
+        self, name: str, position: MapPosition, claims: Sequence[Claim]
+    ) -> tuple[list[Claim], list[Claim]]:
         process = self._simulation.process(name)
         if process is None:
             raise HostUnavailable(f"no host {name}")
@@ -208,8 +230,10 @@ class HostActors:
                 answer.set_exception(HostUnavailable(f"{name} does not answer"))
 
         async def release() -> None:
+            outcome: tuple[list[Claim], list[Claim]] = ([], [])
             try:
-                outcome = await process.shard_owner.release(version, claims)
+                if process.failure is None:
+                    outcome = await process.shard_owner.release(position, claims)
             except DATABASE_ERRORS:
                 lose(False)
                 return

@@ -22,13 +22,14 @@ from actors.runtime.errors import CallError, EntityFailed
 from actors.runtime.hosting.deduplication import Origin
 from actors.runtime.hosting.ownership import Status
 from actors.runtime.options import ScalingPolicy
-from actors.runtime.shard_map import SHARDS, Endpoint, MapView, shard_of
+from actors.runtime.shard_map import SHARDS, Endpoint, MapPosition, MapView, shard_of
 from actors.runtime.store.rows import LostLeadership
 from actors.runtime.transport.frames import DONE, pack_body, unpack, unpack_body
+from actors.runtime.transport.ray_control import host_name
 from tests.unit.runtime.book import KIND, Book
 from tests.unit.runtime.database import Database, LeaderStore
 from tests.unit.runtime.network import Network, Passage, SteppedLoop
-from tests.unit.runtime.processes import Client, HostActors, Process
+from tests.unit.runtime.processes import Client, HostActors, Process, StartFailure
 
 FEW = 3
 """Shards that the coordinator knows of."""
@@ -42,7 +43,6 @@ def _entity_in(shard: int, nth: int = 0) -> str:
 
 
 ENTITIES = (_entity_in(0), _entity_in(0, 1), _entity_in(1), _entity_in(2))
-_READ_CLOCKS = ("coordination.leader",)
 
 
 @dataclass(eq=False)
@@ -83,8 +83,6 @@ class Simulation:
         self.loop = SteppedLoop(expected=(CallError, TimeoutError, OSError, LostLeadership))
         self._patches = contextlib.ExitStack()
         self._patches.enter_context(capture_logs())  # Nobody reads them, and printing takes most of the time.
-        for module in _READ_CLOCKS:
-            self._patches.enter_context(patch(f"actors.runtime.{module}.time", self.loop))
         # One entity a part: handoffs of several parts.
         self._patches.enter_context(patch("actors.runtime.hosting.handoff._PART", 0))
         few = partial(ShardPlan, shards=FEW)
@@ -95,6 +93,8 @@ class Simulation:
         self.callers = itertools.count(1)
         self._nodes = itertools.count(1)
         self.processes: list[Process] = []
+        self.start_failures: list[StartFailure] = []
+        """What happens to the next hosts that start."""
         self.clients = [Client(self, "router-1"), Client(self, "router-2")]
         self.views = [MapView()]
         self.operations: list[Operation] = []
@@ -174,7 +174,9 @@ class Simulation:
         return [*self.clients, *(process.router for process in self.living())]
 
     def start(self, name: str, node: str = "") -> None:
-        self.processes.append(Process(self, name, node or f"node-{next(self._nodes)}"))
+        failure = self.start_failures.pop(0) if self.start_failures else None
+        if failure is not StartFailure.IN_CONSTRUCTOR:
+            self.processes.append(Process(self, name, node or f"node-{next(self._nodes)}", failure))
 
     def kill(self, process: Process, *, restart: bool) -> None:
         """The process ends; its statements under way may still take effect. Ray may start it again in place."""
@@ -193,10 +195,11 @@ class Simulation:
 
     def elect(self, hosts: int) -> Leader:
         """A new leader, which wants this many hosts; whoever led does not know yet. Returns the new one."""
-        self.database.term += 1
+        self.wanted = {host_name(index) for index in range(hosts)}
         policy = ScalingPolicy(min_hosts=hosts, max_hosts=hosts)
         store, host_actors = cast(Any, LeaderStore(self.database)), cast(Any, HostActors(self))
-        self.leader = Leader(self.database.term, store, host_actors, [KIND], policy, self._publish)
+        leadership = self.database.lead()
+        self.leader = Leader(leadership, store, host_actors, [KIND], policy, self._publish, clock=self.loop)
         self.loop.do(lambda: self.loop.create_task(self.leader.load()))
         return self.leader
 
@@ -204,11 +207,11 @@ class Simulation:
         """A leader looks at the hosts and does what follows."""
         self.loop.do(lambda: self.loop.create_task(leader.tick(self.loop.now)))
 
-    async def _publish(self) -> None:
+    async def _publish(self, position: MapPosition) -> None:
         rows, hosts = self.database.rows, self.database.hosts
         owners = [rows[shard].host if shard in rows else "" for shard in range(FEW)] + [""] * (SHARDS - FEW)
         endpoints = {host: Endpoint(row.name, row.node, "", "", host) for host, row in hosts.items()}
-        self.views.append(MapView(self.database.version, endpoints, {KIND: owners}))
+        self.views.append(MapView(position.version, endpoints, {KIND: owners}, position.generation))
 
     # --- time in which all goes well ----------------------------------------------------------------------
 
@@ -221,6 +224,10 @@ class Simulation:
         awake = [process for process in self.living() if process.name not in asleep]
         clients = [client for client in self.clients if client.name not in asleep]
         routers = [*clients, *(process.router for process in awake)]
+        if self.database.position != self.leader.position:
+            # It finds out at its next tick, and begins another term.
+            self.look(self.leader)
+            self.elect(len(self.wanted))
         self.look(self.leader)
         self.loop.do(*(partial(client.follow, self.views[-1]) for client in routers))
         self.loop.do(*(process.beat for process in awake))
@@ -234,6 +241,12 @@ class Simulation:
 
     def calm_down(self) -> None:
         """The simulation calms down: every call that has time left is answered, and everything stored can be read."""
+        self.start_failures.clear()
+        for _ in range(8):
+            # As long as the leader waits for a host's start, and then twice as long.
+            self.pass_time(400.0 if self._broken() else 0.0)
+            self.go_on()
+        assert not self._broken(), "a host that does not serve was never replaced"
         self._go_on_until_quiet()
         # Handoffs that came to nothing are forgotten after a while, and calls that waited for them go elsewhere.
         self.pass_time(31.0)
@@ -245,6 +258,10 @@ class Simulation:
         unsettled = [operation for operation in self.operations if not operation.settled]
         assert not unsettled, "calls were never answered"
         assert not self._unrest(), "moves were never finished"
+
+    def _broken(self) -> list[Process]:
+        """Processes of wanted hosts that do not serve."""
+        return [process for process in self.living() if process.failure and process.name in self.wanted]
 
     def _go_on_until_quiet(self) -> None:
         for _ in range(60):
@@ -277,7 +294,10 @@ class Simulation:
         serving = []
         for process in self.living():
             shard = process.shard_owner.mailboxes.shard(KIND, number)
-            if shard.serving and process.shard_owner.mailboxes.serve_until > self.loop.now:
+            # After the map went back, who knows more than is stored serves what it has in memory until its next
+            # heartbeat; its writes are refused.
+            aware = self.database.continues(process.shard_owner.position)
+            if aware and shard.serving and process.shard_owner.mailboxes.serve_until > self.loop.now:
                 serving.append(process.host)
             ownership = shard.ownership
             owned = row.host == process.host and row.epoch == ownership.epoch

@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from tests.unit.runtime.processes import StartFailure
 from tests.unit.runtime.simulation import ENTITIES, Simulation
 
 PICK = st.integers(0, 11)
@@ -41,6 +42,7 @@ class Runtime(RuleBasedStateMachine):
         super().__init__()
         self.simulation = Simulation()
         self.deposed = self.simulation.leader
+        self.go_back = self.simulation.database.remember_map()
 
     def teardown(self) -> None:
         try:
@@ -117,6 +119,10 @@ class Runtime(RuleBasedStateMachine):
         living = self.simulation.living()
         self.simulation.loop.do(lambda: self.simulation.kill(living[pick % len(living)], restart=restart))
 
+    @rule(failures=st.lists(st.sampled_from(StartFailure), max_size=3))
+    def the_next_hosts_fail_to_start(self, failures: list[StartFailure]) -> None:
+        self.simulation.start_failures = failures
+
     @rule()
     def hosts_tidy_up(self) -> None:
         self.simulation.loop.do(*(process.sweep for process in self.simulation.living()))
@@ -141,6 +147,16 @@ class Runtime(RuleBasedStateMachine):
     @rule()
     def the_deposed_leader_looks(self) -> None:
         self.simulation.look(self.deposed)
+
+    @rule()
+    def the_map_is_backed_up(self) -> None:
+        self.go_back = self.simulation.database.remember_map()
+
+    @rule()
+    def the_map_goes_back(self) -> None:
+        """To a backup; the leader finds out when it looks."""
+        self.go_back()
+        self.simulation.go_on()
 
     # --- deep histories, cheaply --------------------------------------------------------------------------
 

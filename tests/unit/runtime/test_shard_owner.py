@@ -17,8 +17,8 @@ from actors.runtime.hosting.mailbox import Shard
 from actors.runtime.hosting.ownership import Action, Status
 from actors.runtime.hosting.shard_owner import ShardOwner
 from actors.runtime.kind import Value
-from actors.runtime.shard_map import SHARDS, shard_of
-from actors.runtime.store.rows import Answer, ShardRow
+from actors.runtime.shard_map import SHARDS, MapPosition, shard_of
+from actors.runtime.store.rows import Answer, MapRead, ShardRow
 from actors.runtime.transport.frames import DONE, MOVED, pack_body
 from tests.unit.runtime.test_mailboxes import CALLER, KIND, Host, Mailbox
 
@@ -29,16 +29,16 @@ class StoredMap:
     """The map as a host reads it; nothing else is stored."""
 
     def __init__(self) -> None:
-        self.version = 0
+        self.position = MapPosition("g", 0)
         self.rows: list[ShardRow] = []
 
-    def says(self, *rows: ShardRow) -> int:
-        self.version += 1
+    def says(self, *rows: ShardRow) -> MapPosition:
+        self.position = MapPosition("g", self.position.version + 1)
         self.rows = list(rows)
-        return self.version
+        return self.position
 
-    async def shard_map(self, since: int = 0) -> tuple[int, list[ShardRow]]:
-        return self.version, self.rows
+    async def shard_map(self, known: MapPosition) -> MapRead:
+        return MapRead(self.position, self.rows)
 
     async def answers(self, shards: Iterable[tuple[str, int]]) -> list[tuple[str, int, Answer]]:
         return []
@@ -86,7 +86,7 @@ class Move:
         for entity in ("a", "b"):
             assert await self.old.ask(entity, "x") == (DONE, 1)
 
-    def ask_to_go(self) -> int:
+    def ask_to_go(self) -> MapPosition:
         return self.map.says(*(ShardRow("notebook", number, "host-a", 1, "host-b") for number in (A, B)))
 
 
@@ -130,12 +130,16 @@ async def test_what_goes_on_after_a_move_was_called_off_is_not_sent_as_if_it_had
     (slow,) = move.old.send("a", ["save", 1])
     move.ask_to_go()
     await move.shard_owner.sync()
-    await asyncio.sleep(0.01)
+    async with asyncio.timeout(60):
+        while move.old.mailboxes.shard("notebook", A).serving:
+            await asyncio.sleep(0)
+    handoff = move.shard_owner._drains["notebook", A]
+    assert not handoff.done(), "it waits for the turn"
     move.map.says(ShardRow("notebook", A, "host-a", 2))
     await move.shard_owner.sync()
     move.old.handler.gate.set()
     await move.old.answer(slow)
-    await asyncio.sleep(0.01)
+    assert await handoff is False
     assert await move.old.ask("a", "acknowledged") == (DONE, 3)
     ownership = move.new.mailboxes.shard("notebook", A).ownership
     assert ownership.mapped(ShardRow("notebook", A, "host-b", 3), "host-b") is Action.LOAD

@@ -1,0 +1,128 @@
+"""The runtime's Ray actors while they start: constructors cannot fail, and processes end if the start fails."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import ray
+
+from actors.runtime import supervise
+from actors.runtime.coordination import coordinator
+from actors.runtime.coordination.coordinator import Coordinator
+from actors.runtime.hosting import host
+from actors.runtime.hosting.host import ShardHost
+from actors.runtime.kind import Effect, EffectHandler, EntityKind, HostContext, Value
+from actors.runtime.options import RuntimeOptions
+from actors.runtime.supervise import BackgroundTasks
+
+OPTIONS = RuntimeOptions("brand", ("tests.unit.runtime.test_actor_start:KIND",), "", "secret", listen="127.0.0.1")
+
+
+async def fail_to_open(_context: HostContext) -> EffectHandler:
+    raise OSError("too many connections")
+
+
+class Silent:
+    """An entity that does nothing."""
+
+    def receive(self, message: Value, now: float) -> list[Effect]:
+        return []
+
+    def snapshot(self) -> Value:
+        return None
+
+
+KIND = EntityKind("broken", create=lambda _: Silent(), restore=lambda *_: Silent(), open_handler=fail_to_open)
+
+
+class OpenedStore:
+    """A store without a database."""
+
+    @classmethod
+    async def open(cls, *_: Any, **__: Any) -> OpenedStore:
+        return cls()
+
+
+class UnreachableStore:
+    """A store whose database refuses."""
+
+    @classmethod
+    async def open(cls, *_: Any, **__: Any) -> UnreachableStore:
+        raise OSError("connection refused")
+
+
+class SilentRouter:
+    """A router that reaches nobody."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def follow_map(self) -> None:
+        pass
+
+
+@pytest.fixture
+def exits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Records the ends of processes instead of ending this one; there is no Ray."""
+    exits: list[str] = []
+    monkeypatch.setattr(supervise, "_EXIT_DELAY_SECONDS", 0.0)
+    context = SimpleNamespace(get_node_id=lambda: "node")
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
+    for module in (host, coordinator):
+        monkeypatch.setattr(module, "configure_logs", lambda *_, **__: None)
+        monkeypatch.setattr(module, "BackgroundTasks", lambda: BackgroundTasks(lambda: exits.append("exit")))
+    return exits
+
+
+async def started(actor: Any) -> Any:
+    """An actor of this class, after its constructor and what it does at once."""
+    instance = actor.__new__(actor)
+    await instance.__init__(OPTIONS, "one")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    return instance
+
+
+async def test_a_host_whose_handler_cannot_be_opened_ends_its_process(
+    exits: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "ShardStore", OpenedStore)
+    monkeypatch.setattr(host, "Router", SilentRouter)
+    monkeypatch.setattr(host, "RayControl", lambda *_: None)
+    broken = await started(ShardHost)
+    assert exits == ["exit"]
+    assert (await broken.status())["phase"] == "failed"
+
+
+@pytest.mark.parametrize(("module", "actor"), [(host, ShardHost), (coordinator, Coordinator)])
+async def test_without_a_database_an_actor_says_that_it_starts_and_its_constructor_does_not_wait(
+    exits: list[str], monkeypatch: pytest.MonkeyPatch, module: Any, actor: Any
+) -> None:
+    monkeypatch.setattr(module, "ShardStore", UnreachableStore)
+    monkeypatch.setattr(module, "RayControl", lambda *_: None)
+    waiting = await started(actor)
+    assert (await waiting.status())["phase"] == "starting"
+    assert not exits
+    await waiting._tasks.close()
+
+
+async def test_a_coordinator_whose_kinds_cannot_be_imported_ends_its_process(
+    exits: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coordinator, "RayControl", lambda *_: None)
+
+    def load_kind(path: str) -> EntityKind:
+        raise ImportError(path)
+
+    monkeypatch.setattr(coordinator, "load_kind", load_kind)
+    broken = await started(Coordinator)
+    assert exits == ["exit"]
+    assert (await broken.status())["phase"] == "failed"
+
+
+def test_an_empty_secret_is_refused() -> None:
+    with pytest.raises(ValueError, match="secret"):
+        RuntimeOptions("brand", (), "", "")
