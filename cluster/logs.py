@@ -26,7 +26,7 @@ class _Lines(structlog.PrintLogger):
 def _add_trace(_: Any, __: str, entry: Entry) -> Entry:
     trace_id = current_trace_id()
     if trace_id:
-        entry["trace_id"] = trace_id
+        entry.setdefault("trace_id", trace_id)
     return entry
 
 

@@ -24,6 +24,11 @@ def start_trace(traceparent: str | None = None) -> str:
     return current
 
 
+def resume_trace(traceparent: str | None) -> None:
+    """What this task does from here on belongs to the trace that a message brought, or to none."""
+    _current.set(traceparent)
+
+
 def current_traceparent() -> str | None:
     """The traceparent of the work at hand, if it belongs to a trace."""
     return _current.get()
@@ -31,5 +36,9 @@ def current_traceparent() -> str | None:
 
 def current_trace_id() -> str | None:
     """The 32 hexadecimal digits that name the trace."""
-    traceparent = _current.get()
+    return trace_id(_current.get())
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """The 32 hexadecimal digits that name a traceparent's trace."""
     return traceparent[3:35] if traceparent else None

@@ -117,8 +117,8 @@ class PushListener:
         return HostConnection(self._secret, self._receive, self._connections)
 
     def _receive(self, origin: HostConnection, caller: bytes, items: list[Any]) -> None:
-        """Handles a CALLS frame: items of [call, kind, what, milliseconds left, message]."""
-        for number, _, what, _, body in items[2:]:
+        """Handles a CALLS frame: items of [call, kind, what, milliseconds left, message, trace]."""
+        for number, _, what, _, body, *_ in items[2:]:
             try:
                 message = unpack_body(body)
             except BadFrame as fault:

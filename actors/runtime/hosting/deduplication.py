@@ -44,12 +44,16 @@ class Both:
 class Entry:
     """A call that runs (``answer`` is empty, ``origin`` waits) or ran."""
 
-    __slots__ = ("answer", "origin", "shard")
+    __slots__ = ("answer", "origin", "shard", "trace")
 
-    def __init__(self, shard: Shard, answer: bytes = b"", origin: Origin | None = None) -> None:
+    def __init__(
+        self, shard: Shard, answer: bytes = b"", origin: Origin | None = None, trace: str | None = None
+    ) -> None:
         self.shard = shard
         self.answer = answer
         self.origin = origin
+        self.trace = trace
+        """The caller's traceparent, while the call runs."""
 
     def ask_again(self, origin: Origin) -> None:
         """The call came again, this way."""

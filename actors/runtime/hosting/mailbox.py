@@ -25,6 +25,11 @@ class Envelope:
         self.deadline = deadline
         self.entry = entry
 
+    @property
+    def trace(self) -> str | None:
+        """The traceparent of whoever sent it."""
+        return self.entry.trace if self.entry is not None else None
+
     @classmethod
     def internal(cls, entity_id: str, body: Value) -> Envelope:
         """A message from the runtime itself."""

@@ -99,11 +99,12 @@ class Mailboxes:
         known, floor = self.answers.of(caller, items[1], now)
         batch = CallBatch(origin, caller, known, now, self.clock.time())
         for item in items[2:]:
-            if type(item) is not list or len(item) != 5:
-                raise BadFrame("a call is [number, kind, entity, milliseconds, body]")
+            if type(item) is not list or not 5 <= len(item) <= 6:
+                raise BadFrame("a call is [number, kind, entity, milliseconds, body, trace]")
+            trace = item.pop() if len(item) == 6 else None  # protocol 2 has none
             call, kind, entity_id, left, packed = item
             if type(call) is not int or type(kind) is not str or type(entity_id) is not str:
-                raise BadFrame("a call is [number, kind, entity, milliseconds, body]")
+                raise BadFrame("a call is [number, kind, entity, milliseconds, body, trace]")
             if not served or call < floor:
                 # Below the floor are leftovers: the caller has had the answer, only its batch may be waited for.
                 origin.answer(pack_answer(call, NOT_MINE, None))
@@ -116,11 +117,13 @@ class Mailboxes:
                     origin.answer(pack_answer(call, *to_wire(error)))
                 else:
                     if kind:
-                        self._deliver(batch, call, kind, entity_id, left, message)
+                        self._deliver(batch, call, kind, entity_id, left, message, trace)
                     else:
                         self._call_runtime(origin, call, entity_id, message)
 
-    def _deliver(self, batch: CallBatch, call: int, kind: str, entity_id: str, left: Any, message: Value) -> None:
+    def _deliver(
+        self, batch: CallBatch, call: int, kind: str, entity_id: str, left: Any, message: Value, trace: Any
+    ) -> None:
         """Delivers a call that this host has not seen before."""
         shards = self.shards.get(kind)
         if shards is None:
@@ -132,7 +135,7 @@ class Mailboxes:
         number = crc32(entity_id.encode()) % SHARDS
         shard = shards[number]
         self.loads[kind].calls += 1
-        entry = Entry((kind, number), b"", batch.origin)
+        entry = Entry((kind, number), b"", batch.origin, trace if type(trace) is str else None)
         if shard is not None and shard.serving:
             mailbox = shard.mailboxes.get(entity_id)
             if (

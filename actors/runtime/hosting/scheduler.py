@@ -21,6 +21,7 @@ from actors.runtime.kind import Reply, Value
 from actors.runtime.store.rows import DATABASE_ERRORS, AlreadyAnswered, Fence, StaleEpoch
 from actors.runtime.supervise import BackgroundTasks
 from actors.runtime.transport.frames import DONE, NOT_MINE, pack_answer
+from cluster.trace import resume_trace
 
 MAX_TURN = 256
 """Messages of one turn; what waits beyond them is for the next."""
@@ -146,6 +147,7 @@ class TurnScheduler:
     async def _load(self, activation: Activation) -> None:
         shard, mailbox = activation.shard, activation.mailbox
         activation.fresh = mailbox.frozen is None
+        resume_trace(mailbox.inbox[0].trace if mailbox.inbox else None)
         try:
             runner = self._runners[shard.kind]
             mailbox.entity = await runner.load(activation.entity_id, mailbox, self._fence(shard))
@@ -238,6 +240,7 @@ class TurnScheduler:
             self._go_on(activation)
 
     async def _carry_out(self, activation: Activation, received: Received) -> None:
+        resume_trace(received.trace)
         shard, mailbox = activation.shard, activation.mailbox
         entity = mailbox.entity
         assert entity is not None

@@ -13,6 +13,7 @@ from actors.runtime.kind import After, Effect, EffectHandler, Entity, EntityKind
 from actors.runtime.store.rows import Answer, Fence, StaleEpoch
 from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.transport.frames import DONE, NOT_MINE, STALE, pack_answer
+from cluster.trace import trace_id
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +31,11 @@ class Received:
         self.persist = False
         self.error: Exception | None = None
         """What the entity raised: the turn comes to nothing but the answer to the message that caused it."""
+
+    @property
+    def trace(self) -> str | None:
+        """The traceparent under which the effects run: that of the first call that has one."""
+        return next((envelope.trace for envelope, _ in self.answered if envelope.trace), None)
 
 
 def receive(entity: Entity, envelope: Envelope, now: float, received: Received) -> bool:
@@ -64,7 +70,7 @@ def refused(envelope: Envelope, error: Exception, received: Received) -> bool:
         received.answered.append(answer)
         return True
     # A bug: the caller is told. The half-changed state is dropped, and with it what the turn's other messages did.
-    log.error("entity.failed", entity=envelope.entity_id, exc_info=error)
+    log.error("entity.failed", entity=envelope.entity_id, trace_id=trace_id(envelope.trace), exc_info=error)
     received.answered, received.effects, received.timers = [answer], [], []
     received.persist = False
     received.error = error

@@ -23,7 +23,17 @@ from actors.runtime.errors import (
     from_wire,
 )
 from actors.runtime.shard_map import SHARDS, MapView
-from actors.runtime.transport.frames import DONE, FULL_FRAME, MOVED, NOT_MINE, RUNNING, STALE, calls_frame, pack
+from actors.runtime.transport.frames import (
+    DONE,
+    FULL_FRAME,
+    MOVED,
+    NOT_MINE,
+    OLDEST_PROTOCOL,
+    RUNNING,
+    STALE,
+    calls_frame,
+    pack_call,
+)
 
 MAX_PENDING = 50_000
 """Calls a router has in flight; one more is refused as Overloaded."""
@@ -55,16 +65,21 @@ class Call:
         "sent",
         "shard",
         "stale",
+        "trace",
         "waiter",
     )
 
-    def __init__(self, number: int, kind: str, entity: str, body: bytes, deadline: float, waiter: Any) -> None:
+    def __init__(
+        self, number: int, kind: str, entity: str, body: bytes, deadline: float, waiter: Any, trace: str | None
+    ) -> None:
         self.number = number
         self.kind = kind
         self.entity = entity
         self.body = body
         self.deadline = deadline
         self.waiter = waiter
+        self.trace = trace
+        """The traceparent of whoever calls."""
         self.shard = crc32(entity.encode()) % SHARDS  # shard_of, without the call
         self.host = ""
         self.sent = False
@@ -106,38 +121,40 @@ class CallTable:
         """Calls that wait for news from the map."""
         return len(self._unrouted)
 
-    def add(self, kind: str, entity: str, body: bytes, deadline: float, waiter: Any) -> str:
+    def add(self, kind: str, entity: str, body: bytes, deadline: float, waiter: Any, trace: str | None = None) -> str:
         """A new call; the host it was queued for, or "" if it waits for the map. Raises the typed errors."""
         if kind not in self.view.owners and self.view.version:
             raise UnknownKind(f"no entities of kind {kind!r} run here")
-        call = self._admit(kind, entity, body, deadline, waiter)
+        call = self._admit(kind, entity, body, deadline, waiter, trace)
         self._route(call)
         return call.host
 
-    def add_for(self, host: str, entity: str, body: bytes, deadline: float, waiter: Any) -> None:
+    def add_for(
+        self, host: str, entity: str, body: bytes, deadline: float, waiter: Any, trace: str | None = None
+    ) -> None:
         """A new call to the runtime inside one host (kind ""); it dies with the host. Raises HostUnavailable."""
         if host not in self.view.hosts:
             raise HostUnavailable(f"no host {host!r}")
-        call = self._admit("", entity, body, deadline, waiter)
+        call = self._admit("", entity, body, deadline, waiter, trace)
         call.pinned = True
         self._queue(call, host)
 
-    def _admit(self, kind: str, entity: str, body: bytes, deadline: float, waiter: Any) -> Call:
+    def _admit(self, kind: str, entity: str, body: bytes, deadline: float, waiter: Any, trace: str | None) -> Call:
         if len(self._pending) >= MAX_PENDING:
             raise Overloaded(f"{MAX_PENDING} calls are in flight")
         if len(entity) > MAX_ID:
             raise FrameTooLarge(f"an entity's id of {len(entity)} characters, at most {MAX_ID} fit")
         number = self._next
         self._next = number + 1
-        call = Call(number, kind, entity, body, deadline, waiter)
+        call = Call(number, kind, entity, body, deadline, waiter, trace)
         self._pending[number] = call
         if deadline < self._earliest:
             self._earliest = deadline
         return call
 
-    def batch(self, host: str, now: float, max_calls: int = MAX_SENT) -> bytes:
-        """The next CALLS frame for a host, of at most so many calls, b"" if nothing (more) may be sent; its calls count
-        as sent."""
+    def batch(self, host: str, now: float, max_calls: int = MAX_SENT, version: int = OLDEST_PROTOCOL) -> bytes:
+        """The next CALLS frame for a host, in a protocol that it speaks and with at most so many calls; b"" if nothing
+        (more) may be sent. Its calls count as sent."""
         host_queue = self.queues.get(host)
         if host_queue is None:
             return b""
@@ -151,7 +168,8 @@ class CallTable:
             call.sent = True
             sent[call.number] = call
             left = int((call.deadline - now) * 1000)
-            packed = pack((call.number, call.kind, call.entity, left if left > 0 else 0, call.body))
+            left = left if left > 0 else 0
+            packed = pack_call(version, call.number, call.kind, call.entity, left, call.body, call.trace)
             calls.append(packed)
             size += len(packed)
         if not calls:

@@ -1,21 +1,32 @@
-"""The stream's bytes: a 4-byte big-endian length, then one msgpack array whose first item is the frame's type.
+"""The bytes of the data plane: a 4-byte big-endian length, then one msgpack array whose first item is the frame's type.
 
-| frame   | from   | items after the type                                                                |
-|---------|--------|-------------------------------------------------------------------------------------|
-| HELLO   | host   | protocol version, nonce (16 bytes)                                                  |
-| PROVE   | router | protocol version, caller (8 bytes), nonce (16 bytes), mac (32 bytes)                |
-| WELCOME | host   | mac (32 bytes)                                                                      |
-| CALLS   | router | oldest unsettled call, then per call: [call, kind, entity, milliseconds left, body] |
-| ANSWERS | host   | per answer: the bytes of [call, status, value]                                      |
-| ERROR   | host   | status, detail; the host closes after it                                            |
+| frame   | from   | items after the type                                                                         |
+|---------|--------|----------------------------------------------------------------------------------------------|
+| HELLO   | host   | oldest version it speaks, nonce (16 bytes) and newest version (1 byte)                       |
+| PROVE   | router | version of this connection, caller (8 bytes), nonce (16 bytes), mac (32 bytes)               |
+| WELCOME | host   | mac (32 bytes)                                                                               |
+| CALLS   | router | oldest unsettled call, then per call: [call, kind, entity, milliseconds left, message, trace] |
+| ANSWERS | host   | per response: the bytes of [call, status, value]                                             |
+| ERROR   | host   | status, detail; the host closes after it                                                     |
 
-A body is the bytes of a message. Messages and answers are msgpack inside msgpack's bytes, and each is read by itself:
-what one call carries may be unreadable (msgpack writes a tuple as a map's key, and reads it as a list, which can be
-none), and that is a error of that call, not of the frame in which others travel.
+**Versions.** This code speaks versions OLDEST_PROTOCOL to PROTOCOL, so hosts and routers of two neighbouring versions
+work together while an update is under way. The router chooses the newest version that both speak. Version 2 had no
+choice: its HELLO was one version and a nonce, which is why the newest version stands behind the nonce, where a router
+of version 2 takes it for a part of that. The mac covers both, so nobody in between can lower the version unnoticed.
+A Ray call has no handshake: its CALLS frame has the version of the last connection to that host, else the oldest.
+A host reads the calls of every version that it speaks, whatever the handshake said: they differ in length.
 
-Both sides prove that they hold the cluster's secret: mac = HMAC-SHA-256(secret, role ‖ host's nonce ‖ router's
-nonce ‖ caller). The proof covers the connection's start, not each frame: like Ray's own ports, the stream belongs
-on a network that outsiders cannot write to.
+| version | change |
+|---------|--------|
+| 2       | each message and response is read by itself |
+| 3       | a call carries its trace (a W3C traceparent, or nil); the version is negotiated |
+
+**Messages inside frames.** Message and value are msgpack inside msgpack's bytes, and each is read by itself: one that
+cannot be read (a map whose key is a list) is an error of its own call, not of the frame in which others travel.
+
+**Authentication.** Both sides prove that they hold the cluster's secret: mac = HMAC-SHA-256(secret, role, version,
+host's nonce, router's nonce, caller). This covers the start of a connection, not each frame: like Ray's own ports, the
+listeners belong on a network that outsiders cannot write to.
 """
 
 from __future__ import annotations
@@ -27,11 +38,17 @@ from typing import Any
 
 import msgpack
 
-from actors.runtime.errors import BadFrame, EntityFailed, FrameTooLarge
+from actors.runtime.errors import BadFrame, EntityFailed, FrameTooLarge, HandshakeFailed
 
-PROTOCOL = 2
+PROTOCOL = 3
+"""The newest version that this code speaks, and which it prefers."""
+OLDEST_PROTOCOL = 2
+"""The oldest version that this code speaks: that of the release before."""
+_TRACES = 3
+"""The first version whose calls carry a trace."""
+_NONCE_BYTES = 16
 HELLO, PROVE, WELCOME, ERROR = 0, 1, 2, 5
-# 3 and 4 were those of protocol 1: frames also go by Ray, where no handshake tells the versions apart.
+# 3 and 4 were those of version 1, which nobody speaks any more.
 CALLS, ANSWERS = 6, 7
 
 MAX_FRAME = 8 << 20
@@ -79,8 +96,20 @@ def unpack_body(body: bytes) -> Any:
         raise BadFrame(f"a value that cannot be read: {error or type(error).__name__}") from error
 
 
+def pack_call(
+    version: int, call: int, kind: str, entity: str, milliseconds: int, message: bytes, trace: str | None
+) -> bytes:
+    """One call of a CALLS frame, as a host of this version reads it."""
+    packed: bytes = (
+        pack((call, kind, entity, milliseconds, message, trace))
+        if version >= _TRACES
+        else pack((call, kind, entity, milliseconds, message))
+    )
+    return packed
+
+
 def calls_frame(oldest: int, calls: Sequence[bytes]) -> bytes:
-    """CALLS from packed [call, kind, entity, milliseconds left, body] quintuples."""
+    """CALLS from what pack_call() made. ``oldest``: below this number the caller needs no response any more."""
     return frame(b"".join((b"\xdd", (len(calls) + 2).to_bytes(4, "big"), pack(CALLS), pack(oldest), *calls)))
 
 
@@ -90,7 +119,7 @@ def answers_frame(answers: Sequence[bytes]) -> bytes:
 
 
 def pack_answer(call: int, status: int, value: Any) -> bytes:
-    """One answer. A reply that is too large or no msgpack value becomes the error that says so."""
+    """One response. A reply that is too large or no msgpack value becomes the error that says so."""
     try:
         packed: bytes = pack((call, status, value))
     except (TypeError, ValueError, OverflowError) as error:
@@ -154,6 +183,27 @@ class FrameBuffer:
         return payloads
 
 
-def proof(secret: bytes, role: bytes, host_nonce: bytes, router_nonce: bytes, caller: bytes) -> bytes:
-    """The mac by which ``role`` (b"router" or b"host") proves the secret; 32 bytes."""
+def hello(nonce: bytes) -> bytes:
+    """The HELLO frame of a host."""
+    return frame(pack((HELLO, OLDEST_PROTOCOL, nonce + bytes([PROTOCOL]))))
+
+
+def choose_version(oldest: int, nonce: bytes) -> int:
+    """The newest version that this code and the sender of a HELLO both speak. Raises HandshakeFailed without one."""
+    newest = nonce[_NONCE_BYTES] if len(nonce) > _NONCE_BYTES else oldest
+    version = min(PROTOCOL, newest)
+    if version < max(OLDEST_PROTOCOL, oldest):
+        raise HandshakeFailed(
+            f"the host speaks protocols {oldest} to {newest}, this is {OLDEST_PROTOCOL} to {PROTOCOL}"
+        )
+    return version
+
+
+def proof(
+    secret: bytes, role: bytes, host_nonce: bytes, router_nonce: bytes, caller: bytes, version: int = OLDEST_PROTOCOL
+) -> bytes:
+    """The mac by which ``role`` (b"router" or b"host") proves the secret; 32 bytes. ``host_nonce`` is all that HELLO
+    had there, its version included."""
+    if version >= _TRACES:
+        role += bytes([version])
     return hmac.digest(secret, b"entativa-stream-1" + role + host_nonce + router_nonce + caller, sha256)

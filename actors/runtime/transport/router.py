@@ -19,8 +19,9 @@ from actors.runtime.errors import CallError, HostUnavailable, from_wire
 from actors.runtime.kind import Value
 from actors.runtime.shard_map import Endpoint, MapPosition, MapView, shard_of
 from actors.runtime.transport.calls import MAX_SECONDS, Call, CallTable, lateness
-from actors.runtime.transport.frames import DONE, pack_body, unpack, unpack_answer
+from actors.runtime.transport.frames import DONE, OLDEST_PROTOCOL, pack_body, unpack, unpack_answer
 from actors.runtime.transport.stream import Link
+from cluster.trace import current_traceparent
 
 TICK = 0.025
 """Seconds between looks at deadlines while calls are in flight."""
@@ -81,6 +82,8 @@ class Router:
         self._links: dict[str, Link] = {}
         self._dials: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, int] = {}
+        self._versions: dict[str, int] = {}
+        """Of the protocol that each host spoke on its last connection."""
         self._fallbacks: dict[str, int] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._dirty: set[str] = set()
@@ -164,7 +167,7 @@ class Router:
         try:
             self._require_open()
             body = pack_body(message)
-            host = self._calls.add(kind, entity_id, body, self._deadline(timeout), future)
+            host = self._calls.add(kind, entity_id, body, self._deadline(timeout), future, current_traceparent())
         except CallError as error:
             future.set_exception(error)
             return future
@@ -176,7 +179,8 @@ class Router:
         future: asyncio.Future[Value] = self._loop.create_future()
         try:
             self._require_open()
-            self._calls.add_for(host, what, pack_body(message), self._deadline(timeout), future)
+            body = pack_body(message)
+            self._calls.add_for(host, what, body, self._deadline(timeout), future, current_traceparent())
         except CallError as error:
             future.set_exception(error)
             return future
@@ -213,7 +217,7 @@ class Router:
     def _send(self, host: str, now: float) -> None:
         link = self._links.get(host)
         if link is not None:
-            while link.up and (frame := self._calls.batch(host, now, _STREAM_BATCH)):
+            while link.up and (frame := self._calls.batch(host, now, _STREAM_BATCH, link.version)):
                 link.write(frame)
         elif host not in self._calls.view.hosts or not self._calls.waiting(host):
             return
@@ -276,6 +280,7 @@ class Router:
                     log.info("stream.unreachable", host=host, error=str(error), failures=failures + 1)
                 else:
                     self._links[host] = link
+                    self._versions[host] = link.version
                     if self._fallbacks.pop(host, None) is not None:
                         # What went by Ray may hang for long where the network was cut; hosts know what they got twice.
                         self._calls.lost(host)
@@ -329,7 +334,7 @@ class Router:
         under_way = self._fallbacks.setdefault(host, 1)
         if endpoint is None or under_way > _FALLBACK_BATCHES:
             return
-        frame = self._calls.batch(host, now)
+        frame = self._calls.batch(host, now, version=self._versions.get(host, OLDEST_PROTOCOL))
         if frame:
             self._fallbacks[host] = under_way + 1
             task = asyncio.create_task(self._deliver(host, endpoint, frame), name=f"ray batch {host}")
@@ -372,6 +377,7 @@ class Router:
                 link.transport.abort()
         for host in [host for host in self._fallbacks if host not in view.hosts]:
             del self._fallbacks[host]
+        self._versions = {host: version for host, version in self._versions.items() if host in view.hosts}
         self._failures = {host: failures for host, failures in self._failures.items() if host in view.hosts}
         for host in self._calls.queues:
             self._due(host)

@@ -20,12 +20,15 @@ from actors.runtime.transport.frames import (
     ERROR,
     HELLO,
     MAX_FRAME,
+    OLDEST_PROTOCOL,
     PROTOCOL,
     PROVE,
     WELCOME,
     FrameBuffer,
     answers_frame,
+    choose_version,
     frame,
+    hello,
     pack,
     proof,
     unpack,
@@ -110,14 +113,15 @@ class HostConnection(_FrameProtocol):
         self._secret = secret
         self._receive = receive
         self._connections = connections
-        self._nonce = secrets.token_bytes(16)
+        self._nonce = secrets.token_bytes(16) + bytes([PROTOCOL])
+        """As the router sees it in HELLO, with the newest version."""
         self._caller = b""
         self._answers: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._connections.add(self)
-        self._write(frame(pack((HELLO, PROTOCOL, self._nonce))))
+        self._write(hello(self._nonce[:-1]))
 
     def received(self, items: list[Any]) -> None:
         if self.proven:
@@ -129,11 +133,14 @@ class HostConnection(_FrameProtocol):
             return
         match items:
             case [kind, int(version), bytes(caller), bytes(nonce), bytes(mac)] if kind == PROVE:
-                expected = proof(self._secret, b"router", self._nonce, nonce, caller)
-                if version != PROTOCOL or len(caller) != 8 or not hmac.compare_digest(mac, expected):
-                    raise HandshakeFailed("wrong secret or protocol version")
+                if not OLDEST_PROTOCOL <= version <= PROTOCOL:
+                    raise HandshakeFailed(f"protocols {OLDEST_PROTOCOL} to {PROTOCOL} are spoken here, not {version}")
+                expected = proof(self._secret, b"router", self._nonce, nonce, caller, version)
+                if len(caller) != 8 or not hmac.compare_digest(mac, expected):
+                    raise HandshakeFailed("wrong secret")
                 self._caller = caller
-                self._write(frame(pack((WELCOME, proof(self._secret, b"host", self._nonce, nonce, caller)))))
+                mac = proof(self._secret, b"host", self._nonce, nonce, caller, version)
+                self._write(frame(pack((WELCOME, mac))))
                 self.proved()
             case _:
                 raise HandshakeFailed("the first frame proves the secret")
@@ -211,6 +218,8 @@ class Link(_FrameProtocol):
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.since = 0.0
         """The loop's time at which the host had proved itself."""
+        self.version = OLDEST_PROTOCOL
+        """The protocol of this connection."""
 
     @property
     def up(self) -> bool:
@@ -228,13 +237,12 @@ class Link(_FrameProtocol):
             return
         match items:
             case [kind, int(version), bytes(nonce)] if kind == HELLO and not self._host_nonce:
-                if version != PROTOCOL:
-                    raise HandshakeFailed(f"the host speaks protocol {version}")
+                self.version = choose_version(version, nonce)
                 self._host_nonce = nonce
-                mac = proof(self._secret, b"router", nonce, self._nonce, self._caller)
-                self.write(frame(pack((PROVE, PROTOCOL, self._caller, self._nonce, mac))))
+                mac = proof(self._secret, b"router", nonce, self._nonce, self._caller, self.version)
+                self.write(frame(pack((PROVE, self.version, self._caller, self._nonce, mac))))
             case [kind, bytes(mac)] if kind == WELCOME and self._host_nonce:
-                expected = proof(self._secret, b"host", self._host_nonce, self._nonce, self._caller)
+                expected = proof(self._secret, b"host", self._host_nonce, self._nonce, self._caller, self.version)
                 if not hmac.compare_digest(mac, expected):
                     raise HandshakeFailed("the host does not hold the secret")
                 self.proved()

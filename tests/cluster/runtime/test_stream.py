@@ -311,7 +311,7 @@ async def test_a_proven_peer_that_sends_garbage_is_cut_off_alone(host: Host, bad
         buffer = FrameBuffer()
         (payload,) = buffer.feed(await reader.read(1000))
         host_nonce = unpack(payload)[2]
-        mac = proof(SECRET, b"router", host_nonce, b"n" * 16, b"12345678")
+        mac = proof(SECRET, b"router", host_nonce, b"n" * 16, b"12345678", PROTOCOL)
         writer.write(frame(pack((PROVE, PROTOCOL, b"12345678", b"n" * 16, mac))))
         await reader.read(1000)
         writer.write(bad)
@@ -325,7 +325,7 @@ async def test_a_peer_that_does_not_read_its_answers_is_bounded_and_harms_no_one
     async with routed(host) as router:
         reader, writer = await asyncio.open_unix_connection(host.socket)
         (payload,) = FrameBuffer().feed(await reader.read(1000))
-        mac = proof(SECRET, b"router", unpack(payload)[2], b"n" * 16, b"12345678")
+        mac = proof(SECRET, b"router", unpack(payload)[2], b"n" * 16, b"12345678", PROTOCOL)
         writer.write(frame(pack((PROVE, PROTOCOL, b"12345678", b"n" * 16, mac))))
         await reader.read(1000)
         with contextlib.suppress(ConnectionError, TimeoutError):

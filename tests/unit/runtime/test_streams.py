@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -21,13 +19,11 @@ from actors.runtime.errors import (
 )
 from actors.runtime.shard_map import SHARDS, Endpoint, MapView
 from actors.runtime.transport.calls import MAX_SECONDS
-from actors.runtime.transport.frames import ANSWERS, CALLS, ERROR, FrameBuffer, unpack
 from actors.runtime.transport.router import NoControlPlane, Router
 from actors.runtime.transport.stream import HostConnection, Link
 from tests.unit.runtime.test_mailboxes import Host, Notebook
 
 SECRET = b"secret"
-PROTOCOL_1: dict[str, str] = json.loads((Path(__file__).parent / "golden" / "protocol-1.json").read_text())
 
 
 class Pipe:
@@ -219,24 +215,3 @@ async def test_a_connection_that_dies_after_its_handshake_is_not_dialled_without
     assert await outcome(router.call("notebook", "a", "x", timeout=0.5)) is HostUnavailable
     assert 2 <= router.dials < 20
     await router.close()
-
-
-async def test_peers_of_an_older_protocol_are_refused_and_told_so() -> None:
-    connection = HostConnection(SECRET, Host("a").mailboxes.deliver, set())
-    pipe = Pipe(asyncio.Protocol(), connection)
-    connection.connection_made(cast(Any, pipe))
-    connection.data_received(bytes.fromhex(PROTOCOL_1["prove"]))
-    *_, last = FrameBuffer().feed(b"".join(pipe.written))
-    assert unpack(last)[:2] == [ERROR, HandshakeFailed.status]
-
-    link = Link(SECRET, b"caller-1", lambda _: None, lambda: None, lambda _: None)
-    link.connection_made(cast(Any, Pipe(connection, link)))
-    link.data_received(bytes.fromhex(PROTOCOL_1["hello"]))
-    with pytest.raises(HandshakeFailed, match="protocol 1"):
-        await link.ready
-
-
-def test_frames_of_an_older_protocol_are_none_of_ours() -> None:
-    # They may come by Ray, without a handshake.
-    assert unpack(bytes.fromhex(PROTOCOL_1["calls"])[4:])[0] not in (CALLS, ANSWERS)
-    assert unpack(bytes.fromhex(PROTOCOL_1["answers"])[4:])[0] not in (CALLS, ANSWERS)
