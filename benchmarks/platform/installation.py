@@ -37,6 +37,9 @@ def running_platform() -> Iterator[Installation]:
             **{f"ENTATIVA_{name.upper()}": str(port) for name, port in ports.model_dump().items()},
             "ENTATIVA_HOME": str(home),
             "ENTATIVA_SERVER_TIMING": "true",
+            # All clients share one address, and each replica counts a token against it once.
+            "ENTATIVA_RATE_LIMITS__ADDRESS_PER_MINUTE": "600000",
+            "ENTATIVA_RATE_LIMITS__ADDRESS_BURST": "600000",
             "PYTHONPATH": str(ROOT),
         }
         try:

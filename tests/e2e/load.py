@@ -1,4 +1,4 @@
-"""Clients that never stop, for tests of what happens to requests while something else happens."""
+"""Clients that send requests continuously while something else happens."""
 
 import asyncio
 from collections.abc import Callable

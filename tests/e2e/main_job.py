@@ -1,4 +1,4 @@
-"""What the platform is for, from sign-up to a feed; told once, for every way in which it can be deployed."""
+"""The main job, from sign-up to a feed, for every way of deploying the platform."""
 
 import httpx
 

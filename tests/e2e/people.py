@@ -1,4 +1,4 @@
-"""People who use a brand over HTTP, through Serve's proxy, as an app on their phone would."""
+"""People who use a brand over HTTP through Serve's proxy."""
 
 import re
 import secrets

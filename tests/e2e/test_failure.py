@@ -1,4 +1,4 @@
-"""What users notice when a part fails: as little as possible."""
+"""What users notice when a part of the platform fails."""
 
 import contextlib
 import os

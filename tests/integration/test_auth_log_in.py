@@ -1,4 +1,4 @@
-"""Logging in and refreshing: lock-out, rotation, reuse, and what the audit log says afterwards."""
+"""Log-in and refresh over HTTP: lock-out, rotation, reuse, and the audit log."""
 
 import asyncio
 from dataclasses import replace

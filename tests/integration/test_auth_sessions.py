@@ -1,4 +1,4 @@
-"""Device sessions: listed, revoked, and dead at once on every replica, with Redis and without."""
+"""Sign-in sessions over HTTP: listed, revoked, and ended immediately on every replica, with Redis and without."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Signing up: by code, without telling who has an account, and without a code ever lying around in the clear."""
+"""Sign-up over HTTP: confirmed by code, without disclosing accounts, and without storing a code in the clear."""
 
 import asyncio
 from dataclasses import replace

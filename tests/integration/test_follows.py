@@ -1,4 +1,4 @@
-"""Follows over HTTP: at once, within limits, and lists that hide whom a block hides."""
+"""Follows over HTTP: immediate, within limits, in lists that honour blocks."""
 
 import asyncio
 from dataclasses import replace

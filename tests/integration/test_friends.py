@@ -1,4 +1,4 @@
-"""Friends over HTTP: asking, answering, the limits, and what a refused asker can learn."""
+"""Friends over HTTP: requests, responses, limits, and what a refused sender can observe."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The migrations: replayed from nothing they give the schema on record; changed or missing ones are refused."""
+"""Migrations: applied to an empty database they give the recorded schema; changed or missing ones are refused."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Who may see one's presence is set over HTTP and kept."""
+"""Presence settings over HTTP."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Who sees which post, over every relationship, every audience and every endpoint that can show a post, on both brands:
-what HTTP answers is what the specification (features/posts/privacy.py, `may_see`) says."""
+"""Who may see which post, over every relationship, every audience and every endpoint that can show a post, on both
+brands: HTTP responses agree with the specification (features/posts/privacy.py, `may_see`)."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""Profiles over HTTP: one's own, those of others, and who may find whom."""
+"""Profiles over HTTP: the caller's own, other people's, and who may find whom."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every endpoint shares: errors, idempotency, limits, tracing, health, and what happens when storage is away."""
+"""What all endpoints share: errors, idempotency, limits, tracing, health, and outages of storage."""
 
 import asyncio
 import json

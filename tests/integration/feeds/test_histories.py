@@ -1,4 +1,4 @@
-"""The feed from memory against the feed from Postgres, over random histories of everything that decides a feed."""
+"""The feed from memory compared with the feed from Postgres, over random histories."""
 
 from __future__ import annotations
 

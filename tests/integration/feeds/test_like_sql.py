@@ -1,4 +1,4 @@
-"""What holds for the feed from Postgres holds for the feed from memory: the same tests, over this folder's worlds."""
+"""Tests of the feed from Postgres, run on the feed from memory."""
 
 from tests.integration.test_feed import (
     environment,

@@ -1,4 +1,4 @@
-"""Clients that ask for more than their share: a host keeps nothing for them without bound."""
+"""Abusive clients: a host buffers nothing for them without bound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client against a server of a few lines that says what a real one says only in bad moments."""
+"""The realtime client against a minimal server that produces rare sequences of frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal in Redis: one writer, and how long what it holds is kept."""
+"""The journal in Redis: one writer, and its retention."""
 
 from __future__ import annotations
 

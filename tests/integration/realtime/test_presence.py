@@ -1,4 +1,4 @@
-"""Who sees whether somebody is there."""
+"""Presence: who may see it, and who is notified."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Nothing lost and nothing twice, whatever dies between a push and a client."""
+"""Resuming: no event is lost or repeated, whatever fails between a push and a client."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What a client sees on the socket itself: admission, bad manners, slowness, heartbeat, revocation."""
+"""The protocol on a real socket: admission, bad input, slow clients, heartbeat, revocation."""
 
 import asyncio
 import socket as sockets

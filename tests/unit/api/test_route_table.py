@@ -1,4 +1,4 @@
-"""The table of routes gives each request the route that a search through the list would have given it."""
+"""The table of routes finds the same route as a search through the list."""
 
 from __future__ import annotations
 

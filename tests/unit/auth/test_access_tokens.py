@@ -1,4 +1,5 @@
-"""Access tokens: ours verify, nothing else does, and any JOSE library can verify ours from the published keys."""
+"""Access tokens: issued ones verify, all others are refused, and other JOSE libraries verify them from the published
+keys."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Devices are called what their owner would call them."""
+"""Readable names for devices."""
 
 import pytest
 from hypothesis import given

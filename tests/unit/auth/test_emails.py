@@ -1,4 +1,4 @@
-"""E-mail addresses in one spelling, and SMTP addresses that say how to send."""
+"""Normalised e-mail addresses, and addresses of SMTP servers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Keys: the newest signs, all are published, and a running process notices what happens in the folder."""
+"""Signing keys: the newest signs, all are published, and a running process notices changes of the folder."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Passwords: what may be chosen, and that hashing is bounded and says the same for everybody."""
+"""Passwords: which are accepted, and that hashing is bounded and takes the same work for everybody."""
 
 import asyncio
 from dataclasses import replace

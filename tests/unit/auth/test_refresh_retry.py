@@ -1,4 +1,4 @@
-"""When a used refresh token may be shown again: only as the honest retry of a lost answer."""
+"""When a used refresh token may be used again: as the retry of a lost response."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID

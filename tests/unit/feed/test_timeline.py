@@ -1,4 +1,4 @@
-"""The timeline against a plain list that remembers everything."""
+"""The timeline compared with a plain list of all posts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What asking somebody to be friends does, and how a request lives, for every situation."""
+"""The decision on a friend request and the states of a request, for every situation."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,7 @@
-"""Session entity, connections and clients together, over a network that loses, repeats and reorders.
+"""A live session, connections and clients over a network that loses, repeats and reorders messages.
 
 The model pushes events numbered 1, 2, 3, ... and checks at every client that it sees each exactly once and
-in order, except where it was told to resync; and that when the weather clears everyone has everything.
+in order, except where it must resync; and that every client has every event once the network works.
 """
 
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A user's live session state, input by input."""
+"""A user's live session, input by input."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The outbound sequence: bounds, resume points, streams, what survives a journal."""
+"""The outbox: bounds, resume points, streams, and loading from a journal."""
 
 import msgpack
 import pytest

@@ -1,4 +1,4 @@
-"""The rule of who may see a post, and that no statement forgets it."""
+"""The rule for who may see a post, and that every statement contains it."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Hashtags and mentions, as people write them in many scripts."""
+"""Hashtags and mentions in many scripts."""
 
 import pytest
 from hypothesis import example, given

@@ -1,4 +1,4 @@
-"""Names and biographies: what is kept of what people type."""
+"""Names and biographies: normalisation and validation."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Which usernames there can be."""
+"""Valid usernames."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The wire format of the realtime protocol, and what is said about everything that is not it."""
+"""The wire format of the realtime protocol, and the errors for everything else."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""One connection, input by input: what a client with good or bad manners sees."""
+"""The state machine of a connection, input by input."""
 
 import msgpack
 

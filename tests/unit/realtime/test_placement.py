@@ -1,4 +1,4 @@
-"""Which hosts run where, how they are named, and who is sent to which."""
+"""Which realtime hosts run where, their names, and the choice of a host for a client."""
 
 from collections import Counter
 from random import Random
