@@ -29,7 +29,7 @@ FIGURES = ("platform.kill_gap_s",)
 
 _BRAND = "entativa"
 _CLIENTS = 4
-_DEADLINE_S = 1500.0
+FIGURE_TIMEOUT_S = 1500.0
 _SETTLE_S = 180.0
 _QUIET_S = 5.0
 """What follows a kill is measured for at least this long."""
@@ -58,7 +58,7 @@ async def _measure(cluster: LocalCluster, tokens: list[str]) -> dict[str, Extra]
     from benchmarks.stack.retrying_clients import RetryingClients
 
     nodes = [(machine.address, cluster.http_port) for machine in cluster.machines]
-    async with asyncio.timeout(_DEADLINE_S), balancer(nodes) as address:
+    async with asyncio.timeout(FIGURE_TIMEOUT_S), balancer(nodes) as address:
         clients = RetryingClients(f"{address}/{_BRAND}", tokens)
         running = asyncio.create_task(clients.run())
         try:
