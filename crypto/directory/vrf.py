@@ -104,6 +104,7 @@ def verify(public: bytes, alpha: bytes, proof: bytes) -> bytes:
     if len(public) != PUBLIC_LENGTH or len(proof) != PROOF_LENGTH:
         raise ProofInvalid("a VRF key has 32 bytes, a proof 80")
     gamma, c, s = proof[:32], proof[32:48], proof[48:]
+    # libsodium's multiplication refuses such points, too, today.
     if not (sodium.crypto_core_ed25519_is_valid_point(public) and sodium.crypto_core_ed25519_is_valid_point(gamma)):
         raise ProofInvalid("not a point of the group")
     if _reduced(s) != s:

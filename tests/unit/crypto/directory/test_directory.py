@@ -19,6 +19,7 @@ from crypto.directory import (
     OwnerMonitor,
     PublicationLate,
     SeenKeys,
+    SparseTree,
     UnexpectedKeys,
     check_lookup,
 )
@@ -139,6 +140,18 @@ def test_keys_of_others_and_absence_are_not_proven_for_an_account_that_is_there(
     ):
         with pytest.raises(ProofInvalid):
             contact.take(lie, HOUR)
+
+
+def test_keys_of_another_account_at_an_account_s_place_are_refused() -> None:
+    """The operator puts what another account has published where Ada's entry belongs, with valid proofs."""
+    served = directory()
+    other = AccountKeys.first("mallory", {1: EVIL})
+    tree = SparseTree().put(served.index("ada")[0], other.commitment(served.opening(other)))
+    lying = KeyDirectory(LOG_KEY, VRF_SEED, OPENING_KEY, LOG_PUBLIC, tree)
+    lying.close_epoch(0)
+    answer = replace(lying.lookup("ada", 0, 0), keys=other, opening=lying.opening(other))
+    with pytest.raises(ProofInvalid, match="another account"):
+        Contact(lying).take(answer, 0)
 
 
 def test_keys_without_their_opening_do_not_pass_on_a_proof_of_absence() -> None:
