@@ -17,8 +17,11 @@ import orjson
 from asyncpg import Record
 
 from cluster.cancellation import run_to_completion
-from cluster.event_log import Event
-from cluster.metrics import SQL_STATEMENTS
+from cluster.events.event import Event
+from cluster.events.outbox import INSERT, OutboxSignal, insert_arguments
+from cluster.logs import logger
+from cluster.metrics import SQL_STATEMENTS, Counter
+from cluster.storage_errors import DATABASE_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,11 +33,9 @@ if TYPE_CHECKING:
 _PING_TIMEOUT_S = 2.0
 _PING_FRESH_S = 1.0
 
-_INSERT_OUTBOX = """
-insert into outbox (event_id, type, key, payload, traceparent, occurred_at)
-select * from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::timestamptz[])
-"""
+FAILED = Counter("entativa_after_commit_failures_total", "Reactions and actions after a commit that failed", ["type"])
 
+log = logger(__name__)
 
 DEAD_CLIENT_SETTINGS = {
     "client_connection_check_interval": "500ms",
@@ -47,17 +48,19 @@ DEAD_CLIENT_SETTINGS = {
 that runs for it: its locks would otherwise outlive the client for as long as the statement takes."""
 
 Reaction = Callable[[Sequence[Event]], Awaitable[None]]
-"""What a process does with events right after their commit, before the answer. It must not fail."""
+"""What a process does with events right after their commit, before the response. What it raises is logged and counted:
+the commit stands."""
 
 
 class UnitOfWork:
     """The statements of one request or one consumed event. Use as an async context manager; leaving without
     `commit()` rolls back."""
 
-    def __init__(self, pool: "Pool", *, read_only: bool = False, reactions: Sequence[Reaction] = ()) -> None:
-        self._pool = pool
+    def __init__(self, database: "Database", *, read_only: bool = False) -> None:
+        self._database = database
         self._read_only = read_only
-        self._reactions = reactions
+        # Several tasks may share a unit: their statements take turns.
+        self._turn = asyncio.Lock()
         self._connection: PooledConnection | None = None
         self._transaction: asyncpg.transaction.Transaction | None = None
         self._events: list[Event] = []
@@ -67,7 +70,7 @@ class UnitOfWork:
 
     async def _use(self) -> "PooledConnection":
         if self._connection is None:
-            self._connection = await self._pool.acquire()
+            self._connection = await self._database.pool.acquire()
             if not self._read_only:
                 self._transaction = self._connection.transaction()
                 await self._transaction.start()
@@ -76,23 +79,40 @@ class UnitOfWork:
 
     async def fetch(self, sql: str, *arguments: Any) -> list[Record]:
         """All rows."""
-        return await (await self._use()).fetch(sql, *arguments)
+        async with self._turn:
+            return await (await self._use()).fetch(sql, *arguments)
 
     async def fetchrow(self, sql: str, *arguments: Any) -> Record | None:
         """The first row, or None."""
-        return await (await self._use()).fetchrow(sql, *arguments)
+        async with self._turn:
+            return await (await self._use()).fetchrow(sql, *arguments)
 
     async def fetchval(self, sql: str, *arguments: Any) -> Any:
         """The first column of the first row, or None."""
-        return await (await self._use()).fetchval(sql, *arguments)
+        async with self._turn:
+            return await (await self._use()).fetchval(sql, *arguments)
 
     async def execute(self, sql: str, *arguments: Any) -> str:
         """Run a statement; returns its command tag, for example ``UPDATE 1``."""
-        return await (await self._use()).execute(sql, *arguments)
+        async with self._turn:
+            return await (await self._use()).execute(sql, *arguments)
 
     async def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement for many rows in one round trip."""
-        await (await self._use()).executemany(sql, rows)
+        async with self._turn:
+            await (await self._use()).executemany(sql, rows)
+
+    @asynccontextmanager
+    async def savepoint(self) -> "AsyncIterator[None]":
+        """A block whose statements and events are taken back if it raises; the unit goes on. No other task may use the
+        unit meanwhile."""
+        events, actions = len(self._events), len(self._after_commit)
+        try:
+            async with (await self._use()).transaction():
+                yield
+        except BaseException:
+            del self._events[events:], self._after_commit[actions:]
+            raise
 
     def publish(self, event: Event) -> None:
         """Write an event to the outbox when this unit commits."""
@@ -112,31 +132,24 @@ class UnitOfWork:
 
     async def _commit(self) -> None:
         if self._events:
-            await self.execute(
-                _INSERT_OUTBOX,
-                [event.id for event in self._events],
-                [event.type for event in self._events],
-                [event.key for event in self._events],
-                [orjson.dumps(event.payload).decode() for event in self._events],
-                [event.traceparent for event in self._events],
-                [event.occurred_at for event in self._events],
-            )
+            await self.execute(INSERT, *insert_arguments(self._events))
         if self._transaction is not None:
             await self._transaction.commit()
             self._transaction = None
         await self._release()
         events, self._events = self._events, []
-        if events:
-            for react in self._reactions:
-                await react(events)
         actions, self._after_commit = self._after_commit, []
+        if events:
+            self._database.signal.send()
+            for react in self._database.reactions:
+                await _guarded("reaction", react(events))
         for action in actions:
-            await action()
+            await _guarded("action", action())
 
     async def _release(self) -> None:
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            await self._pool.release(connection)
+            await self._database.pool.release(connection)
 
     async def __aenter__(self) -> Self:
         return self
@@ -154,6 +167,14 @@ class UnitOfWork:
                 SQL_STATEMENTS.inc(self.statements)
 
 
+async def _guarded(type: str, work: Awaitable[None]) -> None:
+    try:
+        await work
+    except Exception as error:
+        FAILED.labels(type).inc()
+        log.error("work after a commit failed", type=type, error=error.__class__.__name__, exc_info=error)
+
+
 class Database:
     """The connection pool of one brand in one process."""
 
@@ -164,10 +185,11 @@ class Database:
         self._probing = asyncio.Lock()
         self._alive_until = 0.0
         self.reactions: list[Reaction] = []
+        self.signal = OutboxSignal(pool.execute, DATABASE_ERRORS)
 
     def unit_of_work(self, *, read_only: bool = False) -> UnitOfWork:
         """A unit of work; nothing is sent before its first statement."""
-        return UnitOfWork(self.pool, read_only=read_only, reactions=self.reactions)
+        return UnitOfWork(self, read_only=read_only)
 
     async def ping(self) -> None:
         """Raises unless the database responds, or has within the last second. Uses a connection of its own: a pool in
@@ -190,6 +212,7 @@ class Database:
             self._probe = None
 
     async def close(self) -> None:
+        await self.signal.close()
         self._drop_probe()
         await self.pool.close()
 

@@ -3,9 +3,11 @@
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
-__all__ = ["Redis", "RedisError", "open_redis"]
+__all__ = ["Redis", "RedisConnectionError", "RedisError", "RedisTimeoutError", "open_redis"]
 
 
 def open_redis(url: str, *, timeout_s: float = 1.0) -> Redis:

@@ -14,28 +14,24 @@ SWEPT = Counter("entativa_swept_rows_total", "Rows deleted because they were kep
 
 _LOCK = 7_203_102
 _BATCH = 5_000
-_PAUSE_S = 60.0
+_PAUSE_S = 600.0
 
 log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Rows of a table are kept for `age`, counted from the time in `column` until now, or until the newest row's."""
+    """Rows of a table are kept for `age`, counted from the time in `column`."""
 
     table: str
     column: str
     age: timedelta
-    from_newest: bool = False
 
 
 KEPT = (
     # A client that has not repeated a request by then never will.
     Kept("idempotency_keys", "created_at", timedelta(days=1)),
-    # What Redis may lose without anybody missing it: everything that was moved to it within this time. Counted from the
-    # last move, since there is none while Redis is away.
-    Kept("relayed_events", "relayed_at", timedelta(hours=1), from_newest=True),
-    # Longer than an event can come again: from `relayed_events`, or from the dead letters, where people look at it.
+    # Written by former versions only; read when their log is adopted (cluster/events/adoption.py).
     Kept("processed_events", "processed_at", timedelta(days=30)),
 )
 
@@ -48,9 +44,7 @@ async def sweep(database: Database, now: datetime) -> int:
 
 async def _sweep(database: Database, kept: Kept, now: datetime) -> int:
     # The names are this module's own.
-    newest = f"(select max({kept.column}) from {kept.table})" if kept.from_newest else "$1"
-    before = f"least($1::timestamptz, {newest}) - $2::interval"
-    rows = f"select ctid from {kept.table} where {kept.column} < {before} limit {_BATCH}"
+    rows = f"select ctid from {kept.table} where {kept.column} < $1::timestamptz - $2::interval limit {_BATCH}"
     statement = f"delete from {kept.table} where ctid = any(array({rows}))"
     total = 0
     while True:
@@ -66,7 +60,7 @@ async def _sweep(database: Database, kept: Kept, now: datetime) -> int:
 
 
 async def run_retention(database: Database) -> None:
-    """Sweep every minute until cancelled; survives outages of Postgres."""
+    """Sweep every ten minutes until cancelled; survives outages of Postgres."""
     while True:
         try:
             await sweep(database, datetime.now().astimezone())

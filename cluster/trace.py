@@ -17,9 +17,7 @@ _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 def start_trace(traceparent: str | None = None) -> str:
     """Continue the caller's trace if its header is valid, else begin one. Returns the new traceparent."""
-    match = _TRACEPARENT.match(traceparent) if traceparent else None
-    trace_id = match.group(1) if match and set(match.group(1)) != {"0"} else f"{_ids.getrandbits(128):032x}"
-    current = f"00-{trace_id}-{_ids.getrandbits(64):016x}-01"
+    current = new_traceparent(traceparent)
     _current.set(current)
     return current
 
@@ -27,6 +25,14 @@ def start_trace(traceparent: str | None = None) -> str:
 def resume_trace(traceparent: str | None) -> None:
     """What this task does from here on belongs to the trace that a message brought, or to none."""
     _current.set(traceparent)
+
+
+def new_traceparent(parent: str | None = None) -> str:
+    """A traceparent for work that is not the work at hand: of the parent's trace if its header is valid, else of a new
+    one."""
+    match = _TRACEPARENT.match(parent) if parent else None
+    trace_id = match.group(1) if match and set(match.group(1)) != {"0"} else f"{_ids.getrandbits(128):032x}"
+    return f"00-{trace_id}-{_ids.getrandbits(64):016x}-01"
 
 
 def current_traceparent() -> str | None:

@@ -23,7 +23,7 @@ from cluster.local.processes import require_port, wait_until
 from cluster.migrate import migrate
 from cluster.node import run
 from cluster.node.serve_api import ServeApi, load_config
-from deployments import dead_letters, demo, doctor, node
+from deployments import dead_letters, demo, doctor, events, node
 from deployments.console import console, step
 from features.auth.keys import ensure_key, rotate
 
@@ -32,6 +32,7 @@ keys = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens.
 app.add_typer(keys, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(node.app, name="node")
+app.add_typer(events.app, name="events")
 
 CONFIG = Path("serve_config.yaml")
 

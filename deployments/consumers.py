@@ -5,7 +5,7 @@ Serve restarts a replica that fails; several replicas share the consumer groups,
 """
 
 import asyncio
-import os
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -13,10 +13,10 @@ from ray import serve
 from ray.serve import Application
 
 from brands.catalogue import BRANDS
-from cluster.consumers import run_consumers
-from cluster.event_log import EventLog
+from cluster.events.adoption import adopt_old_log
+from cluster.events.redis_log import open_redis_log
+from cluster.events.worker import run_events
 from cluster.logs import configure_logs
-from cluster.outbox import run_relay
 from cluster.retention import run_retention
 from cluster.settings import load_settings
 from deployments.platform import brand_consumers
@@ -45,14 +45,17 @@ class Consumers:
         brand = BRANDS[self._brand]
         await asyncio.to_thread(ensure_runtime, brand, settings)
         platform = await open_platform_on_ray(brand, settings)
-        event_log = EventLog(platform.redis, self._brand)
-        reader = f"{os.uname().nodename}-{os.getpid()}"
+        consumers = brand_consumers(platform)
+        adopt = partial(adopt_old_log, redis=platform.redis, brand=self._brand, consumers=consumers)
+        redis_url = settings.redis_url.get_secret_value()
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(run_relay(platform.database, event_log))
+            async with (
+                open_redis_log(platform.redis, redis_url, self._brand) as event_log,
+                asyncio.TaskGroup() as group,
+            ):
+                group.create_task(run_events(consumers, platform.database, event_log, adopt))
                 group.create_task(run_retention(platform.database))
                 group.create_task(keep_runtime(brand, settings))
-                group.create_task(run_consumers(brand_consumers(platform), platform.database, event_log, reader))
         finally:
             await platform.close()
 
@@ -63,6 +66,12 @@ class Consumers:
         elif self._task.done():
             self._task.result()
             raise RuntimeError("the consumers ended")
+
+    async def __del__(self) -> None:
+        """Serve awaits this when it stops a replica: others can have its partitions at once."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
 
 def build(arguments: ConsumersArguments) -> Application:

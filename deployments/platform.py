@@ -7,7 +7,7 @@ from random import SystemRandom
 from api.admission import Admissions
 from api.platform import Platform, Services, utc_now
 from brands import Brand
-from cluster.consumers import Consumer
+from cluster.events.consumer import Consumer
 from cluster.mail import Mailer
 from cluster.migrate import check_compatible, load_migrations
 from cluster.postgres import Database, open_database

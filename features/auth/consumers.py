@@ -1,11 +1,11 @@
 """Consumers that mail confirmation codes and mark ended sessions in Redis."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from cluster.consumers import Consumer
-from cluster.event_log import Event
+from cluster.events.consumer import Consumer, each
+from cluster.events.event import Event
 from cluster.logs import logger
 from cluster.mail import Mailer, RecipientRefused
 from cluster.postgres import UnitOfWork
@@ -20,9 +20,10 @@ def consumers(service: AuthService, mailer: Mailer, now: Callable[[], datetime])
     """Returns the consumers of this slice. `now` is the clock by which codes expire."""
 
     async def mail_code(uow: UnitOfWork, event: Event) -> None:
-        # The code is created here, so that neither the outbox nor the event log ever holds one. If the mail fails, the
-        # code is rolled back; a code mailed just before a crash is replaced by the next one.
+        # The code is made here, so that neither the outbox nor the event log ever holds one. It is committed before the
+        # mail goes out, so that a slow mail server keeps no transaction open; each further attempt replaces it.
         mail = await service.sign_ups.new_code(uow, UUID(event.payload["sign_up_id"]), now())
+        await uow.commit()
         if mail is None:
             return
         try:
@@ -35,6 +36,21 @@ def consumers(service: AuthService, mailer: Mailer, now: Callable[[], datetime])
 
     # Both give up only when it no longer matters: a code nobody asks for any more, a mark that would have expired.
     return [
-        Consumer("auth.mail", frozenset({CONFIRMATION_REQUESTED}), mail_code, max_attempts=120, retry_after_s=5.0),
-        Consumer("auth.sessions", frozenset({SESSIONS_ENDED}), mark_ended, max_attempts=200),
+        Consumer(
+            "auth.mail",
+            frozenset({CONFIRMATION_REQUESTED}),
+            each(mail_code),
+            outside=True,
+            concurrency=16,
+            max_attempts=24,
+            retry_after=timedelta(seconds=5),
+            retry_at_most=timedelta(seconds=30),
+        ),
+        Consumer(
+            "auth.sessions",
+            frozenset({SESSIONS_ENDED}),
+            each(mark_ended),
+            max_attempts=45,
+            retry_at_most=timedelta(seconds=10),
+        ),
     ]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from cluster.event_log import Event
+from cluster.events.event import Event
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
 from cluster.redis import RedisError

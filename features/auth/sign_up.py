@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from cluster.event_log import Event
+from cluster.events.event import Event
 from cluster.ids import new_id
 from cluster.mail import Mail
 from cluster.postgres import UnitOfWork

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from cluster.consumers import Consumer
-from cluster.event_log import Event
+from cluster.events.consumer import Consumer, each
+from cluster.events.event import Event
 from cluster.logs import logger
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
@@ -49,11 +49,11 @@ class FeedUpdates:
     def consumers(self) -> list[Consumer]:
         """The consumers of this slice."""
         return [
-            Consumer("feeds.fanout", _POSTS, self._fan_out, outages=(FeedsUnavailable,)),
+            Consumer("feeds.fanout", _POSTS, each(self._fan_out), outages=(FeedsUnavailable,)),
             Consumer(
                 "feeds.forget",
                 _POSTS | _CONNECTIONS | _BLOCKS | _VISIBILITY | _PROFILES,
-                self._consume,
+                each(self._consume),
                 outages=(FeedsUnavailable,),
             ),
         ]

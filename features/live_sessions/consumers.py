@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from cluster.consumers import Consumer
-from cluster.event_log import Event
+from cluster.events.consumer import Consumer, each
+from cluster.events.event import Event
 from cluster.logs import logger
 from cluster.postgres import UnitOfWork
 from features.errors import Unavailable
@@ -24,7 +24,7 @@ class SocketRevocation:
 
     def consumers(self) -> list[Consumer]:
         """The consumers of this slice."""
-        return [Consumer("sessions.ended", _ENDED, self._consume, outages=(Unavailable,))]
+        return [Consumer("sessions.ended", _ENDED, each(self._consume), outages=(Unavailable,))]
 
     async def after_commit(self, events: Sequence[Event]) -> None:
         """Handles events that were just committed. Raises nothing: the consumer repeats what fails here."""

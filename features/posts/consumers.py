@@ -8,8 +8,8 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from typing import Any
 
-from cluster.consumers import Consumer
-from cluster.event_log import Event
+from cluster.events.consumer import Consumer, each
+from cluster.events.event import Event
 from cluster.postgres import UnitOfWork
 from features.posts import store
 from features.posts.model import Audience
@@ -22,7 +22,7 @@ def consumers(service: PostService) -> list[Consumer]:
         Consumer(
             "posts.hashtag_counts",
             frozenset({"posts.created", "posts.edited", "posts.deleted"}),
-            _count_hashtags,
+            each(_count_hashtags),
         )
     ]
 

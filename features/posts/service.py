@@ -7,7 +7,7 @@ from typing import Any
 from unicodedata import category
 from uuid import UUID
 
-from cluster.event_log import Event
+from cluster.events.event import Event
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
 from features.errors import Forbidden, Invalid, NotFound

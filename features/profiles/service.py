@@ -6,7 +6,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from cluster.event_log import Event
+from cluster.events.event import Event
 from cluster.postgres import UnitOfWork
 from features.errors import Conflict, Invalid
 from features.profiles import store

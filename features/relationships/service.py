@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from cluster.event_log import Event
+from cluster.events.event import Event
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
 from features.errors import Conflict, LimitReached, NotFound

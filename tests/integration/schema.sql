@@ -101,6 +101,78 @@ CREATE TABLE public.entity_snapshots (
     body bytea NOT NULL,
     saved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
+CREATE TABLE public.event_consumers (
+    consumer text NOT NULL,
+    active_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.event_dead_letters (
+    id bigint NOT NULL,
+    consumer text NOT NULL,
+    partition smallint NOT NULL,
+    key text NOT NULL,
+    event jsonb NOT NULL,
+    attempts smallint NOT NULL,
+    reason text NOT NULL,
+    died_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE public.event_dead_letters ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.event_dead_letters_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.event_log (
+    topic text NOT NULL,
+    partition smallint NOT NULL,
+    "position" bigint NOT NULL,
+    event_id uuid NOT NULL,
+    type text NOT NULL,
+    version smallint NOT NULL,
+    key text NOT NULL,
+    payload jsonb NOT NULL,
+    traceparent text,
+    occurred_at timestamp with time zone NOT NULL,
+    appended_at timestamp with time zone DEFAULT now() NOT NULL
+);
+CREATE TABLE public.event_log_head (
+    one boolean DEFAULT true NOT NULL,
+    "position" bigint NOT NULL,
+    CONSTRAINT event_log_head_one_check CHECK (one)
+);
+CREATE TABLE public.event_offsets (
+    consumer text NOT NULL,
+    topic text NOT NULL,
+    partition smallint NOT NULL,
+    "position" bigint NOT NULL
+);
+CREATE TABLE public.event_partitions (
+    partition smallint NOT NULL,
+    reader text
+);
+CREATE TABLE public.event_readers (
+    reader text NOT NULL,
+    seen_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.event_retries (
+    id bigint NOT NULL,
+    consumer text NOT NULL,
+    partition smallint NOT NULL,
+    key text NOT NULL,
+    event jsonb NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE public.event_retries ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.event_retries_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE public.follow_days (
     account_id uuid NOT NULL,
     day date NOT NULL,
@@ -154,7 +226,8 @@ CREATE TABLE public.outbox (
     key text NOT NULL,
     payload jsonb NOT NULL,
     traceparent text,
-    occurred_at timestamp with time zone NOT NULL
+    occurred_at timestamp with time zone NOT NULL,
+    version smallint DEFAULT 1 NOT NULL
 );
 ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.outbox_id_seq
@@ -300,6 +373,22 @@ ALTER TABLE ONLY public.connections
     ADD CONSTRAINT connections_pkey PRIMARY KEY (owner_id, viewer_id);
 ALTER TABLE ONLY public.entity_snapshots
     ADD CONSTRAINT entity_snapshots_pkey PRIMARY KEY (kind, entity);
+ALTER TABLE ONLY public.event_consumers
+    ADD CONSTRAINT event_consumers_pkey PRIMARY KEY (consumer);
+ALTER TABLE ONLY public.event_dead_letters
+    ADD CONSTRAINT event_dead_letters_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.event_log_head
+    ADD CONSTRAINT event_log_head_pkey PRIMARY KEY (one);
+ALTER TABLE ONLY public.event_log
+    ADD CONSTRAINT event_log_pkey PRIMARY KEY (topic, partition, "position");
+ALTER TABLE ONLY public.event_offsets
+    ADD CONSTRAINT event_offsets_pkey PRIMARY KEY (consumer, topic, partition);
+ALTER TABLE ONLY public.event_partitions
+    ADD CONSTRAINT event_partitions_pkey PRIMARY KEY (partition);
+ALTER TABLE ONLY public.event_readers
+    ADD CONSTRAINT event_readers_pkey PRIMARY KEY (reader);
+ALTER TABLE ONLY public.event_retries
+    ADD CONSTRAINT event_retries_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.follow_days
     ADD CONSTRAINT follow_days_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.friend_requests
@@ -357,6 +446,8 @@ CREATE INDEX close_friends_by_member ON public.close_friends USING btree (member
 CREATE INDEX close_friends_newest ON public.close_friends USING btree (owner_id, created_at, member_id);
 CREATE INDEX connections_by_owner ON public.connections USING btree (owner_id, created_at, viewer_id);
 CREATE INDEX connections_by_viewer ON public.connections USING btree (viewer_id, created_at, owner_id);
+CREATE INDEX event_retries_due_at ON public.event_retries USING btree (due_at);
+CREATE INDEX event_retries_key ON public.event_retries USING btree (consumer, key, id);
 CREATE INDEX friend_requests_by_recipient ON public.friend_requests USING btree (recipient_id);
 CREATE UNIQUE INDEX friend_requests_open ON public.friend_requests USING btree (sender_id, recipient_id) WHERE (state = ANY (ARRAY['waiting'::text, 'refused'::text]));
 CREATE INDEX friend_requests_received ON public.friend_requests USING btree (recipient_id, created_at, id) WHERE (state = 'waiting'::text);

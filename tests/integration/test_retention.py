@@ -21,8 +21,6 @@ async def database(database_address: str) -> AsyncIterator[Database]:
 
 _FILL = (
     "insert into idempotency_keys (scope, key, fingerprint, created_at) select 'me', n::text, '', $1 from ",
-    "insert into relayed_events (event_id, type, key, payload, occurred_at, relayed_at)"
-    " select gen_random_uuid(), 'a.b', '', '{}', $1, $1 from ",
     "insert into processed_events (consumer, event_id, processed_at) select 'c', gen_random_uuid(), $1 from ",
 )
 
@@ -39,7 +37,7 @@ async def _left(database: Database) -> dict[str, int]:
 async def test_old_rows_go_and_young_ones_stay(database: Database) -> None:
     await _fill(database, timedelta(days=31), 1, 5_003)
     await _fill(database, timedelta(minutes=59), 10_001, 10_002)
-    assert await sweep(database, NOW) == 3 * 5_003
+    assert await sweep(database, NOW) == 2 * 5_003
     assert set((await _left(database)).values()) == {2}
 
 
@@ -47,15 +45,9 @@ async def test_each_kind_has_its_age(database: Database) -> None:
     await _fill(database, timedelta(hours=23), 1, 1)
     await _fill(database, timedelta(hours=21), 2, 2)
     await sweep(database, NOW)
-    assert await _left(database) == {"idempotency_keys": 2, "relayed_events": 1, "processed_events": 2}
+    assert await _left(database) == {"idempotency_keys": 2, "processed_events": 2}
     await sweep(database, NOW + timedelta(days=2))
-    assert await _left(database) == {"idempotency_keys": 0, "relayed_events": 1, "processed_events": 2}
-
-
-async def test_what_redis_may_lack_is_kept_for_as_long_as_redis_is_away(database: Database) -> None:
-    await _fill(database, timedelta(0), 1, 3)
-    await sweep(database, NOW + timedelta(days=3))
-    assert (await _left(database))["relayed_events"] == 3
+    assert await _left(database) == {"idempotency_keys": 0, "processed_events": 2}
 
 
 async def test_while_somebody_sweeps_others_do_not(database: Database) -> None:

@@ -13,9 +13,8 @@ from pydantic import SecretStr
 from api.app import create_app
 from api.platform import Platform
 from brands import Brand
-from cluster.consumers import ConsumerRunner
-from cluster.event_log import EventLog
-from cluster.outbox import relay_batch
+from cluster.events.redis_log import RedisEventLog
+from cluster.events.worker import drain_events
 from cluster.settings import RateLimits, Settings
 from deployments.platform import brand_consumers, open_platform
 from features.auth.keys import ensure_key
@@ -37,7 +36,7 @@ class Environment:
     client: httpx.AsyncClient
     clock: Clock
     mails: list[CaughtMail]
-    event_log: EventLog
+    event_log: RedisEventLog
 
     @property
     def anonymous(self) -> Member:
@@ -69,13 +68,7 @@ class Environment:
 
     async def drain(self) -> None:
         """Relays the outbox and runs every consumer until nothing is left."""
-        while await relay_batch(self.platform.database, self.event_log, self.clock()):
-            pass
-        for consumer in brand_consumers(self.platform):
-            await self.event_log.create_group(consumer.name)
-            runner = ConsumerRunner(consumer, self.platform.database, self.event_log, "test")
-            while await runner.step(block_ms=1):
-                pass
+        await drain_events(brand_consumers(self.platform), self.platform.database, self.event_log)
 
     @staticmethod
     def statements(response: httpx.Response) -> int:
@@ -115,7 +108,7 @@ async def open_environment(
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             mail_trap.mails.clear()
             yield Environment(
-                brand, settings, platform, client, clock, mail_trap.mails, EventLog(platform.redis, brand.name)
+                brand, settings, platform, client, clock, mail_trap.mails, RedisEventLog(platform.redis, brand.name)
             )
     finally:
         await platform.close()

@@ -23,8 +23,9 @@ from actors.feeds.entity import KIND_NAME
 from actors.runtime.options import ScalingPolicy
 from actors.runtime.shard_map import shard_of
 from brands.catalogue import BRANDS
-from cluster.consumers import run_consumers
-from cluster.outbox import run_relay
+from cluster.events.redis_log import open_redis_log
+from cluster.events.trimming import lags
+from cluster.events.worker import run_events
 from cluster.redis import open_redis
 from deployments.platform import brand_consumers
 from tests.cluster.conftest import Platform, RunningRuntime, eventually, running
@@ -143,8 +144,7 @@ class Town:
     async def _delivered(self) -> bool:
         async with self.environment.platform.database.unit_of_work(read_only=True) as uow:
             waiting = await uow.fetchval("select count(*) from outbox")
-        lags = [await self.environment.event_log.lag(name) for name in ("feeds.fanout", "feeds.forget")]
-        return not waiting and not any(lags)
+        return not waiting and not await lags(self.environment.platform.database)
 
     @staticmethod
     async def _from_memory(reader: Member, query: dict[str, Any]) -> Any:
@@ -216,14 +216,11 @@ async def environment(
                 environment = Town(brand, runtime)
                 await environment.settle()
                 consumers = [each for each in brand_consumers(brand.platform) if each.name.startswith("feeds.")]
-                work = [
-                    asyncio.create_task(run_relay(brand.platform.database, brand.event_log)),
-                    asyncio.create_task(run_consumers(consumers, brand.platform.database, brand.event_log, "test")),
-                ]
-                yield environment
-                for task in work:
-                    task.cancel()
-                await asyncio.gather(*work, return_exceptions=True)
+                async with open_redis_log(brand.platform.redis, servers.redis.address(), BRAND.name) as event_log:
+                    work = asyncio.create_task(run_events(consumers, brand.platform.database, event_log))
+                    yield environment
+                    work.cancel()
+                    await asyncio.gather(work, return_exceptions=True)
 
 
 @pytest.mark.slow

@@ -11,8 +11,7 @@ import httpx
 import pytest
 
 from brands.catalogue import BRANDS
-from cluster.consumers import ConsumerRunner
-from cluster.outbox import relay_batch
+from cluster.events.worker import drain_events
 from deployments.platform import brand_consumers
 from features.feed.policy import FeedPolicy
 from tests.support.environment import Environment, open_environment
@@ -29,14 +28,9 @@ def feed_policy() -> FeedPolicy:
 
 async def deliver(environment: Environment) -> None:
     """Runs the fan-out only: everything else must have happened before the response."""
-    while await relay_batch(environment.platform.database, environment.event_log, environment.clock()):
-        pass
-    for consumer in brand_consumers(environment.platform):
-        if consumer.name == "feeds.fanout":
-            await environment.event_log.create_group(consumer.name)
-            runner = ConsumerRunner(consumer, environment.platform.database, environment.event_log, "test")
-            while await runner.step(block_ms=1):
-                pass
+    platform = environment.platform
+    fanout = [consumer for consumer in brand_consumers(platform) if consumer.name == "feeds.fanout"]
+    await drain_events(fanout, platform.database, environment.event_log)
 
 
 @asynccontextmanager

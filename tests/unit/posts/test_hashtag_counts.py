@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.event_log import Event
+from cluster.events.event import Event
 from features.posts.consumers import day_of, hashtag_changes
 from features.posts.model import Audience
 

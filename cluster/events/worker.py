@@ -1,0 +1,194 @@
+"""All consumers of a brand in one process: leases, one blocking reader, a runner per consumer, retries, the relay."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from secrets import token_hex
+
+from cluster.events import offsets
+from cluster.events.consumer import Consumer
+from cluster.events.leases import BEAT_S, Leases
+from cluster.events.log import PARTITIONS, WAIT_S, EventLog, LogUnavailable, Partition
+from cluster.events.relay import Adopt, nothing_to_adopt, relay_once, run_relay
+from cluster.events.retries import Retries
+from cluster.events.runner import Runner
+from cluster.events.tail import Tail
+from cluster.events.trimming import trim, watch
+from cluster.logs import logger
+from cluster.postgres import Database
+from cluster.storage_errors import DATABASE_ERRORS
+
+_OUTAGE_S = 1.0
+_WATCH_S = 60.0
+_TRIM_EVERY = 10
+"""Watches for one trim."""
+_RETRY_POLL_S = 0.5
+"""While events are parked."""
+_IDLE_RETRY_POLL_S = 10.0
+"""While none are, as far as this process knows: finds dead letters that somebody requeued."""
+
+log = logger(__name__)
+
+
+class Worker:
+    """Consumers in this process. Several processes share the partitions."""
+
+    def __init__(
+        self, consumers: Sequence[Consumer], database: Database, event_log: EventLog, *, batch: int = 200
+    ) -> None:
+        self._consumers = consumers
+        self._database = database
+        self._log = event_log
+        self._tail = Tail(event_log)
+        self._retries = Retries(consumers, database, event_log.brand)
+        self._runners = [
+            Runner(consumer, database, self._tail, self._retries, brand=event_log.brand, batch=batch)
+            for consumer in consumers
+        ]
+        self._assigned = asyncio.Event()
+        self._held: frozenset[int] = frozenset()
+
+    async def run(self) -> None:
+        """Consume until cancelled; survives outages of Postgres and the log."""
+        leases = Leases(self._database, f"{os.uname().nodename}-{os.getpid()}-{token_hex(4)}")
+        await self.declare()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._hold(leases))
+                group.create_task(self._read())
+                group.create_task(self._retry())
+                group.create_task(self._maintain())
+                for runner in self._runners:
+                    group.create_task(runner.run())
+        finally:
+            await self._retries.stop()
+            await _quietly(leases)
+
+    async def declare(self) -> None:
+        """Give new consumers their first offsets, once Postgres answers."""
+        while True:
+            try:
+                return await offsets.declare(self._database, self._consumers)
+            except DATABASE_ERRORS as error:
+                log.warning("consumers not declared yet", error=type(error).__name__)
+                await asyncio.sleep(_OUTAGE_S)
+
+    async def _hold(self, leases: Leases) -> None:
+        while True:
+            try:
+                held = await leases.beat()
+                if held != self._held or leases.claimed:
+                    await self.assign(held)
+                    self._held = held
+            except DATABASE_ERRORS as error:
+                log.warning("leases not renewed", error=type(error).__name__)
+            await asyncio.sleep(BEAT_S)
+
+    async def assign(self, numbers: frozenset[int]) -> None:
+        """Read these partitions from now on. Raises DATABASE_ERRORS."""
+        positions: dict[Partition, int] = {}
+        for consumer in self._consumers:
+            for partition, position in (await offsets.load(self._database, consumer.name, numbers)).items():
+                positions[partition] = max(positions.get(partition, 0), position)
+        self._retries.assign(numbers)
+        for runner in self._runners:
+            runner.assign(numbers)
+        self._tail.follow(positions)
+        self._assigned.set()
+
+    async def _read(self) -> None:
+        """The one blocking read; begun anew when other partitions are to be read."""
+        while True:
+            self._assigned.clear()
+            async with asyncio.TaskGroup() as group:
+                reading = group.create_task(self._read_until_cancelled())
+                await self._assigned.wait()
+                reading.cancel()
+
+    async def _read_until_cancelled(self) -> None:
+        while self._tail.followed:
+            try:
+                await self._tail.read(wait_s=WAIT_S)
+            except LogUnavailable as error:
+                log.warning("event log not read", error=str(error))
+                await asyncio.sleep(_OUTAGE_S)
+
+    async def _retry(self) -> None:
+        while True:
+            self._retries.changed.clear()
+            try:
+                begun = await self._retries.start_due()
+            except DATABASE_ERRORS as error:
+                log.warning("parked events not read", error=type(error).__name__)
+                begun = 0
+                await asyncio.sleep(_OUTAGE_S)
+            if begun:
+                continue
+            try:
+                async with asyncio.timeout(_IDLE_RETRY_POLL_S if self._retries.empty else _RETRY_POLL_S):
+                    await self._retries.changed.wait()
+            except TimeoutError:
+                continue
+
+    async def _maintain(self) -> None:
+        """One process, the holder of the first partition, watches over the log and trims it."""
+        names, minutes = [consumer.name for consumer in self._consumers], 0
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            if 0 not in self._held:
+                continue
+            now = datetime.now(UTC)
+            try:
+                await watch(self._database, self._log, names, now)
+                if minutes % _TRIM_EVERY == 0:
+                    await trim(self._database, self._log, now)
+                minutes += 1
+            except (*DATABASE_ERRORS, LogUnavailable) as error:
+                log.warning("event log not watched", error=type(error).__name__)
+
+    async def drain(self) -> int:
+        """Handle, without leases, everything that is in the log now and every parked event that is due; returns how
+        many events were passed. For tests and commands. Raises Outage, LogUnavailable, DATABASE_ERRORS."""
+        await offsets.declare(self._database, self._consumers)
+        await self.assign(frozenset(range(PARTITIONS)))
+        total = 0
+        while True:
+            passed = await self._tail.read()
+            for runner in self._runners:
+                while count := await runner.step():
+                    passed += count
+            while await self._retries.start_due():
+                await self._retries.finish()
+                passed += 1
+            if not passed:
+                return total
+            total += passed
+
+
+async def _quietly(leases: Leases) -> None:
+    try:
+        await leases.leave()
+    except DATABASE_ERRORS as error:
+        log.info("leases left to end", error=type(error).__name__)
+
+
+async def run_events(
+    consumers: Sequence[Consumer], database: Database, event_log: EventLog, adopt: Adopt = nothing_to_adopt
+) -> None:
+    """Relay and consume in this process until cancelled."""
+    worker = Worker(consumers, database, event_log)
+    await worker.declare()  # before the relay moves anything, so that a new consumer misses nothing of it
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_relay(database, event_log, adopt))
+        group.create_task(worker.run())
+
+
+async def drain_events(consumers: Sequence[Consumer], database: Database, event_log: EventLog) -> int:
+    """Relay and handle everything that was published by now; returns how many events were passed. For tests."""
+    worker = Worker(consumers, database, event_log)
+    await offsets.declare(database, consumers)
+    total = 0
+    while passed := await relay_once(database, event_log) + await worker.drain():
+        total += passed
+    return total

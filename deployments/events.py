@@ -1,0 +1,59 @@
+"""`entativa events`: how far consumers are behind, and handling the events of a time again."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from brands.catalogue import BRANDS
+from cluster.events.log import LogUnavailable
+from cluster.events.redis_log import RedisEventLog
+from cluster.events.replay import UnknownConsumer, replay
+from cluster.events.trimming import lags
+from cluster.local.installation import Installation
+from cluster.postgres import connect_database
+from cluster.redis import open_redis
+
+app = typer.Typer(no_args_is_help=True, help="The event log and its consumers.")
+
+Brand = Annotated[str, typer.Argument(help="A brand's name.")]
+
+
+@app.command()
+def lag(brand: Brand) -> None:
+    """Print a line for each consumer that is behind: its name, events, age of the oldest in seconds."""
+
+    async def show() -> None:
+        async with connect_database(Installation(sorted(BRANDS)).databases()[brand], pool_size=1) as database:
+            for consumer, found in sorted((await lags(database)).items()):
+                age = (datetime.now(UTC) - found.since).total_seconds()
+                sys.stdout.write(f"{consumer}\t{found.events}\t{age:.0f}\n")
+
+    asyncio.run(show())
+
+
+@app.command(name="replay")
+def replay_since(
+    brand: Brand,
+    consumer: Annotated[str, typer.Argument(help="The consumer's name.")],
+    since: Annotated[datetime, typer.Option(help="UTC, for example 2026-11-25T13:00:00.")],
+) -> None:
+    """Let one consumer handle everything again that happened since a time. Its effects happen once more."""
+
+    async def send_back() -> int:
+        installation = Installation(sorted(BRANDS))
+        redis = open_redis(installation.environment()["ENTATIVA_REDIS_URL"], timeout_s=10)
+        try:
+            async with connect_database(installation.databases()[brand], pool_size=1) as database:
+                return await replay(database, RedisEventLog(redis, brand), consumer, since.replace(tzinfo=UTC))
+        finally:
+            await redis.aclose()
+
+    try:
+        partitions = asyncio.run(send_back())
+    except (UnknownConsumer, LogUnavailable) as error:
+        sys.stderr.write(f"{error}\n")
+        raise typer.Exit(1) from None
+    sys.stdout.write(f"{consumer} begins again in {partitions} partitions\n")
