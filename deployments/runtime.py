@@ -75,6 +75,7 @@ def ensure_runtime(brand: Brand, settings: Settings) -> None:
                 port=_realtime_port(brand, settings),
                 url=settings.realtime_url,
                 policy=brand.realtime,
+                log_level=settings.log_level,
             )
         )
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import ray
 import structlog
 
-from actors.realtime.push import RealtimeHosts
+from actors.delivery.hosts import RealtimeHosts
 from actors.runtime import CallError, EffectHandler, HostContext, Turn
 from actors.runtime.kind import Entity
 from actors.runtime.store.rows import Fence, StaleEpoch

@@ -12,8 +12,8 @@ from typing import Any
 
 import uvloop
 
+from actors.delivery.listener import PushListener
 from actors.realtime.host import RealtimeHost
-from actors.realtime.push import PushListener
 from actors.runtime import HostContext
 from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.turns import TurnRunner

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
+from actors.delivery.listener import PushListener
 from actors.realtime.host import RealtimeHost
-from actors.realtime.push import PushListener
 from actors.runtime import HostContext
 from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.turns import TurnRunner

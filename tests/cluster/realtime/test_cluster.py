@@ -70,8 +70,11 @@ class Stack:
 
         async def found() -> Any:
             hosts = await self.hosts()
-            counts = await asyncio.gather(*(host.sockets.remote() for host in hosts), return_exceptions=True)
-            return next((host for host, count in zip(hosts, counts, strict=True) if count == 1), None)
+            statuses = await asyncio.gather(*(host.status.remote() for host in hosts), return_exceptions=True)
+            for host, status in zip(hosts, statuses, strict=True):
+                if isinstance(status, dict) and status["sockets"] == 1:
+                    return host
+            return None
 
         return await eventually(found)
 
@@ -91,10 +94,10 @@ class Stack:
     async def lists(self, realtime_host: Any) -> bool:
         """Whether clients are sent to a realtime host."""
         try:
-            url = await realtime_host.ready.remote()
+            url = (await realtime_host.status.remote())["url"]
         except RayError:
             return False  # it is restarting
-        return url in await self.addresses()
+        return bool(url) and url in await self.addresses()
 
     def crash_shard_hosts(self) -> None:
         for index in range(2):
@@ -182,7 +185,7 @@ def _note(received: Received) -> int | None:
 
 
 async def kill(realtime_host: Any) -> None:
-    os.kill(await realtime_host.pid.remote(), signal.SIGKILL)
+    os.kill((await realtime_host.status.remote())["pid"], signal.SIGKILL)
 
 
 async def test_clients_outlive_realtime_hosts_and_shard_hosts(stack: Stack) -> None:
@@ -217,7 +220,7 @@ async def test_a_new_node_gets_a_host_and_a_drained_one_sends_its_clients_elsewh
         old = await stack.host_in_use()
         (node,) = (node for node, handles in by_node.items() if old in handles)
         await person.push(1, 5)
-        gone = await old.ready.remote()
+        gone = (await old.status.remote())["url"]
         await stack.keeper.drain.remote(node)
         assert gone not in await stack.addresses()
         await person.push(6, 10)

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from actors.realtime.endpoint import HostName
-from actors.realtime.reconciler import missing_and_surplus
+from actors.delivery.endpoint import HostName
+from actors.realtime.reconciler import Patience, missing_and_surplus
 from features.realtime.service import choose
 from features.realtime.store import ListedHost
 
@@ -37,3 +37,12 @@ def test_clients_are_spread_and_full_hosts_are_spared() -> None:
     assert chosen["a"] > 1000
     assert chosen["b"] > 800
     assert 0 < chosen["c"] < 500
+
+
+def test_a_host_that_does_not_serve_is_replaced_and_its_successor_has_twice_the_time() -> None:
+    patience, place = Patience(), ("a", 0)
+    replaced = [now for now in range(0, 500, 10) if patience.replace(place, serves=False, now=float(now))]
+    assert replaced == [60, 180, 420]
+    assert not patience.replace(place, serves=True, now=500.0)
+    again = [now for now in range(510, 600, 10) if patience.replace(place, serves=False, now=float(now))]
+    assert again == [570], "one that served has the usual time"

@@ -1,14 +1,17 @@
-"""A router that is closed, which needs no host."""
+"""A router without a host that answers: how it dials, and how it is closed."""
 
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.shard_map import SHARDS, Endpoint, MapView
 from actors.runtime.transport.router import NoControlPlane, Router
+from actors.runtime.transport.stream import Link
+from tests.unit.runtime.network import SteppedLoop
 
 HOST = "host-0.1"
 
@@ -20,6 +23,7 @@ async def test_closing_settles_every_call_and_leaves_nothing_running() -> None:
     under_way = router.call("kind", "entity", 1, timeout=60)
     await asyncio.sleep(0.01)
     assert not under_way.done()
+    assert asyncio.all_tasks() > before, "the router tries to send it"
 
     await router.close()
 
@@ -30,3 +34,38 @@ async def test_closing_settles_every_call_and_leaves_nothing_running() -> None:
             await late
     await asyncio.sleep(0.01)
     assert asyncio.all_tasks() == before
+
+
+class Unreachable(Router):
+    """A router whose every dial fails at once."""
+
+    def __init__(self) -> None:
+        super().__init__(NoControlPlane("here"), b"secret")
+        self.dialled_at: list[float] = []
+        self.follow(MapView(1, {HOST: Endpoint(HOST, "there", "", "")}, {"kind": [HOST] * SHARDS}))
+        self.waiting = self.call("kind", "entity", 1, timeout=120)
+
+    async def _open(self, host: str, endpoint: Endpoint) -> Link:
+        self.dialled_at.append(self._loop.time())
+        raise ConnectionRefusedError(host)
+
+
+def test_dials_back_off_to_a_bound_and_never_stop() -> None:
+    loop = SteppedLoop(())
+    routers: list[Unreachable] = []
+    try:
+        loop.do(lambda: routers.append(Unreachable()))
+        step, seconds = 0.01, 20.0
+        for _ in range(int(seconds / step)):
+            loop.now += step
+            loop.settle()
+        times = routers[0].dialled_at
+        loop.do(lambda: loop.create_task(routers[0].close()))
+    finally:
+        loop.end()
+    assert isinstance(routers[0].waiting.exception(), HostUnavailable)
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    bounds = [min(2.0, 0.02 * 2 ** (failures + 1)) for failures in range(len(pauses))]
+    assert len(pauses) >= 10
+    assert all(bound / 2 <= pause + step and pause <= bound + step for pause, bound in zip(pauses, bounds, strict=True))
+    assert loop.now - times[-1] <= 2.0 + step, "it still dials"
