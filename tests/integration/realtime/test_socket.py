@@ -253,12 +253,21 @@ async def test_a_drain_asks_clients_to_come_back_at_different_moments(strict: Re
 
 
 async def test_a_drain_waits_for_a_client_that_has_not_read_yet(strict: RealtimeHarness) -> None:
-    async with welcomed(strict):
-        pass  # that the host was without sockets before does not count
+    host = strict.hosts[strict.url][0]
+    async with asyncio.timeout(20):
+        async with welcomed(strict):
+            pass
+        while len(host):  # that the host was without sockets before does not count
+            await asyncio.sleep(0.01)
     async with welcomed(strict) as late:
         late.transport.pause_reading()
         leaving = asyncio.create_task(strict.drain_host(strict.url))
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(20):
+            while not host.draining:
+                await asyncio.sleep(0)
+        for _ in range(100):  # far more turns of the event loop than a drain takes that does not wait
+            await asyncio.sleep(0)
+        assert len(host) == 1
         assert not leaving.done()
         late.transport.resume_reading()
         frames, code = await closed(late)
