@@ -18,6 +18,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from benchmarks.figure import Figure, percentiles, quantile
+from benchmarks.size import sized
 
 if TYPE_CHECKING:
     from cluster.events.consumer import Consumer
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 
 FIGURES = ("events.per_s", "events.lag_ms")
 
-EVENTS, BASELINE_EVENTS, CONSUMERS, KEYS = 100_000, 3_000, 6, 1_000
-RATE, SECONDS = 500, 20
+EVENTS, BASELINE_EVENTS = sized(100_000, 2_000), sized(3_000, 100)
+CONSUMERS, KEYS = 6, 1_000
+RATE, SECONDS = 500, sized(20, 1)
 _DEADLINE_S = 600
 
 

@@ -25,13 +25,14 @@ BARE = "bare"
 
 
 @contextlib.contextmanager
-def running_platform() -> Iterator[Installation]:
-    """Both brands and the no-op (`/bare/`), each gateway with one replica per core. Takes about a minute."""
+def running_platform(*, measured: bool = True) -> Iterator[Installation]:
+    """Both brands and the no-op (`/bare/`), each gateway with one replica per core; unless `measured`, exactly what
+    serve_config.yaml says. Takes about a minute."""
     with tempfile.TemporaryDirectory(prefix="entativa-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # the accounts that Postgres and Redis run as must get in
         home, config = Path(folder) / "home", Path(folder) / "serve.yaml"
         ports = _free_ports()
-        config.write_text(yaml.safe_dump(_config()))
+        config.write_text(yaml.safe_dump(_config()) if measured else (ROOT / "serve_config.yaml").read_text())
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ENTATIVA_")},
             **{f"ENTATIVA_{name.upper()}": str(port) for name, port in ports.model_dump().items()},
