@@ -7,7 +7,7 @@ transaction that `commit()` ends; reading units run each statement on its own, w
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -221,8 +221,9 @@ async def _keep_session(connection: "Connection") -> None:
     """Nothing here changes session state, so a returned connection needs no RESET (one round trip saved)."""
 
 
-async def open_database(dsn: str, *, pool_size: int = 8) -> Database:
-    """Connect a pool. Columns of type json and jsonb are decoded with orjson; parameters are passed as JSON text."""
+async def open_database(dsn: str, *, pool_size: int = 8, settings: Mapping[str, str] | None = None) -> Database:
+    """Connect a pool. Columns of type json and jsonb are decoded with orjson; parameters are passed as JSON text.
+    `settings` are Postgres settings of the sessions, beside the usual ones."""
 
     async def prepare(connection: "Connection") -> None:
         for name in ("json", "jsonb"):
@@ -238,7 +239,13 @@ async def open_database(dsn: str, *, pool_size: int = 8) -> Database:
         reset=_keep_session,
         record_class=Record,
         command_timeout=30,
-        server_settings={"application_name": "entativa", "jit": "off", "timezone": "UTC", **DEAD_CLIENT_SETTINGS},
+        server_settings={
+            "application_name": "entativa",
+            "jit": "off",
+            "timezone": "UTC",
+            **DEAD_CLIENT_SETTINGS,
+            **(settings or {}),
+        },
     )
     return Database(pool, dsn)
 

@@ -1,12 +1,13 @@
 """Executes the effects of timeline entities: loads them from Postgres."""
 
 import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 
 from actors.feeds.entity import AUTHOR, FeedEntity
-from actors.runtime import EffectHandler, HostContext, Turn
+from actors.runtime import EffectHandler, HostContext, Turn, Value
 from cluster.metrics import Counter
-from cluster.postgres import Database, open_database
+from cluster.postgres import Database
 from features.feed import loading
 from features.feed.policy import FeedPolicy
 
@@ -26,11 +27,10 @@ class FeedEffects(EffectHandler):
 
     @classmethod
     async def open(cls, context: HostContext) -> "FeedEffects":
-        """Config keys: `database`; `feed`, the fields of the brand's FeedPolicy."""
-        config = context.config
-        return cls(await open_database(config["database"], pool_size=_MAX_LOADS), FeedPolicy(**config["feed"]))
+        """Config key `feed`: the fields of the brand's FeedPolicy."""
+        return cls(context.database, FeedPolicy(**context.config["feed"]))
 
-    async def carry_out(self, turn: Turn) -> None:
+    async def act(self, turn: Turn) -> Sequence[Value]:
         """Loads the timeline. All effects of a turn are loads, so one is enough."""
         assert isinstance(turn.entity, FeedEntity)
         kind, _, id = turn.entity_id.rpartition(":")
@@ -38,6 +38,4 @@ class FeedEffects(EffectHandler):
         async with self._slots, self._database.unit_of_work(read_only=True) as uow:
             await load(uow, turn.entity.timeline, UUID(id), self._policy)
         LOADED.inc()
-
-    async def close(self) -> None:
-        await self._database.close()
+        return ()

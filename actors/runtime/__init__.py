@@ -15,15 +15,18 @@ What a kind's module looks like (every process names it as ``"package.module:KIN
             if message["add"] < 0:
                 raise Refused("negative", "counters only grow")
             self.total += message["add"]
-            return [Written(self.total), Reply(self.total)]
+            return [Total(self.total), Reply(self.total)]
 
         def snapshot(self) -> Value:
             return self.total
 
     class CounterEffects(EffectHandler):             # the shell: one per host process
-        async def carry_out(self, turn: Turn) -> None:
-            async with self.store.fenced(turn.fence, turn.answers) as connection:   # or StaleEpoch
-                for effect in turn.effects: ...
+        async def write(self, transaction: UnitOfWork, turns: Sequence[Turn]) -> None:
+            totals = [(turn.entity_id, turn.effects[-1].value) for turn in turns]     # of many entities
+            await transaction.executemany("INSERT INTO totals VALUES ($1, $2)", totals)
+
+        async def act(self, turn: Turn) -> Sequence[Value]:                           # after the commit
+            return []                                                                 # messages to the entity
 
     KIND = EntityKind("counter", create=lambda entity_id: Counter(),
                       restore=lambda entity_id, version, total: Counter(total),
@@ -39,9 +42,9 @@ Calling, from a Serve replica, a driver or another actor (effect handlers have `
 ``Router.call(kind, entity_id, message, timeout=5.0) -> Future[Value]`` never hangs: it ends in the reply or
 one of ``actors.runtime.errors`` by its deadline. A call is retried under the same call id while its host is
 cut off, restarts or moves the shard, and runs once: hosts remember recent call ids per shard, the memory
-moves with the shard, and for turns that write through ``store.fenced(turn.fence, turn.answers)`` (or Persist)
-it survives a crash with the write. Effects of volatile kinds may happen again after a crash. Without failures
-the calls of one router to one entity run in the order they were made.
+moves with the shard, and for turns that write (``EffectHandler.write`` or Persist) it survives a crash with
+the write. Effects of volatile kinds may happen again after a crash. Without failures the calls of one router to
+one entity run in the order they were made.
 
 Starting and stopping, once per platform (idempotent; from any process connected to the Ray cluster)::
 

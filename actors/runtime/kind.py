@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from actors.runtime.store.rows import Answer, Fence
+from actors.runtime.store.rows import Fence
 from actors.runtime.store.shard_store import ShardStore
 
 if TYPE_CHECKING:
     from actors.runtime.transport.router import Router
+    from cluster.postgres import Database, UnitOfWork
 
 Value: TypeAlias = Any
 """What msgpack carries: None, bool, int (64 bit), float, str, bytes, lists, dicts with string keys."""
@@ -74,11 +75,9 @@ class Turn:
     entity_id: str
     entity: Entity
     fence: Fence
-    """The shard's epoch here; durable writes go through ``store.fenced(turn.fence, turn.answers)``."""
+    """The ownership under which the turn is committed: shard, host and epoch."""
     effects: Sequence[Effect]
     """The kind's own effects; the runtime's (Reply, After, Persist) are not among them."""
-    answers: Sequence[Answer]
-    """The calls this turn answers. Stored with the write, they make a retry after a crash find its reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +89,42 @@ class HostContext:
     router: Router
     """For calls from this host to other entities of any kind."""
     store: ShardStore
+    database: Database
+    """The brand's database, one pool for all kinds of this process."""
     config: Mapping[str, Value] = field(default_factory=dict)
     """``RuntimeOptions.config``, untouched: brand, further addresses, policies."""
 
 
 class EffectHandler:
-    """The shell around one kind's entities in one host process. Override what the kind needs.
+    """The shell around one kind's entities in one host process. Override what the kind needs: ``write`` if its effects
+    are rows, ``act`` if they are anything else, both if it has both.
 
-    An exception out of ``carry_out`` fails the turn's calls (StaleEpoch or EntityFailed at the caller)
-    and drops the entity from memory, so that its next message finds what is really stored.
+    A turn is written, then acted on, then its calls are answered. An exception fails the turn's calls (StaleEpoch or
+    EntityFailed at the caller) and drops the entity from memory, so that its next message finds what is stored.
     """
 
-    async def load(self, entity_id: str, fence: Fence) -> Entity | None:
+    async def load(self, entity_id: str) -> Entity | None:
         """The entity from its durable state, or None: its stored snapshot if any, else a new entity."""
         return None
 
-    async def carry_out(self, turn: Turn) -> None:
-        """Does the effects, in order. Different entities' turns run concurrently, one entity's never do."""
+    def needs_write(self, effects: Sequence[Effect]) -> bool:
+        """Whether a turn with these effects is to be in a transaction, where the kind overrides ``write``."""
+        return True
+
+    async def write(self, transaction: UnitOfWork, turns: Sequence[Turn]) -> None:
+        """Stores the durable effects of many turns, of different entities, in as few statements as possible.
+
+        The transaction is the runtime's, which commits it, with the snapshots and answers of these and other kinds'
+        turns. If it raises, the transaction is tried again with fewer turns, so that the others are stored.
+        """
+        raise NotImplementedError(f"no handler for {turns[0].effects!r}")
+
+    async def act(self, turn: Turn) -> Sequence[Value]:
+        """Does the effects of one turn after its commit. Returns messages to the entity, the first of its next turn.
+
+        Different entities' turns run concurrently, one entity's never do. What is done here may be done again, or not
+        at all, if the host crashes.
+        """
         raise NotImplementedError(f"no handler for {turn.effects!r}")
 
     async def close(self) -> None:

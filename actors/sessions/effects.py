@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +13,11 @@ import ray
 import structlog
 
 from actors.delivery.hosts import RealtimeHosts
-from actors.runtime import CallError, EffectHandler, HostContext, Turn
+from actors.runtime import CallError, EffectHandler, HostContext, Turn, Value
 from actors.runtime.kind import Entity
-from actors.runtime.store.rows import Fence, StaleEpoch
+from actors.runtime.store.rows import StaleEpoch
 from actors.sessions.entity import Announce, Disconnect, Publish, Save, SessionEntity, Tell
 from cluster.metrics import Counter
-from cluster.postgres import Database, open_database
 from cluster.redis import Redis, open_redis
 from cluster.storage_errors import DATABASE_ERRORS
 from features.live_sessions.machine import LiveSession, PresenceState
@@ -56,31 +55,28 @@ class SessionEffects(EffectHandler):
         self,
         context: HostContext,
         redis: Redis,
-        database: Database,
         store: JournalStore,
         hosts: RealtimeHosts,
         policy: LiveSessionPolicy,
     ) -> None:
         self._router = context.router
         self._redis = redis
-        self._database = database
         self._store = store
         self._hosts = hosts
         self._policy = policy
-        self._audience = PresenceAccess(database)
+        self._audience = PresenceAccess(context.database)
         self._tasks: set[asyncio.Task[None]] = set()
         self._retrying: set[str] = set()
 
     @classmethod
     async def open(cls, context: HostContext) -> SessionEffects:
-        """Config keys: `brand`, `redis_url`, `database`, `secret`; `node` where there is no Ray."""
+        """Config keys: `brand`, `redis_url`, `secret`; `node` where there is no Ray."""
         config = context.config
         policy = LiveSessionPolicy()
         redis = open_redis(config["redis_url"])
-        database = await open_database(config["database"], pool_size=2)
         store = JournalStore(redis, config["brand"], policy)
         hosts = RealtimeHosts(config.get("node") or _this_node(), config["secret"].encode())
-        return cls(context, redis, database, store, hosts, policy)
+        return cls(context, redis, store, hosts, policy)
 
     async def close(self) -> None:
         for task in list(self._tasks):
@@ -88,9 +84,8 @@ class SessionEffects(EffectHandler):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._hosts.close()
         await self._redis.aclose()
-        await self._database.close()
 
-    async def load(self, entity_id: str, fence: Fence) -> Entity | None:
+    async def load(self, entity_id: str) -> Entity | None:
         """Loads a session from its journal under a new stream name. Without Redis the session starts empty, and clients
         resync."""
         try:
@@ -106,7 +101,7 @@ class SessionEffects(EffectHandler):
         session = LiveSession.load(self._policy, outbox, saved) if saved else LiveSession(self._policy, outbox)
         return SessionEntity(entity_id, session, found=stored.stream, journaled=stored.last)
 
-    async def carry_out(self, turn: Turn) -> None:
+    async def act(self, turn: Turn) -> Sequence[Value]:
         """Raises StaleEpoch when another owner has written the journal."""
         entity = turn.entity
         assert isinstance(entity, SessionEntity)
@@ -127,6 +122,7 @@ class SessionEffects(EffectHandler):
                         self._spawn(self._tell(entity.user, host, connections, kind, data))
                 case Announce(state):
                     self._spawn(self._announce(entity, state))
+        return ()
 
     # --- the journal -----------------------------------------------------------------------------------------
 

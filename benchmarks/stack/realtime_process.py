@@ -48,8 +48,9 @@ async def serve_shards(options: dict[str, Any]) -> str:
     path = f"{options['directory']}/shards.sock"
     secret = options["secret"].encode()
     store = await ShardStore.open(options["database"], application="bench")
+    database = await open_database(options["database"], pool_size=2)
     config = {**options, "brand": BRAND, "node": NODE}
-    context = HostContext(_SHARDS, "127.0.0.1", open_router(options["secret"], path), store, config)
+    context = HostContext(_SHARDS, "127.0.0.1", open_router(options["secret"], path), store, database, config)
     mailboxes = Mailboxes(_SHARDS, lambda _kind, _shard: _SHARDS)
     mailboxes.add_kind(TurnRunner(KIND, await KIND.open_handler(context), None))
     mailboxes.serve_until = float("inf")

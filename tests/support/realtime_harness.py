@@ -27,7 +27,7 @@ from actors.sessions import KIND
 from actors.sessions.calls import SessionCalls
 from actors.sessions.effects import KIND_NAME
 from client.realtime import RealtimeClient, Ticket
-from cluster.postgres import open_database
+from cluster.postgres import Database, open_database
 from cluster.redis import open_redis
 from features.live_sessions.presence import PresenceAccess
 from features.realtime.policy import RealtimePolicy
@@ -42,12 +42,14 @@ BRAND = "test"
 class ShardProcess:
     """The entities of all session shards, and a stream listener."""
 
-    def __init__(self, name: str, router: Router, store: ShardStore, config: dict[str, Any], directory: Path) -> None:
+    def __init__(
+        self, name: str, router: Router, store: ShardStore, database: Database, config: dict[str, Any], directory: Path
+    ) -> None:
         self.name = name
         self.mailboxes = Mailboxes(name, lambda _kind, _shard: name)
         self._connections: set[HostConnection] = set()
         self._server: asyncio.Server | None = None
-        self._context = HostContext(name, "127.0.0.1", router, store, config)
+        self._context = HostContext(name, "127.0.0.1", router, store, database, config)
         self._path = str(directory / f"{name}.sock")
         self.handler: Any = None
 
@@ -120,7 +122,7 @@ class RealtimeHarness:
         """Starts an empty shard process that owns every session from now on."""
         self._epoch += 1
         name = f"shards-{secrets.token_hex(4)}"
-        self.shards = ShardProcess(name, self._router, self._store, self._config, self._directory)
+        self.shards = ShardProcess(name, self._router, self._store, self._database, self._config, self._directory)
         endpoint = await self.shards.start(self._epoch)
         self._router.follow(MapView(self._epoch, {name: endpoint}, {KIND_NAME: [name] * SHARDS}))
 

@@ -80,7 +80,8 @@ async def timelines(
     database_address: str, folder: Path, policy: FeedPolicy
 ) -> AsyncIterator[tuple[TimelineHost, FeedCalls]]:
     """Starts a host. Yields it with a client."""
-    effects = FeedEffects(await open_database(database_address, pool_size=2), policy)
+    database = await open_database(database_address, pool_size=2)
+    effects = FeedEffects(database, policy)
     socket = str(folder / "host.sock")
     host = TimelineHost(effects, socket)
     await host.start()
@@ -92,4 +93,4 @@ async def timelines(
         await router.close()
         host.stop()
         await host.mailboxes.close()
-        await effects.close()
+        await database.close()

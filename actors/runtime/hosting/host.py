@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import ray
 import structlog
 
 from actors.runtime.clock import SYSTEM_CLOCK
 from actors.runtime.errors import HostUnavailable
+from actors.runtime.hosting.committer import TRANSACTIONS, Committer
 from actors.runtime.hosting.lease import HostLease
 from actors.runtime.hosting.ray_calls import answer_batch
 from actors.runtime.hosting.report import Reporter
@@ -24,6 +25,7 @@ from actors.runtime.shard_map import MapPosition
 from actors.runtime.socket_folder import socket_folder
 from actors.runtime.store.rows import DATABASE_ERRORS, Claim, HostRow
 from actors.runtime.store.shard_store import ShardStore
+from actors.runtime.store.turn_writes import TurnWrites
 from actors.runtime.supervise import BackgroundTasks
 from actors.runtime.transport.calls import MAX_SECONDS
 from actors.runtime.transport.frames import CALLS, unpack
@@ -31,9 +33,14 @@ from actors.runtime.transport.ray_control import RayControl
 from actors.runtime.transport.router import Router
 from actors.runtime.transport.stream import HostConnection
 from cluster.logs import configure_logs
+from cluster.postgres import open_database
 
 _SWEEP_SECONDS = 5.0
 _CONNECT_PAUSE_SECONDS = 0.5
+_POOL_SIZE = 6
+"""Connections that the kinds of a host share."""
+
+Connected = TypeVar("Connected")
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +107,9 @@ class ShardHost:
         self._node = ray.get_runtime_context().get_node_id()
         store = await self._open_store()
         leases = await self._open_store(max_connections=2)  # one for the lease, one to read the map
+        dsn = self._options.database
+        database = await self._open(lambda: open_database(dsn, pool_size=_POOL_SIZE))
+        committer = Committer(await self._open(lambda: TurnWrites.open(dsn, transactions=TRANSACTIONS)))
         secret = self._options.secret.encode()
         router = Router(RayControl(self._options.name, self._options.coordinators), secret)
         router.follow_map()
@@ -107,8 +117,9 @@ class ShardHost:
         ip = self._options.listen or ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
         for path in self._options.kinds:
             kind = load_kind(path)
-            context = HostContext(self._name, ip, router, store, self._options.config)
-            shard_owner.mailboxes.add_kind(TurnRunner(kind, await kind.open_handler(context), store))
+            context = HostContext(self._name, ip, router, store, database, self._options.config)
+            handler = await kind.open_handler(context)
+            shard_owner.mailboxes.add_kind(TurnRunner(kind, handler, store, committer))
         address, socket_path = await self._listen(secret, ip)
         reporter = Reporter(self._name, shard_owner.mailboxes)
         self._tasks.spawn("host.measure_lag", reporter.measure_lag(), critical=True)
@@ -125,11 +136,14 @@ class ShardHost:
                 connection.abort(HostUnavailable("the host was declared dead"))
 
     async def _open_store(self, max_connections: int = 4) -> ShardStore:
+        dsn, name = self._options.database, self._name
+        return await self._open(lambda: ShardStore.open(dsn, application=name, max_connections=max_connections))
+
+    async def _open(self, connect: Callable[[], Awaitable[Connected]]) -> Connected:
+        """What ``connect`` returns, as soon as the database can be reached."""
         while True:
             try:
-                return await ShardStore.open(
-                    self._options.database, application=self._name, max_connections=max_connections
-                )
+                return await connect()
             except DATABASE_ERRORS as error:
                 log.warning("database.unavailable", error=str(error))
                 await asyncio.sleep(_CONNECT_PAUSE_SECONDS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -150,7 +150,7 @@ class TurnScheduler:
         resume_trace(mailbox.inbox[0].trace if mailbox.inbox else None)
         try:
             runner = self._runners[shard.kind]
-            mailbox.entity = await runner.load(activation.entity_id, mailbox, self._fence(shard))
+            mailbox.entity = await runner.load(activation.entity_id, mailbox)
         except Exception as error:
             # Whatever a store raises while loading is for the callers to know; the entity stays out of memory.
             log.exception("entity.load_failed", kind=shard.kind, entity=activation.entity_id)
@@ -249,7 +249,7 @@ class TurnScheduler:
             if not shard.has(activation.entity_id, mailbox):
                 # The shard was lost, and may be ours again at a later epoch that this memory knows nothing of.
                 raise StaleEpoch("the shard was lost during the turn")
-            await self._runners[shard.kind].carry_out(activation.entity_id, entity, fence, received)
+            results = await self._runners[shard.kind].carry_out(activation.entity_id, entity, fence, received)
         except AlreadyAnswered:
             mailbox.evict()
             await self._recall(shard, fence, received)
@@ -267,7 +267,15 @@ class TurnScheduler:
             raise
         else:
             self._answer(activation, received)
+            self._return_results(activation, results)
         self._go_on(activation)
+
+    def _return_results(self, activation: Activation, results: Sequence[Value]) -> None:
+        """Puts what the effects came to before the messages that wait."""
+        inbox = activation.mailbox.inbox
+        assert inbox is not None
+        inbox.extendleft(Envelope.internal(activation.entity_id, result) for result in reversed(results))
+        self._state.waiting += len(results)
 
     def _answer(self, activation: Activation, received: Received) -> None:
         for envelope, packed in received.answered:

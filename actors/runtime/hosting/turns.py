@@ -8,10 +8,12 @@ import msgpack
 import structlog
 
 from actors.runtime.errors import DeadlineExceeded, Refused, to_wire
+from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.mailbox import Envelope, Mailbox
 from actors.runtime.kind import After, Effect, EffectHandler, Entity, EntityKind, Persist, Reply, Turn, Value
 from actors.runtime.store.rows import Answer, Fence, StaleEpoch
-from actors.runtime.store.shard_store import ShardStore
+from actors.runtime.store.stored_entities import StoredEntities
+from actors.runtime.store.turn_writes import TurnWrite
 from actors.runtime.transport.frames import DONE, NOT_MINE, STALE, pack_answer
 from cluster.trace import trace_id
 
@@ -80,12 +82,24 @@ def refused(envelope: Envelope, error: Exception, received: Received) -> bool:
 class TurnRunner:
     """Loads entities of one kind and carries out their turns."""
 
-    def __init__(self, kind: EntityKind, handler: EffectHandler, store: ShardStore | None) -> None:
+    def __init__(
+        self,
+        kind: EntityKind,
+        handler: EffectHandler,
+        store: StoredEntities | None = None,
+        committer: Committer | None = None,
+    ) -> None:
+        """Without ``store`` and ``committer`` nothing is read from and written to Postgres: a volatile kind."""
         self.kind = kind
         self._handler = handler
         self._store = store
+        self._committer = committer
+        self._writes = type(handler).write is not EffectHandler.write
+        self._acts = type(handler).act is not EffectHandler.act
+        if self._writes and committer is None:
+            raise ValueError(f"kind {kind.name!r} writes and has no committer")
 
-    async def load(self, entity_id: str, mailbox: Mailbox, fence: Fence) -> Entity:
+    async def load(self, entity_id: str, mailbox: Mailbox) -> Entity:
         """The entity from the handoff, its handler, its stored snapshot, or new."""
         kind = self.kind
         if mailbox.frozen is not None:
@@ -93,32 +107,43 @@ class TurnRunner:
             # Only now: a snapshot that this version cannot read is for a host that can.
             mailbox.frozen = None
             return entity
-        loaded = await self._handler.load(entity_id, fence)
+        loaded = await self._handler.load(entity_id)
         if loaded is None and kind.durable and self._store is not None:
             stored = await self._store.load_snapshot(kind.name, entity_id)
             if stored is not None:
                 loaded = kind.restore(entity_id, stored[0], msgpack.unpackb(stored[1], strict_map_key=False))
         return kind.create(entity_id) if loaded is None else loaded
 
-    async def carry_out(self, entity_id: str, entity: Entity, fence: Fence, received: Received) -> None:
-        """The turn's effects, then nothing: the caller sends the answers. Raises what the effects raise."""
-        answers = [
-            Answer(envelope.caller, envelope.call, packed)
-            for envelope, packed in received.answered
-            if envelope.entry is not None
-        ]
-        if received.persist and self._store is not None:
-            body = msgpack.packb(entity.snapshot())
-            await self._store.save_snapshot(fence, entity_id, self.kind.version, body, answers)
-            answers = []
-        if received.effects:
-            await self._handler.carry_out(Turn(entity_id, entity, fence, received.effects, answers))
+    async def carry_out(self, entity_id: str, entity: Entity, fence: Fence, received: Received) -> Sequence[Value]:
+        """Commits what the turn stores, then has its other effects done. Returns their results, messages to the
+        entity. Raises what the commit or the effects raise."""
+        effects = received.effects
+        turn = Turn(entity_id, entity, fence, effects)
+        writes = bool(effects) and self._writes and self._handler.needs_write(effects)
+        if self._committer is not None and (writes or received.persist):
+            write = TurnWrite(fence, entity_id, _answers(received))
+            if received.persist:
+                write.snapshot = (self.kind.version, msgpack.packb(entity.snapshot()))
+            if writes:
+                write.turn, write.write = turn, self._handler.write
+            await self._committer.commit(write)
+        if effects and (self._acts or not self._writes):
+            return await self._handler.act(turn)
+        return ()
 
     async def stored_answers(self, fence: Fence) -> list[Answer]:
         """The answers stored for a shard's turns."""
         if self._store is None:
             return []
         return [answer for _, _, answer in await self._store.answers([(fence.kind, fence.shard)])]
+
+
+def _answers(received: Received) -> list[Answer]:
+    return [
+        Answer(envelope.caller, envelope.call, packed)
+        for envelope, packed in received.answered
+        if envelope.entry is not None
+    ]
 
 
 def failure(envelope: Envelope, error: Exception) -> bytes:

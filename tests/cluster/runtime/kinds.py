@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,7 @@ from actors.runtime import (
     Turn,
     Value,
 )
-from actors.runtime.store.rows import Fence
-from actors.runtime.store.shard_store import ShardStore
+from cluster.postgres import Database, UnitOfWork
 
 
 class Tally:
@@ -87,28 +87,25 @@ class Book:
 
 
 class BookEffects(EffectHandler):
-    """Writes lines under the shard's fence."""
+    """Writes lines in the turn's transaction."""
 
-    def __init__(self, store: ShardStore) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     @classmethod
     async def open(cls, context: HostContext) -> BookEffects:
-        return cls(context.store)
+        return cls(context.database)
 
-    async def load(self, entity_id: str, fence: Fence) -> Entity:
-        async with self._store.fenced(fence) as connection:
-            rows = await connection.fetch("SELECT operation FROM book_lines WHERE book = $1 ORDER BY number", entity_id)
+    async def load(self, entity_id: str) -> Entity:
+        async with self._database.unit_of_work(read_only=True) as unit:
+            rows = await unit.fetch("SELECT operation FROM book_lines WHERE book = $1 ORDER BY number", entity_id)
         return Book([row["operation"] for row in rows])
 
-    async def carry_out(self, turn: Turn) -> None:
-        async with self._store.fenced(turn.fence, turn.answers) as connection:
-            await connection.executemany(
-                "INSERT INTO book_lines (book, operation, epoch) VALUES ($1, $2, $3)",
-                [(turn.entity_id, line.operation, turn.fence.epoch) for line in turn.effects],
-            )
-            if seconds := sum(line.seconds for line in turn.effects):
-                await asyncio.sleep(seconds)
+    async def write(self, transaction: UnitOfWork, turns: Sequence[Turn]) -> None:
+        lines = [(turn.entity_id, line.operation, turn.fence.epoch) for turn in turns for line in turn.effects]
+        await transaction.executemany("INSERT INTO book_lines (book, operation, epoch) VALUES ($1, $2, $3)", lines)
+        if seconds := sum(line.seconds for turn in turns for line in turn.effects):
+            await asyncio.sleep(seconds)
 
 
 BOOK_TABLE = """

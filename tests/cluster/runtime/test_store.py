@@ -1,4 +1,4 @@
-"""What the database enforces by itself: fences, leases, terms."""
+"""What the database enforces by itself: leases, terms, versions of the map. Fences: tests/integration/runtime."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ import asyncpg
 import pytest
 
 from actors.runtime.store.rows import (
-    AlreadyAnswered,
-    Answer,
-    Fence,
     Heartbeat,
     HostRow,
     Leadership,
@@ -20,12 +17,10 @@ from actors.runtime.store.rows import (
     MapRead,
     MapWrite,
     ShardRow,
-    StaleEpoch,
 )
 from actors.runtime.store.shard_store import ShardStore
 
 ROW = HostRow("host-0.1", "host-0", "node", "127.0.0.1:1", "/tmp/x", False, {})
-MINE = Fence("book", 7, "host-0.1", 1)
 
 
 @pytest.fixture
@@ -62,53 +57,6 @@ async def owned(store: ShardStore) -> Candidate:
     leader = await leading(store)
     await leader.write(ShardRow("book", 7, "host-0.1", 1))
     return leader
-
-
-async def test_the_owner_s_writes_go_through_and_a_later_epoch_s_do_not(store: ShardStore) -> None:
-    leader = await owned(store)
-    await store.save_snapshot(MINE, "b", 3, b"one")
-    assert await store.load_snapshot("book", "b") == (3, b"one")
-    await leader.write(ShardRow("book", 7, "host-1.1", 2))
-    with pytest.raises(StaleEpoch):
-        await store.save_snapshot(MINE, "b", 3, b"two")
-    with pytest.raises(StaleEpoch):
-        await store.save_snapshot(Fence("book", 7, "host-0.1", 2), "b", 3, b"two")
-    with pytest.raises(StaleEpoch):
-        await store.save_snapshot(Fence("book", 8, "host-0.1", 1), "b", 3, b"two")
-    assert await store.load_snapshot("book", "b") == (3, b"one")
-
-
-async def test_a_new_epoch_waits_for_a_write_under_way_and_the_new_owner_sees_it(store: ShardStore) -> None:
-    leader = await owned(store)
-    taken_over = ShardRow("book", 7, "host-1.1", 2)
-    async with store.fenced(MINE, [Answer(b"caller-1", 5, b"done")]):
-        assert (await leader.write(taken_over)).written == []
-    assert (await leader.write(taken_over)).written == [taken_over]
-    assert [answer for _, _, answer in await store.answers([("book", 7)])] == [Answer(b"caller-1", 5, b"done")]
-
-
-async def test_a_host_that_vanishes_inside_a_transaction_does_not_block_its_successor(store: ShardStore) -> None:
-    leader = await owned(store)
-
-    async def vanish() -> None:
-        async with store.fenced(MINE) as connection:
-            while not (await leader.write(ShardRow("book", 7, "host-1.1", 2))).written:
-                await asyncio.sleep(0.1)
-            await connection.execute("SELECT 1")
-
-    with pytest.raises(Exception, match=r"(?i)idle|closed|terminat"):
-        await vanish()
-
-
-async def test_the_same_call_s_answer_is_stored_once(store: ShardStore) -> None:
-    await owned(store)
-    answer = Answer(b"caller-1", 5, b"done")
-    await store.save_snapshot(MINE, "b", 1, b"one", [answer])
-    with pytest.raises(AlreadyAnswered):
-        await store.save_snapshot(MINE, "b", 1, b"two", [answer])
-    assert await store.load_snapshot("book", "b") == (1, b"one")
-    await store.forget_answers(0.0)
-    assert await store.answers([("book", 7)]) == []
 
 
 async def test_one_leads_until_its_lease_ends(store: ShardStore) -> None:
@@ -262,10 +210,3 @@ async def test_the_server_ends_the_statements_of_clients_that_are_gone(store: Sh
     async with asyncio.timeout(60):
         while await store._pool.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", pid) > 0:
             await asyncio.sleep(0.1)
-
-
-async def test_a_statement_under_a_fence_has_a_bound(store: ShardStore) -> None:
-    await owned(store)
-    with pytest.raises(asyncpg.QueryCanceledError):
-        async with store.fenced(MINE) as connection:
-            await connection.execute("SELECT pg_sleep(600)")

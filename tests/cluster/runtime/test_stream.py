@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,10 @@ SECRET = b"the cluster's secret"
 class Slowly(EffectHandler):
     """Carries out ["wait", seconds]."""
 
-    async def carry_out(self, turn: Any) -> None:
+    async def act(self, turn: Any) -> Sequence[Value]:
         for seconds in turn.effects:
             await asyncio.sleep(seconds)
+        return ()
 
 
 class Counter:

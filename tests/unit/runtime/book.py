@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from actors.runtime import EffectHandler, EntityKind, Reply, Turn, Value
+from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.turns import TurnRunner
-from actors.runtime.store.rows import Fence
+from cluster.postgres import UnitOfWork
 from tests.unit.runtime.database import Database
 from tests.unit.runtime.network import Network
 
@@ -44,15 +45,17 @@ class Books(EffectHandler):
         self._statement = partial(network.statement, waits_for=process)
         self._witness = witness
 
-    async def load(self, entity_id: str, fence: Fence) -> Book:
+    async def load(self, entity_id: str) -> Book:
         lines = await self._statement(f"load {entity_id}", act=lambda: list(self._database.lines.get(entity_id, ())))
         return Book(lines, self._witness)
 
-    async def carry_out(self, turn: Turn) -> None:
-        await self._statement(f"commit {turn.effects}", act=lambda: self._database.commit(turn))
+    async def write(self, transaction: UnitOfWork, turns: Sequence[Turn]) -> None:
+        raise AssertionError("the model's database stores the lines itself")
 
 
-def book_runner(database: Database, network: Network, process: str, store: Any, witness: Witness) -> TurnRunner:
+def book_runner(
+    database: Database, network: Network, process: str, store: Any, committer: Committer, witness: Witness
+) -> TurnRunner:
     """What a host process needs to have books."""
     kind = EntityKind(
         KIND,
@@ -60,4 +63,4 @@ def book_runner(database: Database, network: Network, process: str, store: Any, 
         restore=lambda _id, _version, lines: Book(lines, witness),
         passivate_after=5.0,
     )
-    return TurnRunner(kind, Books(database, network, process, witness), store)
+    return TurnRunner(kind, Books(database, network, process, witness), store, committer)

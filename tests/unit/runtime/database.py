@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from actors.runtime import Turn
 from actors.runtime.shard_map import UNREAD, MapPosition
 from actors.runtime.store.rows import (
     AlreadyAnswered,
@@ -20,6 +19,7 @@ from actors.runtime.store.rows import (
     ShardRow,
     StaleEpoch,
 )
+from actors.runtime.store.turn_writes import TurnWrite
 from tests.unit.runtime.network import Network
 
 
@@ -39,6 +39,8 @@ class Database:
         self.lines: dict[str, list[str]] = {}
         """What was written per entity, in order."""
         self.answers: dict[int, list[Answer]] = {}
+        self.rejected: set[str] = set()
+        """Lines that the database does not take."""
         self.collisions: list[tuple[bytes, int]] = []
         """Calls whose second run only the primary key of stored answers stopped."""
 
@@ -92,7 +94,19 @@ class Database:
             self._versions[row.shard] = self.version
         return MapWrite(self.position, rows)
 
-    def commit(self, turn: Turn) -> None:
+    def commit(self, writes: Sequence[TurnWrite]) -> dict[TurnWrite, Exception]:
+        """One transaction, like TurnWrites.commit. It fails as a whole for a line that is rejected."""
+        if any(line in self.rejected for write in writes for _, line in write.turn.effects):
+            raise ValueError("a line is rejected")
+        refused: dict[TurnWrite, Exception] = {}
+        for write in writes:
+            try:
+                self._commit(write)
+            except (StaleEpoch, AlreadyAnswered) as error:
+                refused[write] = error
+        return refused
+
+    def _commit(self, turn: TurnWrite) -> None:
         fence = turn.fence
         row = self.rows[fence.shard]
         if (row.host, row.epoch) != (fence.host, fence.epoch):
@@ -104,7 +118,7 @@ class Database:
             self.collisions += again
             raise AlreadyAnswered(str(fence))
         stored += turn.answers
-        self.lines.setdefault(turn.entity_id, []).extend(line for _, line in turn.effects)
+        self.lines.setdefault(turn.entity_id, []).extend(line for _, line in turn.turn.effects)
 
 
 class HostStore:
@@ -117,6 +131,10 @@ class HostStore:
 
     async def shard_map(self, known: MapPosition) -> MapRead:
         return await self._network.statement("map", self._process, lambda: self._database.shard_map(known))
+
+    async def commit(self, writes: Sequence[TurnWrite]) -> Mapping[TurnWrite, Exception]:
+        lines = [line for write in writes for line in write.turn.effects]
+        return await self._network.statement(f"commit {lines}", self._process, lambda: self._database.commit(writes))
 
     async def answers(self, shards: Iterable[tuple[str, int]]) -> list[tuple[str, int, Answer]]:
         wanted, stored = list(shards), self._database.answers

@@ -14,6 +14,7 @@ import msgpack
 
 from actors.runtime.coordination.host_actors import RELEASE_SECONDS
 from actors.runtime.errors import CallError, HostUnavailable, from_wire
+from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.shard_owner import ShardOwner
 from actors.runtime.kind import Value
 from actors.runtime.shard_map import MapPosition, MapView
@@ -141,9 +142,10 @@ class Process:
         self._simulation = simulation
         store = cast(Any, HostStore(simulation.database, simulation.network, name))
         self.router = Client(simulation, f"@{name}", name)
+        self.committer = Committer(store)
         self.shard_owner = ShardOwner(store, cast(Any, self.router), simulation.loop)
         self.shard_owner.mailboxes.add_kind(
-            book_runner(simulation.database, simulation.network, name, store, simulation.received)
+            book_runner(simulation.database, simulation.network, name, store, self.committer, simulation.received)
         )
         if failure is None:
             self._register()

@@ -127,6 +127,7 @@ class Simulation:
         stored = self.database.lines.get(operation.entity, [])
         if status != DONE:
             failed = status == EntityFailed.status and value.startswith("OSError")
+            failed |= status == EntityFailed.status and self._writes_what_is_rejected(operation.entity)
             late = operation.deadline <= self.loop.now + 0.002
             assert failed or late, f"{operation} failed before its deadline: {status} {value!r}"
         elif operation.write:
@@ -135,6 +136,10 @@ class Simulation:
         else:
             assert value == stored[: len(value)], f"{operation} was told {value}"
             assert operation.acknowledged_before <= set(value), f"{operation} was told old news: {value}"
+
+    def _writes_what_is_rejected(self, entity: str) -> bool:
+        names = {operation.name for operation in self.operations if operation.entity == entity}
+        return bool(names & self.database.rejected)
 
     def received(self, name: str, now: float) -> None:
         """An entity received an operation."""
@@ -182,6 +187,7 @@ class Simulation:
         """The process ends; its statements under way may still take effect. Ray may start it again in place."""
         process.alive = False
         self.database.expired.add(process.host)
+        self.loop.create_task(process.committer.close())
         self.loop.create_task(process.shard_owner.close())
         self.disconnect(process.host)
         if restart:

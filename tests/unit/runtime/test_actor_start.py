@@ -90,6 +90,8 @@ async def test_a_host_whose_handler_cannot_be_opened_ends_its_process(
     exits: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(host, "ShardStore", OpenedStore)
+    monkeypatch.setattr(host, "TurnWrites", OpenedStore)
+    monkeypatch.setattr(host, "open_database", OpenedStore.open)
     monkeypatch.setattr(host, "Router", SilentRouter)
     monkeypatch.setattr(host, "RayControl", lambda *_: None)
     broken = await started(ShardHost)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgpack
 
 from actors.runtime import After, EffectHandler, EntityKind, Persist, Refused, Reply, Value
 from actors.runtime.errors import EntityFailed
+from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.handoff import take
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.shard_map import shard_of
-from actors.runtime.store.rows import Answer, Fence, StaleEpoch
+from actors.runtime.store.rows import StaleEpoch
+from actors.runtime.store.turn_writes import TurnWrite
 from actors.runtime.transport.frames import DONE, NOT_MINE
 from tests.unit.runtime.test_mailboxes import Host
 
@@ -29,11 +31,10 @@ class Store:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def save_snapshot(
-        self, fence: Fence, entity_id: str, version: int, body: bytes, answers: Sequence[Answer] = ()
-    ) -> None:
+    async def commit(self, writes: Sequence[TurnWrite]) -> Mapping[TurnWrite, Exception]:
         await self.gate.wait()
-        self.saved[entity_id] = (version, body)
+        self.saved |= {write.entity_id: write.snapshot for write in writes if write.snapshot is not None}
+        return {}
 
     async def load_snapshot(self, kind: str, entity_id: str) -> tuple[int, bytes] | None:
         return self.saved.get(entity_id)
@@ -85,7 +86,7 @@ def host_of(kind: EntityKind, *entities: str, store: Any = None) -> Host:
     host = Host()
     host.mailboxes.runners.clear()
     host.mailboxes.shards.clear()
-    host.mailboxes.add_kind(TurnRunner(kind, EffectHandler(), store))
+    host.mailboxes.add_kind(TurnRunner(kind, EffectHandler(), store, None if store is None else Committer(store)))
     for entity in entities:
         host.own(shard_of(entity))
     return host

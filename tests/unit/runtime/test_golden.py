@@ -10,19 +10,21 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgpack
 
 from actors.runtime import EffectHandler, EntityKind, Persist, Reply, Value
+from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.handoff import take
 from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.ownership import Action
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.shard_map import shard_of
-from actors.runtime.store.rows import Answer, Fence, ShardRow
+from actors.runtime.store.rows import Answer, ShardRow
+from actors.runtime.store.turn_writes import TurnWrite
 from actors.runtime.transport.frames import CALLS, DONE, pack_body
 
 GOLDEN: dict[str, str] = json.loads((Path(__file__).parent / "golden" / "wire.json").read_text())
@@ -62,10 +64,11 @@ class Shelf:
     async def load_snapshot(self, kind: str, entity_id: str) -> tuple[int, bytes]:
         return self.stored
 
-    async def save_snapshot(
-        self, fence: Fence, entity_id: str, version: int, body: bytes, answers: Sequence[Answer]
-    ) -> None:
-        self.stored, self.answers = (version, body), answers
+    async def commit(self, writes: Sequence[TurnWrite]) -> Mapping[TurnWrite, Exception]:
+        (write,) = writes
+        assert write.snapshot is not None
+        self.stored, self.answers = write.snapshot, write.answers
+        return {}
 
 
 class Mailbox:
@@ -85,7 +88,8 @@ class Mailbox:
 
 def _host(shelf: Shelf | None, *, own: bool) -> Mailboxes:
     mailboxes = Mailboxes("host-a", lambda _kind, _number: "")
-    mailboxes.add_kind(TurnRunner(WALLET, EffectHandler(), shelf))  # type: ignore[arg-type]
+    committer = None if shelf is None else Committer(shelf)
+    mailboxes.add_kind(TurnRunner(WALLET, EffectHandler(), shelf, committer))  # type: ignore[arg-type]
     mailboxes.serve_until = time.monotonic() + 100
     shard = mailboxes.shard("wallet", shard_of("w"))
     if own:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgpack
@@ -63,11 +64,12 @@ class Saves(EffectHandler):
         self.gate.set()
         self.error: Exception | None = None
 
-    async def carry_out(self, turn: Turn) -> None:
+    async def act(self, turn: Turn) -> Sequence[Value]:
         await self.gate.wait()
         if self.error is not None:
             raise self.error
         self.turns.append([effect[1] for effect in turn.effects])
+        return ()
 
 
 KIND = EntityKind(

@@ -22,6 +22,7 @@ PICK = st.integers(0, 11)
 NAMES = ["host-0", "host-1", "host-2", "router-1", "router-2"]
 PACES = [0.05, 0.05, 2.5]
 MAX_CALLS = 60
+MAX_REJECTED = 3
 
 
 class Fate(Enum):
@@ -62,11 +63,16 @@ class Runtime(RuleBasedStateMachine):
         router=st.integers(0, 1),
         timeout=st.sampled_from([1.0, 5.0, 1000.0, 1000.0]),
         fates=FATES,
+        rejected=st.booleans(),
     )
-    def call(self, calls: list[tuple[str, bool]], router: int, timeout: float, fates: list[Fate]) -> None:
+    def call(
+        self, calls: list[tuple[str, bool]], router: int, timeout: float, fates: list[Fate], rejected: bool
+    ) -> None:
+        """Perhaps the database rejects what the first of them writes, which is to harm its entity alone."""
         client = self.simulation.clients[router]
-        for entity, write in calls:
-            self.simulation.call(client, entity, write=write, timeout=timeout)
+        names = [self.simulation.call(client, entity, write=write, timeout=timeout).name for entity, write in calls]
+        if rejected and len(self.simulation.database.rejected) < MAX_REJECTED:
+            self.simulation.database.rejected.add(names[0])
         client.send()
         self._wave(fates)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from actors.runtime import EffectHandler, EntityKind, Reply, Turn, Value
@@ -34,10 +35,11 @@ class Recorder(EffectHandler):
     def __init__(self) -> None:
         self.traces: dict[Value, str | None] = {}
 
-    async def carry_out(self, turn: Turn) -> None:
+    async def act(self, turn: Turn) -> Sequence[Value]:
         await asyncio.sleep(0)
         for effect in turn.effects:
             self.traces[effect] = current_traceparent()
+        return ()
 
 
 class Origin:

@@ -1,0 +1,124 @@
+"""Group commit: the turns of many entities that are ready together share a transaction.
+
+While one transaction commits, the next one fills. A turn is in one transaction at a time, and so is a shard: the
+coordinator, which waits for the lock of a shard's row, is not kept waiting by transactions that overlap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import structlog
+
+from actors.runtime.store.turn_writes import TurnWrite, is_connection_error
+from actors.runtime.supervise import BackgroundTasks
+
+TRANSACTIONS = 2
+"""Transactions of a host that are under way at the same time."""
+MAX_TURNS = 512
+"""Turns of one transaction."""
+
+log = structlog.get_logger(__name__)
+
+
+class TurnStore(Protocol):
+    """Where turns are committed: `TurnWrites`."""
+
+    async def commit(self, writes: Sequence[TurnWrite]) -> Mapping[TurnWrite, Exception]:
+        """See TurnWrites.commit."""
+
+
+class _Waiting:
+    """A turn that waits for its commit."""
+
+    __slots__ = ("committed", "write")
+
+    def __init__(self, write: TurnWrite) -> None:
+        self.write = write
+        self.committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def shard(self) -> tuple[str, int]:
+        return self.write.fence.kind, self.write.fence.shard
+
+    def settle(self, error: Exception | None) -> None:
+        if self.committed.done():
+            return  # nobody waits any more: the host stops
+        if error is None:
+            self.committed.set_result(None)
+        else:
+            self.committed.set_exception(error)
+
+
+class Committer:
+    """Commits the turns of one host. One entity's failure takes no other turn with it."""
+
+    def __init__(self, store: TurnStore, *, transactions: int = TRANSACTIONS, max_turns: int = MAX_TURNS) -> None:
+        self._store = store
+        self._transactions = transactions
+        self._max_turns = max_turns
+        self._waiting: list[_Waiting] = []
+        self._busy_shards: set[tuple[str, int]] = set()
+        self._under_way = 0
+        self._scheduled = False
+        self._tasks = BackgroundTasks()
+
+    async def commit(self, write: TurnWrite) -> None:
+        """Returns once the turn is committed. Raises StaleEpoch, AlreadyAnswered, or whatever its transaction failed
+        with; then it is not stored, but for connections that were lost during the commit itself."""
+        waiting = _Waiting(write)
+        self._waiting.append(waiting)
+        if not self._scheduled:
+            # Not at once: the other turns of this iteration of the event loop go with it.
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._begin)
+        await waiting.committed
+
+    async def close(self) -> None:
+        """Abandons the transactions under way and what waits for the next one."""
+        self._waiting.clear()
+        await self._tasks.close()
+
+    def _begin(self) -> None:
+        self._scheduled = False
+        while self._under_way < self._transactions and (batch := self._take()):
+            self._under_way += 1
+            self._tasks.spawn("committer.transaction", self._run(batch))
+
+    def _take(self) -> list[_Waiting]:
+        """The turns of the next transaction, in the order in which they came."""
+        batch: list[_Waiting] = []
+        left: list[_Waiting] = []
+        for waiting in self._waiting:
+            takes = len(batch) < self._max_turns and waiting.shard not in self._busy_shards
+            (batch if takes else left).append(waiting)
+        self._waiting = left
+        self._busy_shards |= {waiting.shard for waiting in batch}
+        return batch
+
+    async def _run(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            await self._commit(batch)
+        finally:
+            self._busy_shards -= {waiting.shard for waiting in batch}
+            self._under_way -= 1
+            self._begin()
+
+    async def _commit(self, batch: Sequence[_Waiting]) -> None:
+        """Commits the batch, by halves if it fails as a whole, so that the turn it failed of is left alone."""
+        try:
+            refused = await self._store.commit([waiting.write for waiting in batch])
+        except Exception as error:  # noqa: BLE001 - handed to the turns that wait
+            if is_connection_error(error) or len(batch) == 1:
+                for waiting in batch:
+                    waiting.settle(error)
+                return
+            log.warning("transaction.halved", turns=len(batch), error=f"{type(error).__name__}: {error}")
+            middle = len(batch) // 2
+            await self._commit(batch[:middle])
+            await self._commit(batch[middle:])
+        else:
+            for waiting in batch:
+                waiting.settle(refused.get(waiting.write))

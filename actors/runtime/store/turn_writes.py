@@ -1,0 +1,188 @@
+"""Stores what many turns write in one transaction, which commits only for shards that their host still owns."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from actors.runtime.store.rows import AlreadyAnswered, Answer, Fence, StaleEpoch
+from cluster.postgres import open_database
+
+if TYPE_CHECKING:
+    from cluster.postgres import Database, UnitOfWork
+
+WriteEffects = Callable[["UnitOfWork", Sequence[Any]], Awaitable[None]]
+"""``EffectHandler.write``: stores the effects of many turns of one kind."""
+
+TRANSACTION_SETTINGS = {
+    "application_name": "entativa-turns",
+    # A host that vanishes inside a transaction must not keep its shards' rows locked against their next owner, and one
+    # statement that hangs must not keep the turns beside it.
+    "idle_in_transaction_session_timeout": "1500",
+    "statement_timeout": "3000",
+    "lock_timeout": "1500",
+}
+"""Settings of the connections that turns are committed on; times in milliseconds."""
+
+_LOCK_FENCES = """
+SELECT kind, shard, host, epoch FROM shards
+JOIN unnest($1::text[], $2::smallint[], $3::text[], $4::bigint[]) AS fence (kind, shard, host, epoch)
+USING (kind, shard, host, epoch)
+ORDER BY kind, shard FOR SHARE OF shards
+"""
+_INSERT_ANSWERS = """
+INSERT INTO shard_answers (kind, shard, caller, call, answer)
+SELECT * FROM unnest($1::text[], $2::smallint[], $3::bytea[], $4::bigint[], $5::bytea[])
+ON CONFLICT DO NOTHING
+"""
+_FIND_ANSWERS = """
+SELECT kind, shard, caller, call FROM shard_answers
+JOIN unnest($1::text[], $2::smallint[], $3::bytea[], $4::bigint[]) AS asked (kind, shard, caller, call)
+USING (kind, shard, caller, call)
+"""
+_UPSERT_SNAPSHOTS = """
+INSERT INTO entity_snapshots (kind, entity, format, body)
+SELECT * FROM unnest($1::text[], $2::text[], $3::integer[], $4::bytea[])
+ON CONFLICT (kind, entity) DO UPDATE
+SET format = excluded.format, body = excluded.body, saved_at = clock_timestamp()
+"""
+
+
+@dataclass(slots=True, eq=False)
+class TurnWrite:
+    """What one turn stores."""
+
+    fence: Fence
+    entity_id: str
+    answers: Sequence[Answer]
+    """Of the calls of the turn: a call that is sent again after a crash finds its answer."""
+    snapshot: tuple[int, bytes] | None = None
+    """(version, body) of the entity after the turn, if it is to be stored."""
+    turn: Any = None
+    """What ``write`` is given for this turn."""
+    write: WriteEffects | None = None
+    """Stores the turn's own effects; the same for all turns of a kind."""
+
+
+def is_connection_error(error: BaseException) -> bool:
+    """Whether a transaction failed because of the connection or the server, and not because of what it wrote."""
+    if isinstance(error, asyncpg.DataError):
+        return False  # an argument that cannot be encoded, although an InterfaceError
+    return isinstance(
+        error,
+        OSError  # TimeoutError among them
+        | asyncpg.InterfaceError
+        | asyncpg.PostgresConnectionError
+        | asyncpg.AdminShutdownError
+        | asyncpg.CrashShutdownError
+        | asyncpg.IdleInTransactionSessionTimeoutError,
+    )
+
+
+class _AnsweredBefore(Exception):
+    """Some answers are stored already; the transaction is rolled back."""
+
+
+class TurnWrites:
+    """Commits turns. Owns its connections: turns do not wait behind what kinds read."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    async def open(cls, dsn: str, *, transactions: int = 2) -> TurnWrites:
+        """Connects for at most so many ``transactions`` at a time."""
+        return cls(await open_database(dsn, pool_size=transactions, settings=TRANSACTION_SETTINGS))
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._database.close()
+
+    async def commit(self, writes: Sequence[TurnWrite]) -> Mapping[TurnWrite, Exception]:
+        """Commits the writes of different entities together. Returns those that were left out, each with its error:
+        StaleEpoch if its shard has another owner now, AlreadyAnswered if one of its calls ran before.
+
+        Raises what the database or a kind's ``write`` raised. Then nothing is stored, unless the connection was lost
+        during the commit itself (see ``is_connection_error``), where nobody knows.
+        """
+        refused: dict[TurnWrite, Exception] = {}
+        while writes:
+            try:
+                await self._transaction(writes, refused)
+            except _AnsweredBefore:
+                before = await self._answered_before(writes)
+                if not before:
+                    raise  # two of these writes have the same call
+                refused |= before
+                writes = [write for write in writes if write not in refused]
+            else:
+                break
+        return refused
+
+    async def _transaction(self, writes: Sequence[TurnWrite], refused: dict[TurnWrite, Exception]) -> None:
+        async with self._database.unit_of_work() as transaction:
+            fences = list({write.fence for write in writes})
+            held = {
+                Fence(*row)
+                for row in await transaction.fetch(
+                    _LOCK_FENCES,
+                    [fence.kind for fence in fences],
+                    [fence.shard for fence in fences],
+                    [fence.host for fence in fences],
+                    [fence.epoch for fence in fences],
+                )
+            }
+            for write in writes:
+                if write.fence not in held:
+                    refused[write] = StaleEpoch(f"{write.fence} is over")
+            going = [write for write in writes if write.fence in held]
+            await _insert_answers(transaction, going)
+            await _upsert_snapshots(transaction, going)
+            await _write_effects(transaction, going)
+            if going:
+                await transaction.commit()
+
+    async def _answered_before(self, writes: Sequence[TurnWrite]) -> dict[TurnWrite, Exception]:
+        answers = [(write.fence.kind, write.fence.shard, a.caller, a.call) for write in writes for a in write.answers]
+        async with self._database.unit_of_work(read_only=True) as unit:
+            stored = {tuple(row) for row in await unit.fetch(_FIND_ANSWERS, *_columns(answers, 4))}
+        return {
+            write: AlreadyAnswered(f"{write.fence.kind}/{write.fence.shard}")
+            for write in writes
+            if any((write.fence.kind, write.fence.shard, a.caller, a.call) in stored for a in write.answers)
+        }
+
+
+async def _insert_answers(transaction: UnitOfWork, writes: Sequence[TurnWrite]) -> None:
+    rows = [
+        (write.fence.kind, write.fence.shard, answer.caller, answer.call, answer.answer)
+        for write in writes
+        for answer in write.answers
+    ]
+    if rows and await transaction.execute(_INSERT_ANSWERS, *_columns(rows, 5)) != f"INSERT 0 {len(rows)}":
+        raise _AnsweredBefore
+
+
+async def _upsert_snapshots(transaction: UnitOfWork, writes: Sequence[TurnWrite]) -> None:
+    rows = [(write.fence.kind, write.entity_id, *write.snapshot) for write in writes if write.snapshot is not None]
+    if rows:
+        await transaction.execute(_UPSERT_SNAPSHOTS, *_columns(rows, 4))
+
+
+async def _write_effects(transaction: UnitOfWork, writes: Sequence[TurnWrite]) -> None:
+    kinds: dict[str, list[TurnWrite]] = defaultdict(list)
+    for write in writes:
+        if write.write is not None:
+            kinds[write.fence.kind].append(write)
+    for of_kind in kinds.values():
+        store = of_kind[0].write
+        assert store is not None
+        await store(transaction, [write.turn for write in of_kind])
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [[row[column] for row in rows] for column in range(width)]

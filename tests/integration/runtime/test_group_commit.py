@@ -1,0 +1,208 @@
+"""Turns committed in groups to a real Postgres: fences, answers, failures of one, backends that die."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import asyncpg
+import pytest
+
+from actors.runtime.hosting.committer import Committer
+from actors.runtime.store.rows import AlreadyAnswered, Answer, Fence, Leadership, ShardRow, StaleEpoch
+from actors.runtime.store.shard_store import ShardStore
+from actors.runtime.store.turn_writes import TurnWrite, TurnWrites
+from cluster.postgres import UnitOfWork
+
+HOST = "host-0.1"
+
+
+def fence(shard: int, epoch: int = 1, host: str = HOST) -> Fence:
+    return Fence("book", shard, host, epoch)
+
+
+def snapshot(shard: int, name: str, *calls: int, body: bytes = b"state", epoch: int = 1) -> TurnWrite:
+    answers = [Answer(b"caller-1", call, b"done") for call in calls]
+    return TurnWrite(fence(shard, epoch), name, answers, (3, body))
+
+
+async def write_lines(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
+    """A kind's effects: (entity, number) rows."""
+    await transaction.executemany("INSERT INTO lines VALUES ($1, $2)", turns)
+
+
+def line(shard: int, name: str, number: object, *calls: int) -> TurnWrite:
+    answers = [Answer(b"caller-1", call, b"done") for call in calls]
+    return TurnWrite(fence(shard), name, answers, (3, b"state"), (name, number), write_lines)
+
+
+class Database:
+    """The runtime's tables with one leader, and what tests ask of them."""
+
+    def __init__(self, store: ShardStore, writes: TurnWrites, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        self.store = store
+        self.writes = writes
+        self.connection = connection
+        self.leadership: Leadership
+
+    async def lead(self) -> None:
+        leadership, _ = await self.store.lead("leader", 600.0)
+        assert leadership is not None
+        self.leadership = leadership
+
+    async def own(self, *shards: int, host: str = HOST, epoch: int = 1, moving_to: str = "") -> None:
+        """Writes who owns shards, as soon as they are not locked by a turn."""
+        rows = [ShardRow("book", shard, host, epoch, moving_to) for shard in shards]
+        while rows:
+            write = await self.store.write_map(self.leadership, rows)
+            self.leadership = Leadership(self.leadership.term, write.position)
+            rows = [row for row in rows if row not in write.written]
+
+    async def lines(self) -> list[tuple[str, int]]:
+        return [tuple(row) for row in await self.connection.fetch("SELECT * FROM lines ORDER BY number")]
+
+    async def snapshots(self) -> set[str]:
+        return {row["entity"] for row in await self.connection.fetch("SELECT entity FROM entity_snapshots")}
+
+    async def until(self, condition: str) -> None:
+        """Waits until a backend of the committer is in this state."""
+        async with asyncio.timeout(60):
+            while not await self.connection.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'entativa-turns'"
+                f" AND datname = current_database() AND {condition}"
+            ):
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def database(database_address: str) -> AsyncIterator[Database]:
+    store = await ShardStore.open(database_address, application="test")
+    writes = await TurnWrites.open(database_address)
+    connection = await asyncpg.connect(database_address)
+    await connection.execute("CREATE TABLE lines (entity text, number integer CHECK (number >= 0))")
+    made = Database(store, writes, connection)
+    await made.lead()
+    await made.own(*range(20))
+    yield made
+    await connection.close()
+    await writes.close()
+    await store.close()
+
+
+async def test_effects_snapshot_and_answers_of_many_turns_are_stored_together(database: Database) -> None:
+    assert await database.writes.commit([line(n, f"e{n}", n, 100 + n) for n in range(20)]) == {}
+    assert await database.lines() == [(f"e{n}", n) for n in range(20)]
+    assert await database.store.load_snapshot("book", "e7") == (3, b"state")
+    assert [answer for _, _, answer in await database.store.answers([("book", 7)])] == [
+        Answer(b"caller-1", 107, b"done")
+    ]
+    await database.store.forget_answers(0.0)
+    assert await database.store.answers([("book", 7)]) == []
+
+
+async def test_a_stale_fence_takes_only_its_own_turn_out(database: Database) -> None:
+    await database.own(1, host="host-1.1", epoch=2)
+    later, elsewhere = snapshot(2, "later", epoch=2), TurnWrite(fence(3, host="host-9"), "elsewhere", (), (3, b""))
+    moved, nowhere = snapshot(1, "moved"), snapshot(900, "nowhere")
+    refused = await database.writes.commit([snapshot(0, "here"), moved, later, elsewhere, nowhere])
+    assert set(refused) == {moved, later, elsewhere, nowhere}
+    assert all(isinstance(error, StaleEpoch) for error in refused.values())
+    assert await database.snapshots() == {"here"}
+
+
+async def test_a_call_that_ran_before_takes_only_its_own_turn_out(database: Database) -> None:
+    await database.writes.commit([snapshot(0, "a", 5, body=b"one")])
+    again, other = snapshot(0, "a", 5, 6, body=b"two"), snapshot(0, "b", 7)
+    refused = await database.writes.commit([again, other])
+    assert list(refused) == [again]
+    assert isinstance(refused[again], AlreadyAnswered)
+    assert await database.store.load_snapshot("book", "a") == (3, b"one")
+    assert {answer.call for _, _, answer in await database.store.answers([("book", 0)])} == {5, 7}
+
+
+@pytest.mark.parametrize("poison", [-1, "no number", 1 << 40], ids=["constraint", "argument", "range"])
+async def test_a_row_that_the_database_refuses_takes_only_its_own_turn_with_it(
+    database: Database, poison: object
+) -> None:
+    committer = Committer(database.writes)
+    turns = [line(n, f"e{n}", poison if n == 13 else n, n) for n in range(20)]
+    results = await asyncio.gather(*map(committer.commit, turns), return_exceptions=True)
+    assert [n for n, result in enumerate(results) if result is not None] == [13]
+    assert await database.lines() == [(f"e{n}", n) for n in range(20) if n != 13]
+    assert await database.store.answers([("book", 13)]) == []
+    assert await database.snapshots() == {f"e{n}" for n in range(20) if n != 13}
+
+
+async def test_a_new_epoch_waits_for_a_commit_under_way_and_the_new_owner_sees_it(database: Database) -> None:
+    async def take_over(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
+        write = await database.store.write_map(database.leadership, [ShardRow("book", 7, "host-1.1", 2)])
+        assert write.written == [], "the shard is locked"
+
+    turn = TurnWrite(fence(7), "b", [Answer(b"caller-1", 5, b"done")], None, "b", take_over)
+    assert await database.writes.commit([turn]) == {}
+    await database.own(7, host="host-1.1", epoch=2)
+    assert [answer.call for _, _, answer in await database.store.answers([("book", 7)])] == [5]
+
+
+async def test_a_host_that_vanishes_inside_a_transaction_does_not_block_its_successor(database: Database) -> None:
+    taken_over = asyncio.Event()
+
+    async def vanish(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
+        await database.own(7, host="host-1.1", epoch=2)
+        taken_over.set()
+
+    with pytest.raises(Exception, match=r"(?i)idle|closed|terminat"):
+        await database.writes.commit([TurnWrite(fence(7), "b", (), (3, b"late"), "b", vanish)])
+    assert taken_over.is_set()
+    assert await database.snapshots() == set()
+
+
+async def test_the_map_is_written_while_turns_of_a_shard_never_pause(database: Database) -> None:
+    committer = Committer(database.writes)
+    moved = asyncio.Event()
+
+    async def busy(name: str) -> None:
+        while not moved.is_set():
+            await committer.commit(snapshot(7, name))
+
+    turns = [asyncio.create_task(busy(f"e{n}")) for n in range(8)]
+    async with asyncio.timeout(60):
+        await database.own(7, moving_to="host-1.1")
+    moved.set()
+    await asyncio.gather(*turns)
+
+
+async def test_a_turn_is_acknowledged_after_its_commit_and_not_if_its_backend_dies_before(database: Database) -> None:
+    committer = Committer(database.writes)
+
+    async def hang(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
+        await transaction.execute("SELECT pg_sleep(2)")
+
+    turn = TurnWrite(fence(7), "b", [Answer(b"caller-1", 5, b"done")], (3, b"late"), "b", hang)
+    commit = asyncio.create_task(committer.commit(turn))
+    await database.until("query LIKE '%pg_sleep%' AND state = 'active'")
+    assert not commit.done()
+    await database.connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'entativa-turns' AND datname = current_database()"
+    )
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        await commit
+    assert await database.snapshots() == set()
+    assert await database.store.answers([("book", 7)]) == []
+    await committer.commit(snapshot(7, "b", 5))
+    assert await database.snapshots() == {"b"}, "the next transaction has a new connection"
+
+
+async def test_a_statement_that_hangs_ends_and_takes_only_its_own_turn_with_it(database: Database) -> None:
+    committer = Committer(database.writes)
+
+    async def hang(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
+        if "hangs" in turns:
+            await transaction.execute("SELECT pg_sleep(600)")
+
+    turns = [TurnWrite(fence(n), name, (), (3, b""), name, hang) for n, name in enumerate(("a", "hangs", "b"))]
+    results = await asyncio.gather(*map(committer.commit, turns), return_exceptions=True)
+    assert isinstance(results[1], asyncpg.QueryCanceledError)
+    assert await database.snapshots() == {"a", "b"}

@@ -1,0 +1,113 @@
+"""The committer over a store that the test opens and breaks: which turns go together, and who fails with whom."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from actors.runtime.hosting.committer import Committer
+from actors.runtime.store.rows import AlreadyAnswered, Fence, StaleEpoch
+from actors.runtime.store.turn_writes import TurnWrite
+
+
+class Store:
+    """Commits batches once it is ``open``. A batch with a ``poisonous`` entity fails as a whole."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.begun: list[list[str]] = []
+        self.committed: list[str] = []
+        self.refuses: dict[str, Exception] = {}
+        self.poisonous: set[str] = set()
+        self.error: Exception = ValueError("poison")
+
+    async def commit(self, writes: Sequence[TurnWrite]) -> Mapping[TurnWrite, Exception]:
+        names = [write.entity_id for write in writes]
+        self.begun.append(names)
+        await self.open.wait()
+        if self.poisonous & set(names):
+            raise self.error
+        self.committed += [name for name in names if name not in self.refuses]
+        return {write: self.refuses[write.entity_id] for write in writes if write.entity_id in self.refuses}
+
+
+def commit(committer: Committer, name: str, shard: int) -> asyncio.Task[None]:
+    return asyncio.create_task(committer.commit(TurnWrite(Fence("book", shard, "host", 1), name, ())))
+
+
+async def begun(store: Store, batches: int) -> None:
+    async with asyncio.timeout(60):
+        while len(store.begun) < batches:
+            await asyncio.sleep(0)
+
+
+async def test_turns_that_are_ready_together_share_a_transaction_and_the_next_one_fills_meanwhile() -> None:
+    store = Store()
+    committer = Committer(store, transactions=1)
+    first = [commit(committer, f"a{n}", n) for n in range(50)]
+    await begun(store, 1)
+    second = [commit(committer, f"b{n}", n) for n in range(50)]
+    await asyncio.sleep(0)
+    assert not any(turn.done() for turn in first), "acknowledged after the commit"
+    store.open.set()
+    await asyncio.gather(*first, *second)
+    assert [len(batch) for batch in store.begun] == [50, 50]
+
+
+async def test_a_shard_is_in_one_transaction_at_a_time_and_others_do_not_wait_for_it() -> None:
+    store = Store()
+    committer = Committer(store, transactions=2)
+    turns = [commit(committer, "first", 1)]
+    await begun(store, 1)
+    turns += [commit(committer, "same shard", 1), commit(committer, "other shard", 2)]
+    await begun(store, 2)
+    assert store.begun == [["first"], ["other shard"]]
+    store.open.set()
+    await asyncio.gather(*turns)
+    assert store.begun[2:] == [["same shard"]]
+
+
+async def test_a_transaction_has_at_most_so_many_turns() -> None:
+    store = Store()
+    store.open.set()
+    committer = Committer(store, transactions=1, max_turns=4)
+    await asyncio.gather(*(commit(committer, str(n), n) for n in range(10)))
+    assert [len(batch) for batch in store.begun] == [4, 4, 2]
+    assert store.committed == [str(n) for n in range(10)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64])
+async def test_a_turn_that_its_transaction_fails_of_takes_no_other_with_it(size: int) -> None:
+    store = Store()
+    store.open.set()
+    store.poisonous = {"3", "40"}
+    committer = Committer(store)
+    names = [str(n) for n in range(size)]
+    results = await asyncio.gather(*(commit(committer, name, int(name)) for name in names), return_exceptions=True)
+    failed = {name for name, result in zip(names, results, strict=True) if result is not None}
+    assert failed == store.poisonous & set(names)
+    assert store.committed == [name for name in names if name not in failed]
+
+
+async def test_turns_that_are_refused_fail_alone() -> None:
+    store = Store()
+    store.open.set()
+    store.refuses = {"1": StaleEpoch("moved"), "2": AlreadyAnswered("ran")}
+    committer = Committer(store)
+    results = await asyncio.gather(*(commit(committer, str(n), n) for n in range(4)), return_exceptions=True)
+    assert [type(result) for result in results] == [type(None), StaleEpoch, AlreadyAnswered, type(None)]
+
+
+async def test_a_lost_connection_fails_all_turns_of_its_transaction_and_is_not_tried_again() -> None:
+    """The commit may have taken effect: a turn without calls would be stored twice."""
+    store = Store()
+    store.open.set()
+    store.poisonous, store.error = {"1"}, OSError("connection lost")
+    committer = Committer(store)
+    results = await asyncio.gather(*(commit(committer, str(n), n) for n in range(4)), return_exceptions=True)
+    assert [type(result) for result in results] == [OSError] * 4
+    assert len(store.begun) == 1
+    store.poisonous.clear()
+    await commit(committer, "5", 5)
