@@ -5,7 +5,11 @@ to one of 1,024 **shards** of the kind; a **shard host** is a Ray actor that own
 **epoch**; the **coordinator** assigns shards to hosts; a **router** in every process knows the map and
 delivers calls. docs/runtime.md has the protocols and their state tables.
 
-What a kind's module looks like (every process names it as ``"package.module:KIND"``)::
+What a kind's module looks like (every process names it as ``"package.module:KIND"``; a test runs this)::
+
+    @dataclass(frozen=True)
+    class Total:                                     # an effect of the kind's own
+        value: int
 
     class Counter:                                   # the machine: no clock, no I/O
         def __init__(self, total: int = 0) -> None:
@@ -21,16 +25,23 @@ What a kind's module looks like (every process names it as ``"package.module:KIN
             return self.total
 
     class CounterEffects(EffectHandler):             # the shell: one per host process
-        async def write(self, transaction: UnitOfWork, turns: Sequence[Turn]) -> None:
-            totals = [(turn.entity_id, turn.effects[-1].value) for turn in turns]     # of many entities
-            await transaction.executemany("INSERT INTO totals VALUES ($1, $2)", totals)
+        def __init__(self, database: Database) -> None:
+            self.database = database
 
-        async def act(self, turn: Turn) -> Sequence[Value]:                           # after the commit
-            return []                                                                 # messages to the entity
+        async def load(self, entity_id: str) -> Counter:
+            async with self.database.unit_of_work(read_only=True) as unit:
+                return Counter(await unit.fetchval("SELECT total FROM totals WHERE id = $1", entity_id) or 0)
+
+        async def write(self, transaction: UnitOfWork, turns: Sequence[Turn]) -> None:    # of many entities
+            totals = [(turn.entity_id, turn.effects[-1].value) for turn in turns]
+            await transaction.executemany(
+                "INSERT INTO totals VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET total = excluded.total", totals)
+
+    async def open_handler(context: HostContext) -> EffectHandler:
+        return CounterEffects(context.database)
 
     KIND = EntityKind("counter", create=lambda entity_id: Counter(),
-                      restore=lambda entity_id, version, total: Counter(total),
-                      open_handler=CounterEffects.open)
+                      restore=lambda entity_id, version, total: Counter(total), open_handler=open_handler)
 
 Calling, from a Serve replica, a driver or another actor (effect handlers have ``HostContext.router``)::
 
