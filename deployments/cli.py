@@ -106,7 +106,7 @@ def _all_ready(installation: Installation) -> bool:
 def _print_addresses(installation: Installation) -> None:
     for name, value in installation.addresses().items():
         shown = value if isinstance(value, str) else f"{value['api']}   docs: {value['docs']}"
-        console.print(f"{name:<10} {shown}")
+        console.print(f"{name:<10} {shown}", soft_wrap=True)
 
 
 @app.command()
@@ -166,7 +166,7 @@ def check() -> None:
     for finding in findings:
         console.print(f"{'[green]ok[/]    ' if finding.ok else '[red]wrong[/] '} {finding.what}")
         if not finding.ok:
-            console.print(f"       {finding.fix}")
+            console.print(f"       {finding.fix}", soft_wrap=True)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 
@@ -183,14 +183,14 @@ def mail(
 
 @app.command(name="demo")
 def fill_demo() -> None:
-    """Fill both brands with a small world of people, ties and posts, and print two logins."""
+    """Fill both brands with demo accounts, connections and posts, and print two logins."""
     installation = _installation()
     logins: list[Any] = []
     for brand in BRANDS.values():
-        with step(f"a small world on {brand.title}"):
+        with step(f"demo data on {brand.title}"):
             logins.append(demo.fill(installation, brand))
     for login in logins:
-        console.print(f"{login.brand}: log in as {login.username} with the password {login.password}")
+        console.print(f"{login.brand}: log in as {login.username} with the password {login.password}", soft_wrap=True)
 
 
 @keys.command(name="rotate")

@@ -1,4 +1,4 @@
-"""`entativa demo`: a small, believable world on each brand: people, ties and posts.
+"""`entativa demo`: accounts, connections and posts on each brand.
 
 It uses the API itself, inside this process and without rate limits, so what it makes is what users would have made.
 Running it again adds nothing.
@@ -82,14 +82,14 @@ async def _fill(installation: Installation, brand: Brand) -> Login:
     try:
         transport = httpx.ASGITransport(app=create_app(platform))
         async with httpx.AsyncClient(transport=transport, base_url="http://demo") as client:
-            await _populate(_Town(client, installation, brand))
+            await _populate(_DemoBrand(client, installation, brand))
     finally:
         await platform.close()
     return Login(brand.name, "ada", PASSWORD)
 
 
 @dataclass(slots=True)
-class _Town:
+class _DemoBrand:
     client: httpx.AsyncClient
     installation: Installation
     brand: Brand
@@ -98,13 +98,13 @@ class _Town:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return await self.client.request(method, path, headers=headers, json=json or None)
 
-    async def move_in(self, username: str, name: str) -> None:
+    async def sign_up(self, username: str, name: str) -> None:
         """Sign up and confirm with the code that the mail sink caught."""
         email = f"{username}@{self.brand.name}.example"
         before = len(filed_mails(self.installation.mail_folder, email))
         answer = await self.call("POST", "/auth/sign-up", email=email, username=username, name=name, password=PASSWORD)
         if answer.status_code == httpx.codes.CONFLICT:
-            return  # moved in already
+            return  # signed up already
         sign_up_id = answer.raise_for_status().json()["sign_up_id"]
         for _ in range(300):
             mails = filed_mails(self.installation.mail_folder, email)
@@ -121,7 +121,7 @@ class _Town:
         answer.raise_for_status()
         return str(answer.json()["access_token"])
 
-    async def tie(self, one: str, other: str, tokens: dict[str, str]) -> None:
+    async def connect(self, one: str, other: str, tokens: dict[str, str]) -> None:
         """A friendship or a follow, whichever the brand has."""
         if "friends" in self.brand.features:
             await self.call("POST", "/friends/requests", tokens[one], username=other)
@@ -130,20 +130,20 @@ class _Town:
             await self.call("PUT", f"/follows/{other}", tokens[one])
 
 
-async def _populate(town: _Town) -> None:
-    chance = random.Random(town.brand.name)  # noqa: S311 - the same world every time
-    await asyncio.gather(*(town.move_in(username, name) for username, name in PEOPLE.items()))
-    tokens = {username: await town.log_in(username) for username in PEOPLE}
-    own = await town.call("GET", "/profiles/ada/posts", tokens["ada"])
+async def _populate(demo: _DemoBrand) -> None:
+    chance = random.Random(demo.brand.name)  # noqa: S311 - the same data every time
+    await asyncio.gather(*(demo.sign_up(username, name) for username, name in PEOPLE.items()))
+    tokens = {username: await demo.log_in(username) for username in PEOPLE}
+    own = await demo.call("GET", "/profiles/ada/posts", tokens["ada"])
     if own.json()["items"]:
         return
     for username in PEOPLE:
         for other in chance.sample([one for one in PEOPLE if one != username], 4):
-            await town.tie(username, other, tokens)
+            await demo.connect(username, other, tokens)
     for number, text in enumerate(POSTS * 3):
         username = chance.choice(list(PEOPLE)) if number else "ada"
         friend = chance.choice([one for one in PEOPLE if one != username])
-        answer = await town.call(
+        answer = await demo.call(
             "POST",
             "/posts",
             tokens[username],
