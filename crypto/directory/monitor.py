@@ -123,8 +123,8 @@ class OwnerMonitor:
     ) -> None:
         """Check all epochs up to the auditor's head, none left out.
 
-        Times are in milliseconds. Raises ``UnexpectedKeys``; ``DirectoryStale`` if the last epoch is older than
-        ``max_age``; ``PublicationLate`` if what was published more than ``max_delay`` ago is not there;
+        Times are in milliseconds. Raises ``UnexpectedKeys``; ``DirectoryStale`` if the last epoch is further
+        than ``max_age`` from ``now``; ``PublicationLate`` if what was published more than ``max_delay`` ago is not there;
         ``ProofInvalid``.
         """
         if auditor.head is None:
@@ -144,8 +144,8 @@ class OwnerMonitor:
             if pending is None or keys != pending:
                 raise UnexpectedKeys(answer.epoch.number, keys)
             commitment, version, pending = answer.commitment, keys, None
-        if now - latest > max_age:
-            raise DirectoryStale("the newest epoch is too old")
+        if abs(now - latest) > max_age:  # one from the future would never grow too old
+            raise DirectoryStale("the newest epoch is too old, or from the future")
         if pending is not None and now - self._published_at > max_delay:
             raise PublicationLate("the directory does not show what was published")
         self._commitment, self._version, self._pending = commitment, version, pending

@@ -42,7 +42,7 @@ EXTERNAL_SENDER_TYPES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
-    """A proposal and who made it. ``verified``: its signatures were checked when it arrived."""
+    """A proposal and who made it. ``verified``: its MLS signatures were checked when it arrived."""
 
     proposal: Proposal
     sender: Sender
@@ -97,7 +97,7 @@ def check_proposal(item: Sourced, tree: RatchetTree, rules: LeafRules, linked: R
     match item.proposal:
         case Add(key_package):
             if item.verified:
-                rules.check_support(key_package.leaf_node)
+                rules.check_again(key_package.leaf_node)
             else:
                 rules.check_key_package(key_package)
         case Update(leaf_node):
@@ -126,7 +126,7 @@ def _check_update(item: Sourced, leaf: LeafNode, tree: RatchetTree, rules: LeafR
     if item.sender.sender_type != SenderType.MEMBER or number is None or old is None:
         raise InvalidProposal("only members update themselves")
     if item.verified:
-        rules.check_support(leaf)
+        rules.check_again(leaf)
     else:
         rules.check(leaf, number, LeafNodeSource.UPDATE)
     check_replacement(old, leaf, rules)

@@ -47,6 +47,11 @@ class LeafRules:
         self.check_support(leaf)
         self.authentication.validate(leaf.credential, leaf.signature_key, self.now)
 
+    def check_again(self, leaf: LeafNode) -> None:
+        """What may have changed since :meth:`check`: the group's extensions, and who is believed."""
+        self.check_support(leaf)
+        self.authentication.validate(leaf.credential, leaf.signature_key, self.now)
+
     def _check_encryption_key(self, key: bytes) -> None:
         # A key that nothing can be encrypted to would stop every commit that has to.
         try:

@@ -305,6 +305,19 @@ def test_an_owner_is_not_shown_other_epochs_or_an_old_end() -> None:
         check(served, auditor, monitor, 5 * HOUR)
 
 
+def test_an_epoch_from_the_future_does_not_stop_the_owner_s_clock() -> None:
+    """It would never be too old: the operator shows the owner that head for ever, and others what comes after it."""
+    served = directory()
+    served.close_epoch(0)
+    auditor, monitor = watched(served)
+    served.close_epoch(2 * HOUR + 1)
+    before = monitor.serialize()
+    with pytest.raises(DirectoryStale):
+        check(served, auditor, monitor, 0)
+    assert monitor.serialize() == before
+    check(served, auditor, monitor, 1)
+
+
 def test_keys_that_the_directory_withholds_are_noticed() -> None:
     served, ada = populated()
     auditor, monitor = watched(served)

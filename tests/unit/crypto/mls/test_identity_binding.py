@@ -20,6 +20,7 @@ from crypto.mls import (
     KeyPackage,
     KnownDevices,
     Lifetime,
+    PublicGroup,
     SignatureKeyPair,
     X509Credential,
 )
@@ -211,6 +212,28 @@ def test_a_stolen_key_with_its_old_credential_is_refused_by_who_has_seen_the_new
     with pytest.raises(InvalidCredential, match="given up"):
         group.commit([Add(offer)], now=NOW)
     group.apply(group.commit([Add(package(bob.bundle()))], now=NOW))
+
+
+def test_a_credential_is_judged_again_when_the_proposal_that_brought_it_is_committed() -> None:
+    """Carol's stolen key was proposed before her newer credential was seen, and is committed after that."""
+    devices = acquainted("alice", "bob", "carol")
+    alice, bob, carol = devices
+    groups = assemble([alice, bob])
+    offer = package(carol.bundle())
+    proposal = groups[1].propose_add(offer, now=NOW)
+    public = PublicGroup.follow(groups[0].group_info(), now=NOW, policy=alice.policy)
+    for follower in (groups[0], public):
+        follower.process(proposal, now=NOW)
+    foreign = groups[1].commit(now=NOW).message
+    signer = SignatureKeyPair.generate(carol.suite, carol.randomness)
+    newer = carol.issue(signer, generation=2, oldest=2)
+    alice.known.observe(newer.credential(), signer.public_key)
+    for follower in (groups[0], public):
+        with pytest.raises(InvalidCredential, match="given up"):
+            follower.process(foreign, now=NOW)
+    own = groups[0].commit(now=NOW)
+    groups[0].apply(own)
+    assert len(groups[0].members) == 2, "the proposal keeps nobody from committing and is left out"
 
 
 def test_a_stolen_key_with_its_old_credential_does_not_outlive_it() -> None:
