@@ -123,8 +123,8 @@ class OwnerMonitor:
     ) -> None:
         """Check all epochs up to the auditor's head, none left out.
 
-        Times are in milliseconds. Raises ``UnexpectedKeys``; ``DirectoryStale`` if the last epoch is further
-        than ``max_age`` from ``now``; ``PublicationLate`` if what was published more than ``max_delay`` ago is not there;
+        Times are in milliseconds. Raises ``UnexpectedKeys``; ``DirectoryStale`` if the last epoch is further than
+        ``max_age`` from ``now``; ``PublicationLate`` if what was published more than ``max_delay`` ago is not there;
         ``ProofInvalid``.
         """
         if auditor.head is None:

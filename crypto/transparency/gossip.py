@@ -53,8 +53,9 @@ class HeadGossip:
     def hear(self, auditor: LogAuditor, heard: SignedTreeHead, now: int) -> ConsistencyNeeded | None:
         """Compare a head out of a message with the auditor's, at ``now`` (milliseconds).
 
-        None if they agree. Raises ``SplitView``; or ``ProofInvalid`` for a head that the log has not signed, which says
-        something about the sender only. At most 64 heads wait for a proof; more are not taken while these wait.
+        None if they agree. Raises ``SplitView``, also for two heard heads; or ``ProofInvalid`` for a head that the log
+        has not signed, which says something about the sender only. Heads that differ only in their timestamp wait as
+        one. At most 64 wait for a proof; more are not taken while these wait.
         """
         auditor.verify_signature(heard)
         own = auditor.head
@@ -62,9 +63,11 @@ class HeadGossip:
             if own.head.root != heard.head.root:
                 raise SplitView(own, heard)
             return None
-        encoded = heard.encode()
-        if encoded not in self._pending and len(self._pending) < MAX_PENDING:
-            self._pending[encoded] = now
+        same_size = next((head for head in self.waiting() if head.head.size == heard.head.size), None)
+        if same_size is not None and same_size.head.root != heard.head.root:
+            raise SplitView(same_size, heard)
+        if same_size is None and len(self._pending) < MAX_PENDING:
+            self._pending[heard.encode()] = now
         return None if own is None else _needed(own, heard)
 
     def settle(self, auditor: LogAuditor, heard: SignedTreeHead, proof: list[bytes]) -> None:
@@ -80,7 +83,9 @@ class HeadGossip:
         if old.size == new.size and old.root != new.root:
             raise SplitView(own, heard)
         verify_consistency(old.size, old.root, new.size, new.root, proof)
-        self._pending.pop(heard.encode(), None)
+        for waiting in self.waiting():
+            if (waiting.head.size, waiting.head.root) == (heard.head.size, heard.head.root):
+                del self._pending[waiting.encode()]
 
     def waiting(self) -> tuple[SignedTreeHead, ...]:
         """The heads without a proof, the oldest first."""

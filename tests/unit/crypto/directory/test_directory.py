@@ -372,6 +372,33 @@ def test_a_split_view_of_different_sizes_is_never_proven_and_becomes_overdue() -
     assert gossip.overdue(HOUR + 1, HOUR) == (heard,)
 
 
+def test_a_split_view_of_two_others_is_noticed_by_their_heads() -> None:
+    served, _ = populated()
+    contact = Contact(served)
+    contact.take(contact.ask(served), 0)
+    gossip = HeadGossip()
+    from_ada, from_bob = (SignedTreeHead.sign(TreeHead(0, 7, bytes([root]) * 32), LOG_KEY) for root in (1, 2))
+    gossip.hear(contact.auditor, from_ada, 0)
+    with pytest.raises(SplitView) as split:
+        gossip.hear(contact.auditor, from_bob, 0)
+    assert (split.value.own, split.value.heard) == (from_ada, from_bob)
+
+
+def test_one_tree_signed_many_times_leaves_room_for_other_heads() -> None:
+    served, _ = populated(3)
+    contact = Contact(served)
+    contact.take(contact.ask(served), 2 * HOUR)
+    gossip = HeadGossip()
+    repeated = [SignedTreeHead.sign(TreeHead(time, 2, served._log.root(2)), LOG_KEY) for time in range(64)]
+    for head in repeated:
+        assert gossip.hear(contact.auditor, head, 0) == ConsistencyNeeded(2, 3)
+    other = SignedTreeHead.sign(TreeHead(0, 8, bytes(32)), LOG_KEY)
+    gossip.hear(contact.auditor, other, 1)
+    assert gossip.waiting() == (repeated[0], other)
+    gossip.settle(contact.auditor, repeated[-1], list(served.consistency(2)))
+    assert gossip.waiting() == (other,)
+
+
 def test_heads_of_one_history_are_settled_whichever_is_older() -> None:
     served, _ = populated(5)
     contact = Contact(served)
