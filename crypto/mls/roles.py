@@ -85,7 +85,8 @@ class RoleAuthorization:
     - Admins: add anybody, remove members, change the group's extensions.
     - Owners: remove anybody, change roles, external senders and required capabilities, close the group by a ReInit.
 
-    There is always an owner listed. In a group without roles nobody is more than a member.
+    There is always an owner listed, also in the group that a ReInit announces. In a group without roles
+    nobody is more than a member.
     """
 
     __slots__ = ("_account",)
@@ -106,8 +107,8 @@ class RoleAuthorization:
                 allowed = role >= Role.ADMIN or self._account(key_package.leaf_node.credential) == account
             case Remove(removed):
                 allowed = self._may_remove(removed, account, roles, roster)
-            case ReInit():
-                allowed = role == Role.OWNER
+            case ReInit(extensions=extensions):
+                allowed = role == Role.OWNER and Roles.of(extensions).has_owner
             case GroupContextExtensions(extensions):
                 allowed = self._may_change(roster.extensions, extensions, role)
         if not allowed:

@@ -95,7 +95,8 @@ CHANGES: dict[str, Proposal] = {
     "remove a member": Remove(leaf("other member")),
     "remove an admin": Remove(leaf("other admin")),
     "remove an owner": Remove(leaf("other owner")),
-    "close the group": ReInit.of(b"new", 1),
+    "close the group": ReInit.of(b"new", 1, (ROLES.extension(),)),
+    "continue without owners": ReInit.of(b"new", 1),
     "give roles": GroupContextExtensions((Roles({b"owner": Role.OWNER, b"member": Role.ADMIN}).extension(),)),
     "take every owner away": GroupContextExtensions((Roles({b"admin": Role.ADMIN}).extension(),)),
     "require capabilities": GroupContextExtensions((*SAME_ROLES, REQUIRED)),
@@ -104,7 +105,7 @@ CHANGES: dict[str, Proposal] = {
 ALLOWED = {
     "member": {"add an own device"},
     "admin": {"add a newcomer", "add an own device", "remove a member", "keep the extensions"},
-    "owner": set(CHANGES) - {"take every owner away"},
+    "owner": set(CHANGES) - {"take every owner away", "continue without owners"},
 }
 
 
