@@ -14,7 +14,7 @@ from types import ModuleType
 
 import benchmarks
 from benchmarks import size
-from benchmarks.deadline import FIGURE_TIMEOUT_S, DeadlineExceeded, deadline
+from benchmarks.deadline import FIGURE_TIMEOUT_S, SMALLEST_TIMEOUT_S, DeadlineExceeded, deadline
 
 
 def _modules(failures: list[str]) -> Iterator[ModuleType]:
@@ -50,7 +50,8 @@ def _run(modules: Iterable[ModuleType], wanted: Callable[[str], bool], failures:
                 figures = module.run(wanted)
                 while True:
                     # The first figure's time includes the start of what all of the module's figures need.
-                    with deadline(getattr(module, "FIGURE_TIMEOUT_S", FIGURE_TIMEOUT_S)):
+                    usual = size.sized(FIGURE_TIMEOUT_S, SMALLEST_TIMEOUT_S)
+                    with deadline(getattr(module, "FIGURE_TIMEOUT_S", usual)):
                         figure = next(figures, None)
                     if figure is None:
                         break

@@ -10,6 +10,9 @@ from types import FrameType
 FIGURE_TIMEOUT_S = 900.0
 """Of a module that declares no FIGURE_TIMEOUT_S of its own."""
 
+SMALLEST_TIMEOUT_S = 300.0
+"""The same at the smallest size. Most of it is for a busy machine to start a platform."""
+
 
 class DeadlineExceeded(KeyboardInterrupt):
     """A figure took longer than its module's FIGURE_TIMEOUT_S.

@@ -1,22 +1,26 @@
-"""Benchmarks that need no services run from beginning to end, at their smallest size: the numbers mean nothing here."""
+"""Benchmarks that need no Ray run from beginning to end, at their smallest size."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parents[2]
-RUN = [sys.executable, "-m", "benchmarks"]
+from tests.support.smallest_benchmarks import (
+    REPORTED_SIZE_ONLY,
+    WITH_RAY,
+    WITHOUT_RAY,
+    assert_all_printed,
+    figure_names,
+)
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("prefix", ["crypto"])
+@pytest.mark.parametrize("prefix", WITHOUT_RAY)
 def test_every_figure_is_printed(prefix: str) -> None:
-    ran = subprocess.run(
-        [*RUN, "--smallest", prefix], cwd=ROOT, capture_output=True, text=True, timeout=800, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.count('{"figure": ') >= 10
+    assert_all_printed(prefix)
+
+
+def test_no_figure_is_forgotten() -> None:
+    run = (*WITHOUT_RAY, *WITH_RAY, *REPORTED_SIZE_ONLY)
+    names = figure_names()
+    assert names
+    assert [name for name in names if not name.startswith(run)] == []

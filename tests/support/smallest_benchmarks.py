@@ -1,0 +1,40 @@
+"""Runs benchmarks from beginning to end at their smallest size, where the numbers mean nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+WITHOUT_RAY = ("crypto", "events", "realtime")
+WITH_RAY = ("feeds", "http", "platform.idle", "runtime")
+REPORTED_SIZE_ONLY = ("platform.kill_gap_s",)
+"""A cluster of three nodes, of which everything is killed in turn, takes ten minutes at any size."""
+
+_ROOT = Path(__file__).parents[2]
+_TIMEOUT_S = 800
+"""For the whole run; that of each figure is shorter, and lets a benchmark stop what it started."""
+
+
+def figure_names(prefix: str = "") -> list[str]:
+    """The figures that there are at the smallest size; the names of some have the size in them."""
+    return _benchmarks("--list", prefix).stdout.split()
+
+
+def assert_all_printed(prefix: str) -> None:
+    """Every figure with this prefix is printed once and has a value, and none hits its deadline."""
+    ran = _benchmarks(prefix)
+    assert "DeadlineExceeded" not in ran.stderr, ran.stderr
+    assert ran.returncode == 0, ran.stderr
+    figures = [json.loads(line) for line in ran.stdout.splitlines()]
+    printed, expected = (figure["figure"] for figure in figures), figure_names(prefix)
+    assert expected
+    assert sorted(printed) == sorted(expected), ran.stdout
+    assert [figure["figure"] for figure in figures if not math.isfinite(figure["value"])] == []
+
+
+def _benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", "--smallest", *arguments]
+    return subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
