@@ -28,10 +28,13 @@ log = structlog.get_logger(__name__)
 def end_process() -> None:
     """Ends this process at once, with status 1. Ray restarts an actor whose process ends like this; it does not if
     the actor's constructor raises or its main task merely stops."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    logging.shutdown()
-    os._exit(1)
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        logging.shutdown()
+    finally:
+        # Whatever the streams raise: nobody may read them any more, or they are closed.
+        os._exit(1)
 
 
 class BackgroundTasks:

@@ -69,13 +69,14 @@ class TurnWrite:
 
 
 def is_connection_error(error: BaseException) -> bool:
-    """Whether a transaction failed because of the connection or the server, and not because of what it wrote."""
-    if isinstance(error, asyncpg.DataError):
-        return False  # an argument that cannot be encoded, although an InterfaceError
+    """Whether a transaction failed because of the connection or the server, and not because of what it wrote.
+
+    InterfaceError is none: the client raises it before it sends anything, mostly for arguments that do not fit the
+    statement.
+    """
     return isinstance(
         error,
         OSError  # TimeoutError among them
-        | asyncpg.InterfaceError
         | asyncpg.PostgresConnectionError
         | asyncpg.AdminShutdownError
         | asyncpg.CrashShutdownError

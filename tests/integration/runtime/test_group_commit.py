@@ -134,6 +134,16 @@ async def test_a_row_that_the_database_refuses_takes_only_its_own_turn_with_it(
     assert await database.snapshots() == {f"e{n}" for n in range(20) if n != 13}
 
 
+async def test_a_statement_with_too_many_arguments_takes_only_its_own_turn_with_it(database: Database) -> None:
+    """The client refuses it by itself, with an InterfaceError; the connection is as good as before."""
+    committer = Committer(database.writes)
+    turns = [line(n, f"e{n}", n, n) for n in range(4)]
+    turns[2].turn = ("e2", 2, "more")
+    results = await asyncio.gather(*map(committer.commit, turns), return_exceptions=True)
+    assert [n for n, result in enumerate(results) if result is not None] == [2]
+    assert await database.lines() == [("e0", 0), ("e1", 1), ("e3", 3)]
+
+
 async def test_a_new_epoch_waits_for_a_commit_under_way_and_the_new_owner_sees_it(database: Database) -> None:
     async def take_over(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
         write = await database.store.write_map(database.leadership, [ShardRow("book", 7, "host-1.1", 2)])

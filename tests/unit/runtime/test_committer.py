@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+import asyncpg
 import pytest
 
 from actors.runtime.hosting.committer import Committer
@@ -89,6 +90,24 @@ async def test_a_turn_that_its_transaction_fails_of_takes_no_other_with_it(size:
     failed = {name for name, result in zip(names, results, strict=True) if result is not None}
     assert failed == store.poisonous & set(names)
     assert store.committed == [name for name in names if name not in failed]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.InterfaceError("the server expects 1 argument for this query, 2 were passed"),
+        asyncpg.DataError("invalid input for query argument $1"),
+        asyncpg.UniqueViolationError("duplicate key"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_statement_that_cannot_run_fails_only_the_turn_that_wrote_it(error: Exception) -> None:
+    store = Store()
+    store.open.set()
+    store.poisonous, store.error = {"1"}, error
+    committer = Committer(store)
+    results = await asyncio.gather(*(commit(committer, str(n), n) for n in range(4)), return_exceptions=True)
+    assert results == [None, error, None, None]
 
 
 async def test_turns_that_are_refused_fail_alone() -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import io
+import logging
+import os
 import subprocess
 import sys
 
@@ -12,7 +16,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from actors.runtime import supervise
-from actors.runtime.supervise import BackgroundTasks
+from actors.runtime.supervise import BackgroundTasks, end_process
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +108,17 @@ asyncio.run(main())
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=False)
     assert ended.returncode == 1
     assert b"too many connections" in ended.stdout + ended.stderr
+
+
+def test_the_process_ends_even_if_its_output_cannot_be_flushed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed(io.StringIO):
+        def flush(self) -> None:
+            raise BrokenPipeError("nobody reads")
+
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr(logging, "shutdown", lambda: None)
+    monkeypatch.setattr(sys, "stdout", Closed())
+    with contextlib.suppress(BrokenPipeError):  # os._exit does not return, its stand-in does
+        end_process()
+    assert ended == [1]
