@@ -79,6 +79,7 @@ from actors.runtime.errors import (
 )
 from actors.runtime.kind import (
     After,
+    CancelTimer,
     Effect,
     EffectHandler,
     Entity,
@@ -86,6 +87,7 @@ from actors.runtime.kind import (
     HostContext,
     Persist,
     Reply,
+    SetTimer,
     Turn,
     Value,
 )
@@ -94,6 +96,7 @@ __all__ = [
     "After",
     "BadFrame",
     "CallError",
+    "CancelTimer",
     "DeadlineExceeded",
     "Effect",
     "EffectHandler",
@@ -108,6 +111,7 @@ __all__ = [
     "Persist",
     "Refused",
     "Reply",
+    "SetTimer",
     "StaleEpoch",
     "Turn",
     "UnknownKind",

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from actors.runtime.store.rows import Fence
@@ -50,6 +51,34 @@ class After:
 
 
 @dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Receive ``message`` at ``due``, seconds since 1970. A timer of this entity that has this ``name`` is replaced.
+
+    A durable timer: it is stored with the turn that sets it and removed with the turn that receives its message, in
+    that turn's transaction. So it outlives crashes, moves and the entity's time in memory (its message loads the
+    entity), and what that turn stores is stored once. Timers are due by the host's clock, and late while the host is
+    busy or has no lease. One whose turn fails is tried again, after a second and then twice as long each time, up to
+    five minutes; an entity that declines the message (Refused) has received it.
+    """
+
+    name: str
+    due: float
+    message: Value
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if ``due`` is no time."""
+        if not isfinite(self.due):
+            raise ValueError(f"timer {self.name!r} is due at {self.due}")
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """Forget this entity's durable timer ``name``, if there is one: its message is not received any more."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Persist:
     """Store the entity's snapshot, in one fenced transaction, before the turn's replies go out."""
 
@@ -77,7 +106,7 @@ class Turn:
     fence: Fence
     """The ownership under which the turn is committed: shard, host and epoch."""
     effects: Sequence[Effect]
-    """The kind's own effects; the runtime's (Reply, After, Persist) are not among them."""
+    """The kind's own effects; the runtime's (Reply, After, SetTimer, CancelTimer, Persist) are not among them."""
 
 
 @dataclass(frozen=True, slots=True)

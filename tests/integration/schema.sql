@@ -101,6 +101,14 @@ CREATE TABLE public.entity_snapshots (
     body bytea NOT NULL,
     saved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
+CREATE TABLE public.entity_timers (
+    kind text NOT NULL,
+    shard smallint NOT NULL,
+    entity text NOT NULL,
+    name text NOT NULL,
+    due_at double precision NOT NULL,
+    message bytea NOT NULL
+);
 CREATE TABLE public.event_consumers (
     consumer text NOT NULL,
     active_at timestamp with time zone NOT NULL
@@ -373,6 +381,8 @@ ALTER TABLE ONLY public.connections
     ADD CONSTRAINT connections_pkey PRIMARY KEY (owner_id, viewer_id);
 ALTER TABLE ONLY public.entity_snapshots
     ADD CONSTRAINT entity_snapshots_pkey PRIMARY KEY (kind, entity);
+ALTER TABLE ONLY public.entity_timers
+    ADD CONSTRAINT entity_timers_pkey PRIMARY KEY (kind, shard, entity, name);
 ALTER TABLE ONLY public.event_consumers
     ADD CONSTRAINT event_consumers_pkey PRIMARY KEY (consumer);
 ALTER TABLE ONLY public.event_dead_letters
@@ -446,6 +456,7 @@ CREATE INDEX close_friends_by_member ON public.close_friends USING btree (member
 CREATE INDEX close_friends_newest ON public.close_friends USING btree (owner_id, created_at, member_id);
 CREATE INDEX connections_by_owner ON public.connections USING btree (owner_id, created_at, viewer_id);
 CREATE INDEX connections_by_viewer ON public.connections USING btree (viewer_id, created_at, owner_id);
+CREATE INDEX entity_timers_due ON public.entity_timers USING btree (kind, shard, due_at);
 CREATE INDEX event_retries_due_at ON public.event_retries USING btree (due_at);
 CREATE INDEX event_retries_key ON public.event_retries USING btree (consumer, key, id);
 CREATE INDEX friend_requests_by_recipient ON public.friend_requests USING btree (recipient_id);

@@ -123,6 +123,8 @@ class ShardHost:
         address, socket_path = await self._listen(secret, ip)
         reporter = Reporter(self._name, shard_owner.mailboxes)
         self._tasks.spawn("host.measure_lag", reporter.measure_lag(), critical=True)
+        mailboxes = shard_owner.mailboxes
+        self._tasks.spawn("host.timers", mailboxes.durable_timers.run(store, mailboxes.served), critical=True)
         self._tasks.spawn("host.sweep", self._sweep(shard_owner, reporter), critical=True)
         while True:
             host = f"{self._name}.{int(self._clock.time() * 1e9):x}"

@@ -7,13 +7,14 @@ from collections import deque
 
 from actors.runtime.hosting.deduplication import Entry, Origin
 from actors.runtime.hosting.ownership import Ownership
+from actors.runtime.hosting.timer_heap import ArmedTimer
 from actors.runtime.kind import Entity, Value
 
 
 class Envelope:
     """A message for an entity. ``entry`` is None for the runtime's own (timers, results, on_load): nobody waits."""
 
-    __slots__ = ("body", "call", "caller", "deadline", "entity_id", "entry")
+    __slots__ = ("body", "call", "caller", "deadline", "entity_id", "entry", "timer")
 
     def __init__(
         self, caller: bytes, call: int, entity_id: str, body: Value, deadline: float, entry: Entry | None
@@ -24,6 +25,8 @@ class Envelope:
         self.body = body
         self.deadline = deadline
         self.entry = entry
+        self.timer: ArmedTimer | None = None
+        """The durable timer whose message it is."""
 
     @property
     def trace(self) -> str | None:
@@ -34,6 +37,13 @@ class Envelope:
     def internal(cls, entity_id: str, body: Value) -> Envelope:
         """A message from the runtime itself."""
         return cls(b"", 0, entity_id, body, 0.0, None)
+
+    @classmethod
+    def of_timer(cls, timer: ArmedTimer, body: Value) -> Envelope:
+        """The message of a durable timer that is due."""
+        envelope = cls.internal(timer.row.entity_id, body)
+        envelope.timer = timer
+        return envelope
 
     def answer(self, packed: bytes) -> None:
         """Remembers the answer and sends it."""

@@ -11,6 +11,7 @@ import structlog
 from actors.runtime.clock import SYSTEM_CLOCK, Clock
 from actors.runtime.errors import BadFrame, DeadlineExceeded, Overloaded, UnknownKind, to_wire
 from actors.runtime.hosting.deduplication import DeduplicationTable, Entry, Origin
+from actors.runtime.hosting.durable_timers import DurableTimers
 from actors.runtime.hosting.loop_budget import LoopBudget
 from actors.runtime.hosting.mailbox import CallBatch, Envelope, HostState, Shard
 from actors.runtime.hosting.ownership import Status
@@ -52,7 +53,10 @@ class Mailboxes:
         self.answers = DeduplicationTable()
         self._timers = SoftTimers(self._state, self._admit, clock)
         self.arm = self._timers.arm
-        self.turns = TurnScheduler(self._state, self.answers, self.runners, clock, self._turn_away, self.arm)
+        self.durable_timers = DurableTimers(self._state, self._record, self._admit, clock)
+        self.turns = TurnScheduler(
+            self._state, self.answers, self.runners, clock, self._turn_away, self.arm, self.durable_timers
+        )
         self.on_runtime_call: Callable[[Origin, int, str, Value], None] = _refuse_runtime_call
         """Called for calls to the runtime itself (kind "")."""
 
@@ -205,6 +209,14 @@ class Mailboxes:
             shard = shards[number] = Shard(kind, number)
         return shard
 
+    def _record(self, kind: str, number: int) -> Shard | None:
+        shards = self.shards.get(kind)
+        return shards[number] if shards is not None else None
+
+    def served(self) -> Iterator[Shard]:
+        """The shards whose entities receive messages."""
+        return (shard for shard in self.present() if shard.serving)
+
     def present(self) -> Iterator[Shard]:
         """Every shard that was ever mentioned."""
         return (shard for shards in self.shards.values() for shard in shards if shard is not None)
@@ -216,6 +228,7 @@ class Mailboxes:
             if envelope.entry is None or self.answers.claim(envelope.caller, envelope.call, envelope.entry):
                 self._admit(shard, envelope)
         self._timers.fire_due(shard)
+        self.durable_timers.load_soon(shard)
 
     def send_on(self, shard: Shard) -> None:
         """Turns away what was parked: the shard is another host's."""
@@ -235,6 +248,7 @@ class Mailboxes:
             for timer in mailbox.timers:
                 timer.cancel()
         shard.mailboxes = {}
+        self.durable_timers.forget(shard)
 
     # --- entities -----------------------------------------------------------------------------------------
 

@@ -15,10 +15,12 @@ import structlog
 
 from actors.runtime.clock import Clock
 from actors.runtime.hosting.deduplication import DeduplicationTable, Entry
+from actors.runtime.hosting.durable_timers import DurableTimers
 from actors.runtime.hosting.mailbox import CallBatch, Envelope, HostState, Mailbox, Shard
+from actors.runtime.hosting.timer_heap import ArmedTimer
 from actors.runtime.hosting.turns import Received, TurnRunner, collect, failure, receive, refused, too_late
 from actors.runtime.kind import Reply, Value
-from actors.runtime.store.rows import DATABASE_ERRORS, AlreadyAnswered, Fence, StaleEpoch
+from actors.runtime.store.rows import DATABASE_ERRORS, AlreadyAnswered, AlreadyFired, Fence, StaleEpoch
 from actors.runtime.supervise import BackgroundTasks
 from actors.runtime.transport.frames import DONE, NOT_MINE, pack_answer
 from cluster.trace import resume_trace
@@ -64,6 +66,7 @@ class TurnScheduler:
         clock: Clock,
         turn_away: Callable[[Envelope, str, int], None],
         arm: Callable[[Shard, str, Mailbox, float, Value], None],
+        durable_timers: DurableTimers,
     ) -> None:
         """``turn_away`` sends the caller of an envelope for (kind, shard) elsewhere, ``arm`` sets a soft timer."""
         self._state = state
@@ -72,6 +75,7 @@ class TurnScheduler:
         self._clock = clock
         self._turn_away = turn_away
         self._arm = arm
+        self._durable_timers = durable_timers
         self._tasks = BackgroundTasks()
         self._ready: deque[Activation] = deque()
         self._scheduled = False
@@ -216,6 +220,8 @@ class TurnScheduler:
         while queue and len(taken) < MAX_TURN:
             envelope = queue.popleft()
             self._state.waiting -= 1
+            if envelope.timer is not None and not self._still_set(envelope.timer, received):
+                continue
             if envelope.entry is not None and envelope.deadline <= now:
                 self._answers.forget(envelope.caller, envelope.call, envelope.entry)
                 envelope.answer(too_late(envelope))
@@ -224,16 +230,28 @@ class TurnScheduler:
             if not receive(entity, envelope, wall, received):
                 # Those before the failure have had no effect yet: they come again, in a turn that cannot meet it.
                 del taken[-1]
+                if envelope.timer is not None:
+                    self._durable_timers.failed(envelope.timer)
                 activation.again.extendleft(reversed(taken))
                 self._state.waiting += len(taken)
                 return
+            if envelope.timer is not None:
+                received.fired.append(envelope.timer)
             if self._clock.monotonic() >= until:
                 return
+
+    def _still_set(self, timer: ArmedTimer, received: Received) -> bool:
+        """Whether a durable timer whose message waited was neither cancelled nor set anew since, nor by this turn."""
+        if timer.row.name in received.durable_timers:
+            # If the turn fails, the timer is as it was.
+            self._durable_timers.failed(timer)
+            return False
+        return self._durable_timers.holds(timer)
 
     def _end_turn(self, activation: Activation, received: Received) -> None:
         if received.error is not None:
             activation.mailbox.evict()
-        if received.effects or received.persist:
+        if received.has_effects:
             self._tasks.spawn("turn", self._carry_out(activation, received))
         else:
             self._answer(activation, received)
@@ -249,18 +267,25 @@ class TurnScheduler:
             if not shard.has(activation.entity_id, mailbox):
                 # The shard was lost, and may be ours again at a later epoch that this memory knows nothing of.
                 raise StaleEpoch("the shard was lost during the turn")
-            results = await self._runners[shard.kind].carry_out(activation.entity_id, entity, fence, received)
-        except AlreadyAnswered:
+            results = await self._runners[shard.kind].carry_out(
+                activation.entity_id, entity, fence, received, lambda: self._committed(activation, received)
+            )
+        except AlreadyAnswered as error:
             mailbox.evict()
+            if isinstance(error, AlreadyFired):
+                self._durable_timers.fired_before(shard, received.fired)
+            self._undo_timers(activation, received)
             await self._recall(shard, fence, received)
         except StaleEpoch as error:
             mailbox.evict()
             self.on_stale()
+            self._undo_timers(activation, received)
             self._give_up([envelope for envelope, _ in received.answered], error)
         except Exception as error:
             # An effect that fails leaves memory ahead of what is stored, so memory goes.
             mailbox.evict()
             log.exception("turn.failed", kind=shard.kind, entity=activation.entity_id)
+            self._undo_timers(activation, received)
             self._give_up([envelope for envelope, _ in received.answered], error)
         except BaseException:
             self._deactivate(activation)
@@ -269,6 +294,19 @@ class TurnScheduler:
             self._answer(activation, received)
             self._return_results(activation, results)
         self._go_on(activation)
+
+    def _committed(self, activation: Activation, received: Received) -> None:
+        shard, entity_id = activation.shard, activation.entity_id
+        if shard.has(entity_id, activation.mailbox):
+            rows = received.timer_rows(shard.kind, shard.number, entity_id)
+            self._durable_timers.committed(received.fired, rows, (shard.kind, shard.number, entity_id))
+
+    def _undo_timers(self, activation: Activation, received: Received) -> None:
+        """The turn failed, before its commit for all that is known: its timers fire again, later."""
+        for timer in received.fired:
+            self._durable_timers.failed(timer)
+        if received.durable_timers and activation.shard.has(activation.entity_id, activation.mailbox):
+            self._durable_timers.load_soon(activation.shard)
 
     def _return_results(self, activation: Activation, results: Sequence[Value]) -> None:
         """Puts what the effects came to before the messages that wait."""
@@ -304,6 +342,8 @@ class TurnScheduler:
             if isinstance(error, StaleEpoch):
                 self._answers.forget(envelope.caller, envelope.call, envelope.entry)
             envelope.answer(failure(envelope, error))
+            if envelope.timer is not None:
+                self._durable_timers.failed(envelope.timer)
 
     def _turn_all_away(self, activation: Activation) -> None:
         """The shard was lost, or the lease is over: calls go elsewhere, the entity's own messages wait with it."""
@@ -312,7 +352,9 @@ class TurnScheduler:
             # It has not been greeted.
             mailbox.entity = None
         for envelope in self._drain(activation):
-            if envelope.entry is None:
+            if envelope.timer is not None:
+                self._durable_timers.not_received(envelope.timer)
+            elif envelope.entry is None:
                 self._arm(shard, entity_id, mailbox, 0.0, envelope.body)
             else:
                 self._turn_away(envelope, shard.kind, shard.number)

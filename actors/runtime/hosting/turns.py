@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgpack
 import structlog
@@ -10,8 +10,21 @@ import structlog
 from actors.runtime.errors import DeadlineExceeded, Refused, to_wire
 from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.mailbox import Envelope, Mailbox
-from actors.runtime.kind import After, Effect, EffectHandler, Entity, EntityKind, Persist, Reply, Turn, Value
-from actors.runtime.store.rows import Answer, Fence, StaleEpoch
+from actors.runtime.hosting.timer_heap import ArmedTimer
+from actors.runtime.kind import (
+    After,
+    CancelTimer,
+    Effect,
+    EffectHandler,
+    Entity,
+    EntityKind,
+    Persist,
+    Reply,
+    SetTimer,
+    Turn,
+    Value,
+)
+from actors.runtime.store.rows import Answer, Fence, StaleEpoch, TimerRow
 from actors.runtime.store.stored_entities import StoredEntities
 from actors.runtime.store.turn_writes import TurnWrite
 from actors.runtime.transport.frames import DONE, NOT_MINE, STALE, pack_answer
@@ -23,16 +36,32 @@ log = structlog.get_logger(__name__)
 class Received:
     """What the messages of one turn led to."""
 
-    __slots__ = ("answered", "effects", "error", "persist", "timers")
+    __slots__ = ("answered", "durable_timers", "effects", "error", "fired", "persist", "timers")
 
     def __init__(self) -> None:
         self.answered: list[tuple[Envelope, bytes]] = []
         self.effects: list[Effect] = []
         self.timers: list[tuple[float, Value]] = []
         """(seconds from now, message)"""
+        self.fired: list[ArmedTimer] = []
+        """The durable timers among the messages."""
+        self.durable_timers: dict[str, tuple[float, bytes] | None] = {}
+        """What becomes of durable timers, by name: (seconds since 1970, packed message), or None if cancelled."""
         self.persist = False
         self.error: Exception | None = None
         """What the entity raised: the turn comes to nothing but the answer to the message that caused it."""
+
+    @property
+    def has_effects(self) -> bool:
+        """Whether anything is to be stored or done before the replies."""
+        return bool(self.effects or self.persist or self.fired or self.durable_timers)
+
+    def timer_rows(self, kind: str, shard: int, entity_id: str) -> dict[str, TimerRow | None]:
+        """``durable_timers`` as they are stored for this entity."""
+        return {
+            name: None if timer is None else TimerRow(kind, shard, entity_id, name, *timer)
+            for name, timer in self.durable_timers.items()
+        }
 
     @property
     def trace(self) -> str | None:
@@ -60,6 +89,10 @@ def collect(envelope: Envelope, effects: Sequence[Effect], received: Received) -
             received.timers.append((max(0.0, effect.seconds), effect.message))
         elif kind is Persist:
             received.persist = True
+        elif kind is SetTimer:
+            received.durable_timers[effect.name] = (float(effect.due), msgpack.packb(effect.message))
+        elif kind is CancelTimer:
+            received.durable_timers[effect.name] = None
         else:
             received.effects.append(effect)
     received.answered.append((envelope, pack_answer(envelope.call, DONE, reply)))
@@ -74,6 +107,7 @@ def refused(envelope: Envelope, error: Exception, received: Received) -> bool:
     # A bug: the caller is told. The half-changed state is dropped, and with it what the turn's other messages did.
     log.error("entity.failed", entity=envelope.entity_id, trace_id=trace_id(envelope.trace), exc_info=error)
     received.answered, received.effects, received.timers = [answer], [], []
+    received.fired, received.durable_timers = [], {}
     received.persist = False
     received.error = error
     return False
@@ -114,19 +148,26 @@ class TurnRunner:
                 loaded = kind.restore(entity_id, stored[0], msgpack.unpackb(stored[1], strict_map_key=False))
         return kind.create(entity_id) if loaded is None else loaded
 
-    async def carry_out(self, entity_id: str, entity: Entity, fence: Fence, received: Received) -> Sequence[Value]:
-        """Commits what the turn stores, then has its other effects done. Returns their results, messages to the
-        entity. Raises what the commit or the effects raise."""
+    async def carry_out(
+        self, entity_id: str, entity: Entity, fence: Fence, received: Received, committed: Callable[[], None]
+    ) -> Sequence[Value]:
+        """Commits what the turn stores and calls ``committed``, then has its other effects done. Returns their results,
+        messages to the entity. Raises what the commit or the effects raise."""
         effects = received.effects
         turn = Turn(entity_id, entity, fence, effects)
         writes = bool(effects) and self._writes and self._handler.needs_write(effects)
-        if self._committer is not None and (writes or received.persist):
+        timers = received.timer_rows(fence.kind, fence.shard, entity_id)
+        if timers and self._committer is None:
+            raise ValueError(f"kind {self.kind.name!r} sets durable timers and has no committer")
+        if self._committer is not None and (writes or received.persist or timers or received.fired):
             write = TurnWrite(fence, entity_id, _answers(received))
+            write.fired, write.timers = [timer.row for timer in received.fired], timers
             if received.persist:
                 write.snapshot = (self.kind.version, msgpack.packb(entity.snapshot()))
             if writes:
                 write.turn, write.write = turn, self._handler.write
             await self._committer.commit(write)
+            committed()
         if effects and (self._acts or not self._writes):
             return await self._handler.act(turn)
         return ()

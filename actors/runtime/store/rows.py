@@ -18,6 +18,10 @@ class AlreadyAnswered(Exception):
     """A call of this turn ran before and its answer is stored; the transaction was rolled back."""
 
 
+class AlreadyFired(AlreadyAnswered):
+    """A timer of this turn fired before, or is another now; the transaction was rolled back."""
+
+
 class LostLeadership(Exception):
     """Another coordinator holds the lease; nothing was written."""
 
@@ -43,6 +47,25 @@ class Answer:
     caller: bytes
     call: int
     answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TimerRow:
+    """A durable timer of one entity."""
+
+    kind: str
+    shard: int
+    entity_id: str
+    name: str
+    due: float
+    """Seconds since 1970."""
+    message: bytes
+    """Packed."""
+
+    @property
+    def key(self) -> tuple[str, int, str, str]:
+        """What a timer that is set anew has in common with the one it replaces."""
+        return self.kind, self.shard, self.entity_id, self.name
 
 
 @dataclass(frozen=True, slots=True)

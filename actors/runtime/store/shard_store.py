@@ -7,10 +7,11 @@ its shard's epoch.
 
 from __future__ import annotations
 
+from actors.runtime.store.entity_timers import TimerTable
 from actors.runtime.store.hosts import HostTable
 from actors.runtime.store.shard_map import MapTable
 from actors.runtime.store.stored_entities import StoredEntities
 
 
-class ShardStore(StoredEntities, HostTable, MapTable):
+class ShardStore(StoredEntities, TimerTable, HostTable, MapTable):
     """All of them over one pool of connections."""

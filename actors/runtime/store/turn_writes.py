@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from actors.runtime.store.rows import AlreadyAnswered, Answer, Fence, StaleEpoch
+from actors.runtime.store.entity_timers import cancel_timers, delete_fired, set_timers
+from actors.runtime.store.rows import AlreadyAnswered, AlreadyFired, Answer, Fence, StaleEpoch, TimerRow
 from cluster.postgres import open_database
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ class TurnWrite:
     """What ``write`` is given for this turn."""
     write: WriteEffects | None = None
     """Stores the turn's own effects; the same for all turns of a kind."""
+    fired: Sequence[TimerRow] = ()
+    """The timers whose messages the turn received."""
+    timers: Mapping[str, TimerRow | None] = field(default_factory=dict)
+    """What the turn makes of the entity's timers, by name; None: cancelled."""
 
 
 def is_connection_error(error: BaseException) -> bool:
@@ -88,6 +93,14 @@ class _AnsweredBefore(Exception):
     """Some answers are stored already; the transaction is rolled back."""
 
 
+class _FiredBefore(Exception):
+    """Some timers are not there any more; the transaction is rolled back."""
+
+    def __init__(self, writes: Sequence[TurnWrite]) -> None:
+        super().__init__()
+        self.writes = writes
+
+
 class TurnWrites:
     """Commits turns. Owns its connections: turns do not wait behind what kinds read."""
 
@@ -105,7 +118,8 @@ class TurnWrites:
 
     async def commit(self, writes: Sequence[TurnWrite]) -> Mapping[TurnWrite, Exception]:
         """Commits the writes of different entities together. Returns those that were left out, each with its error:
-        StaleEpoch if its shard has another owner now, AlreadyAnswered if one of its calls ran before.
+        StaleEpoch if its shard has another owner now, AlreadyAnswered if one of its calls ran before, AlreadyFired if
+        one of its timers did.
 
         Raises what the database or a kind's ``write`` raised. Then nothing is stored, unless the connection was lost
         during the commit itself (see ``is_connection_error``), where nobody knows.
@@ -119,6 +133,9 @@ class TurnWrites:
                 if not before:
                     raise  # two of these writes have the same call
                 refused |= before
+                writes = [write for write in writes if write not in refused]
+            except _FiredBefore as fired:
+                refused |= {write: AlreadyFired(f"{write.fence.kind}/{write.entity_id}") for write in fired.writes}
                 writes = [write for write in writes if write not in refused]
             else:
                 break
@@ -142,6 +159,7 @@ class TurnWrites:
                     refused[write] = StaleEpoch(f"{write.fence} is over")
             going = [write for write in writes if write.fence in held]
             await _insert_answers(transaction, going)
+            await _write_timers(transaction, going)
             await _upsert_snapshots(transaction, going)
             await _write_effects(transaction, going)
             if going:
@@ -166,6 +184,24 @@ async def _insert_answers(transaction: UnitOfWork, writes: Sequence[TurnWrite]) 
     ]
     if rows and await transaction.execute(_INSERT_ANSWERS, *_columns(rows, 5)) != f"INSERT 0 {len(rows)}":
         raise _AnsweredBefore
+
+
+async def _write_timers(transaction: UnitOfWork, writes: Sequence[TurnWrite]) -> None:
+    """Deletes those that fired first: their turn may set them anew."""
+    if fired := [row for write in writes for row in write.fired]:
+        there = await delete_fired(transaction, fired)
+        if missing := [write for write in writes if any(row.key not in there for row in write.fired)]:
+            raise _FiredBefore(missing)
+    cancelled = [
+        (write.fence.kind, write.fence.shard, write.entity_id, name)
+        for write in writes
+        for name, row in write.timers.items()
+        if row is None
+    ]
+    if cancelled:
+        await cancel_timers(transaction, cancelled)
+    if rows := [row for write in writes for row in write.timers.values() if row is not None]:
+        await set_timers(transaction, rows)
 
 
 async def _upsert_snapshots(transaction: UnitOfWork, writes: Sequence[TurnWrite]) -> None:
