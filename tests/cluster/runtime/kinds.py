@@ -104,7 +104,7 @@ class BookEffects(EffectHandler):
     async def write(self, transaction: UnitOfWork, turns: Sequence[Turn]) -> None:
         lines = [(turn.entity_id, line.operation, turn.fence.epoch) for turn in turns for line in turn.effects]
         await transaction.executemany("INSERT INTO book_lines (book, operation, epoch) VALUES ($1, $2, $3)", lines)
-        if seconds := sum(line.seconds for turn in turns for line in turn.effects):
+        if seconds := max(line.seconds for turn in turns for line in turn.effects):
             await asyncio.sleep(seconds)
 
 
