@@ -6,8 +6,8 @@
 - stored.send, stored.receive: what one application message writes; stored.first: the first message of a sender in an
   epoch; stored.commit: what an update commit writes at a member; stored.whole: all parts together.
 
-Sizes are of names and contents, before encryption. Every figure has a deadline: if the samples wanted do not fit into
-it, fewer are taken; one is always made.
+Sizes are of names and contents, before encryption. Sampling of every figure has a deadline: if the samples wanted do
+not fit into it, fewer are taken; one is always made. `bound` is the most that a figure may be.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from statistics import median
 from typing import TypeVar
 
 from benchmarks.cost import Cost, Stopwatch
-from benchmarks.figure import Figure, percentiles
+from benchmarks.figure import Extra, Figure, percentiles
 
 T = TypeVar("T")
 
@@ -28,6 +28,7 @@ TIMES = ("public.commit", "public.restore")
 SIZES = ("public.stored", "stored.send", "stored.receive", "stored.first", "stored.commit", "stored.whole")
 SAMPLES = 30
 DEADLINE_S = 20.0  # for each figure
+BOUNDS = {"public.commit": 15.0, "stored.send": 2048, "stored.receive": 2048}
 
 
 def _name(suite: int, measure: str) -> str:
@@ -114,8 +115,15 @@ def _samples(take: Callable[[], T]) -> list[T]:
 def _times(name: str, costs: list[Cost]) -> Figure:
     ms = [1000 * cost.wall for cost in costs]
     cpu = 1000 * median(cost.cpu for cost in costs)
-    return Figure(name, median(ms), "ms", samples=len(ms), extra={**percentiles(ms), "cpu_ms": cpu})
+    extra = {**percentiles(ms), "cpu_ms": cpu, **_bound(name, median(ms))}
+    return Figure(name, median(ms), "ms", samples=len(ms), extra=extra)
 
 
 def _size(name: str, sizes: list[int]) -> Figure:
-    return Figure(name, median(sizes), "B", samples=len(sizes), extra={"max": max(sizes)})
+    extra = {"max": max(sizes), **_bound(name, median(sizes))}
+    return Figure(name, median(sizes), "B", samples=len(sizes), extra=extra)
+
+
+def _bound(name: str, value: float) -> dict[str, Extra]:
+    bound = next((bound for measure, bound in BOUNDS.items() if name.endswith(f".{measure}")), None)
+    return {} if bound is None else {"bound": bound, "within_bound": value <= bound}
