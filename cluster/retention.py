@@ -1,4 +1,4 @@
-"""How long the frame's own records are kept, and who deletes them after that."""
+"""How long the platform's own records are kept, and who deletes them after that."""
 
 import asyncio
 from dataclasses import dataclass

@@ -57,12 +57,12 @@ class Stack:
 
     runtime: RunningRuntime
     redis: RedisServer
-    keeper: Any
+    reconciler: Any
     sessions: SessionCalls
     admissions: RealtimeService
 
     async def hosts(self) -> list[Any]:
-        by_node = await self.keeper.hosts.remote()
+        by_node = await self.reconciler.hosts.remote()
         return [handle for handles in by_node.values() for handle in handles]
 
     async def host_in_use(self) -> Any:
@@ -147,11 +147,11 @@ async def module_stack(platform: Platform, redis: RedisServer, servers: Servers,
                 url="ws://127.0.0.1:{port}/realtime",
                 policy=RealtimePolicy(drain_spread_s=0.5),
             )
-            keeper = start_realtime(realtime)
+            reconciler = start_realtime(realtime)
             sessions = SessionCalls(runtime.router, PresenceAccess(database), timeout=30)
             directory = HostDirectory(connection, BRAND)
             admissions = RealtimeService(realtime.policy, TicketStore(connection, BRAND), directory, Random(1))
-            yield Stack(runtime, redis, keeper, sessions, admissions)
+            yield Stack(runtime, redis, reconciler, sessions, admissions)
             await asyncio.to_thread(stop_realtime, runtime.options.name)
 
 
@@ -211,7 +211,7 @@ async def test_a_new_node_gets_a_host_and_a_drained_one_sends_its_clients_elsewh
 ) -> None:
     person = Person(stack)
     client = await person.connect()
-    before = await stack.keeper.hosts.remote()
+    before = await stack.reconciler.hosts.remote()
     added = await asyncio.to_thread(platform.add_worker)
     try:
         by_node = await eventually(lambda: _more_nodes(stack, before), timeout=120)
@@ -221,7 +221,7 @@ async def test_a_new_node_gets_a_host_and_a_drained_one_sends_its_clients_elsewh
         (node,) = (node for node, handles in by_node.items() if old in handles)
         await person.push(1, 5)
         gone = (await old.status.remote())["url"]
-        await stack.keeper.drain.remote(node)
+        await stack.reconciler.drain.remote(node)
         assert gone not in await stack.addresses()
         await person.push(6, 10)
         await expect(client, 1, 10)
@@ -233,7 +233,7 @@ async def test_a_new_node_gets_a_host_and_a_drained_one_sends_its_clients_elsewh
 
 
 async def _more_nodes(stack: Stack, before: dict[str, Any]) -> dict[str, Any] | None:
-    by_node: dict[str, Any] = await stack.keeper.hosts.remote()
+    by_node: dict[str, Any] = await stack.reconciler.hosts.remote()
     return by_node if by_node.keys() - before.keys() else None
 
 
