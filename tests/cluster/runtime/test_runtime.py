@@ -64,19 +64,33 @@ async def _left_memory(runtime: RunningRuntime, kind: str) -> bool:
 
 
 async def test_timers_move_with_their_entity(runtime: RunningRuntime) -> None:
-    assert await runtime.router.call("tally", "t", ["later", 3.0, 5], timeout=30) == 0
-    shard = shard_of("t")
+    # A host that stalls for longer than its lease, as one may on a busy machine, loses what it has in memory only.
+    for attempt in range(5):
+        before = {row.host for row in await runtime.hosts()}
+        if await _timer_fires_after_a_move(runtime, f"t{attempt}", before):
+            return
+    raise AssertionError("a host lost its lease in each of five attempts")
+
+
+async def _timer_fires_after_a_move(runtime: RunningRuntime, entity: str, before: set[str]) -> bool:
+    """Whether it did; False if a host lost its lease meanwhile."""
+    assert await runtime.router.call("tally", entity, ["later", 3.0, 5], timeout=30) == 0
+    shard = shard_of(entity)
     old = await runtime.owner("tally", shard)
     (other,) = [row for row in await runtime.hosts() if row.name != old]
     await runtime.ask_for_move("tally", shard, other.host)
 
+    async def host_lost() -> bool:
+        return {row.host for row in await runtime.hosts()} != before
+
     async def moved() -> bool:
         row = await runtime.row("tally", shard)
-        return row.host == other.host and not row.moving_to
+        return (row.host == other.host and not row.moving_to) or await host_lost()
 
     await eventually(moved)
 
     async def fired() -> bool:
-        return bool(await runtime.router.call("tally", "t", "read", timeout=30) == 5)
+        return await runtime.router.call("tally", entity, "read", timeout=30) == 5 or await host_lost()
 
     await eventually(fired)
+    return bool(await runtime.router.call("tally", entity, "read", timeout=30) == 5)
