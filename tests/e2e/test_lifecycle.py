@@ -5,8 +5,14 @@ from pathlib import Path
 import httpx
 
 from brands.catalogue import BRANDS
+from cluster.local.processes import wait_until
 from tests.e2e.people import People
 from tests.e2e.running import RunningPlatform, new_home
+
+
+def _exposes(address: str, names: list[str]) -> bool:
+    metrics = httpx.get(address).text
+    return all(name in metrics for name in names)
 
 
 def test_status_names_every_address_and_each_answers(platform: RunningPlatform) -> None:
@@ -20,10 +26,10 @@ def test_status_names_every_address_and_each_answers(platform: RunningPlatform) 
         # The page must look for the document where the proxy has it.
         assert f"/{brand}/openapi.json" in httpx.get(addresses[brand]["docs"]).text
     assert "Ray Dashboard" in httpx.get(addresses["dashboard"]).text
-    metrics = httpx.get(addresses["metrics"]).text
-    for brand in BRANDS:
-        assert f'entativa_http_requests_total{{brand="{brand}"' in metrics
-        assert f'entativa_consumer_lag_events{{brand="{brand}"' in metrics
+    names = ("entativa_http_requests_total", "entativa_consumer_lag_events")
+    expected = [f'{name}{{brand="{brand}"' for name in names for brand in BRANDS]
+    # The lag is measured now and then, for the first time a minute after the consumers have begun.
+    wait_until(lambda: _exposes(addresses["metrics"], expected), timeout_s=90, what="a metric of each brand")
 
 
 def test_nobody_uses_rays_ports_without_the_installations_token(platform: RunningPlatform) -> None:
