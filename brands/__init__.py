@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from features.auth.policy import AuthPolicy
+from features.feature import Feature
 from features.feed.policy import FeedPolicy
 from features.follows.policy import FollowPolicy
 from features.friends.policy import FriendPolicy
@@ -18,7 +19,7 @@ class Brand:
 
     name: str
     title: str
-    features: frozenset[str]
+    features: tuple[Feature, ...]
     auth: AuthPolicy = AuthPolicy()
     profiles: ProfilePolicy = ProfilePolicy(reserved_usernames=RESERVED_USERNAMES | {"entativa", "vignette"})
     relationships: RelationshipPolicy = RelationshipPolicy()
@@ -27,3 +28,8 @@ class Brand:
     posts: PostPolicy = PostPolicy()
     feed: FeedPolicy = FeedPolicy()
     realtime: RealtimePolicy = RealtimePolicy()
+
+    @property
+    def feature_names(self) -> frozenset[str]:
+        """The names by which settings and Serve applications choose features."""
+        return frozenset(feature.name for feature in self.features)

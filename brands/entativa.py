@@ -1,9 +1,18 @@
 """Entativa: friends, events, one feed."""
 
 from brands import Brand
+from features.accounts.feature import ACCOUNTS
+from features.auth.feature import AUTH
+from features.feed.feature import FEED
+from features.friends.feature import FRIENDS
+from features.live_sessions.feature import LIVE_SESSIONS
+from features.posts.feature import POSTS
+from features.profiles.feature import PROFILES
+from features.realtime.feature import REALTIME
+from features.relationships.feature import RELATIONSHIPS
 
 BRAND = Brand(
     name="entativa",
     title="Entativa",
-    features=frozenset({"auth", "profiles", "relationships", "friends", "posts", "feed", "realtime"}),
+    features=(ACCOUNTS, AUTH, PROFILES, RELATIONSHIPS, FRIENDS, POSTS, FEED, REALTIME, LIVE_SESSIONS),
 )

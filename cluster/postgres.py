@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[Record]
     PooledConnection = asyncpg.pool.PoolConnectionProxy[Record]
 
+_STREAMED_AT_ONCE = 200
 _PING_TIMEOUT_S = 2.0
 _PING_FRESH_S = 1.0
 
@@ -101,6 +102,18 @@ class UnitOfWork:
         """Run a statement for many rows in one round trip."""
         async with self._turn:
             await (await self._use()).executemany(sql, rows)
+
+    async def stream(self, sql: str, *arguments: Any) -> "AsyncIterator[Record]":
+        """Rows one by one, read through a cursor some hundred at a time. For writing units: it needs a transaction."""
+        async with self._turn:
+            cursor = await (await self._use()).cursor(sql, *arguments)
+        while True:
+            async with self._turn:
+                rows = await cursor.fetch(_STREAMED_AT_ONCE)
+            for row in rows:
+                yield row
+            if len(rows) < _STREAMED_AT_ONCE:
+                return
 
     @asynccontextmanager
     async def savepoint(self) -> "AsyncIterator[None]":

@@ -19,7 +19,7 @@ from cluster.events.worker import run_events
 from cluster.logs import configure_logs
 from cluster.retention import run_retention
 from cluster.settings import load_settings
-from deployments.platform import brand_consumers
+from deployments.platform import brand_consumers, brand_tables
 from deployments.runtime import ensure_runtime, keep_runtime, open_platform_on_ray
 
 
@@ -54,7 +54,7 @@ class Consumers:
                 asyncio.TaskGroup() as group,
             ):
                 group.create_task(run_events(consumers, platform.database, event_log, adopt))
-                group.create_task(run_retention(platform.database))
+                group.create_task(run_retention(platform.database, brand_tables(brand)))
                 group.create_task(keep_runtime(brand, settings))
         finally:
             await platform.close()

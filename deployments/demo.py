@@ -123,10 +123,10 @@ class _DemoBrand:
 
     async def connect(self, one: str, other: str, tokens: dict[str, str]) -> None:
         """A friendship or a follow, whichever the brand has."""
-        if "friends" in self.brand.features:
+        if "friends" in self.brand.feature_names:
             await self.call("POST", "/friends/requests", tokens[one], username=other)
             await self.call("POST", "/friends/requests", tokens[other], username=one)
-        if "follows" in self.brand.features:
+        if "follows" in self.brand.feature_names:
             await self.call("PUT", f"/follows/{other}", tokens[one])
 
 

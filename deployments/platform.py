@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from random import SystemRandom
 
+from actors.runtime.store.tables import RUNTIME_TABLES
 from api.admission import Admissions
 from api.platform import Platform, Services, utc_now
 from brands import Brand
@@ -13,9 +14,12 @@ from cluster.migrate import check_compatible, load_migrations
 from cluster.postgres import Database, open_database
 from cluster.redis import Redis, open_redis
 from cluster.settings import Settings
+from cluster.tables import PLATFORM_TABLES, Table
+from features.accounts.service import AccountService
 from features.auth import consumers as auth_consumers
 from features.auth.keys import SigningKeys
 from features.auth.service import AuthService
+from features.feature import in_order
 from features.feed.consumers import FeedUpdates
 from features.feed.home import HomeFeed
 from features.feed.invalidations import InvalidationReader, InvalidationStream
@@ -35,13 +39,15 @@ from features.relationships.service import RelationshipService
 
 
 def build_services(brand: Brand, settings: Settings, redis: Redis, database: Database, feeds: Feeds | None) -> Services:
-    """Wire the slices together. `friends` hears of blocks through a hook, since it stands above `relationships`."""
-    relationships = RelationshipService(brand.relationships, on_block=(FriendService.cancel_requests,))
+    """Wire the slices together."""
+    on_block = tuple(feature.on_block for feature in in_order(brand.features) if feature.on_block)
+    relationships = RelationshipService(brand.relationships, on_block=on_block)
     profiles = ProfileService(brand.profiles, relationships)
     posts = PostService(brand.posts, profiles)
     return Services(
         auth=AuthService.create(
             policy=brand.auth,
+            accounts=AccountService(),
             profiles=profiles,
             keys=SigningKeys(settings.keys_directory / brand.name),
             redis=redis,
@@ -101,8 +107,8 @@ async def open_platform(
     return Platform(
         brand=brand.name,
         title=brand.title,
-        brand_features=brand.features,
-        features=features or brand.features,
+        brand_features=brand.feature_names,
+        features=features or brand.feature_names,
         settings=settings,
         database=database,
         redis=redis,
@@ -123,3 +129,9 @@ def brand_consumers(platform: Platform) -> list[Consumer]:
         *(updates.consumers() if (updates := platform.services.feed.updates) else ()),
         *(platform.sockets.consumers() if platform.sockets else ()),
     ]
+
+
+def brand_tables(brand: Brand) -> list[Table]:
+    """Every table of the brand's database that somebody owns."""
+    owned = [table for feature in brand.features for table in feature.tables]
+    return [*PLATFORM_TABLES, *RUNTIME_TABLES, *owned]

@@ -35,7 +35,7 @@ def options(brand: Brand, settings: Settings) -> RuntimeOptions:
     secret = settings.cluster_secret.get_secret_value()
     return RuntimeOptions(
         name=brand.name,
-        kinds=tuple(kind for feature, kind in KINDS.items() if feature in brand.features),
+        kinds=tuple(kind for feature, kind in KINDS.items() if feature in brand.feature_names),
         database=database,
         secret=secret,
         config={
@@ -63,7 +63,7 @@ def ensure_runtime(brand: Brand, settings: Settings) -> None:
     calls; idempotent."""
     started = options_here(brand, settings)
     start_runtime(started)
-    if "realtime" in brand.features:
+    if "realtime" in brand.feature_names:
         start_realtime(
             RealtimeOptions(
                 brand=brand.name,

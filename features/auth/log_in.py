@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cluster.postgres import UnitOfWork
+from features.accounts.model import Account
+from features.accounts.service import AccountService
 from features.auth import emails, secrets, store
 from features.auth.errors import WrongCredentials
-from features.auth.model import Account, AuditKind, LogInAttempt, Tokens
+from features.auth.model import AuditKind, LogInAttempt, Tokens
 from features.auth.passwords import Hasher, PasswordHashing
 from features.auth.policy import AuthPolicy
 from features.auth.sessions import SessionService
@@ -20,6 +22,7 @@ class LogInService:
     """Log-ins of one brand. `secret` keys the hashes under which failures are counted."""
 
     policy: AuthPolicy
+    accounts: AccountService
     profiles: ProfileService
     hashing: PasswordHashing
     sessions: SessionService
@@ -45,17 +48,17 @@ class LogInService:
                 await self._refuse(uow, hasher, identifier, account, attempt, password, device, now)
             assert account is not None
             if hasher.is_outdated(account.password_hash):
-                await store.set_password_hash(uow, account.id, await hasher.hash(password))
+                await self.accounts.set_password_hash(uow, account.id, await hasher.hash(password))
         await store.forget_failures(uow, subject)
         return await self.sessions.start(uow, account.id, AuditKind.LOGGED_IN, device, now)
 
     async def _find_account(self, uow: UnitOfWork, identifier: str) -> Account | None:
         if "@" in identifier:
-            return await store.account_by_email(uow, identifier)
+            return await self.accounts.with_email(uow, identifier)
         account_id = None
         with suppress(NotFound):
             account_id = await self.profiles.resolve(uow, None, identifier)
-        return await store.account_by_id(uow, account_id)
+        return await self.accounts.get(uow, account_id)
 
     async def _refuse(
         self,

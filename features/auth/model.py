@@ -1,4 +1,4 @@
-"""The data of accounts, sign-ups, sign-in sessions and the audit log."""
+"""The data of sign-ups, sign-in sessions and the audit log."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,14 +36,6 @@ class LogInAttempt:
 
     number: int
     locked_until: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An account as log-in needs it."""
-
-    id: UUID
-    password_hash: str
 
 
 @dataclass(frozen=True, slots=True)

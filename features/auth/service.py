@@ -6,6 +6,7 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from cluster.redis import Redis
+from features.accounts.service import AccountService
 from features.auth import store
 from features.auth.access_tokens import AccessTokens
 from features.auth.keys import SigningKeys
@@ -22,7 +23,7 @@ from features.profiles.service import ProfileService
 
 @dataclass(frozen=True, slots=True)
 class AuthService:
-    """Accounts of one brand. Build it with `create`."""
+    """Authentication of one brand. Build it with `create`."""
 
     sign_ups: SignUpService
     log_ins: LogInService
@@ -33,6 +34,7 @@ class AuthService:
         cls,
         *,
         policy: AuthPolicy,
+        accounts: AccountService,
         profiles: ProfileService,
         keys: SigningKeys,
         redis: Redis,
@@ -49,8 +51,8 @@ class AuthService:
         hashing = PasswordHashing(policy)
         sessions = SessionService(policy, access_tokens, SessionLiveness(redis, brand, lifetime))
         return cls(
-            SignUpService(policy, profiles, hashing, sessions, title, secret),
-            LogInService(policy, profiles, hashing, sessions, secret),
+            SignUpService(policy, accounts, profiles, hashing, sessions, title, secret),
+            LogInService(policy, accounts, profiles, hashing, sessions, secret),
             sessions,
         )
 

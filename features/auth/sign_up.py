@@ -10,6 +10,7 @@ from cluster.events.event import Event
 from cluster.ids import new_id
 from cluster.mail import Mail
 from cluster.postgres import UnitOfWork
+from features.accounts.service import AccountService
 from features.auth import emails, secrets, store
 from features.auth.errors import WrongCode
 from features.auth.model import AuditKind, SignUp, Tokens
@@ -30,6 +31,7 @@ class SignUpService:
     """Sign-ups of one brand. `title` is the brand's name in mails, `secret` keys the hashes of codes."""
 
     policy: AuthPolicy
+    accounts: AccountService
     profiles: ProfileService
     hashing: PasswordHashing
     sessions: SessionService
@@ -84,7 +86,7 @@ class SignUpService:
         code = secrets.new_code()
         code_hash = secrets.hash_code(self.secret, sign_up_id, code)
         await store.set_code(uow, sign_up_id, code_hash, now + self.policy.code_lifetime)
-        if await store.email_has_account(uow, sign_up.email):
+        if await self.accounts.exists(uow, sign_up.email):
             return emails.already_registered_mail(sign_up.email, self.title)
         return emails.confirmation_mail(sign_up.email, self.title, sign_up.username, code, self.policy.code_lifetime)
 
@@ -101,8 +103,7 @@ class SignUpService:
             await store.note_wrong_code(uow, sign_up_id)
             raise WrongCode
         account_id = new_id(now)
-        if not await store.insert_account(uow, account_id, sign_up.email, sign_up.password_hash, now):
-            raise Conflict("email_registered", "This address has an account; log in.", field="email")
+        await self.accounts.create(uow, account_id, sign_up.email, sign_up.password_hash, now)
         await self.profiles.create(uow, account_id, sign_up.username, sign_up.name, now)
         await store.delete_sign_up(uow, sign_up_id)  # others with this address fail at the unique index above
         uow.publish(Event.now(SIGNED_UP, account_id, {"account_id": str(account_id)}, now=now))

@@ -1,4 +1,4 @@
-"""SQL of accounts, sign-ups, log-in attempts and the audit log."""
+"""SQL of sign-ups, log-in attempts and the audit log."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from asyncpg import Record
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
-from features.auth.model import Account, AuditEntry, AuditKind, LogInAttempt, SignUp
+from features.auth.model import AuditEntry, AuditKind, LogInAttempt, SignUp
 from features.auth.policy import AuthPolicy
 from features.paging import PageRequest
 
@@ -36,15 +36,6 @@ _NOTE_CODE_REQUEST = "update auth_sign_ups set requested_at = $2, codes = codes 
 _SET_CODE = "update auth_sign_ups set code_hash = $2, code_expires_at = $3, attempts = 0 where id = $1"
 _NOTE_WRONG_CODE = "update auth_sign_ups set attempts = attempts + 1 where id = $1"
 _DELETE_SIGN_UP = "delete from auth_sign_ups where id = $1"
-
-_INSERT_ACCOUNT = """
-insert into accounts (id, email, password_hash, created_at) values ($1, $2, $3, $4)
-on conflict do nothing returning id
-"""
-_EMAIL_HAS_ACCOUNT = "select exists (select from accounts where lower(email) = lower($1))"
-_ACCOUNT_BY_EMAIL = "select id, password_hash from accounts where lower(email) = lower($1)"
-_ACCOUNT_BY_ID = "select id, password_hash from accounts where id = $1"
-_REHASH = "update accounts set password_hash = $2 where id = $1"
 
 _COUNT_ATTEMPT = """
 insert into auth_log_in_failures as f (subject, failures, window_started_at) values ($1, 1, $2)
@@ -121,29 +112,6 @@ async def note_wrong_code(uow: UnitOfWork, id: UUID) -> None:
 
 async def delete_sign_up(uow: UnitOfWork, id: UUID) -> None:
     await uow.execute(_DELETE_SIGN_UP, id)
-
-
-async def insert_account(uow: UnitOfWork, id: UUID, email: str, password_hash: str, now: datetime) -> bool:
-    """Inserts an account. Returns False if the address has one already."""
-    return await uow.fetchval(_INSERT_ACCOUNT, id, email, password_hash, now) is not None
-
-
-async def email_has_account(uow: UnitOfWork, email: str) -> bool:
-    return bool(await uow.fetchval(_EMAIL_HAS_ACCOUNT, email))
-
-
-async def account_by_email(uow: UnitOfWork, email: str) -> Account | None:
-    row = await uow.fetchrow(_ACCOUNT_BY_EMAIL, email)
-    return Account(**row) if row else None
-
-
-async def account_by_id(uow: UnitOfWork, id: UUID | None) -> Account | None:
-    row = await uow.fetchrow(_ACCOUNT_BY_ID, id)
-    return Account(**row) if row else None
-
-
-async def set_password_hash(uow: UnitOfWork, account_id: UUID, password_hash: str) -> None:
-    await uow.execute(_REHASH, account_id, password_hash)
 
 
 async def count_attempt(uow: UnitOfWork, subject: bytes, now: datetime, policy: AuthPolicy) -> LogInAttempt:

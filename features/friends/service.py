@@ -115,11 +115,6 @@ class FriendService:
             payload = {"by_id": str(me), "friend_id": str(other)}
             uow.publish(Event.now("friends.removed", me, payload, now=now))
 
-    @staticmethod
-    async def cancel_requests(uow: UnitOfWork, blocker_id: UUID, blocked_id: UUID) -> None:
-        """Ends the pending requests between two accounts: the reaction to a block (RelationshipService.on_block)."""
-        await store.sever(uow, blocker_id, blocked_id)
-
     async def _open_between(
         self, uow: UnitOfWork, me: UUID, other: UUID
     ) -> tuple[FriendRequest | None, FriendRequest | None]:

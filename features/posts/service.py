@@ -88,7 +88,7 @@ class PostService:
         """Deletes a post and its history."""
         row = await self._lock_own(uow, post_id, author_id)
         await store.delete(uow, post_id, author_id)
-        uow.publish(Event.now("posts.deleted", row["id"], _payload(row), now=now))
+        publish_deleted(uow, row, now)
 
     async def history(self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest) -> Page[Version]:
         """Returns the versions of a post, newest first. A reader who may see the post sees those versions whose own
@@ -185,6 +185,11 @@ def _payload(row: Row) -> dict[str, Any]:
         "created_at": created_at.isoformat(),
         **_state(row),
     }
+
+
+def publish_deleted(uow: UnitOfWork, row: Row, now: datetime) -> None:
+    """Publishes that a post, as it was, is deleted."""
+    uow.publish(Event.now("posts.deleted", row["id"], _payload(row), now=now))
 
 
 def clean_text(text: str, max_length: int) -> str:

@@ -1,6 +1,6 @@
 """The service of connections, blocks, mutes, close friends and lists."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,6 +9,7 @@ from cluster.events.event import Event
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
 from features.errors import Conflict, LimitReached, NotFound
+from features.feature import OnBlock
 from features.paging import Page, PageRequest, page_of
 from features.relationships import store
 from features.relationships.model import (
@@ -22,13 +23,10 @@ from features.relationships.model import (
 from features.relationships.policy import RelationshipPolicy
 from features.text import clean_line
 
-OnBlock = Callable[[UnitOfWork, UUID, UUID], Awaitable[None]]
-
 
 @dataclass(frozen=True, slots=True)
 class RelationshipService:
-    """Relationships between accounts. `on_block` are other slices' reactions to a block, in its transaction, with the
-    arguments (unit of work, blocker, blocked)."""
+    """Relationships between accounts. `on_block` are other slices' reactions to a block, in its transaction."""
 
     policy: RelationshipPolicy
     on_block: tuple[OnBlock, ...] = ()
@@ -67,7 +65,7 @@ class RelationshipService:
         """Adds the viewer to the owner's audience. Returns False if it was there. Call `lock_pair` before."""
         if not await store.connect(uow, owner_id, viewer_id, now):
             return False
-        self._publish_connection(uow, "relationships.connected", owner_id, viewer_id, now)
+        _publish_connection(uow, "relationships.connected", owner_id, viewer_id, now)
         return True
 
     async def disconnect(self, uow: UnitOfWork, owner_id: UUID, viewer_id: UUID, now: datetime) -> bool:
@@ -75,12 +73,8 @@ class RelationshipService:
         audience. Call `lock_pair` before."""
         if not await store.disconnect(uow, owner_id, viewer_id):
             return False
-        self._publish_connection(uow, "relationships.disconnected", owner_id, viewer_id, now)
+        publish_disconnected(uow, owner_id, viewer_id, now)
         return True
-
-    def _publish_connection(self, uow: UnitOfWork, type: str, owner_id: UUID, viewer_id: UUID, now: datetime) -> None:
-        payload = {"owner_id": str(owner_id), "viewer_id": str(viewer_id)}
-        uow.publish(Event.now(type, owner_id, payload, now=now))
 
     async def audience(
         self, uow: UnitOfWork, owner_id: UUID, viewer_id: UUID | None, page: PageRequest
@@ -110,7 +104,7 @@ class RelationshipService:
         await self.disconnect(uow, whom, by, now)
         await store.remove_from_circles(uow, by, whom)
         for react in self.on_block:
-            await react(uow, by, whom)
+            await react(uow, by, whom, now)
         self._publish_block(uow, "relationships.blocked", by, whom, now)
 
     async def unblock(self, uow: UnitOfWork, by: UUID, whom: UUID, now: datetime) -> None:
@@ -239,6 +233,16 @@ class RelationshipService:
         """Raises LimitReached, which rolls back, if the member just added exceeds the limit."""
         if await people.count(uow, set_id) > limit:
             raise LimitReached("too_many", f"There can be at most {limit} {what}.")
+
+
+def publish_disconnected(uow: UnitOfWork, owner_id: UUID, viewer_id: UUID, now: datetime) -> None:
+    """Publishes that the viewer is no longer in the owner's audience."""
+    _publish_connection(uow, "relationships.disconnected", owner_id, viewer_id, now)
+
+
+def _publish_connection(uow: UnitOfWork, type: str, owner_id: UUID, viewer_id: UUID, now: datetime) -> None:
+    payload = {"owner_id": str(owner_id), "viewer_id": str(viewer_id)}
+    uow.publish(Event.now(type, owner_id, payload, now=now))
 
 
 def _no_such_list() -> NotFound:

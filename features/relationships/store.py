@@ -136,6 +136,43 @@ async def disconnect(uow: UnitOfWork, owner_id: UUID, viewer_id: UUID) -> bool:
     return await uow.execute(_DISCONNECT, owner_id, viewer_id) == "UPDATE 2"
 
 
+_CONNECTED_ACCOUNTS = """
+select viewer_id as id from connections where owner_id = $1
+union select owner_id from connections where viewer_id = $1 limit $2
+"""
+
+_DISCONNECT_ALL = """
+with gone as (
+    delete from connections
+    where (owner_id = $1 and viewer_id = any($2::uuid[])) or (viewer_id = $1 and owner_id = any($2::uuid[]))
+    returning owner_id, viewer_id
+), changes as (
+    select account_id, sum(audience) as audience, sum(following) as following
+    from (
+        select owner_id as account_id, 1 as audience, 0 as following from gone
+        union all select viewer_id, 0, 1 from gone
+    ) as ended group by account_id
+), counted as (
+    update connection_counts as counts
+    set audience = counts.audience - changes.audience, following = counts.following - changes.following
+    from changes where counts.account_id = changes.account_id
+)
+select owner_id, viewer_id from gone
+"""
+
+
+async def connected_accounts(uow: UnitOfWork, account_id: UUID, limit: int) -> list[UUID]:
+    """Returns up to `limit` accounts that an account is connected with, in either direction."""
+    return [row["id"] for row in await uow.fetch(_CONNECTED_ACCOUNTS, account_id, limit)]
+
+
+async def disconnect_all(uow: UnitOfWork, account_id: UUID, others: list[UUID]) -> list[tuple[UUID, UUID]]:
+    """Ends every connection of an account with the others. Returns the ended ones as (owner, viewer). The caller has
+    locked all of them."""
+    rows = await uow.fetch(_DISCONNECT_ALL, account_id, others)
+    return [(row["owner_id"], row["viewer_id"]) for row in rows]
+
+
 _REMOVE_FROM_CIRCLES = """
 with no_longer_close as (
     delete from close_friends

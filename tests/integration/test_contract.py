@@ -51,7 +51,7 @@ async def _inhabit(environment: Environment) -> dict[str, str]:
     post = await grace.post("/posts", json={"text": "On my way to #lisbon with @ada"})
     created = await ada.post("/lists", json={"name": "Climbing"})
     known = {"username": "grace", "tag": "lisbon", "post_id": post.json()["id"], "list_id": created.json()["id"]}
-    if "friends" in environment.brand.features:
+    if "friends" in environment.brand.feature_names:
         asked = await grace.post("/friends/requests", json={"username": "ada"})
         known["request_id"] = asked.json()["id"]
     else:

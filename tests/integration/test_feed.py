@@ -20,7 +20,7 @@ def environment(request: pytest.FixtureRequest) -> Environment:
 async def _tie(environment: Environment, viewer: Member, *owners: Member) -> None:
     """Bring the viewer into the owners' audiences, the way the brand does it."""
     for owner in owners:
-        if "follows" in environment.brand.features:
+        if "follows" in environment.brand.feature_names:
             assert (await viewer.put(f"/follows/{owner.username}")).is_success
         else:
             assert (await viewer.post("/friends/requests", json={"username": owner.username})).is_success
@@ -99,7 +99,7 @@ async def test_an_ended_tie_and_a_block_empty_the_feed(environment: Environment)
     await _tie(environment, ada, bob, eve)
     await _publish(environment, bob, "of bob")
     await _publish(environment, eve, "of eve")
-    ended = "/follows/bob" if "follows" in environment.brand.features else "/friends/bob"
+    ended = "/follows/bob" if "follows" in environment.brand.feature_names else "/friends/bob"
     assert (await ada.delete(ended)).is_success
     assert await _texts(ada) == ["of eve"]
     assert (await eve.put("/blocks/ada")).is_success

@@ -32,7 +32,7 @@ Table = dict[str, dict[Audience, bool]]
 
 async def _connect(environment: Environment, owner: Member, viewer: Member) -> None:
     """Bring the viewer into the owner's audience, the way the brand does it."""
-    if "follows" in environment.brand.features:
+    if "follows" in environment.brand.feature_names:
         answers = [await viewer.put(f"/follows/{owner.username}")]
     else:
         answers = [
@@ -73,7 +73,7 @@ class Scenario:
         for relation in ["connected", "connected_close_friend", *blocked]:
             await _connect(environment, author, readers[relation])
         await _connect(environment, readers["connected"], readers["friend_of_friend"])
-        if "follows" in environment.brand.features:
+        if "follows" in environment.brand.feature_names:
             await _connect(environment, readers["followed_by_author"], author)
         self.list_id = await _list(author, "ours", readers["on_the_list"])
         await _list(author, "others", readers["on_another_list"])

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cluster.postgres import Database, connect_database
-from cluster.retention import KEPT, sweep
+from cluster.retention import sweep
+from cluster.tables import PLATFORM_TABLES
 
 NOW = datetime.now(UTC)
+NAMES = [table.name for table in PLATFORM_TABLES if table.expiry]
 
 
 @pytest.fixture
@@ -31,22 +33,22 @@ async def _fill(database: Database, age: timedelta, first: int, last: int) -> No
 
 
 async def _left(database: Database) -> dict[str, int]:
-    return {kept.table: await database.pool.fetchval(f"select count(*) from {kept.table}") for kept in KEPT}
+    return {name: await database.pool.fetchval(f"select count(*) from {name}") for name in NAMES}
 
 
 async def test_old_rows_go_and_young_ones_stay(database: Database) -> None:
     await _fill(database, timedelta(days=31), 1, 5_003)
     await _fill(database, timedelta(minutes=59), 10_001, 10_002)
-    assert await sweep(database, NOW) == 2 * 5_003
+    assert await sweep(database, PLATFORM_TABLES, NOW) == 2 * 5_003
     assert set((await _left(database)).values()) == {2}
 
 
 async def test_each_kind_has_its_age(database: Database) -> None:
     await _fill(database, timedelta(hours=23), 1, 1)
     await _fill(database, timedelta(hours=21), 2, 2)
-    await sweep(database, NOW)
+    await sweep(database, PLATFORM_TABLES, NOW)
     assert await _left(database) == {"idempotency_keys": 2, "processed_events": 2}
-    await sweep(database, NOW + timedelta(days=2))
+    await sweep(database, PLATFORM_TABLES, NOW + timedelta(days=2))
     assert await _left(database) == {"idempotency_keys": 0, "processed_events": 2}
 
 
@@ -54,5 +56,5 @@ async def test_while_somebody_sweeps_others_do_not(database: Database) -> None:
     await _fill(database, timedelta(days=31), 1, 3)
     async with database.unit_of_work() as uow:
         await uow.execute("select pg_advisory_xact_lock(7203102)")
-        assert await sweep(database, NOW) == 0
-    assert await sweep(database, NOW) == 6
+        assert await sweep(database, PLATFORM_TABLES, NOW) == 0
+    assert await sweep(database, PLATFORM_TABLES, NOW) == 6

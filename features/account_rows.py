@@ -1,0 +1,48 @@
+"""Erases and exports the rows of an account, as the tables declare them (cluster/tables.py).
+
+Names of tables and columns are constants of the code, never input.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
+
+from cluster.postgres import UnitOfWork
+from cluster.tables import Table
+from features.feature import Record
+
+
+async def erase_rows(uow: UnitOfWork, tables: Sequence[Table], account_id: UUID, limit: int) -> bool:
+    """Erases up to `limit` rows that are about the account or name it. Returns whether rows may be left. Parts go with
+    the rows that they are parts of, except those that name the account themselves."""
+    left = limit
+    for table in tables:
+        for column in table.mentions if table.part_of else table.account_columns:
+            rows = f"select ctid from {table.name} where {column} = $1 limit $2"
+            tag = await uow.execute(
+                f"delete from {table.name} where ctid = any(array({rows} for update))", account_id, left
+            )
+            left -= int(tag.removeprefix("DELETE "))
+            if left == 0:
+                return True
+    return False
+
+
+async def export_rows(uow: UnitOfWork, tables: Sequence[Table], account_id: UUID) -> AsyncIterator[tuple[str, Record]]:
+    """Yields the rows that are about the account, without secrets, each with the name of its table."""
+    owners = {table.name: table for table in tables}
+    for table in tables:
+        condition = _about(table, owners)
+        if condition is None:
+            continue
+        async for row in uow.stream(f"select * from {table.name} where {condition}", account_id):
+            yield table.name, {column: value for column, value in row.items() if column not in table.secrets}
+
+
+def _about(table: Table, tables: dict[str, Table]) -> str | None:
+    """Returns the condition for rows that are about the account $1; None: the table has no such rows."""
+    if table.subjects:
+        return " or ".join(f"{column} = $1" for column in table.subjects)
+    whole = tables.get(table.part_of.table) if table.part_of else None
+    if table.part_of is None or whole is None or (condition := _about(whole, tables)) is None:
+        return None
+    return f"{table.part_of.column} in (select id from {whole.name} where {condition})"

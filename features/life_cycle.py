@@ -1,0 +1,54 @@
+"""The life of an account through all features of a brand: changes of state, export, erasure."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from cluster.postgres import Database, UnitOfWork
+from features.account_rows import erase_rows, export_rows
+from features.account_state import AccountState
+from features.feature import Feature, Record, in_order
+
+ERASED_AT_ONCE = 500
+"""Rows that one transaction of an erasure deletes, about."""
+
+
+async def announce_state(
+    uow: UnitOfWork, features: Sequence[Feature], account_id: UUID, state: AccountState, now: datetime
+) -> None:
+    """Tells every feature of an account's new state, in the transaction of the change."""
+    for feature in in_order(features):
+        if feature.on_account_state is not None:
+            await feature.on_account_state(uow, account_id, state, now)
+
+
+async def export_account(
+    uow: UnitOfWork, features: Sequence[Feature], account_id: UUID
+) -> AsyncIterator[tuple[str, Record]]:
+    """Yields everything that the features know about an account: names of tables, each with one of its rows. The unit
+    of work must be a writing one: rows are read through cursors, which need a transaction."""
+    for feature in in_order(features):
+        rows = feature.export(uow, account_id) if feature.export else export_rows(uow, feature.tables, account_id)
+        async for name, record in rows:
+            yield name, record
+
+
+async def erase_account(
+    database: Database,
+    features: Sequence[Feature],
+    account_id: UUID,
+    now: Callable[[], datetime],
+    *,
+    limit: int = ERASED_AT_ONCE,
+) -> None:
+    """Erases an account from every feature, those that need others first, in many short transactions. It can be
+    interrupted at any time and begun again. Nobody may use the account any more."""
+    for feature in reversed(in_order(features)):
+        more = True
+        while more:
+            async with database.unit_of_work() as uow:
+                if feature.erase is not None:
+                    more = await feature.erase(uow, account_id, limit, now())
+                else:
+                    more = await erase_rows(uow, feature.tables, account_id, limit)
+                await uow.commit()

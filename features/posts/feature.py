@@ -1,0 +1,22 @@
+"""What this slice declares."""
+
+from cluster.tables import PartOf, Table
+from features.accounts.feature import ACCOUNTS
+from features.feature import Feature
+from features.posts.erasure import erase
+from features.profiles.feature import PROFILES
+from features.relationships.feature import RELATIONSHIPS
+
+_UNTIL_DELETED = "until the author deletes the post"
+
+POSTS = Feature(
+    name="posts",
+    needs=(ACCOUNTS, PROFILES, RELATIONSHIPS),
+    tables=(
+        Table("posts", "author_id", _UNTIL_DELETED, subjects=("author_id",)),
+        Table("post_versions", "post_id", _UNTIL_DELETED, part_of=PartOf("posts", "post_id")),
+        Table("post_hashtags", "tag", _UNTIL_DELETED, part_of=PartOf("posts", "post_id")),
+        Table("hashtag_counts", "tag", "for good: it names nobody"),
+    ),
+    erase=erase,
+)
