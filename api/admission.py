@@ -6,12 +6,10 @@ than the requests it admits.
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from api.rate_limit import Limit
-from cluster.redis import Redis, RedisError
+from cluster.redis import Redis, RedisError, StreamReader
 
 MAX_BATCH = 128
 """Requests admitted by one script call; Redis is blocked meanwhile."""
@@ -45,24 +43,6 @@ return replies
 interval (microseconds) and burst; then the id of the last entry read (empty: none) and the number of entries to read.
 Replies: per request the milliseconds to wait and the value of the second key; then the entries, or the newest entry if
 none was read before."""
-
-
-class StreamReader(Protocol):
-    """A position in a Redis stream that is read along with every admission."""
-
-    stream: str
-    max_read: int
-    """Entries to read at once."""
-
-    @property
-    def last(self) -> bytes | None:
-        """The id of the entry after which to read; None: read the newest entry only."""
-
-    def take(self, after: bytes | None, entries: Sequence[tuple[bytes, Sequence[bytes]]]) -> None:
-        """Handles what was read after the entry `after`."""
-
-    def lost(self) -> None:
-        """The stream could not be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,32 +1,21 @@
 """Builds the FastAPI application of one brand, or of some of its features."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
-from api import auth, feed, follows, friends, health, posts, profiles, realtime, relationships, well_known
+from api import health, well_known
 from api.errors import add_error_handlers
 from api.middleware import RequestMiddleware
 from api.openapi import describe, operation_id
 from api.platform import Platform
 from api.route_table import RouteTable
-
-# Where two routes match a path, the earlier feature's is used.
-ROUTERS: Mapping[str, Sequence[APIRouter]] = {
-    "feed": [feed.router],
-    "posts": [posts.router],
-    "profiles": [profiles.router],
-    "auth": [auth.router, auth.secret_router],
-    "realtime": [realtime.router],
-    "relationships": [relationships.router],
-    "friends": [friends.router],
-    "follows": [follows.router],
-}
+from api.routes import routes_of
 
 
-def _routers(features: frozenset[str]) -> list[APIRouter]:
-    offered = [router for feature, routers in ROUTERS.items() if feature in features for router in routers]
+def _routers(features: Iterable[str]) -> list[APIRouter]:
+    offered = [router for routes in routes_of(features) for router in routes.routers]
     return [*offered, health.router, well_known.router]
 
 
@@ -48,11 +37,12 @@ def create_app(platform: Platform) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     app.state.platform = platform
-    routes = [route for router in _routers(platform.features) for route in router.routes]
+    routes = [route for router in _routers(platform.served_features) for route in router.routes]
     app.router.routes[:] = [RouteTable([*routes, *app.router.routes])]
     add_error_handlers(app)
-    if "feed" in platform.features and (home := platform.services.feed.home):
-        app.add_middleware(feed.FeedInMemory, platform=platform, home=home)
+    for served in routes_of(platform.served_features):
+        if served.middleware is not None:
+            app.add_middleware(served.middleware, platform)
     app.add_middleware(RequestMiddleware, brand=platform.brand, max_body_bytes=platform.settings.max_body_bytes)
     describe(app, _routers(platform.brand_features))
     return app

@@ -8,15 +8,21 @@ from fastapi import APIRouter, Depends, Header, Request, status
 from pydantic import BaseModel, Field
 
 from api import models
-from api.deps import Now, PageDep, ServicesDep, SignedIn, Uow, limit_address, limit_credentials, limit_refresh
+from api.deps import Now, PageDep, SignedIn, Uow, limit_address, limit_credentials, limit_refresh, service
 from api.models import Body, PageModel, render_page
+from api.routes import Routes
 from api.transaction import TransactionRoute, UnrepeatableRoute
 from features.auth.devices import device_name
 from features.auth.model import AuditEntry, AuditKind, Session, Tokens
+from features.auth.service import AuthService
 
 router = APIRouter(tags=["auth"], route_class=TransactionRoute)
 secret_router = APIRouter(tags=["auth"], route_class=UnrepeatableRoute)
 """Routes whose responses contain tokens."""
+
+ROUTES = Routes((router, secret_router))
+
+Auth = Annotated[AuthService, service(AuthService)]
 
 _ID = "0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"
 _SECRETS = [Depends(limit_credentials)]
@@ -116,59 +122,53 @@ def _render_tokens(tokens: Tokens) -> TokensModel:
 
 
 @router.post("/auth/sign-up", status_code=status.HTTP_202_ACCEPTED, dependencies=_SECRETS)
-async def sign_up(body: SignUpBody, services: ServicesDep, uow: Uow, now: Now) -> SignUpModel:
+async def sign_up(body: SignUpBody, auth: Auth, uow: Uow, now: Now) -> SignUpModel:
     """Request an account. A code is mailed to the address; `confirm` with that code creates the account. The response
     does not disclose whether the address has an account already: then its owner gets a mail that says so."""
-    sign_up_id = await services.auth.sign_ups.request(
+    sign_up_id = await auth.sign_ups.request(
         uow, email=body.email, username=body.username, name=body.name, password=body.password, now=now
     )
     return SignUpModel(sign_up_id=sign_up_id)
 
 
 @router.post("/auth/resend", status_code=status.HTTP_202_ACCEPTED, dependencies=_SECRETS)
-async def resend(body: ResendBody, services: ServicesDep, uow: Uow, now: Now) -> SignUpModel:
+async def resend(body: ResendBody, auth: Auth, uow: Uow, now: Now) -> SignUpModel:
     """Request another code, which replaces the one before."""
-    await services.auth.sign_ups.resend(uow, body.sign_up_id, now)
+    await auth.sign_ups.resend(uow, body.sign_up_id, now)
     return SignUpModel(sign_up_id=body.sign_up_id)
 
 
 @secret_router.post("/auth/confirm", status_code=status.HTTP_201_CREATED, dependencies=_SECRETS)
-async def confirm(body: ConfirmBody, services: ServicesDep, uow: Uow, now: Now, device: Device) -> TokensModel:
+async def confirm(body: ConfirmBody, auth: Auth, uow: Uow, now: Now, device: Device) -> TokensModel:
     """Confirm a sign-up with its code: creates the account and logs this device in."""
-    return _render_tokens(await services.auth.sign_ups.confirm(uow, body.sign_up_id, body.code, device, now))
+    return _render_tokens(await auth.sign_ups.confirm(uow, body.sign_up_id, body.code, device, now))
 
 
 @secret_router.post("/auth/log-in", dependencies=_SECRETS)
-async def log_in(body: LogInBody, services: ServicesDep, uow: Uow, now: Now, device: Device) -> TokensModel:
+async def log_in(body: LogInBody, auth: Auth, uow: Uow, now: Now, device: Device) -> TokensModel:
     """Start a session on this device."""
-    tokens = await services.auth.log_ins.log_in(
-        uow, identifier=body.login, password=body.password, device=device, now=now
-    )
+    tokens = await auth.log_ins.log_in(uow, identifier=body.login, password=body.password, device=device, now=now)
     return _render_tokens(tokens)
 
 
 @secret_router.post("/auth/refresh", dependencies=[Depends(limit_address)])
-async def refresh(
-    body: RefreshBody, request: Request, services: ServicesDep, uow: Uow, now: Now, device: Device
-) -> TokensModel:
+async def refresh(body: RefreshBody, request: Request, auth: Auth, uow: Uow, now: Now, device: Device) -> TokensModel:
     """Exchange a refresh token for new tokens. If the response is lost, retry with the same token within 30 seconds; in
     every other case a refresh token that is used twice ends the session."""
-    family = await services.auth.sessions.family_of(uow, body.refresh_token)
+    family = await auth.sessions.family_of(uow, body.refresh_token)
     if family is not None:
         await limit_refresh(request, family)
-    return _render_tokens(await services.auth.sessions.refresh(uow, body.refresh_token, device, now))
+    return _render_tokens(await auth.sessions.refresh(uow, body.refresh_token, device, now))
 
 
 @router.post("/auth/log-out", status_code=status.HTTP_204_NO_CONTENT)
-async def log_out(identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, device: Device) -> None:
+async def log_out(identity: SignedIn, auth: Auth, uow: Uow, now: Now, device: Device) -> None:
     """End this session immediately, on every server."""
-    await services.auth.sessions.log_out(uow, identity, device, now)
+    await auth.sessions.log_out(uow, identity, device, now)
 
 
 @router.get("/auth/sessions")
-async def list_sessions(
-    identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, page: PageDep
-) -> PageModel[SessionModel]:
+async def list_sessions(identity: SignedIn, auth: Auth, uow: Uow, now: Now, page: PageDep) -> PageModel[SessionModel]:
     """List the account's sessions, newest first."""
 
     def render(session: Session) -> SessionModel:
@@ -180,27 +180,23 @@ async def list_sessions(
             current=session.id == identity.session_id,
         )
 
-    return render_page(await services.auth.sessions.list(uow, identity.account_id, page, now), render)
+    return render_page(await auth.sessions.list(uow, identity.account_id, page, now), render)
 
 
 @router.delete("/auth/sessions/{session_id}", status_code=status.HTTP_204_NO_CONTENT)
-async def revoke_session(
-    session_id: UUID, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, device: Device
-) -> None:
+async def revoke_session(session_id: UUID, identity: SignedIn, auth: Auth, uow: Uow, now: Now, device: Device) -> None:
     """End one session immediately, on every server."""
-    await services.auth.sessions.revoke(uow, identity, session_id, device, now)
+    await auth.sessions.revoke(uow, identity, session_id, device, now)
 
 
 @router.post("/auth/sessions/revoke-others")
-async def revoke_other_sessions(
-    identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, device: Device
-) -> RevokedModel:
+async def revoke_other_sessions(identity: SignedIn, auth: Auth, uow: Uow, now: Now, device: Device) -> RevokedModel:
     """End all other sessions."""
-    return RevokedModel(revoked=await services.auth.sessions.revoke_others(uow, identity, device, now))
+    return RevokedModel(revoked=await auth.sessions.revoke_others(uow, identity, device, now))
 
 
 @router.get("/auth/audit")
-async def audit(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[AuditEntryModel]:
+async def audit(identity: SignedIn, auth: Auth, uow: Uow, page: PageDep) -> PageModel[AuditEntryModel]:
     """List the account's audit log, newest first. Entries are never changed."""
 
     def render(entry: AuditEntry) -> AuditEntryModel:
@@ -212,4 +208,4 @@ async def audit(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageD
             happened_at=entry.happened_at,
         )
 
-    return render_page(await services.auth.audit(uow, identity.account_id, page), render)
+    return render_page(await auth.audit(uow, identity.account_id, page), render)

@@ -6,17 +6,18 @@ rate limits, and the session is checked in Postgres.
 
 from datetime import datetime
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.platform import Platform, Services
+from api.platform import Platform
 from api.rate_limit import Limit
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
 from cluster.redis import RedisError
+from features.auth.service import AuthService
 from features.errors import LimitReached, Unauthenticated
 from features.identity import Identity
 from features.paging import Cursor, PageRequest
@@ -37,8 +38,13 @@ async def get_platform(request: Request) -> Platform:
     return platform_of(request)
 
 
-async def get_services(request: Request) -> Services:
-    return platform_of(request).services
+def service(kind: type[Any]) -> Any:
+    """Returns a dependency on the service of a class: ``Annotated[PostService, service(PostService)]``."""
+
+    async def get_service(request: Request) -> Any:
+        return platform_of(request).service(kind)
+
+    return Depends(get_service)
 
 
 def unit_of_work_of(request: Request) -> UnitOfWork:
@@ -91,7 +97,7 @@ async def admit_token(request: Request, uow: UnitOfWork, token: str) -> Identity
     """Returns the holder of an access token. Raises as `admit` does. A token whose signature this replica has not
     verified before counts against the limit of its address first, since a check takes longer than a small request."""
     platform = platform_of(request)
-    sessions, limits = platform.services.auth.sessions, platform.settings.rate_limits
+    sessions, limits = platform.service(AuthService).sessions, platform.settings.rate_limits
     if not sessions.access_tokens.has_verified(token):
         await limit_address(request)
     identity = sessions.verify_access_token(token, platform.now())
@@ -159,7 +165,6 @@ def account_or_none(identity: Identity | None) -> UUID | None:
 
 
 PlatformDep = Annotated[Platform, Depends(get_platform)]
-ServicesDep = Annotated[Services, Depends(get_services)]
 Uow = Annotated[UnitOfWork, Depends(get_unit_of_work)]
 Now = Annotated[datetime, Depends(get_now)]
 SignedIn = Annotated[Identity, Depends(signed_in)]

@@ -1,6 +1,7 @@
 """The feed over HTTP: from timelines in memory where there are any, from Postgres otherwise."""
 
 import re
+from typing import Annotated
 
 from fastapi import APIRouter
 from starlette.datastructures import QueryParams
@@ -8,16 +9,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.deps import DEGRADED, PageDep, ServicesDep, SignedIn, Uow, admit_token
+from api.deps import DEGRADED, PageDep, SignedIn, Uow, admit_token, service
 from api.errors import render_domain_error
 from api.platform import Platform
 from api.post_views import PostPage, respond
+from api.routes import Routes
 from api.transaction import TransactionRoute
 from cluster.logs import logger
 from cluster.storage_errors import DATABASE_ERRORS
 from features.errors import DomainError
 from features.feed.home import HomeFeed
 from features.feed.ports import FeedsUnavailable
+from features.feed.service import FeedService
 from features.paging import Cursor, PageRequest
 
 PATH = "/feed"
@@ -27,19 +30,27 @@ _FIRST_PAGE = PageRequest(50)
 
 router = APIRouter(tags=["feed"], route_class=TransactionRoute)
 
+Feed = Annotated[FeedService, service(FeedService)]
+
 log = logger(__name__)
 
 
 @router.get(PATH, response_model=PostPage)
-async def newest(identity: SignedIn, page: PageDep, services: ServicesDep, uow: Uow) -> Response:
+async def newest(identity: SignedIn, page: PageDep, feed: Feed, uow: Uow) -> Response:
     """List your own posts and those of your friends or of those you follow, newest first."""
-    return respond(await services.feed.newest(uow, identity.account_id, page))
+    return respond(await feed.newest(uow, identity.account_id, page))
 
 
 class FeedInMemory:
     """ASGI middleware that serves plain requests for the feed from memory, bypassing FastAPI. It passes on all other
     requests, and those that need Postgres (a page further back than timelines reach; timelines that cannot be
     reached)."""
+
+    @classmethod
+    def over(cls, app: ASGIApp, platform: Platform) -> ASGIApp:
+        """Returns the application behind this middleware, or as it is where no timelines are in memory."""
+        home = platform.service(FeedService).home
+        return app if home is None else cls(app, platform=platform, home=home)
 
     def __init__(self, app: ASGIApp, *, platform: Platform, home: HomeFeed) -> None:
         self._app = app
@@ -81,6 +92,8 @@ class FeedInMemory:
             headers["Server-Timing"] = f'sql;desc="{uow.statements}"'
         return Response(body, media_type="application/json", headers=headers)
 
+
+ROUTES = Routes((router,), FeedInMemory.over)
 
 _ROUTE = router.routes[0]
 """The route under which metrics count the request."""

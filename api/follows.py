@@ -1,17 +1,24 @@
 """Follows over HTTP."""
 
 from datetime import datetime
+from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.deps import Now, PageDep, ServicesDep, SignedIn, Uow
+from api.deps import Now, PageDep, SignedIn, Uow, service
 from api.models import PageModel, render_page
 from api.profiles import PersonModel, Username, render_person
+from api.routes import Routes
 from api.transaction import TransactionRoute
 from features.follows.model import Follow
+from features.follows.service import FollowService
 
 router = APIRouter(tags=["follows"], route_class=TransactionRoute)
+
+ROUTES = Routes((router,))
+
+Follows = Annotated[FollowService, service(FollowService)]
 
 
 class FollowModel(BaseModel):
@@ -20,38 +27,38 @@ class FollowModel(BaseModel):
 
 
 @router.put("/follows/{username}", status_code=204)
-async def follow(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
+async def follow(username: Username, identity: SignedIn, follows: Follows, uow: Uow, now: Now) -> None:
     """Follow somebody."""
-    await services.follows.follow(uow, identity.account_id, username, now)
+    await follows.follow(uow, identity.account_id, username, now)
 
 
 @router.delete("/follows/{username}", status_code=204)
-async def unfollow(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
+async def unfollow(username: Username, identity: SignedIn, follows: Follows, uow: Uow, now: Now) -> None:
     """Unfollow somebody."""
-    await services.follows.unfollow(uow, identity.account_id, username, now)
+    await follows.unfollow(uow, identity.account_id, username, now)
 
 
 @router.delete("/followers/{username}", status_code=204)
-async def remove_follower(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
+async def remove_follower(username: Username, identity: SignedIn, follows: Follows, uow: Uow, now: Now) -> None:
     """Remove a follower. The follower is not notified."""
-    await services.follows.remove_follower(uow, identity.account_id, username, now)
+    await follows.remove_follower(uow, identity.account_id, username, now)
 
 
 @router.get("/profiles/{username}/followers")
 async def followers(
-    username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep
+    username: Username, identity: SignedIn, follows: Follows, uow: Uow, page: PageDep
 ) -> PageModel[FollowModel]:
     """List a person's followers, newest first."""
-    found = await services.follows.followers(uow, identity.account_id, username, page)
+    found = await follows.followers(uow, identity.account_id, username, page)
     return render_page(found, _render)
 
 
 @router.get("/profiles/{username}/following")
 async def following(
-    username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep
+    username: Username, identity: SignedIn, follows: Follows, uow: Uow, page: PageDep
 ) -> PageModel[FollowModel]:
     """List whom a person follows, newest first."""
-    found = await services.follows.following(uow, identity.account_id, username, page)
+    found = await follows.following(uow, identity.account_id, username, page)
     return render_page(found, _render)
 
 

@@ -7,13 +7,19 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from api.deps import Now, PageDep, ServicesDep, SignedIn, Uow
+from api.deps import Now, PageDep, SignedIn, Uow, service
 from api.models import Body, PageModel, render_page
 from api.profiles import PersonModel, Username, render_person
+from api.routes import Routes
 from api.transaction import TransactionRoute
 from features.friends.model import Direction, Friend, PendingRequest
+from features.friends.service import FriendService
 
 router = APIRouter(tags=["friends"], route_class=TransactionRoute)
+
+ROUTES = Routes((router,))
+
+Friends = Annotated[FriendService, service(FriendService)]
 
 
 class FriendRequestBody(Body):
@@ -43,10 +49,10 @@ class FriendModel(BaseModel):
     responses={200: {"model": FriendRequestModel, "description": "The caller has a pending request already"}},
 )
 async def ask(
-    body: FriendRequestBody, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now, response: Response
+    body: FriendRequestBody, identity: SignedIn, friends: Friends, uow: Uow, now: Now, response: Response
 ) -> FriendRequestModel:
     """Send a friend request. If the recipient has sent one to the caller, `state` is `accepted`: both are friends."""
-    sent = await services.friends.send_request(uow, identity.account_id, body.username, now)
+    sent = await friends.send_request(uow, identity.account_id, body.username, now)
     if not sent.new:
         response.status_code = 200
     return _render_request(sent.request, "accepted" if sent.accepted else "pending")
@@ -55,7 +61,7 @@ async def ask(
 @router.get("/friends/requests", name="list_requests")
 async def requests(
     identity: SignedIn,
-    services: ServicesDep,
+    friends: Friends,
     uow: Uow,
     page: PageDep,
     direction: Annotated[
@@ -63,38 +69,38 @@ async def requests(
     ] = Direction.INCOMING,
 ) -> PageModel[FriendRequestModel]:
     """List pending requests, newest first."""
-    found = await services.friends.requests(uow, identity.account_id, direction, page)
+    found = await friends.requests(uow, identity.account_id, direction, page)
     return render_page(found, lambda request: _render_request(request, "pending"))
 
 
 @router.post("/friends/requests/{request_id}/accept")
-async def accept(request_id: UUID, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> FriendModel:
+async def accept(request_id: UUID, identity: SignedIn, friends: Friends, uow: Uow, now: Now) -> FriendModel:
     """Accept a friend request."""
-    return _render_friend(await services.friends.accept(uow, identity.account_id, request_id, now))
+    return _render_friend(await friends.accept(uow, identity.account_id, request_id, now))
 
 
 @router.post("/friends/requests/{request_id}/decline", status_code=204)
-async def decline(request_id: UUID, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
+async def decline(request_id: UUID, identity: SignedIn, friends: Friends, uow: Uow, now: Now) -> None:
     """Refuse a friend request. The sender is not notified."""
-    await services.friends.decline(uow, identity.account_id, request_id, now)
+    await friends.decline(uow, identity.account_id, request_id, now)
 
 
 @router.delete("/friends/requests/{request_id}", status_code=204)
-async def withdraw(request_id: UUID, identity: SignedIn, services: ServicesDep, uow: Uow) -> None:
+async def withdraw(request_id: UUID, identity: SignedIn, friends: Friends, uow: Uow) -> None:
     """Withdraw a friend request."""
-    await services.friends.withdraw(uow, identity.account_id, request_id)
+    await friends.withdraw(uow, identity.account_id, request_id)
 
 
 @router.get("/friends", name="list")
-async def friends(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[FriendModel]:
+async def friends(identity: SignedIn, friends: Friends, uow: Uow, page: PageDep) -> PageModel[FriendModel]:
     """List the caller's friends, newest first."""
-    return render_page(await services.friends.friends(uow, identity.account_id, page), _render_friend)
+    return render_page(await friends.friends(uow, identity.account_id, page), _render_friend)
 
 
 @router.delete("/friends/{username}", status_code=204)
-async def remove(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
+async def remove(username: Username, identity: SignedIn, friends: Friends, uow: Uow, now: Now) -> None:
     """End a friendship. The other is not notified."""
-    await services.friends.remove(uow, identity.account_id, username, now)
+    await friends.remove(uow, identity.account_id, username, now)
 
 
 def _render_request(request: PendingRequest, state: Literal["pending", "accepted"]) -> FriendRequestModel:

@@ -1,22 +1,10 @@
-"""The services and storage of one brand in one process."""
+"""One brand in one process, as routers and dependencies see it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 from api.admission import Admissions
-from cluster.postgres import Database
-from cluster.redis import Redis
-from cluster.settings import Settings
-from features.auth.service import AuthService
-from features.feed.service import FeedService
-from features.follows.service import FollowService
-from features.friends.service import FriendService
-from features.live_sessions.consumers import SocketRevocation
-from features.posts.service import PostService
-from features.profiles.service import ProfileService
-from features.realtime.service import RealtimeService
-from features.relationships.service import RelationshipService
+from features.feature import Scope
 
 
 def utc_now() -> datetime:
@@ -24,37 +12,23 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """One service per feature. A brand that leaves a feature out does not mount its router."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform(Scope):
+    """Everything a router or a dependency may use: what the slices share, and what only HTTP needs."""
 
-    auth: AuthService
-    profiles: ProfileService
-    relationships: RelationshipService
-    friends: FriendService
-    follows: FollowService
-    posts: PostService
-    feed: FeedService
-    realtime: RealtimeService
-
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """Everything a router or a dependency may use."""
-
-    brand: str
-    title: str
-    brand_features: frozenset[str]
-    """All features of the brand."""
-    features: frozenset[str]
-    """The features that this process serves."""
-    settings: Settings
-    database: Database
-    redis: Redis
-    services: Services
+    brand_features: tuple[str, ...]
+    """The names of all features of the brand. Where two have routes for a path, the earlier one's is used."""
+    served_features: tuple[str, ...]
+    """Those that this process serves."""
     admissions: Admissions
-    sockets: SocketRevocation | None = None
-    now: Callable[[], datetime] = utc_now
+
+    @classmethod
+    def of(
+        cls, scope: Scope, *, brand_features: tuple[str, ...], served_features: tuple[str, ...], admissions: Admissions
+    ) -> "Platform":
+        """Returns a scope with what HTTP needs."""
+        shared = {field.name: getattr(scope, field.name) for field in fields(scope)}
+        return cls(**shared, brand_features=brand_features, served_features=served_features, admissions=admissions)
 
     async def close(self) -> None:
         await self.database.close()

@@ -9,15 +9,21 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from api import models
-from api.deps import MaybeSignedIn, Now, PageDep, ServicesDep, SignedIn, Uow, account_or_none
+from api.deps import MaybeSignedIn, Now, PageDep, SignedIn, Uow, account_or_none, service
 from api.models import Body
 from api.post_views import PostModel, PostPage, VersionPage, respond
 from api.profiles import Username
+from api.routes import Routes
 from api.transaction import TransactionRoute
 from features.posts.model import Audience
 from features.posts.policy import PostPolicy
+from features.posts.service import PostService
 
 router = APIRouter(tags=["posts"], route_class=TransactionRoute)
+
+ROUTES = Routes((router,))
+
+Posts = Annotated[PostService, service(PostService)]
 
 PostId = Annotated[UUID, Path(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c13"])]
 
@@ -72,56 +78,52 @@ class HashtagModel(BaseModel):
 
 
 @router.post("/posts", response_model=PostModel, status_code=HTTPStatus.CREATED)
-async def create(body: PostBody, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> Response:
+async def create(body: PostBody, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> Response:
     """Publish a post."""
-    post = await services.posts.create(uow, identity.account_id, body.text, body.audience, body.list_id, now)
+    post = await posts.create(uow, identity.account_id, body.text, body.audience, body.list_id, now)
     return respond(post, HTTPStatus.CREATED)
 
 
 @router.get("/posts/{post_id}", response_model=PostModel)
-async def get(post_id: PostId, identity: MaybeSignedIn, services: ServicesDep, uow: Uow) -> Response:
+async def get(post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow) -> Response:
     """Get a post."""
-    return respond(await services.posts.get(uow, post_id, account_or_none(identity)))
+    return respond(await posts.get(uow, post_id, account_or_none(identity)))
 
 
 @router.patch("/posts/{post_id}", response_model=PostModel)
-async def edit(
-    post_id: PostId, body: PostChangeBody, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now
-) -> Response:
+async def edit(post_id: PostId, body: PostChangeBody, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> Response:
     """Change the text or the audience of a post of yours. A replaced text is kept in its history."""
-    post = await services.posts.edit(
+    post = await posts.edit(
         uow, post_id, identity.account_id, now, text=body.text, audience=body.audience, list_id=body.list_id
     )
     return respond(post)
 
 
 @router.delete("/posts/{post_id}", status_code=HTTPStatus.NO_CONTENT)
-async def delete(post_id: PostId, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
+async def delete(post_id: PostId, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> None:
     """Delete a post of yours, with its history."""
-    await services.posts.delete(uow, post_id, identity.account_id, now)
+    await posts.delete(uow, post_id, identity.account_id, now)
 
 
 @router.get("/posts/{post_id}/history", response_model=VersionPage)
-async def history(post_id: PostId, identity: MaybeSignedIn, page: PageDep, services: ServicesDep, uow: Uow) -> Response:
+async def history(post_id: PostId, identity: MaybeSignedIn, page: PageDep, posts: Posts, uow: Uow) -> Response:
     """List the versions of a post, newest first, as far as they were visible to you."""
-    return respond(await services.posts.history(uow, post_id, account_or_none(identity), page))
+    return respond(await posts.history(uow, post_id, account_or_none(identity), page))
 
 
 @router.get("/profiles/{username}/posts", response_model=PostPage)
-async def of_profile(
-    username: Username, identity: MaybeSignedIn, page: PageDep, services: ServicesDep, uow: Uow
-) -> Response:
+async def of_profile(username: Username, identity: MaybeSignedIn, page: PageDep, posts: Posts, uow: Uow) -> Response:
     """List a person's posts that you may see, newest first."""
-    return respond(await services.posts.of_author(uow, username, account_or_none(identity), page))
+    return respond(await posts.of_author(uow, username, account_or_none(identity), page))
 
 
 @router.get("/hashtags/{tag}", response_model=HashtagModel)
-async def hashtag(tag: Tag, _: MaybeSignedIn, services: ServicesDep, uow: Uow) -> Response:
+async def hashtag(tag: Tag, _: MaybeSignedIn, posts: Posts, uow: Uow) -> Response:
     """Get how much a hashtag is used in public posts. The numbers are updated within seconds."""
-    return respond(await services.posts.hashtag(uow, tag))
+    return respond(await posts.hashtag(uow, tag))
 
 
 @router.get("/hashtags/{tag}/posts", response_model=PostPage)
-async def with_hashtag(tag: Tag, identity: MaybeSignedIn, page: PageDep, services: ServicesDep, uow: Uow) -> Response:
+async def with_hashtag(tag: Tag, identity: MaybeSignedIn, page: PageDep, posts: Posts, uow: Uow) -> Response:
     """List the posts with a hashtag that you may see, newest first."""
-    return respond(await services.posts.with_hashtag(uow, tag, account_or_none(identity), page))
+    return respond(await posts.with_hashtag(uow, tag, account_or_none(identity), page))

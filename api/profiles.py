@@ -8,11 +8,13 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from api import models
-from api.deps import MaybeSignedIn, Now, PlatformDep, SignedIn, Uow, account_or_none
+from api.deps import MaybeSignedIn, Now, PlatformDep, SignedIn, Uow, account_or_none, service
 from api.models import MAX_DECOMPOSED, Body
 from api.platform import Platform
+from api.routes import Routes
 from api.transaction import TransactionRoute
 from features.friends.model import Direction
+from features.friends.service import FriendService
 from features.profiles.model import (
     MAX_USERNAME_CHARACTERS,
     MIN_USERNAME_CHARACTERS,
@@ -21,8 +23,13 @@ from features.profiles.model import (
     ProfileView,
 )
 from features.profiles.policy import ProfilePolicy
+from features.profiles.service import ProfileService
 
 router = APIRouter(tags=["profiles"], route_class=TransactionRoute)
+
+ROUTES = Routes((router,))
+
+Profiles = Annotated[ProfileService, service(ProfileService)]
 
 Username = Annotated[
     str,
@@ -106,17 +113,17 @@ class ProfileChangeBody(Body):
 
 
 @router.get("/profiles/me")
-async def me(identity: SignedIn, platform: PlatformDep, uow: Uow) -> ProfileModel:
+async def me(identity: SignedIn, profiles: Profiles, platform: PlatformDep, uow: Uow) -> ProfileModel:
     """Get the caller's own profile."""
-    return _render(await platform.services.profiles.own(uow, identity.account_id), platform, None)
+    return _render(await profiles.own(uow, identity.account_id), platform, None)
 
 
 @router.patch("/profiles/me")
 async def change_me(
-    body: ProfileChangeBody, identity: SignedIn, platform: PlatformDep, uow: Uow, now: Now
+    body: ProfileChangeBody, identity: SignedIn, profiles: Profiles, platform: PlatformDep, uow: Uow, now: Now
 ) -> ProfileModel:
     """Change the caller's own profile."""
-    view = await platform.services.profiles.update(
+    view = await profiles.update(
         uow,
         identity.account_id,
         name=body.name,
@@ -129,18 +136,20 @@ async def change_me(
 
 
 @router.get("/profiles/{username}")
-async def show(username: Username, identity: MaybeSignedIn, platform: PlatformDep, uow: Uow) -> ProfileModel:
+async def show(
+    username: Username, identity: MaybeSignedIn, profiles: Profiles, platform: PlatformDep, uow: Uow
+) -> ProfileModel:
     """Get a person's profile, and the caller's relationship to the person."""
-    view = await platform.services.profiles.view(uow, account_or_none(identity), username)
+    view = await profiles.view(uow, account_or_none(identity), username)
     request = None
-    if identity and view.state and not view.state.friends and "friends" in platform.features:
-        person_id = view.profile.account_id
-        request = await platform.services.friends.pending(uow, identity.account_id, person_id)
+    if identity and view.state and not view.state.friends and (friends := platform.find(FriendService)):
+        request = await friends.pending(uow, identity.account_id, view.profile.account_id)
     return _render(view, platform, request)
 
 
 def _render(view: ProfileView, platform: Platform, request: Direction | None) -> ProfileModel:
-    friends, follows = "friends" in platform.features, "follows" in platform.features
+    # What the brand has decides, not what this application serves of it.
+    friends, follows = "friends" in platform.brand_features, "follows" in platform.brand_features
     counts, state = view.counts, view.state
     relationship = None
     if state is not None:

@@ -1,25 +1,20 @@
-"""Realtime tickets and presence settings over HTTP. docs/realtime.md specifies the sockets."""
+"""Realtime tickets over HTTP. docs/realtime.md specifies the sockets."""
 
 from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.deps import ServicesDep, SignedIn, Uow
-from api.models import Body
+from api.deps import SignedIn, service
+from api.routes import Routes
 from api.transaction import TransactionRoute
-from features.live_sessions.presence import PresenceAudience, presence_audience_of, set_presence_audience
+from features.realtime.service import RealtimeService
 
 router = APIRouter(tags=["realtime"], route_class=TransactionRoute)
 
+ROUTES = Routes((router,))
 
-class PresenceSettingsBody(Body):
-    """Who may see whether the caller is online and when the caller was last online. A block always hides it."""
-
-    audience: PresenceAudience = Field(
-        description="`contacts` (the default) are friends (Entativa) or followers (Vignette).",
-        examples=["contacts"],
-    )
+Realtime = Annotated[RealtimeService, service(RealtimeService)]
 
 
 class TicketModel(BaseModel):
@@ -36,27 +31,14 @@ class TicketModel(BaseModel):
 
 
 @router.post("/realtime/ticket", status_code=201)
-async def ticket(identity: SignedIn, services: ServicesDep) -> TicketModel:
+async def ticket(identity: SignedIn, realtime: Realtime) -> TicketModel:
     """Issue a one-time ticket for a WebSocket of the caller's sign-in session, with the address of a host.
 
     Every connection needs a new ticket."""
-    admission = await services.realtime.admit(identity)
+    admission = await realtime.admit(identity)
     return TicketModel(
         ticket=admission.ticket,
         url=admission.url,
         expires_in_s=admission.expires_in_s,
         subprotocols=list(admission.subprotocols),
     )
-
-
-@router.get("/presence/settings")
-async def presence_settings(identity: SignedIn, uow: Uow) -> PresenceSettingsBody:
-    """Get who may see the caller's presence."""
-    return PresenceSettingsBody(audience=await presence_audience_of(uow, identity.account_id))
-
-
-@router.put("/presence/settings")
-async def change_presence_settings(body: PresenceSettingsBody, identity: SignedIn, uow: Uow) -> PresenceSettingsBody:
-    """Set who may see the caller's presence."""
-    await set_presence_audience(uow, identity.account_id, body.audience)
-    return body

@@ -7,17 +7,23 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from api.deps import Now, PageDep, ServicesDep, SignedIn, Uow
+from api.deps import Now, PageDep, SignedIn, Uow, service
 from api.models import MAX_DECOMPOSED, Body, PageModel, render_page
-from api.platform import Services
-from api.profiles import PersonModel, Username, render_person
+from api.profiles import PersonModel, Profiles, Username, render_person
+from api.routes import Routes
 from api.transaction import TransactionRoute
 from cluster.postgres import UnitOfWork
 from features.paging import Page
+from features.profiles.service import ProfileService
 from features.relationships.model import ListedPerson, PeopleList
 from features.relationships.policy import RelationshipPolicy
+from features.relationships.service import RelationshipService
 
 router = APIRouter(tags=["relationships"], route_class=TransactionRoute)
+
+ROUTES = Routes((router,))
+
+Relationships = Annotated[RelationshipService, service(RelationshipService)]
 
 ListId = Annotated[UUID, Path(description="One of the caller's lists.")]
 
@@ -47,118 +53,146 @@ class ListModel(BaseModel):
 
 
 @router.put("/blocks/{username}", status_code=204)
-async def block(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
+async def block(
+    username: Username, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, now: Now
+) -> None:
     """Block somebody: every connection and pending request ends, and neither can find the other."""
-    whom = await services.profiles.resolve_for_unblock(uow, identity.account_id, username)
-    await services.relationships.block(uow, identity.account_id, whom, now)
+    whom = await profiles.resolve_for_unblock(uow, identity.account_id, username)
+    await relationships.block(uow, identity.account_id, whom, now)
 
 
 @router.delete("/blocks/{username}", status_code=204)
-async def unblock(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
+async def unblock(
+    username: Username, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, now: Now
+) -> None:
     """Remove a block. Connections are not restored."""
-    whom = await services.profiles.resolve_for_unblock(uow, identity.account_id, username)
-    await services.relationships.unblock(uow, identity.account_id, whom, now)
+    whom = await profiles.resolve_for_unblock(uow, identity.account_id, username)
+    await relationships.unblock(uow, identity.account_id, whom, now)
 
 
 @router.get("/blocks", name="list_blocks")
-async def blocks(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[ListedPersonModel]:
+async def blocks(
+    identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, page: PageDep
+) -> PageModel[ListedPersonModel]:
     """List whom the caller has blocked, newest first."""
-    return await _people(services, uow, await services.relationships.blocks(uow, identity.account_id, page))
+    return await _people(profiles, uow, await relationships.blocks(uow, identity.account_id, page))
 
 
 @router.put("/mutes/{username}", status_code=204)
-async def mute(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
+async def mute(
+    username: Username, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, now: Now
+) -> None:
     """Hide somebody's posts from the caller's feed. The person is not notified."""
-    whom = await services.profiles.resolve(uow, identity.account_id, username)
-    await services.relationships.mute(uow, identity.account_id, whom, now)
+    whom = await profiles.resolve(uow, identity.account_id, username)
+    await relationships.mute(uow, identity.account_id, whom, now)
 
 
 @router.delete("/mutes/{username}", status_code=204)
-async def unmute(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
+async def unmute(
+    username: Username, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, now: Now
+) -> None:
     """Remove a mute."""
-    whom = await services.profiles.resolve(uow, identity.account_id, username)
-    await services.relationships.unmute(uow, identity.account_id, whom, now)
+    whom = await profiles.resolve(uow, identity.account_id, username)
+    await relationships.unmute(uow, identity.account_id, whom, now)
 
 
 @router.get("/mutes", name="list_mutes")
-async def mutes(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[ListedPersonModel]:
+async def mutes(
+    identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, page: PageDep
+) -> PageModel[ListedPersonModel]:
     """List whom the caller has muted, newest first."""
-    return await _people(services, uow, await services.relationships.mutes(uow, identity.account_id, page))
+    return await _people(profiles, uow, await relationships.mutes(uow, identity.account_id, page))
 
 
 @router.put("/close-friends/{username}", status_code=204)
-async def add_close_friend(username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
+async def add_close_friend(
+    username: Username, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, now: Now
+) -> None:
     """Add somebody to the caller's close friends. The person is not notified."""
-    member = await services.profiles.resolve(uow, identity.account_id, username)
-    await services.relationships.add_close_friend(uow, identity.account_id, member, now)
+    member = await profiles.resolve(uow, identity.account_id, username)
+    await relationships.add_close_friend(uow, identity.account_id, member, now)
 
 
 @router.delete("/close-friends/{username}", status_code=204)
 async def remove_close_friend(
-    username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now
+    username: Username, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, now: Now
 ) -> None:
     """Remove somebody from the caller's close friends. The person is not notified."""
-    member = await services.profiles.resolve(uow, identity.account_id, username)
-    await services.relationships.remove_close_friend(uow, identity.account_id, member, now)
+    member = await profiles.resolve(uow, identity.account_id, username)
+    await relationships.remove_close_friend(uow, identity.account_id, member, now)
 
 
 @router.get("/close-friends", name="list_close_friends")
 async def close_friends(
-    identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep
+    identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, page: PageDep
 ) -> PageModel[ListedPersonModel]:
     """List the caller's close friends, newest first."""
-    found = await services.relationships.close_friends(uow, identity.account_id, page)
-    return await _people(services, uow, found)
+    found = await relationships.close_friends(uow, identity.account_id, page)
+    return await _people(profiles, uow, found)
 
 
 @router.post("/lists", status_code=201)
-async def create_list(body: ListBody, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> ListModel:
+async def create_list(
+    body: ListBody, identity: SignedIn, relationships: Relationships, uow: Uow, now: Now
+) -> ListModel:
     """Create a list of people to share posts with."""
-    return _render_list(await services.relationships.create_list(uow, identity.account_id, body.name, now))
+    return _render_list(await relationships.create_list(uow, identity.account_id, body.name, now))
 
 
 @router.get("/lists", name="list_lists")
-async def lists(identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep) -> PageModel[ListModel]:
+async def lists(identity: SignedIn, relationships: Relationships, uow: Uow, page: PageDep) -> PageModel[ListModel]:
     """List the caller's lists, newest first."""
-    return render_page(await services.relationships.lists(uow, identity.account_id, page), _render_list)
+    return render_page(await relationships.lists(uow, identity.account_id, page), _render_list)
 
 
 @router.delete("/lists/{list_id}", status_code=204)
-async def delete_list(list_id: ListId, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now) -> None:
+async def delete_list(list_id: ListId, identity: SignedIn, relationships: Relationships, uow: Uow, now: Now) -> None:
     """Delete a list. Posts that were shared with it become visible to their author only."""
-    await services.relationships.delete_list(uow, identity.account_id, list_id, now)
+    await relationships.delete_list(uow, identity.account_id, list_id, now)
 
 
 @router.get("/lists/{list_id}/members")
 async def list_members(
-    list_id: ListId, identity: SignedIn, services: ServicesDep, uow: Uow, page: PageDep
+    list_id: ListId, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, page: PageDep
 ) -> PageModel[ListedPersonModel]:
     """List the members of a list, newest first."""
-    found = await services.relationships.list_members(uow, identity.account_id, list_id, page)
-    return await _people(services, uow, found)
+    found = await relationships.list_members(uow, identity.account_id, list_id, page)
+    return await _people(profiles, uow, found)
 
 
 @router.put("/lists/{list_id}/members/{username}", status_code=204)
 async def add_list_member(
-    list_id: ListId, username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now
+    list_id: ListId,
+    username: Username,
+    identity: SignedIn,
+    profiles: Profiles,
+    relationships: Relationships,
+    uow: Uow,
+    now: Now,
 ) -> None:
     """Add somebody to a list. The person is not notified."""
-    member = await services.profiles.resolve(uow, identity.account_id, username)
-    await services.relationships.add_list_member(uow, identity.account_id, list_id, member, now)
+    member = await profiles.resolve(uow, identity.account_id, username)
+    await relationships.add_list_member(uow, identity.account_id, list_id, member, now)
 
 
 @router.delete("/lists/{list_id}/members/{username}", status_code=204)
 async def remove_list_member(
-    list_id: ListId, username: Username, identity: SignedIn, services: ServicesDep, uow: Uow, now: Now
+    list_id: ListId,
+    username: Username,
+    identity: SignedIn,
+    profiles: Profiles,
+    relationships: Relationships,
+    uow: Uow,
+    now: Now,
 ) -> None:
     """Remove somebody from a list. The person is not notified."""
-    member = await services.profiles.resolve(uow, identity.account_id, username)
-    await services.relationships.remove_list_member(uow, identity.account_id, list_id, member, now)
+    member = await profiles.resolve(uow, identity.account_id, username)
+    await relationships.remove_list_member(uow, identity.account_id, list_id, member, now)
 
 
-async def _people(services: Services, uow: UnitOfWork, page: Page[ListedPerson]) -> PageModel[ListedPersonModel]:
+async def _people(profiles: ProfileService, uow: UnitOfWork, page: Page[ListedPerson]) -> PageModel[ListedPersonModel]:
     """Renders listed people with their names, which cost one statement for the page."""
-    people = await services.profiles.people(uow, [entry.person_id for entry in page.items])
+    people = await profiles.people(uow, [entry.person_id for entry in page.items])
     items = [
         ListedPersonModel(person=render_person(people[entry.person_id]), since=entry.since)
         for entry in page.items

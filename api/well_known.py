@@ -6,8 +6,9 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
-from api.deps import ServicesDep, limit_address
+from api.deps import limit_address, service
 from api.transaction import TransactionRoute
+from features.auth.service import AuthService
 
 router = APIRouter(tags=["auth"], route_class=TransactionRoute)
 
@@ -22,6 +23,6 @@ class KeySetModel(BaseModel):
 
 
 @router.get("/.well-known/jwks.json", response_model=KeySetModel, dependencies=[Depends(limit_address)])
-async def key_set(services: ServicesDep) -> Any:
+async def key_set(auth: Annotated[AuthService, service(AuthService)]) -> Any:
     """Get the public keys that verify access tokens. Fetch them again for a token with an unknown `kid`."""
-    return JSONResponse(services.auth.sessions.key_set(), headers={"Cache-Control": "public, max-age=300"})
+    return JSONResponse(auth.sessions.key_set(), headers={"Cache-Control": "public, max-age=300"})

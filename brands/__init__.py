@@ -1,35 +1,35 @@
 """The brands: which features each has, with which policies. Values only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
-from features.auth.policy import AuthPolicy
 from features.feature import Feature
-from features.feed.policy import FeedPolicy
-from features.follows.policy import FollowPolicy
-from features.friends.policy import FriendPolicy
-from features.posts.policy import PostPolicy
-from features.profiles.policy import RESERVED_USERNAMES, ProfilePolicy
-from features.realtime.policy import RealtimePolicy
-from features.relationships.policy import RelationshipPolicy
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """A product: its name (lower case; also the name of its database and its route), title, features and policies."""
+    """A product: its name (lower case; also the name of its database and its route), title, features and policies.
+
+    Where two features have routes for a path, the earlier one's is used; the most used come first. `policies` are those
+    that differ from their defaults."""
 
     name: str
     title: str
     features: tuple[Feature, ...]
-    auth: AuthPolicy = AuthPolicy()
-    profiles: ProfilePolicy = ProfilePolicy(reserved_usernames=RESERVED_USERNAMES | {"entativa", "vignette"})
-    relationships: RelationshipPolicy = RelationshipPolicy()
-    friends: FriendPolicy = FriendPolicy()
-    follows: FollowPolicy = FollowPolicy()
-    posts: PostPolicy = PostPolicy()
-    feed: FeedPolicy = FeedPolicy()
-    realtime: RealtimePolicy = RealtimePolicy()
+    policies: tuple[Any, ...] = ()
 
     @property
-    def feature_names(self) -> frozenset[str]:
+    def feature_names(self) -> tuple[str, ...]:
         """The names by which settings and Serve applications choose features."""
-        return frozenset(feature.name for feature in self.features)
+        return tuple(feature.name for feature in self.features)
+
+    def policy(self, kind: type[P]) -> P:
+        """Returns the policy of this class: the brand's own, or the defaults."""
+        return next((policy for policy in self.policies if isinstance(policy, kind)), None) or kind()
+
+    def with_policy(self, policy: object) -> "Brand":
+        """Returns this brand with another policy."""
+        others = tuple(other for other in self.policies if type(other) is not type(policy))
+        return replace(self, policies=(*others, policy))

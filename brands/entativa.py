@@ -1,6 +1,7 @@
 """Entativa: friends, events, one feed."""
 
 from brands import Brand
+from brands.reserved_usernames import PROFILE_POLICY
 from features.accounts.feature import ACCOUNTS
 from features.auth.feature import AUTH
 from features.feed.feature import FEED
@@ -14,5 +15,6 @@ from features.relationships.feature import RELATIONSHIPS
 BRAND = Brand(
     name="entativa",
     title="Entativa",
-    features=(ACCOUNTS, AUTH, PROFILES, RELATIONSHIPS, FRIENDS, POSTS, FEED, REALTIME, LIVE_SESSIONS),
+    features=(FEED, POSTS, PROFILES, AUTH, REALTIME, LIVE_SESSIONS, RELATIONSHIPS, FRIENDS, ACCOUNTS),
+    policies=(PROFILE_POLICY,),
 )

@@ -1,6 +1,7 @@
 """Vignette: follows, short video, three feeds, creators."""
 
 from brands import Brand
+from brands.reserved_usernames import PROFILE_POLICY
 from features.accounts.feature import ACCOUNTS
 from features.auth.feature import AUTH
 from features.feed.feature import FEED
@@ -14,5 +15,6 @@ from features.relationships.feature import RELATIONSHIPS
 BRAND = Brand(
     name="vignette",
     title="Vignette",
-    features=(ACCOUNTS, AUTH, PROFILES, RELATIONSHIPS, FOLLOWS, POSTS, FEED, REALTIME, LIVE_SESSIONS),
+    features=(FEED, POSTS, PROFILES, AUTH, REALTIME, LIVE_SESSIONS, RELATIONSHIPS, FOLLOWS, ACCOUNTS),
+    policies=(PROFILE_POLICY,),
 )

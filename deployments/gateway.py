@@ -36,7 +36,7 @@ class GatewayArguments(BaseModel):
     def _known(self) -> "GatewayArguments":
         if self.brand not in BRANDS:
             raise ValueError(f"there is no brand {self.brand!r}: choose one of {sorted(BRANDS)}")
-        unknown = self.features - BRANDS[self.brand].feature_names
+        unknown = self.features - {*BRANDS[self.brand].feature_names}
         if unknown:
             raise ValueError(f"{self.brand} has no feature {sorted(unknown)}")
         return self

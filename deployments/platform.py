@@ -1,79 +1,49 @@
-"""The composition root: builds the services of one brand in one process."""
+"""The composition root: one brand in one process, made from what its features declare."""
 
 from collections.abc import Callable
 from datetime import datetime
-from random import SystemRandom
 
 from actors.runtime.store.tables import RUNTIME_TABLES
 from api.admission import Admissions
-from api.platform import Platform, Services, utc_now
+from api.platform import Platform, utc_now
 from brands import Brand
 from cluster.events.consumer import Consumer
-from cluster.mail import Mailer
 from cluster.migrate import check_compatible, load_migrations
 from cluster.postgres import Database, open_database
-from cluster.redis import Redis, open_redis
+from cluster.redis import Redis, StreamReader, open_redis
 from cluster.settings import Settings
 from cluster.tables import PLATFORM_TABLES, Table
-from features.accounts.service import AccountService
-from features.auth import consumers as auth_consumers
-from features.auth.keys import SigningKeys
-from features.auth.service import AuthService
-from features.feature import in_order
-from features.feed.consumers import FeedUpdates
-from features.feed.home import HomeFeed
-from features.feed.invalidations import InvalidationReader, InvalidationStream
-from features.feed.ports import Feeds
-from features.feed.render_cache import RenderCache
-from features.feed.service import FeedService
-from features.follows.service import FollowService
-from features.friends.service import FriendService
-from features.live_sessions.consumers import SocketRevocation
-from features.live_sessions.ports import LiveSessions
-from features.posts import consumers as posts_consumers
-from features.posts.service import PostService
-from features.profiles.service import ProfileService
-from features.realtime.service import RealtimeService
-from features.realtime.store import HostDirectory, TicketStore
-from features.relationships.service import RelationshipService
+from features.feature import Scope, in_order
+from features.ports import Ports
 
 
-def build_services(brand: Brand, settings: Settings, redis: Redis, database: Database, feeds: Feeds | None) -> Services:
-    """Wire the slices together."""
-    on_block = tuple(feature.on_block for feature in in_order(brand.features) if feature.on_block)
-    relationships = RelationshipService(brand.relationships, on_block=on_block)
-    profiles = ProfileService(brand.profiles, relationships)
-    posts = PostService(brand.posts, profiles)
-    return Services(
-        auth=AuthService.create(
-            policy=brand.auth,
-            accounts=AccountService(),
-            profiles=profiles,
-            keys=SigningKeys(settings.keys_directory / brand.name),
-            redis=redis,
-            brand=brand.name,
-            title=brand.title,
-            issuer=settings.public_urls.get(brand.name, brand.name),
-            secret=settings.cluster_secret.get_secret_value().encode(),
-        ),
-        profiles=profiles,
-        relationships=relationships,
-        friends=FriendService(brand.friends, relationships, profiles),
-        follows=FollowService(brand.follows, relationships, profiles),
-        posts=posts,
-        feed=_feed(brand, posts, redis, feeds),
-        realtime=RealtimeService(
-            brand.realtime, TicketStore(redis, brand.name), HostDirectory(redis, brand.name), SystemRandom()
-        ),
+def compose(
+    brand: Brand, settings: Settings, database: Database, redis: Redis, ports: Ports, now: Callable[[], datetime]
+) -> Scope:
+    """Makes the services of a brand and registers its immediate reactions."""
+    scope = Scope(
+        brand=brand.name,
+        title=brand.title,
+        features=in_order(brand.features),
+        policies={type(policy): policy for policy in brand.policies},
+        settings=settings,
+        database=database,
+        redis=redis,
+        ports=ports,
+        now=now,
     )
+    for feature in scope.features:
+        if feature.service is not None:
+            service = feature.service(scope)
+            scope.services[type(service)] = service
+    for feature in scope.features:
+        if feature.reaction is not None and (reaction := feature.reaction(scope)) is not None:
+            database.reactions.append(reaction)
+    return scope
 
 
-def _feed(brand: Brand, posts: PostService, redis: Redis, feeds: Feeds | None) -> FeedService:
-    if feeds is None:
-        return FeedService(brand.feed, posts)
-    cache, invalidations = RenderCache(), InvalidationStream(redis, brand.name)
-    home = HomeFeed(feeds, cache, InvalidationReader(invalidations, cache))
-    return FeedService(brand.feed, posts, home, FeedUpdates(feeds, invalidations, brand.feed))
+def _no_ports(_: Database) -> Ports:
+    return Ports()
 
 
 async def open_platform(
@@ -81,13 +51,12 @@ async def open_platform(
     settings: Settings,
     *,
     features: frozenset[str] = frozenset(),
-    feeds: Feeds | None = None,
-    sessions: Callable[[Database], LiveSessions] | None = None,
+    connect: Callable[[Database], Ports] = _no_ports,
     now: Callable[[], datetime] = utc_now,
 ) -> Platform:
-    """Connect to the brand's storage and build its services; `features` empty means all that the brand has.
-    `feeds` are the timelines in memory and `sessions` makes the way to the sessions' entities, where there are any.
-    Raises MigrationError when the database and this code do not fit together."""
+    """Connects to the brand's storage and makes its services. `features` are the names of those that the process
+    serves; empty: all that the brand has. `connect` returns the ways to entities, where there are any. Raises
+    MigrationError when the database and this code do not fit together."""
     database = await open_database(
         settings.databases[brand.name].get_secret_value(), pool_size=settings.database_pool_size
     )
@@ -98,37 +67,25 @@ async def open_platform(
         await database.close()
         raise
     redis = open_redis(settings.redis_url.get_secret_value())
-    services = build_services(brand, settings, redis, database, feeds)
-    if services.feed.updates is not None:
-        database.reactions.append(services.feed.updates.after_commit)
-    sockets = SocketRevocation(sessions(database)) if sessions else None
-    if sockets is not None:
-        database.reactions.append(sockets.after_commit)
-    return Platform(
-        brand=brand.name,
-        title=brand.title,
+    scope = compose(brand, settings, database, redis, connect(database), now)
+    return Platform.of(
+        scope,
         brand_features=brand.feature_names,
-        features=features or brand.feature_names,
-        settings=settings,
-        database=database,
-        redis=redis,
-        services=services,
-        admissions=Admissions(redis, services.feed.home.invalidations if services.feed.home else None),
-        sockets=sockets,
-        now=now,
+        served_features=tuple(name for name in brand.feature_names if not features or name in features),
+        admissions=Admissions(redis, _stream_reader(scope)),
     )
 
 
-def brand_consumers(platform: Platform) -> list[Consumer]:
+def _stream_reader(scope: Scope) -> StreamReader | None:
+    declared = [feature.stream_reader(scope) for feature in scope.features if feature.stream_reader]
+    if len(declared) > 1:
+        raise ValueError("two features have a stream to be read with each admission")
+    return declared[0] if declared else None
+
+
+def brand_consumers(scope: Scope) -> list[Consumer]:
     """Every reaction to events that the brand's features have."""
-    settings = platform.settings
-    mailer = Mailer(settings.smtp_url.get_secret_value(), settings.mail_sender)
-    return [
-        *auth_consumers.consumers(platform.services.auth, mailer, platform.now),
-        *posts_consumers.consumers(platform.services.posts),
-        *(updates.consumers() if (updates := platform.services.feed.updates) else ()),
-        *(platform.sockets.consumers() if platform.sockets else ()),
-    ]
+    return [consumer for feature in scope.features if feature.consumers for consumer in feature.consumers(scope)]
 
 
 def brand_tables(brand: Brand) -> list[Table]:

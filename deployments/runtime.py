@@ -2,27 +2,26 @@
 
 import asyncio
 from dataclasses import asdict, replace
+from importlib import import_module
 
 import ray
 from ray.exceptions import RayError
 
-from actors.feeds.calls import FeedCalls
 from actors.realtime.actor import RealtimeOptions
 from actors.realtime.reconciler import start_realtime
 from actors.runtime.start import RuntimeOptions, RuntimeReconciler, ScalingPolicy, start_runtime
 from actors.runtime.transport.ray_control import RayControl
 from actors.runtime.transport.router import Router
-from actors.sessions.calls import SessionCalls
 from api.platform import Platform
 from brands import Brand
 from brands.catalogue import BRANDS
 from cluster.logs import logger
+from cluster.postgres import Database
 from cluster.settings import Settings
 from deployments.platform import open_platform
-from features.live_sessions.presence import PresenceAccess
-
-KINDS = {"feed": "actors.feeds:KIND", "realtime": "actors.sessions:KIND"}
-"""Which feature needs which kind of entity."""
+from features.feed.policy import FeedPolicy
+from features.ports import Ports
+from features.realtime.policy import RealtimePolicy
 
 _RECONCILE_S = 30.0
 
@@ -35,7 +34,7 @@ def options(brand: Brand, settings: Settings) -> RuntimeOptions:
     secret = settings.cluster_secret.get_secret_value()
     return RuntimeOptions(
         name=brand.name,
-        kinds=tuple(kind for feature, kind in KINDS.items() if feature in brand.feature_names),
+        kinds=tuple(entities.kind for feature in brand.features for entities in feature.entities),
         database=database,
         secret=secret,
         config={
@@ -43,7 +42,7 @@ def options(brand: Brand, settings: Settings) -> RuntimeOptions:
             "database": database,
             "redis_url": settings.redis_url.get_secret_value(),
             "secret": secret,
-            "feed": asdict(brand.feed),
+            "feed": asdict(brand.policy(FeedPolicy)),
         },
         scaling=ScalingPolicy(min_hosts=1, max_hosts=16),
         host_cpus=settings.entity_host_cpus,
@@ -74,7 +73,7 @@ def ensure_runtime(brand: Brand, settings: Settings) -> None:
                 listen=settings.realtime_listen,
                 port=_realtime_port(brand, settings),
                 url=settings.realtime_url,
-                policy=brand.realtime,
+                policy=brand.policy(RealtimePolicy),
                 log_level=settings.log_level,
             )
         )
@@ -103,10 +102,13 @@ async def open_platform_on_ray(brand: Brand, settings: Settings, *, features: fr
     Ray cluster."""
     router = Router(RayControl(brand.name), settings.cluster_secret.get_secret_value().encode())
     router.follow_map()
-    return await open_platform(
-        brand,
-        settings,
-        features=features,
-        feeds=FeedCalls(router),
-        sessions=lambda database: SessionCalls(router, PresenceAccess(database)),
-    )
+
+    def connect(database: Database) -> Ports:
+        ports = Ports()
+        for feature in brand.features:
+            for entities in feature.entities:
+                module, _, function = entities.calls.partition(":")
+                ports = ports.connect(entities.port, getattr(import_module(module), function)(router, database))
+        return ports
+
+    return await open_platform(brand, settings, features=features, connect=connect)

@@ -1,4 +1,4 @@
-"""What a slice declares about itself, in features/<name>/feature.py.
+"""What a slice declares about itself, in features/<name>/feature.py, and what it may use in a process.
 
 A brand lists its features; the composition (deployments/platform.py) and the life cycle of accounts
 (features/life_cycle.py) are loops over them.
@@ -6,15 +6,22 @@ A brand lists its features; the composition (deployments/platform.py) and the li
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from cluster.postgres import UnitOfWork
+from cluster.events.consumer import Consumer
+from cluster.postgres import Database, Reaction, UnitOfWork
+from cluster.redis import Redis, StreamReader
+from cluster.settings import Settings
 from cluster.tables import Table
 from features.account_state import AccountState
+from features.ports import Port, Ports
+
+S = TypeVar("S")
+P = TypeVar("P")
 
 OnBlock = Callable[[UnitOfWork, UUID, UUID, datetime], Awaitable[None]]
 """Called with (blocker, blocked) in the transaction of the block."""
@@ -34,21 +41,78 @@ Export = Callable[[UnitOfWork, UUID], AsyncIterator[tuple[str, Record]]]
 """Everything that the slice knows about an account: names of tables, each with one of its rows."""
 
 
+@dataclass(frozen=True, slots=True)
+class Entities:
+    """A kind of sharded entity. `kind` ("package.module:ATTRIBUTE") is what the runtime hosts. Features reach the
+    entities through `port`, which `calls` ("package.module:function") implements: the function is called with the
+    process's router and database."""
+
+    kind: str
+    port: Port[Any]
+    calls: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Feature:
-    """One slice.
-
-    Without `erase` and `export`, the rows of its tables are erased and exported as the tables declare
-    (features/account_rows.py)."""
+    """One slice. What is None or empty, it does not have."""
 
     name: str
     needs: tuple[Feature, ...] = ()
-    """The features whose services or tables this one uses."""
+    """The features whose services, ports or tables this one uses."""
     tables: tuple[Table, ...] = ()
+    entities: tuple[Entities, ...] = ()
+    policy: type[Any] | None = None
+    """What a brand can change about it."""
+    service: Callable[[Scope], object] | None = None
+    """Makes the service. Those of needed features are made before."""
+    consumers: Callable[[Scope], Sequence[Consumer]] | None = None
+    """Reactions to events, from the event log."""
+    reaction: Callable[[Scope], Reaction | None] | None = None
+    """The reaction to events right after their commit, before the response; its consumers repeat what fails."""
+    stream_reader: Callable[[Scope], StreamReader | None] | None = None
+    """A Redis stream that gateways read along with the admission of each request. One feature of a brand has it."""
     on_block: OnBlock | None = None
     on_account_state: OnAccountState | None = None
     erase: Erase | None = None
+    """Without it, rows are erased as the tables declare (features/account_rows.py)."""
     export: Export | None = None
+    """Without it, rows are exported as the tables declare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the slices of a brand share in one process. `services` are the services made so far, by their class."""
+
+    brand: str
+    """The brand's name: lower case, the prefix of Redis keys."""
+    title: str
+    """The name in texts."""
+    features: tuple[Feature, ...]
+    """The brand's features, each after those it needs."""
+    policies: Mapping[type, object]
+    settings: Settings
+    database: Database
+    redis: Redis
+    ports: Ports
+    now: Callable[[], datetime]
+    services: dict[type, object] = field(default_factory=dict)
+
+    def policy(self, kind: type[P]) -> P:
+        """Returns the brand's policy of this class: what the brand sets, or the defaults."""
+        found = self.policies.get(kind)
+        return found if isinstance(found, kind) else kind()
+
+    def service(self, kind: type[S]) -> S:
+        """Returns the service of this class. Raises LookupError if the brand does not have it, or not yet."""
+        found = self.find(kind)
+        if found is None:
+            raise LookupError(f"{self.brand} has no {kind.__name__}: does the feature that asks for it need its slice?")
+        return found
+
+    def find(self, kind: type[S]) -> S | None:
+        """Returns the service of this class, or None: for features that not every brand has."""
+        found = self.services.get(kind)
+        return found if isinstance(found, kind) else None
 
 
 def in_order(features: Iterable[Feature]) -> tuple[Feature, ...]:

@@ -9,6 +9,7 @@ from actors.feeds.breaker import HostBreaker
 from actors.feeds.entity import AUTHOR, KIND_NAME, page_from_wire
 from actors.runtime import CallError, EntityFailed
 from actors.runtime.transport.router import Router
+from cluster.postgres import Database
 from features.feed.machine import EVERYTHING, Entry, Key, TimelinePage
 from features.feed.ports import FeedsUnavailable, TimelineFailed
 
@@ -107,6 +108,11 @@ class FeedCalls:
                     raise _translated(response) from response
                 if isinstance(response, BaseException):
                     raise response
+
+
+def open_calls(router: Router, _database: Database) -> FeedCalls:
+    """Returns the feeds of a process."""
+    return FeedCalls(router)
 
 
 def _translated(error: CallError) -> FeedsUnavailable | TimelineFailed:

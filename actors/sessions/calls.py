@@ -14,6 +14,7 @@ from actors.runtime import CallError, Refused
 from actors.runtime.transport.router import Router
 from actors.sessions.effects import KIND_NAME
 from actors.sessions.entity import confirmation_from_wire, presence_from_wire, replay_from_wire
+from cluster.postgres import Database
 from cluster.storage_errors import DATABASE_ERRORS
 from features.errors import Invalid
 from features.live_sessions.machine import PresenceState
@@ -139,3 +140,8 @@ class SessionCalls:
         """See LiveSessions.unread."""
         counters: dict[str, int] = await self._call(str(user_id), "unread")
         return counters
+
+
+def open_calls(router: Router, database: Database) -> SessionCalls:
+    """Returns the live sessions of a process."""
+    return SessionCalls(router, PresenceAccess(database))

@@ -1,13 +1,47 @@
 """What this slice declares."""
 
+from collections.abc import Sequence
+
+from cluster.events.consumer import Consumer
+from cluster.mail import Mailer
 from cluster.tables import PartOf, Table
 from features.accounts.feature import ACCOUNTS
-from features.feature import Feature
+from features.accounts.service import AccountService
+from features.auth.consumers import consumers
+from features.auth.keys import SigningKeys
+from features.auth.policy import AuthPolicy
+from features.auth.service import AuthService
+from features.feature import Feature, Scope
 from features.profiles.feature import PROFILES
+from features.profiles.service import ProfileService
+
+
+def _service(scope: Scope) -> AuthService:
+    settings = scope.settings
+    return AuthService.create(
+        policy=scope.policy(AuthPolicy),
+        accounts=scope.service(AccountService),
+        profiles=scope.service(ProfileService),
+        keys=SigningKeys(settings.keys_directory / scope.brand),
+        redis=scope.redis,
+        brand=scope.brand,
+        title=scope.title,
+        issuer=settings.public_urls.get(scope.brand, scope.brand),
+        secret=settings.cluster_secret.get_secret_value().encode(),
+    )
+
+
+def _consumers(scope: Scope) -> Sequence[Consumer]:
+    mailer = Mailer(scope.settings.smtp_url.get_secret_value(), scope.settings.mail_sender)
+    return consumers(scope.service(AuthService), mailer, scope.now)
+
 
 AUTH = Feature(
     name="auth",
     needs=(ACCOUNTS, PROFILES),
+    policy=AuthPolicy,
+    service=_service,
+    consumers=_consumers,
     tables=(
         Table("auth_sign_ups", "id", "a day (AuthPolicy.sign_up_lifetime); later sign-ups delete them"),
         Table("auth_log_in_failures", "subject", "some hours; later failures delete them"),

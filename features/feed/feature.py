@@ -1,7 +1,53 @@
 """What this slice declares. Timelines are copies in memory, for a quarter of an hour after their last reader."""
 
-from features.feature import Feature
+from collections.abc import Sequence
+
+from cluster.events.consumer import Consumer
+from cluster.postgres import Reaction
+from cluster.redis import StreamReader
+from features.feature import Entities, Feature, Scope
+from features.feed.consumers import FeedUpdates
+from features.feed.home import HomeFeed
+from features.feed.invalidations import InvalidationReader, InvalidationStream
+from features.feed.policy import FeedPolicy
+from features.feed.ports import FEEDS
+from features.feed.render_cache import RenderCache
+from features.feed.service import FeedService
 from features.posts.feature import POSTS
 from features.relationships.feature import RELATIONSHIPS
 
-FEED = Feature(name="feed", needs=(POSTS, RELATIONSHIPS))
+
+def _service(scope: Scope) -> FeedService:
+    policy, feeds = scope.policy(FeedPolicy), scope.ports.get(FEEDS)
+    if feeds is None:
+        return FeedService(policy)
+    cache, invalidations = RenderCache(), InvalidationStream(scope.redis, scope.brand)
+    home = HomeFeed(feeds, cache, InvalidationReader(invalidations, cache))
+    return FeedService(policy, home, FeedUpdates(feeds, invalidations, policy))
+
+
+def _consumers(scope: Scope) -> Sequence[Consumer]:
+    updates = scope.service(FeedService).updates
+    return updates.consumers() if updates else ()
+
+
+def _reaction(scope: Scope) -> Reaction | None:
+    updates = scope.service(FeedService).updates
+    return updates.after_commit if updates else None
+
+
+def _stream_reader(scope: Scope) -> StreamReader | None:
+    home = scope.service(FeedService).home
+    return home.invalidations if home else None
+
+
+FEED = Feature(
+    name="feed",
+    needs=(POSTS, RELATIONSHIPS),
+    entities=(Entities("actors.feeds:KIND", FEEDS, "actors.feeds.calls:open_calls"),),
+    policy=FeedPolicy,
+    service=_service,
+    consumers=_consumers,
+    reaction=_reaction,
+    stream_reader=_stream_reader,
+)

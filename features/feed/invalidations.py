@@ -68,7 +68,7 @@ StreamEntries = Sequence[tuple[bytes, Sequence[bytes]]]
 
 
 class InvalidationReader:
-    """The position of one process in the stream. Implements api.admission.StreamReader."""
+    """The position of one process in the stream. Implements cluster.redis.StreamReader."""
 
     max_read = MAX_READ
 

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from features.feed.machine import EVERYTHING, Entry, Key, TimelinePage
+from features.ports import Port
 
 
 class FeedsUnavailable(Exception):
@@ -45,3 +46,6 @@ class Feeds(Protocol):
     async def mark_high_fan_out(self, readers: Collection[bytes], author: bytes) -> None:
         """Tells readers' timelines to merge this author's posts, which are no longer delivered. Raises
         FeedsUnavailable."""
+
+
+FEEDS: Port[Feeds] = Port("feeds")

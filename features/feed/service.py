@@ -10,7 +10,6 @@ from features.feed.home import HomeFeed
 from features.feed.policy import FeedPolicy
 from features.paging import Page, PageRequest, page_of
 from features.posts.model import PostView
-from features.posts.service import PostService
 from features.posts.views import view_cursor, views
 
 
@@ -19,7 +18,6 @@ class FeedService:
     """The home feed. Without timelines in memory `home` and `updates` are None, and every page comes from Postgres."""
 
     policy: FeedPolicy
-    posts: PostService
     home: HomeFeed | None = None
     updates: FeedUpdates | None = None
 

@@ -5,10 +5,18 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from cluster.tables import Table
-from features.feature import Feature
+from features.feature import Feature, Scope
 from features.friends import store
+from features.friends.policy import FriendPolicy
+from features.friends.service import FriendService
 from features.profiles.feature import PROFILES
+from features.profiles.service import ProfileService
 from features.relationships.feature import RELATIONSHIPS
+from features.relationships.service import RelationshipService
+
+
+def _service(scope: Scope) -> FriendService:
+    return FriendService(scope.policy(FriendPolicy), scope.service(RelationshipService), scope.service(ProfileService))
 
 
 async def _on_block(uow: UnitOfWork, blocker_id: UUID, blocked_id: UUID, _now: datetime) -> None:
@@ -18,6 +26,8 @@ async def _on_block(uow: UnitOfWork, blocker_id: UUID, blocked_id: UUID, _now: d
 FRIENDS = Feature(
     name="friends",
     needs=(PROFILES, RELATIONSHIPS),
+    policy=FriendPolicy,
+    service=_service,
     tables=(
         Table(
             "friend_requests",

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from features.live_sessions.machine import PresenceState
+from features.ports import Port
 
 Payload = Mapping[str, Any]
 """JSON values with string keys; UUIDs and datetimes are allowed and become text."""
@@ -46,6 +47,9 @@ class LiveSessions(Protocol):
 
     async def unread(self, user_id: UUID) -> dict[str, int]:
         """Returns all unread counters above zero."""
+
+
+LIVE_SESSIONS: Port[LiveSessions] = Port("live sessions")
 
 
 def plain(value: object) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from enum import StrEnum
 from uuid import UUID
 
-from cluster.postgres import Database, UnitOfWork
+from cluster.postgres import Database
 from features.relationships.visibility import blocked, connected
 
 
@@ -27,11 +27,6 @@ where not {blocked("owner", "viewer")} and case coalesce(audience, 'contacts')
 end
 """
 
-_SET = """
-insert into presence_settings (account_id, audience) values ($1, $2)
-on conflict (account_id) do update set audience = excluded.audience
-"""
-
 
 class PresenceAccess:
     """Answers from the brand's database. Database errors propagate."""
@@ -50,16 +45,3 @@ class PresenceAccess:
         async with self._database.unit_of_work(read_only=True) as uow:
             rows = await uow.fetch(_ALLOWED, list(owners), list(viewers))
         return own | {(row["owner"], row["viewer"]) for row in rows}
-
-
-async def presence_audience_of(uow: UnitOfWork, account_id: UUID) -> PresenceAudience:
-    """Returns the user's presence setting; `contacts` unless it was changed."""
-    return PresenceAudience(
-        await uow.fetchval("select audience from presence_settings where account_id = $1", account_id)
-        or PresenceAudience.CONTACTS
-    )
-
-
-async def set_presence_audience(uow: UnitOfWork, account_id: UUID, audience: PresenceAudience) -> None:
-    """Stores the user's presence setting."""
-    await uow.execute(_SET, account_id, audience.value)

@@ -13,10 +13,9 @@ from cluster.events.event import Event
 from cluster.postgres import UnitOfWork
 from features.posts import store
 from features.posts.model import Audience
-from features.posts.service import PostService
 
 
-def consumers(service: PostService) -> list[Consumer]:
+def consumers() -> list[Consumer]:
     """The consumers of this slice."""
     return [
         Consumer(

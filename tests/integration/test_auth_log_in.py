@@ -11,6 +11,8 @@ import pytest
 from api.app import create_app
 from features.auth.keys import rotate
 from features.auth.passwords import Hasher, PasswordHashing
+from features.auth.policy import AuthPolicy
+from features.auth.service import AuthService
 from tests.support.environment import PASSWORD, Environment
 
 LOCK_OUT = timedelta(minutes=15)
@@ -114,11 +116,12 @@ async def test_a_password_hash_is_renewed_when_the_policy_asks_for_more(entativa
     await entativa.member("ada")
     pool = entativa.platform.database.pool
     before = await pool.fetchval("select password_hash from accounts")
-    dearer = replace(entativa.brand.auth, hash_passes=3)
-    auth = entativa.platform.services.auth
+    dearer = replace(entativa.brand.policy(AuthPolicy), hash_passes=3)
+    auth = entativa.platform.service(AuthService)
     log_ins = replace(auth.log_ins, policy=dearer, hashing=PasswordHashing(dearer))
-    services = replace(entativa.platform.services, auth=replace(auth, log_ins=log_ins))
-    transport = httpx.ASGITransport(app=create_app(replace(entativa.platform, services=services)))
+    services = {**entativa.platform.services, AuthService: replace(auth, log_ins=log_ins)}
+    platform = replace(entativa.platform, services=services)
+    transport = httpx.ASGITransport(app=create_app(platform))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         for _ in range(2):
             answer = await client.post("/auth/log-in", json={"login": "ada", "password": PASSWORD})

@@ -13,6 +13,8 @@ from pydantic import SecretStr
 from api.app import create_app
 from cluster.local.processes import free_port
 from deployments.platform import open_platform
+from features.auth.policy import AuthPolicy
+from features.auth.service import AuthService
 from tests.support.environment import Environment
 from tests.support.member import Member
 
@@ -99,9 +101,9 @@ async def test_a_session_revoked_without_redis_is_dead_where_redis_remembers_it(
 async def test_the_mark_of_an_ended_session_outlives_every_access_token(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     await ada.post("/auth/log-out")
-    key = entativa.platform.services.auth.sessions.liveness_key(UUID(ada.tokens["session_id"]))
+    key = entativa.platform.service(AuthService).sessions.liveness_key(UUID(ada.tokens["session_id"]))
     assert await entativa.platform.redis.get(key) == b"0"
-    lifetime = entativa.brand.auth.access_token_lifetime
+    lifetime = entativa.brand.policy(AuthPolicy).access_token_lifetime
     assert await entativa.platform.redis.ttl(key) > lifetime.total_seconds()
 
 
@@ -111,14 +113,14 @@ async def test_a_check_that_raced_a_revocation_cannot_bring_the_session_back(ent
     ada = await entativa.member("ada")
     session_id = UUID(ada.tokens["session_id"])
     assert (await ada.post("/auth/log-out")).status_code == 204
-    await entativa.platform.services.auth.sessions.liveness.remember_live(session_id)
+    await entativa.platform.service(AuthService).sessions.liveness.remember_live(session_id)
     assert problem(await ada.get("/auth/sessions")) == (401, "session_ended")
 
 
 async def test_a_revocation_that_rolls_back_leaves_the_session_alive(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     session_id = UUID(ada.tokens["session_id"])
-    liveness = entativa.platform.services.auth.sessions.liveness
+    liveness = entativa.platform.service(AuthService).sessions.liveness
     await liveness.announce_end([session_id])
     assert 0 < await entativa.platform.redis.ttl(liveness.key(session_id)) <= 60
     await entativa.platform.redis.delete(liveness.key(session_id))  # those seconds have passed

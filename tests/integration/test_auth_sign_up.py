@@ -12,6 +12,7 @@ from cluster.events.worker import drain_events
 from cluster.local.processes import free_port
 from cluster.mail import Mailer
 from features.auth.consumers import consumers
+from features.auth.service import AuthService
 from tests.support.environment import PASSWORD, Environment
 from tests.support.mail_trap import CaughtMail
 
@@ -235,7 +236,7 @@ async def test_a_code_is_mailed_once_the_mail_server_is_back(entativa: Environme
     platform, clock = entativa.platform, entativa.clock
     for url, mails in ((f"smtp://127.0.0.1:{free_port()}", 0), (entativa.settings.smtp_url.get_secret_value(), 1)):
         await drain_events(
-            consumers(platform.services.auth, Mailer(url, "me@example.org"), clock),
+            consumers(platform.service(AuthService), Mailer(url, "me@example.org"), clock),
             platform.database,
             entativa.event_log,
         )

@@ -10,6 +10,7 @@ import pytest
 
 from features.errors import LimitReached
 from features.follows.policy import FollowPolicy
+from features.follows.service import FollowService
 from tests.support.environment import Environment
 from tests.support.member import Member
 from tests.support.people import add_people
@@ -145,7 +146,7 @@ async def test_pages_of_followers(vignette: Environment) -> None:
 async def test_a_brand_sets_how_many_one_can_follow(vignette: Environment) -> None:
     ada = await vignette.member("ada")
     names = await add_people(vignette, 3)
-    follows = replace(vignette.platform.services.follows, policy=FollowPolicy(max_following=2, max_per_day=100))
+    follows = replace(vignette.platform.service(FollowService), policy=FollowPolicy(max_following=2, max_per_day=100))
     database, me = vignette.platform.database, UUID(ada.id)
 
     async def follow(name: str) -> str:
@@ -165,7 +166,7 @@ async def test_a_brand_sets_how_many_one_can_follow(vignette: Environment) -> No
 async def test_a_day_has_so_many_follows_even_taken_back(vignette: Environment) -> None:
     ada = await vignette.member("ada")
     names = await add_people(vignette, 3)
-    follows = replace(vignette.platform.services.follows, policy=FollowPolicy(max_per_day=2))
+    follows = replace(vignette.platform.service(FollowService), policy=FollowPolicy(max_per_day=2))
     now, me = vignette.clock().replace(hour=23, minute=0, second=0, microsecond=0), UUID(ada.id)
     async with vignette.platform.database.unit_of_work() as uow:
         await follows.follow(uow, me, names[0], now)

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+from features.friends.service import FriendService
 from tests.support.environment import Environment
 from tests.support.member import Member
 from tests.support.people import add_people, befriend
@@ -96,7 +97,7 @@ async def test_who_has_been_asked_and_asks_is_a_friend_at_once(entativa: Environ
 async def test_two_who_ask_at_the_same_moment_are_friends(entativa: Environment) -> None:
     """Bob asks while Ada's request is written and not yet committed."""
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
-    friends, database = entativa.platform.services.friends, entativa.platform.database
+    friends, database = entativa.platform.service(FriendService), entativa.platform.database
     ada_id = await database.pool.fetchval("select account_id from profiles where username = 'ada'")
     async with database.unit_of_work() as uow:
         assert not (await friends.send_request(uow, ada_id, "bob", entativa.clock())).accepted
@@ -155,7 +156,7 @@ async def test_after_the_cool_down_a_request_arrives_again(entativa: Environment
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     asked = await ask(ada, "bob")
     await bob.post(f"/friends/requests/{asked['id']}/decline")
-    entativa.clock.advance(entativa.platform.services.friends.policy.cool_down - timedelta(seconds=1))
+    entativa.clock.advance(entativa.platform.service(FriendService).policy.cool_down - timedelta(seconds=1))
     ada, bob = await entativa.log_in("ada"), await entativa.log_in("bob")
     assert (await ask(ada, "bob"))["id"] == asked["id"]
     assert await incoming(bob) == []
@@ -208,7 +209,7 @@ async def test_a_day_has_fifty_requests(entativa: Environment) -> None:
     """Also when sixty are sent at once, and when some are withdrawn."""
     ada = await entativa.member("ada")
     names = await add_people(entativa, 60)
-    policy = entativa.platform.services.friends.policy
+    policy = entativa.platform.service(FriendService).policy
     assert policy.max_requests_per_window == 50
     answers = await asyncio.gather(*(ada.post("/friends/requests", json={"username": name}) for name in names))
     sent = [answer for answer in answers if answer.status_code == 201]
@@ -230,7 +231,7 @@ async def test_two_hundred_requests_wait(entativa: Environment) -> None:
     """199 wait since last week; of four more at once one is sent, and a withdrawal makes room for another."""
     ada = await entativa.member("ada")
     names = await add_people(entativa, 203)
-    assert entativa.platform.services.friends.policy.max_pending == 200
+    assert entativa.platform.service(FriendService).policy.max_pending == 200
     await entativa.platform.database.pool.execute(
         """insert into friend_requests (id, sender_id, recipient_id, state, created_at)
         select gen_random_uuid(), $1, account_id, 'waiting', $3 from profiles where username = any($2::text[])""",
@@ -250,7 +251,7 @@ async def test_fifteen_hundred_friends(entativa: Environment) -> None:
     """Bob has 1,499 and accepts three at once: one more is a friend. Full, he can neither accept nor ask nor be met."""
     bob = await entativa.member("bob")
     names = await add_people(entativa, 1_499)
-    assert entativa.platform.services.friends.policy.max_friends == 1_500
+    assert entativa.platform.service(FriendService).policy.max_friends == 1_500
     async with entativa.platform.database.unit_of_work() as uow:
         await befriend(uow, bob.id, names, entativa.clock())
         await uow.commit()

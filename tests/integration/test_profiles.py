@@ -7,6 +7,7 @@ from uuid import UUID
 import httpx
 
 from features.errors import Conflict
+from features.profiles.service import ProfileService
 from tests.support.environment import Environment
 from tests.support.member import Member
 from tests.support.people import add_people
@@ -92,7 +93,7 @@ async def test_addresses_that_lead_nowhere(entativa: Environment) -> None:
 
 
 async def test_only_one_of_two_gets_a_username(entativa: Environment) -> None:
-    profiles, database = entativa.platform.services.profiles, entativa.platform.database
+    profiles, database = entativa.platform.service(ProfileService), entativa.platform.database
     insert = "insert into accounts (id, email, password_hash, created_at) values ($1, $2, 'none', now())"
 
     async def create(number: int) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from features.errors import LimitReached
+from features.relationships.service import RelationshipService
 from tests.support.environment import Environment
 from tests.support.member import Member
 from tests.support.people import add_people
@@ -104,7 +105,7 @@ async def test_the_blocked_cannot_end_or_answer_the_block(entativa: Environment)
 async def test_mutual_blocks_end_one_by_one(entativa: Environment) -> None:
     """Both block at the same moment; each then needs the other's consent to be found again."""
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
-    relationships, database = entativa.platform.services.relationships, entativa.platform.database
+    relationships, database = entativa.platform.service(RelationshipService), entativa.platform.database
     async with database.unit_of_work() as first, database.unit_of_work() as second:
         await relationships.block(first, UUID(ada.id), UUID(bob.id), entativa.clock())
         racing = asyncio.create_task(relationships.block(second, UUID(bob.id), UUID(ada.id), entativa.clock()))
@@ -121,7 +122,7 @@ async def test_mutual_blocks_end_one_by_one(entativa: Environment) -> None:
 async def test_a_block_wins_against_an_acceptance_at_the_same_moment(entativa: Environment) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     asked = (await ada.post("/friends/requests", json={"username": "bob"})).json()["id"]
-    relationships, database = entativa.platform.services.relationships, entativa.platform.database
+    relationships, database = entativa.platform.service(RelationshipService), entativa.platform.database
     async with database.unit_of_work() as blocking:
         await relationships.block(blocking, UUID(ada.id), UUID(bob.id), entativa.clock())
         accepting = asyncio.create_task(bob.post(f"/friends/requests/{asked}/accept"))
@@ -271,7 +272,7 @@ async def test_limits_hold_against_requests_at_the_same_moment(entativa: Environ
     ada = await entativa.member("ada")
     list_id = (await ada.post("/lists", json={"name": "Climbing"})).json()["id"]
     names = await add_people(entativa, 8, "late")
-    most = getattr(entativa.platform.services.relationships.policy, limit)
+    most = getattr(entativa.platform.service(RelationshipService).policy, limit)
     await add_people(entativa, most - 3, "early")
     tables = {"max_blocks": "blocks", "max_mutes": "mutes", "max_close_friends": "close_friends"}
     fill = "insert into {} select $1, account_id, now() from profiles where username like 'early%'"
@@ -284,14 +285,14 @@ async def test_limits_hold_against_requests_at_the_same_moment(entativa: Environ
 
 async def test_a_person_has_so_many_lists(entativa: Environment) -> None:
     ada = await entativa.member("ada")
-    most = entativa.platform.services.relationships.policy.max_lists
+    most = entativa.platform.service(RelationshipService).policy.max_lists
     answers = await asyncio.gather(*(ada.post("/lists", json={"name": f"List {n}"}) for n in range(most + 2)))
     assert sorted(answer.status_code for answer in answers) == [201] * most + [429] * 2
 
 
 async def test_a_brand_sets_its_own_limits(entativa: Environment) -> None:
     ada = await entativa.member("ada")
-    relationships = entativa.platform.services.relationships
+    relationships = entativa.platform.service(RelationshipService)
     strict = replace(relationships, policy=replace(relationships.policy, max_lists=1))
     async with entativa.platform.database.unit_of_work() as uow:
         await strict.create_list(uow, UUID(ada.id), "One", entativa.clock())

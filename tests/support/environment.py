@@ -18,7 +18,8 @@ from cluster.events.worker import drain_events
 from cluster.settings import RateLimits, Settings
 from deployments.platform import brand_consumers, open_platform
 from features.auth.keys import ensure_key
-from features.feed.ports import Feeds
+from features.feed.ports import FEEDS, Feeds
+from features.ports import Ports
 from tests.support.clock import Clock
 from tests.support.mail_trap import CaughtMail, MailTrap
 from tests.support.member import Member
@@ -90,6 +91,7 @@ async def open_environment(
     """Opens a brand over an empty, migrated database. The brand's keys in Redis must have been deleted. Without `feeds`
     (timelines in memory) all feeds come from Postgres."""
     clock = Clock()
+    ports = Ports() if feeds is None else Ports().connect(FEEDS, feeds)
     settings = Settings(
         databases={brand.name: SecretStr(database_address)},
         redis_url=SecretStr(redis_url),
@@ -102,7 +104,7 @@ async def open_environment(
         rate_limits=RateLimits(identity_per_minute=600_000, address_per_minute=600_000, credentials_per_minute=600_000),
     )
     ensure_key(folder / brand.name, clock())
-    platform = await open_platform(brand, settings, feeds=feeds, now=clock)
+    platform = await open_platform(brand, settings, connect=lambda _: ports, now=clock)
     transport = httpx.ASGITransport(app=create_app(platform), raise_app_exceptions=False)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

@@ -28,6 +28,7 @@ from cluster.events.trimming import lags
 from cluster.events.worker import run_events
 from cluster.redis import open_redis
 from deployments.platform import brand_consumers
+from features.feed.policy import FeedPolicy
 from tests.cluster.conftest import Platform, RunningRuntime, eventually, running
 from tests.support.environment import Environment, open_environment
 from tests.support.mail_trap import MailTrap
@@ -205,7 +206,7 @@ async def environment(
         min_hosts=1, max_hosts=2, calls_per_second=200.0, queue_wait=60.0, grow_after=0.5, shrink_after=3600.0
     )
     async with fresh_database(servers, template) as address:
-        config = {"database": address, "feed": asdict(BRAND.feed)}
+        config = {"database": address, "feed": asdict(BRAND.policy(FeedPolicy))}
         options: dict[str, Any] = {
             "kinds": ("actors.feeds:KIND",),
             "config": config,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -38,7 +37,7 @@ async def _environment(
     name: str, servers: Servers, template: str, tmp_path: Path, mail_trap: MailTrap, policy: FeedPolicy
 ) -> AsyncIterator[Environment]:
     await forget_brand(servers, name)
-    brand = replace(BRANDS[name], feed=policy)
+    brand = BRANDS[name].with_policy(policy)
     async with (
         fresh_database(servers, template) as address,
         timelines(address, tmp_path, policy) as (host, feeds),

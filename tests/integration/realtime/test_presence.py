@@ -12,7 +12,8 @@ import pytest
 from actors.realtime.host import _record
 from cluster.postgres import connect_database
 from features.live_sessions.machine import Presence
-from features.live_sessions.presence import PresenceAudience, set_presence_audience
+from features.live_sessions.presence import PresenceAudience
+from features.live_sessions.service import LiveSessionService
 from features.realtime.ports import SessionsUnavailable
 from tests.support.realtime_harness import RealtimeHarness
 from tests.support.websocket import receive, send, welcomed
@@ -54,7 +55,7 @@ async def test_presence_is_shown_to_the_owners_audience_and_never_across_a_block
     harness: RealtimeHarness, database_address: str, audience: PresenceAudience, viewers: set[UUID]
 ) -> None:
     async with connect_database(database_address) as database, database.unit_of_work() as uow:
-        await set_presence_audience(uow, OWNER, audience)
+        await LiveSessionService().set_presence_audience(uow, OWNER, audience)
         await uow.commit()
     for viewer in (OWNER, FRIEND, STRANGER, BLOCKED):
         assert await visible_to(harness, viewer) == (viewer in viewers)

@@ -3,12 +3,11 @@
 import pytest
 
 from actors.runtime.store.tables import RUNTIME_TABLES
-from brands.catalogue import BRANDS
 from cluster.tables import PLATFORM_TABLES, Table
 from features.feature import Feature
+from tests.support.features import FEATURES, needs_of
 from tests.support.schema import recorded_tables
 
-FEATURES: set[Feature] = {feature for brand in BRANDS.values() for feature in brand.features}
 OWNED = [*PLATFORM_TABLES, *RUNTIME_TABLES, *(table for feature in FEATURES for table in feature.tables)]
 
 
@@ -47,10 +46,6 @@ def test_parts_are_deleted_with_their_whole(feature: Feature) -> None:
 def test_a_feature_needs_the_owners_of_what_its_tables_refer_to(feature: Feature) -> None:
     """Erasing takes those that need others first, so that no cascade takes rows which others count."""
     own = {table.name for table in feature.tables}
-    needed = {table.name for need in _all_needs(feature) for table in need.tables}
+    needed = {table.name for need in needs_of(feature) for table in need.tables}
     for table in own:
         assert {reference.table for reference in recorded_tables()[table].references} <= own | needed
-
-
-def _all_needs(feature: Feature) -> set[Feature]:
-    return {need for direct in feature.needs for need in {direct, *_all_needs(direct)}}

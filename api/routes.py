@@ -1,0 +1,33 @@
+"""What api/<feature>.py offers for a feature: its routers and, for the hottest reads, a middleware before FastAPI."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+
+from fastapi import APIRouter
+from starlette.types import ASGIApp
+
+from api.platform import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """The `ROUTES` of a module."""
+
+    routers: tuple[APIRouter, ...]
+    middleware: Callable[[ASGIApp, Platform], ASGIApp] | None = None
+    """Wraps the application; inside of the request middleware."""
+
+
+def routes_of(features: Iterable[str]) -> list[Routes]:
+    """Returns the routes of features, in their order. A feature for which api/ has no module has none. Raises TypeError
+    for a module without `ROUTES`."""
+    found = []
+    for feature in features:
+        if find_spec(f"api.{feature}") is not None:
+            routes = getattr(import_module(f"api.{feature}"), "ROUTES", None)
+            if not isinstance(routes, Routes):
+                raise TypeError(f"api/{feature}.py has no ROUTES")
+            found.append(routes)
+    return found

@@ -1,0 +1,63 @@
+"""What the slices declare fits their code."""
+
+import ast
+from dataclasses import is_dataclass
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import features
+from actors.runtime.kind import load_kind
+from brands import Brand
+from brands.catalogue import BRANDS
+from features.feature import Feature, in_order
+from tests.support.features import FEATURES, needs_of
+
+FOLDER = Path(features.__file__).parent
+SLICES = {path.parent.name for path in FOLDER.glob("*/feature.py")}
+
+
+def _imported_slices(slice_name: str) -> set[str]:
+    """The slices that a slice's modules import."""
+    imported = set()
+    for path in (FOLDER / slice_name).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("features."):
+                imported.add(node.module.split(".")[1])
+    return (imported & SLICES) - {slice_name}
+
+
+def test_every_slice_is_of_some_brand() -> None:
+    assert {feature.name for feature in FEATURES} == SLICES
+    assert {path.parent.name for path in FOLDER.glob("*/__init__.py")} == SLICES
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_a_feature_needs_what_it_imports(feature: Feature) -> None:
+    assert _imported_slices(feature.name) <= {need.name for need in needs_of(feature)}
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_a_policy_is_declared(feature: Feature) -> None:
+    """So that a brand can change it; without the brand's, its defaults hold."""
+    assert (feature.policy is not None) == (FOLDER / feature.name / "policy.py").exists()
+    if feature.policy is not None:
+        assert is_dataclass(feature.policy())
+
+
+@pytest.mark.parametrize("brand", BRANDS.values(), ids=lambda brand: brand.name)
+def test_a_brand_has_what_its_features_need_and_sets_their_policies_only(brand: Brand) -> None:
+    assert set(in_order(brand.features)) == set(brand.features)
+    policies = {feature.policy for feature in brand.features}
+    assert {type(policy) for policy in brand.policies} <= policies
+    for policy in brand.policies:
+        assert brand.policy(type(policy)) is policy
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_entities_exist(feature: Feature) -> None:
+    for entities in feature.entities:
+        assert load_kind(entities.kind)
+        module, _, function = entities.calls.partition(":")
+        assert callable(getattr(import_module(module), function))
