@@ -18,6 +18,7 @@ from cluster.redis import Redis, StreamReader
 from cluster.settings import Settings
 from cluster.tables import Table
 from features.account_state import AccountState
+from features.events import EventBody
 from features.ports import Port, Ports
 
 S = TypeVar("S")
@@ -60,6 +61,8 @@ class Feature:
     needs: tuple[Feature, ...] = ()
     """The features whose services, ports or tables this one uses."""
     tables: tuple[Table, ...] = ()
+    events: tuple[type[EventBody], ...] = ()
+    """What it publishes."""
     entities: tuple[Entities, ...] = ()
     policy: type[Any] | None = None
     """What a brand can change about it."""

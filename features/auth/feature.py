@@ -8,6 +8,7 @@ from cluster.tables import PartOf, Table
 from features.accounts.feature import ACCOUNTS
 from features.accounts.service import AccountService
 from features.auth.consumers import consumers
+from features.auth.events import EVENTS
 from features.auth.keys import SigningKeys
 from features.auth.policy import AuthPolicy
 from features.auth.service import AuthService
@@ -42,6 +43,7 @@ AUTH = Feature(
     policy=AuthPolicy,
     service=_service,
     consumers=_consumers,
+    events=EVENTS,
     tables=(
         Table("auth_sign_ups", "id", "a day (AuthPolicy.sign_up_lifetime); later sign-ups delete them"),
         Table("auth_log_in_failures", "subject", "some hours; later failures delete them"),

@@ -7,21 +7,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from cluster.events.event import Event
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
 from cluster.redis import RedisError
 from features.auth import secrets, session_store, store
 from features.auth.access_tokens import AccessTokens
 from features.auth.errors import RefreshTokenReused
+from features.auth.events import SessionsEnded
 from features.auth.liveness import ENDED, LIVE, SessionLiveness
 from features.auth.model import AuditKind, Session, Tokens
 from features.auth.policy import AuthPolicy
 from features.errors import NotFound, Unauthenticated
+from features.events import publish
 from features.identity import Identity
 from features.paging import Page, PageRequest, page_of
-
-SESSIONS_ENDED = "auth.sessions_ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +142,7 @@ class SessionService:
     async def _publish_end(self, uow: UnitOfWork, account_id: UUID, session_ids: Sequence[UUID], now: datetime) -> None:
         """Marks sessions as ended for every replica: in Redis, and by an event in case Redis is down. Call it after the
         rows were written and before the commit."""
-        payload = {"account_id": str(account_id), "session_ids": [str(id) for id in session_ids]}
-        uow.publish(Event.now(SESSIONS_ENDED, account_id, payload, now=now))
+        publish(uow, SessionsEnded(account_id, tuple(session_ids)), now)
         await self.liveness.announce_end(session_ids)
 
         async def mark() -> None:

@@ -6,24 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from cluster.events.event import Event
 from cluster.ids import new_id
 from cluster.mail import Mail
 from cluster.postgres import UnitOfWork
 from features.accounts.service import AccountService
 from features.auth import emails, secrets, store
 from features.auth.errors import WrongCode
+from features.auth.events import ConfirmationRequested, SignedUp
 from features.auth.model import AuditKind, SignUp, Tokens
 from features.auth.passwords import PasswordHashing, check_password
 from features.auth.policy import AuthPolicy
 from features.auth.sessions import SessionService
 from features.errors import Conflict, Invalid, LimitReached, NotFound
+from features.events import publish
 from features.profiles.model import canonical_username
 from features.profiles.service import ProfileService
 from features.text import clean_line
-
-CONFIRMATION_REQUESTED = "auth.confirmation_requested"
-SIGNED_UP = "auth.signed_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ class SignUpService:
         sign_up_id = new_id(now)
         await store.insert_sign_up(uow, sign_up_id, email, username, name, password_hash, now)
         await store.sweep_sign_ups(uow, oldest)
-        self._request_code(uow, sign_up_id, now)
+        publish(uow, ConfirmationRequested(sign_up_id), now)
         return sign_up_id
 
     async def resend(self, uow: UnitOfWork, sign_up_id: UUID, now: datetime) -> None:
@@ -74,7 +72,7 @@ class SignUpService:
                 "code_just_sent", "A code was sent just now.", retry_after_s=int(wait.total_seconds()) + 1
             )
         await store.note_code_request(uow, sign_up_id, now)
-        self._request_code(uow, sign_up_id, now)
+        publish(uow, ConfirmationRequested(sign_up_id), now)
 
     async def new_code(self, uow: UnitOfWork, sign_up_id: UUID, now: datetime) -> Mail | None:
         """Creates the code of a sign-up and returns its mail, None if the sign-up is gone. The owner of an address that
@@ -106,7 +104,7 @@ class SignUpService:
         await self.accounts.create(uow, account_id, sign_up.email, sign_up.password_hash, now)
         await self.profiles.create(uow, account_id, sign_up.username, sign_up.name, now)
         await store.delete_sign_up(uow, sign_up_id)  # others with this address fail at the unique index above
-        uow.publish(Event.now(SIGNED_UP, account_id, {"account_id": str(account_id)}, now=now))
+        publish(uow, SignedUp(account_id), now)
         return await self.sessions.start(uow, account_id, AuditKind.SIGNED_UP, device, now)
 
     async def _lock(self, uow: UnitOfWork, sign_up_id: UUID, now: datetime) -> SignUp:
@@ -114,7 +112,3 @@ class SignUpService:
         if sign_up is None:
             raise NotFound("unknown_sign_up", "There is no such sign-up; sign up again.", field="sign_up_id")
         return sign_up
-
-    def _request_code(self, uow: UnitOfWork, sign_up_id: UUID, now: datetime) -> None:
-        payload = {"sign_up_id": str(sign_up_id)}
-        uow.publish(Event.now(CONFIRMATION_REQUESTED, sign_up_id, payload, now=now))

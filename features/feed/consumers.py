@@ -8,32 +8,32 @@ operation is idempotent.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from cluster.events.consumer import Consumer, each
+from cluster.events.consumer import Consumer
 from cluster.events.event import Event
 from cluster.logs import logger
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
 from cluster.redis import RedisError
+from features.events import EventBody, consumer, reader
 from features.feed import store
 from features.feed.invalidations import InvalidationStream, author_invalidation, list_invalidation, post_invalidation
 from features.feed.machine import ONLY_ME, Entry
 from features.feed.policy import FeedPolicy
 from features.feed.ports import Feeds, FeedsUnavailable, TimelineFailed
-from features.posts.model import Audience
+from features.posts.events import PostCreated, PostDeleted, PostEdited, PostEvent
+from features.profiles.events import ProfileUpdated
+from features.relationships.events import Blocked, CirclesChanged, Connected, Disconnected, Unblocked
 
 DELIVERED = Counter("entativa_feed_deliveries_total", "Posts put into readers' timelines")
 
-_POSTS = frozenset({"posts.created", "posts.edited", "posts.deleted"})
-_CONNECTIONS = frozenset({"relationships.connected", "relationships.disconnected"})
-_BLOCKS = frozenset({"relationships.blocked", "relationships.unblocked"})
-_VISIBILITY = frozenset({"relationships.circles_changed"})
-_PROFILES = frozenset({"profiles.updated"})
+_POSTS = (PostCreated, PostEdited, PostDeleted)
+_ALL = (*_POSTS, Connected, Disconnected, Blocked, Unblocked, CirclesChanged, ProfileUpdated)
 
 _OWN_POST_S = 0.3
+
+_read = reader(_ALL)
 
 log = logger(__name__)
 
@@ -49,55 +49,52 @@ class FeedUpdates:
     def consumers(self) -> list[Consumer]:
         """The consumers of this slice."""
         return [
-            Consumer("feeds.fanout", _POSTS, each(self._fan_out), outages=(FeedsUnavailable,)),
-            Consumer(
-                "feeds.forget",
-                _POSTS | _CONNECTIONS | _BLOCKS | _VISIBILITY | _PROFILES,
-                each(self._consume),
-                outages=(FeedsUnavailable,),
-            ),
+            consumer("feeds.fanout", _POSTS, self._fan_out, outages=(FeedsUnavailable,)),
+            consumer("feeds.forget", _ALL, self._consume, outages=(FeedsUnavailable,)),
         ]
 
     async def after_commit(self, events: Sequence[Event]) -> None:
         """Applies events that were just committed. Raises nothing: the consumers repeat what fails here."""
         for event in events:
+            body = _read(event)
+            if body is None:
+                continue
             # Who posts while the owner of the timeline has just died waits for the next one no longer than this.
-            limit = _OWN_POST_S if event.type == "posts.created" else None
+            limit = _OWN_POST_S if isinstance(body, PostCreated) else None
             try:
                 async with asyncio.timeout(limit):
-                    await self._apply(event)
+                    await self._apply(body)
             except (FeedsUnavailable, TimelineFailed, RedisError, OSError) as error:
                 log.warning("feeds not updated after commit", event_type=event.type, error=type(error).__name__)
 
-    async def _consume(self, _uow: UnitOfWork, event: Event) -> None:
+    async def _consume(self, _uow: UnitOfWork, event: EventBody) -> None:
         await self._apply(event)
 
-    async def _apply(self, event: Event) -> None:
-        payload = event.payload
-        if event.type in ("posts.edited", "posts.deleted"):
-            await self.invalidations.publish(post_invalidation(UUID(payload["post_id"])))
-        elif event.type == "posts.created":
-            author = UUID(payload["author_id"]).bytes
-            await self.feeds.put([author], entry_of(payload))
-        elif event.type in _PROFILES:
-            await self.invalidations.publish(author_invalidation(UUID(payload["account_id"])))
-        elif event.type in _CONNECTIONS:
-            await self.feeds.forget([UUID(payload["viewer_id"]).bytes])
-        elif event.type in _BLOCKS:
-            await self.feeds.forget([UUID(payload["blocker_id"]).bytes, UUID(payload["blocked_id"]).bytes])
-        elif event.type in _VISIBILITY:
-            if payload["deleted_list_id"]:
-                await self.invalidations.publish(list_invalidation(UUID(payload["deleted_list_id"])))
-            await self.feeds.forget([UUID(reader).bytes for reader in payload["reader_ids"]])
+    async def _apply(self, event: EventBody) -> None:
+        match event:
+            case PostEdited() | PostDeleted():
+                await self.invalidations.publish(post_invalidation(event.post_id))
+            case PostCreated():
+                await self.feeds.put([event.author_id.bytes], entry_of(event))
+            case ProfileUpdated():
+                await self.invalidations.publish(author_invalidation(event.account_id))
+            case Connected() | Disconnected():
+                await self.feeds.forget([event.viewer_id.bytes])
+            case Blocked() | Unblocked():
+                await self.feeds.forget([event.blocker_id.bytes, event.blocked_id.bytes])
+            case CirclesChanged():
+                if event.deleted_list_id:
+                    await self.invalidations.publish(list_invalidation(event.deleted_list_id))
+                await self.feeds.forget([reader.bytes for reader in event.reader_ids])
 
-    async def _fan_out(self, uow: UnitOfWork, event: Event) -> None:
+    async def _fan_out(self, uow: UnitOfWork, event: PostEvent) -> None:
         """Adds a post to the timelines of all readers who may see it, or removes it. Uses the post's present state,
         since events may be handled late and out of order."""
-        if event.type == "posts.edited" and not _audience_changed(event.payload):
+        if isinstance(event, PostEdited) and not _audience_changed(event):
             return
-        entry = await store.entry(uow, UUID(event.payload["post_id"]))
+        entry = await store.entry(uow, event.post_id)
         if entry is None:
-            await self._remove(uow, entry_of(event.payload))
+            await self._remove(uow, entry_of(event))
             return
         author_id = UUID(bytes=entry.author)
         size = await store.audience_size(uow, author_id)
@@ -105,7 +102,7 @@ class FeedUpdates:
         announced = await self.feeds.put_own(entry, high_fan_out=high_fan_out)
         await self.feeds.put([entry.author], entry)
         if (announced and size > self.policy.announced_up_to) or (
-            event.type == "posts.created" and entry.audience == ONLY_ME
+            isinstance(event, PostCreated) and entry.audience == ONLY_ME
         ):
             return
         async for readers in self._readers(uow, author_id):
@@ -133,19 +130,17 @@ class FeedUpdates:
             after_id = readers[-1]
 
 
-def entry_of(payload: dict[str, Any]) -> Entry:
+def entry_of(event: PostEvent) -> Entry:
     """Returns the timeline entry of an event's post."""
-    list_id = payload["list_id"]
     return Entry(
-        store.micros(datetime.fromisoformat(payload["created_at"])),
-        UUID(payload["post_id"]).bytes,
-        UUID(payload["author_id"]).bytes,
-        store.BITS[Audience(payload["audience"])],
-        UUID(list_id).bytes if list_id else b"",
+        store.micros(event.created_at),
+        event.post_id.bytes,
+        event.author_id.bytes,
+        store.BITS[event.audience],
+        event.list_id.bytes if event.list_id else b"",
     )
 
 
-def _audience_changed(payload: dict[str, Any]) -> bool:
+def _audience_changed(event: PostEdited) -> bool:
     """Returns whether an edit changed the post's audience."""
-    previous = payload["previous"]
-    return bool((previous["audience"], previous["list_id"]) != (payload["audience"], payload["list_id"]))
+    return (event.previous.audience, event.previous.list_id) != (event.audience, event.list_id)

@@ -14,6 +14,7 @@ from features.feed.ports import FEEDS
 from features.feed.render_cache import RenderCache
 from features.feed.service import FeedService
 from features.posts.feature import POSTS
+from features.profiles.feature import PROFILES
 from features.relationships.feature import RELATIONSHIPS
 
 
@@ -43,7 +44,7 @@ def _stream_reader(scope: Scope) -> StreamReader | None:
 
 FEED = Feature(
     name="feed",
-    needs=(POSTS, RELATIONSHIPS),
+    needs=(POSTS, PROFILES, RELATIONSHIPS),
     entities=(Entities("actors.feeds:KIND", FEEDS, "actors.feeds.calls:open_calls"),),
     policy=FeedPolicy,
     service=_service,

@@ -2,6 +2,7 @@
 
 from cluster.tables import Table
 from features.feature import Feature, Scope
+from features.follows.events import EVENTS
 from features.follows.policy import FollowPolicy
 from features.follows.service import FollowService
 from features.profiles.feature import PROFILES
@@ -19,5 +20,6 @@ FOLLOWS = Feature(
     needs=(PROFILES, RELATIONSHIPS),
     policy=FollowPolicy,
     service=_service,
+    events=EVENTS,
     tables=(Table("follow_days", "account_id", "the latest day of each account", subjects=("account_id",)),),
 )

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from uuid import UUID
 
-from cluster.events.event import Event
 from cluster.postgres import UnitOfWork
 from features.errors import LimitReached
+from features.events import publish
 from features.follows import store
+from features.follows.events import Followed, FollowerRemoved, Unfollowed
 from features.follows.model import Follow
 from features.follows.policy import FollowPolicy
 from features.paging import Page, PageRequest
@@ -39,21 +40,21 @@ class FollowService:
                 retry_after_s=int((tomorrow - now).total_seconds()) + 1,
             )
         await self.relationships.connect(uow, other, me, now)
-        self._publish(uow, "follows.followed", me, other, now)
+        publish(uow, Followed(me, other), now)
 
     async def unfollow(self, uow: UnitOfWork, me: UUID, username: str, now: datetime) -> None:
         """Unfollows an account. Raises NotFound."""
         other = await self.profiles.resolve(uow, me, username)
         await self.relationships.lock_pair(uow, me, other)
         if await self.relationships.disconnect(uow, other, me, now):
-            self._publish(uow, "follows.unfollowed", me, other, now)
+            publish(uow, Unfollowed(me, other), now)
 
     async def remove_follower(self, uow: UnitOfWork, me: UUID, username: str, now: datetime) -> None:
         """Removes a follower of the caller. The follower is not notified. Raises NotFound."""
         other = await self.profiles.resolve(uow, me, username)
         await self.relationships.lock_pair(uow, me, other)
         if await self.relationships.disconnect(uow, me, other, now):
-            self._publish(uow, "follows.follower_removed", other, me, now)
+            publish(uow, FollowerRemoved(other, me), now)
 
     async def followers(self, uow: UnitOfWork, viewer_id: UUID, username: str, page: PageRequest) -> Page[Follow]:
         """Returns an account's followers, newest first, in three statements. Raises NotFound."""
@@ -69,7 +70,3 @@ class FollowService:
         people = await self.profiles.people(uow, [entry.person_id for entry in listed.items])
         follows = [Follow(people[entry.person_id], entry.since) for entry in listed.items if entry.person_id in people]
         return Page(follows, listed.next_cursor)
-
-    def _publish(self, uow: UnitOfWork, type: str, follower_id: UUID, followed_id: UUID, now: datetime) -> None:
-        payload = {"follower_id": str(follower_id), "followed_id": str(followed_id)}
-        uow.publish(Event.now(type, followed_id, payload, now=now))

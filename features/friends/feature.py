@@ -7,6 +7,7 @@ from cluster.postgres import UnitOfWork
 from cluster.tables import Table
 from features.feature import Feature, Scope
 from features.friends import store
+from features.friends.events import EVENTS
 from features.friends.policy import FriendPolicy
 from features.friends.service import FriendService
 from features.profiles.feature import PROFILES
@@ -28,6 +29,7 @@ FRIENDS = Feature(
     needs=(PROFILES, RELATIONSHIPS),
     policy=FriendPolicy,
     service=_service,
+    events=EVENTS,
     tables=(
         Table(
             "friend_requests",

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from cluster.events.event import Event
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
 from features.errors import NotFound
+from features.events import publish
 from features.friends import store
+from features.friends.events import FriendRemoved, FriendRequestAccepted, FriendRequested, FriendRequestedUnseen
 from features.friends.machine import OPEN, Outcome, RequestState, Situation, Step, advance, decide, require_capacity
 from features.friends.model import Direction, Friend, FriendRequest, PendingRequest, SentRequest
 from features.friends.policy import FriendPolicy
@@ -51,14 +52,15 @@ class FriendService:
         if mine:
             if outcome is Outcome.RESEND:
                 await self._advance(uow, mine, Step.RESEND, None)
-                self._publish(uow, "friends.requested", mine, now)
+                publish(uow, FriendRequested(mine.id, mine.sender_id, mine.recipient_id), now)
             return SentRequest(_pending_view(me, mine, person), accepted=False, new=False)
         hidden = outcome is Outcome.SEND_HIDDEN
         state = RequestState.REFUSED if hidden else RequestState.WAITING
         request = FriendRequest(new_id(now), me, other, state, now, stats.refused_at if hidden else None)
         await store.insert(uow, request)
         # An event is written in both cases, so that both take the sender the same time.
-        self._publish(uow, "friends.requested_unseen" if hidden else "friends.requested", request, now)
+        requested = FriendRequestedUnseen if hidden else FriendRequested
+        publish(uow, requested(request.id, me, other), now)
         return SentRequest(_pending_view(me, request, person), accepted=False, new=True)
 
     async def accept(self, uow: UnitOfWork, me: UUID, request_id: UUID, now: datetime) -> Friend:
@@ -112,8 +114,7 @@ class FriendService:
         await self.relationships.lock_pair(uow, me, other)
         ended = await self.relationships.disconnect(uow, me, other, now)
         if await self.relationships.disconnect(uow, other, me, now) or ended:
-            payload = {"by_id": str(me), "friend_id": str(other)}
-            uow.publish(Event.now("friends.removed", me, payload, now=now))
+            publish(uow, FriendRemoved(me, other), now)
 
     async def _open_between(
         self, uow: UnitOfWork, me: UUID, other: UUID
@@ -140,7 +141,7 @@ class FriendService:
         await store.forget_refusals(uow, request.sender_id, request.recipient_id)
         await self.relationships.connect(uow, request.recipient_id, request.sender_id, now)
         await self.relationships.connect(uow, request.sender_id, request.recipient_id, now)
-        self._publish(uow, "friends.accepted", request, now)
+        publish(uow, FriendRequestAccepted(request.id, request.sender_id, request.recipient_id), now)
 
     async def _advance(self, uow: UnitOfWork, request: FriendRequest, step: Step, refused_at: datetime | None) -> None:
         state = advance(request.state, step)
@@ -152,14 +153,6 @@ class FriendService:
         if person is None:
             raise no_such_person()
         return person
-
-    def _publish(self, uow: UnitOfWork, type: str, request: FriendRequest, now: datetime) -> None:
-        payload = {
-            "request_id": str(request.id),
-            "sender_id": str(request.sender_id),
-            "recipient_id": str(request.recipient_id),
-        }
-        uow.publish(Event.now(type, request.id, payload, now=now))
 
 
 def _other(me: UUID, request: FriendRequest) -> UUID:

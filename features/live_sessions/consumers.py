@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
-from cluster.events.consumer import Consumer, each
+from cluster.events.consumer import Consumer
 from cluster.events.event import Event
 from cluster.logs import logger
 from cluster.postgres import UnitOfWork
+from features.auth.events import SessionsEnded
 from features.errors import Unavailable
+from features.events import consumer, reader
 from features.live_sessions.ports import LiveSessions
 
-_ENDED = frozenset({"auth.sessions_ended"})
+_read = reader((SessionsEnded,))
 
 log = logger(__name__)
 
@@ -24,21 +25,21 @@ class SocketRevocation:
 
     def consumers(self) -> list[Consumer]:
         """The consumers of this slice."""
-        return [Consumer("sessions.ended", _ENDED, each(self._consume), outages=(Unavailable,))]
+        return [consumer("sessions.ended", (SessionsEnded,), self._consume, outages=(Unavailable,))]
 
     async def after_commit(self, events: Sequence[Event]) -> None:
         """Handles events that were just committed. Raises nothing: the consumer repeats what fails here."""
         for event in events:
-            if event.type in _ENDED:
+            ended = _read(event)
+            if ended is not None:
                 try:
-                    await self._close(event)
+                    await self._close(ended)
                 except Unavailable as error:
                     log.warning("sockets not closed after commit", code=error.code)
 
-    async def _consume(self, _uow: UnitOfWork, event: Event) -> None:
-        await self._close(event)
+    async def _consume(self, _uow: UnitOfWork, ended: SessionsEnded) -> None:
+        await self._close(ended)
 
-    async def _close(self, event: Event) -> None:
-        account_id = UUID(event.payload["account_id"])
-        for session_id in event.payload["session_ids"]:
-            await self.live.revoke(account_id, UUID(session_id))
+    async def _close(self, ended: SessionsEnded) -> None:
+        for session_id in ended.session_ids:
+            await self.live.revoke(ended.account_id, session_id)

@@ -6,6 +6,7 @@ from cluster.events.consumer import Consumer
 from cluster.postgres import Reaction
 from cluster.tables import Table
 from features.accounts.feature import ACCOUNTS
+from features.auth.feature import AUTH
 from features.feature import Entities, Feature, Scope
 from features.live_sessions.consumers import SocketRevocation
 from features.live_sessions.policy import LiveSessionPolicy
@@ -27,7 +28,7 @@ def _reaction(scope: Scope) -> Reaction | None:
 
 LIVE_SESSIONS = Feature(
     name="live_sessions",
-    needs=(ACCOUNTS, RELATIONSHIPS, REALTIME),
+    needs=(ACCOUNTS, AUTH, RELATIONSHIPS, REALTIME),
     tables=(Table("presence_settings", "account_id", "as long as the account", subjects=("account_id",)),),
     entities=(Entities("actors.sessions:KIND", PORT, "actors.sessions.calls:open_calls"),),
     policy=LiveSessionPolicy,

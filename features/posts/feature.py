@@ -5,6 +5,7 @@ from features.accounts.feature import ACCOUNTS
 from features.feature import Feature, Scope
 from features.posts.consumers import consumers
 from features.posts.erasure import erase
+from features.posts.events import EVENTS
 from features.posts.policy import PostPolicy
 from features.posts.service import PostService
 from features.profiles.feature import PROFILES
@@ -24,6 +25,7 @@ POSTS = Feature(
     policy=PostPolicy,
     service=_service,
     consumers=lambda _scope: consumers(),
+    events=EVENTS,
     tables=(
         Table("posts", "author_id", _UNTIL_DELETED, subjects=("author_id",)),
         Table("post_versions", "post_id", _UNTIL_DELETED, part_of=PartOf("posts", "post_id")),

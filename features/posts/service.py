@@ -7,12 +7,13 @@ from typing import Any
 from unicodedata import category
 from uuid import UUID
 
-from cluster.events.event import Event
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
 from features.errors import Forbidden, Invalid, NotFound
+from features.events import publish
 from features.paging import Cursor, Page, PageRequest, page_of
 from features.posts import store
+from features.posts.events import PostCreated, PostDeleted, PostEdited, PostState
 from features.posts.model import Audience, HashtagCounts, HashtagUse, PostView, Version
 from features.posts.policy import PostPolicy
 from features.posts.text import Mention, parse, tag_of
@@ -45,7 +46,7 @@ class PostService:
         row = await store.insert(uow, new_id(now), author_id, draft, now)
         if row is None:
             raise _no_such_list()
-        uow.publish(Event.now("posts.created", row["id"], _payload(row), now=now))
+        publish(uow, PostCreated(**_fields(row)), now)
         return await self._view(uow, author_id, row)
 
     async def get(self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None) -> PostView:
@@ -80,8 +81,7 @@ class PostService:
         if row is None:
             raise _no_such_list()
         if row["text"] != before["text"] or _state(row) != _state(before):
-            payload = _payload(row) | {"previous": _state(before)}
-            uow.publish(Event.now("posts.edited", row["id"], payload, now=now))
+            publish(uow, PostEdited(**_fields(row), previous=PostState(**_state(before))), now)
         return await self._view(uow, author_id, row)
 
     async def delete(self, uow: UnitOfWork, post_id: UUID, author_id: UUID, now: datetime) -> None:
@@ -166,30 +166,29 @@ class PostService:
 
 
 def _state(row: Row) -> dict[str, Any]:
-    """Returns what consumers need to know of a post's present state."""
+    """Returns the fields of a PostState."""
     entities = row["entities"] or ()
     return {
-        "audience": row["audience"],
-        "list_id": row["list_id"],
-        "hashtags": sorted({entity["tag"] for entity in entities if "tag" in entity}),
-        "mentions": sorted({entity["account_id"] for entity in entities if "account_id" in entity}),
+        "audience": Audience(row["audience"]),
+        "list_id": UUID(row["list_id"]) if row["list_id"] else None,
+        "hashtags": tuple(sorted({entity["tag"] for entity in entities if "tag" in entity})),
+        "mentions": tuple(sorted({UUID(entity["account_id"]) for entity in entities if "account_id" in entity})),
     }
 
 
-def _payload(row: Row) -> dict[str, Any]:
-    """Returns an event's payload. It leaves the text out: consumers read it under the rules of privacy.py."""
-    created_at: datetime = row["created_at"]
+def _fields(row: Row) -> dict[str, Any]:
+    """Returns the fields of a PostEvent."""
     return {
-        "post_id": row["id"],
-        "author_id": row["author_id"],
-        "created_at": created_at.isoformat(),
+        "post_id": UUID(row["id"]),
+        "author_id": UUID(row["author_id"]),
+        "created_at": row["created_at"],
         **_state(row),
     }
 
 
 def publish_deleted(uow: UnitOfWork, row: Row, now: datetime) -> None:
     """Publishes that a post, as it was, is deleted."""
-    uow.publish(Event.now("posts.deleted", row["id"], _payload(row), now=now))
+    publish(uow, PostDeleted(**_fields(row)), now)
 
 
 def clean_text(text: str, max_length: int) -> str:

@@ -3,6 +3,7 @@
 from cluster.tables import Table
 from features.accounts.feature import ACCOUNTS
 from features.feature import Feature, Scope
+from features.profiles.events import EVENTS
 from features.profiles.policy import ProfilePolicy
 from features.profiles.service import ProfileService
 from features.relationships.feature import RELATIONSHIPS
@@ -18,5 +19,6 @@ PROFILES = Feature(
     needs=(ACCOUNTS, RELATIONSHIPS),
     policy=ProfilePolicy,
     service=_service,
+    events=EVENTS,
     tables=(Table("profiles", "account_id", "as long as the account", subjects=("account_id",)),),
 )

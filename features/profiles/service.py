@@ -6,10 +6,11 @@ from datetime import datetime
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from cluster.events.event import Event
 from cluster.postgres import UnitOfWork
 from features.errors import Conflict, Invalid
+from features.events import publish
 from features.profiles import store
+from features.profiles.events import ProfileCreated, ProfileUpdated
 from features.profiles.model import Person, Profile, ProfileView, canonical_username
 from features.profiles.policy import ProfilePolicy
 from features.relationships.model import no_such_person
@@ -29,8 +30,7 @@ class ProfileService:
         if not await store.insert(uow, account_id, username, name, now):
             raise Conflict("username_taken", "This username is taken.", field="username")
         await self.relationships.add_account(uow, account_id)
-        payload = {"account_id": str(account_id), "username": username}
-        uow.publish(Event.now("profiles.created", account_id, payload, now=now))
+        publish(uow, ProfileCreated(account_id, username), now)
         return Profile(account_id, username, name, "", "", (), now)
 
     async def resolve(self, uow: UnitOfWork, viewer_id: UUID | None, username: str) -> UUID:
@@ -100,7 +100,7 @@ class ProfileService:
         profile = await store.update(uow, account_id, name, bio, pronouns, links, now)
         if profile is None:
             raise no_such_person()
-        uow.publish(Event.now("profiles.updated", account_id, {"account_id": str(account_id)}, now=now))
+        publish(uow, ProfileUpdated(account_id), now)
         found = await self.relationships.relationship(uow, None, account_id)
         return ProfileView(profile, found.counts, None)
 

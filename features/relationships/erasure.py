@@ -5,8 +5,9 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.account_rows import erase_rows
+from features.events import publish
 from features.relationships import store
-from features.relationships.service import publish_disconnected
+from features.relationships.events import Disconnected
 from features.relationships.tables import OTHER_TABLES
 
 
@@ -17,5 +18,5 @@ async def erase(uow: UnitOfWork, account_id: UUID, limit: int, now: datetime) ->
         return await erase_rows(uow, OTHER_TABLES, account_id, limit)
     await store.lock(uow, account_id, *others)
     for owner_id, viewer_id in await store.disconnect_all(uow, account_id, others):
-        publish_disconnected(uow, owner_id, viewer_id, now)
+        publish(uow, Disconnected(owner_id, viewer_id), now)
     return True

@@ -3,6 +3,7 @@
 from features.accounts.feature import ACCOUNTS
 from features.feature import Feature, Scope
 from features.relationships.erasure import erase
+from features.relationships.events import EVENTS
 from features.relationships.policy import RelationshipPolicy
 from features.relationships.service import RelationshipService
 from features.relationships.tables import CONNECTIONS, OTHER_TABLES
@@ -18,6 +19,7 @@ RELATIONSHIPS = Feature(
     needs=(ACCOUNTS,),
     policy=RelationshipPolicy,
     service=_service,
+    events=EVENTS,
     tables=(CONNECTIONS, *OTHER_TABLES),
     erase=erase,
 )

@@ -1,17 +1,17 @@
 """The service of connections, blocks, mutes, close friends and lists."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from cluster.events.event import Event
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
 from features.errors import Conflict, LimitReached, NotFound
+from features.events import publish
 from features.feature import OnBlock
 from features.paging import Page, PageRequest, page_of
 from features.relationships import store
+from features.relationships.events import Blocked, CirclesChanged, Connected, Disconnected, Unblocked
 from features.relationships.model import (
     AccountRelationship,
     ListedPerson,
@@ -65,7 +65,7 @@ class RelationshipService:
         """Adds the viewer to the owner's audience. Returns False if it was there. Call `lock_pair` before."""
         if not await store.connect(uow, owner_id, viewer_id, now):
             return False
-        _publish_connection(uow, "relationships.connected", owner_id, viewer_id, now)
+        publish(uow, Connected(owner_id, viewer_id), now)
         return True
 
     async def disconnect(self, uow: UnitOfWork, owner_id: UUID, viewer_id: UUID, now: datetime) -> bool:
@@ -73,7 +73,7 @@ class RelationshipService:
         audience. Call `lock_pair` before."""
         if not await store.disconnect(uow, owner_id, viewer_id):
             return False
-        publish_disconnected(uow, owner_id, viewer_id, now)
+        publish(uow, Disconnected(owner_id, viewer_id), now)
         return True
 
     async def audience(
@@ -105,16 +105,12 @@ class RelationshipService:
         await store.remove_from_circles(uow, by, whom)
         for react in self.on_block:
             await react(uow, by, whom, now)
-        self._publish_block(uow, "relationships.blocked", by, whom, now)
+        publish(uow, Blocked(by, whom), now)
 
     async def unblock(self, uow: UnitOfWork, by: UUID, whom: UUID, now: datetime) -> None:
         """Removes a block. What it ended is not restored."""
         if await store.BLOCKS.remove(uow, by, whom):
-            self._publish_block(uow, "relationships.unblocked", by, whom, now)
-
-    def _publish_block(self, uow: UnitOfWork, type: str, by: UUID, whom: UUID, now: datetime) -> None:
-        payload = {"blocker_id": str(by), "blocked_id": str(whom)}
-        uow.publish(Event.now(type, by, payload, now=now))
+            publish(uow, Unblocked(by, whom), now)
 
     async def blocks(self, uow: UnitOfWork, by: UUID, page: PageRequest) -> Page[ListedPerson]:
         """Returns whom a person has blocked, newest first."""
@@ -123,11 +119,11 @@ class RelationshipService:
     async def mute(self, uow: UnitOfWork, by: UUID, whom: UUID, now: datetime) -> None:
         """Hides an account's posts from the caller's feed. The other is not notified, and no connection changes."""
         if await self._add(uow, store.MUTES, by, by, whom, now, self.policy.max_mutes, "muted people"):
-            self._publish_visibility_change(uow, by, [by], now)
+            publish(uow, CirclesChanged(by, (by,), None), now)
 
     async def unmute(self, uow: UnitOfWork, by: UUID, whom: UUID, now: datetime) -> None:
         if await store.MUTES.remove(uow, by, whom):
-            self._publish_visibility_change(uow, by, [by], now)
+            publish(uow, CirclesChanged(by, (by,), None), now)
 
     async def mutes(self, uow: UnitOfWork, by: UUID, page: PageRequest) -> Page[ListedPerson]:
         """Returns whom a person has muted, newest first."""
@@ -137,11 +133,11 @@ class RelationshipService:
         """Adds an account to the owner's close friends. The member is not notified."""
         limit = self.policy.max_close_friends
         if await self._add(uow, store.CLOSE_FRIENDS, owner_id, owner_id, member_id, now, limit, "close friends"):
-            self._publish_visibility_change(uow, owner_id, [member_id], now)
+            publish(uow, CirclesChanged(owner_id, (member_id,), None), now)
 
     async def remove_close_friend(self, uow: UnitOfWork, owner_id: UUID, member_id: UUID, now: datetime) -> None:
         if await store.CLOSE_FRIENDS.remove(uow, owner_id, member_id):
-            self._publish_visibility_change(uow, owner_id, [member_id], now)
+            publish(uow, CirclesChanged(owner_id, (member_id,), None), now)
 
     async def close_friends(self, uow: UnitOfWork, owner_id: UUID, page: PageRequest) -> Page[ListedPerson]:
         """Returns the owner's close friends, newest first."""
@@ -168,7 +164,7 @@ class RelationshipService:
         members = await store.delete_list(uow, owner_id, list_id)
         if members is None:
             raise _no_such_list()
-        self._publish_visibility_change(uow, owner_id, members, now, deleted_list_id=list_id)
+        publish(uow, CirclesChanged(owner_id, tuple(members), list_id), now)
 
     async def require_list(self, uow: UnitOfWork, owner_id: UUID, list_id: UUID) -> None:
         """Raises NotFound unless the list is the owner's."""
@@ -184,14 +180,14 @@ class RelationshipService:
         if not await store.owns_list(uow, owner_id, list_id, keep=True):
             raise _no_such_list()
         if await self._add(uow, store.LIST_MEMBERS, owner_id, list_id, member_id, now, limit, "people on a list"):
-            self._publish_visibility_change(uow, owner_id, [member_id], now)
+            publish(uow, CirclesChanged(owner_id, (member_id,), None), now)
 
     async def remove_list_member(
         self, uow: UnitOfWork, owner_id: UUID, list_id: UUID, member_id: UUID, now: datetime
     ) -> None:
         await self.require_list(uow, owner_id, list_id)
         if await store.LIST_MEMBERS.remove(uow, list_id, member_id):
-            self._publish_visibility_change(uow, owner_id, [member_id], now)
+            publish(uow, CirclesChanged(owner_id, (member_id,), None), now)
 
     async def list_members(
         self, uow: UnitOfWork, owner_id: UUID, list_id: UUID, page: PageRequest
@@ -219,30 +215,10 @@ class RelationshipService:
         await self._check_limit(uow, people, set_id, limit, what)
         return True
 
-    def _publish_visibility_change(
-        self, uow: UnitOfWork, by: UUID, readers: Sequence[UUID], now: datetime, *, deleted_list_id: UUID | None = None
-    ) -> None:
-        """Publishes that a mute, a close friend or a list changed which posts these readers see."""
-        payload = {
-            "reader_ids": [str(reader) for reader in readers],
-            "deleted_list_id": str(deleted_list_id) if deleted_list_id else None,
-        }
-        uow.publish(Event.now("relationships.circles_changed", by, payload, now=now))
-
     async def _check_limit(self, uow: UnitOfWork, people: store.PeopleSet, set_id: UUID, limit: int, what: str) -> None:
         """Raises LimitReached, which rolls back, if the member just added exceeds the limit."""
         if await people.count(uow, set_id) > limit:
             raise LimitReached("too_many", f"There can be at most {limit} {what}.")
-
-
-def publish_disconnected(uow: UnitOfWork, owner_id: UUID, viewer_id: UUID, now: datetime) -> None:
-    """Publishes that the viewer is no longer in the owner's audience."""
-    _publish_connection(uow, "relationships.disconnected", owner_id, viewer_id, now)
-
-
-def _publish_connection(uow: UnitOfWork, type: str, owner_id: UUID, viewer_id: UUID, now: datetime) -> None:
-    payload = {"owner_id": str(owner_id), "viewer_id": str(viewer_id)}
-    uow.publish(Event.now(type, owner_id, payload, now=now))
 
 
 def _no_such_list() -> NotFound:

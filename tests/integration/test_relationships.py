@@ -168,7 +168,7 @@ async def test_muting_tells_nobody_and_changes_no_tie(entativa: Environment) -> 
     await befriend(ada, bob)
     await entativa.drain()
     await ada.put("/mutes/bob")
-    own_feed_only = {"reader_ids": [ada.id], "deleted_list_id": None}
+    own_feed_only = {"owner_id": ada.id, "reader_ids": [ada.id], "deleted_list_id": None}
     assert await events(entativa) == [("relationships.circles_changed", own_feed_only)]
     assert await usernames(ada, "/friends") == ["bob"]
 

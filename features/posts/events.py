@@ -1,0 +1,54 @@
+"""The events of this slice. They leave the text out: consumers read it under the rules of privacy.py."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from features.events import EventBody
+from features.posts.model import Audience
+
+
+@dataclass(frozen=True, slots=True)
+class PostState:
+    """What consumers need to know of a post as it was."""
+
+    audience: Audience
+    list_id: UUID | None
+    hashtags: tuple[str, ...]
+    mentions: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PostEvent(EventBody):
+    """Something happened to a post. The fields have its state afterwards; of a deleted one, that before."""
+
+    key: ClassVar[str] = "post_id"
+    post_id: UUID
+    author_id: UUID
+    created_at: datetime
+    audience: Audience
+    list_id: UUID | None
+    hashtags: tuple[str, ...]
+    mentions: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PostCreated(PostEvent):
+    type: ClassVar[str] = "posts.created"
+
+
+@dataclass(frozen=True, slots=True)
+class PostEdited(PostEvent):
+    """The text or the audience was changed."""
+
+    type: ClassVar[str] = "posts.edited"
+    previous: PostState
+
+
+@dataclass(frozen=True, slots=True)
+class PostDeleted(PostEvent):
+    type: ClassVar[str] = "posts.deleted"
+
+
+EVENTS = (PostCreated, PostEdited, PostDeleted)
