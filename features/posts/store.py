@@ -12,6 +12,7 @@ from features.paging import PageRequest
 from features.posts.model import Audience
 from features.posts.privacy import visible_to
 from features.posts.views import AUTHOR, NEWEST_FIRST, Row, after, columns, cursor_parts
+from features.relationships.queries import lock_list, own_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +26,11 @@ class Draft:
     list_id: UUID | None
 
 
-_OWN_LIST = "exists (select from lists where lists.id = {id} and lists.owner_id = {owner} for key share)"
-"""Locked, so that it still exists when the post refers to it."""
-
 _INSERT = f"""
 with created as (
     insert into posts (id, author_id, text, entities, audience, list_id, created_at)
     select $1, $2, $3, $4::jsonb, $5, $6, $7
-    where $6::uuid is null or {_OWN_LIST.format(id="$6", owner="$2")}
+    where $6::uuid is null or {own_list("$6", "$2")}
     returning *
 ), tagged as (
     insert into post_hashtags (tag, created_at, post_id)
@@ -68,9 +66,7 @@ async def find(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None) -> Row | 
 
 
 # Deleting a list locks it before the posts that refer to it; the same order is needed here.
-_LOCK_LIST = """
-select from lists where id = (select list_id from posts where id = $1 and author_id = $2) for key share
-"""
+_LOCK_LIST = lock_list("(select list_id from posts where id = $1 and author_id = $2)")
 _LOCK = f"{_FIND} for update of posts"
 
 
@@ -91,7 +87,7 @@ with replaced as (
 ), edited as (
     update posts set text = $3, entities = $4::jsonb, audience = $5, list_id = $6,
         edited_at = case when text <> $3 then $8 else edited_at end
-    where id = $1 and author_id = $2 and ($6::uuid is null or {_OWN_LIST.format(id="$6", owner="$2")})
+    where id = $1 and author_id = $2 and ($6::uuid is null or {own_list("$6", "$2")})
     returning *
 ), tagged as (
     insert into post_hashtags (tag, created_at, post_id)

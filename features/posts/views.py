@@ -9,7 +9,7 @@ from uuid import UUID
 from cluster.postgres import UnitOfWork
 from features.paging import Cursor
 from features.posts.model import Author, Entity, PostView
-from features.relationships.visibility import blocked
+from features.profiles.queries import joined, visible_usernames
 
 
 class Row(Protocol):
@@ -18,7 +18,7 @@ class Row(Protocol):
     def __getitem__(self, column: str, /) -> Any: ...
 
 
-AUTHOR = "join profiles as author on author.account_id = posts.author_id"
+AUTHOR = joined("author", "posts.author_id")
 """The join that `columns()` needs for the author's names."""
 
 NEWEST_FIRST = "order by posts.created_at desc, posts.id desc"
@@ -88,14 +88,7 @@ async def mentioned(
     }
     if not ids:
         return {}
-    rows = await uow.fetch(_USERNAMES, list(ids), viewer_id)
-    return {row["account_id"]: row["username"] for row in rows}
-
-
-_USERNAMES = f"""
-select account_id, username from profiles
-where account_id = any($1::uuid[]) and not {blocked("account_id", "$2::uuid")}
-"""
+    return await visible_usernames(uow, viewer_id, ids)
 
 
 def entities_of(stored: list[dict[str, Any]] | None, usernames: Mapping[UUID, str]) -> list[Entity]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.profiles.model import Person, Profile
-from features.relationships.visibility import blocked
+from features.relationships.visibility import blocked, has_blocked
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -25,12 +25,9 @@ _FIND_VISIBLE = f"""
 select * from profiles where username = $1 and not {blocked("$2::uuid", "account_id")}
 """
 
-_RESOLVE_BLOCKED_TOO = """
+_RESOLVE_BLOCKED_TOO = f"""
 select account_id from profiles
-where username = $1 and (
-    exists (select from blocks where blocker_id = $2 and blocked_id = account_id)
-    or not exists (select from blocks where blocker_id = account_id and blocked_id = $2)
-)
+where username = $1 and ({has_blocked("$2", "account_id")} or not {has_blocked("account_id", "$2")})
 """
 
 _RESOLVE_MANY = f"""

@@ -6,10 +6,12 @@ A null expression (nobody is signed in) makes every predicate false.
 
 def blocked(a: str, b: str) -> str:
     """One of the two has blocked the other."""
-    return (
-        f"(exists (select from blocks where blocker_id = {a} and blocked_id = {b})"
-        f" or exists (select from blocks where blocker_id = {b} and blocked_id = {a}))"
-    )
+    return f"({has_blocked(a, b)} or {has_blocked(b, a)})"
+
+
+def has_blocked(by: str, whom: str) -> str:
+    """The first has blocked the second."""
+    return f"exists (select from blocks where blocker_id = {by} and blocked_id = {whom})"
 
 
 def connected(owner: str, viewer: str) -> str:

@@ -46,7 +46,7 @@ def _is_the_authors_own(sql: str) -> bool:
 
 def _statements(path: Path) -> Iterator[tuple[str, bool]]:
     """The f-strings and plain texts of a module (not its docstrings), and whether each has `visible_to` in it, itself
-    or by way of a constant that it is built from."""
+    or by way of a constant or function that it is built from."""
     asking = {"visible_to"}
     passed: set[int] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -55,6 +55,8 @@ def _statements(path: Path) -> Iterator[tuple[str, bool]]:
         names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.JoinedStr) and names & asking:
             asking |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        if isinstance(node, ast.FunctionDef) and names & asking:
+            asking.add(node.name)
         if isinstance(node, ast.JoinedStr):
             passed |= {id(part) for part in node.values}
             text = "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))

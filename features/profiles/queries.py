@@ -1,0 +1,24 @@
+"""Profiles in statements of other slices."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from cluster.postgres import UnitOfWork
+from features.relationships.visibility import blocked
+
+
+def joined(alias: str, account: str) -> str:
+    """A join with the profile of an account (an SQL expression), for its columns username and name."""
+    return f"join profiles as {alias} on {alias}.account_id = {account}"
+
+
+_USERNAMES = f"""
+select account_id, username from profiles
+where account_id = any($1::uuid[]) and not {blocked("account_id", "$2::uuid")}
+"""
+
+
+async def visible_usernames(uow: UnitOfWork, viewer_id: UUID | None, account_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Returns the usernames of accounts, except those whom a block separates from the viewer. One statement."""
+    rows = await uow.fetch(_USERNAMES, list(account_ids), viewer_id)
+    return {row["account_id"]: row["username"] for row in rows}
