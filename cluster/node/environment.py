@@ -27,6 +27,10 @@ SERVE = {
     # Replayed on another replica: requests that no replica got, and (see haproxy.py) reads that none answered.
     "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
     "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+    # The controller looks ten times a second at what should run, every process as often at its own counters: a third
+    # of an idle platform's CPU time. What dies is noticed by health checks a second apart.
+    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
+    "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "10000",
 }
 
 RAY = {
@@ -42,6 +46,16 @@ RAY = {
     "MALLOC_ARENA_MAX": "2",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
+    # No clock around every handler of every process (only Ray's own debug logs show the outcome), and no history of
+    # tasks, of which actors and replicas run for ever: the state API lists actors and nodes, but no tasks.
+    "RAY_event_stats": "0",
+    "RAY_task_events_report_interval_ms": "0",
+    # Ray's metrics and what the dashboard shows of nodes and workers are up to half a minute or a minute old.
+    "RAY_metrics_report_interval_ms": "30000",
+    "REPORTER_UPDATE_INTERVAL_MS": "30000",
+    "METRICS_RECORD_INTERVAL_S": "30",
+    "NODE_STATS_UPDATE_INTERVAL_SECONDS": "60",
+    "SCAN_EVENT_DIR_INTERVAL_SECONDS": "30",
     # A node that does not answer is given up after 5 s instead of 15.
     "RAY_health_check_period_ms": "1000",
     # How long nodes live without the head; Ray's own minute is less than a machine needs to start.

@@ -8,6 +8,7 @@ leader serves all kinds, since shards of all kinds live in the same host process
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from typing import Any
 
@@ -24,7 +25,7 @@ from actors.runtime.shard_map import SHARDS, Endpoint, MapPosition, MapView
 from actors.runtime.store.rows import DATABASE_ERRORS, LostLeadership
 from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.supervise import BackgroundTasks
-from actors.runtime.transport.ray_control import WATCH_SECONDS, RayControl
+from actors.runtime.transport.ray_control import STANDBY_WATCH_SECONDS, WATCH_SECONDS, RayControl
 from cluster.logs import configure_logs
 
 _STANDBY_TICKS_PER_LEASE = 4
@@ -65,15 +66,13 @@ class Coordinator:
         self._main = self._tasks.spawn("coordinator.main", self._run(), critical=True)
 
     async def watch(self, known: MapPosition) -> tuple[MapView, bool]:
-        """The map, as soon as it is at another position than ``known`` or after a second; and whether this one
+        """The map, as soon as it is at another position than ``known`` or after a while; and whether this one
         leads."""
         if self._view.position == known:
-            try:
-                async with asyncio.timeout(WATCH_SECONDS):
-                    while self._view.position == known:
-                        await self._changed.wait()
-            except TimeoutError:
-                pass
+            hold = STANDBY_WATCH_SECONDS if self._leader is None else WATCH_SECONDS
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(hold):
+                    await self._changed.wait()
         return self._view, self._leader is not None
 
     async def forward(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
@@ -177,7 +176,12 @@ class Coordinator:
     async def _step_down(self) -> None:
         if self._leader is not None:
             leader, self._leader = self._leader, None
+            self._wake_watches()
             await leader.close()
+
+    def _wake_watches(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     async def _publish(self, store: ShardStore, position: MapPosition) -> None:
         """Reads what changed in the map, if it is not at the view's position, and wakes those who wait for it."""
@@ -200,5 +204,4 @@ class Coordinator:
             if row.kind in owners:
                 owners[row.kind][row.shard] = row.host
         self._view = MapView(read.position.version, hosts, owners, read.position.generation)
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        self._wake_watches()

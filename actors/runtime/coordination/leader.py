@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -80,6 +80,8 @@ class Leader:
         self._deciding = asyncio.Lock()
         self._releasing: set[tuple[str, int]] = set()
         self._resting: dict[str, float] = {}
+        self._settled: tuple[Mapping[str, bool], set[str], MapPosition] | None = None
+        """Hosts and whether they drain, resting ones, and the map, between which nothing is to be done."""
         self._tasks = BackgroundTasks()
 
     async def load(self) -> None:
@@ -125,11 +127,23 @@ class Leader:
             living = {row.host: row.draining for row in self._hosts.values()}
             self._resting = {host: until for host, until in self._resting.items() if until > now}
             async with self._deciding:
-                await self._store_rows(self._machine.repair(living), "repair")
-                await self._end_moves(self._reported("released"), self._reported("refused"))
-                await self._store_rows(self._machine.balance(living, self._resting), "")
+                await self._compare(living)
             self._drive_moves()
             await self._deregister_drained()
+
+    async def _compare(self, living: Mapping[str, bool]) -> None:
+        """Repairs the map, ends moves, balances. What was found settled is not compared again, so that an idle
+        leader does not look at every shard twice a second."""
+        compared = (living, set(self._resting), self.position)
+        settled = compared == self._settled
+        repairs = [] if settled else self._machine.repair(living)
+        await self._store_rows(repairs, "repair")
+        await self._end_moves(self._reported("released"), self._reported("refused"))
+        if settled and self.position == compared[2]:
+            return
+        moves = self._machine.balance(living, self._resting)
+        await self._store_rows(moves, "")
+        self._settled = None if repairs or moves or self.position != compared[2] else compared
 
     async def close(self) -> None:
         """Stops what is under way; the next leader drives the moves on."""

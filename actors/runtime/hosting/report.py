@@ -12,6 +12,8 @@ from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.metrics import CALLS, ENTITIES, MEMORY, PASSIVATED, QUEUE_WAIT, QUEUED
 
 _LAG_SECONDS = 0.1
+_IDLE_LAG_SECONDS = 1.0
+"""Between two looks while there is less than a call a second."""
 _SMOOTHING = 0.3
 
 
@@ -31,8 +33,9 @@ class Reporter:
         """Forever notices how late the event loop is: that is how long a call waits before it is looked at."""
         loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + _LAG_SECONDS
-            await asyncio.sleep(_LAG_SECONDS)
+            pause = _LAG_SECONDS if self._rate >= 1.0 else _IDLE_LAG_SECONDS
+            due = loop.time() + pause
+            await asyncio.sleep(pause)
             self._lag += _SMOOTHING * (max(0.0, loop.time() - due) - self._lag)
 
     def report(self, now: float) -> dict[str, Any]:

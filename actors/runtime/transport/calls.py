@@ -117,6 +117,11 @@ class CallTable:
         return len(self._pending)
 
     @property
+    def oldest(self) -> int:
+        """The number of the call that is longest in flight, 0 if there is none."""
+        return next(iter(self._pending), 0)
+
+    @property
     def unrouted(self) -> int:
         """Calls that wait for news from the map."""
         return len(self._unrouted)

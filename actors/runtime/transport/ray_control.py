@@ -13,9 +13,11 @@ from ray.exceptions import RayError
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.shard_map import Endpoint, MapPosition, MapView
 
-WATCH_SECONDS = 1.0
-"""How long a coordinator holds a watch that has nothing to tell."""
-_ANSWER_SECONDS = 2.5
+WATCH_SECONDS = 30.0
+"""How long the leader holds a watch that has nothing to tell."""
+STANDBY_WATCH_SECONDS = 1.0
+"""The same of a coordinator that does not lead: another knows of changes first."""
+_ANSWER_SECONDS = WATCH_SECONDS + 2.0
 _DELIVER_SECONDS = 15.0
 """A host gives a batch back in a fraction of a second, whatever its calls wait for."""
 _PATIENCE_SECONDS = 1.0
@@ -68,7 +70,7 @@ class RayControl:
         return known
 
     async def watch(self, known: MapPosition) -> MapView:
-        """See router.ControlPlane. Turns to the next candidate when one fails."""
+        """See map_watch.MapSource. Turns to the next candidate when one fails."""
         name = coordinator_name(self._candidate)
         try:
             view, leads = await ask((await self.handle(name)).watch.remote(known), _ANSWER_SECONDS)
@@ -84,6 +86,13 @@ class RayControl:
                 return MapView()
         assert isinstance(view, MapView)
         return view
+
+    async def check_watch(self) -> None:
+        """See map_watch.MapSource. Turns to the next candidate if the one that is watched does not answer."""
+        name = coordinator_name(self._candidate)
+        if not await self._answers(name):
+            self._candidate = (self._candidate + 1) % self._coordinators
+            raise HostUnavailable(f"{name} does not answer")
 
     async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
         """See router.ControlPlane. By way of a coordinator if this node and the host's cannot reach each other.

@@ -20,6 +20,7 @@ from actors.runtime.kind import Value
 from actors.runtime.shard_map import Endpoint, MapPosition, MapView, shard_of
 from actors.runtime.transport.calls import MAX_SECONDS, Call, CallTable, lateness
 from actors.runtime.transport.frames import DONE, OLDEST_PROTOCOL, pack_body, unpack, unpack_answer
+from actors.runtime.transport.map_watch import MapSource, MapWatch
 from actors.runtime.transport.stream import Link
 from cluster.trace import current_traceparent
 
@@ -30,6 +31,8 @@ _DIALS_BEFORE_FALLBACK = 2
 _LIVED_SECONDS = 1.0
 """A connection that did not last so long counts as one that failed: the next waits like after a failed dial."""
 _LONGEST_PAUSE = 2.0
+_SILENCE_SECONDS = 0.3
+"""A call that is in flight for longer raises a doubt about the map."""
 _STREAM_BATCH = 128
 """Calls a frame on a stream: the host works on the first of many while the others are packed and sent."""
 _FALLBACK_BATCHES = 4
@@ -38,15 +41,12 @@ _FALLBACK_BATCHES = 4
 log = structlog.get_logger(__name__)
 
 
-class ControlPlane(Protocol):
+class ControlPlane(MapSource, Protocol):
     """What a router asks of Ray."""
 
     @property
     def node(self) -> str:
         """Id of the node this process runs on."""
-
-    async def watch(self, known: MapPosition) -> MapView:
-        """The map once it is at another position than ``known``; may also return early with the same one."""
 
     async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
         """Carries a CALLS frame to the host as a Ray actor call; the ANSWERS frame."""
@@ -59,9 +59,12 @@ class NoControlPlane:
         self.node = node
 
     async def watch(self, known: MapPosition) -> MapView:
-        """See ControlPlane. Never."""
+        """See MapSource. Never."""
         await asyncio.Event().wait()
         raise AssertionError
+
+    async def check_watch(self) -> None:
+        """See MapSource."""
 
     async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
         """See ControlPlane."""
@@ -90,7 +93,10 @@ class Router:
         self._flush_due = False
         self._tick_due = False
         self._closed = False
+        self._map_watch = MapWatch(control, lambda: self._calls.view.position, self._mapped_anew)
         self._watcher: asyncio.Task[None] | None = None
+        self._oldest: tuple[int, float] = (0, 0.0)
+        """The call that is longest in flight, and since when."""
         self._mapped = asyncio.Event()
 
     @classmethod
@@ -107,7 +113,7 @@ class Router:
 
     def follow_map(self) -> None:
         """Begins to follow the map; calls made before there is one wait for it."""
-        self._watcher = asyncio.create_task(self._watch(), name="router-map")
+        self._watcher = asyncio.create_task(self._map_watch.run(), name="router-map")
 
     async def start(self, timeout_s: float) -> None:
         """``follow_map``, and the first map is here."""
@@ -228,9 +234,14 @@ class Router:
 
     def _tick(self) -> None:
         self._tick_due = False
-        for call in self._calls.tick(self._loop.time()):
+        now = self._loop.time()
+        for call in self._calls.tick(now):
             if not call.waiter.done():
                 call.waiter.set_exception(lateness(call))
+        if self._calls.oldest != self._oldest[0]:
+            self._oldest = (self._calls.oldest, now)
+        elif self._oldest[0] and now - self._oldest[1] >= _SILENCE_SECONDS:
+            self._map_watch.doubt()
         for host in list(self._calls.queues):
             if self._calls.waiting(host):
                 self._dirty.add(host)
@@ -319,6 +330,7 @@ class Router:
     def _lost(self, host: str, link: Link) -> None:
         if self._links.get(host) is link:
             del self._links[host]
+            self._map_watch.doubt()
             if self._loop.time() - link.since < _LIVED_SECONDS:
                 self._failures[host] = self._failures.get(host, 0) + 1
             else:
@@ -357,16 +369,9 @@ class Router:
 
     # --- the map ------------------------------------------------------------------------------------------
 
-    async def _watch(self) -> None:
-        while True:
-            try:
-                view = await self._control.watch(self._calls.view.position)
-            except CallError as error:
-                log.info("map.unavailable", error=str(error))
-                await asyncio.sleep(0.1)
-                continue
-            if view.supersedes(self._calls.view):
-                self.follow(view)
+    def _mapped_anew(self, view: MapView) -> None:
+        if view.supersedes(self._calls.view):
+            self.follow(view)
 
     def follow(self, view: MapView) -> None:
         """Takes a newer map: calls are led to their new hosts, connections to gone hosts end."""

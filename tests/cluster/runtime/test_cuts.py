@@ -116,6 +116,9 @@ class Nobody:
             await asyncio.Event().wait()
         return MapView(1, {"host-b": Endpoint("host-1", "node-2", "127.0.0.1:1", "")}, {})
 
+    async def check_watch(self) -> None:
+        """It is here."""
+
     async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
         await asyncio.Event().wait()
         raise AssertionError

@@ -144,6 +144,9 @@ class Control:
         endpoint = Endpoint("host-0", "node-1", f"127.0.0.1:{self.host.port}", self.host.socket)
         return MapView(1, {"host-a": endpoint}, {"counter": ["host-a"] * SHARDS})
 
+    async def check_watch(self) -> None:
+        """It is here."""
+
     async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
         if not self.reachable:
             raise HostUnavailable("no Ray here")

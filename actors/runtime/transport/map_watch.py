@@ -1,0 +1,84 @@
+"""How a router learns of a new map: one long question to a coordinator, and checks that it is still there while a doubt
+lasts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import structlog
+
+from actors.runtime.errors import CallError
+from actors.runtime.shard_map import MapPosition, MapView
+
+DOUBT_SECONDS = 5.0
+"""How long a doubt lasts. Longer than a host's lease: by then the map says who owns a dead host's shards."""
+CHECK_SECONDS = 0.5
+"""Between two checks while in doubt."""
+_PAUSE_SECONDS = 0.1
+"""After a failure."""
+
+log = structlog.get_logger(__name__)
+
+
+class MapSource(Protocol):
+    """Who tells of maps."""
+
+    async def watch(self, known: MapPosition) -> MapView:
+        """The map once it is at another position than ``known``; may also return early with the same one. Raises
+        HostUnavailable."""
+
+    async def check_watch(self) -> None:
+        """Raises HostUnavailable if nobody is there who would end the ``watch`` that is under way."""
+
+
+class MapWatch:
+    """Asks for the next map, for as long as ``run`` runs.
+
+    The answer to an idle router's question comes after half a minute. One who cannot be reached any more, on a node
+    that lost its power for example, never answers; whoever has reason to fear that says so with ``doubt``.
+    """
+
+    def __init__(self, source: MapSource, known: Callable[[], MapPosition], follow: Callable[[MapView], None]) -> None:
+        """``known`` is the position of the map that the router has; ``follow`` is called with what comes."""
+        self._source = source
+        self._known = known
+        self._follow = follow
+        self._loop = asyncio.get_running_loop()
+        self._doubted_at = self._loop.time()
+        self._doubted = asyncio.Event()
+
+    def doubt(self) -> None:
+        """Something is not as the map says: a connection ended, or a call is not answered."""
+        self._doubted_at = self._loop.time()
+        self._doubted.set()
+
+    async def run(self) -> None:
+        """Asks until cancelled."""
+        while True:
+            watch = asyncio.ensure_future(self._source.watch(self._known()))
+            try:
+                self._follow(await self._outcome(watch))
+            except CallError as error:
+                log.info("map.unavailable", error=str(error))
+                await asyncio.sleep(_PAUSE_SECONDS)
+            finally:
+                watch.cancel()
+
+    async def _outcome(self, watch: asyncio.Future[MapView]) -> MapView:
+        while not watch.done():
+            if self._loop.time() - self._doubted_at >= DOUBT_SECONDS:
+                await self._answer_or_doubt(watch)
+                continue
+            self._doubted.clear()
+            await self._source.check_watch()
+            await asyncio.wait([watch], timeout=CHECK_SECONDS)
+        return watch.result()
+
+    async def _answer_or_doubt(self, watch: asyncio.Future[MapView]) -> None:
+        doubted: asyncio.Future[Any] = asyncio.ensure_future(self._doubted.wait())
+        try:
+            await asyncio.wait((watch, doubted), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            doubted.cancel()

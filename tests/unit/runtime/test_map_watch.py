@@ -1,0 +1,151 @@
+"""How a router follows the map: it asks seldom, and notices soon that nobody will answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from actors.runtime.errors import HostUnavailable
+from actors.runtime.shard_map import SHARDS, Endpoint, MapPosition, MapView
+from actors.runtime.transport.map_watch import CHECK_SECONDS, DOUBT_SECONDS, MapWatch
+from actors.runtime.transport.router import NoControlPlane, Router
+from tests.unit.runtime.network import SteppedLoop
+
+STEP = 0.05
+
+
+class Source:
+    """Coordinators, of which the first may be cut off: it takes questions and never answers."""
+
+    def __init__(self) -> None:
+        self.view = MapView(1, {}, {})
+        self.asked: list[float] = []
+        self.checked: list[float] = []
+        self.cut_off = False
+        self._changed = asyncio.Event()
+
+    def change(self, view: MapView) -> None:
+        self.view = view
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def watch(self, known: MapPosition) -> MapView:
+        self.asked.append(asyncio.get_running_loop().time())
+        if self.view.position == known:
+            await self._changed.wait()
+        return self.view
+
+    async def check_watch(self) -> None:
+        self.checked.append(asyncio.get_running_loop().time())
+        if self.cut_off:
+            self.cut_off = False  # the question after this one goes to another
+            raise HostUnavailable("coordinator-0")
+
+
+class Case:
+    """A watch on a loop whose time the test sets."""
+
+    def __init__(self) -> None:
+        self.loop = SteppedLoop(())
+        self.view = MapView()
+        self.loop.do(self._begin)
+
+    def _begin(self) -> None:
+        self.source = Source()
+        self.watch = MapWatch(self.source, lambda: self.view.position, self._follow)
+        self.loop.create_task(self.watch.run())
+
+    def _follow(self, view: MapView) -> None:
+        self.view = view
+
+    def run_for(self, seconds: float) -> None:
+        for _ in range(round(seconds / STEP)):
+            self.loop.now += STEP
+            self.loop.settle()
+
+
+@pytest.fixture
+def case() -> Iterator[Case]:
+    started = Case()
+    yield started
+    started.loop.end()
+
+
+def test_a_watch_in_no_doubt_waits_for_its_answer(case: Case) -> None:
+    case.run_for(DOUBT_SECONDS + STEP)
+    checked = len(case.source.checked)
+    case.run_for(600)
+    assert len(case.source.asked) == 2, "for the first map, and for the next"
+    assert len(case.source.checked) == checked
+
+    case.loop.do(lambda: case.source.change(MapView(2, {}, {})))
+    assert case.view.version == 2
+
+
+def test_a_doubt_finds_within_a_check_that_nobody_will_answer(case: Case) -> None:
+    case.run_for(DOUBT_SECONDS + 60)
+    case.source.cut_off = True
+    case.source.view = MapView(2, {}, {})
+    case.run_for(60)
+    assert case.view.version == 1, "it has no reason to doubt"
+
+    case.loop.do(case.watch.doubt)
+    case.run_for(2 * CHECK_SECONDS)
+    assert case.view.version == 2
+
+
+def test_checks_end_with_the_doubt(case: Case) -> None:
+    case.run_for(60)
+    before = len(case.source.checked)
+    case.loop.do(case.watch.doubt)
+    case.run_for(60)
+    checks = len(case.source.checked) - before
+    assert 1 <= checks <= DOUBT_SECONDS / CHECK_SECONDS + 1
+
+
+class Silent(NoControlPlane):
+    """Nobody tells of maps or hosts."""
+
+    def __init__(self) -> None:
+        super().__init__("here")
+        self.checked = 0
+
+    async def check_watch(self) -> None:
+        self.checked += 1
+
+    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+def test_a_call_without_an_answer_raises_a_doubt() -> None:
+    loop = SteppedLoop(())
+    control, host = Silent(), "host-0.1"
+    routers: list[Router] = []
+
+    def begin() -> None:
+        router = Router(control, b"secret", direct=False)
+        router.follow(MapView(1, {host: Endpoint(host, "there", "", "")}, {"kind": [host] * SHARDS}))
+        router.follow_map()
+        routers.append(router)
+
+    def run_for(seconds: float) -> None:
+        for _ in range(round(seconds / STEP)):
+            loop.now += STEP
+            loop.settle()
+
+    try:
+        loop.do(begin)
+        run_for(60)
+        before = control.checked
+        waiting: list[asyncio.Future[object]] = []
+        loop.do(lambda: waiting.append(routers[0].call("kind", "entity", 1, timeout=2)))
+        run_for(1)
+        assert control.checked > before
+        run_for(2)
+        assert isinstance(waiting[0].exception(), Exception)
+        loop.do(lambda: loop.create_task(routers[0].close()))
+    finally:
+        loop.end()
