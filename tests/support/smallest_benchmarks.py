@@ -9,9 +9,7 @@ import sys
 from pathlib import Path
 
 WITHOUT_RAY = ("crypto", "events", "realtime")
-WITH_RAY = ("feeds", "http", "platform.idle", "runtime")
-REPORTED_SIZE_ONLY = ("platform.kill_gap_s",)
-"""A cluster of three nodes, of which everything is killed in turn, takes ten minutes at any size."""
+WITH_RAY = ("feeds", "http", "platform.idle", "platform.kill_gap", "runtime")
 
 _ROOT = Path(__file__).parents[2]
 _TIMEOUT_S = 800
