@@ -1,4 +1,4 @@
-"""Work that a cancellation of its caller must not interrupt."""
+"""Cancellation of tasks: work that it must not interrupt, and cancellations that clean-up has hidden."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -22,3 +22,12 @@ async def run_to_completion(work: Coroutine[Any, Any, T]) -> T:
             task.exception()  # retrieved: the caller is told of the cancellation instead
         raise cancelled
     return task.result()
+
+
+def raise_if_cancelled() -> None:
+    """To be called first where a loop catches errors of storage and goes on: the clean-up of a driver whose connection
+    is gone may have raised one in place of the CancelledError that it was to let pass. Raises CancelledError if
+    somebody has cancelled the current task."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

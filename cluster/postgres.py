@@ -8,7 +8,7 @@ transaction that `commit()` ends; reading units run each statement on its own, w
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -121,8 +121,15 @@ class UnitOfWork:
         unit meanwhile."""
         events, actions = len(self._events), len(self._after_commit)
         try:
-            async with (await self._use()).transaction():
+            transaction = (await self._use()).transaction()
+            await transaction.start()
+            try:
                 yield
+            except BaseException:
+                with suppress(*DATABASE_ERRORS):  # the connection is gone: the next statement says so
+                    await transaction.rollback()
+                raise
+            await transaction.commit()
         except BaseException:
             del self._events[events:], self._after_commit[actions:]
             raise
@@ -162,7 +169,9 @@ class UnitOfWork:
     async def _release(self) -> None:
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            await self._database.pool.release(connection)
+            # A connection that cannot be reset is closed and replaced by the pool; what was committed stands.
+            with suppress(*DATABASE_ERRORS):
+                await self._database.pool.release(connection)
 
     async def __aenter__(self) -> Self:
         return self
@@ -172,8 +181,10 @@ class UnitOfWork:
     ) -> None:
         try:
             if self._transaction is not None:
-                await self._transaction.rollback()
-                self._transaction = None
+                transaction, self._transaction = self._transaction, None
+                # Where the connection is gone, so is the transaction; `error`, a cancellation perhaps, is to pass.
+                with suppress(*DATABASE_ERRORS):
+                    await transaction.rollback()
         finally:
             await self._release()
             if self.statements:

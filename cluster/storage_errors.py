@@ -4,9 +4,9 @@ import asyncpg
 
 from cluster.redis import RedisError
 
-DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
-"""Everything that a statement can raise because Postgres refuses it or cannot be reached (TimeoutError is an
-OSError)."""
+DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""Everything that a statement can raise because Postgres refuses it or cannot be reached (TimeoutError is an OSError;
+InternalClientError is what asyncpg raises on a connection whose end it is just reading)."""
 
 POSTGRES_UNAVAILABLE = (
     OSError,
@@ -16,6 +16,7 @@ POSTGRES_UNAVAILABLE = (
     asyncpg.AdminShutdownError,
     asyncpg.DeadlockDetectedError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
 )
 """Postgres is down or overloaded, or has chosen this transaction to end a deadlock: a retry can succeed."""
 

@@ -8,9 +8,11 @@ up to a second of them, an empty one all) names an earlier position and gets wha
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from cluster.cancellation import raise_if_cancelled
 from cluster.events.event import Event
 from cluster.events.log import PARTITIONS, EventLog, LogUnavailable, Partition, Record
 from cluster.events.outbox import CHANNEL
@@ -161,9 +163,9 @@ async def run_relay(database: Database, event_log: EventLog, adopt: Adopt = noth
                 try:
                     await _relay_under_lock(connection, event_log, adopt)
                 finally:
-                    if not connection.is_closed():
-                        await connection.fetchval("select pg_advisory_unlock($1)", LOCK)
+                    await _unlock(connection)
         except (*DATABASE_ERRORS, LogUnavailable, RedisError) as error:
+            raise_if_cancelled()
             log.warning("relay interrupted", error=type(error).__name__)
             await asyncio.sleep(_RETRY_S)
 
@@ -190,7 +192,7 @@ async def _relay_under_lock(connection: "PooledConnection", event_log: EventLog,
             except TimeoutError:
                 await relay.check()
     finally:
-        if not connection.is_closed():
+        with suppress(*DATABASE_ERRORS):
             await connection.remove_listener(CHANNEL, wake)
 
 
@@ -205,6 +207,11 @@ async def relay_once(database: Database, event_log: EventLog) -> int:
             while moved := await relay.move():
                 total += moved
         finally:
-            if not connection.is_closed():
-                await connection.fetchval("select pg_advisory_unlock($1)", LOCK)
+            await _unlock(connection)
     return total
+
+
+async def _unlock(connection: "PooledConnection") -> None:
+    """A connection that is gone holds no lock."""
+    with suppress(*DATABASE_ERRORS):
+        await connection.fetchval("select pg_advisory_unlock($1)", LOCK)

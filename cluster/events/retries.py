@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from cluster.cancellation import raise_if_cancelled
 from cluster.events.consumer import Consumer
 from cluster.events.event import Event
 from cluster.events.log import Record
@@ -153,6 +154,7 @@ class Retries:
                 if await self._attempt(consumer, row):
                     self._forget(consumer.name, row["key"], id)
         except DATABASE_ERRORS as error:
+            raise_if_cancelled()
             log.warning("parked event left as it is", consumer=consumer.name, error=type(error).__name__)
             await asyncio.sleep(_OUTAGE_S)
         finally:
@@ -179,9 +181,11 @@ class Retries:
         except _Gone:
             return True
         except (*OUTAGES, *consumer.outages) as error:
+            raise_if_cancelled()
             await self._postpone(consumer, row, event, error)
             return False
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is an attempt
+            raise_if_cancelled()
             return await self._failed(consumer, row, event, error)
         PROCESSED.labels(self._brand, consumer.name, "done").inc()
         return True

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
+from cluster.cancellation import raise_if_cancelled
 from cluster.events import offsets
 from cluster.events.consumer import Consumer
 from cluster.events.log import LogUnavailable, Partition, Record
@@ -149,6 +150,7 @@ class Runner:
         except OffsetMoved:
             raise
         except Exception as error:
+            raise_if_cancelled()
             if not now:
                 raise
             log.info("batch failed", consumer=self.consumer.name, error=type(error).__name__, events=len(now))
@@ -176,10 +178,12 @@ class Runner:
                     async with uow.savepoint():
                         await self.consumer.handle(uow, [record.event])
                 except self._outages as error:
+                    raise_if_cancelled()
                     found.ill.append(Parked(record, 0, reason_of(error), self.consumer.retry_after))
                     if len(found.ill) == _OUTAGES_IN_A_ROW:
                         break
                 except Exception as error:  # noqa: BLE001 - whatever a handler raises is an attempt
+                    raise_if_cancelled()
                     found.settle()
                     found.parked.append(Parked(record, 1, reason_of(error), self.consumer.pause(1)))
                 else:
@@ -229,6 +233,7 @@ class Runner:
                 except TimeoutError:
                     await self.flush()
             except (Outage, LogUnavailable, *DATABASE_ERRORS) as error:
+                raise_if_cancelled()
                 log.warning("consumer waits", consumer=self.consumer.name, error=type(error).__name__)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 5.0)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from secrets import token_hex
 
+from cluster.cancellation import raise_if_cancelled
 from cluster.events import offsets
 from cluster.events.consumer import Consumer
 from cluster.events.leases import BEAT_S, Leases
@@ -71,6 +72,7 @@ class Worker:
             try:
                 return await offsets.declare(self._database, self._consumers)
             except DATABASE_ERRORS as error:
+                raise_if_cancelled()
                 log.warning("consumers not declared yet", error=type(error).__name__)
                 await asyncio.sleep(_OUTAGE_S)
 
@@ -82,6 +84,7 @@ class Worker:
                     await self.assign(held)
                     self._held = held
             except DATABASE_ERRORS as error:
+                raise_if_cancelled()
                 log.warning("leases not renewed", error=type(error).__name__)
             await asyncio.sleep(BEAT_S)
 
@@ -111,6 +114,7 @@ class Worker:
             try:
                 await self._tail.read(wait_s=WAIT_S)
             except LogUnavailable as error:
+                raise_if_cancelled()
                 log.warning("event log not read", error=str(error))
                 await asyncio.sleep(_OUTAGE_S)
 
@@ -120,6 +124,7 @@ class Worker:
             try:
                 begun = await self._retries.start_due()
             except DATABASE_ERRORS as error:
+                raise_if_cancelled()
                 log.warning("parked events not read", error=type(error).__name__)
                 begun = 0
                 await asyncio.sleep(_OUTAGE_S)
@@ -145,6 +150,7 @@ class Worker:
                     await trim(self._database, self._log, now)
                 minutes += 1
             except (*DATABASE_ERRORS, LogUnavailable) as error:
+                raise_if_cancelled()
                 log.warning("event log not watched", error=type(error).__name__)
 
     async def drain(self) -> int:

@@ -28,8 +28,8 @@ class TimerHeapModel(RuleBasedStateMachine):
         self.taken: list[ArmedTimer] = []
         self.read: list[TimerRow] | None = None
         self.reading: set[int] = set()
-        self.due_again: dict[int, float] = {}
-        """When timers that were put back are due, by the identity of the timer."""
+        self.due_again: dict[ArmedTimer, float] = {}
+        """When timers that were put back are due."""
 
     @rule(shard=SHARDS, name=NAMES, due=DUES, message=MESSAGES)
     def set(self, shard: int, name: str, due: float, message: bytes) -> None:
@@ -50,10 +50,10 @@ class TimerHeapModel(RuleBasedStateMachine):
     def take(self, seconds: float, limit: int) -> None:
         self.now += seconds
         held = [timer for timers in self.heap._timers.values() for timer in timers.values() if not timer.taken]
-        due_at = {id(timer): self.due_again.get(id(timer), timer.row.due) for timer in held}
+        due_at = {timer: self.due_again.get(timer, timer.row.due) for timer in held}
         expected = sorted(due for due in due_at.values() if due <= self.now)[:limit]
         taken = self.heap.take(self.now, limit)
-        assert [due_at[id(timer)] for timer in taken] == expected, "the first that are due, in order"
+        assert [due_at[timer] for timer in taken] == expected, "the first that are due, in order"
         self.taken += taken
 
     @precondition(lambda self: self.taken)
@@ -71,10 +71,10 @@ class TimerHeapModel(RuleBasedStateMachine):
             failures = timer.failures
             self.heap.failed(timer, self.now)
             self.heap.failed(timer, self.now)  # the second changes nothing
-            self.due_again[id(timer)] = self.now + min(300.0, 2.0**failures)
+            self.due_again[timer] = self.now + min(300.0, 2.0**failures)
         else:
             self.heap.put_back(timer, self.now + 0.1)
-            self.due_again[id(timer)] = self.now + 0.1
+            self.due_again[timer] = self.now + 0.1
 
     @rule(shard=SHARDS)
     def lose_shard(self, shard: int) -> None:
