@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _READS, _DELIVERIES = "feeds.read_requests_per_s", "feeds.fanout_deliveries_per_s"
 _TEN_THOUSAND, _BYTES = "feeds.fanout_10k_s", "feeds.entity_bytes"
-FIGURES = (_READS, _DELIVERIES, _TEN_THOUSAND, _BYTES)
+_HEAVY = "feeds.heavy_authors_cpu_ms"
+FIGURES = (_READS, _DELIVERIES, _TEN_THOUSAND, _BYTES, _HEAVY)
 
 _RUNS, _SECONDS, _WARM_UP_SECONDS = sized(3, 1), sized(8, 1), sized(5, 1)
 _FOLLOWERS = sized(10_000, 200)
@@ -33,6 +34,10 @@ def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     os.environ["RAY_AUTH_MODE"] = "token"  # Ray reads it when it is first imported
     if wanted(_BYTES):
         yield _entity_bytes()
+    if wanted(_HEAVY):
+        from benchmarks import feeds_heavy
+
+        yield feeds_heavy.run()
     if not any(wanted(name) for name in (_READS, _DELIVERIES, _TEN_THOUSAND)):
         return
     from benchmarks.platform.installation import running_platform

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from actors.feeds.breaker import HostBreaker
@@ -11,7 +11,7 @@ from actors.runtime import CallError, EntityFailed
 from actors.runtime.transport.router import Router
 from cluster.postgres import Database
 from features.feed.machine import EVERYTHING, Entry, Key, TimelinePage
-from features.feed.ports import FeedsUnavailable, TimelineFailed
+from features.feed.ports import AuthorRead, FeedsUnavailable, TimelineFailed
 
 _READ_S = 0.5
 """A page that takes longer comes from Postgres."""
@@ -28,15 +28,18 @@ class FeedCalls:
         self._clock = clock
         self._breaker = HostBreaker()
 
-    async def page(self, reader: bytes, after: Key | None, limit: int) -> TimelinePage:
+    async def page(self, reader: bytes, after: Key | None, limit: int, *, times: bool = False) -> TimelinePage:
         """See Feeds.page."""
-        return await self._page(reader.hex(), ["page", limit, after])
+        # Hosts of the version before know no times; most readers need none.
+        asked = [EVERYTHING, True] if times else []
+        return await self._page(reader.hex(), ["page", limit, after, *asked])
 
-    async def author_page(
-        self, author: bytes, after: Key | None, limit: int, audiences: int = EVERYTHING
-    ) -> TimelinePage:
-        """See Feeds.author_page."""
-        return await self._page(AUTHOR + author.hex(), ["page", limit, after, audiences])
+    async def author_pages(self, reads: Sequence[AuthorRead], limit: int) -> list[TimelinePage]:
+        """See Feeds.author_pages."""
+        pages = [
+            self._page(AUTHOR + read.author.hex(), ["page", limit, read.after, read.audiences, True]) for read in reads
+        ]
+        return await asyncio.gather(*pages)
 
     async def put(self, readers: Collection[bytes], entry: Entry) -> None:
         """See Feeds.put."""

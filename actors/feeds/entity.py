@@ -48,11 +48,18 @@ class FeedEntity:
         return cls(Timeline.restore(version, snapshot))
 
 
-def page(timeline: Timeline, limit: int, after: list[Any] | None = None, audiences: int = EVERYTHING) -> list[Effect]:
+def page(
+    timeline: Timeline,
+    limit: int,
+    after: list[Any] | None = None,
+    audiences: int = EVERYTHING,
+    times: bool = False,
+) -> list[Effect]:
     """Replies with a page, or with None while the timeline is being loaded: call again."""
     if not timeline.loaded:
         return [Load(), Reply(None)]
-    return [Reply(page_to_wire(timeline.page((after[0], after[1]) if after else None, limit, audiences)))]
+    found = timeline.page((after[0], after[1]) if after else None, limit, audiences)
+    return [Reply(page_to_wire(found, times=times))]
 
 
 def put(timeline: Timeline, *entry: Any) -> list[Effect]:
@@ -92,9 +99,9 @@ _OPERATIONS: dict[str, Callable[..., list[Effect]]] = {
 }
 
 
-def page_to_wire(page: TimelinePage) -> Value:
-    """Encodes a TimelinePage for the runtime, with concatenated ids."""
-    return [
+def page_to_wire(page: TimelinePage, *, times: bool = False) -> Value:
+    """Encodes a TimelinePage for the runtime, with concatenated ids, and with the times if they are wanted."""
+    wire: list[Value] = [
         b"".join(page.ids),
         page.rights,
         page.last,
@@ -104,11 +111,12 @@ def page_to_wire(page: TimelinePage) -> Value:
         b"".join(page.blocked),
         list(page.high_fan_out.items()),
     ]
+    return [*wire, list(page.times)] if times else wire
 
 
 def page_from_wire(value: Value) -> TimelinePage:
     """Decodes what page_to_wire encoded."""
-    ids, rights, last, exhausted, truncated, lists, blocked, high_fan_out = value
+    ids, rights, last, exhausted, truncated, lists, blocked, high_fan_out, *times = value
     return TimelinePage(
         split_ids(ids),
         rights,
@@ -118,4 +126,5 @@ def page_from_wire(value: Value) -> TimelinePage:
         frozenset(split_ids(lists)),
         frozenset(split_ids(blocked)),
         dict(high_fan_out),
+        times[0] if times else (),
     )

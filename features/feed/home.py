@@ -4,10 +4,8 @@ The result equals that of the SQL feed: the timeline has the reader's rights for
 present audience, and posts that are not cached are read by a statement with `visible_to`.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from uuid import UUID
 
 from cluster.metrics import Counter
@@ -15,7 +13,8 @@ from cluster.postgres import UnitOfWork
 from features.feed import store
 from features.feed.invalidations import InvalidationReader
 from features.feed.machine import OWN, Key, TimelinePage, may_see
-from features.feed.ports import Feeds, FeedsUnavailable
+from features.feed.merge import Merge
+from features.feed.ports import AuthorRead, Feeds, FeedsUnavailable
 from features.feed.render_cache import RenderCache, RenderedPost, json_of
 from features.paging import Cursor, PageRequest
 from features.posts.model import Audience
@@ -27,8 +26,10 @@ _SPARE = 4
 """Posts requested beyond a page, in case some may no longer be shown."""
 _MAX_READS = 4
 """Reads of one timeline before the page comes from Postgres."""
-
-Source = Callable[[Key | None, int], Awaitable[TimelinePage]]
+_FEWEST = 2
+"""Keys read at first of each high-fan-out author, where there are many."""
+_OWN = b""
+"""The reader's own timeline among the sources of a merge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,45 +59,67 @@ class HomeFeed:
         wanted = page.limit + 1
         first = await self.feeds.page(reader_id.bytes, after, wanted + _SPARE)
         context = _ReaderContext(reader_id, first.lists, first.blocked)
-        found = await self._collect(uow, context, partial(self.feeds.page, reader_id.bytes), first, wanted, None)
-        if found is None:
-            return None
-        sources = [
-            partial(self.feeds.author_page, author, audiences=mask) for author, mask in first.high_fan_out.items()
-        ]
-        pages = await asyncio.gather(*(source(after, wanted + _SPARE) for source in sources))
-        for source, newest, rights in zip(sources, pages, first.high_fan_out.values(), strict=True):
-            theirs = await self._collect(uow, context, source, newest, wanted, rights)
-            if theirs is None:
-                return None
-            found += theirs
         if first.high_fan_out:
-            once = {post.key: post for post in found}
-            found = [once[key] for key in sorted(once, reverse=True)]
-        return _json(found, page.limit)
+            found = await self._merged(uow, context, first.high_fan_out, after, wanted)
+        else:
+            found = await self._collect(uow, context, first, wanted)
+        return None if found is None else _json(found, page.limit)
+
+    async def _merged(
+        self, uow: UnitOfWork, context: _ReaderContext, authors: Mapping[bytes, int], after: Key | None, wanted: int
+    ) -> list[RenderedPost] | None:
+        """Returns the newest `wanted` visible posts of the reader's timeline and of the authors' own, or all there are;
+        None if one of them is not kept that far. `authors` are the reader's rights for each."""
+        merge, found, batch = Merge(), list[RenderedPost](), wanted + _SPARE
+        few = min(batch, max(_FEWEST, 2 * batch // len(authors)))
+        await self._read_on(merge, context, authors, {_OWN: after}, batch)
+        await self._read_on(merge, context, authors, dict.fromkeys(authors, after), few)
+        shown = 0
+        for _ in range(_MAX_READS):
+            while behind := merge.behind(shown + batch):
+                await self._read_on(merge, context, authors, behind, batch)
+            posts, truncated = merge.newest(shown + batch)
+            new = posts[shown:]
+            found += await self._show(uow, context, [post[1] for post in new], bytes([post[2] for post in new]))
+            if len(found) >= wanted:
+                return found
+            if truncated:
+                return None
+            if len(new) < batch:
+                return found
+            shown = len(posts)
+        return None
+
+    async def _read_on(
+        self,
+        merge: Merge,
+        context: _ReaderContext,
+        authors: Mapping[bytes, int],
+        sources: Mapping[bytes, Key | None],
+        limit: int,
+    ) -> None:
+        """Reads the next page of each source, after the key given for it."""
+        reads = [AuthorRead(author, key, authors[author]) for author, key in sources.items() if author != _OWN]
+        if _OWN in sources:
+            merge.add(_OWN, await self.feeds.page(context.reader_id.bytes, sources[_OWN], limit, times=True))
+        for read, page in zip(reads, await self.feeds.author_pages(reads, limit) if reads else (), strict=True):
+            merge.add(read.author, page, read.audiences)
 
     async def _collect(
-        self,
-        uow: UnitOfWork,
-        context: _ReaderContext,
-        source: Source,
-        page: TimelinePage,
-        wanted: int,
-        rights: int | None,
+        self, uow: UnitOfWork, context: _ReaderContext, page: TimelinePage, wanted: int
     ) -> list[RenderedPost] | None:
-        """Returns the newest `wanted` visible posts of a timeline, or all there are; None if it is not kept that far.
-        `rights` replaces those in the page where the timeline is not the reader's."""
+        """Returns the newest `wanted` visible posts of the reader's timeline, or all there are; None if it is not kept
+        that far. `page` is its first page."""
         found: list[RenderedPost] = []
         for _ in range(_MAX_READS):
-            masks = page.rights if rights is None else bytes([rights]) * len(page.ids)
-            found += await self._show(uow, context, page.ids, masks)
+            found += await self._show(uow, context, page.ids, page.rights)
             if len(found) >= wanted:
                 return found
             if page.truncated:
                 return None
             if page.exhausted:
                 return found
-            page = await source(page.last, wanted + _SPARE)
+            page = await self.feeds.page(context.reader_id.bytes, page.last, wanted + _SPARE)
         return None
 
     async def _show(

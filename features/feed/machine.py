@@ -79,6 +79,8 @@ class TimelinePage:
     blocked: frozenset[bytes] = frozenset()
     high_fan_out: dict[bytes, int] = field(default_factory=dict)
     """Authors whose own timelines are to be merged in, and the reader's rights for each."""
+    times: Sequence[int] = ()
+    """The times of the posts in microseconds since 1970; over the runtime only if they were asked for."""
 
 
 class Timeline:
@@ -176,10 +178,12 @@ class Timeline:
             start = last = max(end - limit, 0)
             ids: Sequence[bytes] = split_ids(self._ids[start * ID_BYTES : end * ID_BYTES])[::-1]
             authors: Sequence[int] = self._author[start:end][::-1]
+            times: Sequence[int] = self._at[start:end][::-1]
         else:
             shown = (place for place in range(end - 1, -1, -1) if self._audience[place] & audiences)
             places = [place for place, _ in zip(shown, range(limit), strict=False)]
             ids, authors = [self._id(place) for place in places], [self._author[place] for place in places]
+            times = [self._at[place] for place in places]
             last = places[-1] if places else 0
         rights = self._rights
         return TimelinePage(
@@ -191,6 +195,7 @@ class Timeline:
             lists=rights.lists,
             blocked=rights.blocked,
             high_fan_out={author: rights.authors[author] for author in rights.high_fan_out},
+            times=times,
         )
 
     def snapshot(self) -> Any:

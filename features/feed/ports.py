@@ -1,9 +1,10 @@
 """The interface of the timelines in memory."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from features.feed.machine import EVERYTHING, Entry, Key, TimelinePage
+from features.feed.machine import Entry, Key, TimelinePage
 from features.ports import Port
 
 
@@ -15,17 +16,26 @@ class TimelineFailed(Exception):
     """A timeline was reached and failed."""
 
 
+@dataclass(frozen=True, slots=True)
+class AuthorRead:
+    """A page of an author's own timeline to be read: posts older than `after`, of these audiences (bits) only."""
+
+    author: bytes
+    after: Key | None
+    audiences: int
+
+
 class Feeds(Protocol):
     """The timelines of readers, and those of high-fan-out authors. Ids are the 16 bytes of account ids. Methods that
     change timelines also raise TimelineFailed."""
 
-    async def page(self, reader: bytes, after: Key | None, limit: int) -> TimelinePage:
-        """Returns a page of a reader's timeline; loads it from Postgres if necessary. Raises FeedsUnavailable."""
+    async def page(self, reader: bytes, after: Key | None, limit: int, *, times: bool = False) -> TimelinePage:
+        """Returns a page of a reader's timeline, with the times of its posts if wanted; loads it from Postgres if
+        necessary. Raises FeedsUnavailable."""
 
-    async def author_page(
-        self, author: bytes, after: Key | None, limit: int, audiences: int = EVERYTHING
-    ) -> TimelinePage:
-        """Returns a page of an author's own posts. Raises FeedsUnavailable."""
+    async def author_pages(self, reads: Sequence[AuthorRead], limit: int) -> list[TimelinePage]:
+        """Returns a page of up to `limit` own posts, with their times, of each of the authors. Raises
+        FeedsUnavailable."""
 
     async def put(self, readers: Collection[bytes], entry: Entry) -> None:
         """Adds a post, or updates its audience. Raises FeedsUnavailable if not every timeline was reached."""

@@ -61,7 +61,7 @@ class Fetch:
 
 
 class RenderCache:
-    """Up to `capacity` rendered posts, one cache per process. When it is full, the post cached first is dropped."""
+    """Up to `capacity` rendered posts, one cache per process. When it is full, the post read longest ago is dropped."""
 
     def __init__(self, capacity: int = 20_000) -> None:
         self._capacity = capacity
@@ -74,8 +74,12 @@ class RenderCache:
         return len(self._posts)
 
     def get(self, post_ids: Iterable[bytes]) -> list[RenderedPost | None]:
-        """Returns the cached posts, None for those that are not cached."""
-        return list(map(self._posts.get, post_ids))
+        """Returns the cached posts, None for those that are not cached, and keeps them longest."""
+        posts = [*map(self._posts.get, post_ids)]
+        for post in posts:
+            if post is not None:
+                self._posts.move_to_end(post.id)
+        return posts
 
     def begin(self, *, current: bool) -> Fetch:
         """Starts a fetch; call it before the statement. `current` says whether invalidations are being followed."""

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from features.feed import store
 from features.feed.policy import FeedPolicy
+from features.feed.service import FeedService
 from tests.support.environment import Environment
 from tests.support.member import Member
 from tests.support.timeline_host import HOSTS
@@ -114,6 +115,25 @@ async def test_an_author_gets_a_high_fan_out_and_no_reader_misses_a_post(vignett
     assert (await mia.put("/close-friends/bob")).is_success
     assert (await _feed(bob))[0][0] == "for close friends"
     assert (await _feed(ada))[0][0] == "for followers"
+
+
+@pytest.mark.parametrize("feed_policy", [FeedPolicy(high_fan_out_above=1)], indirect=True)
+async def test_many_authors_with_a_high_fan_out_cost_no_statement_each(vignette: Environment) -> None:
+    ada, bob = await vignette.member("ada"), await vignette.member("bob")
+    authors = [await vignette.member(f"author{number}") for number in range(6)]
+    for reader in (ada, bob):
+        for author in authors:
+            assert (await reader.put(f"/follows/{author.username}")).is_success
+    for number in range(5):
+        for author in authors:
+            await _publish(vignette, author, f"{number} {author.username} @bob")
+    await _feed(bob)
+    vignette.platform.service(FeedService).home.cache.clear()  # type: ignore[union-attr]
+    expected = [f"{number} {author.username} @bob" for number in range(4, -1, -1) for author in reversed(authors)]
+    assert await _feed(ada, limit=20) == (expected[:20], 2)
+    assert await _feed(ada, limit=20) == (expected[:20], 0)
+    first = await ada.get("/feed", params={"limit": 20})
+    assert (await _feed(ada, limit=20, cursor=first.json()["next_cursor"]))[0] == expected[20:]
 
 
 @pytest.mark.parametrize("feed_policy", [FeedPolicy(high_fan_out_above=1)], indirect=True)
