@@ -1,9 +1,14 @@
 """Numbered SQL migrations: `migrations/NNNN_name.sql`, applied in order, each in its own transaction.
 
+A migration that waits for a table holds up everybody who comes after it, so it waits `LOCK_TIMEOUT` and is tried again
+later. An index on a table in use is built concurrently: a file whose second line is `-- no-transaction` holds that one
+statement, ``create index concurrently``; what an interrupted build left is dropped first.
+
 The first line of a file names its compatibility version: the lowest migration number whose code still runs against the
 migrated schema (``-- compatible-from: 3``), so that a rolling update knows whether old replicas may keep running.
 """
 
+import asyncio
 import re
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,7 +20,14 @@ import asyncpg
 MIGRATIONS = Path(__file__).parent / "migrations"
 _NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 _COMPATIBLE = re.compile(r"^-- compatible-from: (\d+)$")
+_NO_TRANSACTION = "-- no-transaction"
+_INDEX = re.compile(r"^create (?:unique )?index concurrently ([a-z0-9_]+) on [^;]*;?\s*$")
 _LOCK = 7_203_100
+
+LOCK_TIMEOUT = "2s"
+_ATTEMPTS = 10
+_PAUSE_S = 1.0
+_POLL_S = 0.2
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
@@ -45,6 +57,21 @@ class Migration:
     compatible_from: int
 
     @property
+    def concurrent_index(self) -> str | None:
+        """The index that this migration builds outside of a transaction. Raises MigrationError if it asks for that and
+        holds anything else."""
+        lines = self.sql.split("\n")
+        if len(lines) < 2 or lines[1] != _NO_TRANSACTION:
+            return None
+        statement = " ".join(line for line in lines[2:] if not line.startswith("--"))
+        found = _INDEX.match(statement.strip())
+        if not found:
+            raise MigrationError(
+                f"{self.number:04}_{self.name}: -- no-transaction is for one create index concurrently"
+            )
+        return found[1]
+
+    @property
     def checksum(self) -> str:
         return sha256(self.sql.encode()).hexdigest()
 
@@ -60,7 +87,9 @@ def load_migrations(directory: Path = MIGRATIONS) -> list[Migration]:
         header = _COMPATIBLE.match(sql.split("\n", 1)[0])
         if not header:
             raise MigrationError(f"{path.name}: the first line must be '-- compatible-from: N'")
-        migrations.append(Migration(int(match[1]), match[2], sql, int(header[1])))
+        migration = Migration(int(match[1]), match[2], sql, int(header[1]))
+        _ = migration.concurrent_index
+        migrations.append(migration)
     for expected, migration in enumerate(migrations, start=1):
         if migration.number != expected:
             raise MigrationError(f"migration {expected:04} is missing, found {migration.number:04}_{migration.name}")
@@ -85,26 +114,23 @@ async def check_compatible(connection: "Connection", migrations: list[Migration]
 
 
 async def migrate(dsn: str, migrations: list[Migration] | None = None) -> list[Migration]:
-    """Apply what is missing and return it. Safe to run from several places at once: one works, the others wait."""
+    """Apply what is missing and return it. Safe to run from several places at once: one works, the others wait. Raises
+    MigrationError when a table stays in use."""
     migrations = load_migrations() if migrations is None else migrations
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute("select pg_advisory_lock($1)", _LOCK)
+        # Not a statement that waits: an index built concurrently would wait for its snapshot, in a circle.
+        while True:
+            if await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):
+                break
+            await asyncio.sleep(_POLL_S)
         await connection.execute(_TABLE)
         known = {row["number"]: row for row in await connection.fetch("select * from schema_migrations")}
         done = []
         for migration in migrations:
             row = known.get(migration.number)
             if row is None:
-                async with connection.transaction():
-                    await connection.execute(migration.sql)
-                    await connection.execute(
-                        _RECORD,
-                        migration.number,
-                        migration.name,
-                        migration.checksum,
-                        migration.compatible_from,
-                    )
+                await _apply(connection, migration)
                 done.append(migration)
             elif row["checksum"] != migration.checksum:
                 raise MigrationError(
@@ -114,3 +140,33 @@ async def migrate(dsn: str, migrations: list[Migration] | None = None) -> list[M
         return done
     finally:
         await connection.close()
+
+
+async def _apply(connection: "Connection", migration: Migration) -> None:
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            if index := migration.concurrent_index:
+                await _build(connection, migration, index)
+            else:
+                async with connection.transaction():
+                    await connection.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+                    await connection.execute(migration.sql)
+                    await _record(connection, migration)
+            return
+        except asyncpg.LockNotAvailableError as error:
+            if attempt == _ATTEMPTS:
+                name = f"{migration.number:04}_{migration.name}"
+                raise MigrationError(f"{name} waits for a table that a long transaction uses: migrate later") from error
+            await asyncio.sleep(_PAUSE_S)
+
+
+async def _build(connection: "Connection", migration: Migration, index: str) -> None:
+    """Builds an index beside reads and writes. It waits for transactions without holding anybody up, so without a
+    lock timeout."""
+    await connection.execute(f"drop index concurrently if exists {index}")
+    await connection.execute(migration.sql)
+    await _record(connection, migration)
+
+
+async def _record(connection: "Connection", migration: Migration) -> None:
+    await connection.execute(_RECORD, migration.number, migration.name, migration.checksum, migration.compatible_from)

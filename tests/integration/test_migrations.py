@@ -1,5 +1,6 @@
 """Migrations: applied to an empty database they give the recorded schema; changed or missing ones are refused."""
 
+import asyncio
 import subprocess
 from pathlib import Path
 
@@ -60,6 +61,52 @@ async def test_failed_migration_leaves_nothing(database_address: str) -> None:
     connection = await asyncpg.connect(database_address)
     assert await connection.fetchval("select to_regclass('half')") is None
     await connection.close()
+
+
+async def test_a_migration_that_waits_for_a_table_holds_nobody_up(
+    database_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.migrate.LOCK_TIMEOUT", "200ms")
+    migrations = load_migrations()
+    altered = Migration(len(migrations) + 1, "altered", "alter table posts add column extra int", 1)
+    user, other = await asyncpg.connect(database_address), await asyncpg.connect(database_address)
+    in_use = user.transaction()
+    await in_use.start()
+    await user.fetch("select from posts")
+    migrating = asyncio.create_task(migrate(database_address, [*migrations, altered]))
+    async with asyncio.timeout(60):
+        while not migrating.done() and not await other.fetchval(_WAITING):
+            await asyncio.sleep(0.01)
+        await other.fetch("select from posts")  # queues behind the migration, until that gives up its place
+    assert not migrating.done()
+    await in_use.rollback()
+    assert await migrating == [altered]
+    await user.close()
+    await other.close()
+
+
+_WAITING = "select exists (select from pg_locks where not granted and mode = 'AccessExclusiveLock')"
+
+
+async def test_an_interrupted_index_is_built_again_while_another_process_migrates(database_address: str) -> None:
+    migrations = load_migrations()
+    sql = "-- compatible-from: 1\n-- no-transaction\ncreate index concurrently posts_edited on posts (edited_at);\n"
+    indexed = Migration(len(migrations) + 1, "indexed", sql, 1)
+    user = await asyncpg.connect(database_address)
+    # What an interrupted build leaves behind: an index that is not valid.
+    await user.execute("create index posts_edited on posts (edited_at)")
+    await user.execute("update pg_index set indisvalid = false where indexrelid = 'posts_edited'::regclass")
+    several = await asyncio.gather(*(migrate(database_address, [*migrations, indexed]) for _ in range(2)))
+    assert sorted(map(len, several)) == [0, 1]
+    assert await user.fetchval("select indisvalid from pg_index where indexrelid = 'posts_edited'::regclass")
+    await user.close()
+
+
+@pytest.mark.parametrize("statement", ["create table a (id int);", "create index concurrently a on b (c); select 1;"])
+def test_only_one_index_is_built_outside_of_a_transaction(tmp_path: Path, statement: str) -> None:
+    (tmp_path / "0001_a.sql").write_text(f"-- compatible-from: 1\n-- no-transaction\n{statement}\n")
+    with pytest.raises(MigrationError, match="no-transaction"):
+        load_migrations(tmp_path)
 
 
 async def test_code_and_database_of_different_ages(database_address: str) -> None:
