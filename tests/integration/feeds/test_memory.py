@@ -137,6 +137,31 @@ async def test_many_authors_with_a_high_fan_out_cost_no_statement_each(vignette:
 
 
 @pytest.mark.parametrize("feed_policy", [FeedPolicy(high_fan_out_above=1)], indirect=True)
+async def test_deleting_a_post_of_an_author_with_a_high_fan_out_reads_no_readers(
+    vignette: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob, cem = [await vignette.member(name) for name in ("ada", "bob", "cem")]
+    await ada.put("/follows/cem")
+    delivered = await _publish(vignette, cem, "delivered")
+    assert (await _feed(ada))[0] == ["delivered"]
+    await bob.put("/follows/cem")
+    merged = await _publish(vignette, cem, "merged")
+    assert (await _feed(ada))[0] == ["merged", "delivered"]
+    read: list[object] = []
+
+    async def readers(*arguments: object, **_: object) -> list[object]:
+        read.append(arguments)
+        return []
+
+    monkeypatch.setattr(store, "readers", readers)
+    for post_id in (delivered, merged):
+        assert (await cem.delete(f"/posts/{post_id}")).is_success
+    for reader in (ada, bob):
+        assert (await _feed(reader))[0] == []
+    assert read == []
+
+
+@pytest.mark.parametrize("feed_policy", [FeedPolicy(high_fan_out_above=1)], indirect=True)
 async def test_an_author_who_shrinks_and_grows_again_loses_no_reader(vignette: Environment) -> None:
     ada, bob, cem, dan = [await vignette.member(name) for name in ("ada", "bob", "cem", "dan")]
     for reader in (bob, cem):
