@@ -18,7 +18,7 @@ from starlette.responses import Response
 from api.deps import limit_address
 from cluster.logs import logger
 from cluster.metrics import Counter
-from cluster.storage_errors import STORAGE_UNAVAILABLE, UNSTORABLE_TEXT
+from cluster.storage_errors import POSTGRES_BUSY, STORAGE_UNAVAILABLE, UNSTORABLE_TEXT
 from cluster.trace import current_trace_id
 from features.errors import (
     Conflict,
@@ -44,6 +44,8 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
     LimitReached: HTTPStatus.TOO_MANY_REQUESTS,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+
+BUSY = Counter("entativa_busy_total", "Requests refused since connections or rows stayed in use", ["error"])
 
 MEDIA_TYPE = "application/problem+json"
 _MAX_DETAIL = 1000
@@ -184,6 +186,15 @@ def add_error_handlers(app: FastAPI) -> None:
             headers={"Retry-After": "2"},
         )
 
+    async def busy(_: Request, error: Exception) -> Response:
+        BUSY.labels(type(error).__name__).inc()
+        return problem(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "busy",
+            "Too many requests need the same data at this moment.",
+            headers={"Retry-After": "1"},
+        )
+
     async def text(_: Request, __: Exception) -> Response:
         return problem(
             HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_text", "A text holds characters that cannot be stored."
@@ -195,6 +206,8 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, domain)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)
+    for in_use in POSTGRES_BUSY:
+        app.add_exception_handler(in_use, busy)
     for unavailable in STORAGE_UNAVAILABLE:
         app.add_exception_handler(unavailable, storage)
     for unstorable in UNSTORABLE_TEXT:

@@ -21,7 +21,7 @@ from cluster.events.event import Event
 from cluster.events.outbox import INSERT, OutboxSignal, insert_arguments
 from cluster.logs import logger
 from cluster.metrics import SQL_STATEMENTS, Counter
-from cluster.storage_errors import DATABASE_ERRORS
+from cluster.storage_errors import DATABASE_ERRORS, PoolExhausted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     PooledConnection = asyncpg.pool.PoolConnectionProxy[Record]
 
 _STREAMED_AT_ONCE = 200
+ACQUIRE_TIMEOUT_S = 5.0
+"""How long a unit of work waits for a connection while all of them are in use."""
 _PING_TIMEOUT_S = 2.0
 _PING_FRESH_S = 1.0
 
@@ -71,7 +73,7 @@ class UnitOfWork:
 
     async def _use(self) -> "PooledConnection":
         if self._connection is None:
-            self._connection = await self._database.pool.acquire()
+            self._connection = await self._database.acquire()
             if not self._read_only:
                 self._transaction = self._connection.transaction()
                 await self._transaction.start()
@@ -214,6 +216,15 @@ class Database:
     def unit_of_work(self, *, read_only: bool = False) -> UnitOfWork:
         """A unit of work; nothing is sent before its first statement."""
         return UnitOfWork(self, read_only=read_only)
+
+    async def acquire(self) -> "PooledConnection":
+        """A connection of the pool. Raises PoolExhausted when all stay in use."""
+        try:
+            return await self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+        except TimeoutError as error:
+            if self.pool.get_idle_size() or self.pool.get_size() < self.pool.get_max_size():
+                raise  # a new connection could not be opened in time
+            raise PoolExhausted("no connection of the pool became free") from error
 
     async def ping(self) -> None:
         """Raises unless the database responds, or has within the last second. Uses a connection of its own: a pool in

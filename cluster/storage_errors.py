@@ -8,6 +8,14 @@ DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.Intern
 """Everything that a statement can raise because Postgres refuses it or cannot be reached (TimeoutError is an OSError;
 InternalClientError is what asyncpg raises on a connection whose end it is just reading)."""
 
+
+class PoolExhausted(TimeoutError):
+    """Every connection of the pool stayed in use for as long as a unit of work waits for one."""
+
+
+POSTGRES_BUSY = (PoolExhausted, asyncpg.LockNotAvailableError)
+"""Postgres works, and others are using what this request needs: a retry can succeed."""
+
 POSTGRES_UNAVAILABLE = (
     OSError,
     asyncpg.PostgresConnectionError,

@@ -42,6 +42,10 @@ def compose(
     return scope
 
 
+_LOCK_TIMEOUT = "3s"
+"""A statement that waits for a row holds one of few connections: it gives up, and the request may be repeated."""
+
+
 def _no_ports(_: Database) -> Ports:
     return Ports()
 
@@ -58,7 +62,9 @@ async def open_platform(
     serves; empty: all that the brand has. `connect` returns the ways to entities, where there are any. Raises
     MigrationError when the database and this code do not fit together."""
     database = await open_database(
-        settings.databases[brand.name].get_secret_value(), pool_size=settings.database_pool_size
+        settings.databases[brand.name].get_secret_value(),
+        pool_size=settings.database_pool_size,
+        settings={"lock_timeout": _LOCK_TIMEOUT},
     )
     try:
         async with database.pool.acquire() as connection:

@@ -299,6 +299,32 @@ async def test_a_pool_in_full_use_is_no_outage(entativa: Environment) -> None:
     assert (answer.status_code, answer.json()["postgres"]) == (200, "up")
 
 
+async def test_a_request_that_gets_no_connection_is_to_be_repeated(
+    entativa: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await entativa.member("ada")
+    monkeypatch.setattr("cluster.postgres.ACQUIRE_TIMEOUT_S", 0.2)
+    pool = entativa.platform.database.pool
+    held = [await pool.acquire() for _ in range(pool.get_max_size())]
+    try:
+        answer = await ada.post("/posts", json=POST)
+    finally:
+        for connection in held:
+            await pool.release(connection)
+    assert problem(answer, 429)["code"] == "busy"
+    assert answer.headers["retry-after"] == "1"
+    assert (await ada.post("/posts", json=POST)).status_code == 201
+
+
+async def test_a_request_that_waits_for_a_row_gives_its_connection_back(entativa: Environment) -> None:
+    ada, bob = await entativa.member("ada"), await entativa.member("bob")
+    async with entativa.platform.database.unit_of_work() as uow:
+        await uow.execute("select from connection_counts where account_id = $1 for update", bob.id)
+        answer = await ada.put("/mutes/bob")
+    assert problem(answer, 429)["code"] == "busy"
+    assert (await ada.put("/mutes/bob")).is_success
+
+
 async def test_without_postgres(entativa: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     ada = await entativa.member("ada")
     database = entativa.platform.database
