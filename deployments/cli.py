@@ -25,7 +25,7 @@ from cluster.node import run
 from cluster.node.serve_api import ServeApi, load_config
 from deployments import dead_letters, demo, doctor, events, node
 from deployments.console import console, step
-from features.auth.keys import ensure_key, rotate
+from features.auth.keys import SIGNS_AFTER, ensure_key, rotate
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Runs and looks after a platform.")
 keys = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens.")
@@ -195,11 +195,15 @@ def fill_demo() -> None:
 
 @keys.command(name="rotate")
 def rotate_keys() -> None:
-    """Make a new signing key per brand; tokens that an older key signed stay valid until they expire."""
+    """Make a new signing key per brand, which signs ten minutes later; tokens that an older key signed stay valid until
+    they expire. After a leak, delete the leaked key's file: the new key then signs at once."""
     installation = _installation()
     for brand in BRANDS.values():
         kid, removed = rotate(installation.home / "keys" / brand.name, utc_now(), keep=timedelta(hours=1))
-        console.print(f"{brand.name}: {kid} signs now" + (f", removed {', '.join(removed)}" if removed else ""))
+        console.print(
+            f"{brand.name}: {kid} is published, and signs in {SIGNS_AFTER.seconds // 60} minutes"
+            + (f", removed {', '.join(removed)}" if removed else "")
+        )
 
 
 if __name__ == "__main__":

@@ -8,20 +8,18 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from cluster.local.processes import ServiceError
-from features.auth.keys import generate_key
+from features.auth.keys import SIGNS_AFTER, generate_key
 
 KeysByBrand = dict[str, dict[str, str]]
 """Brand, name of the key, its PEM file in base64."""
 
 VARIABLE = "ENTATIVA_SIGNING_KEYS"
-SIGNS_AFTER = timedelta(minutes=10)
-"""A new key signs this long after it was made: time to bring it to all nodes, which must know it by then."""
 
 _adapter: TypeAdapter[KeysByBrand] = TypeAdapter(KeysByBrand)
 _LINE = re.compile(rf"^{VARIABLE}='(.*)'$", re.MULTILINE)

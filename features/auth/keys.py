@@ -27,6 +27,10 @@ class NoSigningKey(Exception):
     """The folder holds no key. The message says how to create one."""
 
 
+SIGNS_AFTER = timedelta(minutes=10)
+"""How long a new key is published before it signs: the public keys may be cached, and nodes may get it late."""
+
+
 def generate_key(directory: Path, now: datetime) -> str:
     """Writes a new private key that only its owner can read. Returns its kid."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -46,10 +50,10 @@ def ensure_key(directory: Path, now: datetime) -> None:
 
 
 def rotate(directory: Path, now: datetime, *, keep: timedelta) -> tuple[str, list[str]]:
-    """Adds a key that signs from now on, and removes those that stopped signing more than `keep` ago (at least the
-    lifetime of an access token). Returns the new kid and the removed ones."""
+    """Adds a key that signs after `SIGNS_AFTER`, and removes those that stopped signing more than `keep` ago (at least
+    the lifetime of an access token). Returns the new kid and the removed ones."""
     old = sorted(path.stem for path in directory.glob("*.pem"))
-    kid = generate_key(directory, now)
+    kid = generate_key(directory, now + SIGNS_AFTER)
     oldest_kept = (now - keep).astimezone(UTC).strftime(_KID_FORMAT)
     removed = [stem for stem, successor in zip(old, [*old[1:], kid], strict=True) if successor < oldest_kept]
     for stem in removed:

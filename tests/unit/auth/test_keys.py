@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from features.auth.keys import NoSigningKey, SigningKeys, ensure_key, generate_key, rotate
+from features.auth.keys import SIGNS_AFTER, NoSigningKey, SigningKeys, ensure_key, generate_key, rotate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEEP = timedelta(minutes=20)
@@ -40,6 +40,16 @@ def test_a_running_process_signs_with_a_new_key_and_publishes_both(tmp_path: Pat
     assert list(keys.public_keys()) == [old, new]
 
 
+def test_a_new_key_is_published_before_it_signs(tmp_path: Path) -> None:
+    old = generate_key(tmp_path, NOW)
+    new, _ = rotate(tmp_path, datetime.now(UTC), keep=KEEP)
+    keys = SigningKeys(tmp_path)
+    assert keys.newest()[0] == old
+    assert list(keys.public_keys()) == [old, new]
+    (tmp_path / f"{old}.pem").unlink()  # it leaked
+    assert SigningKeys(tmp_path).newest()[0] == new
+
+
 def test_a_key_that_another_process_made_a_moment_ago_is_found_by_its_name(tmp_path: Path) -> None:
     generate_key(tmp_path, NOW)
     keys = SigningKeys(tmp_path)
@@ -52,8 +62,8 @@ def test_a_key_that_another_process_made_a_moment_ago_is_found_by_its_name(tmp_p
 def test_rotation_keeps_a_key_while_tokens_signed_with_it_live(tmp_path: Path) -> None:
     first = generate_key(tmp_path, NOW)
     second, removed = rotate(tmp_path, NOW + timedelta(days=30), keep=KEEP)
-    assert removed == []  # the first key signed until this moment
-    third, removed = rotate(tmp_path, NOW + timedelta(days=30) + KEEP + timedelta(seconds=1), keep=KEEP)
+    assert removed == []  # the first key signs until the second does
+    third, removed = rotate(tmp_path, NOW + timedelta(days=30) + SIGNS_AFTER + KEEP + timedelta(seconds=1), keep=KEEP)
     assert removed == [first]
     assert list(SigningKeys(tmp_path).public_keys()) == [second, third]
 

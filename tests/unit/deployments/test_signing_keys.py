@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cluster.local.processes import ServiceError
-from deployments.signing_keys import SIGNS_AFTER, new_keys, rotated, variable_line, write_keys
-from features.auth.keys import SigningKeys
+from deployments.signing_keys import new_keys, rotated, variable_line, write_keys
+from features.auth.keys import SIGNS_AFTER, SigningKeys
 
 NOW = datetime.now(UTC)
 
