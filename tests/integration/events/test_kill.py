@@ -1,72 +1,90 @@
-"""Nothing is lost and everything happens once, whatever dies: consumers, Redis' data, Postgres' connections."""
+"""Nothing is lost and everything happens once, whatever dies: consumers, Redis' data, Postgres itself."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from cluster.events.consumer import Consumer, each
-from cluster.events.event import Event
-from cluster.events.redis_log import RedisEventLog
-from cluster.events.worker import run_events
-from cluster.postgres import Database, UnitOfWork
+import pytest
+
+from cluster.postgres import Database
 from cluster.redis import Redis
 from cluster.storage_errors import DATABASE_ERRORS
-from tests.integration.events.conftest import THINGS, event, publish
-from tests.support.servers import Servers, execute
+from tests.integration.events.conftest import event, publish
+from tests.integration.events.consume import CONSUMERS
+from tests.support.servers import Servers
 
-EVENTS, KEYS, CONSUMERS = 2_000, 40, 3
+EVENTS, KEYS, AT_ONCE = 100_000, 400, 500
 
-
-def _recorder(consumer: str) -> Callable[[UnitOfWork, Event], Awaitable[None]]:
-    async def record(uow: UnitOfWork, event: Event) -> None:
-        await uow.execute(
-            "insert into seen (consumer, key, n) values ($1, $2, $3)", consumer, event.key, event.payload["n"]
-        )
-
-    return record
+_WRONG = """
+select count(*) from (
+    select n <= lag(n) over (partition by consumer, key order by number) as wrong from seen
+) as steps where wrong
+"""
+"""Effects that came before or together with one of an earlier event of their key."""
 
 
 async def _count(database: Database) -> int:
     try:
         return int(await database.pool.fetchval("select count(*) from seen"))
-    except DATABASE_ERRORS:  # its connection was one of those that were cut
+    except DATABASE_ERRORS:  # Postgres is down
         return 0
 
 
+async def _reaches(database: Database, effects: int) -> None:
+    while await _count(database) < effects:
+        await asyncio.sleep(0.1)
+
+
+async def _publish_all(database: Database) -> None:
+    for begin in range(0, EVENTS, AT_ONCE):
+        events = [event(n, f"key-{n % KEYS}") for n in range(begin, begin + AT_ONCE)]
+        await publish(database, *events)
+
+
+@asynccontextmanager
+async def _process(servers: Servers, database_address: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.integration.events.consume", database_address, servers.redis.address()),
+        cwd=os.getcwd(),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@pytest.mark.timeout(600)
 async def test_none_lost_each_effect_once_order_per_key(
-    database: Database, log: RedisEventLog, redis: Redis, servers: Servers, database_address: str
+    database: Database, redis: Redis, servers: Servers, database_address: str
 ) -> None:
-    consumers = [Consumer(f"recorder-{n}", THINGS, each(_recorder(f"recorder-{n}"))) for n in range(CONSUMERS)]
-
-    async def publish_all() -> None:
-        for begin in range(0, EVENTS, 50):
-            await publish(database, *(event(n, f"key-{n % KEYS}") for n in range(begin, begin + 50)))
-            await asyncio.sleep(0.01)
-
-    workers = [asyncio.create_task(run_events(consumers, database, log)) for _ in range(2)]
-    publishing = asyncio.create_task(publish_all())
-    await asyncio.sleep(0.3)
-    workers[0].cancel()
-    await asyncio.gather(workers[0], return_exceptions=True)
-    workers.append(asyncio.create_task(run_events(consumers, database, log)))
-    await asyncio.sleep(0.3)
-    await redis.flushdb()
-    await publishing
-    cut = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()"
-    name = database_address.rsplit("/", 1)[1]
-    await execute(servers.postgres.address("postgres"), cut.replace("$1", f"'{name}'"))
-    async with asyncio.timeout(240):
-        while await _count(database) < EVENTS * CONSUMERS:
-            await asyncio.sleep(0.1)
-    for worker in workers:
-        worker.cancel()
-    await asyncio.gather(*workers, return_exceptions=True)
-
-    rows = await database.pool.fetch("select consumer, key, n from seen order by number")
-    assert len(rows) == EVENTS * CONSUMERS
-    by_key: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    for row in rows:
-        by_key[(row["consumer"], row["key"])].append(row["n"])
-    assert all(numbers == sorted(set(numbers)) for numbers in by_key.values())
+    async with (
+        asyncio.timeout(540),
+        _process(servers, database_address) as first,
+        _process(servers, database_address) as second,
+    ):
+        while await database.pool.fetchval("select count(*) from event_consumers") < len(CONSUMERS):
+            await asyncio.sleep(0.05)
+        await _publish_all(database)
+        await _reaches(database, EVENTS // 10)
+        first.kill()
+        async with _process(servers, database_address):
+            await _reaches(database, EVENTS // 2)
+            await redis.flushdb()
+            await _reaches(database, EVENTS)
+            await asyncio.to_thread(servers.postgres.stop)
+            await asyncio.to_thread(servers.postgres.start)
+            await _reaches(database, EVENTS * 5 // 4)
+            second.kill()
+            await _reaches(database, EVENTS * len(CONSUMERS))
+    async with asyncio.timeout(60):
+        assert await database.pool.fetchval("select count(*) from seen") == EVENTS * len(CONSUMERS)
+        assert await database.pool.fetchval("select count(distinct (consumer, key, n)) from seen") == EVENTS * 2
+        assert await database.pool.fetchval(_WRONG) == 0
