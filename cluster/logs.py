@@ -1,6 +1,7 @@
 """Structured logs: one JSON object a line, with the trace id of the request. No personal data goes into a log."""
 
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -11,6 +12,11 @@ import structlog
 from cluster.trace import current_trace_id
 
 Entry = MutableMapping[str, Any]
+
+_DETAIL = re.compile(
+    r"\nDETAIL:  .*?(?=\nHINT:  |\n\nThe above exception was|\n\nDuring handling of the above|\Z)", re.DOTALL
+)
+"""A value may have several lines: everything goes until the next part of the trace begins."""
 
 _process_fields: dict[str, str] = {}
 
@@ -42,6 +48,13 @@ def _add_origin(lines: Any, __: str, entry: Entry) -> Entry:
     return entry
 
 
+def _drop_details(_: Any, __: str, entry: Entry) -> Entry:
+    """Cuts Postgres' details out of an exception: they quote the row (``Key (email)=(ada@example.org) exists``)."""
+    if isinstance(trace := entry.get("exception"), str):
+        entry["exception"] = _DETAIL.sub("", trace)
+    return entry
+
+
 def configure_logs(level: str = "INFO", **fields: str) -> None:
     """Sends structlog's lines to standard error as JSON; `fields` (brand, process) go into every line of this process.
 
@@ -57,6 +70,7 @@ def configure_logs(level: str = "INFO", **fields: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _drop_details,
             structlog.processors.JSONRenderer(serializer=_dumps),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 
+import asyncpg
 import pytest
 import structlog
 
@@ -32,6 +33,25 @@ def test_lines_name_module_brand_and_process(capsys: pytest.CaptureFixture[str])
     )
     assert (first["level"], first["event"], first["host"]) == ("info", "host.started", "host-0.1")
     assert (second["module"], second["brand"], second["level"]) == ("cluster.outbox", "vignette", "warning")
+
+
+def test_values_of_rows_stay_out_of_logs(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs()
+    refused = asyncpg.UniqueViolationError('duplicate key value violates unique constraint "accounts_email"')
+    refused.detail = "Key (email)=(ada@example.org\n\nsecret) already exists."
+    refused.hint = "Choose another."
+    try:
+        try:
+            raise refused
+        except asyncpg.UniqueViolationError as error:
+            raise RuntimeError("sign-up failed") from error
+    except RuntimeError as error:
+        logger("m").error("unexpected error", exc_info=error)
+    (line,) = _lines(capsys)
+    assert "ada@example.org" not in line["exception"]
+    assert "secret" not in line["exception"]
+    for kept in ("accounts_email", "Choose another.", "RuntimeError: sign-up failed"):
+        assert kept in line["exception"]
 
 
 def test_the_level_counts(capsys: pytest.CaptureFixture[str]) -> None:
