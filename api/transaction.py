@@ -78,9 +78,11 @@ class TransactionRoute(APIRoute):
         secret = platform.settings.cluster_secret.get_secret_value().encode()
         # Limits and the session check apply to a stored response, too.
         identity = await admit(request, await bearer(request))
-        scope = str(identity.account_id) if identity else "anonymous"
         asked = request.url.path.encode() + b"\n" + await request.body()
-        return scope, hmac.new(secret, asked, sha256).digest()
+        fingerprint = hmac.new(secret, asked, sha256).digest()
+        # Callers who are not signed in share no key: only the same request is a repetition.
+        scope = str(identity.account_id) if identity else f"anonymous:{fingerprint.hex()}"
+        return scope, fingerprint
 
 
 class UnrepeatableRoute(TransactionRoute):

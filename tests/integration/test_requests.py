@@ -115,6 +115,19 @@ class TestIdempotencyKey:
         assert second.headers["idempotency-replayed"] == "true"
         assert len((await ada.get("/profiles/ada/posts")).json()["items"]) == 1
 
+    async def test_strangers_share_no_key(self, entativa: Environment) -> None:
+        answers = [
+            await entativa.anonymous.post(
+                "/auth/sign-up",
+                json={"email": f"{name}@example.org", "username": name, "name": name, "password": "correct horse 27"},
+                headers={"Idempotency-Key": "key-00001"},
+            )
+            for name in ("ada", "bob", "bob")
+        ]
+        assert {answer.status_code for answer in answers} == {202}, answers[0].text
+        assert answers[0].json() != answers[1].json() == answers[2].json()
+        assert [answer.headers.get("idempotency-replayed") for answer in answers] == [None, None, "true"]
+
     async def test_at_the_same_moment(self, entativa: Environment) -> None:
         ada = await entativa.member("ada")
         answers = await asyncio.gather(
