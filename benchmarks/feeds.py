@@ -219,7 +219,7 @@ def _entity_bytes() -> Figure:
     import tracemalloc
 
     from actors.feeds.entity import FeedEntity
-    from features.feed.machine import CONNECTIONS, PUBLIC, Entry, Rights
+    from features.feed.machine import CONNECTIONS, PUBLIC, Entry, Rights, Timeline
     from features.feed.policy import FeedPolicy
 
     kept, count = FeedPolicy().max_posts, 200
@@ -229,7 +229,7 @@ def _entity_bytes() -> Figure:
     before = tracemalloc.get_traced_memory()[0]
     entities = []
     for _ in range(count):
-        entity = FeedEntity.create("")
+        entity = FeedEntity(Timeline())
         rights = Rights({bytes(bytearray(person)): PUBLIC | CONNECTIONS for person in people})
         entity.timeline.load(rights, entries, kept)
         entities.append(entity)

@@ -38,7 +38,7 @@ ENTITIES = sized(2000, 100)
 FLOW = sized(1000, 200)
 """Calls a second that flow while shards move."""
 IDLE = sized(50_000, 5000)
-_PATHS = ("benchmarks.stack.runtime_kinds:COUNTER",)
+_KINDS = {"benchmarks.stack.runtime_kinds:COUNTER": None}
 
 
 def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
@@ -108,7 +108,7 @@ async def _runtime(admin: str, hosts: int, **scaling: Any) -> AsyncIterator[tupl
     dsn = admin.rpartition("/")[0] + "/" + name
     await migrate(dsn)
     policy = ScalingPolicy(**{"min_hosts": hosts, "max_hosts": hosts, **scaling})
-    options = RuntimeOptions(name, _PATHS, dsn, SECRET, scaling=policy)
+    options = RuntimeOptions(name, _KINDS, dsn, "redis://127.0.0.1", SECRET, scaling=policy)  # the kind uses no Redis
     store = await ShardStore.open(dsn, application="benchmark")
     start_runtime(options)
     router = await Router.connect(name, secret=SECRET, timeout_s=120)

@@ -62,6 +62,7 @@ async def _lateness(dsn: str) -> Figure:
     from actors.runtime.store.rows import ShardRow
     from actors.runtime.store.shard_store import ShardStore
     from actors.runtime.store.turn_writes import TurnWrites
+    from tests.support.kind_context import kind_context
 
     lateness: list[float] = []
 
@@ -73,7 +74,7 @@ async def _lateness(dsn: str) -> Figure:
         def snapshot(self) -> Value:
             return "rung"
 
-    kind = EntityKind("alarm", create=lambda _id: Alarm(), restore=lambda *_: Alarm(), durable=True)
+    kind = EntityKind("alarm", create=lambda _id, _context: Alarm(), restore=lambda *_: Alarm(), durable=True)
     store = await ShardStore.open(dsn, application="benchmark")
     writes = await TurnWrites.open(dsn)
     leadership, _ = await store.lead("benchmark", 600.0)
@@ -86,7 +87,7 @@ async def _lateness(dsn: str) -> Figure:
         rows.append(("alarm", shard_of(f"e{number}"), f"e{number}", "alarm", due, msgpack.packb(due)))
     await store._pool.copy_records_to_table("entity_timers", records=rows)
     mailboxes = Mailboxes("host", lambda _kind, _shard: "host")
-    mailboxes.add_kind(TurnRunner(kind, EffectHandler(), store, Committer(writes)))
+    mailboxes.add_kind(TurnRunner(kind, EffectHandler(kind_context()), store, Committer(writes)))
     mailboxes.serve_until = float("inf")
     for number in range(SHARDS):
         shard = mailboxes.shard("alarm", number)

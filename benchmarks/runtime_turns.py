@@ -123,6 +123,7 @@ async def _hot() -> Figure:
     from actors.runtime.shard_map import shard_of
     from actors.runtime.store.rows import ShardRow
     from actors.runtime.transport.frames import CALLS, pack_body
+    from tests.support.kind_context import kind_context
 
     class Conversation:
         def __init__(self) -> None:
@@ -142,9 +143,9 @@ async def _hot() -> Figure:
             await asyncio.sleep(0.01)
             return []
 
-    kind = EntityKind("c", create=lambda _id: Conversation(), restore=lambda *_: Conversation())
+    kind = EntityKind("c", create=lambda _id, _context: Conversation(), restore=lambda *_: Conversation())
     mailboxes = Mailboxes("h", lambda _kind, _shard: "h")
-    mailboxes.add_kind(TurnRunner(kind, Slow()))
+    mailboxes.add_kind(TurnRunner(kind, Slow(kind_context())))
     mailboxes.serve_until = float("inf")
     for entity in ("hot", "calm"):
         shard = mailboxes.shard("c", shard_of(entity))

@@ -1,7 +1,7 @@
 """The entity runtime of a brand: started by whoever comes first, reached through one router per process."""
 
 import asyncio
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib import import_module
 
 import ray
@@ -19,7 +19,6 @@ from cluster.logs import logger
 from cluster.postgres import Database
 from cluster.settings import Settings
 from deployments.platform import open_platform
-from features.feed.policy import FeedPolicy
 from features.ports import Ports
 from features.realtime.policy import RealtimePolicy
 
@@ -28,22 +27,23 @@ _RECONCILE_S = 30.0
 log = logger(__name__)
 
 
+def entity_kinds(brand: Brand) -> dict[str, object]:
+    """The kinds of entities that the brand's features declare, each with the policy of its feature."""
+    return {
+        entities.kind: brand.policy(feature.policy) if feature.policy else None
+        for feature in brand.features
+        for entities in feature.entities
+    }
+
+
 def options(brand: Brand, settings: Settings) -> RuntimeOptions:
     """The brand's runtime. One small host to begin with: it grows with its load."""
-    database = settings.databases[brand.name].get_secret_value()
-    secret = settings.cluster_secret.get_secret_value()
     return RuntimeOptions(
         name=brand.name,
-        kinds=tuple(entities.kind for feature in brand.features for entities in feature.entities),
-        database=database,
-        secret=secret,
-        config={
-            "brand": brand.name,
-            "database": database,
-            "redis_url": settings.redis_url.get_secret_value(),
-            "secret": secret,
-            "feed": asdict(brand.policy(FeedPolicy)),
-        },
+        kinds=entity_kinds(brand),
+        database=settings.databases[brand.name].get_secret_value(),
+        redis=settings.redis_url.get_secret_value(),
+        secret=settings.cluster_secret.get_secret_value(),
         scaling=ScalingPolicy(min_hosts=1, max_hosts=16),
         host_cpus=settings.entity_host_cpus,
         log_level=settings.log_level,
@@ -68,7 +68,7 @@ def ensure_runtime(brand: Brand, settings: Settings) -> None:
                 brand=brand.name,
                 runtime=started.name,
                 database=started.database,
-                redis_url=settings.redis_url.get_secret_value(),
+                redis_url=started.redis,
                 secret=started.secret,
                 listen=settings.realtime_listen,
                 port=_realtime_port(brand, settings),

@@ -3,14 +3,16 @@
 from actors.feeds.effects import FeedEffects
 from actors.feeds.entity import KIND_NAME, FeedEntity
 from actors.runtime import EntityKind
-from features.feed.machine import SNAPSHOT_VERSION
+from features.feed.machine import SNAPSHOT_VERSION, Timeline
+from features.feed.policy import FeedPolicy
 
 KIND = EntityKind(
     KIND_NAME,
-    create=FeedEntity.create,
-    restore=FeedEntity.restore,
+    create=lambda _id, _context: FeedEntity(Timeline()),
+    restore=lambda _id, version, snapshot, _context: FeedEntity(Timeline.restore(version, snapshot)),
     version=SNAPSHOT_VERSION,
-    open_handler=FeedEffects.open,
+    policy=FeedPolicy,
+    handler=FeedEffects,
     passivate_after=900.0,
 )
 

@@ -29,11 +29,6 @@ class FeedEntity:
     def __init__(self, timeline: Timeline) -> None:
         self.timeline = timeline
 
-    @classmethod
-    def create(cls, _entity_id: str) -> "FeedEntity":
-        """Returns a timeline that is not loaded."""
-        return cls(Timeline())
-
     def receive(self, message: Value, now: float) -> list[Effect]:
         """Executes one operation."""
         return _OPERATIONS[message[0]](self.timeline, *message[1:])
@@ -41,11 +36,6 @@ class FeedEntity:
     def snapshot(self) -> Value:
         """Returns everything: a shard that moves keeps its timelines."""
         return self.timeline.snapshot()
-
-    @classmethod
-    def restore(cls, _entity_id: str, version: int, snapshot: Value) -> "FeedEntity":
-        """Returns the entity of a snapshot. Raises ValueError for an unknown version."""
-        return cls(Timeline.restore(version, snapshot))
 
 
 def page(

@@ -5,45 +5,9 @@ to one of 1,024 **shards** of the kind; a **shard host** is a Ray actor that own
 **epoch**; the **coordinator** assigns shards to hosts; a **router** in every process knows the map and
 delivers calls. docs/runtime.md has the protocols and their state tables.
 
-What a kind's module looks like (every process names it as ``"package.module:KIND"``; a test runs this)::
+docs/runtime.md, "Adding a kind", walks through one.
 
-    @dataclass(frozen=True)
-    class Total:                                     # an effect of the kind's own
-        value: int
-
-    class Counter:                                   # the machine: no clock, no I/O
-        def __init__(self, total: int = 0) -> None:
-            self.total = total
-
-        def receive(self, message: Value, now: float) -> list[Effect]:
-            if message["add"] < 0:
-                raise Refused("negative", "counters only grow")
-            self.total += message["add"]
-            return [Total(self.total), Reply(self.total)]
-
-        def snapshot(self) -> Value:
-            return self.total
-
-    class CounterEffects(EffectHandler):             # the shell: one per host process
-        def __init__(self, database: Database) -> None:
-            self.database = database
-
-        async def load(self, entity_id: str) -> Counter:
-            async with self.database.unit_of_work(read_only=True) as unit:
-                return Counter(await unit.fetchval("SELECT total FROM totals WHERE id = $1", entity_id) or 0)
-
-        async def write(self, transaction: UnitOfWork, turns: Sequence[Turn]) -> None:    # of many entities
-            totals = [(turn.entity_id, turn.effects[-1].value) for turn in turns]
-            await transaction.executemany(
-                "INSERT INTO totals VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET total = excluded.total", totals)
-
-    async def open_handler(context: HostContext) -> EffectHandler:
-        return CounterEffects(context.database)
-
-    KIND = EntityKind("counter", create=lambda entity_id: Counter(),
-                      restore=lambda entity_id, version, total: Counter(total), open_handler=open_handler)
-
-Calling, from a Serve replica, a driver or another actor (effect handlers have ``HostContext.router``)::
+Calling, from a Serve replica, a driver or another actor (effect handlers have ``KindContext.router``)::
 
     from actors.runtime.transport.router import Router
     router = await Router.connect(name, secret=secret)   # name: the runtime's, one per brand
@@ -60,8 +24,8 @@ one entity run in the order they were made.
 Starting and stopping, once per platform (idempotent; from any process connected to the Ray cluster)::
 
     from actors.runtime.start import RuntimeOptions, start_runtime, stop_runtime
-    start_runtime(RuntimeOptions(name="vignette", kinds=("actors.feeds:KIND",), database=dsn, secret=secret,
-                                 scaling=ScalingPolicy(min_hosts=2, max_hosts=16), config={...}))
+    start_runtime(RuntimeOptions(name="vignette", kinds={"actors.feeds:KIND": FeedPolicy()}, database=dsn,
+                                 redis=url, secret=secret, scaling=ScalingPolicy(min_hosts=2, max_hosts=16)))
 """
 
 from actors.runtime.errors import (
@@ -84,7 +48,7 @@ from actors.runtime.kind import (
     EffectHandler,
     Entity,
     EntityKind,
-    HostContext,
+    KindContext,
     Persist,
     Reply,
     SetTimer,
@@ -105,8 +69,8 @@ __all__ = [
     "EntityKind",
     "FrameTooLarge",
     "HandshakeFailed",
-    "HostContext",
     "HostUnavailable",
+    "KindContext",
     "Overloaded",
     "Persist",
     "Refused",

@@ -10,18 +10,25 @@ message with it: those of its turn are received again, by the entity as it was s
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias
 
+from typing_extensions import TypeVar  # the default of a type variable: typing has it from Python 3.13 on
+
+from actors.runtime.clock import Clock
 from actors.runtime.store.rows import Fence
-from actors.runtime.store.shard_store import ShardStore
 
 if TYPE_CHECKING:
     from actors.runtime.transport.router import Router
     from cluster.postgres import Database, UnitOfWork
+    from cluster.redis import Redis
+
+Policy = TypeVar("Policy", default=None)
+"""What a brand can tune about a kind: the policy of the feature that declares it. None: nothing."""
 
 Value: TypeAlias = Any
 """What msgpack carries: None, bool, int (64 bit), float, str, bytes, lists, dicts with string keys."""
@@ -110,27 +117,40 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class HostContext:
-    """What a host process gives to the effect handlers that live in it."""
+class KindContext(Generic[Policy]):
+    """What one kind's entities and effect handler get from the host process that they live in. All kinds of a process
+    have the same but for the policy."""
 
-    host: str
-    node_address: str
-    router: Router
-    """For calls from this host to other entities of any kind."""
-    store: ShardStore
+    brand: str
+    policy: Policy
+    """The brand's, of the type that ``EntityKind.policy`` names."""
     database: Database
-    """The brand's database, one pool for all kinds of this process."""
-    config: Mapping[str, Value] = field(default_factory=dict)
-    """``RuntimeOptions.config``, untouched: brand, further addresses, policies."""
+    """The brand's database: one pool for all kinds of this process."""
+    redis: Redis
+    """One client for all kinds of this process. Everything in Redis can be lost."""
+    router: Router
+    """For calls from this host to entities of any kind."""
+    clock: Clock
+    host: str
+    """Name of the host actor."""
+    node: str
+    """Ray's id of the node that this process runs on."""
+    secret: bytes = field(repr=False)
+    """The cluster's secret, for streams to processes that are no shard hosts."""
 
 
-class EffectHandler:
+class EffectHandler(Generic[Policy]):
     """The shell around one kind's entities in one host process. Override what the kind needs: ``write`` if its effects
     are rows, ``act`` if they are anything else, both if it has both.
 
     A turn is written, then acted on, then its calls are answered. An exception fails the turn's calls (StaleEpoch or
     EntityFailed at the caller) and drops the entity from memory, so that its next message finds what is stored.
+    Nothing here changes an entity: what its effects come to, ``act`` returns as messages to it.
     """
+
+    def __init__(self, context: KindContext[Policy]) -> None:
+        """Called once per host process, before the first entity of the kind."""
+        self.context = context
 
     async def load(self, entity_id: str) -> Entity | None:
         """The entity from its durable state, or None: its stored snapshot if any, else a new entity."""
@@ -160,24 +180,21 @@ class EffectHandler:
         """The host stops."""
 
 
-async def no_effects(_context: HostContext) -> EffectHandler:
-    """The handler of a kind whose entities only use the runtime's own effects."""
-    return EffectHandler()
-
-
 @dataclass(frozen=True)
-class EntityKind:
+class EntityKind(Generic[Policy]):
     """A kind of entity. Made once per module and named by ``"package.module:attribute"`` to the runtime."""
 
     name: str
-    create: Callable[[str], Entity]
+    create: Callable[[str, KindContext[Policy]], Entity]
     """A new entity for this id, with empty state."""
-    restore: Callable[[str, int, Value], Entity]
+    restore: Callable[[str, int, Value, KindContext[Policy]], Entity]
     """The entity from (id, snapshot version, snapshot); must read every version ever written."""
     version: int = 1
     """Version of the snapshots that entities write now."""
-    open_handler: Callable[[HostContext], Awaitable[EffectHandler]] = no_effects
-    """Called once per host process, before the first entity of the kind."""
+    policy: type[Policy] = NoneType  # type: ignore[assignment] # the type of Policy's default
+    """The type of the brand's policy for this kind."""
+    handler: Callable[[KindContext[Policy]], EffectHandler[Policy]] = EffectHandler
+    """Makes the effect handler of a host process. Not needed by a kind that only uses the runtime's own effects."""
     passivate_after: float | None = 300.0
     """Seconds without a message after which an entity leaves memory; None: never."""
     inbox_size: int = 1024
@@ -188,8 +205,14 @@ class EntityKind:
     durable: bool = False
     """Entities use Persist: look for a stored snapshot before creating a new one."""
 
+    def checked(self, policy: object) -> Policy:
+        """``policy``, which is this kind's. Raises ValueError if it is of another type."""
+        if not isinstance(policy, self.policy):
+            raise ValueError(f"the policy of kind {self.name!r} is a {self.policy.__name__}, not {policy!r}")
+        return policy
 
-def load_kind(path: str) -> EntityKind:
+
+def load_kind(path: str) -> EntityKind[Any]:
     """Imports the kind that ``path`` ("package.module:ATTRIBUTE") names. Raises ValueError if it names none."""
     module, _, attribute = path.partition(":")
     kind = getattr(import_module(module), attribute, None)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from actors.runtime.kind import Value
-
 
 @dataclass(frozen=True, slots=True)
 class ScalingPolicy:
@@ -34,14 +32,15 @@ class RuntimeOptions:
 
     name: str
     """The brand's; also the Ray namespace of its actors."""
-    kinds: tuple[str, ...]
-    """Entity kinds as "package.module:ATTRIBUTE", importable on every node."""
+    kinds: Mapping[str, object]
+    """Entity kinds as "package.module:ATTRIBUTE", importable on every node, and the brand's policy for each (None for
+    a kind that has no policy)."""
     database: str = field(repr=False)
     """Postgres address of the brand's database, migrated."""
+    redis: str = field(repr=False)
+    """Redis address, for the kinds that use it; the runtime itself does not."""
     secret: str = field(repr=False)
     """The cluster's secret: routers and hosts prove that they hold it."""
-    config: Mapping[str, Value] = field(default_factory=dict)
-    """Handed to effect handlers as HostContext.config."""
     scaling: ScalingPolicy = field(default_factory=ScalingPolicy)
     coordinators: int = 2
     """Candidates for leadership, on different nodes where there are several."""

@@ -29,10 +29,10 @@ def start_runtime(options: RuntimeOptions) -> None:
     """Makes sure the runtime's coordinators exist; they start the hosts. Returns before hosts are up.
 
     Idempotent: a runtime that runs keeps the options it was started with. Raises ValueError for a kind
-    that cannot be imported here.
+    that cannot be imported here, and for a policy of another type than its kind's.
     """
-    for path in options.kinds:
-        load_kind(path)
+    for path, policy in options.kinds.items():
+        load_kind(path).checked(policy)
     _create(options, [coordinator_name(index) for index in range(options.coordinators)])
 
 

@@ -5,14 +5,13 @@ from actors.sessions.effects import KIND_NAME, SessionEffects, new_stream
 from actors.sessions.entity import SNAPSHOT_VERSION, SessionEntity
 from features.live_sessions.policy import LiveSessionPolicy
 
-_POLICY = LiveSessionPolicy()
-
 KIND = EntityKind(
     KIND_NAME,
-    create=lambda user: SessionEntity.create(user, new_stream(), _POLICY),
-    restore=lambda user, version, snapshot: SessionEntity.restore(user, version, snapshot, _POLICY),
+    create=lambda user, context: SessionEntity.create(user, new_stream(), context.policy),
+    restore=lambda user, version, snapshot, context: SessionEntity.restore(user, version, snapshot, context.policy),
     version=SNAPSHOT_VERSION,
-    open_handler=SessionEffects.open,
+    policy=LiveSessionPolicy,
+    handler=SessionEffects,
     passivate_after=120.0,
 )
 

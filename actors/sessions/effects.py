@@ -9,16 +9,14 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 from uuid import UUID
 
-import ray
 import structlog
 
 from actors.delivery.hosts import RealtimeHosts
-from actors.runtime import CallError, EffectHandler, HostContext, Turn, Value
+from actors.runtime import CallError, EffectHandler, KindContext, Turn, Value
 from actors.runtime.kind import Entity
 from actors.runtime.store.rows import StaleEpoch
 from actors.sessions.entity import Announce, Disconnect, Publish, Save, SessionEntity, Tell
 from cluster.metrics import Counter
-from cluster.redis import Redis, open_redis
 from cluster.storage_errors import DATABASE_ERRORS
 from features.live_sessions.machine import LiveSession, PresenceState
 from features.live_sessions.outbox import Outbox
@@ -43,62 +41,39 @@ def new_stream() -> str:
     return secrets.token_urlsafe(9)
 
 
-def _this_node() -> str:
-    node: str = ray.get_runtime_context().get_node_id()
-    return node
-
-
-class SessionEffects(EffectHandler):
+class SessionEffects(EffectHandler[LiveSessionPolicy]):
     """Effects of the live session entities of one host process."""
 
-    def __init__(
-        self,
-        context: HostContext,
-        redis: Redis,
-        store: JournalStore,
-        hosts: RealtimeHosts,
-        policy: LiveSessionPolicy,
-    ) -> None:
+    def __init__(self, context: KindContext[LiveSessionPolicy]) -> None:
+        super().__init__(context)
         self._router = context.router
-        self._redis = redis
-        self._store = store
-        self._hosts = hosts
-        self._policy = policy
+        self._store = JournalStore(context.redis, context.brand, context.policy)
+        self._hosts = RealtimeHosts(context.node, context.secret)
         self._audience = PresenceAccess(context.database)
         self._tasks: set[asyncio.Task[None]] = set()
         self._retrying: set[str] = set()
-
-    @classmethod
-    async def open(cls, context: HostContext) -> SessionEffects:
-        """Config keys: `brand`, `redis_url`, `secret`; `node` where there is no Ray."""
-        config = context.config
-        policy = LiveSessionPolicy()
-        redis = open_redis(config["redis_url"])
-        store = JournalStore(redis, config["brand"], policy)
-        hosts = RealtimeHosts(config.get("node") or _this_node(), config["secret"].encode())
-        return cls(context, redis, store, hosts, policy)
 
     async def close(self) -> None:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._hosts.close()
-        await self._redis.aclose()
 
-    async def load(self, entity_id: str) -> Entity | None:
+    async def load(self, entity_id: str) -> Entity:
         """Loads a session from its journal under a new stream name. Without Redis the session starts empty, and clients
         resync."""
+        policy = self.context.policy
         try:
             stored = await self._store.load(entity_id)
         except JournalUnavailable as error:
             log.warning("session journal unreadable", user=entity_id, error=str(error))
-            return SessionEntity.create(entity_id, new_stream(), self._policy)
+            return SessionEntity.create(entity_id, new_stream(), policy)
         if stored is None:
-            return SessionEntity.create(entity_id, new_stream(), self._policy)
+            return SessionEntity.create(entity_id, new_stream(), policy)
         saved = stored.state
         forks = {**stored.forks, stored.stream: stored.last}
-        outbox = Outbox.load(new_stream(), self._policy, stored.last, forks, stored.entries)
-        session = LiveSession.load(self._policy, outbox, saved) if saved else LiveSession(self._policy, outbox)
+        outbox = Outbox.load(new_stream(), policy, stored.last, forks, stored.entries)
+        session = LiveSession.load(policy, outbox, saved) if saved else LiveSession(policy, outbox)
         return SessionEntity(entity_id, session, found=stored.stream, journaled=stored.last)
 
     async def act(self, turn: Turn) -> Sequence[Value]:

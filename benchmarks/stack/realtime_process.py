@@ -14,12 +14,12 @@ import uvloop
 
 from actors.delivery.listener import PushListener
 from actors.realtime.host import RealtimeHost
-from actors.runtime import HostContext
+from actors.runtime import KindContext
+from actors.runtime.clock import SYSTEM_CLOCK
 from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.shard_map import SHARDS, Endpoint, MapView
 from actors.runtime.store.rows import ShardRow
-from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.transport.router import NoControlPlane, Router
 from actors.runtime.transport.stream import HostConnection
 from actors.sessions import KIND
@@ -27,6 +27,7 @@ from actors.sessions.calls import SessionCalls
 from actors.sessions.effects import KIND_NAME
 from cluster.postgres import open_database
 from cluster.redis import open_redis
+from features.live_sessions.policy import LiveSessionPolicy
 from features.live_sessions.presence import PresenceAccess
 from features.realtime.policy import RealtimePolicy
 from features.realtime.store import TicketStore
@@ -47,12 +48,20 @@ async def serve_shards(options: dict[str, Any]) -> str:
     """All sessions live here."""
     path = f"{options['directory']}/shards.sock"
     secret = options["secret"].encode()
-    store = await ShardStore.open(options["database"], application="bench")
     database = await open_database(options["database"], pool_size=2)
-    config = {**options, "brand": BRAND, "node": NODE}
-    context = HostContext(_SHARDS, "127.0.0.1", open_router(options["secret"], path), store, database, config)
+    context = KindContext(
+        brand=BRAND,
+        policy=LiveSessionPolicy(),
+        database=database,
+        redis=open_redis(options["redis_url"]),
+        router=open_router(options["secret"], path),
+        clock=SYSTEM_CLOCK,
+        host=_SHARDS,
+        node=NODE,
+        secret=secret,
+    )
     mailboxes = Mailboxes(_SHARDS, lambda _kind, _shard: _SHARDS)
-    mailboxes.add_kind(TurnRunner(KIND, await KIND.open_handler(context), None))
+    mailboxes.add_kind(TurnRunner(KIND, KIND.handler(context)))
     mailboxes.serve_until = float("inf")
     for number in range(SHARDS):
         shard = mailboxes.shard(KIND_NAME, number)

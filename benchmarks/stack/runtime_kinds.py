@@ -25,7 +25,7 @@ class Counter:
 
 COUNTER = EntityKind(
     "counter",
-    create=lambda _id: Counter(),
-    restore=lambda _id, _version, total: Counter(total),
+    create=lambda _id, _context: Counter(),
+    restore=lambda _id, _version, total, _context: Counter(total),
     passivate_after=None,
 )

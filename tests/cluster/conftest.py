@@ -26,7 +26,7 @@ from actors.runtime.store.rows import HostRow, ShardRow
 from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.transport.router import Router
 from tests.cluster.nodes import RayNode, RayNodes
-from tests.cluster.runtime.kinds import BOOK_TABLE, PATHS
+from tests.cluster.runtime.kinds import BOOK_TABLE, KINDS
 from tests.support.servers import Servers, fresh_database
 
 SECRET = "the cluster's secret"
@@ -170,8 +170,9 @@ async def running(database: str, hosts: int = 2, **changes: Any) -> AsyncIterato
     options = replace(
         RuntimeOptions(
             name=f"t{secrets.token_hex(4)}",
-            kinds=PATHS,
+            kinds=KINDS,
             database=database,
+            redis="redis://127.0.0.1",  # none of these kinds uses it
             secret=SECRET,
             scaling=policy,
             host_cpus=1.0,

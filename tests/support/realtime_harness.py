@@ -15,12 +15,10 @@ from uuid import UUID
 
 from actors.delivery.listener import PushListener
 from actors.realtime.host import RealtimeHost
-from actors.runtime import HostContext
 from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.shard_map import SHARDS, Endpoint, MapView
 from actors.runtime.store.rows import ShardRow
-from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.transport.router import NoControlPlane, Router
 from actors.runtime.transport.stream import HostConnection
 from actors.sessions import KIND
@@ -28,10 +26,12 @@ from actors.sessions.calls import SessionCalls
 from actors.sessions.effects import KIND_NAME
 from client.realtime import RealtimeClient, Ticket
 from cluster.postgres import Database, open_database
-from cluster.redis import open_redis
+from cluster.redis import Redis, open_redis
+from features.live_sessions.policy import LiveSessionPolicy
 from features.live_sessions.presence import PresenceAccess
 from features.realtime.policy import RealtimePolicy
 from features.realtime.store import TicketHolder, TicketStore
+from tests.support.kind_context import kind_context
 from tests.support.servers import Servers
 
 NODE = "node"
@@ -42,19 +42,18 @@ BRAND = "test"
 class ShardProcess:
     """The entities of all session shards, and a stream listener."""
 
-    def __init__(
-        self, name: str, router: Router, store: ShardStore, database: Database, config: dict[str, Any], directory: Path
-    ) -> None:
+    def __init__(self, name: str, router: Router, database: Database, redis: Redis, directory: Path) -> None:
         self.name = name
         self.mailboxes = Mailboxes(name, lambda _kind, _shard: name)
         self._connections: set[HostConnection] = set()
         self._server: asyncio.Server | None = None
-        self._context = HostContext(name, "127.0.0.1", router, store, database, config)
+        parts = {"brand": BRAND, "host": name, "node": NODE, "secret": SECRET, "router": router}
+        self.context = kind_context(LiveSessionPolicy(), database=database, redis=redis, **parts)
         self._path = str(directory / f"{name}.sock")
         self.handler: Any = None
 
     async def start(self, epoch: int) -> Endpoint:
-        self.handler = await KIND.open_handler(self._context)
+        self.handler = KIND.handler(self.context)
         mailboxes = self.mailboxes
         mailboxes.add_kind(TurnRunner(KIND, self.handler, None))
         mailboxes.serve_until = float("inf")
@@ -97,22 +96,14 @@ class RealtimeHarness:
         self.policy = policy
         self.sessions: SessionCalls
         self.hosts: dict[str, tuple[RealtimeHost, PushListener, str]] = {}
-        self._config = {
-            "brand": BRAND,
-            "redis_url": redis_url,
-            "database": database,
-            "secret": SECRET.decode(),
-            "node": NODE,
-        }
+        self._address = database
         self._directory = directory
         self._router: Router
-        self._store: ShardStore
         self.shards: ShardProcess
         self._epoch = 0
 
     async def start(self) -> None:
-        self._database = await open_database(self._config["database"], pool_size=2)
-        self._store = await ShardStore.open(self._config["database"], application="harness")
+        self._database = await open_database(self._address, pool_size=2)
         self._router = Router(NoControlPlane(NODE), SECRET)
         self.sessions = SessionCalls(self._router, PresenceAccess(self._database))
         await self.start_shards()
@@ -122,7 +113,7 @@ class RealtimeHarness:
         """Starts an empty shard process that owns every session from now on."""
         self._epoch += 1
         name = f"shards-{secrets.token_hex(4)}"
-        self.shards = ShardProcess(name, self._router, self._store, self._database, self._config, self._directory)
+        self.shards = ShardProcess(name, self._router, self._database, self.redis, self._directory)
         endpoint = await self.shards.start(self._epoch)
         self._router.follow(MapView(self._epoch, {name: endpoint}, {KIND_NAME: [name] * SHARDS}))
 
@@ -139,7 +130,7 @@ class RealtimeHarness:
         await self.start_shards()
         for (number, entity_id), (version, snapshot) in old.snapshots().items():
             shard = self.shards.mailboxes.shard(KIND_NAME, number)
-            entity = KIND.restore(entity_id, version, snapshot)
+            entity = KIND.restore(entity_id, version, snapshot, self.shards.context)
             mailbox = shard.mailboxes.setdefault(entity_id, _slot())
             if mailbox.entity is None:
                 mailbox.entity = entity
@@ -168,9 +159,10 @@ class RealtimeHarness:
         await host.stop()
         await listener.stop()
 
-    def set_presence_grace(self, seconds: float) -> None:
-        """Sets after how many seconds sessions created from now on announce a change of presence."""
-        self.shards.handler._policy = replace(self.shards.handler._policy, presence_grace_s=seconds)
+    def set_policy(self, **values: float) -> None:
+        """Sets fields of the LiveSessionPolicy, of sessions that are created from now on."""
+        handler = self.shards.handler
+        handler.context = replace(handler.context, policy=replace(handler.context.policy, **values))
 
     @property
     def url(self) -> str:
@@ -190,7 +182,6 @@ class RealtimeHarness:
             await host.stop()
         await self._router.close()
         await self.shards.kill()
-        await self._store.close()
         await self._database.close()
         await self.redis.aclose()
 

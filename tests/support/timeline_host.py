@@ -20,6 +20,7 @@ from actors.runtime.transport.router import Router
 from actors.runtime.transport.stream import HostConnection
 from cluster.postgres import open_database
 from features.feed.policy import FeedPolicy
+from tests.support.kind_context import kind_context
 
 SECRET = b"the cluster's secret"
 _HOST, _NODE = "host-a", "node-1"
@@ -84,7 +85,7 @@ async def timelines(
 ) -> AsyncIterator[tuple[TimelineHost, FeedCalls]]:
     """Starts a host. Yields it with a client."""
     database = await open_database(database_address, pool_size=2)
-    effects = FeedEffects(database, policy)
+    effects = FeedEffects(kind_context(policy, database=database))
     socket = str(folder / "host.sock")
     host = TimelineHost(effects, socket)
     await host.start()

@@ -19,7 +19,7 @@ from actors.runtime.hosting.ray_calls import answer_batch
 from actors.runtime.hosting.report import Reporter
 from actors.runtime.hosting.shard_owner import ShardOwner
 from actors.runtime.hosting.turns import TurnRunner
-from actors.runtime.kind import HostContext, load_kind
+from actors.runtime.kind import KindContext, load_kind
 from actors.runtime.options import RuntimeOptions
 from actors.runtime.shard_map import MapPosition
 from actors.runtime.socket_folder import socket_folder
@@ -34,6 +34,7 @@ from actors.runtime.transport.router import Router
 from actors.runtime.transport.stream import HostConnection
 from cluster.logs import configure_logs
 from cluster.postgres import open_database
+from cluster.redis import open_redis
 
 _SWEEP_SECONDS = 5.0
 _CONNECT_PAUSE_SECONDS = 0.5
@@ -115,11 +116,21 @@ class ShardHost:
         router.follow_map()
         shard_owner = self._shard_owner = ShardOwner(leases, router, self._clock)
         ip = self._options.listen or ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
-        for path in self._options.kinds:
+        redis = open_redis(self._options.redis)
+        for path, policy in self._options.kinds.items():
             kind = load_kind(path)
-            context = HostContext(self._name, ip, router, store, database, self._options.config)
-            handler = await kind.open_handler(context)
-            shard_owner.mailboxes.add_kind(TurnRunner(kind, handler, store, committer))
+            context = KindContext(
+                brand=self._options.name,
+                policy=kind.checked(policy),
+                database=database,
+                redis=redis,
+                router=router,
+                clock=self._clock,
+                host=self._name,
+                node=self._node,
+                secret=secret,
+            )
+            shard_owner.mailboxes.add_kind(TurnRunner(kind, kind.handler(context), store, committer))
         address, socket_path = await self._listen(secret, ip)
         reporter = Reporter(self._name, shard_owner.mailboxes)
         self._tasks.spawn("host.measure_lag", reporter.measure_lag(), critical=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgpack
 import structlog
@@ -118,8 +119,8 @@ class TurnRunner:
 
     def __init__(
         self,
-        kind: EntityKind,
-        handler: EffectHandler,
+        kind: EntityKind[Any],
+        handler: EffectHandler[Any],
         store: StoredEntities | None = None,
         committer: Committer | None = None,
     ) -> None:
@@ -135,9 +136,9 @@ class TurnRunner:
 
     async def load(self, entity_id: str, mailbox: Mailbox) -> Entity:
         """The entity from the handoff, its handler, its stored snapshot, or new."""
-        kind = self.kind
+        kind, context = self.kind, self._handler.context
         if mailbox.frozen is not None:
-            entity = kind.restore(entity_id, *mailbox.frozen)
+            entity = kind.restore(entity_id, *mailbox.frozen, context)
             # Only now: a snapshot that this version cannot read is for a host that can.
             mailbox.frozen = None
             return entity
@@ -145,8 +146,9 @@ class TurnRunner:
         if loaded is None and kind.durable and self._store is not None:
             stored = await self._store.load_snapshot(kind.name, entity_id)
             if stored is not None:
-                loaded = kind.restore(entity_id, stored[0], msgpack.unpackb(stored[1], strict_map_key=False))
-        return kind.create(entity_id) if loaded is None else loaded
+                snapshot = msgpack.unpackb(stored[1], strict_map_key=False)
+                loaded = kind.restore(entity_id, stored[0], snapshot, context)
+        return kind.create(entity_id, context) if loaded is None else loaded
 
     async def carry_out(
         self, entity_id: str, entity: Entity, fence: Fence, received: Received, committed: Callable[[], None]

@@ -14,14 +14,13 @@ from actors.runtime import (
     EffectHandler,
     Entity,
     EntityKind,
-    HostContext,
     Persist,
     Refused,
     Reply,
     Turn,
     Value,
 )
-from cluster.postgres import Database, UnitOfWork
+from cluster.postgres import UnitOfWork
 
 
 class Tally:
@@ -54,7 +53,9 @@ class Tally:
         return self.total
 
 
-TALLY = EntityKind("tally", create=lambda _id: Tally(), restore=lambda _id, _version, total: Tally(total))
+TALLY = EntityKind(
+    "tally", create=lambda _id, _context: Tally(), restore=lambda _id, _version, total, _context: Tally(total)
+)
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,8 @@ class Book:
 class BookEffects(EffectHandler):
     """Writes lines in the turn's transaction."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @classmethod
-    async def open(cls, context: HostContext) -> BookEffects:
-        return cls(context.database)
-
     async def load(self, entity_id: str) -> Entity:
-        async with self._database.unit_of_work(read_only=True) as unit:
+        async with self.context.database.unit_of_work(read_only=True) as unit:
             rows = await unit.fetch("SELECT operation FROM book_lines WHERE book = $1 ORDER BY number", entity_id)
         return Book([row["operation"] for row in rows])
 
@@ -114,9 +108,9 @@ CREATE TABLE IF NOT EXISTS book_lines (number bigserial PRIMARY KEY, book text, 
 
 BOOK = EntityKind(
     "book",
-    create=lambda _id: Book([]),
-    restore=lambda _id, _version, lines: Book(lines),
-    open_handler=BookEffects.open,
+    create=lambda _id, _context: Book([]),
+    restore=lambda _id, _version, lines, _context: Book(lines),
+    handler=BookEffects,
 )
 
 
@@ -138,10 +132,10 @@ class Jar:
 
 JAR = EntityKind(
     "jar",
-    create=lambda _id: Jar([]),
-    restore=lambda _id, _version, coins: Jar(coins),
+    create=lambda _id, _context: Jar([]),
+    restore=lambda _id, _version, coins, _context: Jar(coins),
     durable=True,
     passivate_after=1.0,
 )
 
-PATHS = tuple(f"tests.cluster.runtime.kinds:{name}" for name in ("TALLY", "BOOK", "JAR"))
+KINDS = {f"tests.cluster.runtime.kinds:{name}": None for name in ("TALLY", "BOOK", "JAR")}

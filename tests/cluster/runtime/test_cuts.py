@@ -19,6 +19,7 @@ from actors.runtime.store.rows import Claim, HostRow, Leadership, MapRead, MapWr
 from actors.runtime.transport.frames import CALLS, DONE, NOT_MINE, pack, pack_body
 from actors.runtime.transport.router import Router
 from tests.cluster.runtime.test_stream import KIND, SECRET, Control, Host, Slowly, host
+from tests.support.kind_context import kind_context
 
 __all__ = ["host"]
 
@@ -134,7 +135,7 @@ async def test_shards_that_should_go_where_nobody_answers_are_served_all_the_whi
     mailboxes = shard_owner.mailboxes
     mailboxes.host = "host-a"
     mailboxes.serve_until = time.monotonic() + 1000
-    mailboxes.add_kind(TurnRunner(KIND, Slowly(), None))
+    mailboxes.add_kind(TurnRunner(KIND, Slowly(kind_context()), None))
 
     async def add(number: int) -> bytes:
         batch = BatchOrigin(1)

@@ -67,7 +67,7 @@ async def test_timers_move_with_their_entity(runtime: RunningRuntime) -> None:
     # A host that stalls for longer than its lease, as one may on a busy machine, loses what it has in memory only.
     for attempt in range(5):
         before = {row.host for row in await runtime.hosts()}
-        if await _timer_fires_after_a_move(runtime, f"t{attempt}", before):
+        if await _timer_fires_after_a_move(runtime, f"timed-{attempt}", before):
             return
     raise AssertionError("a host lost its lease in each of five attempts")
 

@@ -43,6 +43,7 @@ from actors.runtime.transport.frames import (
 )
 from actors.runtime.transport.router import Router
 from actors.runtime.transport.stream import HostConnection
+from tests.support.kind_context import kind_context
 
 SECRET = b"the cluster's secret"
 
@@ -83,10 +84,10 @@ class Counter:
 
 
 async def _slowly(_context: object) -> EffectHandler:
-    return Slowly()
+    return Slowly(kind_context())
 
 
-KIND = EntityKind("counter", create=lambda _id: Counter(), restore=lambda *_: Counter(), passivate_after=None)
+KIND = EntityKind("counter", create=lambda _id, _context: Counter(), restore=lambda *_: Counter(), passivate_after=None)
 
 
 class Host:
@@ -94,7 +95,7 @@ class Host:
 
     def __init__(self, folder: Path) -> None:
         self.mailboxes = Mailboxes("host-a", lambda _kind, _number: "")
-        self.mailboxes.add_kind(TurnRunner(KIND, Slowly(), None))
+        self.mailboxes.add_kind(TurnRunner(KIND, Slowly(kind_context()), None))
         self.mailboxes.serve_until = time.monotonic() + 1000
         for number in range(SHARDS):
             shard = self.mailboxes.shard("counter", number)

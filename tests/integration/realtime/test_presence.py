@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -12,6 +11,7 @@ import pytest
 from actors.realtime.host import _record
 from cluster.postgres import connect_database
 from features.live_sessions.machine import Presence
+from features.live_sessions.policy import LiveSessionPolicy
 from features.live_sessions.presence import PresenceAudience
 from features.live_sessions.service import LiveSessionService
 from features.realtime.ports import SessionsUnavailable
@@ -83,7 +83,7 @@ async def test_presence_follows_the_sockets(harness: RealtimeHarness) -> None:
 async def test_watchers_hear_of_changes_and_those_who_may_not_hear_nothing(
     harness: RealtimeHarness,
 ) -> None:
-    harness.set_presence_grace(0.1)
+    harness.set_policy(presence_grace_s=0.1)
     async with welcomed(harness, FRIEND) as friend, welcomed(harness, STRANGER) as stranger:
         for websocket in (friend, stranger):
             await send(websocket, {"t": "watch", "users": [str(OWNER)]})
@@ -117,13 +117,12 @@ class _DeadProcess:
 
 
 async def test_when_a_host_is_lost_its_people_go_offline_for_those_who_watch(harness: RealtimeHarness) -> None:
-    harness.set_presence_grace(0.1)
-    usual = harness.shards.handler._policy
-    harness.shards.handler._policy = replace(usual, socket_lease_s=0.5)
+    usual = LiveSessionPolicy().socket_lease_s
+    harness.set_policy(presence_grace_s=0.1, socket_lease_s=0.5)
     lost = harness.url
     async with contextlib.AsyncExitStack() as sockets:
         await sockets.enter_async_context(welcomed(harness, OWNER))
-        harness.shards.handler._policy = usual  # the watcher's own lease must not end
+        harness.set_policy(socket_lease_s=usual)  # the watcher's own lease must not end
         await harness.start_host()
         friend = await sockets.enter_async_context(welcomed(harness, FRIEND))
         await send(friend, {"t": "watch", "users": [str(OWNER)]})

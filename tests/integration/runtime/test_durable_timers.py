@@ -26,6 +26,7 @@ from actors.runtime.store.rows import Leadership, ShardRow
 from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.store.turn_writes import TurnWrite, TurnWrites
 from actors.runtime.transport.frames import CALLS, DONE, pack_body
+from tests.support.kind_context import kind_context
 
 ENTITY = "a"
 SHARD = shard_of(ENTITY)
@@ -73,8 +74,8 @@ class Diary:
 
 DIARY = EntityKind(
     "diary",
-    create=lambda _id: Diary([]),
-    restore=lambda _id, _version, entries: Diary(entries),
+    create=lambda _id, _context: Diary([]),
+    restore=lambda _id, _version, entries, _context: Diary(entries),
     passivate_after=60.0,
     durable=True,
 )
@@ -121,7 +122,7 @@ class Host:
         self.name = name
         self.commits = Commits(writes)
         self.mailboxes = Mailboxes(name, lambda _kind, _number: "", clock)
-        self.mailboxes.add_kind(TurnRunner(DIARY, EffectHandler(), store, Committer(self.commits)))
+        self.mailboxes.add_kind(TurnRunner(DIARY, EffectHandler(kind_context()), store, Committer(self.commits)))
         self.mailboxes.serve_until = inf
         self.timers = self.mailboxes.durable_timers
         self._store = store

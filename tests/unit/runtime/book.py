@@ -10,6 +10,7 @@ from actors.runtime import EffectHandler, EntityKind, Reply, Turn, Value
 from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.turns import TurnRunner
 from cluster.postgres import UnitOfWork
+from tests.support.kind_context import kind_context
 from tests.unit.runtime.database import Database
 from tests.unit.runtime.network import Network
 
@@ -41,6 +42,7 @@ class Books(EffectHandler):
     """Loads and stores books; each statement takes as long as the network likes."""
 
     def __init__(self, database: Database, network: Network, process: str, witness: Witness) -> None:
+        super().__init__(kind_context())
         self._database = database
         self._statement = partial(network.statement, waits_for=process)
         self._witness = witness
@@ -59,8 +61,8 @@ def book_runner(
     """What a host process needs to have books."""
     kind = EntityKind(
         KIND,
-        create=lambda _id: Book([], witness),
-        restore=lambda _id, _version, lines: Book(lines, witness),
+        create=lambda _id, _context: Book([], witness),
+        restore=lambda _id, _version, lines, _context: Book(lines, witness),
         passivate_after=5.0,
     )
     return TurnRunner(kind, Books(database, network, process, witness), store, committer)

@@ -91,7 +91,9 @@ async def test_a_hot_entity_leaves_the_loop_to_others_between_slices() -> None:
         def snapshot(self) -> Value:
             return None
 
-    kind = EntityKind("slow", create=lambda _id: Slow(), restore=lambda _id, _version, _state: Slow())
+    kind = EntityKind(
+        "slow", create=lambda _id, _context: Slow(), restore=lambda _id, _version, _state, _context: Slow()
+    )
     mailboxes = Mailboxes("host-a", lambda _kind, _number: "", clock)
     mailboxes.add_kind(TurnRunner(kind, Saves(), None))
     mailboxes.serve_until = clock.now + 1000

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgpack
 
-from actors.runtime import After, EffectHandler, EntityKind, Persist, Refused, Reply, Value
+from actors.runtime import After, EffectHandler, EntityKind, KindContext, Persist, Refused, Reply, Value
 from actors.runtime.errors import EntityFailed
 from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.handoff import take
@@ -18,6 +18,7 @@ from actors.runtime.shard_map import shard_of
 from actors.runtime.store.rows import StaleEpoch
 from actors.runtime.store.turn_writes import TurnWrite
 from actors.runtime.transport.frames import DONE, NOT_MINE
+from tests.support.kind_context import kind_context
 from tests.unit.runtime.test_mailboxes import Host
 
 A = shard_of("a")
@@ -74,8 +75,8 @@ def accounts(*entities: str, store: Store | None = None, on_load: Value = None) 
     """A host whose entities are accounts."""
     kind = EntityKind(
         "notebook",
-        create=lambda _id: Account(),
-        restore=lambda _id, _version, total: Account(total),
+        create=lambda _id, _context: Account(),
+        restore=lambda _id, _version, total, _context: Account(total),
         durable=store is not None,
         on_load=on_load,
     )
@@ -86,7 +87,9 @@ def host_of(kind: EntityKind, *entities: str, store: Any = None) -> Host:
     host = Host()
     host.mailboxes.runners.clear()
     host.mailboxes.shards.clear()
-    host.mailboxes.add_kind(TurnRunner(kind, EffectHandler(), store, None if store is None else Committer(store)))
+    host.mailboxes.add_kind(
+        TurnRunner(kind, EffectHandler(kind_context()), store, None if store is None else Committer(store))
+    )
     for entity in entities:
         host.own(shard_of(entity))
     return host
@@ -124,7 +127,10 @@ async def test_many_defects_in_one_turn_cost_each_message_two_runs_at_most() -> 
             return super().receive(message, now)
 
     host.mailboxes.runners["notebook"].kind = EntityKind(
-        "notebook", create=lambda _id: Counted(), restore=lambda _id, _version, total: Counted(total), durable=True
+        "notebook",
+        create=lambda _id, _context: Counted(),
+        restore=lambda _id, _version, total, _context: Counted(total),
+        durable=True,
     )
     calls = host.send("a", *[1, -1] * 20, left=60_000)
     done = await answers(host, calls)
@@ -155,12 +161,12 @@ async def test_an_entity_that_fails_as_it_is_loaded_receives_nothing() -> None:
 async def test_a_snapshot_that_cannot_be_read_here_is_kept_for_a_host_that_can() -> None:
     later = [True]
 
-    def restore(_id: str, version: int, total: Value) -> Account:
+    def restore(_id: str, version: int, total: Value, _context: KindContext) -> Account:
         if version > 1 and later:
             raise ValueError("a snapshot of a later version")
         return Account(total)
 
-    host = host_of(EntityKind("notebook", create=lambda _id: Account(), restore=restore))
+    host = host_of(EntityKind("notebook", create=lambda _id, _context: Account(), restore=restore))
     assert take(host.mailboxes, ["notebook", A, 1, 0, True, [["a", 2, msgpack.packb(77), []]], []])
     host.own(A, epoch=2)
     for _ in range(2):

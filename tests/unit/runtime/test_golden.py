@@ -16,7 +16,7 @@ from typing import Any
 
 import msgpack
 
-from actors.runtime import EffectHandler, EntityKind, Persist, Reply, Value
+from actors.runtime import EffectHandler, EntityKind, KindContext, Persist, Reply, Value
 from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.handoff import take
 from actors.runtime.hosting.mailboxes import Mailboxes
@@ -26,6 +26,7 @@ from actors.runtime.shard_map import shard_of
 from actors.runtime.store.rows import Answer, ShardRow
 from actors.runtime.store.turn_writes import TurnWrite
 from actors.runtime.transport.frames import CALLS, DONE, pack_body
+from tests.support.kind_context import kind_context
 
 GOLDEN: dict[str, str] = json.loads((Path(__file__).parent / "golden" / "wire.json").read_text())
 CALLER = b"caller-1"
@@ -47,11 +48,11 @@ class Wallet:
         return {"cents": self.cents}
 
     @classmethod
-    def restore(cls, _entity_id: str, version: int, snapshot: Value) -> Wallet:
+    def restore(cls, _entity_id: str, version: int, snapshot: Value, _context: KindContext) -> Wallet:
         return cls(sum(snapshot) * 100) if version == 1 else cls(snapshot["cents"])
 
 
-WALLET = EntityKind("wallet", create=lambda _id: Wallet(0), restore=Wallet.restore, version=2, durable=True)
+WALLET = EntityKind("wallet", create=lambda _id, _context: Wallet(0), restore=Wallet.restore, version=2, durable=True)
 
 
 class Shelf:
@@ -89,7 +90,7 @@ class Mailbox:
 def _host(shelf: Shelf | None, *, own: bool) -> Mailboxes:
     mailboxes = Mailboxes("host-a", lambda _kind, _number: "")
     committer = None if shelf is None else Committer(shelf)
-    mailboxes.add_kind(TurnRunner(WALLET, EffectHandler(), shelf, committer))  # type: ignore[arg-type]
+    mailboxes.add_kind(TurnRunner(WALLET, EffectHandler(kind_context()), shelf, committer))  # type: ignore[arg-type]
     mailboxes.serve_until = time.monotonic() + 100
     shard = mailboxes.shard("wallet", shard_of("w"))
     if own:

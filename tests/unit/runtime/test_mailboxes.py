@@ -20,6 +20,7 @@ from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.shard_map import shard_of
 from actors.runtime.store.rows import AlreadyAnswered, Answer, Fence, ShardRow, StaleEpoch
 from actors.runtime.transport.frames import CALLS, DONE, MOVED, NOT_MINE, STALE, pack_body
+from tests.support.kind_context import kind_context
 
 CALLER = b"caller-1"
 
@@ -59,6 +60,7 @@ class Saves(EffectHandler):
     """Collects effects; ``gate`` holds turns up, ``error`` makes them fail."""
 
     def __init__(self) -> None:
+        super().__init__(kind_context())
         self.turns: list[list[Any]] = []
         self.gate = asyncio.Event()
         self.gate.set()
@@ -74,8 +76,8 @@ class Saves(EffectHandler):
 
 KIND = EntityKind(
     "notebook",
-    create=lambda _id: Notebook([]),
-    restore=lambda _id, _version, notes: Notebook(notes),
+    create=lambda _id, _context: Notebook([]),
+    restore=lambda _id, _version, notes, _context: Notebook(notes),
     passivate_after=60.0,
 )
 

@@ -15,6 +15,7 @@ from actors.runtime.transport.calls import CallTable
 from actors.runtime.transport.frames import PROTOCOL, pack_body, unpack
 from actors.runtime.transport.router import NoControlPlane, Router
 from cluster.trace import current_traceparent, start_trace
+from tests.support.kind_context import kind_context
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -33,6 +34,7 @@ class Recorder(EffectHandler):
     """Records under which trace effects are carried out."""
 
     def __init__(self) -> None:
+        super().__init__(kind_context())
         self.traces: dict[Value, str | None] = {}
 
     async def act(self, turn: Turn) -> Sequence[Value]:
@@ -53,7 +55,9 @@ class Origin:
 
 
 async def test_effects_run_under_the_trace_of_their_call_and_of_no_other() -> None:
-    kind = EntityKind("asker", create=lambda _id: Asker(), restore=lambda _id, _version, _snapshot: Asker())
+    kind = EntityKind(
+        "asker", create=lambda _id, _context: Asker(), restore=lambda _id, _version, _snapshot, _context: Asker()
+    )
     recorder, origin = Recorder(), Origin()
     mailboxes = Mailboxes("host-a", lambda _kind, _number: "")
     mailboxes.add_kind(TurnRunner(kind, recorder, None))

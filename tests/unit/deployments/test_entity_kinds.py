@@ -1,0 +1,26 @@
+"""The entity kinds of each brand, and the brand's policies for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from actors.runtime.kind import load_kind
+from brands import Brand
+from brands.catalogue import BRANDS
+from deployments.runtime import entity_kinds
+from features.feed.feature import FEED
+from features.feed.policy import FeedPolicy
+from features.posts.feature import POSTS
+
+
+@pytest.mark.parametrize("brand", BRANDS.values(), ids=BRANDS)
+def test_each_kind_of_a_brand_has_a_policy_of_its_own_type(brand: Brand) -> None:
+    for path, policy in entity_kinds(brand).items():
+        load_kind(path).checked(policy)
+
+
+def test_a_brand_tunes_its_kinds_and_has_those_of_its_features_only() -> None:
+    brand = replace(BRANDS["vignette"], features=(POSTS, FEED)).with_policy(FeedPolicy(max_posts=7))
+    assert entity_kinds(brand) == {"actors.feeds:KIND": FeedPolicy(max_posts=7)}
