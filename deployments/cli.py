@@ -24,6 +24,8 @@ from cluster.migrate import migrate
 from cluster.node import run
 from cluster.node.serve_api import ServeApi, load_config
 from deployments import dead_letters, demo, doctor, events, node
+from deployments.code_updates import as_json as code_as_json
+from deployments.code_updates import read_runtimes, replace_other_code, summary
 from deployments.console import console, step
 from features.auth.keys import SIGNS_AFTER, ensure_key, rotate
 
@@ -90,6 +92,8 @@ def _deploy(installation: Installation, config: Path) -> None:
     loaded, api = load_config(config, installation.node), ServeApi(installation.node)
     api.deploy(loaded)
     api.wait_for_applications({application["name"] for application in loaded["applications"]})
+    # Only now: what cannot be served need not be hosted.
+    replace_other_code(installation.databases())
 
 
 def _ready(installation: Installation, brand: str) -> bool:
@@ -130,26 +134,36 @@ def down() -> None:
 
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as JSON.")] = False) -> None:
-    """Say where everything answers, and whether it does (exit code 1: not everything)."""
+    """Say where everything answers, whether it does (exit code 1: not everything), and which code it runs."""
     installation = _installation()
     ready = {brand: _ready(installation, brand) for brand in BRANDS}
+    code = read_runtimes(installation.databases()) if installation.processes.find(run.RAY) else {}
     if as_json:
-        sys.stdout.write(json.dumps(installation.addresses()) + "\n")
+        shown = installation.addresses()
+        for brand, found in code.items():
+            shown[brand]["code"] = code_as_json(found)
+        sys.stdout.write(json.dumps(shown) + "\n")
     else:
         _print_addresses(installation)
         for name in ("postgres", "redis", "mail", "metrics", run.RAY):
             console.print(f"{name:<10} {'runs' if installation.processes.find(name) else 'does not run'}")
         for brand, answers in ready.items():
             console.print(f"{brand:<10} {'answers' if answers else 'does not answer'}")
+        for brand, found in code.items():
+            console.print(f"{brand:<10} code: {summary(found)}", soft_wrap=True)
     if not all(ready.values()):
         raise typer.Exit(1)
 
 
 @app.command()
 def deploy(config: Annotated[Path, typer.Argument(help="A Serve configuration.")] = CONFIG) -> None:
-    """Deploy a Serve configuration on the running platform; no request is dropped."""
+    """Deploy a Serve configuration, and the code on disk, on the running platform; no request is dropped. Entity hosts
+    are replaced one at a time afterwards: `entativa status` shows how far that is."""
+    installation = _installation()
+    with step("migrations"):
+        _migrate(installation)
     with step(f"deploy {config}"):
-        _deploy(_installation(), config)
+        _deploy(installation, config)
 
 
 @app.command(name="migrate")

@@ -29,6 +29,8 @@ class ConsumersArguments(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     brand: str
+    code_version: str = ""
+    """Set by `deploy`: new code takes new replicas."""
 
 
 @serve.deployment(name="consumers")
@@ -55,7 +57,7 @@ class Consumers:
             ):
                 group.create_task(run_events(consumers, platform.database, event_log, adopt))
                 group.create_task(run_retention(platform.database, brand_tables(brand)))
-                group.create_task(keep_runtime(brand, settings))
+                group.create_task(keep_runtime(brand, settings, platform.database))
         finally:
             await platform.close()
 

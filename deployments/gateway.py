@@ -31,6 +31,7 @@ class GatewayArguments(BaseModel):
         default=None,
         description="the brand's own prefix, where this application has a longer route_prefix than that",
     )
+    code_version: str = Field(default="", description="set by `deploy`: new code takes new replicas")
 
     @model_validator(mode="after")
     def _known(self) -> "GatewayArguments":

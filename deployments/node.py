@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -22,6 +23,8 @@ from cluster.node.serve_api import ServeApi, load_config
 from cluster.node.settings import NodeSettings
 from cluster.settings import Settings, load_settings
 from deployments import signing_keys
+from deployments.code_updates import as_json as code_as_json
+from deployments.code_updates import read_runtimes, replace_other_code, summary
 from deployments.console import console, step
 
 app = typer.Typer(no_args_is_help=True, help="The nodes of a cluster.")
@@ -59,8 +62,7 @@ def head(
     """Start the head: migrate the databases, start Ray and deploy. Can be run again at any time."""
     settings, node, processes = _load(env_file)
     with step("migrations"):
-        for brand in BRANDS:
-            asyncio.run(migrate(settings.databases[brand].get_secret_value()))
+        _migrate(settings)
     with step("metrics"):
         run.start_metrics(node, processes, os.environ)
     with step("Ray"):
@@ -68,6 +70,7 @@ def head(
     with step(f"deploy {config}"):
         # Not waited for: replicas find room as soon as workers have joined.
         ServeApi(node).deploy(load_config(config, node))
+        replace_other_code(_databases(settings))
     if block:
         _wait(processes)
 
@@ -101,12 +104,42 @@ def deploy(
     config: Annotated[Path, typer.Argument(help="A Serve configuration.")] = PRODUCTION,
     env_file: EnvironmentFile = None,
 ) -> None:
-    """On the head: deploy a Serve configuration on the running cluster; no request is dropped."""
-    _, node, _ = _load(env_file)
+    """On the head: deploy a Serve configuration and the code on the nodes' disks; no request is dropped. Entity hosts are
+    replaced one at a time afterwards: `entativa node status` shows how far that is."""
+    settings, node, _ = _load(env_file)
+    with step("migrations"):
+        _migrate(settings)
     with step(f"deploy {config}"):
         api, loaded = ServeApi(node), load_config(config, node)
         api.deploy(loaded)
         api.wait_for_applications({application["name"] for application in loaded["applications"]})
+        # Only now: what cannot be served need not be hosted.
+        replace_other_code(_databases(settings))
+
+
+@app.command()
+def status(env_file: EnvironmentFile = None, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """Say which version of the code each brand's entity hosts run, and how far an update is."""
+    settings, _, _ = _load(env_file)
+    found = read_runtimes(_databases(settings))
+    if as_json:
+        sys.stdout.write(json.dumps({brand: code_as_json(code) for brand, code in found.items()}) + "\n")
+    for brand, code in found.items() if not as_json else ():
+        console.print(f"{brand:<10} {summary(code)}", soft_wrap=True)
+        for host in code.hosts:
+            console.print(f"           {host.name:<11} {host.version} on {host.node}{' (drains)' * host.draining}")
+    if missing := BRANDS.keys() - found.keys():
+        console.print(f"[red]failed[/]  no answer from the database of {', '.join(sorted(missing))}")
+        raise typer.Exit(1)
+
+
+def _databases(settings: Settings) -> dict[str, str]:
+    return {brand: settings.databases[brand].get_secret_value() for brand in BRANDS}
+
+
+def _migrate(settings: Settings) -> None:
+    for address in _databases(settings).values():
+        asyncio.run(migrate(address))
 
 
 @app.command()

@@ -10,19 +10,24 @@ from ray.exceptions import RayError
 from actors.realtime.actor import RealtimeOptions
 from actors.realtime.reconciler import start_realtime
 from actors.runtime.start import RuntimeOptions, RuntimeReconciler, ScalingPolicy, start_runtime
+from actors.runtime.store.code_versions import target_version
 from actors.runtime.transport.ray_control import RayControl
 from actors.runtime.transport.router import Router
 from api.platform import Platform
 from brands import Brand
 from brands.catalogue import BRANDS
+from cluster.code_version import CODE_VERSION
 from cluster.logs import logger
 from cluster.postgres import Database
 from cluster.settings import Settings
+from cluster.storage_errors import DATABASE_ERRORS
 from deployments.platform import open_platform
 from features.ports import Ports
 from features.realtime.policy import RealtimePolicy
 
 _RECONCILE_S = 30.0
+_UPDATE_S = 2.0
+"""The same pause while coordinators are replaced."""
 
 log = logger(__name__)
 
@@ -84,16 +89,21 @@ def _realtime_port(brand: Brand, settings: Settings) -> int:
     return settings.realtime_port and settings.realtime_port + 10 * sorted(BRANDS).index(brand.name)
 
 
-async def keep_runtime(brand: Brand, settings: Settings) -> None:
-    """Until cancelled, every half a minute: `ensure_runtime`, and the replacement of coordinators that do not serve. A
-    node that joins later gives the second coordinator a place."""
+async def keep_runtime(brand: Brand, settings: Settings, database: Database) -> None:
+    """Until cancelled, every half a minute: `ensure_runtime`, and the replacement of coordinators that do not serve, or
+    that run another version of the code than the one deployed, if this process runs that. A node that joins later gives
+    the second coordinator a place."""
     reconciler = RuntimeReconciler()
+    updating = True  # perhaps: this process itself may have come with an update
     while True:
-        await asyncio.sleep(_RECONCILE_S)
+        await asyncio.sleep(_UPDATE_S if updating else _RECONCILE_S)
         try:
+            async with database.unit_of_work(read_only=True) as unit:
+                target = await target_version(unit)
             await asyncio.to_thread(ensure_runtime, brand, settings)
-            await reconciler.reconcile(await asyncio.to_thread(options_here, brand, settings))
-        except RayError as error:
+            options = await asyncio.to_thread(options_here, brand, settings)
+            updating = await reconciler.reconcile(options, target if target == CODE_VERSION else "")
+        except (RayError, *DATABASE_ERRORS) as error:
             log.warning("runtime not reconciled", error=type(error).__name__)
 
 

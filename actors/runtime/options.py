@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cluster.code_version import CODE_VERSION
 
 @dataclass(frozen=True, slots=True)
 class ScalingPolicy:
@@ -59,8 +60,17 @@ class RuntimeOptions:
     """The lowest level that hosts and coordinators log."""
     socket_directory: str = ""
     """Folder for Unix sockets; empty: one under the system's temporary folder."""
+    code_version: str = field(default="", init=False)
+    """Of the code that made these options."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for an empty secret, with which any process could pass for a router or host."""
         if not self.secret:
             raise ValueError("the cluster's secret is empty")
+        object.__setattr__(self, "code_version", CODE_VERSION)
+
+    @property
+    def running_version(self) -> str:
+        """The version of the code that this process runs, which has these options; "" if they are of another version:
+        Ray restarts an actor with the options that it was started with first."""
+        return CODE_VERSION if self.code_version == CODE_VERSION else ""

@@ -16,13 +16,14 @@ from actors.runtime.coordination.reconciler import Reconciler
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.kind import load_kind
 from actors.runtime.options import RuntimeOptions, ScalingPolicy
-from actors.runtime.transport.ray_control import ask, coordinator_name, host_name
+from actors.runtime.transport.ray_control import SURGE_HOST, ask, coordinator_name, host_name
 
 __all__ = ["RuntimeOptions", "RuntimeReconciler", "ScalingPolicy", "start_runtime", "stop_runtime"]
 
 _COORDINATOR_BYTES = 100 << 20
 _HEAD = "node:__internal_head__"
 _STATUS_SECONDS = 5.0
+_RESIGN_SECONDS = 10.0
 
 
 def start_runtime(options: RuntimeOptions) -> None:
@@ -43,13 +44,17 @@ class RuntimeReconciler:
         self._coordinators = _Coordinators()
         self._reconciler = Reconciler(self._coordinators)
 
-    async def reconcile(self, options: RuntimeOptions) -> None:
-        """Starts the coordinators that are missing and replaces those that have not served for a minute or more.
+    async def reconcile(self, options: RuntimeOptions, target: str = "") -> bool:
+        """Starts the coordinators that are missing and replaces those that have not served for a minute or more, and,
+        one at a time, those that run another version of the code than ``target``.
 
-        To be called every half a minute or so. Raises RayError without a cluster.
+        To be called every half a minute or so, and again soon when it returns True: an update is under way. Only a
+        process that runs the target version itself may name it. Raises RayError without a cluster.
         """
         self._coordinators.options = options
-        await self._reconciler.reconcile([coordinator_name(index) for index in range(options.coordinators)])
+        return await self._reconciler.reconcile(
+            [coordinator_name(index) for index in range(options.coordinators)], target
+        )
 
 
 class _Coordinators:
@@ -71,6 +76,18 @@ class _Coordinators:
         handle = await asyncio.to_thread(_find, name, self.options.name)
         if handle is not None:
             ray.kill(handle, no_restart=False)
+
+    async def replace(self, name: str, target: str) -> None:
+        handle = await asyncio.to_thread(_find, name, self.options.name)
+        if handle is None:
+            return
+        with contextlib.suppress(HostUnavailable):
+            # This very actor: another process may have replaced the one that was asked before.
+            if (await ask(handle.status.remote(), _STATUS_SECONDS)).get("code_version") == target:
+                return
+            await ask(handle.resign.remote(), _RESIGN_SECONDS)
+        # Its successor gets the options of this process, so Ray must not start this one again.
+        ray.kill(handle)
 
 
 def _create(options: RuntimeOptions, names: Sequence[str]) -> None:
@@ -105,8 +122,8 @@ def stop_runtime(options: RuntimeOptions) -> None:
             with contextlib.suppress(RayError):
                 ray.get(handle.resign.remote(), timeout=10)
             ray.kill(handle)
-    for index in range(options.scaling.max_hosts):
-        handle = _find(host_name(index), options.name)
+    for name in [*(host_name(index) for index in range(options.scaling.max_hosts)), SURGE_HOST]:
+        handle = _find(name, options.name)
         if handle is not None:
             ray.kill(handle)
 

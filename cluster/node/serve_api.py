@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import yaml
 
+from cluster.code_version import CODE_VERSION
 from cluster.local.processes import ServiceError
 from cluster.node.settings import NodeSettings
 
@@ -78,7 +79,10 @@ class ServeApi:
 
 
 def load_config(path: Path, node: NodeSettings) -> dict[str, Any]:
-    """A Serve configuration with this node's HTTP port."""
+    """A Serve configuration with this node's HTTP port, and the version of the code as an argument of each application:
+    Serve replaces an application's replicas, one after the other, when its arguments change."""
     config: dict[str, Any] = yaml.safe_load(path.read_text())
     config.setdefault("http_options", {})["port"] = node.ports.http_port
+    for application in config["applications"]:
+        application.setdefault("args", {})["code_version"] = CODE_VERSION
     return config

@@ -332,6 +332,9 @@ CREATE TABLE public.shard_coordinator (
     expires_at timestamp with time zone NOT NULL,
     map_version bigint NOT NULL,
     generation uuid DEFAULT gen_random_uuid() NOT NULL,
+    code_version text DEFAULT ''::text NOT NULL,
+    target_version text DEFAULT ''::text NOT NULL,
+    deployed_at timestamp with time zone,
     CONSTRAINT shard_coordinator_only_row_check CHECK (only_row)
 );
 CREATE TABLE public.shard_generations (
@@ -347,7 +350,8 @@ CREATE TABLE public.shard_hosts (
     socket text NOT NULL,
     draining boolean DEFAULT false NOT NULL,
     expires_at timestamp with time zone NOT NULL,
-    load jsonb DEFAULT '{}'::jsonb NOT NULL
+    load jsonb DEFAULT '{}'::jsonb NOT NULL,
+    code_version text DEFAULT ''::text NOT NULL
 )
 WITH (fillfactor='50');
 CREATE TABLE public.shards (

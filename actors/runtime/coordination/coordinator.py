@@ -85,14 +85,16 @@ class Coordinator:
         return await self._control.deliver_directly(host, caller, frame)
 
     async def status(self) -> dict[str, Any]:
-        """Process id, node, seconds since its start, whether this candidate leads, and its phase: "starting",
-        "serving", "stalled" (its loop has not come round for too long), "resigned" or "failed"."""
+        """Process id, node, seconds since its start, whether this candidate leads, the version of the code it runs,
+        and its phase: "starting", "serving", "stalled" (its loop has not come round for too long), "resigned" or
+        "failed"."""
         return {
             "pid": os.getpid(),
             "node": self._node,
             "up": self._clock.monotonic() - self._started_at,
             "leads": self._leader is not None,
             "phase": self._phase(),
+            "code_version": self._options.running_version,
         }
 
     def _phase(self) -> str:
@@ -147,7 +149,9 @@ class Coordinator:
         """One tick; seconds until the next one."""
         lease = self._options.lease
         if self._leader is None:
-            leadership, position = await store.with_timeout(lease, store.lead(self._holder, lease))
+            leadership, position = await store.with_timeout(
+                lease, store.lead(self._holder, lease, self._options.running_version)
+            )
             if leadership is None:
                 await self._publish(store, position)
                 return pause
@@ -160,6 +164,7 @@ class Coordinator:
                 lambda position: self._publish(store, position),
                 lease=lease,
                 clock=self._clock,
+                code_version=self._options.running_version,
             )
             await leader.load()
             self._leader = leader

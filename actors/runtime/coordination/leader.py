@@ -13,6 +13,7 @@ from actors.runtime.clock import SYSTEM_CLOCK, Clock
 from actors.runtime.coordination.host_actors import HostActors
 from actors.runtime.coordination.plan import ShardPlan
 from actors.runtime.coordination.scaling import HostLoad, Scaler
+from actors.runtime.coordination.update import outdated, wanted_hosts
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.metrics import HOSTS, MOVES
 from actors.runtime.options import ScalingPolicy
@@ -38,6 +39,8 @@ _MAX_START_SECONDS = 720.0
 """A host that waits for a place on a node is merely scheduled again; one that failed for hours is still replaced soon
 after its cause is gone."""
 _SCALE_SECONDS = 1.0
+_CHECK_NODES_SECONDS = 10.0
+"""Between two comparisons of the code on the nodes' disks with the version that hosts should run."""
 _REST_SECONDS = 5.0
 """How long a host that could not make a move is left alone: it may be cut off from where its shards should go."""
 
@@ -58,8 +61,9 @@ class Leader:
         *,
         lease: float = 2.0,
         clock: Clock = SYSTEM_CLOCK,
+        code_version: str = "",
     ) -> None:
-        """``publish`` is called after every change of the map."""
+        """``publish`` is called after every change of the map. ``code_version`` is what this process runs."""
         self._leadership = leadership
         self._lease = lease
         self._store = store
@@ -77,6 +81,11 @@ class Leader:
         """Wanted hosts that do not serve, by name: since when (or which replacement), and how long that may take."""
         self._first_seen: float | None = None
         self._scaled_at = 0.0
+        self._code_version = code_version
+        self._target_version = ""
+        self._nodes_checked_at = float("-inf")
+        self._nodes_ready = False
+        """Whether a host would run the target version on whichever node it starts."""
         self._deciding = asyncio.Lock()
         self._releasing: set[tuple[str, int]] = set()
         self._resting: dict[str, float] = {}
@@ -92,7 +101,10 @@ class Leader:
         self._machine.apply(read.rows)
         self._hosts = {row.host: row for row in await self._store.hosts()}
         # Not how many are here: one that just restarts is still wanted, and no other in its place.
-        settled = {row.name for row in self._hosts.values() if not row.draining}
+        # One that drains though it runs other code than this leader is perhaps being replaced.
+        settled = {
+            row.name for row in self._hosts.values() if not row.draining or row.code_version != self._code_version
+        }
         wanted = max((index + 1 for index in range(self._policy.max_hosts) if host_name(index) in settled), default=0)
         self._wanted = max(wanted, self._policy.min_hosts)
 
@@ -117,6 +129,7 @@ class Leader:
             # all who know more than is stored notice.
             raise LostLeadership(f"the map went back from version {version} to {renewal.version}")
         self._next_expiry = renewal.next_expiry
+        self._target_version = renewal.target_version
         self._hosts = {row.host: row for row in renewal.hosts}
         for row in superseded(renewal.hosts):
             await self._store.deregister(self.position.generation, row.host)
@@ -242,10 +255,35 @@ class Leader:
         self._wanted = wanted
         HOSTS.labels("wanted").set(wanted)
         HOSTS.labels("living").set(len(self._hosts))
+        HOSTS.labels("outdated").set(len(self._outdated()))
+
+    def _outdated(self) -> list[HostRow]:
+        return outdated(list(self._hosts.values()), self._target_version)
+
+    def _may_replace(self, now: float) -> bool:
+        """Whether outdated hosts may be replaced now. Hosts get the options of this leader, so it must be one of the
+        target version itself; and a node whose files are older would only give another outdated host."""
+        if self._target_version != self._code_version or not self._outdated():
+            self._nodes_ready = False
+            self._nodes_checked_at = float("-inf")
+            return False
+        if now - self._nodes_checked_at >= _CHECK_NODES_SECONDS:
+            self._nodes_checked_at = now
+            self._tasks.spawn("leader.check_nodes", self._check_nodes())
+        return self._nodes_ready
+
+    async def _check_nodes(self) -> None:
+        others = await self._host_actors.nodes_without(self._code_version)
+        self._nodes_ready = not others
+        if others:
+            log.warning("update.waits_for_nodes", nodes=others, target_version=self._code_version)
 
     async def _start_hosts(self, now: float) -> None:
         by_name = {row.name: row for row in self._hosts.values()}
-        wanted = {host_name(index) for index in range(self._wanted)}
+        hosts = wanted_hosts(
+            list(self._hosts.values()), self._wanted, self._target_version, may_replace=self._may_replace(now)
+        )
+        wanted = hosts.names
         for name in wanted - by_name.keys():
             since, patience = self._missing.setdefault(name, (now, _START_SECONDS))
             if now - self._ensured_at.get(name, float("-inf")) >= _ENSURE_SECONDS:
@@ -256,11 +294,14 @@ class Leader:
                 self._missing[name] = (now, min(2 * patience, _MAX_START_SECONDS))
                 self._tasks.spawn("leader.replace_host", self._host_actors.stop(name, restart=True))
         self._missing = {name: since for name, since in self._missing.items() if name in wanted - by_name.keys()}
-        for name, row in by_name.items():
-            if (name not in wanted) != row.draining:
-                await self._store.mark_draining(self.position.generation, row.host, name not in wanted)
+        for row in by_name.values():
+            drains = hosts.drains(row)
+            if drains != row.draining:
+                if row.host == hosts.replacing:
+                    log.info("host.outdated", host=row.host, runs=row.code_version, target=self._target_version)
+                await self._store.mark_draining(self.position.generation, row.host, drains)
                 # At once, so that a host that is wanted again is not deregistered in this very look.
-                self._hosts[row.host] = replace(row, draining=name not in wanted)
+                self._hosts[row.host] = replace(row, draining=drains)
 
     async def _deregister_drained(self) -> None:
         for row in list(self._hosts.values()):

@@ -1,4 +1,5 @@
-"""Watches the coordinators: starts those that are missing, and replaces those that exist and do not serve.
+"""Watches the coordinators: starts those that are missing, and replaces those that exist and do not serve, or that run
+another version of the code than they should.
 
 The leader does the same for the hosts.
 """
@@ -33,6 +34,9 @@ class CoordinatorActors(Protocol):
     async def restart(self, name: str) -> None:
         """Ends the process; Ray starts it again."""
 
+    async def replace(self, name: str, target: str) -> None:
+        """Lets it resign and ends it, unless it runs the ``target`` version of the code by now."""
+
 
 class Reconciler:
     """Compares the coordinators that there should be with those that serve."""
@@ -43,11 +47,14 @@ class Reconciler:
         self._missing: dict[str, tuple[float, float]] = {}
         """Coordinators that do not serve: since when, or since which restart, and how long that may take."""
 
-    async def reconcile(self, names: Sequence[str]) -> None:
-        """One comparison. To be called every half a minute or so."""
+    async def reconcile(self, names: Sequence[str], target: str = "") -> bool:
+        """One comparison. To be called every half a minute or so, and again soon when it returns True: coordinators
+        are being replaced by those of the ``target`` version of the code."""
         await self._actors.ensure(names)
+        serving: dict[str, Mapping[str, Any]] = {}
         for name in names:
-            if await self._serves(name):
+            if (status := await self._serves(name)) is not None:
+                serving[name] = status
                 self._missing.pop(name, None)
                 continue
             now = self._clock.monotonic()
@@ -56,13 +63,23 @@ class Reconciler:
                 log.warning("coordinator.replaced", coordinator=name, not_serving_for=round(now - since, 1))
                 self._missing[name] = (now, min(2 * patience, _MAX_START_SECONDS))
                 await self._actors.restart(name)
+        outdated = [name for name, status in serving.items() if target and status.get("code_version") != target]
+        if outdated and all(status["phase"] == "serving" for status in serving.values()) and len(serving) == len(names):
+            # The leader last, so that the lead changes once.
+            chosen = min(outdated, key=lambda name: (bool(serving[name]["leads"]), name))
+            log.info(
+                "coordinator.outdated", coordinator=chosen, runs=serving[chosen].get("code_version"), target=target
+            )
+            await self._actors.replace(chosen, target)
+        return bool(outdated) or (bool(target) and len(serving) < len(names))
 
-    async def _serves(self, name: str) -> bool:
+    async def _serves(self, name: str) -> Mapping[str, Any] | None:
+        """Its status, if it serves or has just been started."""
         try:
             status = await self._actors.status(name)
         except HostUnavailable as error:
             log.info("coordinator.unavailable", coordinator=name, error=str(error))
-            return False
+            return None
         # Several processes reconcile: one that another has just restarted is given its time.
         phase, up = str(status["phase"]), float(status["up"])
-        return phase == "serving" or (phase == "starting" and up < _START_SECONDS)
+        return status if phase == "serving" or (phase == "starting" and up < _START_SECONDS) else None

@@ -139,7 +139,7 @@ class ShardHost:
         self._tasks.spawn("host.sweep", self._sweep(shard_owner, reporter), critical=True)
         while True:
             host = f"{self._name}.{int(self._clock.time() * 1e9):x}"
-            row = HostRow(host, self._name, self._node, address, socket_path, False, {})
+            row = HostRow(host, self._name, self._node, address, socket_path, False, {}, self._options.running_version)
             lease = HostLease(leases, row, self._options.lease, shard_owner, reporter, self._tasks, self._clock)
             self._lease = lease
             await lease.keep()

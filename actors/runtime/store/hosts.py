@@ -13,7 +13,7 @@ from actors.runtime.store.rows import Heartbeat, HostRow
 if TYPE_CHECKING:
     import asyncpg
 
-HOST_COLUMNS = "host, name, node, address, socket, draining, load"
+HOST_COLUMNS = "host, name, node, address, socket, draining, load, code_version"
 
 
 class HostTable(Connections):
@@ -22,8 +22,8 @@ class HostTable(Connections):
     async def register(self, host: HostRow, lease: float) -> None:
         """A new host incarnation announces itself for ``lease`` seconds."""
         await self._pool.execute(
-            "INSERT INTO shard_hosts (host, name, node, address, socket, expires_at)"
-            " VALUES ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))"
+            "INSERT INTO shard_hosts (host, name, node, address, socket, code_version, expires_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp() + make_interval(secs => $7))"
             # An attempt that was given up may have got through.
             " ON CONFLICT (host) DO NOTHING",
             host.host,
@@ -31,6 +31,7 @@ class HostTable(Connections):
             host.node,
             host.address,
             host.socket,
+            host.code_version,
             lease,
         )
 
@@ -72,4 +73,5 @@ def host_row(row: asyncpg.Record) -> HostRow:
         row["socket"],
         row["draining"],
         json.loads(row["load"]),
+        row["code_version"],
     )

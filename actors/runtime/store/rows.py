@@ -81,6 +81,8 @@ class HostRow:
     """Path of its Unix socket on ``node``."""
     draining: bool
     load: Mapping[str, Any]
+    code_version: str = ""
+    """Of the code that it runs; "" if it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ class Renewal:
     """The living ones."""
     next_expiry: float
     """Seconds until the first of their leases ends, if it is not renewed; infinite without hosts."""
+    target_version: str = ""
+    """Of the code that all hosts should run; "" if nothing was deployed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ _LOCK_WAIT = "100ms"
 
 _LEAD = f"""
 WITH led AS (
-    UPDATE shard_coordinator SET holder = $1, term = term + 1, generation = gen_random_uuid(),
+    UPDATE shard_coordinator SET holder = $1, term = term + 1, generation = gen_random_uuid(), code_version = $3,
         expires_at = clock_timestamp() + make_interval(secs => $2)
     WHERE holder = $1 OR expires_at < clock_timestamp()
     RETURNING term, generation, map_version
@@ -39,11 +39,12 @@ WITH renewed AS (
     UPDATE shard_coordinator SET expires_at = clock_timestamp() + make_interval(secs => $2)
     WHERE generation = $1
     -- A renewal that is lost is a late one; it need not wait for the disk.
-    RETURNING map_version, set_config('synchronous_commit', 'off', true)
+    RETURNING map_version, target_version, set_config('synchronous_commit', 'off', true)
 ), expired AS (
     DELETE FROM shard_hosts WHERE expires_at <= clock_timestamp() AND EXISTS (SELECT FROM renewed) RETURNING host
 )
-SELECT map_version, extract(epoch FROM h.expires_at - clock_timestamp())::float8 AS seconds_left, {HOST_COLUMNS}
+SELECT map_version, target_version, {HOST_COLUMNS},
+    extract(epoch FROM h.expires_at - clock_timestamp())::float8 AS seconds_left
 FROM renewed LEFT JOIN shard_hosts AS h ON h.host NOT IN (SELECT host FROM expired)
 """
 
@@ -63,13 +64,13 @@ _LOCK = f"{_STORED} ORDER BY kind, shard FOR NO KEY UPDATE OF shards"
 class MapTable(Connections):
     """The map and the leadership that orders its writes."""
 
-    async def lead(self, holder: str, lease: float) -> tuple[Leadership | None, MapPosition]:
+    async def lead(self, holder: str, lease: float, code_version: str = "") -> tuple[Leadership | None, MapPosition]:
         """Begins a term, if no other leader's lease runs; and the position of the stored map.
 
         A holder that leads already begins a new term too: it does so when it does not know what became of its last
         write.
         """
-        row = await self._pool.fetchrow(_LEAD, holder, lease)
+        row = await self._pool.fetchrow(_LEAD, holder, lease, code_version)
         assert row is not None
         position = MapPosition(str(row["generation"]), row["version"])
         return (None if row["term"] is None else Leadership(row["term"], position)), position
@@ -85,7 +86,7 @@ class MapTable(Connections):
             raise LostLeadership(f"generation {generation} is over")
         hosts = [row for row in rows if row["host"] is not None]
         next_expiry = min((row["seconds_left"] for row in hosts), default=math.inf)
-        return Renewal(rows[0]["map_version"], [host_row(row) for row in hosts], next_expiry)
+        return Renewal(rows[0]["map_version"], [host_row(row) for row in hosts], next_expiry, rows[0]["target_version"])
 
     async def resign(self, holder: str) -> None:
         """Lets another candidate lead at once."""

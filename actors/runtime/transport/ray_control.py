@@ -26,6 +26,10 @@ _DETOUR_SECONDS = 5.0
 """How long a host that was out of reach is not tried directly."""
 
 
+SURGE_HOST = "host-surge"
+"""Ray actor name of the host that is there only while the code is updated."""
+
+
 def coordinator_name(index: int) -> str:
     """Ray actor name of a candidate for leadership."""
     return f"coordinator-{index}"

@@ -34,6 +34,7 @@ class Database:
         self.rows: dict[int, ShardRow] = {}
         self._versions: dict[int, int] = {}
         self.hosts: dict[str, HostRow] = {}
+        self.target_version = ""
         self.expired: set[str] = set()
         """Hosts whose lease ran out; the next leader that looks declares them dead."""
         self.lines: dict[str, list[str]] = {}
@@ -166,7 +167,7 @@ class LeaderStore:
         expired, database.expired = database.expired, set()
         for host in expired:
             database.hosts.pop(host, None)
-        return Renewal(database.version, list(database.hosts.values()), lease)
+        return Renewal(database.version, list(database.hosts.values()), lease, database.target_version)
 
     async def deregister(self, generation: str, host: str) -> bool:
         return self._leads(generation) and self._database.hosts.pop(host, None) is not None

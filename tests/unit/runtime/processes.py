@@ -140,6 +140,7 @@ class Process:
         self.heard: dict[tuple[bytes, str], int] = {}
         """The newest connection per client and incarnation that spoke."""
         self._simulation = simulation
+        self._code_version = simulation.code_on_disk
         store = cast(Any, HostStore(simulation.database, simulation.network, name))
         self.router = Client(simulation, f"@{name}", name)
         self.committer = Committer(store)
@@ -158,7 +159,9 @@ class Process:
         host = f"{self.name}.{next(self._simulation.incarnations):04}"
         self.shard_owner.mailboxes.host = host
         self.shard_owner.mailboxes.serve_until = FOREVER
-        self._simulation.database.hosts[host] = HostRow(host, self.name, self.node, "", "", False, {})
+        self._simulation.database.hosts[host] = HostRow(
+            host, self.name, self.node, "", "", False, {}, self._code_version
+        )
 
     def beat(self) -> None:
         """What ShardHost does with each heartbeat."""
@@ -202,6 +205,9 @@ class HostActors:
     async def ensure(self, name: str) -> None:
         if self._simulation.process(name) is None:
             self._simulation.start(name)
+
+    async def nodes_without(self, code_version: str) -> list[str]:
+        return [] if code_version == self._simulation.code_on_disk else ["a node"]
 
     async def stop(self, name: str, *, restart: bool = False) -> None:
         process = self._simulation.process(name)

@@ -25,7 +25,7 @@ from actors.runtime.options import ScalingPolicy
 from actors.runtime.shard_map import SHARDS, Endpoint, MapPosition, MapView, shard_of
 from actors.runtime.store.rows import LostLeadership
 from actors.runtime.transport.frames import DONE, pack_body, unpack, unpack_body
-from actors.runtime.transport.ray_control import host_name
+from actors.runtime.transport.ray_control import SURGE_HOST, host_name
 from tests.unit.runtime.book import KIND, Book
 from tests.unit.runtime.database import Database, LeaderStore
 from tests.unit.runtime.network import Network, Passage, SteppedLoop
@@ -92,6 +92,7 @@ class Simulation:
         self.incarnations = itertools.count(1)
         self.callers = itertools.count(1)
         self._nodes = itertools.count(1)
+        self.code_on_disk = "v1"
         self.processes: list[Process] = []
         self.start_failures: list[StartFailure] = []
         """What happens to the next hosts that start."""
@@ -205,9 +206,23 @@ class Simulation:
         policy = ScalingPolicy(min_hosts=hosts, max_hosts=hosts)
         store, host_actors = cast(Any, LeaderStore(self.database)), cast(Any, HostActors(self))
         leadership = self.database.lead()
-        self.leader = Leader(leadership, store, host_actors, [KIND], policy, self._publish, clock=self.loop)
+        self.leader = Leader(
+            leadership,
+            store,
+            host_actors,
+            [KIND],
+            policy,
+            self._publish,
+            clock=self.loop,
+            code_version=self.code_on_disk,
+        )
         self.loop.do(lambda: self.loop.create_task(self.leader.load()))
         return self.leader
+
+    def deploy(self, version: str) -> None:
+        """Another version of the code comes to all nodes, and a leader that runs it."""
+        self.code_on_disk = self.database.target_version = version
+        self.elect(len(self.wanted))
 
     def look(self, leader: Leader) -> None:
         """A leader looks at the hosts and does what follows."""
@@ -264,16 +279,26 @@ class Simulation:
         unsettled = [operation for operation in self.operations if not operation.settled]
         assert not unsettled, "calls were never answered"
         assert not self._unrest(), "moves were never finished"
+        assert not self._update_under_way(), "hosts of another version were never replaced"
 
     def _broken(self) -> list[Process]:
         """Processes of wanted hosts that do not serve."""
-        return [process for process in self.living() if process.failure and process.name in self.wanted]
+        wanted = self.wanted | ({SURGE_HOST} if self._update_under_way() else set())
+        return [process for process in self.living() if process.failure and process.name in wanted]
+
+    def _update_under_way(self) -> bool:
+        hosts, target = self.database.hosts.values(), self.database.target_version
+        return any(row.name == SURGE_HOST or (target and row.code_version != target) for row in hosts)
 
     def _go_on_until_quiet(self) -> None:
         for _ in range(60):
             self.go_on()
             self.check()
-            if not self._unrest() and not any(len(client.table) for client in self.clients):
+            if (
+                not self._unrest()
+                and not self._update_under_way()
+                and not any(len(client.table) for client in self.clients)
+            ):
                 return
             self.pass_time(0.2)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -25,10 +26,16 @@ class Hands:
     def __init__(self, at_once: int = SHARDS) -> None:
         self.at_once = at_once
         self.asked: list[int] = []
+        self.ensured: set[str] = set()
+        self.other_nodes: list[str] = []
+        """Those that do not have the leader's version on their disk."""
         self.stopped: list[tuple[str, bool]] = []
 
     async def ensure(self, name: str) -> None:
-        pass
+        self.ensured.add(name)
+
+    async def nodes_without(self, code_version: str) -> list[str]:
+        return self.other_nodes
 
     async def stop(self, name: str, *, restart: bool = False) -> None:
         self.stopped.append((name, restart))
@@ -53,16 +60,18 @@ class Stage:
         for name in names:
             self.register(name)
 
-    def register(self, name: str) -> None:
-        host = f"{name}.1"
-        self.database.hosts[host] = HostRow(host, name, f"node of {name}", "", "", False, {})
+    def register(self, name: str, code_version: str = "v1", incarnation: int = 1) -> None:
+        host = f"{name}.{incarnation}"
+        self.database.hosts[host] = HostRow(host, name, f"node of {name}", "", "", False, {}, code_version)
 
-    async def leader(self) -> Leader:
+    async def leader(self, code_version: str = "v1") -> Leader:
         async def publish(_position: MapPosition) -> None:
             pass
 
         store: Any = LeaderStore(self.database)
-        leader = Leader(self.database.lead(), store, cast(Any, self.hands), [KIND], self.policy, publish)
+        leader = Leader(
+            self.database.lead(), store, cast(Any, self.hands), [KIND], self.policy, publish, code_version=code_version
+        )
         await leader.load()
         return leader
 
@@ -129,6 +138,69 @@ async def test_a_host_that_exists_and_never_served_is_replaced_too() -> None:
     assert set(replaced) == {"host-0"}
     # Its start may just take long, so not all the time; but also not less and less often.
     assert 60 < len(replaced) < 200
+
+
+async def test_after_a_deploy_hosts_are_replaced_one_at_a_time_and_then_the_surge_host_goes() -> None:
+    stage = Stage("host-0", "host-1", policy=ScalingPolicy(min_hosts=2))
+    leader = await stage.leader()
+    await leader.tick(0.0)
+    stage.database.target_version = "v2"
+    await leader.tick(1.0)
+    assert not stage.draining(), "a leader of the old version has the old options"
+    leader = await stage.leader("v2")
+    stopped, stages = [], []
+    for second in range(2, 60):
+        await leader.tick(float(second))
+        await settle()
+        living = {row.name for row in stage.database.hosts.values()}
+        assert len(living - stage.draining()) >= 2
+        stages.append(sorted(f"{row.name} {row.code_version}" for row in stage.database.hosts.values()))
+        for name, _ in stage.hands.stopped[len(stopped) :]:
+            stopped.append(name)
+        for name in stage.hands.ensured - living:
+            stage.register(name, "v2", incarnation=second)
+        stage.hands.ensured.clear()
+    assert stopped == ["host-0", "host-1", "host-surge"]
+    assert stages[-1] == ["host-0 v2", "host-1 v2"]
+    assert max(len(stage) for stage in stages) == 3
+    assert sum(row.host.startswith("host-0.") for row in stage.database.rows.values()) == SHARDS // 2
+
+
+async def test_no_host_is_replaced_while_a_node_has_other_code() -> None:
+    stage = Stage("host-0", policy=ScalingPolicy(min_hosts=1))
+    stage.database.target_version = "v2"
+    stage.hands.other_nodes = ["node-1"]
+    leader = await stage.leader("v2")
+    for second in range(30):
+        await leader.tick(float(second))
+        await settle()
+    assert stage.hands.ensured == set()
+    assert not stage.draining()
+    stage.hands.other_nodes = []
+    for second in range(30, 60):
+        await leader.tick(float(second))
+        await settle()
+    assert stage.hands.ensured == {"host-surge"}
+
+
+async def test_a_leader_that_comes_in_the_middle_of_an_update_wants_as_many_hosts_as_before() -> None:
+    stage = Stage("host-0", "host-1", "host-2", policy=ScalingPolicy(min_hosts=1))
+    stage.database.hosts["host-2.1"] = replace(stage.database.hosts["host-2.1"], draining=True)
+    stage.database.target_version = "v2"
+    stage.register("host-surge", "v2")
+    leader = await stage.leader("v2")
+    for second in range(3):
+        await leader.tick(float(second))
+        await settle()
+    assert {row.name for row in stage.database.hosts.values()} == {"host-0", "host-1", "host-2", "host-surge"}
+
+
+async def test_outdated_hosts_are_counted() -> None:
+    stage = Stage("host-0", "host-1", policy=ScalingPolicy(min_hosts=2))
+    leader = await stage.leader()
+    stage.database.target_version = "v2"
+    await leader.tick(5.0)
+    assert REGISTRY.get_sample_value("entativa_shard_hosts", {"state": "outdated"}) == 2
 
 
 async def test_only_shards_that_changed_owner_are_moves() -> None:

@@ -150,6 +150,14 @@ class Runtime(RuleBasedStateMachine):
             self.simulation.loop.do(*(process.beat for process in self.simulation.living()))
             self._wave(fates)
 
+    @rule(version=st.sampled_from(["v1", "v2"]), rounds=st.integers(0, 8))
+    def another_version_is_deployed(self, version: str, rounds: int) -> None:
+        """Or the one before, in the middle of the update to this one."""
+        self.deposed = self.simulation.leader
+        self.simulation.deploy(version)
+        for _ in range(rounds):
+            self.simulation.go_on()
+
     @rule()
     def the_deposed_leader_looks(self) -> None:
         self.simulation.look(self.deposed)

@@ -11,7 +11,7 @@ from actors.runtime.coordination.reconciler import Reconciler
 from actors.runtime.errors import HostUnavailable
 
 NAMES = ["coordinator-0", "coordinator-1"]
-SERVING = {"phase": "serving", "up": 1000.0}
+SERVING = {"phase": "serving", "up": 1000.0, "leads": False, "code_version": "v1"}
 
 
 class Actors:
@@ -21,6 +21,7 @@ class Actors:
         self.statuses: dict[str, Mapping[str, Any] | None] = dict.fromkeys(NAMES, SERVING)
         self.ensured: list[list[str]] = []
         self.restarted: list[str] = []
+        self.replaced: list[str] = []
 
     async def ensure(self, names: Sequence[str]) -> None:
         self.ensured.append(list(names))
@@ -33,6 +34,10 @@ class Actors:
 
     async def restart(self, name: str) -> None:
         self.restarted.append(name)
+
+    async def replace(self, name: str, target: str) -> None:
+        self.replaced.append(name)
+        self.statuses[name] = None
 
 
 class Clock:
@@ -91,3 +96,35 @@ async def test_one_that_served_again_is_judged_anew() -> None:
     actors.statuses["coordinator-1"] = None
     begin = clock.now
     assert (await run(actors, reconciler, clock, 90.0))[0] == ("coordinator-1", begin + 60.0)
+
+
+async def test_outdated_coordinators_are_replaced_one_at_a_time_the_leader_last() -> None:
+    actors = Actors()
+    reconciler = Reconciler(actors, Clock())
+    actors.statuses["coordinator-0"] = {**SERVING, "leads": True}
+    assert await reconciler.reconcile(NAMES, "v2")
+    assert actors.replaced == ["coordinator-1"]
+    for status in (None, {"phase": "starting", "up": 1.0, "leads": False, "code_version": "v2"}):
+        actors.statuses["coordinator-1"] = status
+        assert await reconciler.reconcile(NAMES, "v2")
+        assert actors.replaced == ["coordinator-1"], "the other one leads until this one could"
+    actors.statuses["coordinator-1"] = {**SERVING, "code_version": "v2"}
+    assert await reconciler.reconcile(NAMES, "v2")
+    assert actors.replaced == ["coordinator-1", "coordinator-0"]
+    actors.statuses["coordinator-0"] = {**SERVING, "code_version": "v2"}
+    assert not await reconciler.reconcile(NAMES, "v2")
+    assert actors.replaced == ["coordinator-1", "coordinator-0"]
+
+
+async def test_coordinators_older_than_versions_are_outdated() -> None:
+    actors = Actors()
+    for name in NAMES:
+        actors.statuses[name] = {"phase": "serving", "up": 1000.0, "leads": False}
+    assert await Reconciler(actors, Clock()).reconcile(NAMES, "v2")
+    assert actors.replaced == ["coordinator-0"]
+
+
+async def test_without_a_target_no_version_is_replaced() -> None:
+    actors = Actors()
+    assert not await Reconciler(actors, Clock()).reconcile(NAMES)
+    assert actors.replaced == []
