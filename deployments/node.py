@@ -104,8 +104,8 @@ def deploy(
     config: Annotated[Path, typer.Argument(help="A Serve configuration.")] = PRODUCTION,
     env_file: EnvironmentFile = None,
 ) -> None:
-    """On the head: deploy a Serve configuration and the code on the nodes' disks; no request is dropped. Entity hosts are
-    replaced one at a time afterwards: `entativa node status` shows how far that is."""
+    """On the head: deploy a Serve configuration and the code on the nodes' disks; no request is dropped. Entity hosts
+    are replaced one at a time afterwards: `entativa node status` shows how far that is."""
     settings, node, _ = _load(env_file)
     with step("migrations"):
         _migrate(settings)

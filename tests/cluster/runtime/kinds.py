@@ -22,6 +22,9 @@ from actors.runtime import (
 )
 from cluster.postgres import UnitOfWork
 
+RELEASE = 1
+"""Which edition of these kinds this is: the test of code updates makes another one."""
+
 
 class Tally:
     """Counts in memory only. Messages: a number to add, or a command."""
@@ -36,6 +39,8 @@ class Tally:
                 return [Reply(self.total)]
             case "read":
                 return [Reply(self.total)]
+            case "release":
+                return [Reply([RELEASE, self.total])]
             case "where":
                 return [Reply([os.getpid(), self.total])]
             case "refuse":
