@@ -148,7 +148,8 @@ async def test_after_a_deploy_hosts_are_replaced_one_at_a_time_and_then_the_surg
     await leader.tick(1.0)
     assert not stage.draining(), "a leader of the old version has the old options"
     leader = await stage.leader("v2")
-    stopped, stages = [], []
+    stopped: list[str] = []
+    stages: list[list[str]] = []
     for second in range(2, 60):
         await leader.tick(float(second))
         await settle()
