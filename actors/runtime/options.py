@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from cluster.code_version import CODE_VERSION
 
+
 @dataclass(frozen=True, slots=True)
 class ScalingPolicy:
     """The operator's numbers."""

@@ -182,13 +182,14 @@ async def _drive(role: str, address: str, database: str) -> None:
     from cluster.code_version import CODE_VERSION
     from cluster.postgres import connect_database
     from tests.cluster.conftest import SECRET, RunningRuntime, eventually
-    from tests.cluster.runtime.kinds import BOOK_TABLE, PATHS
+    from tests.cluster.runtime.kinds import BOOK_TABLE, KINDS
 
     ray.init(address=address, namespace="tests", log_to_driver=False)
     options = RuntimeOptions(
         name=NAME,
-        kinds=PATHS,
+        kinds=KINDS,
         database=database,
+        redis="redis://127.0.0.1",  # none of these kinds uses it
         secret=SECRET,
         scaling=ScalingPolicy(min_hosts=HOSTS, max_hosts=HOSTS),
         # A lease that no stall of a busy machine outlasts: what is counted here lives in memory only.
