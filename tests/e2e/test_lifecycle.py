@@ -5,6 +5,7 @@ from pathlib import Path
 import httpx
 
 from brands.catalogue import BRANDS
+from cluster.code_version import CODE_VERSION
 from cluster.local.processes import wait_until
 from tests.e2e.people import People
 from tests.e2e.running import RunningPlatform, new_home
@@ -20,7 +21,8 @@ def test_status_names_every_address_and_each_answers(platform: RunningPlatform) 
 
     assert addresses.keys() == {*BRANDS, "dashboard", "metrics"}
     for brand in BRANDS:
-        assert addresses[brand].keys() == {"api", "openapi", "docs"}
+        assert addresses[brand].keys() == {"api", "openapi", "docs", "code"}
+        assert {host["version"] for host in addresses[brand]["code"]["hosts"]} == {CODE_VERSION}
         assert httpx.get(f"{addresses[brand]['api']}/health/ready").json()["status"] == "ready"
         assert "/auth/log-in" in httpx.get(addresses[brand]["openapi"]).json()["paths"]
         # The page must look for the document where the proxy has it.
