@@ -133,7 +133,7 @@ def down() -> None:
 
 
 @app.command()
-def status(as_json: Annotated[bool, typer.Option("--json", help="Print addresses and versions as JSON.")] = False) -> None:
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
     """Say where everything answers, whether it does (exit code 1: not everything), and which code it runs."""
     installation = _installation()
     ready = {brand: _ready(installation, brand) for brand in BRANDS}
