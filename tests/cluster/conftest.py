@@ -125,16 +125,18 @@ class RunningRuntime:
     async def ask_for_move(self, kind: str, shard: int, to: str) -> None:
         """Wants one shard at another host, in the stored map, as a leader would; the leader drives it from there."""
         async with self.store._pool.acquire() as connection, connection.transaction():
+            # A term of its own, which ends with the move: the leader that drives it reads the map as its term begins.
+            await connection.execute(
+                "WITH led AS (UPDATE shard_coordinator SET holder = '', term = term + 1, expires_at = '-infinity',"
+                " generation = gen_random_uuid() RETURNING generation, term, map_version)"
+                " INSERT INTO shard_generations (generation, term, from_version) SELECT * FROM led"
+            )
             version = await connection.fetchval(
                 "UPDATE shard_coordinator SET map_version = map_version + 1 RETURNING map_version"
             )
             await connection.execute(
                 "UPDATE shards SET moving_to = $1, version = $2 WHERE kind = $3 AND shard = $4",
                 *(to, version, kind, shard),
-            )
-            # The leader reads the map when its term begins.
-            await connection.execute(
-                "UPDATE shard_coordinator SET generation = gen_random_uuid(), holder = '', expires_at = '-infinity'"
             )
 
     async def row(self, kind: str, shard: int) -> ShardRow:
