@@ -57,7 +57,7 @@ _UNTIL_HANDLED = "until every consumer has handled the event"
 PLATFORM_TABLES = (
     # A client that has not repeated a request by then never will.
     Table("idempotency_keys", "scope", "one day", Expiry("created_at", timedelta(days=1))),
-    Table("outbox", "id", "until the relay has moved the event to the log"),
+    Table("outbox", "key", "until the relay has moved the event to the log"),
     Table("event_log", "partition", _UNTIL_HANDLED),
     Table("event_log_head", None, "one row"),
     Table("event_readers", None, "while the process runs"),

@@ -6,7 +6,7 @@ RUNTIME_TABLES = (
     Table("shard_coordinator", None, "one row"),
     Table("shard_generations", None, "one row per term of a leader"),
     Table("shard_hosts", None, "while the host renews its lease"),
-    Table("shards", None, "one row per kind and shard"),
+    Table("shards", "shard", "one row per kind and shard"),
     Table("shard_answers", "shard", "a little longer than any deadline"),
     Table("entity_snapshots", "entity", "as long as the entity"),
     Table("entity_timers", "shard", "until the timer's message is received"),
