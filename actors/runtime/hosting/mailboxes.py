@@ -280,8 +280,10 @@ class Mailboxes:
         }
 
     async def close(self) -> None:
-        """Cancels turns under way."""
+        """Cancels turns and loads under way."""
         await self.turns.close()
+        for runner in self.runners.values():
+            await runner.close()
 
 
 def _refuse_runtime_call(origin: Origin, call: int, what: str, _body: Value) -> None:

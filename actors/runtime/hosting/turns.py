@@ -11,6 +11,7 @@ import structlog
 from actors.runtime.errors import DeadlineExceeded, Refused, to_wire
 from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.mailbox import Envelope, Mailbox
+from actors.runtime.hosting.snapshot_loader import SnapshotLoader
 from actors.runtime.hosting.timer_heap import ArmedTimer
 from actors.runtime.kind import (
     After,
@@ -128,6 +129,7 @@ class TurnRunner:
         self.kind = kind
         self._handler = handler
         self._store = store
+        self._snapshots = None if store is None or not kind.durable else SnapshotLoader(store, kind.name)
         self._committer = committer
         self._writes = type(handler).write is not EffectHandler.write
         self._acts = type(handler).act is not EffectHandler.act
@@ -143,12 +145,17 @@ class TurnRunner:
             mailbox.frozen = None
             return entity
         loaded = await self._handler.load(entity_id)
-        if loaded is None and kind.durable and self._store is not None:
-            stored = await self._store.load_snapshot(kind.name, entity_id)
+        if loaded is None and self._snapshots is not None:
+            stored = await self._snapshots.load(entity_id)
             if stored is not None:
                 snapshot = msgpack.unpackb(stored[1], strict_map_key=False)
                 loaded = kind.restore(entity_id, stored[0], snapshot, context)
         return kind.create(entity_id, context) if loaded is None else loaded
+
+    async def close(self) -> None:
+        """Ends loads under way."""
+        if self._snapshots is not None:
+            await self._snapshots.close()
 
     async def carry_out(
         self, entity_id: str, entity: Entity, fence: Fence, received: Received, committed: Callable[[], None]

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from actors.runtime.store.connections import Connections
 from actors.runtime.store.rows import Answer
+
+_READ_BYTES = 8 << 20
+"""Bytes of snapshots that one statement reads, unless one alone has more."""
+_SNAPSHOTS = """
+WITH found AS (
+  SELECT asked.entity, asked.number, format, body,
+    sum(coalesce(octet_length(body), 0)) OVER (ORDER BY asked.number) AS bytes
+  FROM unnest($2::text[]) WITH ORDINALITY AS asked (entity, number)
+  LEFT JOIN entity_snapshots AS stored ON stored.kind = $1 AND stored.entity = asked.entity
+)
+SELECT entity, format, body FROM found WHERE number = 1 OR bytes <= $3
+"""
 
 
 class StoredEntities(Connections):
     """Stored answers and snapshots."""
 
-    async def load_snapshot(self, kind: str, entity_id: str) -> tuple[int, bytes] | None:
-        """(version, body) of the stored snapshot, if any."""
-        row = await self._pool.fetchrow(
-            "SELECT format, body FROM entity_snapshots WHERE kind = $1 AND entity = $2", kind, entity_id
-        )
-        return None if row is None else (row["format"], row["body"])
+    async def snapshots(self, kind: str, entities: Sequence[str]) -> dict[str, tuple[int, bytes] | None]:
+        """(version, body) of the stored snapshot or None, by entity. Those that would make it more than 8 MiB are left
+        out, but never the first."""
+        rows = await self._pool.fetch(_SNAPSHOTS, kind, entities, _READ_BYTES)
+        return {row["entity"]: None if row["format"] is None else (row["format"], row["body"]) for row in rows}
 
     async def answers(self, shards: Iterable[tuple[str, int]]) -> list[tuple[str, int, Answer]]:
         """The stored answers of these shards, as (kind, shard, answer)."""

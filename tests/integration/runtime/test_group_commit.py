@@ -94,7 +94,7 @@ async def database(database_address: str) -> AsyncIterator[Database]:
 async def test_effects_snapshot_and_answers_of_many_turns_are_stored_together(database: Database) -> None:
     assert await database.writes.commit([line(n, f"e{n}", n, 100 + n) for n in range(20)]) == {}
     assert await database.lines() == [(f"e{n}", n) for n in range(20)]
-    assert await database.store.load_snapshot("book", "e7") == (3, b"state")
+    assert await database.store.snapshots("book", ["e7", "e99"]) == {"e7": (3, b"state"), "e99": None}
     assert [answer for _, _, answer in await database.store.answers([("book", 7)])] == [
         Answer(b"caller-1", 107, b"done")
     ]
@@ -118,7 +118,7 @@ async def test_a_call_that_ran_before_takes_only_its_own_turn_out(database: Data
     refused = await database.writes.commit([again, other])
     assert list(refused) == [again]
     assert isinstance(refused[again], AlreadyAnswered)
-    assert await database.store.load_snapshot("book", "a") == (3, b"one")
+    assert await database.store.snapshots("book", ["a"]) == {"a": (3, b"one")}
     assert {answer.call for _, _, answer in await database.store.answers([("book", 0)])} == {5, 7}
 
 
@@ -217,3 +217,14 @@ async def test_a_statement_that_hangs_ends_and_takes_only_its_own_turn_with_it(d
     results = await asyncio.gather(*map(committer.commit, turns), return_exceptions=True)
     assert isinstance(results[1], asyncpg.QueryCanceledError)
     assert await database.snapshots() == {"a", "b"}
+
+
+async def test_one_statement_reads_at_most_eight_mebibytes_of_snapshots_and_always_one(database: Database) -> None:
+    large = b"x" * (5 << 20)
+    await database.writes.commit([snapshot(n, name, body=large) for n, name in enumerate("abc")])
+    names = ["a", "new", "b", "c"]
+    read = await database.store.snapshots("book", names)
+    assert read == {"a": (3, large), "new": None}
+    assert await database.store.snapshots("book", names[2:]) == {"b": (3, large)}
+    await database.writes.commit([snapshot(9, "d", body=b"x" * (9 << 20))])
+    assert set(await database.store.snapshots("book", ["d", "a"])) == {"d"}

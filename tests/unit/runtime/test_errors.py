@@ -37,8 +37,8 @@ class Store:
         self.saved |= {write.entity_id: write.snapshot for write in writes if write.snapshot is not None}
         return {}
 
-    async def load_snapshot(self, kind: str, entity_id: str) -> tuple[int, bytes] | None:
-        return self.saved.get(entity_id)
+    async def snapshots(self, kind: str, entities: Sequence[str]) -> Mapping[str, tuple[int, bytes] | None]:
+        return {entity_id: self.saved.get(entity_id) for entity_id in entities}
 
 
 class Account:

@@ -62,8 +62,8 @@ class Shelf:
         self.stored = (version, body)
         self.answers: Sequence[Answer] = ()
 
-    async def load_snapshot(self, kind: str, entity_id: str) -> tuple[int, bytes]:
-        return self.stored
+    async def snapshots(self, kind: str, entities: Sequence[str]) -> Mapping[str, tuple[int, bytes] | None]:
+        return dict.fromkeys(entities, self.stored)
 
     async def commit(self, writes: Sequence[TurnWrite]) -> Mapping[TurnWrite, Exception]:
         (write,) = writes
