@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Protocol
 
+from actors.runtime.store.turn_writes import is_connection_error
 from actors.runtime.supervise import BackgroundTasks
 
 STATEMENTS = 2
@@ -45,8 +46,8 @@ class SnapshotLoader:
         self._tasks = BackgroundTasks()
 
     async def load(self, entity_id: str) -> Snapshot | None:
-        """(version, body) of the stored snapshot, if any, as of a time after this call. Raises what the statement
-        raised; all that it was to read raise the same."""
+        """(version, body) of the stored snapshot, if any, as of a time after this call. Raises what the database
+        raised for this entity, or because it could not be reached."""
         loaded = self._waiting.get(entity_id)
         if loaded is None:
             loaded = self._waiting[entity_id] = asyncio.get_running_loop().create_future()
@@ -73,14 +74,16 @@ class SnapshotLoader:
 
     async def _run(self, batch: Mapping[str, asyncio.Future[Snapshot | None]]) -> None:
         try:
-            await self._read(dict(batch))
+            await self._read(batch)
         finally:
             for loaded in batch.values():
                 loaded.cancel()  # only where this task was cancelled is one left
             self._under_way -= 1
             self._begin()
 
-    async def _read(self, missing: dict[str, asyncio.Future[Snapshot | None]]) -> None:
+    async def _read(self, batch: Mapping[str, asyncio.Future[Snapshot | None]]) -> None:
+        """Reads the batch, by halves if it fails as a whole: an id that the database refuses fails alone."""
+        missing = dict(batch)
         try:
             while missing:
                 # Large ones come in more than one read.
@@ -90,6 +93,12 @@ class SnapshotLoader:
                     if not loaded.done():
                         loaded.set_result(snapshot)
         except Exception as error:  # noqa: BLE001 - handed to those that wait
-            for loaded in missing.values():
-                if not loaded.done():
-                    loaded.set_exception(error)
+            if is_connection_error(error) or len(missing) == 1:
+                for loaded in missing.values():
+                    if not loaded.done():
+                        loaded.set_exception(error)
+                return
+            left = list(missing.items())
+            middle = len(left) // 2
+            await self._read(dict(left[:middle]))
+            await self._read(dict(left[middle:]))

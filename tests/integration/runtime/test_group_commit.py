@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from actors.runtime.hosting.committer import Committer
+from actors.runtime.hosting.snapshot_loader import SnapshotLoader
 from actors.runtime.store.rows import AlreadyAnswered, Answer, Fence, Leadership, ShardRow, StaleEpoch
 from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.store.turn_writes import TurnWrite, TurnWrites
@@ -228,3 +229,12 @@ async def test_one_statement_reads_at_most_eight_mebibytes_of_snapshots_and_alwa
     assert await database.store.snapshots("book", names[2:]) == {"b": (3, large)}
     await database.writes.commit([snapshot(9, "d", body=b"x" * (9 << 20))])
     assert set(await database.store.snapshots("book", ["d", "a"])) == {"d"}
+
+
+async def test_an_id_that_the_database_refuses_fails_only_its_own_load(database: Database) -> None:
+    await database.writes.commit([snapshot(n, name) for n, name in enumerate("abc")])
+    loader = SnapshotLoader(database.store, "book")
+    names = ["a", "b", "no\x00text", "c", "new"]
+    loads = await asyncio.gather(*map(loader.load, names), return_exceptions=True)
+    assert isinstance(loads[2], asyncpg.PostgresError)
+    assert [*loads[:2], *loads[3:]] == [(3, b"state"), (3, b"state"), (3, b"state"), None]
