@@ -79,15 +79,14 @@ class Runner:
     async def step(self) -> int:
         """Handle one batch; returns how many events were passed. Raises Outage, LogUnavailable, DATABASE_ERRORS: then
         nothing has moved, or what is before the events in an outage."""
-        if self._stored is None:
-            await self._load()
+        stored = self._stored if self._stored is not None else await self._load()
         batch = await self._tail.take(self._positions, self._batch)
         if not batch.upto:
             return 0
         wanted = [record for record in batch.records if record.event.type in self.consumer.types]
         try:
             if wanted:
-                await self._handle(wanted, batch)
+                await self._handle(wanted, batch, stored)
             self._positions |= batch.upto
             if not wanted and monotonic() > self._flush_at:
                 await self._flush()
@@ -99,17 +98,15 @@ class Runner:
             raise
         return len(batch.records)
 
-    async def _load(self) -> None:
+    async def _load(self) -> dict[Partition, int]:
+        """The stored offsets. Partitions may be assigned anew at any await: then they are read again for the next
+        batch, while this one, if another process has taken its partitions, fails with OffsetMoved."""
         numbers = self._numbers
         await self._retries.load(self.consumer.name)
         stored = await offsets.load(self._database, self.consumer.name, numbers)
         self._positions = dict(stored)
         self._stored = stored if numbers == self._numbers else None
-
-    def _moves(self, upto: dict[Partition, int]) -> dict[Partition, tuple[int, int]]:
-        stored = self._stored
-        assert stored is not None
-        return {partition: (stored[partition], position) for partition, position in upto.items()}
+        return stored
 
     def _noted(self, upto: dict[Partition, int]) -> None:
         """Unless offsets are to be read anew anyway."""
@@ -130,15 +127,15 @@ class Runner:
         upto = {partition: position for partition, position in upto.items() if position > stored[partition]}
         if upto:
             async with self._database.unit_of_work() as uow:
-                await offsets.advance(uow, self.consumer.name, self._moves(upto))
+                await offsets.advance(uow, self.consumer.name, _moves(stored, upto))
                 await uow.commit()
             self._noted(upto)
 
-    async def _handle(self, wanted: Sequence[Record], batch: Batch) -> None:
+    async def _handle(self, wanted: Sequence[Record], batch: Batch, stored: dict[Partition, int]) -> None:
         waiting = {record.event.key for record in wanted if self._waits(record)}
         parked = [Parked(record) for record in wanted if record.event.key in waiting]
         now = [record for record in wanted if record.event.key not in waiting]
-        moves = self._moves(batch.upto)
+        moves = _moves(stored, batch.upto)
         try:
             async with self._database.unit_of_work() as uow:
                 if now:
@@ -159,12 +156,12 @@ class Runner:
             self._noted(batch.upto)
             return
         await self._retries.load(self.consumer.name)
-        await self._isolate(wanted, batch)
+        await self._isolate(wanted, batch, stored)
 
     def _waits(self, record: Record) -> bool:
         return self.consumer.outside or self._retries.waits(self.consumer.name, record.event.key)
 
-    async def _isolate(self, wanted: Sequence[Record], batch: Batch) -> None:
+    async def _isolate(self, wanted: Sequence[Record], batch: Batch, stored: dict[Partition, int]) -> None:
         """Handle events one at a time, each under a savepoint; park those that fail, and what follows them."""
         found = _Isolated()
         upto = dict(batch.upto)
@@ -201,7 +198,7 @@ class Runner:
             if parked:
                 await self._retries.park(uow, self.consumer.name, sorted(parked, key=_position))
             if upto:
-                await offsets.advance(uow, self.consumer.name, self._moves(upto))
+                await offsets.advance(uow, self.consumer.name, _moves(stored, upto))
             await uow.commit()
         self._count("done", found.done)
         self._count("retried", sum(one.attempts for one in parked))
@@ -240,6 +237,11 @@ class Runner:
 
     def _unwritten(self) -> bool:
         return self._stored is not None and self._stored != self._positions
+
+
+def _moves(stored: dict[Partition, int], upto: dict[Partition, int]) -> dict[Partition, tuple[int, int]]:
+    """Per partition from which offset to which."""
+    return {partition: (stored[partition], position) for partition, position in upto.items()}
 
 
 def _position(parked: Parked) -> int:

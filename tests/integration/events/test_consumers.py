@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -203,3 +204,26 @@ async def test_a_consumer_that_is_behind_misses_nothing_while_redis_is_refilled(
     await relay_once(database, log)
     await worker.drain()
     assert sorted(await seen(database)) == list(range(300))
+
+
+async def test_partitions_assigned_anew_while_a_batch_fails_end_no_consumer(
+    database: Database, log: RedisEventLog
+) -> None:
+    await drain(database, log, RECORDER)
+    assigned = False
+
+    async def reassigned(uow: UnitOfWork, events: Sequence[Event]) -> None:
+        nonlocal assigned
+        if not assigned:
+            assigned = True
+            await worker.assign(frozenset(range(PARTITIONS)))
+            raise ValueError("the batch fails as well")
+        for each_event in events:
+            await record(uow, each_event)
+
+    worker = Worker([replace(RECORDER, handle=reassigned)], database, log)
+    await publish(database, *(event(n) for n in range(5)))
+    await relay_once(database, log)
+    await worker.drain()
+    await worker.drain()
+    assert sorted(await seen(database)) == list(range(5))

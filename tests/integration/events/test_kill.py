@@ -75,13 +75,14 @@ async def test_none_lost_each_effect_once_order_per_key(
         await _publish_all(database)
         await _reaches(database, EVENTS // 10)
         first.kill()
-        async with _process(servers, database_address):
+        async with _process(servers, database_address) as third:
             await _reaches(database, EVENTS // 2)
             await redis.flushdb()
             await _reaches(database, EVENTS)
             await asyncio.to_thread(servers.postgres.stop)
             await asyncio.to_thread(servers.postgres.start)
             await _reaches(database, EVENTS * 5 // 4)
+            assert (second.returncode, third.returncode) == (None, None), "consumers wait while Postgres is down"
             second.kill()
             await _reaches(database, EVENTS * len(CONSUMERS))
     async with asyncio.timeout(60):
