@@ -27,7 +27,7 @@ P = TypeVar("P")
 OnBlock = Callable[[UnitOfWork, UUID, UUID, datetime], Awaitable[None]]
 """Called with (blocker, blocked) in the transaction of the block."""
 
-OnAccountState = Callable[[UnitOfWork, UUID, AccountState, datetime], Awaitable[None]]
+OnAccountState = Callable[["Scope", UnitOfWork, UUID, AccountState, datetime], Awaitable[None]]
 """Called with the account and its new state in the transaction of the change."""
 
 Erase = Callable[[UnitOfWork, UUID, int, datetime], Awaitable[bool]]

@@ -7,19 +7,17 @@ from uuid import UUID
 from cluster.postgres import Database, UnitOfWork
 from features.account_rows import erase_rows, export_rows
 from features.account_state import AccountState
-from features.feature import Feature, Record, in_order
+from features.feature import Feature, Record, Scope, in_order
 
 ERASED_AT_ONCE = 500
 """Rows that one transaction of an erasure deletes, about."""
 
 
-async def announce_state(
-    uow: UnitOfWork, features: Sequence[Feature], account_id: UUID, state: AccountState, now: datetime
-) -> None:
+async def announce_state(scope: Scope, uow: UnitOfWork, account_id: UUID, state: AccountState, now: datetime) -> None:
     """Tells every feature of an account's new state, in the transaction of the change."""
-    for feature in in_order(features):
+    for feature in scope.features:
         if feature.on_account_state is not None:
-            await feature.on_account_state(uow, account_id, state, now)
+            await feature.on_account_state(scope, uow, account_id, state, now)
 
 
 async def export_account(

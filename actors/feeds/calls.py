@@ -63,6 +63,10 @@ class FeedCalls:
         """See Feeds.forget."""
         await self._send(readers, ["forget"])
 
+    async def forget_own(self, author: bytes) -> None:
+        """See Feeds.forget_own."""
+        await self._call(AUTHOR + author.hex(), ["forget"])
+
     async def mark_high_fan_out(self, readers: Collection[bytes], author: bytes) -> None:
         """See Feeds.mark_high_fan_out."""
         await self._send(readers, ["mark_high_fan_out", author])

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from features.accounts.machine import Life
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -10,3 +12,4 @@ class Account:
 
     id: UUID
     password_hash: str
+    life: Life

@@ -1,18 +1,29 @@
-"""The service of accounts, for the slices that create them and log them in."""
+"""The service of accounts, for the slices that create them, log them in and change their state."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
+from features.account_state import AccountState
 from features.accounts import store
+from features.accounts.events import AccountStateChanged
+from features.accounts.machine import Action, Actor, Life, NotAllowed, advance
 from features.accounts.model import Account
-from features.errors import Conflict
+from features.accounts.policy import AccountPolicy
+from features.errors import Conflict, NotFound
+from features.events import publish
+
+Announce = Callable[[UnitOfWork, UUID, AccountState, datetime], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class AccountService:
-    """The accounts of one brand."""
+    """The accounts of one brand. `announce` tells all features of an account's new state, in its transaction."""
+
+    policy: AccountPolicy
+    announce: Announce
 
     async def create(self, uow: UnitOfWork, account_id: UUID, email: str, password_hash: str, now: datetime) -> None:
         """Creates an account. Raises Conflict(email_registered)."""
@@ -34,3 +45,23 @@ class AccountService:
     async def set_password_hash(self, uow: UnitOfWork, account_id: UUID, password_hash: str) -> None:
         """Replaces the password."""
         await store.set_password_hash(uow, account_id, password_hash)
+
+    async def change(self, uow: UnitOfWork, account_id: UUID, action: Action, actor: Actor, now: datetime) -> Life:
+        """Changes an account's state as machine.py allows it, and tells all features. Returns what it is afterwards.
+        Raises NotFound, Conflict(account_<state>)."""
+        before = await store.lock_life(uow, account_id)
+        if before is None:
+            raise NotFound("no_such_account", "There is no such account.")
+        try:
+            after = advance(before, action, actor, now, self.policy.deletion_grace)
+        except NotAllowed:
+            raise Conflict(f"account_{before.state}", f"The account is {before.state}.") from None
+        if after != before:
+            await store.set_life(uow, account_id, after, now)
+            await self.announce(uow, account_id, after.state, now)
+            publish(uow, AccountStateChanged(account_id, after.state), now)
+        return after
+
+    async def due_for_erasure(self, uow: UnitOfWork, now: datetime, limit: int) -> list[UUID]:
+        """Returns up to `limit` accounts whose grace period is over, first those that have waited longest."""
+        return await store.due(uow, now, limit)

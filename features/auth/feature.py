@@ -1,10 +1,14 @@
 """What this slice declares."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
 
 from cluster.events.consumer import Consumer
 from cluster.mail import Mailer
+from cluster.postgres import UnitOfWork
 from cluster.tables import PartOf, Table
+from features.account_state import AccountState
 from features.accounts.feature import ACCOUNTS
 from features.accounts.service import AccountService
 from features.auth.consumers import consumers
@@ -37,12 +41,20 @@ def _consumers(scope: Scope) -> Sequence[Consumer]:
     return consumers(scope.service(AuthService), mailer, scope.now)
 
 
+async def _on_account_state(
+    scope: Scope, uow: UnitOfWork, account_id: UUID, state: AccountState, now: datetime
+) -> None:
+    if state is not AccountState.ACTIVE:
+        await scope.service(AuthService).sessions.end_all(uow, account_id, now)
+
+
 AUTH = Feature(
     name="auth",
     needs=(ACCOUNTS, PROFILES),
     policy=AuthPolicy,
     service=_service,
     consumers=_consumers,
+    on_account_state=_on_account_state,
     events=EVENTS,
     tables=(
         Table("auth_sign_ups", "id", "a day (AuthPolicy.sign_up_lifetime); later sign-ups delete them"),

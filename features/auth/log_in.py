@@ -8,12 +8,13 @@ from cluster.postgres import UnitOfWork
 from features.accounts.model import Account
 from features.accounts.service import AccountService
 from features.auth import emails, secrets, store
-from features.auth.errors import WrongCredentials
+from features.auth.account_life import AccountLifeService
+from features.auth.errors import WrongCredentials, locked_out
 from features.auth.model import AuditKind, LogInAttempt, Tokens
 from features.auth.passwords import Hasher, PasswordHashing
 from features.auth.policy import AuthPolicy
 from features.auth.sessions import SessionService
-from features.errors import Forbidden, Invalid, LimitReached, NotFound
+from features.errors import Forbidden, Invalid
 from features.profiles.service import ProfileService
 
 
@@ -26,11 +27,13 @@ class LogInService:
     profiles: ProfileService
     hashing: PasswordHashing
     sessions: SessionService
+    account_life: AccountLifeService
     secret: bytes
 
     async def log_in(self, uow: UnitOfWork, *, identifier: str, password: str, device: str, now: datetime) -> Tokens:
-        """Starts a session of the account with an e-mail address or username. Raises WrongCredentials,
-        LimitReached(locked_out), Forbidden(email_not_confirmed).
+        """Starts a session of the account with an e-mail address or username; a deactivated account becomes active
+        again, and a requested deletion is taken back. Raises WrongCredentials, LimitReached(locked_out),
+        Forbidden(email_not_confirmed), AccountSuspended.
 
         The attempt is counted and committed before the password is hashed, and a success forgets it: a client that
         cancels the request while it is hashed has been counted."""
@@ -40,9 +43,10 @@ class LogInService:
             attempt = await store.count_attempt(uow, subject, now, self.policy)
             await uow.commit()
             if attempt.number > self.policy.log_in_failures and attempt.locked_until is not None:
-                wait_s = int((attempt.locked_until - now).total_seconds()) + 1
-                raise LimitReached("locked_out", "Too many failed log-ins; wait.", retry_after_s=wait_s)
+                raise locked_out(attempt.locked_until, now)
             account = await self._find_account(uow, identifier)
+            if account is not None and account.life.is_gone(now):
+                account = None
             await uow.commit()  # hashing holds no database connection
             if not await hasher.verify(account.password_hash if account else None, password):
                 await self._refuse(uow, hasher, identifier, account, attempt, password, device, now)
@@ -50,15 +54,13 @@ class LogInService:
             if hasher.is_outdated(account.password_hash):
                 await self.accounts.set_password_hash(uow, account.id, await hasher.hash(password))
         await store.forget_failures(uow, subject)
+        await self.account_life.reactivate(uow, account, device, now)
         return await self.sessions.start(uow, account.id, AuditKind.LOGGED_IN, device, now)
 
     async def _find_account(self, uow: UnitOfWork, identifier: str) -> Account | None:
         if "@" in identifier:
             return await self.accounts.with_email(uow, identifier)
-        account_id = None
-        with suppress(NotFound):
-            account_id = await self.profiles.resolve(uow, None, identifier)
-        return await self.accounts.get(uow, account_id)
+        return await self.accounts.get(uow, await self.profiles.holder(uow, identifier))
 
     async def _refuse(
         self,

@@ -100,6 +100,14 @@ class AuditKind(StrEnum):
     LOGGED_OUT = "logged_out"
     SESSION_REVOKED = "session_revoked"
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - not a password
+    PASSWORD_REFUSED = "password_refused"  # noqa: S105 - not a password
+    """A wrong password where a signed-in caller had to repeat it."""
+    DEACTIVATED = "deactivated"
+    DELETION_REQUESTED = "deletion_requested"
+    REACTIVATED = "reactivated"
+    """By a log-in, which ends a deactivation and takes a requested deletion back."""
+    SUSPENDED = "suspended"
+    SUSPENSION_ENDED = "suspension_ended"
 
 
 @dataclass(frozen=True, slots=True)

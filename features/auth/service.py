@@ -1,4 +1,4 @@
-"""The services of authentication: sign-up, log-in and sign-in sessions."""
+"""The services of authentication: sign-up, log-in, sign-in sessions and the life of accounts."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,10 +9,12 @@ from cluster.redis import Redis
 from features.accounts.service import AccountService
 from features.auth import store
 from features.auth.access_tokens import AccessTokens
+from features.auth.account_life import AccountLifeService
 from features.auth.keys import SigningKeys
 from features.auth.liveness import SessionLiveness
 from features.auth.log_in import LogInService
 from features.auth.model import AuditEntry
+from features.auth.password_check import PasswordCheck
 from features.auth.passwords import PasswordHashing
 from features.auth.policy import AuthPolicy
 from features.auth.sessions import SessionService
@@ -28,6 +30,7 @@ class AuthService:
     sign_ups: SignUpService
     log_ins: LogInService
     sessions: SessionService
+    account_life: AccountLifeService
 
     @classmethod
     def create(
@@ -50,10 +53,12 @@ class AuthService:
         access_tokens = AccessTokens(keys, issuer=issuer, audience=brand, lifetime=lifetime)
         hashing = PasswordHashing(policy)
         sessions = SessionService(policy, access_tokens, SessionLiveness(redis, brand, lifetime))
+        account_life = AccountLifeService(accounts, PasswordCheck(policy, accounts, hashing, secret))
         return cls(
             SignUpService(policy, accounts, profiles, hashing, sessions, title, secret),
-            LogInService(policy, accounts, profiles, hashing, sessions, secret),
+            LogInService(policy, accounts, profiles, hashing, sessions, account_life, secret),
             sessions,
+            account_life,
         )
 
     async def audit(self, uow: UnitOfWork, account_id: UUID, page: PageRequest) -> Page[AuditEntry]:

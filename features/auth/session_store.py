@@ -7,13 +7,15 @@ from uuid import UUID
 from asyncpg import Record
 
 from cluster.postgres import UnitOfWork
+from features.accounts.queries import stays_active
 from features.auth.model import RefreshToken, Session
 from features.paging import PageRequest
 
 _COLUMNS = "id, account_id, device, created_at, last_used_at, expires_at, ended_at"
 
-_INSERT = """
-insert into auth_sessions (id, account_id, device, created_at, last_used_at, expires_at) values ($1, $2, $3, $4, $4, $5)
+_INSERT = f"""
+insert into auth_sessions (id, account_id, device, created_at, last_used_at, expires_at)
+select $1, $2, $3, $4, $4, $5 where {stays_active("$2")} returning id
 """
 _SWEEP = "delete from auth_sessions where account_id = $1 and (expires_at <= $2 or ended_at <= $3)"
 _IS_LIVE = """
@@ -33,7 +35,8 @@ returning id
 # Locked in the order of ids, so that two devices that revoke each other at once do not deadlock.
 _END_OTHERS = """
 with others as (
-    select id from auth_sessions where account_id = $1 and id <> $2 and ended_at is null and expires_at > $3
+    select id from auth_sessions
+    where account_id = $1 and id is distinct from $2 and ended_at is null and expires_at > $3
     order by id for update
 )
 update auth_sessions s set ended_at = $3 from others where s.id = others.id
@@ -60,8 +63,10 @@ _FORGET_EXPIRED = "delete from auth_refresh_tokens where session_id = $1 and exp
 
 async def insert_session(
     uow: UnitOfWork, id: UUID, account_id: UUID, device: str, now: datetime, expires_at: datetime
-) -> None:
-    await uow.execute(_INSERT, id, account_id, device, now, expires_at)
+) -> bool:
+    """Inserts a session, and keeps the account from being deactivated or suspended until the unit of work ends. Returns
+    False if it is already."""
+    return await uow.fetchval(_INSERT, id, account_id, device, now, expires_at) is not None
 
 
 async def sweep_sessions(uow: UnitOfWork, account_id: UUID, now: datetime, ended_before: datetime) -> None:
@@ -85,8 +90,8 @@ async def end_session(uow: UnitOfWork, id: UUID, account_id: UUID, now: datetime
     return await uow.fetchval(_END_ONE, id, account_id, now) is not None
 
 
-async def end_other_sessions(uow: UnitOfWork, account_id: UUID, but: UUID, now: datetime) -> Sequence[UUID]:
-    """Ends all live sessions of the account except one. Returns their ids."""
+async def end_other_sessions(uow: UnitOfWork, account_id: UUID, but: UUID | None, now: datetime) -> Sequence[UUID]:
+    """Ends all live sessions of the account, except one if it is given. Returns their ids."""
     return [row["id"] for row in await uow.fetch(_END_OTHERS, account_id, but, now)]
 
 

@@ -17,7 +17,7 @@ from features.auth.events import SessionsEnded
 from features.auth.liveness import ENDED, LIVE, SessionLiveness
 from features.auth.model import AuditKind, Session, Tokens
 from features.auth.policy import AuthPolicy
-from features.errors import NotFound, Unauthenticated
+from features.errors import Conflict, NotFound, Unauthenticated
 from features.events import publish
 from features.identity import Identity
 from features.paging import Page, PageRequest, page_of
@@ -32,11 +32,12 @@ class SessionService:
     liveness: SessionLiveness
 
     async def start(self, uow: UnitOfWork, account_id: UUID, kind: AuditKind, device: str, now: datetime) -> Tokens:
-        """Starts a session and records it in the audit log as `kind`."""
+        """Starts a session and records it in the audit log as `kind`. Raises Conflict if the account is not active."""
         session_id = new_id(now)
         await session_store.sweep_sessions(uow, account_id, now, now - self.policy.refresh_token_lifetime)
         expires_at = now + self.policy.refresh_token_lifetime
-        await session_store.insert_session(uow, session_id, account_id, device, now, expires_at)
+        if not await session_store.insert_session(uow, session_id, account_id, device, now, expires_at):
+            raise Conflict("account_not_active", "The account has just been deactivated or suspended; try again.")
         await store.insert_audit(uow, account_id, kind, session_id, device, now)
         return await self._issue(uow, Identity(account_id, session_id), now)
 
@@ -112,6 +113,11 @@ class SessionService:
         if ended:
             await self._record_end(uow, AuditKind.SESSION_REVOKED, identity.account_id, ended, device, now)
         return len(ended)
+
+    async def end_all(self, uow: UnitOfWork, account_id: UUID, now: datetime) -> None:
+        """Ends all sessions of an account. What ended them is what the audit log records."""
+        if ended := await session_store.end_other_sessions(uow, account_id, None, now):
+            await self._publish_end(uow, account_id, ended, now)
 
     async def _issue(self, uow: UnitOfWork, identity: Identity, now: datetime) -> Tokens:
         refresh_token = secrets.new_refresh_token()

@@ -1,7 +1,6 @@
 """Sign-up: a claim to an e-mail address, confirmed by a mailed code (docs/decisions/passwords.md)."""
 
 import hmac
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -47,8 +46,7 @@ class SignUpService:
         check_password(password, self.policy, username, email, email.partition("@")[0])
         async with self.hashing.slot() as hasher:
             password_hash = await hasher.hash(password)
-        with suppress(NotFound):
-            await self.profiles.resolve(uow, None, username)
+        if await self.profiles.holder(uow, username) is not None:
             raise Conflict("username_taken", "This username is taken.", field="username")
         oldest = now - self.policy.sign_up_lifetime
         if await store.count_sign_ups(uow, email, oldest) >= self.policy.sign_ups_per_email:

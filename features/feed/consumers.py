@@ -16,6 +16,7 @@ from cluster.logs import logger
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
 from cluster.redis import RedisError
+from features.accounts.events import AccountStateChanged
 from features.events import EventBody, consumer, reader
 from features.feed import store
 from features.feed.invalidations import InvalidationStream, author_invalidation, list_invalidation, post_invalidation
@@ -29,7 +30,7 @@ from features.relationships.events import Blocked, CirclesChanged, Connected, Di
 DELIVERED = Counter("entativa_feed_deliveries_total", "Posts put into readers' timelines")
 
 _POSTS = (PostCreated, PostEdited, PostDeleted)
-_ALL = (*_POSTS, Connected, Disconnected, Blocked, Unblocked, CirclesChanged, ProfileUpdated)
+_ALL = (*_POSTS, Connected, Disconnected, Blocked, Unblocked, CirclesChanged, ProfileUpdated, AccountStateChanged)
 
 _OWN_POST_S = 0.3
 
@@ -51,6 +52,13 @@ class FeedUpdates:
         return [
             consumer("feeds.fanout", _POSTS, self._fan_out, outages=(FeedsUnavailable,)),
             consumer("feeds.forget", _ALL, self._consume, outages=(FeedsUnavailable,)),
+            consumer(
+                "feeds.account_state",
+                (AccountStateChanged,),
+                self._reload_readers,
+                outages=(FeedsUnavailable,),
+                outside=True,
+            ),
         ]
 
     async def after_commit(self, events: Sequence[Event]) -> None:
@@ -82,10 +90,23 @@ class FeedUpdates:
                 await self.feeds.forget([event.viewer_id.bytes])
             case Blocked() | Unblocked():
                 await self.feeds.forget([event.blocker_id.bytes, event.blocked_id.bytes])
+            case AccountStateChanged():
+                # Its posts, and mentions of it, are rendered anew: now as those of somebody who is apart, or no longer.
+                await self.invalidations.publish(author_invalidation(event.account_id))
+                await self.feeds.forget([event.account_id.bytes])
+                await self.feeds.forget_own(event.account_id.bytes)
             case CirclesChanged():
                 if event.deleted_list_id:
                     await self.invalidations.publish(list_invalidation(event.deleted_list_id))
                 await self.feeds.forget([reader.bytes for reader in event.reader_ids])
+
+    async def _reload_readers(self, uow: UnitOfWork, event: AccountStateChanged) -> None:
+        """Drops the timelines of an author's readers. Without it, one that has posts of an author who is not active
+        reads them from Postgres in vain with every page; and one that was loaded meanwhile would go on without them
+        after the author's return."""
+        async for readers in self._readers(uow, event.account_id):
+            await uow.commit()  # there may be many readers: no transaction stays open for them
+            await self.feeds.forget(readers)
 
     async def _fan_out(self, uow: UnitOfWork, event: PostEvent) -> None:
         """Adds a post to the timelines of all readers who may see it, or removes it. Uses the post's present state,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from cluster.events.consumer import Consumer
 from cluster.postgres import Reaction
 from cluster.redis import StreamReader
+from features.accounts.feature import ACCOUNTS
 from features.feature import Entities, Feature, Scope
 from features.feed.consumers import FeedUpdates
 from features.feed.home import HomeFeed
@@ -44,7 +45,7 @@ def _stream_reader(scope: Scope) -> StreamReader | None:
 
 FEED = Feature(
     name="feed",
-    needs=(POSTS, PROFILES, RELATIONSHIPS),
+    needs=(ACCOUNTS, POSTS, PROFILES, RELATIONSHIPS),
     entities=(Entities("actors.feeds:KIND", FEEDS, "actors.feeds.calls:open_calls"),),
     policy=FeedPolicy,
     service=_service,

@@ -53,6 +53,9 @@ class Feeds(Protocol):
     async def forget(self, readers: Collection[bytes]) -> None:
         """Drops timelines whose readers may now see other posts; the next read loads them. Raises FeedsUnavailable."""
 
+    async def forget_own(self, author: bytes) -> None:
+        """Drops an author's own timeline; the next read loads it. Raises FeedsUnavailable."""
+
     async def mark_high_fan_out(self, readers: Collection[bytes], author: bytes) -> None:
         """Tells readers' timelines to merge this author's posts, which are no longer delivered. Raises
         FeedsUnavailable."""

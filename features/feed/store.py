@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
+from features.accounts.queries import inactive
 from features.feed.machine import (
     CLOSE_FRIENDS,
     CONNECTIONS,
@@ -34,9 +35,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 _FOLLOWED = f"""
-    select id, {audiences("id", "$1")} as audiences
+    select id, {audiences("followed.id", "$1")} as audiences
     from ({relationships.followed("$1")} union all select $1) as followed
-    where not {muted("$1", "id")}
+    where not {muted("$1", "followed.id")} and not {inactive("followed.id")}
 """
 
 _NEWEST = posts.newest_posts(_FOLLOWED)

@@ -130,7 +130,10 @@ class FriendService:
         found = await store.find(uow, request_id)
         if found is None or not _is_pending_for(me, found, direction):
             raise _no_such_request()
-        pair = await self.relationships.lock_pair(uow, me, _other(me, found))
+        try:
+            pair = await self.relationships.lock_pair(uow, me, _other(me, found))
+        except NotFound:
+            raise _no_such_request() from None
         found = await store.find(uow, request_id)  # again: it may have changed before the lock was taken
         if found is None or not _is_pending_for(me, found, direction):
             raise _no_such_request()

@@ -9,7 +9,7 @@ from cluster.postgres import UnitOfWork
 from features.friends.machine import RequestState
 from features.friends.model import Direction, FriendRequest
 from features.paging import PageRequest
-from features.relationships.visibility import blocked
+from features.relationships.visibility import apart
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -37,13 +37,13 @@ from friend_requests where sender_id = $1 and created_at > $3
 
 _INCOMING = f"""
 select * from friend_requests where recipient_id = $1 and state = 'waiting' and (created_at, id) < ($2, $3)
-and not {blocked("$1", "sender_id")}
+and not {apart("$1", "sender_id")}
 order by created_at desc, id desc limit $4
 """
 
 _OUTGOING = f"""
 select * from friend_requests where sender_id = $1 and state in ('waiting', 'refused') and (created_at, id) < ($2, $3)
-and not {blocked("$1", "recipient_id")}
+and not {apart("$1", "recipient_id")}
 order by created_at desc, id desc limit $4
 """
 

@@ -1,11 +1,12 @@
-"""Who may see a user's presence: the user's setting, contacts and blocks, as Postgres has them at that moment."""
+"""Who may see a user's presence: the user's setting, contacts, blocks and states of accounts, as Postgres has them at
+that moment."""
 
 from collections.abc import Collection
 from enum import StrEnum
 from uuid import UUID
 
 from cluster.postgres import Database
-from features.relationships.visibility import blocked, connected
+from features.relationships.visibility import apart, connected
 
 
 class PresenceAudience(StrEnum):
@@ -20,7 +21,7 @@ _ALLOWED = f"""
 select owner, viewer
 from unnest($1::uuid[], $2::uuid[]) as pair (owner, viewer)
 left join presence_settings on account_id = owner
-where not {blocked("owner", "viewer")} and case coalesce(audience, 'contacts')
+where not {apart("owner", "viewer")} and case coalesce(audience, 'contacts')
     when 'everyone' then true
     when 'contacts' then {connected("owner", "viewer")}
     else false

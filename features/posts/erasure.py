@@ -12,7 +12,8 @@ from features.posts.service import publish_deleted
 async def erase(uow: UnitOfWork, account_id: UUID, limit: int, now: datetime) -> bool:
     """Erases about `limit` posts of an account. Returns whether there may be more."""
     rows = await store.of_author(uow, account_id, account_id, PageRequest(limit))
-    await store.delete_many(uow, [UUID(row["id"]) for row in rows], account_id)
+    deleted = await store.delete_many(uow, [UUID(row["id"]) for row in rows], account_id)
     for row in rows:
-        publish_deleted(uow, row, now)
+        if row["id"] in deleted:
+            publish_deleted(uow, row, now)
     return bool(rows)

@@ -8,7 +8,7 @@ it with `may_see` over every relationship, audience and endpoint.
 from dataclasses import dataclass
 
 from features.posts.model import Audience
-from features.relationships.visibility import blocked, close_friend, connected, in_list
+from features.relationships.visibility import apart, close_friend, connected, in_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +16,8 @@ class Relationship:
     """A reader's relationship to an author. All false: a stranger, or a reader who is not signed in."""
 
     is_author: bool = False
-    blocked: bool = False
-    """One of the two has blocked the other."""
+    apart: bool = False
+    """One of the two has blocked the other, or is not active."""
     connected: bool = False
     """The reader is in the author's audience `connections`: a friend, or a follower."""
     close_friend: bool = False
@@ -29,7 +29,7 @@ def may_see(relationship: Relationship, audience: Audience) -> bool:
     """Returns whether a reader with this relationship to the author may see a post with this audience."""
     if relationship.is_author:
         return True
-    if relationship.blocked:
+    if relationship.apart:
         return False
     return {
         Audience.PUBLIC: True,
@@ -47,7 +47,7 @@ def audiences(author: str, viewer: str) -> str:
     everything = ", ".join(f"'{audience}'" for audience in Audience)
     return f"""case
         when {author} = {viewer} then array[{everything}]
-        when {blocked(author, viewer)} then array[]::text[]
+        when {apart(author, viewer)} then array[]::text[]
         else array['{Audience.PUBLIC}', '{Audience.LIST}']
             || case when {connected(author, viewer)} then array['{Audience.CONNECTIONS}'] end
             || case when {close_friend(author, viewer)} then array['{Audience.CLOSE_FRIENDS}'] end

@@ -1,5 +1,6 @@
 """Statements on posts for slices that build on them (the feed)."""
 
+from features.accounts.queries import inactive
 from features.posts.privacy import visible_to
 from features.posts.views import AUTHOR, NEWEST_FIRST, after, columns
 
@@ -60,16 +61,18 @@ def newest_keys(authors: str) -> str:
 
 
 KEYS_OF_AUTHOR = f"""
-select {KEY} from posts where posts.author_id = $1 and {visible_to("$1")} {NEWEST_FIRST} limit $2
+select {KEY} from posts where posts.author_id = $1 and {visible_to("$1")} and not {inactive("$1")}
+{NEWEST_FIRST} limit $2
 """
-"""The keys of an author's ($1) newest posts of every audience, $2 of them."""
+"""The keys of an author's ($1) newest posts of every audience, $2 of them; none while the author is not active."""
 
 KEY_OF_POST = f"select {KEY} from posts where posts.id = $1 and {visible_to('posts.author_id')}"
-"""The key of a post."""
+"""The key of a post, whatever its author's state: that decides when it is shown."""
 
 POSTS_SHOWN = f"""
 select {columns("$1")}, posts.list_id::text as went_to from posts {AUTHOR}
-where posts.id = any($2::uuid[]) and {visible_to("$1")}
+where posts.id = any($2::uuid[]) and {visible_to("$1")} and not {inactive("posts.author_id")}
 """
 """Those of the posts $2 that the viewer $1 may see, for `views`, in no order. `went_to` is the list that a post was
-published to; it is not to be shown."""
+published to; it is not to be shown. (An author who is not active has no requests; one that is still under way must
+not put the author's posts where others are served from.)"""

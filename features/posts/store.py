@@ -119,9 +119,12 @@ async def delete(uow: UnitOfWork, post_id: UUID, author_id: UUID) -> None:
     await uow.execute("delete from posts where id = $1 and author_id = $2", post_id, author_id)
 
 
-async def delete_many(uow: UnitOfWork, post_ids: list[UUID], author_id: UUID) -> None:
-    """Deletes posts of an author with their versions."""
-    await uow.execute("delete from posts where id = any($1::uuid[]) and author_id = $2", post_ids, author_id)
+_DELETE_MANY = "delete from posts where id = any($1::uuid[]) and author_id = $2 returning id::text as id"
+
+
+async def delete_many(uow: UnitOfWork, post_ids: list[UUID], author_id: UUID) -> set[str]:
+    """Deletes posts of an author with their versions. Returns the ids of those that nobody else has deleted before."""
+    return {row["id"] for row in await uow.fetch(_DELETE_MANY, post_ids, author_id)}
 
 
 _CURRENT = 2**31 - 2

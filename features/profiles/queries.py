@@ -4,7 +4,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
-from features.relationships.visibility import blocked
+from features.relationships.visibility import apart
 
 
 def joined(alias: str, account: str) -> str:
@@ -14,11 +14,11 @@ def joined(alias: str, account: str) -> str:
 
 _USERNAMES = f"""
 select account_id, username from profiles
-where account_id = any($1::uuid[]) and not {blocked("account_id", "$2::uuid")}
+where account_id = any($1::uuid[]) and not {apart("account_id", "$2::uuid")}
 """
 
 
 async def visible_usernames(uow: UnitOfWork, viewer_id: UUID | None, account_ids: Collection[UUID]) -> dict[UUID, str]:
-    """Returns the usernames of accounts, except those whom a block separates from the viewer. One statement."""
+    """Returns the usernames of accounts, except those who are apart from the viewer. One statement."""
     rows = await uow.fetch(_USERNAMES, list(account_ids), viewer_id)
     return {row["account_id"]: row["username"] for row in rows}

@@ -1,4 +1,4 @@
-"""The service of profiles. Every username from a client is resolved here, so that blocks apply everywhere."""
+"""The service of profiles. Every username from a client is resolved here, so that who is apart is so everywhere."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -34,12 +34,17 @@ class ProfileService:
         return Profile(account_id, username, name, "", "", (), now)
 
     async def resolve(self, uow: UnitOfWork, viewer_id: UUID | None, username: str) -> UUID:
-        """Returns the account of a username, in any spelling. Raises the same NotFound if there is none and if a block
-        separates it from the viewer."""
+        """Returns the account of a username, in any spelling. Raises the same NotFound if there is none and if it is
+        apart from the viewer."""
         account_id = await store.resolve(uow, viewer_id, username.lower())
         if account_id is None:
             raise no_such_person()
         return account_id
+
+    async def holder(self, uow: UnitOfWork, username: str) -> UUID | None:
+        """Returns the account that has a username, in any spelling and whatever its state: for log-in and sign-up, and
+        for operators. Requests that show or change anything else use `resolve`."""
+        return await store.holder(uow, username.lower())
 
     async def resolve_for_unblock(self, uow: UnitOfWork, viewer_id: UUID, username: str) -> UUID:
         """Like `resolve`, but finds accounts that the viewer has blocked: for requests that set and end a block."""

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
+from features.accounts.queries import inactive
 from features.profiles.model import Person, Profile
-from features.relationships.visibility import blocked, has_blocked
+from features.relationships.visibility import apart, has_blocked
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -18,21 +19,22 @@ on conflict (username) do nothing
 """
 
 _RESOLVE = f"""
-select account_id from profiles where username = $1 and not {blocked("$2::uuid", "account_id")}
+select account_id from profiles where username = $1 and not {apart("$2::uuid", "account_id")}
 """
 
 _FIND_VISIBLE = f"""
-select * from profiles where username = $1 and not {blocked("$2::uuid", "account_id")}
+select * from profiles where username = $1 and not {apart("$2::uuid", "account_id")}
 """
 
 _RESOLVE_BLOCKED_TOO = f"""
 select account_id from profiles
-where username = $1 and ({has_blocked("$2", "account_id")} or not {has_blocked("account_id", "$2")})
+where username = $1 and not {inactive("account_id")}
+    and ({has_blocked("$2", "account_id")} or not {has_blocked("account_id", "$2")})
 """
 
 _RESOLVE_MANY = f"""
 select username, account_id from profiles
-where username = any($1::text[]) and not {blocked("$2::uuid", "account_id")}
+where username = any($1::text[]) and not {apart("$2::uuid", "account_id")}
 """
 
 _PEOPLE = "select account_id, username, name from profiles where account_id = any($1::uuid[])"
@@ -50,8 +52,14 @@ async def insert(uow: UnitOfWork, account_id: UUID, username: str, name: str, no
 
 
 async def resolve(uow: UnitOfWork, viewer_id: UUID | None, username: str) -> UUID | None:
-    """Returns the account of a username, unless a block separates it from the viewer."""
+    """Returns the account of a username, unless it is apart from the viewer."""
     account_id: UUID | None = await uow.fetchval(_RESOLVE, username, viewer_id)
+    return account_id
+
+
+async def holder(uow: UnitOfWork, username: str) -> UUID | None:
+    """Returns the account of a username, whatever its state."""
+    account_id: UUID | None = await uow.fetchval("select account_id from profiles where username = $1", username)
     return account_id
 
 
@@ -77,7 +85,7 @@ async def find(uow: UnitOfWork, account_id: UUID) -> Profile | None:
 
 
 async def find_visible(uow: UnitOfWork, viewer_id: UUID | None, username: str) -> Profile | None:
-    """Returns the profile of a username, unless a block separates it from the viewer."""
+    """Returns the profile of a username, unless it is apart from the viewer."""
     row = await uow.fetchrow(_FIND_VISIBLE, username, viewer_id)
     return _profile(row) if row else None
 

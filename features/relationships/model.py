@@ -9,7 +9,7 @@ from features.paging import Cursor
 
 
 def no_such_person() -> NotFound:
-    """The error for an account that is unknown, deleted or blocked either way; always the same, so that it reveals
+    """The error for an account that does not exist or is apart from the caller; always the same, so that it reveals
     nothing."""
     return NotFound("no_such_person", "There is no such person.")
 
@@ -57,11 +57,11 @@ class RelationshipState:
 
 @dataclass(frozen=True, slots=True)
 class AccountRelationship:
-    """The relationship to an account, the account's counts, and whether a block separates the two."""
+    """The relationship to an account, the account's counts, and whether the two are apart."""
 
     state: RelationshipState
     counts: Counts
-    blocked: bool
+    apart: bool
 
 
 @dataclass(frozen=True, slots=True)

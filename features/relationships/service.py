@@ -39,27 +39,23 @@ class RelationshipService:
         """Locks the relationship of two accounts until the unit of work ends, and returns it. Every change of a
         connection starts with this: changes of a pair are serialised, and counts checked against a limit stay correct.
 
-        Raises NotFound if the other does not exist or a block separates them, Invalid for the same account."""
+        Raises NotFound if the other does not exist or they are apart, Invalid for the same account."""
         if me == other:
             raise yourself()
         counts = await store.lock(uow, me, other)
         # A separate statement: it must see what the transaction that held the lock before has written.
         found = await store.relationship(uow, me, other)
-        if len(counts) < 2 or found is None or found.blocked:
+        if len(counts) < 2 or found is None or found.apart:
             raise no_such_person()
         return LockedPair(counts[me], counts[other], found.state)
 
     async def relationship(self, uow: UnitOfWork, me: UUID | None, other: UUID) -> AccountRelationship:
         """Returns the relationship of `me` to an account, and the account's counts. Raises NotFound if it does not
-        exist or a block separates the two."""
+        exist or the two are apart."""
         found = await store.relationship(uow, me, other)
-        if found is None or found.blocked:
+        if found is None or found.apart:
             raise no_such_person()
         return found
-
-    async def blocked_between(self, uow: UnitOfWork, a: UUID, b: UUID) -> bool:
-        """Returns whether one of the two has blocked the other."""
-        return await store.blocked_between(uow, a, b)
 
     async def connect(self, uow: UnitOfWork, owner_id: UUID, viewer_id: UUID, now: datetime) -> bool:
         """Adds the viewer to the owner's audience. Returns False if it was there. Call `lock_pair` before."""

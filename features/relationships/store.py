@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
+from features.accounts.queries import inactive
 from features.paging import PageRequest
 from features.relationships.model import AccountRelationship, Counts, ListedPerson, PeopleList, RelationshipState
-from features.relationships.visibility import blocked, close_friend, connected, muted
+from features.relationships.visibility import apart, close_friend, connected, muted
 
 _BEFORE_ALL = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 """The sort key before the first item of a newest-first list."""
@@ -43,10 +44,10 @@ class PeopleSet:
     async def page(
         self, uow: UnitOfWork, owner_id: UUID, page: PageRequest, *, hidden_from: UUID | None
     ) -> list[ListedPerson]:
-        """Returns up to `limit + 1` members, newest first, without those whom a block separates from `hidden_from`."""
+        """Returns up to `limit + 1` members, newest first, without those who are apart from `hidden_from`."""
         sql = f"""
         select {self.member} as person_id, created_at from {self.table}
-        where {self.owner} = $1 and (created_at, {self.member}) < ($2, $3) and not {blocked("$4::uuid", self.member)}
+        where {self.owner} = $1 and (created_at, {self.member}) < ($2, $3) and not {apart("$4::uuid", self.member)}
         order by created_at desc, {self.member} desc limit $5
         """
         rows = await uow.fetch(sql, owner_id, *position(page), hidden_from, page.limit + 1)
@@ -79,7 +80,7 @@ async def lock(uow: UnitOfWork, *people: UUID) -> dict[UUID, Counts]:
 
 _RELATIONSHIP = f"""
 select {connected("$1", "$2")} as follows_me, {connected("$2", "$1")} as followed_by_me,
-    {muted("$1", "$2")} as muted, {close_friend("$1", "$2")} as close_friend, {blocked("$1", "$2")} as blocked,
+    {muted("$1", "$2")} as muted, {close_friend("$1", "$2")} as close_friend, {apart("$1", "$2")} as apart,
     audience, following
 from connection_counts where account_id = $2::uuid
 """.replace("$1", "$1::uuid")
@@ -91,11 +92,7 @@ async def relationship(uow: UnitOfWork, me: UUID | None, other: UUID) -> Account
     if row is None:
         return None
     state = RelationshipState(row["follows_me"], row["followed_by_me"], row["muted"], row["close_friend"])
-    return AccountRelationship(state, Counts(row["audience"], row["following"]), row["blocked"])
-
-
-async def blocked_between(uow: UnitOfWork, a: UUID, b: UUID) -> bool:
-    return bool(await uow.fetchval(f"select {blocked('$1::uuid', '$2::uuid')}", a, b))
+    return AccountRelationship(state, Counts(row["audience"], row["following"]), row["apart"])
 
 
 _CONNECT = """
@@ -191,8 +188,9 @@ async def remove_from_circles(uow: UnitOfWork, a: UUID, b: UUID) -> None:
 _CREATE_LIST = """
 insert into lists (id, owner_id, name, created_at) values ($1, $2, $3, $4) on conflict do nothing
 """
-_LISTS = """
-select id, name, created_at, (select count(*) from list_members where list_id = lists.id) as members
+_LISTS = f"""
+select id, name, created_at,
+    (select count(*) from list_members where list_id = lists.id and not {inactive("member_id")}) as members
 from lists where owner_id = $1 and (created_at, id) < ($2, $3) order by created_at desc, id desc limit $4
 """
 

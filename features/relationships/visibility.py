@@ -1,12 +1,22 @@
 """SQL predicates on relationships for other slices' statements. Arguments are SQL expressions of type uuid.
 
-A null expression (nobody is signed in) makes every predicate false.
+A null expression stands for nobody (the caller is not signed in), who is active and has no relationship to anybody.
 """
 
+from features.account_state import AccountState
+from features.accounts.queries import inactive
 
-def blocked(a: str, b: str) -> str:
-    """One of the two has blocked the other."""
-    return f"({has_blocked(a, b)} or {has_blocked(b, a)})"
+
+def are_apart(*, blocked: bool, states: tuple[AccountState, AccountState]) -> bool:
+    """Returns whether two accounts are apart: neither may learn through any endpoint that the other exists. They are if
+    one has blocked the other (`blocked`), or if one of them is not active. `apart` is the same rule in SQL."""
+    return blocked or any(state is not AccountState.ACTIVE for state in states)
+
+
+def apart(a: str, b: str) -> str:
+    """The two accounts are apart (`are_apart`). Every statement that shows somebody contains this, or asks an account
+    for its own people only."""
+    return f"({has_blocked(a, b)} or {has_blocked(b, a)} or {inactive(a)} or {inactive(b)})"
 
 
 def has_blocked(by: str, whom: str) -> str:

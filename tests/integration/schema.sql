@@ -23,7 +23,15 @@ CREATE TABLE public.accounts (
     id uuid NOT NULL,
     email text NOT NULL,
     password_hash text NOT NULL,
-    created_at timestamp with time zone NOT NULL
+    created_at timestamp with time zone NOT NULL,
+    state text DEFAULT 'active'::text NOT NULL,
+    state_changed_at timestamp with time zone,
+    deletes_at timestamp with time zone,
+    resumes_as text,
+    CONSTRAINT accounts_deletion CHECK (((deletes_at IS NOT NULL) = ((state = ANY (ARRAY['deleting'::text, 'deleted'::text])) OR (NOT (resumes_as IS DISTINCT FROM 'deleting'::text))))),
+    CONSTRAINT accounts_resumes_as_check CHECK ((resumes_as = ANY (ARRAY['active'::text, 'deactivated'::text, 'deleting'::text]))),
+    CONSTRAINT accounts_state_check CHECK ((state = ANY (ARRAY['active'::text, 'deactivated'::text, 'suspended'::text, 'deleting'::text, 'deleted'::text]))),
+    CONSTRAINT accounts_suspension CHECK (((state = 'suspended'::text) = (resumes_as IS NOT NULL)))
 );
 CREATE TABLE public.auth_audit (
     id uuid NOT NULL,
@@ -447,7 +455,9 @@ ALTER TABLE ONLY public.shard_hosts
     ADD CONSTRAINT shard_hosts_pkey PRIMARY KEY (host);
 ALTER TABLE ONLY public.shards
     ADD CONSTRAINT shards_pkey PRIMARY KEY (kind, shard);
+CREATE INDEX accounts_deletes_at ON public.accounts USING btree (deletes_at) WHERE (state = ANY (ARRAY['deleting'::text, 'deleted'::text]));
 CREATE UNIQUE INDEX accounts_email ON public.accounts USING btree (lower(email));
+CREATE INDEX accounts_inactive ON public.accounts USING btree (id) WHERE (state <> 'active'::text);
 CREATE INDEX auth_audit_account ON public.auth_audit USING btree (account_id, happened_at DESC, id DESC);
 CREATE INDEX auth_log_in_failures_age ON public.auth_log_in_failures USING btree (window_started_at);
 CREATE INDEX auth_refresh_tokens_session ON public.auth_refresh_tokens USING btree (session_id, expires_at);

@@ -21,8 +21,8 @@ RELATIONS: dict[str, Relationship] = {
     "on_the_list": Relationship(on_list=True),
     "on_another_list": Relationship(),
     "followed_by_author": Relationship(),
-    "blocked_by_author": Relationship(blocked=True),
-    "blocks_author": Relationship(blocked=True),
+    "blocked_by_author": Relationship(apart=True),
+    "blocks_author": Relationship(apart=True),
     "self": Relationship(is_author=True),
 }
 UNKNOWN = "00000000-0000-7000-8000-000000000000"

@@ -25,11 +25,11 @@ def feed_policy() -> FeedPolicy:
     return FeedPolicy()
 
 
-async def deliver(environment: Environment) -> None:
-    """Runs the fan-out only: everything else must have happened before the response."""
+async def deliver(environment: Environment, *names: str) -> None:
+    """Runs the fan-out, and the named consumers. Everything else must have happened before the response."""
     platform = environment.platform
-    fanout = [consumer for consumer in brand_consumers(platform) if consumer.name == "feeds.fanout"]
-    await drain_events(fanout, platform.database, environment.event_log)
+    wanted = [consumer for consumer in brand_consumers(platform) if consumer.name in {"feeds.fanout", *names}]
+    await drain_events(wanted, platform.database, environment.event_log)
 
 
 @asynccontextmanager

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from features.feed.policy import FeedPolicy
-from tests.support.environment import Environment
+from tests.integration.feeds.conftest import deliver
+from tests.support.environment import PASSWORD, Environment
 from tests.support.member import Member
 
 NAMES = ("ada", "bob", "eve", "mia", "tom")
@@ -36,6 +37,8 @@ class RandomHistory:
         self.people: list[Member] = []
         self.posts: list[tuple[Member, str]] = []
         self.lists: list[tuple[Member, str]] = []
+        self.away: list[Member] = []
+        """Those who have deactivated their accounts."""
 
     async def settle(self) -> None:
         self.people = [await self.environment.member(name) for name in NAMES]
@@ -50,7 +53,8 @@ class RandomHistory:
     async def act(self) -> str:
         """Something happens. It may be refused: a block is in the way, a post or a list is gone."""
         self.environment.clock.advance(timedelta(milliseconds=self.chance.choice((0, 1, 40))))
-        one, other = self.chance.sample(self.people, 2)
+        one = self.chance.choice([person for person in self.people if person not in self.away])
+        other = self.chance.choice([person for person in self.people if person is not one])
         name = other.username
         acts: list[tuple[int, str, Callable[[], Awaitable[Any]]]] = [
             (12, "post", lambda: self._post(one, name)),
@@ -67,6 +71,8 @@ class RandomHistory:
             (3, "list", lambda: self._on_list(name, "PUT")),
             (1, "unlist", lambda: self._on_list(name, "DELETE")),
             (1, "no list", self._delete_list),
+            (2, "leave", lambda: self._leave(one)),
+            (3, "return", self._return),
             (1, "rename", lambda: one.patch("/profiles/me", json={"name": f"{one.username} {self.chance.random()}"})),
         ]
         _, what, act = self.chance.choices(acts, [weight for weight, _, _ in acts])[0]
@@ -95,7 +101,20 @@ class RandomHistory:
     async def _delete(self) -> None:
         if self.posts:
             author, post_id = self.posts.pop(self.chance.randrange(len(self.posts)))
-            assert (await author.delete(f"/posts/{post_id}")).status_code == 204
+            gone = await author.delete(f"/posts/{post_id}")
+            assert gone.status_code == (401 if author in self.away else 204)
+
+    async def _leave(self, one: Member) -> None:
+        if len(self.away) < 2:
+            assert (await one.post("/account/deactivate", json={"password": PASSWORD})).status_code == 204
+            self.away.append(one)
+
+    async def _return(self) -> None:
+        """Logs somebody in again. Readers see that as late as they see posts; that somebody left, they see at once."""
+        if self.away:
+            one = self.away.pop(self.chance.randrange(len(self.away)))
+            one.headers = (await self.environment.log_in(one.username)).headers
+            await deliver(self.environment, "feeds.account_state")
 
     async def _on_list(self, name: str, method: str) -> None:
         if self.lists:
@@ -106,11 +125,14 @@ class RandomHistory:
     async def _delete_list(self) -> None:
         if len(self.lists) > 2:
             owner, list_id = self.lists.pop(self.chance.randrange(len(self.lists)))
-            assert (await owner.delete(f"/lists/{list_id}")).status_code == 204
+            gone = await owner.delete(f"/lists/{list_id}")
+            assert gone.status_code == (401 if owner in self.away else 204)
 
     async def compare(self, actions: list[str]) -> None:
         """Everybody's feed, page by page, both ways. An unknown query parameter takes the way to Postgres."""
         for reader in self.people:
+            if reader in self.away:
+                continue
             limit = self.chance.choice((1, 3, 50))
             cursor = None
             for _ in range(3):

@@ -11,7 +11,8 @@ from prometheus_client import REGISTRY
 from features.feed import store
 from features.feed.policy import FeedPolicy
 from features.feed.service import FeedService
-from tests.support.environment import Environment
+from tests.integration.feeds.conftest import deliver
+from tests.support.environment import PASSWORD, Environment
 from tests.support.member import Member
 from tests.support.timeline_host import HOSTS
 
@@ -62,6 +63,44 @@ async def test_a_deleted_and_an_edited_post_are_so_at_once(vignette: Environment
     assert (await _feed(ada, cursor=""))[0] == ["edited"]
     assert (await bob.patch(f"/posts/{second}", json={"audience": "close_friends"})).status_code == 200
     assert (await _feed(ada, cursor=""))[0] == []
+
+
+async def test_who_leaves_is_out_of_every_feed_at_once_and_back_with_the_return(vignette: Environment) -> None:
+    ada, bob, eve = [await vignette.member(name) for name in ("ada", "bob", "eve")]
+    for author in (bob, eve):
+        await ada.put(f"/follows/{author.username}")
+    await _publish(vignette, bob, "of bob")
+    await _publish(vignette, eve, "with @bob")
+    await _feed(ada)
+    assert await _feed(ada) == (["with @bob", "of bob"], 0)
+    assert (await bob.post("/account/deactivate", json={"password": PASSWORD})).status_code == 204
+    assert (await _feed(ada, cursor=""))[0] == ["with @bob"]
+    assert (await ada.get("/feed", params={"cursor": ""})).json()["items"][0]["entities"] == []
+    await deliver(vignette, "feeds.account_state")
+    await _feed(ada, cursor="")
+    assert await _feed(ada, cursor="") == (["with @bob"], 0)
+    await vignette.log_in("bob")
+    assert (await ada.get("/feed", params={"cursor": ""})).json()["items"][0]["entities"] != []
+    await deliver(vignette, "feeds.account_state")
+    await _feed(ada, cursor="")
+    assert await _feed(ada, cursor="") == (["with @bob", "of bob"], 0)
+
+
+@pytest.mark.parametrize("feed_policy", [FeedPolicy(high_fan_out_above=0)], indirect=True)
+async def test_who_leaves_with_a_high_fan_out_is_out_of_every_feed_at_once(vignette: Environment) -> None:
+    ada, bob = await vignette.member("ada"), await vignette.member("bob")
+    await ada.put("/follows/bob")
+    await _publish(vignette, bob, "of bob")
+    await _feed(ada)
+    assert await _feed(ada) == (["of bob"], 0)
+    assert (await bob.post("/account/deactivate", json={"password": PASSWORD})).status_code == 204
+    assert (await _feed(ada, cursor=""))[0] == []
+    await deliver(vignette, "feeds.account_state")
+    await _feed(ada, cursor="")
+    assert await _feed(ada, cursor="") == ([], 0)
+    await vignette.log_in("bob")
+    await deliver(vignette, "feeds.account_state")
+    assert (await _feed(ada, cursor=""))[0] == ["of bob"]
 
 
 async def test_without_timelines_the_feed_comes_from_postgres(vignette: Environment) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,7 +10,7 @@ import pytest
 
 from cluster.postgres import UnitOfWork
 from features.account_state import AccountState
-from features.feature import Feature, in_order
+from features.feature import Feature, Scope, in_order
 from features.life_cycle import announce_state
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -33,7 +34,7 @@ def test_features_hear_of_a_new_state_in_their_order() -> None:
     heard: list[tuple[str, UUID, AccountState]] = []
 
     def listening(name: str, *needs: Feature) -> Feature:
-        async def hear(_uow: UnitOfWork, account_id: UUID, state: AccountState, _now: datetime) -> None:
+        async def hear(_scope: Scope, _uow: UnitOfWork, account_id: UUID, state: AccountState, _now: datetime) -> None:
             heard.append((name, account_id, state))
 
         return Feature(name, needs, on_account_state=hear)
@@ -41,7 +42,8 @@ def test_features_hear_of_a_new_state_in_their_order() -> None:
     first = listening("first")
     second = listening("second", first)
     account_id, uow = uuid4(), _no_unit_of_work()
-    asyncio.run(announce_state(uow, [second, LOW, first], account_id, AccountState.SUSPENDED, NOW))
+    scope: Any = SimpleNamespace(features=in_order([second, LOW, first]))
+    asyncio.run(announce_state(scope, uow, account_id, AccountState.SUSPENDED, NOW))
     assert heard == [(name, account_id, AccountState.SUSPENDED) for name in ("first", "second")]
 
 

@@ -32,7 +32,7 @@ def test_who_is_in_which_audience(relationship: Relationship, audiences: set[str
 @pytest.mark.parametrize("audience", Audience)
 def test_a_block_outweighs_every_tie(audience: Audience) -> None:
     for connected, close, listed in product([False, True], repeat=3):
-        stands = Relationship(blocked=True, connected=connected, close_friend=close, on_list=listed)
+        stands = Relationship(apart=True, connected=connected, close_friend=close, on_list=listed)
         assert not may_see(stands, audience)
 
 

@@ -1,0 +1,245 @@
+"""Every GET of the OpenAPI documents while an account is in each of its states: what others see of it, and what its
+owner's tokens are still good for. A GET that is new to a document needs an entry here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from features.account_state import AccountState
+from features.accounts.machine import Action, Actor
+from features.accounts.policy import AccountPolicy
+from features.accounts.service import AccountService
+from tests.support.environment import PASSWORD, Environment
+from tests.support.member import Member
+
+UNKNOWN = "00000000-0000-7000-8000-000000000000"
+ANONYMOUS = "anonymous"
+NOT_SIGNED_IN = {"/health/live", "/health/ready", "/.well-known/jwks.json"}
+"""They take no access token."""
+
+
+class Scenario:
+    """Ada, whose state changes, and people who have to do with her: bob is connected with her and has her in all his
+    sets, carol has a request of hers, dan has sent her one, eve has blocked her, mia is a stranger."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.people: dict[str, Member] = {ANONYMOUS: environment.anonymous}
+        self.post_id = self.answer_id = self.list_id = ""
+
+    @property
+    def ada(self) -> Member:
+        return self.people["ada"]
+
+    @property
+    def friends(self) -> bool:
+        return "friends" in self.environment.brand.feature_names
+
+    async def build(self) -> None:
+        for name in ("ada", "bob", "carol", "dan", "eve", "mia"):
+            self.people[name] = await self.environment.member(name)
+        ada, bob, carol, dan = [self.people[name] for name in ("ada", "bob", "carol", "dan")]
+        ways: list[httpx.Response] = []
+        if self.friends:
+            for sender, recipient in ((ada, bob), (bob, ada), (ada, carol), (dan, ada)):
+                ways.append(await sender.post("/friends/requests", json={"username": recipient.username}))
+        else:
+            ways += [await ada.put("/follows/bob"), await bob.put("/follows/ada")]
+        post = await ada.post("/posts", json={"text": "On my way to #lisbon"})
+        answer = await bob.post("/posts", json={"text": "So is @ada"})
+        people = await bob.post("/lists", json={"name": "Climbing"})
+        self.post_id, self.answer_id, self.list_id = [made.json()["id"] for made in (post, answer, people)]
+        ways += [
+            await ada.patch(f"/posts/{self.post_id}", json={"text": "Home from #lisbon"}),
+            await bob.put("/close-friends/ada"),
+            await bob.put(f"/lists/{self.list_id}/members/ada"),
+            await carol.put("/mutes/ada"),
+            await self.people["eve"].put("/blocks/ada"),
+        ]
+        assert all(way.is_success for way in ways), [way.text for way in ways]
+        await self.environment.drain()
+
+    def shown(self) -> dict[str, list[tuple[str, str]]]:
+        """The GETs that can show ada, each with who sees her there and by which request. Her name or the id of her post
+        is in the path, or she is in what is listed."""
+        everybody = [ANONYMOUS, "mia", "bob"]
+        bobs_list = f"/lists/{self.list_id}/members"
+        entries = {
+            "/profiles/{username}": [(name, "/profiles/ada") for name in everybody],
+            "/profiles/{username}/posts": [(name, "/profiles/ada/posts") for name in everybody],
+            "/posts/{post_id}": [
+                *((name, f"/posts/{self.post_id}") for name in everybody),
+                *((name, f"/posts/{self.answer_id}") for name in everybody),
+            ],
+            "/posts/{post_id}/history": [(name, f"/posts/{self.post_id}/history") for name in everybody],
+            "/hashtags/{tag}/posts": [(name, "/hashtags/lisbon/posts") for name in everybody],
+            "/feed": [("bob", "/feed")],
+            "/blocks": [("eve", "/blocks")],
+            "/mutes": [("carol", "/mutes")],
+            "/close-friends": [("bob", "/close-friends")],
+            "/lists": [("bob", "/lists")],
+            "/lists/{list_id}/members": [("bob", bobs_list)],
+        }
+        if self.friends:
+            entries |= {
+                "/friends": [("bob", "/friends")],
+                "/friends/requests": [
+                    ("carol", "/friends/requests?direction=incoming"),
+                    ("dan", "/friends/requests?direction=outgoing"),
+                ],
+            }
+        else:
+            entries |= {
+                "/profiles/{username}/followers": [
+                    ("mia", "/profiles/bob/followers"),
+                    ("mia", "/profiles/ada/followers"),
+                ],
+                "/profiles/{username}/following": [
+                    ("mia", "/profiles/bob/following"),
+                    ("mia", "/profiles/ada/following"),
+                ],
+            }
+        return entries
+
+    def unconcerned(self) -> dict[str, str]:
+        """The other GETs, which show no other account: what bob gets there is the same in every state."""
+        return {
+            "/profiles/me": "/profiles/me",
+            "/auth/sessions": "/auth/sessions",
+            "/auth/audit": "/auth/audit",
+            "/presence/settings": "/presence/settings",
+            "/hashtags/{tag}": "/hashtags/lisbon",
+            **{path: path for path in NOT_SIGNED_IN},
+        }
+
+    async def change(self, action: Action, actor: Actor) -> None:
+        platform = self.environment.platform
+        async with platform.database.unit_of_work() as uow:
+            accounts = platform.service(AccountService)
+            await accounts.change(uow, UUID(self.ada.id), action, actor, self.environment.clock())
+            await uow.commit()
+
+    async def states(self) -> AsyncIterator[AccountState]:
+        """Takes ada through every state; from those that have a way back, back to the first."""
+        yield AccountState.ACTIVE
+        assert (await self.ada.post("/account/deactivate", json={"password": PASSWORD})).is_success
+        yield AccountState.DEACTIVATED
+        await self.return_to_active()
+        yield AccountState.ACTIVE
+        await self.change(Action.SUSPEND, Actor.OPERATOR)
+        yield AccountState.SUSPENDED
+        await self.change(Action.END_SUSPENSION, Actor.OPERATOR)
+        await self.return_to_active()
+        yield AccountState.ACTIVE
+        assert (await self.ada.post("/account/delete", json={"password": PASSWORD})).is_success
+        yield AccountState.DELETING
+        await self.return_to_active()
+        yield AccountState.ACTIVE
+        assert (await self.ada.post("/account/delete", json={"password": PASSWORD})).is_success
+        self.environment.clock.advance(AccountPolicy().deletion_grace)
+        for name in ("bob", "carol", "dan", "eve", "mia"):  # their tokens have expired meanwhile
+            self.people[name].headers = (await self.environment.log_in(name)).headers
+        await self.change(Action.ERASE, Actor.PLATFORM)
+        yield AccountState.DELETED
+
+    async def return_to_active(self) -> None:
+        self.people["ada"] = await self.environment.log_in("ada")
+
+    def shows_her(self, path: str, answer: httpx.Response) -> bool:
+        if path == "/lists":  # shows how many people are on a list
+            return bool(answer.json()["items"][0]["members"])
+        return _mentions(answer.json(), self.ada.id)
+
+
+def _mentions(value: Any, account_id: str) -> bool:
+    """Whether an account's id or its username, as a value of its own, is anywhere in a response."""
+    if isinstance(value, dict):
+        return any(_mentions(item, account_id) for item in value.values())
+    if isinstance(value, list):
+        return any(_mentions(item, account_id) for item in value)
+    return value in (account_id, "ada")
+
+
+def _same(one: httpx.Response, other: httpx.Response) -> bool:
+    return one.status_code == other.status_code and _without_trace(one) == _without_trace(other)
+
+
+def _without_trace(answer: httpx.Response) -> dict[str, Any]:
+    return {name: value for name, value in answer.json().items() if name != "trace_id"}
+
+
+@pytest.fixture(params=["entativa", "vignette"])
+def environment(request: pytest.FixtureRequest) -> Environment:
+    environment: Environment = request.getfixturevalue(request.param)
+    return environment
+
+
+@pytest.fixture
+async def scenario(environment: Environment) -> Scenario:
+    built = Scenario(environment)
+    await built.build()
+    return built
+
+
+async def test_every_state_on_every_get(scenario: Scenario) -> None:
+    document = (await scenario.environment.client.get("/openapi.json")).json()
+    gets = {path for path, operations in document["paths"].items() if "get" in operations}
+    assert scenario.shown().keys() | scenario.unconcerned().keys() == gets
+    unchanged = {path: await _unconcerned(scenario, path) for path in scenario.unconcerned()}
+    seen = set()
+    async for state in scenario.states():
+        seen.add(state)
+        active = state is AccountState.ACTIVE
+        for path, requests in scenario.shown().items():
+            for name, address in requests:
+                await _check_shown(scenario, path, name, address, active=active)
+        if state is not AccountState.DELETED:  # a month has passed by then, and bob has another session
+            for path, before in unchanged.items():
+                assert _same(await _unconcerned(scenario, path), before), (state, path)
+        for path in gets - NOT_SIGNED_IN:
+            answer = await scenario.ada.get(_address(scenario, path))
+            assert (answer.status_code == 200) == active, (state, path)
+            assert active or answer.json()["code"] in {"session_ended", "token_expired"}, (state, path)
+    assert seen == set(AccountState)
+
+
+def _address(scenario: Scenario, path: str) -> str:
+    """Returns a request that ada can make for a path."""
+    if path == "/lists/{list_id}/members":
+        return "/lists"  # she has none of her own
+    return scenario.unconcerned().get(path) or scenario.shown()[path][0][1]
+
+
+async def _unconcerned(scenario: Scenario, path: str) -> httpx.Response:
+    return await scenario.people["bob"].get(scenario.unconcerned()[path])
+
+
+async def _check_shown(scenario: Scenario, path: str, name: str, address: str, *, active: bool) -> None:
+    reader = scenario.people[name]
+    answer = await reader.get(address)
+    asks_for_her = "/ada" in address or scenario.post_id in address
+    if active:
+        assert answer.status_code == 200, (address, name)
+        assert asks_for_her or scenario.shows_her(path, answer), (address, name)
+    elif asks_for_her:
+        unknown = await reader.get(address.replace("/ada", "/nobody").replace(scenario.post_id, UNKNOWN))
+        assert answer.status_code == 404
+        assert _same(answer, unknown), (address, name)
+    else:
+        assert answer.status_code == 200, (address, name)
+        assert not scenario.shows_her(path, answer), (address, name)
+
+
+async def test_a_grace_period_that_is_over_is_no_way_back(scenario: Scenario) -> None:
+    """Also before anything has been erased."""
+    assert (await scenario.ada.post("/account/delete", json={"password": PASSWORD})).is_success
+    scenario.environment.clock.advance(AccountPolicy().deletion_grace + timedelta(seconds=1))
+    refused = await scenario.environment.client.post("/auth/log-in", json={"login": "ada", "password": PASSWORD})
+    assert refused.status_code == 401
+    assert (await scenario.people[ANONYMOUS].get("/profiles/ada")).status_code == 404
