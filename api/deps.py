@@ -127,6 +127,15 @@ async def limit_refresh(request: Request, family: UUID) -> None:
     await _count(platform_of(request), "refresh", str(family), _credentials_limit(request), None)
 
 
+async def limit_posts(request: Request, identity: Annotated[Identity | None, Depends(admit)]) -> None:
+    """Applies a tighter limit per account to requests that write a post: one of them is work for each of its readers,
+    and for every consumer."""
+    limits = platform_of(request).settings.rate_limits
+    if identity is not None:
+        limit = Limit(limits.posts_per_minute, limits.posts_burst)
+        await _count(platform_of(request), "posts", str(identity.account_id), limit, None)
+
+
 def _credentials_limit(request: Request) -> Limit:
     limits = platform_of(request).settings.rate_limits
     return Limit(limits.credentials_per_minute, limits.credentials_burst)

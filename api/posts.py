@@ -4,12 +4,12 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from api import models
-from api.deps import MaybeSignedIn, Now, PageDep, SignedIn, Uow, account_or_none, service
+from api.deps import MaybeSignedIn, Now, PageDep, SignedIn, Uow, account_or_none, limit_posts, service
 from api.models import Body
 from api.post_views import PostModel, PostPage, VersionPage, respond
 from api.profiles import Username
@@ -22,6 +22,8 @@ from features.posts.service import PostService
 router = APIRouter(tags=["posts"], route_class=TransactionRoute)
 
 ROUTES = Routes((router,))
+
+_WRITES = [Depends(limit_posts)]
 
 Posts = Annotated[PostService, service(PostService)]
 
@@ -77,7 +79,7 @@ class HashtagModel(BaseModel):
     days: list[HashtagDayModel] = Field(max_length=PostPolicy().hashtag_days)
 
 
-@router.post("/posts", response_model=PostModel, status_code=HTTPStatus.CREATED)
+@router.post("/posts", response_model=PostModel, status_code=HTTPStatus.CREATED, dependencies=_WRITES)
 async def create(body: PostBody, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> Response:
     """Publish a post."""
     post = await posts.create(uow, identity.account_id, body.text, body.audience, body.list_id, now)
@@ -90,7 +92,7 @@ async def get(post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow) 
     return respond(await posts.get(uow, post_id, account_or_none(identity)))
 
 
-@router.patch("/posts/{post_id}", response_model=PostModel)
+@router.patch("/posts/{post_id}", response_model=PostModel, dependencies=_WRITES)
 async def edit(post_id: PostId, body: PostChangeBody, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> Response:
     """Change the text or the audience of a post of yours. A replaced text is kept in its history."""
     post = await posts.edit(

@@ -21,7 +21,7 @@ from deployments.console import console, step
 
 UNLIMITED = {
     f"ENTATIVA_RATE_LIMITS__{whom}_{what}": "600000"
-    for whom in ("IDENTITY", "ADDRESS", "CREDENTIALS")
+    for whom in ("IDENTITY", "ADDRESS", "CREDENTIALS", "POSTS")
     for what in ("PER_MINUTE", "BURST")
 }
 """The demo is one address, and few people."""

@@ -22,7 +22,12 @@ from cluster.settings import RateLimits, Settings
 from deployments.platform import open_platform
 
 PASSWORD = "a-demo-password-for-everybody"  # noqa: S105 - printed on purpose
-UNLIMITED = RateLimits(identity_per_minute=60_000_000, address_per_minute=60_000_000, credentials_per_minute=60_000_000)
+UNLIMITED = RateLimits(
+    identity_per_minute=60_000_000,
+    address_per_minute=60_000_000,
+    credentials_per_minute=60_000_000,
+    posts_per_minute=60_000_000,
+)
 
 PEOPLE = {
     "ada": "Ada Okafor",

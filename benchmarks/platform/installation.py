@@ -41,6 +41,9 @@ def running_platform(*, measured: bool = True) -> Iterator[Installation]:
             # All clients share one address, and each replica counts a token against it once.
             "ENTATIVA_RATE_LIMITS__ADDRESS_PER_MINUTE": "600000",
             "ENTATIVA_RATE_LIMITS__ADDRESS_BURST": "600000",
+            # Few people post at the rate of many.
+            "ENTATIVA_RATE_LIMITS__POSTS_PER_MINUTE": "600000",
+            "ENTATIVA_RATE_LIMITS__POSTS_BURST": "600000",
             "PYTHONPATH": str(ROOT),
         }
         try:

@@ -32,7 +32,7 @@ _PORTS = [name for name in Ports.model_fields if name not in _RANGES]
 
 UNLIMITED = {
     f"ENTATIVA_RATE_LIMITS__{whom}_{what}": "600000"
-    for whom in ("IDENTITY", "ADDRESS", "CREDENTIALS")
+    for whom in ("IDENTITY", "ADDRESS", "CREDENTIALS", "POSTS")
     for what in ("PER_MINUTE", "BURST")
 }
 """The tests are one address, and no person."""

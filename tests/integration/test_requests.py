@@ -186,6 +186,18 @@ class TestRateLimits:
         assert 1 <= int(refused.headers["retry-after"]) <= 2
         assert (await bob.get("/feed")).status_code == 200, "another person is not held up"
 
+    async def test_posting_has_a_limit_of_its_own(self, entativa: Environment) -> None:
+        ada, bob = await entativa.member("ada"), await entativa.member("bob")
+        environment = await limited(entativa, posts_per_minute=60, posts_burst=2)
+        ada.client = bob.client = environment.client
+        answers = [await ada.post("/posts", json=POST) for _ in range(6)]
+        assert (answers[0].status_code, answers[-1].status_code) == (201, 429)
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 2
+        edits = [await ada.patch(f"/posts/{answers[0].json()['id']}", json={"text": f"{n}"}) for n in range(3)]
+        assert edits[-1].status_code == 429, "an edit reaches as many readers"
+        assert (await ada.get("/feed")).status_code == 200
+        assert (await bob.post("/posts", json=POST)).status_code == 201, "another person is not held up"
+
     async def test_per_address(self, entativa: Environment) -> None:
         environment = await limited(entativa, address_per_minute=60, address_burst=2)
         nobody = Member(environment.client)

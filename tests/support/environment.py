@@ -101,7 +101,12 @@ async def open_environment(
         public_urls={brand.name: "http://test"},
         trusted_proxies=0,
         server_timing=True,
-        rate_limits=RateLimits(identity_per_minute=600_000, address_per_minute=600_000, credentials_per_minute=600_000),
+        rate_limits=RateLimits(
+            identity_per_minute=600_000,
+            address_per_minute=600_000,
+            credentials_per_minute=600_000,
+            posts_per_minute=600_000,
+        ),
     )
     ensure_key(folder / brand.name, clock())
     platform = await open_platform(brand, settings, connect=lambda _: ports, now=clock)
