@@ -112,6 +112,9 @@ def take(mailboxes: Mailboxes, body: Value) -> bool:
             raise BadFrame("no part of a handoff")
     if kind not in mailboxes.shards or not 0 <= number < len(mailboxes.shards[kind]):
         raise BadFrame(f"no shard {kind}/{number}")
+    # First of all: a part that cannot be read does not count as received.
+    received = [_entity(entity) for entity in entities]
+    known = [_answer(answer) for answer in answers]
     shard = mailboxes.shard(kind, number)
     key = (kind, number)
     match shard.ownership.receiving(epoch, part, last=last):
@@ -125,11 +128,37 @@ def take(mailboxes: Mailboxes, body: Value) -> bool:
         case Part.NEXT:
             pass
     now = mailboxes.clock.monotonic()
-    for entity_id, version, snapshot, timers in entities:
+    for entity_id, frozen, timers in received:
         mailbox = shard.mailboxes[entity_id] = Mailbox()
-        mailbox.frozen = (version, msgpack.unpackb(snapshot, strict_map_key=False))
+        mailbox.frozen = frozen
         mailbox.used_at = now
         for seconds, message in timers:
             mailboxes.arm(shard, entity_id, mailbox, max(0.0, seconds), message)
-    mailboxes.answers.restore(key, [Answer(*answer) for answer in answers], now)
+    mailboxes.answers.restore(key, known, now)
     return True
+
+
+def _entity(item: Value) -> tuple[str, tuple[int, Value], list[tuple[float, Value]]]:
+    """(id, (version, snapshot), timers) of an entity of a part. Raises BadFrame for anything else."""
+    match item:
+        case [str(entity_id), int(version), bytes(snapshot), list(timers)]:
+            try:
+                state = msgpack.unpackb(snapshot, strict_map_key=False)
+            except (ValueError, TypeError) as error:
+                raise BadFrame(f"the snapshot of {entity_id!r} cannot be read: {error}") from error
+            return entity_id, (version, state), [_timer(timer) for timer in timers]
+    raise BadFrame("no entity of a handoff")
+
+
+def _timer(item: Value) -> tuple[float, Value]:
+    match item:
+        case [int() | float() as seconds, message]:
+            return float(seconds), message
+    raise BadFrame("no timer of a handoff")
+
+
+def _answer(item: Value) -> Answer:
+    match item:
+        case [bytes(caller), int(call), bytes(answer)]:
+            return Answer(caller, call, answer)
+    raise BadFrame("no answer of a handoff")

@@ -432,6 +432,32 @@ async def test_a_part_that_is_no_part_is_a_bad_frame() -> None:
             take(host.mailboxes, body)
 
 
+GOOD = msgpack.packb(["note"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [[["a", 1, b"\xc1", []]], []],
+        [[["a", 1, msgpack.packb({(1,): 2}), []]], []],
+        [[["a", 1, GOOD, []], ["b", 1]], []],
+        [[["a", 1, GOOD, [["soon", "wake up"]]]], []],
+        [[["a", 1, GOOD, []]], [[b"caller", 1]]],
+        [[None], []],
+    ],
+    ids=["snapshot", "key of a map", "second entity", "timer", "answer", "no entity"],
+)
+async def test_a_part_that_cannot_be_read_does_not_count_as_received(content: list[Any]) -> None:
+    """Else the rest would make a shard that lacks entities look complete."""
+    host = Host()
+    with pytest.raises(BadFrame):
+        take(host.mailboxes, ["notebook", 5, 1, 0, True, *content])
+    shard = host.mailboxes.shard("notebook", 5)
+    assert (shard.ownership.status, shard.ownership.parts, shard.mailboxes) == (Status.ABSENT, 0, {})
+    assert take(host.mailboxes, ["notebook", 5, 1, 0, True, [["a", 1, GOOD, []]], []]), "it may be sent again"
+    assert set(shard.mailboxes) == {"a"}
+
+
 async def test_calls_that_had_to_wait_are_counted_once_and_timers_are_not() -> None:
     host = Host("a")
     load = host.mailboxes.loads["notebook"]
