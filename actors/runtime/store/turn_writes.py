@@ -89,6 +89,11 @@ def is_connection_error(error: BaseException) -> bool:
     )
 
 
+class WriteFailed(Exception):
+    """A kind's ``write`` raised an OSError of its own: of a file, of another service, a timeout. The transaction's
+    connection is as good as before."""
+
+
 class _AnsweredBefore(Exception):
     """Some answers are stored already; the transaction is rolled back."""
 
@@ -218,7 +223,11 @@ async def _write_effects(transaction: UnitOfWork, writes: Sequence[TurnWrite]) -
     for of_kind in kinds.values():
         store = of_kind[0].write
         assert store is not None
-        await store(transaction, [write.turn for write in of_kind])
+        try:
+            await store(transaction, [write.turn for write in of_kind])
+        except OSError as error:
+            # asyncpg has its own exceptions for a connection that is lost in the middle of a statement.
+            raise WriteFailed(f"{type(error).__name__}: {error}") from error
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:

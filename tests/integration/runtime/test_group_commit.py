@@ -13,7 +13,7 @@ from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.snapshot_loader import SnapshotLoader
 from actors.runtime.store.rows import AlreadyAnswered, Answer, Fence, Leadership, ShardRow, StaleEpoch
 from actors.runtime.store.shard_store import ShardStore
-from actors.runtime.store.turn_writes import TurnWrite, TurnWrites
+from actors.runtime.store.turn_writes import TurnWrite, TurnWrites, WriteFailed
 from cluster.postgres import UnitOfWork
 from cluster.storage_errors import DATABASE_ERRORS
 
@@ -134,6 +134,26 @@ async def test_a_row_that_the_database_refuses_takes_only_its_own_turn_with_it(
     assert await database.lines() == [(f"e{n}", n) for n in range(20) if n != 13]
     assert await database.store.answers([("book", 13)]) == []
     assert await database.snapshots() == {f"e{n}" for n in range(20) if n != 13}
+
+
+@pytest.mark.parametrize("error", [OSError("no such file"), TimeoutError("another service does not answer")], ids=repr)
+async def test_an_os_error_of_a_kinds_own_is_not_taken_for_a_lost_connection(
+    database: Database, error: Exception
+) -> None:
+    async def write_and_more(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
+        await write_lines(transaction, turns)
+        if any(number == 2 for _, number in turns):
+            raise error
+
+    committer = Committer(database.writes)
+    turns = [line(n, f"e{n}", n, n) for n in range(4)]
+    for turn in turns:
+        turn.write = write_and_more
+    results = await asyncio.gather(*map(committer.commit, turns), return_exceptions=True)
+    assert [n for n, result in enumerate(results) if result is not None] == [2]
+    assert isinstance(results[2], WriteFailed)
+    assert str(error) in str(results[2])
+    assert await database.lines() == [("e0", 0), ("e1", 1), ("e3", 3)]
 
 
 async def test_a_statement_with_too_many_arguments_takes_only_its_own_turn_with_it(database: Database) -> None:
