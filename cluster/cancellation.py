@@ -1,7 +1,8 @@
 """Cancellation of tasks: work that it must not interrupt, and cancellations that clean-up has hidden."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -31,3 +32,14 @@ def raise_if_cancelled() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+@contextmanager
+def cancellation_first() -> Iterator[None]:
+    """A block that raises CancelledError if the current task was cancelled, even where clean-up raised another
+    exception in its place."""
+    try:
+        yield
+    except Exception:
+        raise_if_cancelled()
+        raise

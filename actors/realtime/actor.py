@@ -19,6 +19,7 @@ from actors.runtime.supervise import BackgroundTasks
 from actors.runtime.transport.ray_control import RayControl
 from actors.runtime.transport.router import Router
 from actors.sessions.calls import SessionCalls
+from cluster.cancellation import raise_if_cancelled
 from cluster.logs import configure_logs
 from cluster.postgres import Database, open_database
 from cluster.redis import RedisError, open_redis
@@ -130,6 +131,7 @@ class RealtimeActor:
             try:
                 return await open_database(self._options.database, pool_size=2)
             except DATABASE_ERRORS as error:
+                raise_if_cancelled()
                 log.warning("database.unavailable", error=str(error))
                 await asyncio.sleep(_RETRY_PAUSE_S)
 
@@ -140,6 +142,7 @@ class RealtimeActor:
                 try:
                     await directory.announce(ListedHost(id, self._url, len(host)), _ANNOUNCED_FOR_S)
                 except (RedisError, OSError) as error:
+                    raise_if_cancelled()
                     log.warning("realtime host not listed", error=str(error))
                 await asyncio.sleep(_ANNOUNCE_PAUSE_S)
         finally:

@@ -14,6 +14,7 @@ from actors.runtime import CallError, Refused
 from actors.runtime.transport.router import Router
 from actors.sessions.effects import KIND_NAME
 from actors.sessions.entity import confirmation_from_wire, presence_from_wire, replay_from_wire
+from cluster.cancellation import raise_if_cancelled
 from cluster.postgres import Database
 from cluster.storage_errors import DATABASE_ERRORS
 from features.errors import Invalid
@@ -120,6 +121,7 @@ class SessionCalls:
         try:
             allowed = await self._audience.allowed([(user, viewer_id) for user in users])
         except DATABASE_ERRORS as error:
+            raise_if_cancelled()
             log.warning("presence hidden", error=str(error))
             return {}
         seen = [user for user in users if (user, viewer_id) in allowed]

@@ -16,6 +16,7 @@ from actors.runtime import CallError, EffectHandler, KindContext, Turn, Value
 from actors.runtime.kind import Entity
 from actors.runtime.store.rows import StaleEpoch
 from actors.sessions.entity import Announce, Disconnect, Publish, Save, SessionEntity, Tell
+from cluster.cancellation import raise_if_cancelled
 from cluster.metrics import Counter
 from cluster.storage_errors import DATABASE_ERRORS
 from features.live_sessions.machine import LiveSession, PresenceState
@@ -192,6 +193,7 @@ class SessionEffects(EffectHandler[LiveSessionPolicy]):
         try:
             allowed = await self._audience.allowed(asked)
         except DATABASE_ERRORS as error:
+            raise_if_cancelled()
             log.warning("presence not announced", error=str(error))  # unknown permissions: send to nobody
             return
         signal = {"user": entity.user, "presence": state.presence.value, "last_seen": int(state.last_seen)}

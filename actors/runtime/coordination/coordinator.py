@@ -26,6 +26,7 @@ from actors.runtime.store.rows import DATABASE_ERRORS, LostLeadership
 from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.supervise import BackgroundTasks
 from actors.runtime.transport.ray_control import STANDBY_WATCH_SECONDS, WATCH_SECONDS, RayControl
+from cluster.cancellation import raise_if_cancelled
 from cluster.logs import configure_logs
 
 _STANDBY_TICKS_PER_LEASE = 4
@@ -125,6 +126,7 @@ class Coordinator:
                 try:
                     next_tick = await self._step(store, host_actors, pause)
                 except (LostLeadership, *DATABASE_ERRORS) as error:
+                    raise_if_cancelled()
                     # Without the database nobody else can lead either; try again until it is back.
                     log.warning("coordinator.interrupted", error=f"{type(error).__name__}: {error}")
                     await self._step_down()
@@ -142,6 +144,7 @@ class Coordinator:
             try:
                 return await ShardStore.open(self._options.database, application=f"coordinator {self._holder}")
             except DATABASE_ERRORS as error:
+                raise_if_cancelled()
                 log.warning("database.unavailable", error=str(error))
                 await asyncio.sleep(pause)
 

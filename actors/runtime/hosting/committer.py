@@ -14,6 +14,7 @@ import structlog
 
 from actors.runtime.store.turn_writes import TurnWrite, is_connection_error
 from actors.runtime.supervise import BackgroundTasks
+from cluster.cancellation import raise_if_cancelled
 
 TRANSACTIONS = 2
 """Transactions of a host that are under way at the same time."""
@@ -77,8 +78,10 @@ class Committer:
         await waiting.committed
 
     async def close(self) -> None:
-        """Abandons the transactions under way and what waits for the next one."""
-        self._waiting.clear()
+        """Abandons the transactions under way and what waits for the next one. Whoever awaits a commit is cancelled."""
+        waiting, self._waiting = self._waiting, []
+        for turn in waiting:
+            turn.committed.cancel()
         await self._tasks.close()
 
     def _begin(self) -> None:
@@ -102,6 +105,8 @@ class Committer:
         try:
             await self._commit(batch)
         finally:
+            for waiting in batch:
+                waiting.committed.cancel()  # only where this task was cancelled is one left
             self._busy_shards -= {waiting.shard for waiting in batch}
             self._under_way -= 1
             self._begin()
@@ -111,6 +116,7 @@ class Committer:
         try:
             refused = await self._store.commit([waiting.write for waiting in batch])
         except Exception as error:  # noqa: BLE001 - handed to the turns that wait
+            raise_if_cancelled()
             if is_connection_error(error) or len(batch) == 1:
                 for waiting in batch:
                     waiting.settle(error)

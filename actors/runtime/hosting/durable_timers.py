@@ -18,6 +18,7 @@ from actors.runtime.clock import Clock
 from actors.runtime.hosting.mailbox import Envelope, HostState, Shard
 from actors.runtime.hosting.timer_heap import ArmedTimer, TimerHeap
 from actors.runtime.store.rows import DATABASE_ERRORS, TimerRow
+from cluster.cancellation import raise_if_cancelled
 
 HORIZON_SECONDS = 60.0
 _LOAD_SECONDS = HORIZON_SECONDS / 2
@@ -137,6 +138,7 @@ class DurableTimers:
         try:
             rows = await store.timers(list(shards), self._clock.time() + HORIZON_SECONDS)
         except DATABASE_ERRORS as error:
+            raise_if_cancelled()
             log.warning("timers.not_loaded", shards=len(shards), error=f"{type(error).__name__}: {error}")
             self._to_load = shards | self._to_load
             self._load_at = self._clock.monotonic() + _PAUSE_SECONDS

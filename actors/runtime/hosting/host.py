@@ -32,6 +32,7 @@ from actors.runtime.transport.frames import CALLS, unpack
 from actors.runtime.transport.ray_control import RayControl
 from actors.runtime.transport.router import Router
 from actors.runtime.transport.stream import HostConnection
+from cluster.cancellation import raise_if_cancelled
 from cluster.logs import configure_logs
 from cluster.postgres import open_database
 from cluster.redis import open_redis
@@ -158,6 +159,7 @@ class ShardHost:
             try:
                 return await connect()
             except DATABASE_ERRORS as error:
+                raise_if_cancelled()
                 log.warning("database.unavailable", error=str(error))
                 await asyncio.sleep(_CONNECT_PAUSE_SECONDS)
 

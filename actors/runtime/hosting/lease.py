@@ -12,6 +12,7 @@ from actors.runtime.hosting.shard_owner import ShardOwner
 from actors.runtime.store.rows import DATABASE_ERRORS, HostRow
 from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.supervise import BackgroundTasks
+from cluster.cancellation import raise_if_cancelled
 
 _BEATS_PER_LEASE = 5
 _BEAT_SECONDS = 0.5
@@ -64,6 +65,7 @@ class HostLease:
                 heartbeat = self._store.heartbeat(host, seconds, load, known)
                 beat = await self._store.with_timeout(seconds, heartbeat)
             except DATABASE_ERRORS as error:
+                raise_if_cancelled()
                 log.warning("heartbeat.failed", host=host, error=f"{type(error).__name__}: {error}")
                 await asyncio.sleep(pause / 4)
                 continue

@@ -23,6 +23,7 @@ from actors.runtime.kind import Reply, Value
 from actors.runtime.store.rows import DATABASE_ERRORS, AlreadyAnswered, AlreadyFired, Fence, StaleEpoch
 from actors.runtime.supervise import BackgroundTasks
 from actors.runtime.transport.frames import DONE, NOT_MINE, pack_answer
+from cluster.cancellation import cancellation_first, raise_if_cancelled
 from cluster.trace import resume_trace
 
 MAX_TURN = 256
@@ -154,7 +155,8 @@ class TurnScheduler:
         resume_trace(mailbox.inbox[0].trace if mailbox.inbox else None)
         try:
             runner = self._runners[shard.kind]
-            mailbox.entity = await runner.load(activation.entity_id, mailbox)
+            with cancellation_first():
+                mailbox.entity = await runner.load(activation.entity_id, mailbox)
         except Exception as error:
             # Whatever a store raises while loading is for the callers to know; the entity stays out of memory.
             log.exception("entity.load_failed", kind=shard.kind, entity=activation.entity_id)
@@ -267,9 +269,11 @@ class TurnScheduler:
             if not shard.has(activation.entity_id, mailbox):
                 # The shard was lost, and may be ours again at a later epoch that this memory knows nothing of.
                 raise StaleEpoch("the shard was lost during the turn")
-            results = await self._runners[shard.kind].carry_out(
-                activation.entity_id, entity, fence, received, lambda: self._committed(activation, received)
-            )
+            runner = self._runners[shard.kind]
+            with cancellation_first():
+                results = await runner.carry_out(
+                    activation.entity_id, entity, fence, received, lambda: self._committed(activation, received)
+                )
         except AlreadyAnswered as error:
             mailbox.evict()
             if isinstance(error, AlreadyFired):
@@ -331,6 +335,7 @@ class TurnScheduler:
         try:
             stored = await self._runners[shard.kind].stored_answers(fence)
         except DATABASE_ERRORS:
+            raise_if_cancelled()
             stored = []
         calls = {(answer.caller, answer.call): answer.answer for answer in stored}
         for envelope, _ in received.answered:

@@ -27,6 +27,7 @@ from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.supervise import BackgroundTasks
 from actors.runtime.transport.frames import DONE, pack_answer
 from actors.runtime.transport.router import Router
+from cluster.cancellation import raise_if_cancelled
 
 _PING = "greeting"
 _PING_SECONDS = 2.0
@@ -73,6 +74,7 @@ class ShardOwner:
         try:
             await self.sync()
         except DATABASE_ERRORS as error:
+            raise_if_cancelled()
             log.warning("map.unavailable", error=f"{type(error).__name__}: {error}")
 
     async def sync(self, at_least: MapPosition | None = None) -> None:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from actors.runtime.store.turn_writes import is_connection_error
 from actors.runtime.supervise import BackgroundTasks
+from cluster.cancellation import raise_if_cancelled
 
 STATEMENTS = 2
 """Statements of one kind that are under way at the same time."""
@@ -93,6 +94,7 @@ class SnapshotLoader:
                     if not loaded.done():
                         loaded.set_result(snapshot)
         except Exception as error:  # noqa: BLE001 - handed to those that wait
+            raise_if_cancelled()
             if is_connection_error(error) or len(missing) == 1:
                 for loaded in missing.values():
                     if not loaded.done():

@@ -130,3 +130,18 @@ async def test_a_lost_connection_fails_all_turns_of_its_transaction_and_is_not_t
     assert len(store.begun) == 1
     store.poisonous.clear()
     await commit(committer, "5", 5)
+
+
+async def test_closing_cancels_those_whose_turns_wait_or_are_being_committed() -> None:
+    store = Store()
+    committer = Committer(store, transactions=1)
+    turns = [commit(committer, "under way", 1)]
+    await begun(store, 1)
+    turns += [commit(committer, "waits", 2), commit(committer, "waits too", 1)]
+    await asyncio.sleep(0)
+    await committer.close()
+    async with asyncio.timeout(60):
+        results = await asyncio.gather(*turns, return_exceptions=True)
+    assert [type(result) for result in results] == [asyncio.CancelledError] * 3
+    assert store.committed == []
+    assert len(store.begun) == 1
