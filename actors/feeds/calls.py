@@ -63,6 +63,10 @@ class FeedCalls:
         """See Feeds.forget."""
         await self._send(readers, ["forget"])
 
+    async def forget_author(self, readers: Collection[bytes], author: bytes) -> None:
+        """See Feeds.forget_author."""
+        await self._send(readers, ["forget_author", author])
+
     async def forget_own(self, author: bytes) -> None:
         """See Feeds.forget_own."""
         await self._call(AUTHOR + author.hex(), ["forget"])

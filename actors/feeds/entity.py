@@ -79,42 +79,51 @@ def forget(timeline: Timeline) -> list[Effect]:
     return []
 
 
+def forget_author(timeline: Timeline, author: bytes) -> list[Effect]:
+    timeline.forget_author(author)
+    return []
+
+
 def mark_high_fan_out(timeline: Timeline, author: bytes) -> list[Effect]:
     timeline.mark_high_fan_out(author)
     return []
 
 
 _OPERATIONS: dict[str, Callable[..., list[Effect]]] = {
-    operation.__name__: operation for operation in (page, put, put_own, announced, remove, forget, mark_high_fan_out)
+    operation.__name__: operation
+    for operation in (page, put, put_own, announced, remove, forget, forget_author, mark_high_fan_out)
 }
 
 
 def page_to_wire(page: TimelinePage, *, times: bool = False) -> Value:
     """Encodes a TimelinePage for the runtime, with concatenated ids, and with the times if they are wanted."""
-    wire: list[Value] = [
+    return [
         b"".join(page.ids),
         page.rights,
         page.last,
         page.exhausted,
         page.truncated,
-        b"".join(page.lists),
-        b"".join(page.blocked),
+        b"".join(page.lists or ()),
+        b"".join(page.blocked or ()),
         list(page.high_fan_out.items()),
+        list(page.times) if times else None,
+        page.lists is None,
+        page.blocked is None,
     ]
-    return [*wire, list(page.times)] if times else wire
 
 
 def page_from_wire(value: Value) -> TimelinePage:
     """Decodes what page_to_wire encoded."""
-    ids, rights, last, exhausted, truncated, lists, blocked, high_fan_out, *times = value
+    ids, rights, last, exhausted, truncated, lists, blocked, high_fan_out, *rest = value
+    times, no_lists, no_blocked = (*rest, None, False, False)[:3]  # hosts of the version before send no flags
     return TimelinePage(
         split_ids(ids),
         rights,
         (last[0], last[1]) if last else None,
         exhausted,
         truncated,
-        frozenset(split_ids(lists)),
-        frozenset(split_ids(blocked)),
+        None if no_lists else frozenset(split_ids(lists)),
+        None if no_blocked else frozenset(split_ids(blocked)),
         dict(high_fan_out),
-        times[0] if times else (),
+        times or (),
     )

@@ -98,7 +98,12 @@ class FeedUpdates:
             case CirclesChanged():
                 if event.deleted_list_id:
                     await self.invalidations.publish(list_invalidation(event.deleted_list_id))
-                await self.feeds.forget([reader.bytes for reader in event.reader_ids])
+                owner = event.owner_id.bytes
+                others = {reader.bytes for reader in event.reader_ids} - {owner}
+                if event.owner_id in event.reader_ids:
+                    await self.feeds.forget([owner])
+                # Anybody can have strangers among close friends: that must not cost those their timelines.
+                await self.feeds.forget_author(others, owner)
 
     async def _reload_readers(self, uow: UnitOfWork, event: AccountStateChanged) -> None:
         """Drops the timelines of an author's readers. Without it, one that has posts of an author who is not active

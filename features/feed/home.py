@@ -37,8 +37,9 @@ class _ReaderContext:
     """What decides what a reader may see, beside the rights for each author."""
 
     reader_id: UUID
-    lists: frozenset[bytes]
-    blocked: frozenset[bytes]
+    lists: frozenset[bytes] | None
+    """See `machine.Rights`, as for `blocked`."""
+    blocked: frozenset[bytes] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +132,15 @@ class HomeFeed:
             missing = [id for id, post in zip(ids, posts, strict=True) if post is None]
             fetched = await self._fetch(uow, context.reader_id, missing)
             posts = [post or fetched.get(id) for id, post in zip(ids, posts, strict=True)]
+        lists, blocked = context.lists, context.blocked
+        if lists is None or blocked is None:
+            lists, blocked = await self._among(uow, context, posts)
         shown: list[RenderedPost] = []
         differing: set[bytes] = set()
         for post, mask in zip(posts, rights, strict=True):
-            if post is None or not may_see(mask, post.audience, post.list_id, context.lists):
+            if post is None or not may_see(mask, post.audience, post.list_id, lists):
                 continue
-            if (post.list_id and mask & OWN) or (post.mentions and not post.mentions.isdisjoint(context.blocked)):
+            if (post.list_id and mask & OWN) or (post.mentions and not post.mentions.isdisjoint(blocked)):
                 differing.add(post.id)
             shown.append(post)
         if differing:
@@ -145,6 +149,19 @@ class HomeFeed:
             visible = [post for post in shown if post.id in own or post.id not in differing]
             shown = [replace(post, body=own.get(post.id, post.body)) for post in visible]
         return shown
+
+    async def _among(
+        self, uow: UnitOfWork, context: _ReaderContext, posts: Sequence[RenderedPost | None]
+    ) -> tuple[frozenset[bytes], frozenset[bytes]]:
+        """Returns the reader's lists and blocked people as far as these posts need them: from Postgres where the
+        timeline does not have them."""
+        present = [post for post in posts if post is not None]
+        lists = {post.list_id for post in present if post.list_id} if context.lists is None else set[bytes]()
+        people = {id for post in present for id in post.mentions} if context.blocked is None else set[bytes]()
+        on, blocked = frozenset[bytes](), frozenset[bytes]()
+        if lists or people:
+            on, blocked = await store.among(uow, context.reader_id, lists, people)
+        return on if context.lists is None else context.lists, blocked if context.blocked is None else context.blocked
 
     async def _fetch(self, uow: UnitOfWork, reader_id: UUID, ids: list[bytes]) -> dict[bytes, RenderedPost]:
         """Reads the posts that the reader may see, and caches them as a reader without blocks sees them."""

@@ -10,7 +10,7 @@ from features.feed.policy import FeedPolicy
 
 async def reader_timeline(uow: UnitOfWork, timeline: Timeline, reader_id: UUID, policy: FeedPolicy) -> None:
     """Loads a reader's timeline, in two statements."""
-    rights = await store.rights(uow, reader_id, high_fan_out_above=policy.merged_above)
+    rights = await store.rights(uow, reader_id, policy)
     timeline.load(rights, await store.entries(uow, reader_id, limit=policy.max_posts + 1), policy.max_posts)
 
 

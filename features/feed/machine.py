@@ -18,7 +18,8 @@ OWN: Final = 32
 EVERYTHING: Final = 63
 
 ID_BYTES = 16
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
+"""Version 1 had no None for lists and blocked people that are too many to keep."""
 
 Key = tuple[int, bytes]
 """The sort key of a post: (microseconds since 1970, id)."""
@@ -45,10 +46,11 @@ class Rights:
 
     authors: dict[bytes, int]
     """The authors of the timeline, and the audiences of each that the reader belongs to (bits)."""
-    lists: frozenset[bytes] = frozenset()
-    """Other people's lists that the reader is on."""
-    blocked: frozenset[bytes] = frozenset()
-    """People whom a block separates from the reader, in either direction."""
+    lists: frozenset[bytes] | None = frozenset()
+    """The authors' lists that the reader is on. None: too many to be kept, Postgres is to be asked for those that a
+    page needs."""
+    blocked: frozenset[bytes] | None = frozenset()
+    """People whom a block separates from the reader, in either direction. None: too many to be kept."""
     high_fan_out: frozenset[bytes] = frozenset()
     """The authors whose posts are not delivered but merged in."""
 
@@ -58,9 +60,10 @@ def split_ids(ids: bytes | bytearray) -> tuple[bytes, ...]:
     return unpack(f"{ID_BYTES}s" * (len(ids) // ID_BYTES), ids)
 
 
-def may_see(rights: int, audience: int, list_id: bytes, lists: frozenset[bytes] | set[bytes]) -> bool:
-    """Returns whether a reader with these rights for the author may see the post (features.posts.privacy.may_see)."""
-    return bool(rights & audience) and (audience != LIST or bool(rights & OWN) or list_id in lists)
+def may_see(rights: int, audience: int, list_id: bytes, lists: frozenset[bytes] | None) -> bool:
+    """Returns whether a reader with these rights for the author may see the post (features.posts.privacy.may_see).
+    Where `lists` are not known (None), whether the reader may see it if on the post's list."""
+    return bool(rights & audience) and (audience != LIST or bool(rights & OWN) or lists is None or list_id in lists)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,9 @@ class TimelinePage:
     """Whether the timeline holds no older posts."""
     truncated: bool
     """Whether it holds no older posts because it is not kept further back."""
-    lists: frozenset[bytes] = frozenset()
-    blocked: frozenset[bytes] = frozenset()
+    lists: frozenset[bytes] | None = frozenset()
+    blocked: frozenset[bytes] | None = frozenset()
+    """Those of `Rights`."""
     high_fan_out: dict[bytes, int] = field(default_factory=dict)
     """Authors whose own timelines are to be merged in, and the reader's rights for each."""
     times: Sequence[int] = ()
@@ -124,6 +128,11 @@ class Timeline:
         """The authors of the posts; `_author` holds indexes into this list, `_masks` the reader's rights for each."""
         self._masks: list[int] = []
         self._index: dict[bytes, int] = {}
+
+    def forget_author(self, author: bytes) -> None:
+        """Drops everything if this author's posts belong to the timeline: another account's changes are no reason."""
+        if author in self._rights.authors:
+            self.forget()
 
     def load(self, rights: Rights, newest_first: Sequence[Entry], kept: int) -> None:
         """Loads what Postgres returned. Keeps at most `kept` posts; one more means that there are older ones. Leaves
@@ -207,7 +216,7 @@ class Timeline:
             self._kept,
             list(self._floor) if self._floor else None,
             [[author, mask] for author, mask in rights.authors.items()],
-            *(sorted(people) for people in (rights.lists, rights.blocked, rights.high_fan_out)),
+            *(None if ids is None else sorted(ids) for ids in (rights.lists, rights.blocked, rights.high_fan_out)),
             [int(at) for at in self._at],
             bytes(self._ids),
             bytes(self._audience),
@@ -218,14 +227,14 @@ class Timeline:
     @classmethod
     def restore(cls, version: int, snapshot: Any) -> "Timeline":
         """Returns the timeline of a snapshot. Raises ValueError for an unknown version."""
-        if version != SNAPSHOT_VERSION:
+        if version not in {1, SNAPSHOT_VERSION}:
             raise ValueError(f"timeline snapshot of version {version}")
         timeline = cls()
         timeline.loaded, timeline.announced, timeline._kept, *state = snapshot
         floor, authors, lists, blocked, high_fan_out, at, ids, audience, author, names = state
         timeline._floor = (floor[0], floor[1]) if floor else None
         masks = dict(authors)
-        timeline._rights = Rights(masks, frozenset(lists), frozenset(blocked), frozenset(high_fan_out))
+        timeline._rights = Rights(masks, _ids(lists), _ids(blocked), frozenset(high_fan_out))
         timeline._at, timeline._author = array("q", at), array("H", author)
         timeline._ids, timeline._audience = bytearray(ids), bytearray(audience)
         timeline._authors = list(names)
@@ -260,3 +269,7 @@ class Timeline:
     def _delete(self, place: int) -> None:
         del self._at[place], self._audience[place], self._author[place]
         del self._ids[place * ID_BYTES : (place + 1) * ID_BYTES]
+
+
+def _ids(ids: list[bytes] | None) -> frozenset[bytes] | None:
+    return None if ids is None else frozenset(ids)

@@ -9,6 +9,12 @@ class FeedPolicy:
 
     max_posts: int = 400
     """Posts in a reader's timeline; pages further back come from Postgres."""
+    max_blocks: int = 256
+    """Blocks, of the reader and by others, up to which a timeline has the people. For a reader with more, every page
+    that mentions somebody asks Postgres."""
+    max_lists: int = 256
+    """Authors' lists that a reader is on, up to which a timeline has them. For a reader who is on more, every page that
+    has a post to a list asks Postgres."""
     high_fan_out_above: int = 20_000
     """Number of readers above which an author has a high fan-out: posts are not copied into the readers' timelines but
     merged in at read."""

@@ -53,6 +53,9 @@ class Feeds(Protocol):
     async def forget(self, readers: Collection[bytes]) -> None:
         """Drops timelines whose readers may now see other posts; the next read loads them. Raises FeedsUnavailable."""
 
+    async def forget_author(self, readers: Collection[bytes], author: bytes) -> None:
+        """Drops those of the timelines to which this author's posts belong. Raises FeedsUnavailable."""
+
     async def forget_own(self, author: bytes) -> None:
         """Drops an author's own timeline; the next read loads it. Raises FeedsUnavailable."""
 

@@ -1,6 +1,6 @@
 """SQL of the feed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -16,13 +16,14 @@ from features.feed.machine import (
     Entry,
     Rights,
 )
+from features.feed.policy import FeedPolicy
 from features.paging import PageRequest
 from features.posts import queries as posts
 from features.posts.model import Audience
 from features.posts.privacy import audiences
 from features.posts.views import Row, cursor_parts
 from features.relationships import queries as relationships
-from features.relationships.visibility import muted
+from features.relationships.visibility import has_blocked, in_list, muted
 
 BITS = {
     Audience.PUBLIC: PUBLIC,
@@ -59,14 +60,15 @@ select
     array(select id from authors order by id) as authors,
     array(select array_to_string(audiences, ' ') from authors order by id) as audiences,
     array(select id from authors where id <> $1 and {relationships.audience_size("id")} > $2) as high_fan_out,
-    array({relationships.lists_with("$1")}) as on_lists,
-    array({relationships.separated_from("$1")}) as blocked
+    array({relationships.lists_with("$1", owners="select id from authors", limit="$3")}) as on_lists,
+    array({relationships.separated_from("$1", limit="$4")}) as blocked
 """
 
 
-async def rights(uow: UnitOfWork, reader_id: UUID, *, high_fan_out_above: int) -> Rights:
+async def rights(uow: UnitOfWork, reader_id: UUID, policy: FeedPolicy) -> Rights:
     """Returns whose posts belong to a reader's feed, and which audiences of each author the reader belongs to."""
-    row = await uow.fetchrow(_RIGHTS, reader_id, high_fan_out_above)
+    most = policy.max_lists, policy.max_blocks
+    row = await uow.fetchrow(_RIGHTS, reader_id, policy.merged_above, *(count + 1 for count in most))
     assert row is not None
     masks = [sum(BITS[Audience(name)] for name in names.split()) for names in row["audiences"]]
     authors = {author.bytes: mask for author, mask in zip(row["authors"], masks, strict=True)}
@@ -74,10 +76,14 @@ async def rights(uow: UnitOfWork, reader_id: UUID, *, high_fan_out_above: int) -
         authors[reader_id.bytes] = EVERYTHING
     return Rights(
         authors,
-        lists=frozenset(list_id.bytes for list_id in row["on_lists"]),
-        blocked=frozenset(person.bytes for person in row["blocked"]),
+        lists=_up_to(policy.max_lists, row["on_lists"]),
+        blocked=_up_to(policy.max_blocks, row["blocked"]),
         high_fan_out=frozenset(author.bytes for author in row["high_fan_out"]),
     )
+
+
+def _up_to(count: int, ids: Sequence[UUID]) -> frozenset[bytes] | None:
+    return None if len(ids) > count else frozenset(id.bytes for id in ids)
 
 
 async def entries(uow: UnitOfWork, reader_id: UUID, *, limit: int) -> list[Entry]:
@@ -125,6 +131,25 @@ async def shown(uow: UnitOfWork, viewer_id: UUID, post_ids: Sequence[UUID]) -> l
     """Returns those of the posts that the viewer may see, in no order. `went_to` is each post's list; it is not to be
     shown."""
     return [*await uow.fetch(posts.POSTS_SHOWN, viewer_id, post_ids)]
+
+
+_AMONG = f"""
+select
+    array(select id from unnest($2::uuid[]) as list(id) where {in_list("id", "$1")}) as lists,
+    array(select id from unnest($3::uuid[]) as person(id)
+        where {has_blocked("id", "$1")} or {has_blocked("$1", "id")}) as blocked
+"""
+
+
+async def among(
+    uow: UnitOfWork, reader_id: UUID, list_ids: Collection[bytes], people: Collection[bytes]
+) -> tuple[frozenset[bytes], frozenset[bytes]]:
+    """Returns those of the lists that the reader is on, and those of the people whom a block separates from the
+    reader. For a reader with more of them than a timeline keeps."""
+    row = await uow.fetchrow(_AMONG, reader_id, *([UUID(bytes=id) for id in ids] for ids in (list_ids, people)))
+    assert row is not None
+    lists, blocked = (frozenset(id.bytes for id in row[column]) for column in ("lists", "blocked"))
+    return lists, blocked
 
 
 # --- delivery ----------------------------------------------------------------------------------------------------

@@ -20,15 +20,16 @@ def audience_size(account: str) -> str:
     return f"(select audience from connection_counts where account_id = {account})"
 
 
-def lists_with(member: str) -> str:
-    """A query of the lists (list_id) that somebody is on."""
-    return f"select list_id from list_members where member_id = {member}"
+def lists_with(member: str, *, owners: str, limit: str) -> str:
+    """A query of up to `limit` lists (list_id) of these owners (a query of ids) that somebody is on."""
+    return f"""select list_id from list_members join lists on lists.id = list_id
+        where member_id = {member} and owner_id in ({owners}) limit {limit}"""
 
 
-def separated_from(account: str) -> str:
-    """A query of the accounts (id) that a block, either way, separates from an account."""
-    return f"""select blocked_id as id from blocks where blocker_id = {account}
-        union select blocker_id from blocks where blocked_id = {account}"""
+def separated_from(account: str, *, limit: str) -> str:
+    """A query of up to `limit` accounts (id) that a block, either way, separates from an account."""
+    return f"""(select blocked_id as id from blocks where blocker_id = {account} limit {limit})
+        union (select blocker_id from blocks where blocked_id = {account} limit {limit}) limit {limit}"""
 
 
 def own_list(list_id: str, owner: str) -> str:

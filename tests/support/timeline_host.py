@@ -11,10 +11,11 @@ from pathlib import Path
 from actors.feeds import KIND
 from actors.feeds.calls import FeedCalls
 from actors.feeds.effects import FeedEffects
+from actors.feeds.entity import FeedEntity
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.turns import TurnRunner
-from actors.runtime.shard_map import SHARDS, Endpoint, MapPosition, MapView
+from actors.runtime.shard_map import SHARDS, Endpoint, MapPosition, MapView, shard_of
 from actors.runtime.store.rows import ShardRow
 from actors.runtime.transport.router import Router
 from actors.runtime.transport.stream import HostConnection
@@ -66,6 +67,12 @@ class TimelineHost:
         self._server = await asyncio.get_running_loop().create_unix_server(
             lambda: HostConnection(SECRET, self.mailboxes.deliver, self._connections), self._socket
         )
+
+    def entity(self, entity_id: str) -> FeedEntity:
+        """An entity in memory."""
+        entity = self.mailboxes.shard(KIND.name, shard_of(entity_id)).mailboxes[entity_id].entity
+        assert isinstance(entity, FeedEntity)
+        return entity
 
     def stop(self) -> None:
         if self._server is not None:

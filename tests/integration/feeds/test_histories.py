@@ -18,12 +18,13 @@ NAMES = ("ada", "bob", "eve", "mia", "tom")
 AUDIENCES = ("public", "public", "connections", "close_friends", "list", "only_me")
 
 
-TINY = FeedPolicy(max_posts=6, high_fan_out_above=2, fan_out_batch=2)
+TINY = FeedPolicy(max_posts=6, max_blocks=0, max_lists=0, high_fan_out_above=2, fan_out_batch=2)
 
 
 @pytest.fixture(params=[FeedPolicy(), TINY], ids=["usual", "tiny"])
 def feed_policy(request: pytest.FixtureRequest) -> FeedPolicy:
-    """The second: every timeline is short, and every author with three readers has a high fan-out."""
+    """The second: every timeline is short and keeps no blocks and lists, and every author with three readers has a high
+    fan-out."""
     policy: FeedPolicy = request.param
     return policy
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
+import msgpack
 import pytest
 from prometheus_client import REGISTRY
 
+from actors.feeds.entity import page_to_wire
 from features.feed import store
 from features.feed.policy import FeedPolicy
 from features.feed.service import FeedService
@@ -28,6 +31,10 @@ async def _publish(environment: Environment, author: Member, text: str, **more: 
     answer = await author.post("/posts", json={"text": text, **more})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
+
+
+def _loads() -> float:
+    return REGISTRY.get_sample_value("entativa_feed_loads_total") or 0.0
 
 
 def _degraded() -> float:
@@ -101,6 +108,86 @@ async def test_who_leaves_with_a_high_fan_out_is_out_of_every_feed_at_once(vigne
     await vignette.log_in("bob")
     await deliver(vignette, "feeds.account_state")
     assert (await _feed(ada, cursor=""))[0] == ["of bob"]
+
+
+_BLOCKERS = """
+with people as (
+    insert into accounts (id, email, password_hash, created_at)
+    select gen_random_uuid(), 'blocker' || number || '@example.org', 'none', now()
+    from generate_series(1, 20000) as number returning id
+)
+insert into blocks (blocker_id, blocked_id, created_at) select id, $1, now() from people
+"""
+
+
+async def test_a_reader_whom_very_many_have_blocked_has_small_pages_and_sees_no_mention_of_them(
+    vignette: Environment,
+) -> None:
+    ada, bob, eve, _ = [await vignette.member(name) for name in ("ada", "bob", "eve", "mia")]
+    await ada.put("/follows/bob")
+    async with vignette.platform.database.unit_of_work() as uow:
+        await uow.execute(_BLOCKERS, UUID(ada.id))
+        await uow.commit()
+    await eve.put("/blocks/ada")
+    await _publish(vignette, bob, "to all")
+    await _feed(ada)
+    assert await _feed(ada) == (["to all"], 0)
+    await _publish(vignette, bob, "with @eve and @mia")
+    await _feed(ada)
+    answer = await ada.get("/feed")
+    entities = answer.json()["items"][0]["entities"]
+    assert [entity["username"] for entity in entities] == ["mia"]
+    assert Environment.statements(answer) == 3, "who is blocked; the one post and its mentions, for this reader alone"
+    await _publish(vignette, bob, "with @mia")
+    await eve.delete("/blocks/ada")
+    await _feed(ada)
+    assert await _feed(ada) == (["with @mia", "with @eve and @mia", "to all"], 1)
+    timeline = HOSTS[id(vignette)].entity(UUID(ada.id).hex).timeline
+    assert len(msgpack.packb(page_to_wire(timeline.page(None, 50)))) < 500
+    assert len(msgpack.packb(timeline.snapshot())) < 500
+
+
+@pytest.mark.parametrize("feed_policy", [FeedPolicy(max_lists=1)], indirect=True)
+async def test_a_reader_on_many_lists_sees_the_posts_to_them_and_no_others(vignette: Environment) -> None:
+    ada, bob = await vignette.member("ada"), await vignette.member("bob")
+    await ada.put("/follows/bob")
+    lists = [(await bob.post("/lists", json={"name": str(number)})).json()["id"] for number in range(3)]
+    for list_id in lists[:2]:
+        assert (await bob.put(f"/lists/{list_id}/members/ada")).is_success
+    await _feed(ada)
+    for number, list_id in enumerate(lists):
+        await _publish(vignette, bob, f"to list {number}", audience="list", list_id=list_id)
+    assert (await _feed(ada))[0] == ["to list 1", "to list 0"]
+    assert await _feed(ada) == (["to list 1", "to list 0"], 2)
+    assert (await bob.delete(f"/lists/{lists[0]}/members/ada")).is_success
+    assert (await _feed(ada, cursor=""))[0] == ["to list 1"]
+
+
+async def test_what_strangers_do_to_their_close_friends_and_lists_drops_no_timeline(vignette: Environment) -> None:
+    ada, bob, eve = [await vignette.member(name) for name in ("ada", "bob", "eve")]
+    await ada.put("/follows/bob")
+    list_ids = {
+        member.username: (await member.post("/lists", json={"name": "mine"})).json()["id"] for member in (bob, eve)
+    }
+    await deliver(vignette, "feeds.forget")
+    await _feed(ada)
+    loads = _loads()
+
+    async def toggle(owner: Member) -> None:
+        assert (await owner.put("/close-friends/ada")).is_success
+        assert (await owner.put(f"/lists/{list_ids[owner.username]}/members/ada")).is_success
+        await deliver(vignette, "feeds.forget")
+        await _feed(ada)
+
+    await toggle(eve)
+    assert _loads() == loads
+    await toggle(bob)
+    assert _loads() > loads, "an author's choice shows other posts"
+    await _publish(vignette, bob, "for close friends", audience="close_friends")
+    await _publish(vignette, eve, "eve's", audience="list", list_id=list_ids[eve.username])
+    assert (await _feed(ada))[0] == ["for close friends"]
+    await ada.put("/follows/eve")
+    assert (await _feed(ada))[0] == ["eve's", "for close friends"]
 
 
 async def test_without_timelines_the_feed_comes_from_postgres(vignette: Environment) -> None:

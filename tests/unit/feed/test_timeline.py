@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from actors.feeds.entity import page_from_wire, page_to_wire
 from features.feed.machine import (
     CLOSE_FRIENDS,
     CONNECTIONS,
@@ -26,7 +27,7 @@ from features.feed.machine import (
     may_see,
 )
 
-GOLDEN = Path(__file__).with_name("golden") / "timeline-1.msgpack"
+GOLDEN = Path(__file__).with_name("golden")
 PEOPLE = [bytes([number]) * 16 for number in range(4)]
 LISTS = [bytes([100 + number]) * 16 for number in range(2)]
 AUDIENCES = (PUBLIC, CONNECTIONS, CLOSE_FRIENDS, LIST, ONLY_ME)
@@ -45,6 +46,7 @@ RIGHTS = st.builds(
     Rights,
     st.dictionaries(st.sampled_from(PEOPLE), st.sampled_from([9, 11, 15, EVERYTHING])),
     st.frozensets(st.sampled_from(LISTS)),
+    st.none() | st.frozensets(st.sampled_from(PEOPLE)),
 )
 
 
@@ -128,12 +130,13 @@ TestTimeline = TimelineModel.TestCase
 TestTimeline.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
 
 
-def _timeline() -> Timeline:
+def _timeline(version: int = SNAPSHOT_VERSION) -> Timeline:
+    """The timeline of the golden file of this version."""
     timeline = Timeline()
     rights = Rights(
         {PEOPLE[0]: EVERYTHING, PEOPLE[1]: 11, PEOPLE[2]: 15},
         lists=frozenset(LISTS[:1]),
-        blocked=frozenset(PEOPLE[3:]),
+        blocked=frozenset(PEOPLE[3:]) if version == 1 else None,
         high_fan_out=frozenset([PEOPLE[2]]),
     )
     entries = [Entry(9 - number, bytes([number]) * 16, PEOPLE[number % 3], PUBLIC) for number in range(6)]
@@ -142,17 +145,48 @@ def _timeline() -> Timeline:
     return timeline
 
 
-def test_a_snapshot_of_version_1_is_read_for_ever() -> None:
-    snapshot = msgpack.unpackb(GOLDEN.read_bytes())
-    restored, expected = Timeline.restore(1, snapshot), _timeline()
+@pytest.mark.parametrize("version", range(1, SNAPSHOT_VERSION + 1))
+def test_a_snapshot_of_any_version_is_read_for_ever(version: int) -> None:
+    stored = (GOLDEN / f"timeline-{version}.msgpack").read_bytes()
+    restored, expected = Timeline.restore(version, msgpack.unpackb(stored)), _timeline(version)
     assert restored.page(None, 10) == expected.page(None, 10)
     assert restored.announced
-    assert msgpack.packb(restored.snapshot()) == GOLDEN.read_bytes()
+    assert msgpack.packb(restored.snapshot()) == stored
 
 
 def test_a_version_that_never_was_is_refused() -> None:
-    with pytest.raises(ValueError, match="version 2"):
-        Timeline.restore(2, [])
+    with pytest.raises(ValueError, match="version 3"):
+        Timeline.restore(3, [])
+
+
+def test_only_an_author_of_the_timeline_can_have_it_dropped() -> None:
+    timeline = _timeline()
+    timeline.forget_author(PEOPLE[3])
+    assert timeline.loaded
+    timeline.forget_author(PEOPLE[1])
+    assert not timeline.loaded
+
+
+def test_posts_to_lists_that_are_too_many_to_keep_are_left_to_the_reader_of_the_page() -> None:
+    timeline = Timeline()
+    timeline.load(Rights({PEOPLE[0]: 9}, lists=None), [], 5)
+    timeline.put(Entry(1, b"x" * 16, PEOPLE[0], LIST, LISTS[0]))
+    timeline.put(Entry(2, b"y" * 16, PEOPLE[0], CLOSE_FRIENDS))
+    page = timeline.page(None, 10)
+    assert (list(page.ids), page.lists) == ([b"x" * 16], None)
+
+
+def test_a_page_says_over_the_runtime_what_is_too_much_to_be_kept() -> None:
+    for lists, blocked in (
+        (None, None),
+        (None, frozenset(PEOPLE)),
+        (frozenset(LISTS), None),
+        (frozenset(), frozenset()),
+    ):
+        timeline = Timeline()
+        timeline.load(Rights({}, lists, blocked), [], 5)
+        page = page_from_wire(msgpack.unpackb(msgpack.packb(page_to_wire(timeline.page(None, 3)))))
+        assert (page.lists, page.blocked) == (lists, blocked)
 
 
 def test_an_author_who_gets_a_high_fan_out_is_merged_in_from_then_on() -> None:
