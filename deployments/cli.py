@@ -9,10 +9,11 @@ import json
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
 import typer
+from rich.markup import escape
 
 from api.platform import utc_now
 from brands.catalogue import BRANDS
@@ -27,9 +28,10 @@ from deployments import dead_letters, demo, doctor, events, node
 from deployments.code_updates import as_json as code_as_json
 from deployments.code_updates import read_runtimes, replace_other_code, summary
 from deployments.console import console, step
+from deployments.error_messages import error_message
 from features.auth.keys import SIGNS_AFTER, ensure_key, rotate
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Runs and looks after a platform.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 keys = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens.")
 app.add_typer(keys, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")
@@ -37,6 +39,27 @@ app.add_typer(node.app, name="node")
 app.add_typer(events.app, name="events")
 
 CONFIG = Path("serve_config.yaml")
+
+
+_debug = False
+
+
+def main() -> None:
+    """The program `entativa`. An error ends it with one sentence and exit code 1."""
+    try:
+        app()
+    except Exception as error:
+        if _debug:
+            raise
+        console.print(f"[red]error[/]   {escape(error_message(error, ' '.join(sys.argv[1:])))}")
+        sys.exit(1)
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="Print the trace of an error.")] = False) -> None:
+    """Runs and looks after a platform."""
+    global _debug
+    _debug = debug
 
 
 def _installation() -> Installation:
@@ -110,7 +133,7 @@ def _all_ready(installation: Installation) -> bool:
 def _print_addresses(installation: Installation) -> None:
     for name, value in installation.addresses().items():
         shown = value if isinstance(value, str) else f"{value['api']}   docs: {value['docs']}"
-        console.print(f"{name:<10} {shown}", soft_wrap=True)
+        console.print(f"{name:<10} {shown}")
 
 
 @app.command()
@@ -150,7 +173,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSO
         for brand, answers in ready.items():
             console.print(f"{brand:<10} {'answers' if answers else 'does not answer'}")
         for brand, found in code.items():
-            console.print(f"{brand:<10} code: {summary(found)}", soft_wrap=True)
+            console.print(f"{brand:<10} code: {summary(found)}")
     if not all(ready.values()):
         raise typer.Exit(1)
 
@@ -178,9 +201,9 @@ def check() -> None:
     """Name what is wrong and how to fix it (exit code 1: something is)."""
     findings = doctor.examine(_installation())
     for finding in findings:
-        console.print(f"{'[green]ok[/]    ' if finding.ok else '[red]wrong[/] '} {finding.what}")
+        console.print(f"{'[green]ok[/]    ' if finding.ok else '[red]wrong[/] '} {escape(finding.what)}")
         if not finding.ok:
-            console.print(f"       {finding.fix}", soft_wrap=True)
+            console.print(f"       {escape(finding.fix)}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 
@@ -199,12 +222,9 @@ def mail(
 def fill_demo() -> None:
     """Fill both brands with demo accounts, connections and posts, and print two logins."""
     installation = _installation()
-    logins: list[Any] = []
-    for brand in BRANDS.values():
-        with step(f"demo data on {brand.title}"):
-            logins.append(demo.fill(installation, brand))
+    logins = [demo.fill(installation, brand) for brand in BRANDS.values()]
     for login in logins:
-        console.print(f"{login.brand}: log in as {login.username} with the password {login.password}", soft_wrap=True)
+        console.print(f"{login.brand}: log in as {login.username} with the password {login.password}")
 
 
 @keys.command(name="rotate")
@@ -221,4 +241,4 @@ def rotate_keys() -> None:
 
 
 if __name__ == "__main__":
-    app()
+    main()

@@ -1,27 +1,26 @@
-"""How the command line shows its work on a terminal."""
+"""How the command line shows its work on a terminal. Lines are never broken: addresses can be copied whole."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cluster.local.processes import ServiceError
-from cluster.migrate import MigrationError
+console = Console(stderr=True, highlight=False, soft_wrap=True)
 
-console = Console(stderr=True, highlight=False)
+Show = Callable[[str], None]
+"""Says how far a step is."""
 
 
 @contextmanager
-def step(what: str) -> Iterator[None]:
-    """Show that something runs, then how long it took; a ServiceError ends the program with its message."""
+def step(what: str) -> Iterator[Show]:
+    """Show that something runs, how far it is, and in the end how long it took or that it failed."""
     begun = time.monotonic()
     try:
-        with console.status(what):
-            yield
-    except (ServiceError, MigrationError) as error:
-        console.print(f"[red]failed[/]  {what}\n{escape(str(error))}")
-        raise typer.Exit(1) from None
-    console.print(f"[green]done[/]    {what} ({time.monotonic() - begun:.1f} s)")
+        with console.status(what) as status:
+            yield lambda progress: status.update(f"{escape(what)}: {escape(progress)}")
+    except Exception:
+        console.print(f"[red]failed[/]  {escape(what)}")
+        raise
+    console.print(f"[green]done[/]    {escape(what)} ({time.monotonic() - begun:.1f} s)")

@@ -11,10 +11,10 @@ from brands.catalogue import BRANDS
 from cluster.events import dead_letters
 from cluster.local.installation import Installation
 from cluster.postgres import connect_database
+from deployments.arguments import Brand
 
 app = typer.Typer(no_args_is_help=True, help="Events that a consumer gave up on.")
 
-Brand = Annotated[str, typer.Argument(help="A brand's name.")]
 Consumer = Annotated[str | None, typer.Option(help="Only those of this consumer.")]
 
 

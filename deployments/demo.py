@@ -7,6 +7,7 @@ Running it again adds nothing.
 import asyncio
 import random
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,15 +20,17 @@ from cluster.local.installation import Installation
 from cluster.local.mail_sink import filed_mails
 from cluster.local.processes import ServiceError
 from cluster.settings import RateLimits, Settings
+from deployments.console import step
 from deployments.platform import open_platform
 
 PASSWORD = "a-demo-password-for-everybody"  # noqa: S105 - printed on purpose
-UNLIMITED = RateLimits(
-    identity_per_minute=60_000_000,
-    address_per_minute=60_000_000,
-    credentials_per_minute=60_000_000,
-    posts_per_minute=60_000_000,
+UNLIMITED = RateLimits.model_validate(
+    {name: 60_000_000 if name.endswith("per_minute") else 1_000_000_000 for name in RateLimits.model_fields}
 )
+"""The burst is 1,000 s, since what clients of this machine have used up before counts here too."""
+
+_STAYS = ("already_friends", "no_such_person")
+"""Codes of a connection that stays as it is; a person who blocked another is not found."""
 
 PEOPLE = {
     "ada": "Ada Okafor",
@@ -67,7 +70,8 @@ class Login:
 
 
 def fill(installation: Installation, brand: Brand) -> Login:
-    """Fill one brand and return a login. Raises ServiceError when the platform does not run, or mails real people."""
+    """Fill one brand and return a login. Raises ServiceError when the platform does not run, mails real people, or
+    refuses a request."""
     if not installation.private_mail:
         raise ServiceError("the demo makes up people with example addresses: run it without ENTATIVA_SMTP_URL")
     return asyncio.run(_fill(installation, brand))
@@ -99,60 +103,100 @@ class _DemoBrand:
     installation: Installation
     brand: Brand
 
-    async def call(self, method: str, path: str, token: str = "", **json: Any) -> httpx.Response:
+    async def call(
+        self, method: str, path: str, token: str = "", *, also: tuple[str, ...] = (), **json: Any
+    ) -> httpx.Response:
+        """A request that must succeed, or be refused with one of the error codes in `also`. Raises ServiceError."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return await self.client.request(method, path, headers=headers, json=json or None)
+        response = await self.client.request(method, path, headers=headers, json=json or None)
+        if response.is_error and response.json()["code"] not in also:
+            problem = response.json()
+            raise ServiceError(
+                f"{self.brand.title} refused {method} {path}: {problem['code']} ({problem.get('detail', '')}); "
+                "'entativa doctor' says whether everything runs"
+            )
+        return response
 
     async def sign_up(self, username: str, name: str) -> None:
-        """Sign up and confirm with the code that the mail sink caught."""
+        """Sign up and confirm with the code that the mail sink caught; nothing if the account exists."""
         email = f"{username}@{self.brand.name}.example"
         before = len(filed_mails(self.installation.mail_folder, email))
-        answer = await self.call("POST", "/auth/sign-up", email=email, username=username, name=name, password=PASSWORD)
-        if answer.status_code == httpx.codes.CONFLICT:
-            return  # signed up already
-        sign_up_id = answer.raise_for_status().json()["sign_up_id"]
-        for _ in range(300):
+        response = await self.call(
+            *("POST", "/auth/sign-up"),
+            also=("username_taken",),
+            email=email,
+            username=username,
+            name=name,
+            password=PASSWORD,
+        )
+        if response.is_error:
+            return
+        sign_up_id = response.json()["sign_up_id"]
+        for _ in range(600):
             mails = filed_mails(self.installation.mail_folder, email)
             if len(mails) > before:
                 found = re.search(r"\b(\d{6})\b", mails[0].text)
                 code = found[1] if found else ""
-                (await self.call("POST", "/auth/confirm", sign_up_id=sign_up_id, code=code)).raise_for_status()
+                # Another demo that runs now may have been first.
+                taken = ("email_registered", "username_taken")
+                await self.call("POST", "/auth/confirm", also=taken, sign_up_id=sign_up_id, code=code)
                 return
             await asyncio.sleep(0.1)
-        raise ServiceError("no confirmation mail arrived: does the platform run? ('entativa status')")
+        raise ServiceError("no confirmation mail came within a minute: 'entativa status' says whether everything runs")
 
     async def log_in(self, username: str) -> str:
-        answer = await self.call("POST", "/auth/log-in", login=username, password=PASSWORD)
-        answer.raise_for_status()
-        return str(answer.json()["access_token"])
+        response = await self.call(
+            "POST", "/auth/log-in", also=("wrong_credentials",), login=username, password=PASSWORD
+        )
+        if response.is_error:
+            raise ServiceError(
+                f"somebody else is '{username}' on {self.brand.title} already: the demo needs that name "
+                "('make clean run' starts over and deletes all local data)"
+            )
+        return str(response.json()["access_token"])
 
     async def connect(self, one: str, other: str, tokens: dict[str, str]) -> None:
         """A friendship or a follow, whichever the brand has."""
         if "friends" in self.brand.feature_names:
-            await self.call("POST", "/friends/requests", tokens[one], username=other)
-            await self.call("POST", "/friends/requests", tokens[other], username=one)
+            for asking, asked in ((one, other), (other, one)):
+                await self.call("POST", "/friends/requests", tokens[asking], also=_STAYS, username=asked)
         if "follows" in self.brand.feature_names:
             await self.call("PUT", f"/follows/{other}", tokens[one])
 
+    async def posts(self, username: str, token: str) -> list[str]:
+        """The texts of somebody's newest posts."""
+        response = await self.call("GET", f"/profiles/{username}/posts?limit=100", token)
+        return [str(post["text"]) for post in response.json()["items"]]
+
 
 async def _populate(demo: _DemoBrand) -> None:
-    chance = random.Random(demo.brand.name)  # noqa: S311 - the same data every time
-    await asyncio.gather(*(demo.sign_up(username, name) for username, name in PEOPLE.items()))
-    tokens = {username: await demo.log_in(username) for username in PEOPLE}
-    own = await demo.call("GET", "/profiles/ada/posts", tokens["ada"])
-    if own.json()["items"]:
-        return
-    for username in PEOPLE:
-        for other in chance.sample([one for one in PEOPLE if one != username], 4):
-            await demo.connect(username, other, tokens)
-    for number, text in enumerate(POSTS * 3):
-        username = chance.choice(list(PEOPLE)) if number else "ada"
-        friend = chance.choice([one for one in PEOPLE if one != username])
-        answer = await demo.call(
-            "POST",
-            "/posts",
-            tokens[username],
-            text=text.format(friend=friend),
-            audience=chance.choice(AUDIENCES),
-        )
-        answer.raise_for_status()
+    """Adds what is missing: a demo that was interrupted goes on where it stopped."""
+    title, chance = demo.brand.title, random.Random(demo.brand.name)  # noqa: S311 - the same data every time
+    tokens: dict[str, str] = {}
+    with step(f"{title}: {len(PEOPLE)} people") as show:
+        await asyncio.gather(*(demo.sign_up(username, name) for username, name in PEOPLE.items()))
+        for username in PEOPLE:
+            tokens[username] = await demo.log_in(username)
+            show(f"{len(tokens)} logged in")
+    pairs = [
+        (username, other)
+        for username in PEOPLE
+        for other in chance.sample([one for one in PEOPLE if one != username], 4)
+    ]
+    with step(f"{title}: {len(pairs)} connections") as show:
+        for number, (one, other) in enumerate(pairs):
+            show(f"{number} made")
+            await demo.connect(one, other, tokens)
+    written: Counter[tuple[str, str]] = Counter()
+    for username, token in tokens.items():
+        written.update((username, text) for text in await demo.posts(username, token))
+    with step(f"{title}: {len(POSTS) * 3} posts") as show:
+        for number, text in enumerate(POSTS * 3):
+            show(f"{number} written")
+            username = chance.choice(list(PEOPLE)) if number else "ada"
+            friend = chance.choice([one for one in PEOPLE if one != username])
+            post, audience = text.format(friend=friend), chance.choice(AUDIENCES)
+            if written[username, post]:
+                written[username, post] -= 1
+            else:
+                await demo.call("POST", "/posts", tokens[username], text=post, audience=audience)

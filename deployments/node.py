@@ -125,7 +125,7 @@ def status(env_file: EnvironmentFile = None, as_json: Annotated[bool, typer.Opti
     if as_json:
         sys.stdout.write(json.dumps({brand: code_as_json(code) for brand, code in found.items()}) + "\n")
     for brand, code in found.items() if not as_json else ():
-        console.print(f"{brand:<10} {summary(code)}", soft_wrap=True)
+        console.print(f"{brand:<10} {summary(code)}")
         for host in code.hosts:
             console.print(f"           {host.name:<11} {host.version} on {host.node}{' (drains)' * host.draining}")
     if missing := BRANDS.keys() - found.keys():

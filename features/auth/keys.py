@@ -9,6 +9,7 @@ import os
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -55,7 +56,7 @@ def rotate(directory: Path, now: datetime, *, keep: timedelta) -> tuple[str, lis
     old = sorted(path.stem for path in directory.glob("*.pem"))
     kid = generate_key(directory, now + SIGNS_AFTER)
     oldest_kept = (now - keep).astimezone(UTC).strftime(_KID_FORMAT)
-    removed = [stem for stem, successor in zip(old, [*old[1:], kid], strict=True) if successor < oldest_kept]
+    removed = [stem for stem, successor in pairwise([*old, kid]) if successor < oldest_kept]
     for stem in removed:
         (directory / f"{stem}.pem").unlink(missing_ok=True)
     return kid, removed

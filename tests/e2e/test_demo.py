@@ -1,0 +1,50 @@
+"""`entativa demo`: at any time, and again."""
+
+import httpx
+
+from api.admission import Admissions
+from api.rate_limit import Limit
+from brands.catalogue import BRANDS
+from cluster.redis import open_redis
+from cluster.settings import RateLimits
+from deployments.demo import PASSWORD, PEOPLE, POSTS
+from tests.e2e.running import RunningPlatform
+
+LIMITS = RateLimits()
+
+
+async def use_up_limits(platform: RunningPlatform, brand: str) -> None:
+    """Somebody on this machine has tried passwords until they were told to wait."""
+    redis = open_redis(platform.installation.redis.address())
+    limit = Limit(LIMITS.credentials_per_minute, LIMITS.credentials_burst)
+    try:
+        while not (await Admissions(redis).ask(f"{brand}:limit:credentials:127.0.0.1", limit, None)).wait_ms:
+            pass
+    finally:
+        await redis.aclose()
+
+
+def count_posts(platform: RunningPlatform, brand: str) -> int:
+    """Logs in as the demo says, and returns how many posts its people have written."""
+    with httpx.Client(base_url=platform.address(brand), timeout=30) as client:
+        login = client.post("/auth/log-in", json={"login": "ada", "password": PASSWORD})
+        assert login.status_code == 200, login.text
+        client.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
+        assert client.get("/feed").json()["items"]
+        pages = [client.get(f"/profiles/{username}/posts?limit=100").json() for username in PEOPLE]
+    return sum(len(page["items"]) for page in pages)
+
+
+async def test_the_demo_runs_when_limits_are_used_up_and_again(platform: RunningPlatform) -> None:
+    for name in BRANDS:
+        await use_up_limits(platform, name)
+    first = platform.command("demo")
+    assert first.returncode == 0, first.stderr
+    for name, brand in BRANDS.items():
+        assert f"{brand.title}: {len(PEOPLE)} people" in first.stderr
+        assert f"{name}: log in as ada with the password {PASSWORD}" in first.stderr
+    written = {name: count_posts(platform, name) for name in BRANDS}
+    assert 2 * len(POSTS) < min(written.values()) <= 3 * len(POSTS)
+
+    assert platform.command("demo").returncode == 0
+    assert {name: count_posts(platform, name) for name in BRANDS} == written
