@@ -39,21 +39,21 @@ class FollowService:
                 f"You can follow at most {self.policy.max_per_day} people a day.",
                 retry_after_s=int((tomorrow - now).total_seconds()) + 1,
             )
-        await self.relationships.connect(uow, other, me, now)
+        await self.relationships.connect(uow, other, me, me, now)
         publish(uow, Followed(me, other), now)
 
     async def unfollow(self, uow: UnitOfWork, me: UUID, username: str, now: datetime) -> None:
         """Unfollows an account. Raises NotFound."""
         other = await self.profiles.resolve(uow, me, username)
         await self.relationships.lock_pair(uow, me, other)
-        if await self.relationships.disconnect(uow, other, me, now):
+        if await self.relationships.disconnect(uow, other, me, me, now):
             publish(uow, Unfollowed(me, other), now)
 
     async def remove_follower(self, uow: UnitOfWork, me: UUID, username: str, now: datetime) -> None:
         """Removes a follower of the caller. The follower is not notified. Raises NotFound."""
         other = await self.profiles.resolve(uow, me, username)
         await self.relationships.lock_pair(uow, me, other)
-        if await self.relationships.disconnect(uow, me, other, now):
+        if await self.relationships.disconnect(uow, me, other, me, now):
             publish(uow, FollowerRemoved(other, me), now)
 
     async def followers(self, uow: UnitOfWork, viewer_id: UUID, username: str, page: PageRequest) -> Page[Follow]:

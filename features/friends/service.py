@@ -16,7 +16,7 @@ from features.friends.policy import FriendPolicy
 from features.paging import Page, PageRequest, page_of
 from features.profiles.model import Person
 from features.profiles.service import ProfileService
-from features.relationships.model import LockedPair, no_such_person
+from features.relationships.model import Pair, no_such_person
 from features.relationships.service import RelationshipService
 
 
@@ -30,8 +30,9 @@ class FriendService:
         """Sends a friend request; to somebody who has sent one, accepts it. Raises NotFound, Conflict for friends,
         LimitReached."""
         other = await self.profiles.resolve(uow, me, username)
-        pair = await self.relationships.lock_pair(uow, me, other)
+        await self.relationships.lock_relationship(uow, me, other)
         mine, theirs = await self._open_between(uow, me, other)
+        pair = await self.relationships.lock_pair(uow, me, other, both=theirs is not None)
         stats = await store.sender_stats(uow, me, other, now - self.policy.window)
         situation = Situation(
             friends=pair.state.friends,
@@ -47,7 +48,7 @@ class FriendService:
         outcome = decide(situation, self.policy, now)
         person = await self._person(uow, other)
         if outcome is Outcome.CROSS and theirs:
-            await self._make_friends(uow, theirs, Step.CROSS, now)
+            await self._make_friends(uow, me, theirs, Step.CROSS, now)
             return SentRequest(_pending_view(me, theirs, person), accepted=True, new=True)
         if mine:
             if outcome is Outcome.RESEND:
@@ -67,7 +68,7 @@ class FriendService:
         """Accepts a request. Raises NotFound, LimitReached."""
         request, pair = await self._lock_request(uow, me, request_id, Direction.INCOMING)
         require_capacity(pair.mine.audience, pair.theirs.audience, self.policy)
-        await self._make_friends(uow, request, Step.ACCEPT, now)
+        await self._make_friends(uow, me, request, Step.ACCEPT, now)
         return Friend(await self._person(uow, request.sender_id), now)
 
     async def decline(self, uow: UnitOfWork, me: UUID, request_id: UUID, now: datetime) -> None:
@@ -112,8 +113,8 @@ class FriendService:
         """Ends a friendship. The other is not notified. Does nothing if there is none. Raises NotFound."""
         other = await self.profiles.resolve(uow, me, username)
         await self.relationships.lock_pair(uow, me, other)
-        ended = await self.relationships.disconnect(uow, me, other, now)
-        if await self.relationships.disconnect(uow, other, me, now) or ended:
+        ended = await self.relationships.disconnect(uow, me, other, me, now)
+        if await self.relationships.disconnect(uow, other, me, me, now) or ended:
             publish(uow, FriendRemoved(me, other), now)
 
     async def _open_between(
@@ -125,13 +126,14 @@ class FriendService:
 
     async def _lock_request(
         self, uow: UnitOfWork, me: UUID, request_id: UUID, direction: Direction
-    ) -> tuple[FriendRequest, LockedPair]:
-        """Returns a request that is pending for the caller, and locks both accounts."""
+    ) -> tuple[FriendRequest, Pair]:
+        """Returns a request that is pending for the caller, and locks the pair; whoever may accept it locks the counts
+        of both, which are checked then."""
         found = await store.find(uow, request_id)
         if found is None or not _is_pending_for(me, found, direction):
             raise _no_such_request()
         try:
-            pair = await self.relationships.lock_pair(uow, me, _other(me, found))
+            pair = await self.relationships.lock_pair(uow, me, _other(me, found), both=direction is Direction.INCOMING)
         except NotFound:
             raise _no_such_request() from None
         found = await store.find(uow, request_id)  # again: it may have changed before the lock was taken
@@ -139,11 +141,11 @@ class FriendService:
             raise _no_such_request()
         return found, pair
 
-    async def _make_friends(self, uow: UnitOfWork, request: FriendRequest, step: Step, now: datetime) -> None:
+    async def _make_friends(self, uow: UnitOfWork, by: UUID, request: FriendRequest, step: Step, now: datetime) -> None:
         await self._advance(uow, request, step, None)
         await store.forget_refusals(uow, request.sender_id, request.recipient_id)
-        await self.relationships.connect(uow, request.recipient_id, request.sender_id, now)
-        await self.relationships.connect(uow, request.sender_id, request.recipient_id, now)
+        await self.relationships.connect(uow, request.recipient_id, request.sender_id, by, now)
+        await self.relationships.connect(uow, request.sender_id, request.recipient_id, by, now)
         publish(uow, FriendRequestAccepted(request.id, request.sender_id, request.recipient_id), now)
 
     async def _advance(self, uow: UnitOfWork, request: FriendRequest, step: Step, refused_at: datetime | None) -> None:

@@ -65,12 +65,13 @@ class AccountRelationship:
 
 
 @dataclass(frozen=True, slots=True)
-class LockedPair:
-    """Two accounts whose relationship is locked until the unit of work ends."""
+class Pair:
+    """The relationship of an account ("I") to another one, the counts of both, and whether the two are apart."""
 
     mine: Counts
     theirs: Counts
     state: RelationshipState
+    apart: bool
 
 
 @dataclass(frozen=True, slots=True)

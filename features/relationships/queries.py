@@ -17,7 +17,18 @@ def audience(owner: str, *, after: str, limit: str) -> str:
 
 def audience_size(account: str) -> str:
     """The number of people in an account's audience; null for an account that does not exist."""
-    return f"(select audience from connection_counts where account_id = {account})"
+    return _count("audience", account)
+
+
+def following_size(account: str) -> str:
+    """The number of audiences that an account is in; null for an account that does not exist."""
+    return _count("following", account)
+
+
+def _count(column: str, account: str) -> str:
+    return f"""(select counts.{column} + coalesce((
+            select sum({column}) from connection_count_shards as shards where shards.account_id = counts.account_id
+        ), 0) from connection_counts as counts where counts.account_id = {account})"""
 
 
 def lists_with(member: str, *, owners: str, limit: str) -> str:

@@ -15,7 +15,7 @@ from features.relationships.events import Blocked, CirclesChanged, Connected, Di
 from features.relationships.model import (
     AccountRelationship,
     ListedPerson,
-    LockedPair,
+    Pair,
     PeopleList,
     no_such_person,
     yourself,
@@ -35,19 +35,32 @@ class RelationshipService:
         """Adds a new account, without connections."""
         await store.add_account(uow, account_id)
 
-    async def lock_pair(self, uow: UnitOfWork, me: UUID, other: UUID) -> LockedPair:
-        """Locks the relationship of two accounts until the unit of work ends, and returns it. Every change of a
-        connection starts with this: changes of a pair are serialised, and counts checked against a limit stay correct.
+    async def lock_relationship(self, uow: UnitOfWork, me: UUID, other: UUID) -> None:
+        """Locks the relationship of two accounts alone, for callers that read more before they call `lock_pair`."""
+        await store.lock_pair(uow, me, other)
+
+    async def lock_pair(self, uow: UnitOfWork, me: UUID, other: UUID, *, both: bool = False) -> Pair:
+        """Locks the relationship of two accounts and the caller's counts until the unit of work ends, and returns both.
+        Every change of a connection starts with this: changes of a pair are serialised, and the caller's counts can be
+        checked against a limit. The other's can with `both` alone, since people who act on the same account at the
+        same moment must not wait for each other otherwise.
 
         Raises NotFound if the other does not exist or they are apart, Invalid for the same account."""
+        pair = await self._lock(uow, me, other, both=both)
+        if pair.apart:
+            raise no_such_person()
+        return pair
+
+    async def _lock(self, uow: UnitOfWork, me: UUID, other: UUID, *, both: bool = False) -> Pair:
+        """As `lock_pair`, for two who may be apart."""
         if me == other:
             raise yourself()
-        counts = await store.lock(uow, me, other)
+        await store.lock_pair_and_own(uow, me, other, both=both)
         # A separate statement: it must see what the transaction that held the lock before has written.
-        found = await store.relationship(uow, me, other)
-        if len(counts) < 2 or found is None or found.apart:
+        pair = await store.pair(uow, me, other)
+        if pair is None:
             raise no_such_person()
-        return LockedPair(counts[me], counts[other], found.state)
+        return pair
 
     async def relationship(self, uow: UnitOfWork, me: UUID | None, other: UUID) -> AccountRelationship:
         """Returns the relationship of `me` to an account, and the account's counts. Raises NotFound if it does not
@@ -57,17 +70,18 @@ class RelationshipService:
             raise no_such_person()
         return found
 
-    async def connect(self, uow: UnitOfWork, owner_id: UUID, viewer_id: UUID, now: datetime) -> bool:
-        """Adds the viewer to the owner's audience. Returns False if it was there. Call `lock_pair` before."""
-        if not await store.connect(uow, owner_id, viewer_id, now):
+    async def connect(self, uow: UnitOfWork, owner_id: UUID, viewer_id: UUID, by: UUID, now: datetime) -> bool:
+        """Adds the viewer to the owner's audience. Returns False if it was there. `by` is the one of the two that
+        called `lock_pair` before."""
+        if not await store.connect(uow, owner_id, viewer_id, by, now):
             return False
         publish(uow, Connected(owner_id, viewer_id), now)
         return True
 
-    async def disconnect(self, uow: UnitOfWork, owner_id: UUID, viewer_id: UUID, now: datetime) -> bool:
+    async def disconnect(self, uow: UnitOfWork, owner_id: UUID, viewer_id: UUID, by: UUID, now: datetime) -> bool:
         """Removes the viewer from the owner's audience, close friends and lists. Returns False if it was not in the
-        audience. Call `lock_pair` before."""
-        if not await store.disconnect(uow, owner_id, viewer_id):
+        audience. `by` as in `connect`."""
+        if not await store.disconnect(uow, owner_id, viewer_id, by):
             return False
         publish(uow, Disconnected(owner_id, viewer_id), now)
         return True
@@ -89,15 +103,12 @@ class RelationshipService:
     async def block(self, uow: UnitOfWork, by: UUID, whom: UUID, now: datetime) -> None:
         """Blocks an account: ends every connection, list entry and pending request between the two. Does nothing if the
         block exists."""
-        if by == whom:
-            raise yourself()
-        if len(await store.lock(uow, by, whom)) < 2:
-            raise no_such_person()
+        await self._lock(uow, by, whom)
         if not await store.BLOCKS.add(uow, by, whom, now):
             return
         await self._check_limit(uow, store.BLOCKS, by, self.policy.max_blocks, "blocked people")
-        await self.disconnect(uow, by, whom, now)
-        await self.disconnect(uow, whom, by, now)
+        await self.disconnect(uow, by, whom, by, now)
+        await self.disconnect(uow, whom, by, by, now)
         await store.remove_from_circles(uow, by, whom)
         for react in self.on_block:
             await react(uow, by, whom, now)
@@ -204,7 +215,7 @@ class RelationshipService:
         limit: int,
         what: str,
     ) -> bool:
-        """Adds an account to one of the caller's sets while both are locked. Returns False if it was already there."""
+        """Adds an account to one of the caller's sets, which is locked. Returns False if it was already there."""
         await self.lock_pair(uow, me, whom)
         if not await people.add(uow, set_id, whom, now):
             return False

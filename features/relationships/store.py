@@ -2,13 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.accounts.queries import inactive
 from features.paging import PageRequest
-from features.relationships.model import AccountRelationship, Counts, ListedPerson, PeopleList, RelationshipState
+from features.relationships.model import AccountRelationship, Counts, ListedPerson, Pair, PeopleList, RelationshipState
+from features.relationships.queries import audience_size, following_size
 from features.relationships.visibility import apart, close_friend, connected, muted
+
+if TYPE_CHECKING:
+    from asyncpg import Record
 
 _BEFORE_ALL = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 """The sort key before the first item of a newest-first list."""
@@ -67,23 +73,47 @@ async def add_account(uow: UnitOfWork, account_id: UUID) -> None:
 
 
 _LOCK = """
-select account_id, audience, following from connection_counts where account_id = any($1::uuid[])
-order by account_id for no key update
+select from connection_counts where account_id = any($1::uuid[]) order by account_id for no key update
+"""
+# The lock of the pair comes first: the rows of a join are locked when the join is done.
+_LOCK_PAIR = """
+with pair as materialized (select pg_advisory_xact_lock($1))
+select from connection_counts cross join pair where account_id = any($2::uuid[]) order by account_id
+for no key update of connection_counts
 """
 
 
-async def lock(uow: UnitOfWork, *people: UUID) -> dict[UUID, Counts]:
-    """Locks accounts in the order of their ids. Returns the counts of those that exist."""
-    rows = await uow.fetch(_LOCK, list(people))
-    return {row["account_id"]: Counts(row["audience"], row["following"]) for row in rows}
+async def lock(uow: UnitOfWork, account_id: UUID) -> None:
+    """Locks what an account changes of its own: its counts, and sets of people with a limit."""
+    await uow.execute(_LOCK, [account_id])
 
 
-_RELATIONSHIP = f"""
-select {connected("$1", "$2")} as follows_me, {connected("$2", "$1")} as followed_by_me,
-    {muted("$1", "$2")} as muted, {close_friend("$1", "$2")} as close_friend, {apart("$1", "$2")} as apart,
-    audience, following
-from connection_counts where account_id = $2::uuid
-""".replace("$1", "$1::uuid")
+async def lock_pair(uow: UnitOfWork, me: UUID, other: UUID) -> None:
+    """Locks the relationship of two accounts."""
+    await uow.execute("select pg_advisory_xact_lock($1)", _pair_key(me, other))
+
+
+async def lock_pair_and_own(uow: UnitOfWork, me: UUID, other: UUID, *, both: bool) -> None:
+    """Locks the relationship of two accounts, then the first one, or `both` in the order of their ids."""
+    await uow.execute(_LOCK_PAIR, _pair_key(me, other), [me, other] if both else [me])
+
+
+def _pair_key(a: UUID, b: UUID) -> int:
+    """Returns the key of an advisory lock. Two pairs with the same key, which are rare, would wait for each other."""
+    pair = min(a, b).bytes + max(a, b).bytes
+    return int.from_bytes(blake2b(pair, digest_size=8).digest(), signed=True)
+
+
+_STATE = f"""
+{connected("$1", "$2")} as follows_me, {connected("$2", "$1")} as followed_by_me,
+{muted("$1", "$2")} as muted, {close_friend("$1", "$2")} as close_friend, {apart("$1", "$2")} as apart,
+{audience_size("$2")} as audience, {following_size("$2")} as following
+"""
+_RELATIONSHIP = f"select {_STATE} from connection_counts where account_id = $2".replace("$1", "$1::uuid")
+_PAIR = f"""
+select {_STATE}, {audience_size("$1")} as my_audience, {following_size("$1")} as my_following
+from connection_counts where account_id = $2
+"""
 
 
 async def relationship(uow: UnitOfWork, me: UUID | None, other: UUID) -> AccountRelationship | None:
@@ -91,22 +121,48 @@ async def relationship(uow: UnitOfWork, me: UUID | None, other: UUID) -> Account
     row = await uow.fetchrow(_RELATIONSHIP, me, other)
     if row is None:
         return None
-    state = RelationshipState(row["follows_me"], row["followed_by_me"], row["muted"], row["close_friend"])
-    return AccountRelationship(state, Counts(row["audience"], row["following"]), row["apart"])
+    return AccountRelationship(_state(row), Counts(row["audience"], row["following"]), row["apart"])
 
 
-_CONNECT = """
+async def pair(uow: UnitOfWork, me: UUID, other: UUID) -> Pair | None:
+    """Returns the relationship of two accounts and the counts of both, None if the other does not exist."""
+    row = await uow.fetchrow(_PAIR, me, other)
+    if row is None:
+        return None
+    mine, theirs = Counts(row["my_audience"], row["my_following"]), Counts(row["audience"], row["following"])
+    return Pair(mine, theirs, _state(row), row["apart"])
+
+
+def _state(row: "Record") -> RelationshipState:
+    return RelationshipState(row["follows_me"], row["followed_by_me"], row["muted"], row["close_friend"])
+
+
+COUNT_SHARDS = 16
+"""An account's connections are counted in its own row by itself, and in a shard by everybody else. Few, since readers
+add them up; enough that people who connect with the same account at the same moment seldom share one."""
+
+_COUNT = """
+counted as (
+    update connection_counts set
+        audience = audience + {sign} * (owner_id = account_id)::int,
+        following = following + {sign} * (viewer_id = account_id)::int
+    from connection where account_id = {by}
+)
+insert into connection_count_shards as counts (account_id, shard, audience, following)
+select other, {shard}, {sign} * (other = owner_id)::int, {sign} * (other = viewer_id)::int
+from connection cross join unnest(array[owner_id, viewer_id]) as other where other <> {by}
+on conflict (account_id, shard) do update set
+    audience = counts.audience + excluded.audience, following = counts.following + excluded.following
+"""
+
+_CONNECT = f"""
 with connection as (
     insert into connections (owner_id, viewer_id, created_at) values ($1, $2, $3)
     on conflict do nothing returning owner_id, viewer_id
-)
-update connection_counts set
-    audience = audience + (account_id = owner_id)::int,
-    following = following + (account_id = viewer_id)::int
-from connection where account_id in (owner_id, viewer_id)
+), {_COUNT.format(sign="1", by="$4", shard="$5")}
 """
 
-_DISCONNECT = """
+_DISCONNECT = f"""
 with connection as (
     delete from connections where owner_id = $1 and viewer_id = $2 returning owner_id, viewer_id
 ), no_longer_close as (
@@ -115,22 +171,24 @@ with connection as (
 ), no_longer_listed as (
     delete from list_members using connection, lists
     where lists.owner_id = connection.owner_id and list_id = lists.id and member_id = viewer_id
-)
-update connection_counts set
-    audience = audience - (account_id = owner_id)::int,
-    following = following - (account_id = viewer_id)::int
-from connection where account_id in (owner_id, viewer_id)
+), {_COUNT.format(sign="-1", by="$3", shard="$4")}
 """
 
 
-async def connect(uow: UnitOfWork, owner_id: UUID, viewer_id: UUID, now: datetime) -> bool:
-    """Adds the viewer to the owner's audience. Returns False if it was there. The caller has locked both."""
-    return await uow.execute(_CONNECT, owner_id, viewer_id, now) == "UPDATE 2"
+async def connect(uow: UnitOfWork, owner_id: UUID, viewer_id: UUID, by: UUID, now: datetime) -> bool:
+    """Adds the viewer to the owner's audience. Returns False if it was there. `by` is the one of the two that is
+    locked, with the pair."""
+    return await uow.execute(_CONNECT, owner_id, viewer_id, now, by, _shard(by)) == "INSERT 0 1"
 
 
-async def disconnect(uow: UnitOfWork, owner_id: UUID, viewer_id: UUID) -> bool:
-    """Removes the viewer from the owner's audience. Returns False if it was not there. The caller has locked both."""
-    return await uow.execute(_DISCONNECT, owner_id, viewer_id) == "UPDATE 2"
+async def disconnect(uow: UnitOfWork, owner_id: UUID, viewer_id: UUID, by: UUID) -> bool:
+    """Removes the viewer from the owner's audience. Returns False if it was not there. `by` as in `connect`."""
+    return await uow.execute(_DISCONNECT, owner_id, viewer_id, by, _shard(by)) == "INSERT 0 1"
+
+
+def _shard(by: UUID) -> int:
+    """Returns the shard in which an account counts what it changes for others."""
+    return by.int % COUNT_SHARDS
 
 
 _CONNECTED_ACCOUNTS = """
@@ -138,21 +196,28 @@ select viewer_id as id from connections where owner_id = $1
 union select owner_id from connections where viewer_id = $1 limit $2
 """
 
+# Rows are locked in the order of their keys, so that two erasures do not wait for each other in a circle.
 _DISCONNECT_ALL = """
-with gone as (
-    delete from connections
+with ended as materialized (
+    select owner_id, viewer_id from connections
     where (owner_id = $1 and viewer_id = any($2::uuid[])) or (viewer_id = $1 and owner_id = any($2::uuid[]))
-    returning owner_id, viewer_id
-), changes as (
-    select account_id, sum(audience) as audience, sum(following) as following
-    from (
-        select owner_id as account_id, 1 as audience, 0 as following from gone
-        union all select viewer_id, 0, 1 from gone
-    ) as ended group by account_id
+    order by owner_id, viewer_id for update
+), gone as (
+    delete from connections using ended
+    where connections.owner_id = ended.owner_id and connections.viewer_id = ended.viewer_id
+    returning connections.owner_id, connections.viewer_id
 ), counted as (
-    update connection_counts as counts
-    set audience = counts.audience - changes.audience, following = counts.following - changes.following
-    from changes where counts.account_id = changes.account_id
+    update connection_counts set
+        audience = audience - (select count(*) from gone where owner_id = $1),
+        following = following - (select count(*) from gone where viewer_id = $1)
+    where account_id = $1
+), counted_for_others as (
+    insert into connection_count_shards as counts (account_id, shard, audience, following)
+    select other, $3, -count(*) filter (where other = owner_id), -count(*) filter (where other = viewer_id)
+    from gone cross join unnest(array[owner_id, viewer_id]) as other where other <> $1
+    group by other order by other
+    on conflict (account_id, shard) do update set
+        audience = counts.audience + excluded.audience, following = counts.following + excluded.following
 )
 select owner_id, viewer_id from gone
 """
@@ -164,9 +229,9 @@ async def connected_accounts(uow: UnitOfWork, account_id: UUID, limit: int) -> l
 
 
 async def disconnect_all(uow: UnitOfWork, account_id: UUID, others: list[UUID]) -> list[tuple[UUID, UUID]]:
-    """Ends every connection of an account with the others. Returns the ended ones as (owner, viewer). The caller has
-    locked all of them."""
-    rows = await uow.fetch(_DISCONNECT_ALL, account_id, others)
+    """Ends every connection of an account with the others. Returns the ended ones as (owner, viewer). The account
+    is locked."""
+    rows = await uow.fetch(_DISCONNECT_ALL, account_id, others, _shard(account_id))
     return [(row["owner_id"], row["viewer_id"]) for row in rows]
 
 

@@ -12,6 +12,7 @@ OTHER_TABLES = (
     Table("close_friends", "owner_id", _UNTIL_UNDONE, subjects=("owner_id",), mentions=("member_id",)),
     Table("lists", "owner_id", "until its owner deletes it", subjects=("owner_id",)),
     Table("list_members", "list_id", _UNTIL_UNDONE, part_of=PartOf("lists", "list_id"), mentions=("member_id",)),
+    Table("connection_count_shards", "account_id", "as long as the account", subjects=("account_id",)),
     # Last to be erased: it is also the lock under which connections change.
     Table("connection_counts", "account_id", "as long as the account", subjects=("account_id",)),
 )

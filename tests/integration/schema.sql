@@ -88,12 +88,17 @@ CREATE TABLE public.close_friends (
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT close_friends_check CHECK ((owner_id <> member_id))
 );
+CREATE TABLE public.connection_count_shards (
+    account_id uuid NOT NULL,
+    shard smallint NOT NULL,
+    audience integer NOT NULL,
+    following integer NOT NULL
+)
+WITH (fillfactor='50');
 CREATE TABLE public.connection_counts (
     account_id uuid NOT NULL,
     audience integer DEFAULT 0 NOT NULL,
-    following integer DEFAULT 0 NOT NULL,
-    CONSTRAINT connection_counts_audience_check CHECK ((audience >= 0)),
-    CONSTRAINT connection_counts_following_check CHECK ((following >= 0))
+    following integer DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='50');
 CREATE TABLE public.connections (
@@ -387,6 +392,8 @@ ALTER TABLE ONLY public.blocks
     ADD CONSTRAINT blocks_pkey PRIMARY KEY (blocker_id, blocked_id);
 ALTER TABLE ONLY public.close_friends
     ADD CONSTRAINT close_friends_pkey PRIMARY KEY (owner_id, member_id);
+ALTER TABLE ONLY public.connection_count_shards
+    ADD CONSTRAINT connection_count_shards_pkey PRIMARY KEY (account_id, shard);
 ALTER TABLE ONLY public.connection_counts
     ADD CONSTRAINT connection_counts_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.connections
@@ -508,6 +515,8 @@ ALTER TABLE ONLY public.close_friends
     ADD CONSTRAINT close_friends_member_id_fkey FOREIGN KEY (member_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.close_friends
     ADD CONSTRAINT close_friends_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.connection_count_shards
+    ADD CONSTRAINT connection_count_shards_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.connection_counts
     ADD CONSTRAINT connection_counts_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.connections

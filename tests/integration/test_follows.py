@@ -11,9 +11,10 @@ import pytest
 from features.errors import LimitReached
 from features.follows.policy import FollowPolicy
 from features.follows.service import FollowService
+from features.relationships.store import COUNT_SHARDS
 from tests.support.environment import Environment
 from tests.support.member import Member
-from tests.support.people import add_people
+from tests.support.people import add_people, wrong_counts
 
 
 async def usernames(member: Member, path: str, **params: Any) -> list[str]:
@@ -87,6 +88,41 @@ async def test_following_each_other_at_the_same_moment(vignette: Environment) ->
         answers = await asyncio.gather(*(one.request(method, f"/follows/{other}") for one, other in pairs * 2))
         assert {answer.status_code for answer in answers} == {204}
         assert [await counts(member) for member in members] == [expected] * 3
+
+
+async def test_people_who_act_on_one_account_do_not_wait_for_each_other(vignette: Environment) -> None:
+    """A follow that is not committed yet holds up nobody else."""
+    star, ada = await vignette.member("star"), await vignette.member("ada")
+    await ada.put("/follows/star")
+    follows, database = vignette.platform.service(FollowService), vignette.platform.database
+    await add_people(vignette, COUNT_SHARDS + 1, "fan")
+    rows = await database.pool.fetch("select account_id from profiles where username like 'fan%'")
+    fans = [row["account_id"] for row in rows]
+    first = next(fan for fan in fans if fan.int % COUNT_SHARDS != UUID(ada.id).int % COUNT_SHARDS)
+    async with database.unit_of_work() as uow:
+        await follows.follow(uow, first, "star", vignette.clock())
+        for path in ("/mutes/star", "/close-friends/star", "/blocks/star"):
+            assert (await ada.put(path)).status_code == 204
+        assert (await star.post("/lists", json={"name": "Climbing"})).status_code == 201
+        await uow.commit()
+    assert await counts(star) == (1, 0)
+
+    for fan in fans:
+        async with database.unit_of_work() as uow:
+            await follows.follow(uow, fan, "star", vignette.clock())
+            await uow.commit()
+    assert (await counts(star), await wrong_counts(vignette)) == ((COUNT_SHARDS + 1, 0), 0)
+
+
+async def test_counts_stay_right_whatever_happens_at_once(vignette: Environment) -> None:
+    members = [await vignette.member(f"member{number}") for number in range(4)]
+    pairs = [(one, other.username) for one in members for other in members if one is not other]
+    for method, path in (("PUT", "/follows/"), ("DELETE", "/follows/"), ("PUT", "/follows/"), ("PUT", "/blocks/")):
+        requests = [one.request(method, path + username) for one, username in pairs]
+        removals = [one.delete(f"/followers/{username}") for one, username in pairs[::2]]
+        answers = await asyncio.gather(*requests, *removals)
+        assert {answer.status_code for answer in answers} <= {204, 404}
+        assert await wrong_counts(vignette) == 0, (method, path)
 
 
 async def test_who_sees_followers(vignette: Environment) -> None:

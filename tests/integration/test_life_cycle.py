@@ -10,12 +10,7 @@ import pytest
 from features.life_cycle import erase_account, export_account
 from tests.support.environment import Environment
 from tests.support.member import Member
-
-RECOUNTED = """
-select count(*) from connection_counts as counts where
-    audience <> (select count(*) from connections where owner_id = counts.account_id)
-    or following <> (select count(*) from connections where viewer_id = counts.account_id)
-"""
+from tests.support.people import wrong_counts
 
 
 @pytest.fixture(params=["entativa", "vignette"])
@@ -92,7 +87,7 @@ async def test_nothing_of_an_erased_account_is_left_and_everything_of_others_is(
     assert {name: left[name] for name in own} == {name: of_bob[name] for name in own}
 
     pool = environment.platform.database.pool
-    assert await pool.fetchval(RECOUNTED) == 0
+    assert await wrong_counts(environment) == 0
     await environment.drain()
     assert (await bob.get("/hashtags/lisbon")).json()["posts"] == 1
     assert (await bob.get("/profiles/me")).status_code == 200

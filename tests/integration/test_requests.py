@@ -342,9 +342,9 @@ async def test_a_request_that_gets_no_connection_is_to_be_repeated(
 
 
 async def test_a_request_that_waits_for_a_row_gives_its_connection_back(entativa: Environment) -> None:
-    ada, bob = await entativa.member("ada"), await entativa.member("bob")
+    ada, _ = await entativa.member("ada"), await entativa.member("bob")
     async with entativa.platform.database.unit_of_work() as uow:
-        await uow.execute("select from connection_counts where account_id = $1 for update", bob.id)
+        await uow.execute("select from connection_counts where account_id = $1 for update", ada.id)
         answer = await ada.put("/mutes/bob")
     assert problem(answer, 429)["code"] == "busy"
     assert (await ada.put("/mutes/bob")).is_success

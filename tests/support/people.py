@@ -31,6 +31,18 @@ from (select $1::uuid as id, (select count(*) from others)::int as more union al
 where account_id = tie.id
 """
 
+_WRONG = """
+with counted as (
+    select account_id, sum(audience) as audience, sum(following) as following from (
+        select account_id, audience, following from connection_counts
+        union all select account_id, audience, following from connection_count_shards
+    ) as parts group by account_id
+)
+select count(*) from counted where
+    audience <> (select count(*) from connections where owner_id = account_id)
+    or following <> (select count(*) from connections where viewer_id = account_id)
+"""
+
 
 async def add_people(environment: Environment, size: int, prefix: str = "person") -> list[str]:
     """Inserts `size` accounts with profiles. Returns their usernames: the prefix and a number."""
@@ -43,3 +55,8 @@ async def add_people(environment: Environment, size: int, prefix: str = "person"
 async def befriend(uow: UnitOfWork, account_id: str, usernames: list[str], since: datetime) -> None:
     """Makes an account the friend of all these people."""
     await uow.execute(_FRIENDS, account_id, usernames, since)
+
+
+async def wrong_counts(environment: Environment) -> int:
+    """Returns how many accounts have other numbers of connections than connections."""
+    return int(await environment.platform.database.pool.fetchval(_WRONG))
