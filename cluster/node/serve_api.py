@@ -78,11 +78,16 @@ class ServeApi:
             time.sleep(0.3)
 
 
+_OURS = "deployments."
+
+
 def load_config(path: Path, node: NodeSettings) -> dict[str, Any]:
-    """A Serve configuration with this node's HTTP port, and the version of the code as an argument of each application:
-    Serve replaces an application's replicas, one after the other, when its arguments change."""
+    """A Serve configuration with this node's HTTP port, and the version of the code as an argument of each application
+    of ours: Serve replaces an application's replicas, one after the other, when its arguments change. What operators
+    deploy besides is left as it is."""
     config: dict[str, Any] = yaml.safe_load(path.read_text())
     config.setdefault("http_options", {})["port"] = node.ports.http_port
     for application in config["applications"]:
-        application.setdefault("args", {})["code_version"] = CODE_VERSION
+        if application["import_path"].startswith(_OURS):
+            application.setdefault("args", {})["code_version"] = CODE_VERSION
     return config

@@ -8,7 +8,6 @@ import random
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -206,10 +205,9 @@ async def environment(
         min_hosts=1, max_hosts=2, calls_per_second=200.0, queue_wait=60.0, grow_after=0.5, shrink_after=3600.0
     )
     async with fresh_database(servers, template) as address:
-        config = {"database": address, "feed": asdict(BRAND.policy(FeedPolicy))}
         options: dict[str, Any] = {
-            "kinds": ("actors.feeds:KIND",),
-            "config": config,
+            "kinds": {"actors.feeds:KIND": BRAND.policy(FeedPolicy)},
+            "redis": servers.redis.address(),
             "scaling": scaling,
             "coordinators": 1,
         }

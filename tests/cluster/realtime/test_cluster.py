@@ -29,14 +29,13 @@ from cluster.postgres import connect_database
 from cluster.redis import open_redis
 from features.errors import Unavailable
 from features.identity import Identity
+from features.live_sessions.policy import LiveSessionPolicy
 from features.live_sessions.presence import PresenceAccess
 from features.realtime.policy import RealtimePolicy
 from features.realtime.service import RealtimeService
 from features.realtime.store import HostDirectory, TicketStore
 from tests.cluster.conftest import SECRET, Platform, RunningRuntime, eventually, running
 from tests.support.servers import Servers, fresh_database
-
-BRAND = "test"
 
 
 @pytest.fixture(scope="module")
@@ -134,12 +133,13 @@ class Person:
 @pytest.fixture(scope="module")
 async def module_stack(platform: Platform, redis: RedisServer, servers: Servers, template: str) -> AsyncIterator[Stack]:
     async with fresh_database(servers, template) as address, open_redis(redis.address()) as connection:
-        config = {"brand": BRAND, "redis_url": redis.address(), "database": address, "secret": SECRET}
-        options: dict[str, Any] = {"kinds": ("actors.sessions:KIND",), "config": config, "coordinators": 1}
+        kinds = {"actors.sessions:KIND": LiveSessionPolicy()}
+        options: dict[str, Any] = {"kinds": kinds, "redis": redis.address(), "coordinators": 1}
         async with running(address, **options) as runtime, connect_database(address, pool_size=2) as database:
+            brand = runtime.options.name
             realtime = RealtimeOptions(
-                brand=BRAND,
-                runtime=runtime.options.name,
+                brand=brand,
+                runtime=brand,
                 database=address,
                 redis_url=redis.address(),
                 secret=SECRET,
@@ -149,10 +149,10 @@ async def module_stack(platform: Platform, redis: RedisServer, servers: Servers,
             )
             reconciler = start_realtime(realtime)
             sessions = SessionCalls(runtime.router, PresenceAccess(database), timeout=30)
-            directory = HostDirectory(connection, BRAND)
-            admissions = RealtimeService(realtime.policy, TicketStore(connection, BRAND), directory, Random(1))
+            directory = HostDirectory(connection, brand)
+            admissions = RealtimeService(realtime.policy, TicketStore(connection, brand), directory, Random(1))
             yield Stack(runtime, redis, reconciler, sessions, admissions)
-            await asyncio.to_thread(stop_realtime, runtime.options.name)
+            await asyncio.to_thread(stop_realtime, brand)
 
 
 @pytest.fixture
