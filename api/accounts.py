@@ -7,9 +7,12 @@ from pydantic import BaseModel, Field
 
 from api.auth import Auth, Device
 from api.deps import Now, SignedIn, Uow, limit_credentials
+from api.error_codes import raises
 from api.models import Body
 from api.routes import Routes
 from api.transaction import UnrepeatableRoute
+from features.accounts.errors import WrongAccountState
+from features.auth.errors import PASSWORD_CHECK_ERRORS
 
 router = APIRouter(tags=["accounts"], route_class=UnrepeatableRoute)
 """Checking the password commits in the middle of a request, so no response is kept for its repetition."""
@@ -37,12 +40,14 @@ class DeletionModel(BaseModel):
 
 
 @router.post("/account/deactivate", status_code=status.HTTP_204_NO_CONTENT, dependencies=_PASSWORD)
+@raises(*PASSWORD_CHECK_ERRORS, WrongAccountState)
 async def deactivate(body: PasswordBody, identity: SignedIn, auth: Auth, uow: Uow, now: Now, device: Device) -> None:
     """Deactivate the caller's account: nobody sees it any more, and all its sessions end. Logging in brings it back."""
     await auth.account_life.deactivate(uow, identity, body.password, device, now)
 
 
 @router.post("/account/delete", status_code=status.HTTP_202_ACCEPTED, dependencies=_PASSWORD)
+@raises(*PASSWORD_CHECK_ERRORS, WrongAccountState)
 async def delete(
     body: PasswordBody, identity: SignedIn, auth: Auth, uow: Uow, now: Now, device: Device
 ) -> DeletionModel:

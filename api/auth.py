@@ -9,12 +9,35 @@ from pydantic import BaseModel, Field
 
 from api import models
 from api.deps import Now, PageDep, SignedIn, Uow, limit_address, limit_credentials, limit_refresh, service
+from api.error_codes import raises
 from api.models import Body, PageModel, render_page
 from api.routes import Routes
 from api.transaction import TransactionRoute, UnrepeatableRoute
+from features.accounts.errors import EmailRegistered, WrongAccountState
 from features.auth.devices import device_name
+from features.auth.errors import (
+    PASSWORD_ERRORS,
+    AccountSuspended,
+    BadEmail,
+    BadRefreshToken,
+    CodeExpired,
+    CodeJustSent,
+    EmailNotConfirmed,
+    HashingBusy,
+    LockedOut,
+    RefreshTokenReused,
+    TooManyAttempts,
+    TooManyCodes,
+    TooManySignUps,
+    UnknownSession,
+    UnknownSignUp,
+    WrongCode,
+    WrongCredentials,
+)
 from features.auth.model import AuditEntry, AuditKind, Session, Tokens
 from features.auth.service import AuthService
+from features.profiles.errors import USERNAME_ERRORS, UsernameTaken
+from features.text_errors import TEXT_ERRORS
 
 router = APIRouter(tags=["auth"], route_class=TransactionRoute)
 secret_router = APIRouter(tags=["auth"], route_class=UnrepeatableRoute)
@@ -122,6 +145,7 @@ def _render_tokens(tokens: Tokens) -> TokensModel:
 
 
 @router.post("/auth/sign-up", status_code=status.HTTP_202_ACCEPTED, dependencies=_SECRETS)
+@raises(BadEmail, *USERNAME_ERRORS, *TEXT_ERRORS, *PASSWORD_ERRORS, HashingBusy, TooManySignUps)
 async def sign_up(body: SignUpBody, auth: Auth, uow: Uow, now: Now) -> SignUpModel:
     """Request an account. A code is mailed to the address; `confirm` with that code creates the account. The response
     does not disclose whether the address has an account already: then its owner gets a mail that says so."""
@@ -132,6 +156,7 @@ async def sign_up(body: SignUpBody, auth: Auth, uow: Uow, now: Now) -> SignUpMod
 
 
 @router.post("/auth/resend", status_code=status.HTTP_202_ACCEPTED, dependencies=_SECRETS)
+@raises(UnknownSignUp, TooManyCodes, CodeJustSent)
 async def resend(body: ResendBody, auth: Auth, uow: Uow, now: Now) -> SignUpModel:
     """Request another code, which replaces the one before."""
     await auth.sign_ups.resend(uow, body.sign_up_id, now)
@@ -139,12 +164,14 @@ async def resend(body: ResendBody, auth: Auth, uow: Uow, now: Now) -> SignUpMode
 
 
 @secret_router.post("/auth/confirm", status_code=status.HTTP_201_CREATED, dependencies=_SECRETS)
+@raises(UnknownSignUp, WrongCode, CodeExpired, TooManyAttempts, EmailRegistered, UsernameTaken)
 async def confirm(body: ConfirmBody, auth: Auth, uow: Uow, now: Now, device: Device) -> TokensModel:
     """Confirm a sign-up with its code: creates the account and logs this device in."""
     return _render_tokens(await auth.sign_ups.confirm(uow, body.sign_up_id, body.code, device, now))
 
 
 @secret_router.post("/auth/log-in", dependencies=_SECRETS)
+@raises(WrongCredentials, LockedOut, EmailNotConfirmed, AccountSuspended, WrongAccountState, HashingBusy)
 async def log_in(body: LogInBody, auth: Auth, uow: Uow, now: Now, device: Device) -> TokensModel:
     """Start a session on this device."""
     tokens = await auth.log_ins.log_in(uow, identifier=body.login, password=body.password, device=device, now=now)
@@ -152,6 +179,7 @@ async def log_in(body: LogInBody, auth: Auth, uow: Uow, now: Now, device: Device
 
 
 @secret_router.post("/auth/refresh", dependencies=[Depends(limit_address)])
+@raises(BadRefreshToken, RefreshTokenReused)
 async def refresh(body: RefreshBody, request: Request, auth: Auth, uow: Uow, now: Now, device: Device) -> TokensModel:
     """Exchange a refresh token for new tokens. If the response is lost, retry with the same token within 30 seconds; in
     every other case a refresh token that is used twice ends the session."""
@@ -184,6 +212,7 @@ async def list_sessions(identity: SignedIn, auth: Auth, uow: Uow, now: Now, page
 
 
 @router.delete("/auth/sessions/{session_id}", status_code=status.HTTP_204_NO_CONTENT)
+@raises(UnknownSession)
 async def revoke_session(session_id: UUID, identity: SignedIn, auth: Auth, uow: Uow, now: Now, device: Device) -> None:
     """End one session immediately, on every server."""
     await auth.sessions.revoke(uow, identity, session_id, device, now)

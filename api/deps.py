@@ -12,15 +12,16 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.error_codes import TooManyRequests, raises
 from api.platform import Platform
 from api.rate_limit import Limit
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
 from cluster.redis import RedisError
+from features.auth.errors import TOKEN_ERRORS, SignInRequired
 from features.auth.service import AuthService
-from features.errors import LimitReached, Unauthenticated
 from features.identity import Identity
-from features.paging import Cursor, PageRequest
+from features.paging import BadCursor, Cursor, PageRequest
 
 DEGRADED = Counter("entativa_degraded_total", "Requests served in a degraded mode", ["mode"])
 REFUSED = Counter("entativa_rate_limited_total", "Requests refused by a rate limit", ["limit"])
@@ -74,11 +75,12 @@ def client_address(request: Request) -> str:
     return str(parsed) if parsed.version == 4 else ":".join(parsed.exploded.split(":")[:4])
 
 
+@raises(TooManyRequests, *TOKEN_ERRORS)
 async def admit(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Identity | None:
-    """Returns the caller, None without a token. Raises Unauthenticated for a bad token or an ended session,
-    LimitReached (429) if the identity (for anonymous requests, the address) is over its limit. A request is counted
+    """Returns the caller, None without a token. Raises the errors of tokens,
+    TooManyRequests if the identity (for anonymous requests, the address) is over its limit. A request is counted
     once, however often this is called."""
     if not hasattr(request.state, "admitted"):
         request.state.admitted = await _admit(request, credentials)
@@ -108,8 +110,9 @@ async def admit_token(request: Request, uow: UnitOfWork, token: str) -> Identity
     return identity
 
 
+@raises(TooManyRequests)
 async def limit_address(request: Request) -> None:
-    """Counts a request against the limit of its network address. Raises LimitReached."""
+    """Counts a request against the limit of its network address. Raises TooManyRequests."""
     platform = platform_of(request)
     limits = platform.settings.rate_limits
     await _count(
@@ -117,6 +120,7 @@ async def limit_address(request: Request) -> None:
     )
 
 
+@raises(TooManyRequests)
 async def limit_credentials(request: Request) -> None:
     """Applies a tighter limit per address to requests that test a secret."""
     await _count(platform_of(request), "credentials", client_address(request), _credentials_limit(request), None)
@@ -127,6 +131,7 @@ async def limit_refresh(request: Request, family: UUID) -> None:
     await _count(platform_of(request), "refresh", str(family), _credentials_limit(request), None)
 
 
+@raises(TooManyRequests)
 async def limit_posts(request: Request, identity: Annotated[Identity | None, Depends(admit)]) -> None:
     """Applies a tighter limit per account to requests that write a post: one of them is work for each of its readers,
     and for every consumer."""
@@ -142,7 +147,7 @@ def _credentials_limit(request: Request) -> Limit:
 
 
 async def _count(platform: Platform, name: str, subject: str, limit: Limit, session: str | None) -> bytes | None:
-    """Counts a request against a limit. Returns the cached state of the session. Raises LimitReached."""
+    """Counts a request against a limit. Returns the cached state of the session. Raises TooManyRequests."""
     try:
         verdict = await platform.admissions.ask(f"{platform.brand}:limit:{name}:{subject}", limit, session)
     except RedisError:
@@ -150,18 +155,18 @@ async def _count(platform: Platform, name: str, subject: str, limit: Limit, sess
         return b""  # not None, so that the session check does not try Redis once more
     if verdict.wait_ms:
         REFUSED.labels(name).inc()
-        raise LimitReached(
-            "rate_limited", "Too many requests; wait and try again.", retry_after_s=-(-verdict.wait_ms // 1000)
-        )
+        raise TooManyRequests(retry_after_s=-(-verdict.wait_ms // 1000))
     return verdict.liveness
 
 
+@raises(SignInRequired)
 async def signed_in(identity: Annotated[Identity | None, Depends(admit)]) -> Identity:
     if identity is None:
-        raise Unauthenticated("sign_in_required", "This needs an access token.")
+        raise SignInRequired
     return identity
 
 
+@raises(BadCursor)
 async def get_page(
     limit: Annotated[int, Query(ge=1, le=100, description="How many items at most.")] = 50,
     cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")] = None,

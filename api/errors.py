@@ -16,40 +16,32 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.deps import limit_address
+from api.error_codes import (
+    BAD_JSON,
+    BUSY,
+    INTERNAL_ERROR,
+    INVALID_INPUT,
+    INVALID_TEXT,
+    UNAVAILABLE,
+    ErrorCode,
+    status_of,
+)
 from cluster.logs import logger
 from cluster.metrics import Counter
 from cluster.storage_errors import POSTGRES_BUSY, STORAGE_UNAVAILABLE, UNSTORABLE_TEXT
 from cluster.trace import current_trace_id
-from features.errors import (
-    Conflict,
-    DomainError,
-    Forbidden,
-    Invalid,
-    LimitReached,
-    NotFound,
-    Unauthenticated,
-    Unavailable,
-)
+from features.errors import DomainError, RateLimited, Unauthenticated, Unavailable
 
 log = logger(__name__)
 
 UNEXPECTED = Counter("entativa_unexpected_errors_total", "Requests that ended in an internal error")
 
-STATUS: dict[type[DomainError], HTTPStatus] = {
-    Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Unauthenticated: HTTPStatus.UNAUTHORIZED,
-    Forbidden: HTTPStatus.FORBIDDEN,
-    NotFound: HTTPStatus.NOT_FOUND,
-    Conflict: HTTPStatus.CONFLICT,
-    LimitReached: HTTPStatus.TOO_MANY_REQUESTS,
-    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-}
-
-BUSY = Counter("entativa_busy_total", "Requests refused since connections or rows stayed in use", ["error"])
+BUSY_REQUESTS = Counter("entativa_busy_total", "Requests refused since connections or rows stayed in use", ["error"])
 
 MEDIA_TYPE = "application/problem+json"
 _MAX_DETAIL = 1000
 _MAX_ERRORS = 20
+_RETRY_UNAVAILABLE = "2"
 
 
 class FieldProblemModel(BaseModel):
@@ -86,37 +78,38 @@ class ProblemModel(BaseModel):
 
 
 def problem(
-    status: int,
-    code: str,
-    detail: str,
+    code: ErrorCode,
+    detail: str = "",
     *,
     errors: Sequence[dict[str, Any]] = (),
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """Returns a problem+json response."""
+    """Returns a problem+json response. `detail` replaces the meaning of the code."""
     body: dict[str, Any] = {
-        "type": f"urn:entativa:problem:{code}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail[:_MAX_DETAIL],
-        "code": code,
+        "type": f"urn:entativa:problem:{code.code}",
+        "title": HTTPStatus(code.status).phrase,
+        "status": code.status,
+        "detail": (detail or code.meaning)[:_MAX_DETAIL],
+        "code": code.code,
         "trace_id": current_trace_id(),
     }
     if errors:
         body["errors"] = errors
-    return Response(orjson.dumps(body), status_code=status, media_type=MEDIA_TYPE, headers=headers)
+    return Response(orjson.dumps(body), status_code=code.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def render_domain_error(error: DomainError) -> Response:
     """Returns the response of a domain error."""
-    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     headers = {}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, LimitReached) and error.retry_after_s is not None:
+    if isinstance(error, RateLimited):
         headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = _RETRY_UNAVAILABLE
     fields = [{"field": error.field, "code": error.code, "message": error.detail[:_MAX_DETAIL]}] if error.field else []
-    return problem(status, error.code, error.detail, errors=fields, headers=headers)
+    code = ErrorCode(error.code, status_of(type(error)), "")
+    return problem(code, error.detail, errors=fields, headers=headers)
 
 
 def _printable(name: str) -> str:
@@ -134,26 +127,22 @@ def _render_validation_error(error: RequestValidationError) -> Response:
         for item in error.errors()[:_MAX_ERRORS]
     ]
     if any(item["code"] == "json_invalid" for item in fields):
-        return problem(HTTPStatus.BAD_REQUEST, "bad_json", "The body is not valid JSON.", errors=fields)
+        return problem(BAD_JSON, errors=fields)
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in fields[:3])
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input", detail, errors=fields)
+    return problem(INVALID_INPUT, detail, errors=fields)
 
 
 def render_http_error(error: HTTPException) -> Response:
     """Returns the response of an error of the framework. Its `code`, if it has one, replaces the status' phrase."""
     phrase = HTTPStatus(error.status_code).phrase
     code = getattr(error, "code", phrase.lower().replace(" ", "_"))
-    return problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
+    return problem(ErrorCode(code, error.status_code, ""), str(error.detail), headers=dict(error.headers or {}))
 
 
 def _render_unexpected(error: Exception) -> Response:
     UNEXPECTED.inc()
     log.error("unexpected error", exc_info=error)
-    return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "internal_error",
-        "An internal error. Report the trace id, which identifies it in the logs.",
-    )
+    return problem(INTERNAL_ERROR)
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -173,32 +162,20 @@ def add_error_handlers(app: FastAPI) -> None:
             # No route has counted this request. (A route's own not-found is a DomainError.)
             try:
                 await limit_address(request)
-            except LimitReached as refusal:
+            except RateLimited as refusal:
                 return render_domain_error(refusal)
         return render_http_error(error)
 
     async def storage(_: Request, error: Exception) -> Response:
         log.warning("storage unavailable", error=type(error).__name__)
-        return problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "unavailable",
-            "A storage service is down.",
-            headers={"Retry-After": "2"},
-        )
+        return problem(UNAVAILABLE, headers={"Retry-After": _RETRY_UNAVAILABLE})
 
     async def busy(_: Request, error: Exception) -> Response:
-        BUSY.labels(type(error).__name__).inc()
-        return problem(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            "busy",
-            "Too many requests need the same data at this moment.",
-            headers={"Retry-After": "1"},
-        )
+        BUSY_REQUESTS.labels(type(error).__name__).inc()
+        return problem(BUSY, headers={"Retry-After": "1"})
 
     async def text(_: Request, __: Exception) -> Response:
-        return problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_text", "A text holds characters that cannot be stored."
-        )
+        return problem(INVALID_TEXT)
 
     async def unexpected(_: Request, error: Exception) -> Response:
         return _render_unexpected(error)

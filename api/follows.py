@@ -7,12 +7,15 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.deps import Now, PageDep, SignedIn, Uow, service
+from api.error_codes import raises
 from api.models import PageModel, render_page
 from api.profiles import PersonModel, Username, render_person
 from api.routes import Routes
 from api.transaction import TransactionRoute
+from features.follows.errors import TooManyFollowed, TooManyFollowsToday
 from features.follows.model import Follow
 from features.follows.service import FollowService
+from features.relationships.errors import PERSON_ERRORS, NoSuchPerson
 
 router = APIRouter(tags=["follows"], route_class=TransactionRoute)
 
@@ -27,24 +30,28 @@ class FollowModel(BaseModel):
 
 
 @router.put("/follows/{username}", status_code=204)
+@raises(*PERSON_ERRORS, TooManyFollowed, TooManyFollowsToday)
 async def follow(username: Username, identity: SignedIn, follows: Follows, uow: Uow, now: Now) -> None:
     """Follow somebody."""
     await follows.follow(uow, identity.account_id, username, now)
 
 
 @router.delete("/follows/{username}", status_code=204)
+@raises(*PERSON_ERRORS)
 async def unfollow(username: Username, identity: SignedIn, follows: Follows, uow: Uow, now: Now) -> None:
     """Unfollow somebody."""
     await follows.unfollow(uow, identity.account_id, username, now)
 
 
 @router.delete("/followers/{username}", status_code=204)
+@raises(*PERSON_ERRORS)
 async def remove_follower(username: Username, identity: SignedIn, follows: Follows, uow: Uow, now: Now) -> None:
     """Remove a follower. The follower is not notified."""
     await follows.remove_follower(uow, identity.account_id, username, now)
 
 
 @router.get("/profiles/{username}/followers")
+@raises(NoSuchPerson)
 async def followers(
     username: Username, identity: SignedIn, follows: Follows, uow: Uow, page: PageDep
 ) -> PageModel[FollowModel]:
@@ -54,6 +61,7 @@ async def followers(
 
 
 @router.get("/profiles/{username}/following")
+@raises(NoSuchPerson)
 async def following(
     username: Username, identity: SignedIn, follows: Follows, uow: Uow, page: PageDep
 ) -> PageModel[FollowModel]:

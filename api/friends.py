@@ -8,12 +8,21 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from api.deps import Now, PageDep, SignedIn, Uow, service
+from api.error_codes import raises
 from api.models import Body, PageModel, render_page
 from api.profiles import PersonModel, Username, render_person
 from api.routes import Routes
 from api.transaction import TransactionRoute
+from features.friends.errors import (
+    CAPACITY_ERRORS,
+    AlreadyFriends,
+    NoSuchRequest,
+    TooManyPendingRequests,
+    TooManyRequestsSent,
+)
 from features.friends.model import Direction, Friend, PendingRequest
 from features.friends.service import FriendService
+from features.relationships.errors import PERSON_ERRORS
 
 router = APIRouter(tags=["friends"], route_class=TransactionRoute)
 
@@ -48,6 +57,7 @@ class FriendModel(BaseModel):
     status_code=201,
     responses={200: {"model": FriendRequestModel, "description": "The caller has a pending request already"}},
 )
+@raises(*PERSON_ERRORS, *CAPACITY_ERRORS, AlreadyFriends, TooManyPendingRequests, TooManyRequestsSent)
 async def ask(
     body: FriendRequestBody, identity: SignedIn, friends: Friends, uow: Uow, now: Now, response: Response
 ) -> FriendRequestModel:
@@ -74,18 +84,21 @@ async def requests(
 
 
 @router.post("/friends/requests/{request_id}/accept")
+@raises(NoSuchRequest, *CAPACITY_ERRORS)
 async def accept(request_id: UUID, identity: SignedIn, friends: Friends, uow: Uow, now: Now) -> FriendModel:
     """Accept a friend request."""
     return _render_friend(await friends.accept(uow, identity.account_id, request_id, now))
 
 
 @router.post("/friends/requests/{request_id}/decline", status_code=204)
+@raises(NoSuchRequest)
 async def decline(request_id: UUID, identity: SignedIn, friends: Friends, uow: Uow, now: Now) -> None:
     """Refuse a friend request. The sender is not notified."""
     await friends.decline(uow, identity.account_id, request_id, now)
 
 
 @router.delete("/friends/requests/{request_id}", status_code=204)
+@raises(NoSuchRequest)
 async def withdraw(request_id: UUID, identity: SignedIn, friends: Friends, uow: Uow) -> None:
     """Withdraw a friend request."""
     await friends.withdraw(uow, identity.account_id, request_id)
@@ -98,6 +111,7 @@ async def friends(identity: SignedIn, friends: Friends, uow: Uow, page: PageDep)
 
 
 @router.delete("/friends/{username}", status_code=204)
+@raises(*PERSON_ERRORS)
 async def remove(username: Username, identity: SignedIn, friends: Friends, uow: Uow, now: Now) -> None:
     """End a friendship. The other is not notified."""
     await friends.remove(uow, identity.account_id, username, now)

@@ -5,11 +5,11 @@ Written without Starlette's BaseHTTPMiddleware, which costs a task and two queue
 
 import time
 from functools import cache
-from http import HTTPStatus
 
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.error_codes import BODY_TOO_LARGE, NUL_IN_ADDRESS
 from api.errors import problem, render_http_error
 from cluster.metrics import Counter, Histogram
 from cluster.trace import current_trace_id, start_trace
@@ -39,10 +39,10 @@ _SECURITY_HEADERS = [
 class _TooLarge(HTTPException):
     """The body exceeded the limit while it was read. (FastAPI turns any other error at that point into a 400.)"""
 
-    code = "body_too_large"
+    code = BODY_TOO_LARGE.code
 
     def __init__(self, limit: int) -> None:
-        super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has at most {limit} bytes.")
+        super().__init__(BODY_TOO_LARGE.status, f"A body has at most {limit} bytes.")
 
 
 class RequestMiddleware:
@@ -97,5 +97,5 @@ class RequestMiddleware:
         if length.isdigit() and int(length) > self._max_body_bytes:
             return render_http_error(_TooLarge(self._max_body_bytes))
         if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
-            return problem(HTTPStatus.BAD_REQUEST, "nul_in_address", "The address holds a NUL character.")
+            return problem(NUL_IN_ADDRESS)
         return None

@@ -6,13 +6,15 @@ with domain classes. The document leaves `Model` out: `PostModel` is `Post` ther
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from api.error_codes import ErrorCode, codes_of
 from api.errors import MEDIA_TYPE, ProblemModel
 from api.transaction import KEY_HEADER, TransactionRoute
 
@@ -43,22 +45,23 @@ def describe(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     documented = FastAPI(title=app.title, version=app.version, generate_unique_id_function=operation_id)
     for router in routers:
         documented.include_router(router)
-    idempotent = {
-        route.path_format
-        for router in routers
-        for route in router.routes
-        if isinstance(route, TransactionRoute) and route.idempotent
+    routes = {
+        (route.path_format, method.lower()): route
+        for router in reversed(routers)  # where two have a path, the earlier one's is used
+        for route in reversed(router.routes)
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
     }
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(documented, idempotent)
+            app.openapi_schema = _document(documented, routes)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI, idempotent: set[str]) -> dict[str, Any]:
+def _document(app: FastAPI, routes: dict[tuple[str, str], APIRoute]) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     problem = ProblemModel.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -68,8 +71,12 @@ def _document(app: FastAPI, idempotent: set[str]) -> dict[str, Any]:
     schemas.pop("ValidationError", None)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            _add_errors(operation, method, path)
-            if method == "post" and path in idempotent:
+            route = routes[path, method]
+            name = _problem_name(operation["operationId"])
+            codes = codes_of(route)
+            schemas[name] = _problem_schema(codes)
+            _add_errors(operation, codes, name)
+            if method == "post" and isinstance(route, TransactionRoute) and route.idempotent:
                 operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
     document["components"]["schemas"] = {_schema_name(name): schema for name, schema in schemas.items()}
     assert len(document["components"]["schemas"]) == len(schemas), "two schemas have one name"
@@ -102,21 +109,34 @@ def _renamed(reference: str) -> str:
     return f"{path}/{_schema_name(name)}"
 
 
-def _add_errors(operation: dict[str, Any], method: str, path: str) -> None:
-    statuses = ["400", "422", "429", "503"]
-    if "security" in operation:
-        statuses += ["401"]
-    if "{" in path:
-        statuses += ["404"]
-    if method != "get":
-        statuses += ["401", "403", "404", "409", "413"]
-    for status in statuses:
-        response = operation["responses"].get(status)
-        if response is None or "HTTPValidationError" in str(response):
-            operation["responses"][status] = {
-                "description": _DESCRIPTIONS[status],
-                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemModel"}}},
-            }
+def _problem_name(operation_id: str) -> str:
+    """Returns the name of the schema of an operation's errors: ``PostsCreateProblem``."""
+    return "".join(word.title() for word in operation_id.split("_")) + "Problem"
+
+
+def _problem_schema(codes: Iterable[ErrorCode]) -> dict[str, Any]:
+    """Returns the schema of a problem whose `code` is one of those that a route declares."""
+    names = sorted({code.code for code in codes})
+    return {
+        "allOf": [
+            {"$ref": "#/components/schemas/ProblemModel"},
+            {"type": "object", "properties": {"code": {"type": "string", "enum": names}}},
+        ]
+    }
+
+
+def _add_errors(operation: dict[str, Any], codes: Iterable[ErrorCode], name: str) -> None:
+    """Documents the errors of an operation, one response per status."""
+    operation["responses"].pop("422", None)  # FastAPI's own
+    by_status = sorted(codes, key=lambda code: (code.status, code.code))
+    for status, group in groupby(by_status, key=lambda code: code.status):
+        if str(status) in operation["responses"]:
+            continue  # a route documents a response of its own
+        listed = ", ".join(f"`{code.code}`" for code in group)
+        operation["responses"][str(status)] = {
+            "description": f"{_DESCRIPTIONS[str(status)]}: {listed}",
+            "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{name}"}}},
+        }
 
 
 def operation_id(route: APIRoute) -> str:

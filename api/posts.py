@@ -10,14 +10,17 @@ from starlette.responses import Response
 
 from api import models
 from api.deps import MaybeSignedIn, Now, PageDep, SignedIn, Uow, account_or_none, limit_posts, service
+from api.error_codes import raises
 from api.models import Body
 from api.post_views import PostModel, PostPage, VersionPage, respond
 from api.profiles import Username
 from api.routes import Routes
 from api.transaction import TransactionRoute
+from features.posts.errors import DRAFT_ERRORS, BadHashtag, NoSuchPost, NotTheAuthor
 from features.posts.model import Audience
 from features.posts.policy import PostPolicy
 from features.posts.service import PostService
+from features.relationships.errors import NoSuchPerson
 
 router = APIRouter(tags=["posts"], route_class=TransactionRoute)
 
@@ -80,6 +83,7 @@ class HashtagModel(BaseModel):
 
 
 @router.post("/posts", response_model=PostModel, status_code=HTTPStatus.CREATED, dependencies=_WRITES)
+@raises(*DRAFT_ERRORS)
 async def create(body: PostBody, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> Response:
     """Publish a post."""
     post = await posts.create(uow, identity.account_id, body.text, body.audience, body.list_id, now)
@@ -87,12 +91,14 @@ async def create(body: PostBody, identity: SignedIn, posts: Posts, uow: Uow, now
 
 
 @router.get("/posts/{post_id}", response_model=PostModel)
+@raises(NoSuchPost)
 async def get(post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow) -> Response:
     """Get a post."""
     return respond(await posts.get(uow, post_id, account_or_none(identity)))
 
 
 @router.patch("/posts/{post_id}", response_model=PostModel, dependencies=_WRITES)
+@raises(*DRAFT_ERRORS, NoSuchPost, NotTheAuthor)
 async def edit(post_id: PostId, body: PostChangeBody, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> Response:
     """Change the text or the audience of a post of yours. A replaced text is kept in its history."""
     post = await posts.edit(
@@ -102,30 +108,35 @@ async def edit(post_id: PostId, body: PostChangeBody, identity: SignedIn, posts:
 
 
 @router.delete("/posts/{post_id}", status_code=HTTPStatus.NO_CONTENT)
+@raises(NoSuchPost, NotTheAuthor)
 async def delete(post_id: PostId, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> None:
     """Delete a post of yours, with its history."""
     await posts.delete(uow, post_id, identity.account_id, now)
 
 
 @router.get("/posts/{post_id}/history", response_model=VersionPage)
+@raises(NoSuchPost)
 async def history(post_id: PostId, identity: MaybeSignedIn, page: PageDep, posts: Posts, uow: Uow) -> Response:
     """List the versions of a post, newest first, as far as they were visible to you."""
     return respond(await posts.history(uow, post_id, account_or_none(identity), page))
 
 
 @router.get("/profiles/{username}/posts", response_model=PostPage)
+@raises(NoSuchPerson)
 async def of_profile(username: Username, identity: MaybeSignedIn, page: PageDep, posts: Posts, uow: Uow) -> Response:
     """List a person's posts that you may see, newest first."""
     return respond(await posts.of_author(uow, username, account_or_none(identity), page))
 
 
 @router.get("/hashtags/{tag}", response_model=HashtagModel)
+@raises(BadHashtag)
 async def hashtag(tag: Tag, _: MaybeSignedIn, posts: Posts, uow: Uow) -> Response:
     """Get how much a hashtag is used in public posts. The numbers are updated within seconds."""
     return respond(await posts.hashtag(uow, tag))
 
 
 @router.get("/hashtags/{tag}/posts", response_model=PostPage)
+@raises(BadHashtag)
 async def with_hashtag(tag: Tag, identity: MaybeSignedIn, page: PageDep, posts: Posts, uow: Uow) -> Response:
     """List the posts with a hashtag that you may see, newest first."""
     return respond(await posts.with_hashtag(uow, tag, account_or_none(identity), page))

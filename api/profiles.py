@@ -9,12 +9,14 @@ from pydantic import BaseModel, Field
 
 from api import models
 from api.deps import MaybeSignedIn, Now, PlatformDep, SignedIn, Uow, account_or_none, service
+from api.error_codes import raises
 from api.models import MAX_DECOMPOSED, Body
 from api.platform import Platform
 from api.routes import Routes
 from api.transaction import TransactionRoute
 from features.friends.model import Direction
 from features.friends.service import FriendService
+from features.profiles.errors import BadLink, TooManyLinks
 from features.profiles.model import (
     MAX_USERNAME_CHARACTERS,
     MIN_USERNAME_CHARACTERS,
@@ -24,6 +26,8 @@ from features.profiles.model import (
 )
 from features.profiles.policy import ProfilePolicy
 from features.profiles.service import ProfileService
+from features.relationships.errors import NoSuchPerson
+from features.text_errors import TEXT_ERRORS
 
 router = APIRouter(tags=["profiles"], route_class=TransactionRoute)
 
@@ -119,6 +123,7 @@ async def me(identity: SignedIn, profiles: Profiles, platform: PlatformDep, uow:
 
 
 @router.patch("/profiles/me")
+@raises(*TEXT_ERRORS, TooManyLinks, BadLink)
 async def change_me(
     body: ProfileChangeBody, identity: SignedIn, profiles: Profiles, platform: PlatformDep, uow: Uow, now: Now
 ) -> ProfileModel:
@@ -136,6 +141,7 @@ async def change_me(
 
 
 @router.get("/profiles/{username}")
+@raises(NoSuchPerson)
 async def show(
     username: Username, identity: MaybeSignedIn, profiles: Profiles, platform: PlatformDep, uow: Uow
 ) -> ProfileModel:

@@ -6,8 +6,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.deps import SignedIn, service
+from api.error_codes import raises
 from api.routes import Routes
 from api.transaction import TransactionRoute
+from features.realtime.errors import NoRealtimeHost, TicketsUnavailable
 from features.realtime.service import RealtimeService
 
 router = APIRouter(tags=["realtime"], route_class=TransactionRoute)
@@ -31,6 +33,7 @@ class TicketModel(BaseModel):
 
 
 @router.post("/realtime/ticket", status_code=201)
+@raises(NoRealtimeHost, TicketsUnavailable)
 async def ticket(identity: SignedIn, realtime: Realtime) -> TicketModel:
     """Issue a one-time ticket for a WebSocket of the caller's sign-in session, with the address of a host.
 

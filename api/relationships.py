@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from api.deps import Now, PageDep, SignedIn, Uow, service
+from api.error_codes import raises
 from api.models import MAX_DECOMPOSED, Body, PageModel, render_page
 from api.profiles import PersonModel, Profiles, Username, render_person
 from api.routes import Routes
@@ -15,9 +16,21 @@ from api.transaction import TransactionRoute
 from cluster.postgres import UnitOfWork
 from features.paging import Page
 from features.profiles.service import ProfileService
+from features.relationships.errors import (
+    PERSON_ERRORS,
+    ListNameTaken,
+    NoSuchList,
+    NoSuchPerson,
+    TooManyBlocks,
+    TooManyCloseFriends,
+    TooManyListMembers,
+    TooManyLists,
+    TooManyMutes,
+)
 from features.relationships.model import ListedPerson, PeopleList
 from features.relationships.policy import RelationshipPolicy
 from features.relationships.service import RelationshipService
+from features.text_errors import TEXT_ERRORS
 
 router = APIRouter(tags=["relationships"], route_class=TransactionRoute)
 
@@ -53,6 +66,7 @@ class ListModel(BaseModel):
 
 
 @router.put("/blocks/{username}", status_code=204)
+@raises(*PERSON_ERRORS, TooManyBlocks)
 async def block(
     username: Username, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, now: Now
 ) -> None:
@@ -62,6 +76,7 @@ async def block(
 
 
 @router.delete("/blocks/{username}", status_code=204)
+@raises(NoSuchPerson)
 async def unblock(
     username: Username, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, now: Now
 ) -> None:
@@ -79,6 +94,7 @@ async def blocks(
 
 
 @router.put("/mutes/{username}", status_code=204)
+@raises(*PERSON_ERRORS, TooManyMutes)
 async def mute(
     username: Username, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, now: Now
 ) -> None:
@@ -88,6 +104,7 @@ async def mute(
 
 
 @router.delete("/mutes/{username}", status_code=204)
+@raises(NoSuchPerson)
 async def unmute(
     username: Username, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, now: Now
 ) -> None:
@@ -105,6 +122,7 @@ async def mutes(
 
 
 @router.put("/close-friends/{username}", status_code=204)
+@raises(*PERSON_ERRORS, TooManyCloseFriends)
 async def add_close_friend(
     username: Username, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, now: Now
 ) -> None:
@@ -114,6 +132,7 @@ async def add_close_friend(
 
 
 @router.delete("/close-friends/{username}", status_code=204)
+@raises(NoSuchPerson)
 async def remove_close_friend(
     username: Username, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, now: Now
 ) -> None:
@@ -132,6 +151,7 @@ async def close_friends(
 
 
 @router.post("/lists", status_code=201)
+@raises(*TEXT_ERRORS, ListNameTaken, TooManyLists)
 async def create_list(
     body: ListBody, identity: SignedIn, relationships: Relationships, uow: Uow, now: Now
 ) -> ListModel:
@@ -146,12 +166,14 @@ async def lists(identity: SignedIn, relationships: Relationships, uow: Uow, page
 
 
 @router.delete("/lists/{list_id}", status_code=204)
+@raises(NoSuchList)
 async def delete_list(list_id: ListId, identity: SignedIn, relationships: Relationships, uow: Uow, now: Now) -> None:
     """Delete a list. Posts that were shared with it become visible to their author only."""
     await relationships.delete_list(uow, identity.account_id, list_id, now)
 
 
 @router.get("/lists/{list_id}/members")
+@raises(NoSuchList)
 async def list_members(
     list_id: ListId, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, page: PageDep
 ) -> PageModel[ListedPersonModel]:
@@ -161,6 +183,7 @@ async def list_members(
 
 
 @router.put("/lists/{list_id}/members/{username}", status_code=204)
+@raises(*PERSON_ERRORS, NoSuchList, TooManyListMembers)
 async def add_list_member(
     list_id: ListId,
     username: Username,
@@ -176,6 +199,7 @@ async def add_list_member(
 
 
 @router.delete("/lists/{list_id}/members/{username}", status_code=204)
+@raises(NoSuchPerson, NoSuchList)
 async def remove_list_member(
     list_id: ListId,
     username: Username,

@@ -17,11 +17,21 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from api.deps import admit, bearer
+from api.error_codes import (
+    BUSY,
+    INVALID_TEXT,
+    UNAVAILABLE,
+    BadIdempotencyKey,
+    IdempotencyKeyReused,
+    Raised,
+    StillRunning,
+)
 from api.platform import Platform
 from cluster.postgres import UnitOfWork
-from features.errors import Conflict, DomainError, Invalid
+from features.errors import DomainError
 
 KEY_HEADER = "Idempotency-Key"
+_KEY_ERRORS = (BadIdempotencyKey, IdempotencyKeyReused, StillRunning)
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _CLAIM = """
@@ -38,6 +48,12 @@ class TransactionRoute(APIRoute):
     """A route that runs in a unit of work. Routers of features use it as their `route_class`."""
 
     idempotent = True
+
+    @property
+    def declared_errors(self) -> tuple[Raised, ...]:
+        """The errors of the transaction and of the Idempotency-Key."""
+        keyed = self.idempotent and "POST" in (self.methods or ())
+        return (BUSY, UNAVAILABLE, INVALID_TEXT, *(_KEY_ERRORS if keyed else ()))
 
     def get_route_handler(self) -> RouteHandler:
         handle = super().get_route_handler()
@@ -64,7 +80,7 @@ class TransactionRoute(APIRoute):
         if key is None or request.method != "POST" or not self.idempotent:
             return await handle(request)
         if not 8 <= len(key) <= 255:
-            raise Invalid("bad_idempotency_key", "An Idempotency-Key has 8 to 255 characters.", field=KEY_HEADER)
+            raise BadIdempotencyKey
         scope, fingerprint = await self._fingerprint(request, platform)
         replay = await _claim(uow, scope, key, fingerprint, platform.now())
         if replay is not None:
@@ -96,9 +112,9 @@ async def _claim(uow: UnitOfWork, scope: str, key: str, fingerprint: bytes, now:
         return None
     row = await uow.fetchrow(_FIND, scope, key)
     if row is None or row["status"] is None:
-        raise Conflict("in_progress", "A request with this Idempotency-Key is still running.", field=KEY_HEADER)
+        raise StillRunning
     if not hmac.compare_digest(row["fingerprint"], fingerprint):
-        raise Invalid("idempotency_key_reused", "This Idempotency-Key was used for another request.", field=KEY_HEADER)
+        raise IdempotencyKeyReused
     return Response(
         row["body"],
         status_code=row["status"],

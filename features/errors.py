@@ -1,18 +1,27 @@
-"""Domain errors. Services raise them; api/errors.py alone turns them into responses."""
+"""Kinds of domain errors. A slice declares its errors as subclasses in its `errors.py` and raises them; routes declare
+which of them they can answer with; api/errors.py alone turns them into responses."""
+
+from typing import ClassVar
 
 
 class DomainError(Exception):
-    """An error that the caller can act on. `code` is stable and machine-readable, `detail` is for people, `field` names
-    the invalid input. With `keeps_writes`, the unit of work commits although the request fails (a wrong code must be
-    counted)."""
+    """An error that the caller can act on.
 
-    keeps_writes = False
+    A subclass sets `code`, stable and machine-readable, and `detail`, for people; `field` names the invalid input. Its
+    docstring is its entry in docs/errors.md. With `keeps_writes`, the unit of work commits although the request fails
+    (a wrong code must be counted)."""
 
-    def __init__(self, code: str, detail: str, *, field: str | None = None) -> None:
-        super().__init__(code)
-        self.code = code
-        self.detail = detail
-        self.field = field
+    code: ClassVar[str]
+    keeps_writes: ClassVar[bool] = False
+    detail: str = ""
+    field: str | None = None
+
+    def __init__(self, detail: str | None = None, *, field: str | None = None) -> None:
+        super().__init__(self.code)
+        if detail is not None:
+            self.detail = detail
+        if field is not None:
+            self.field = field
 
 
 class Invalid(DomainError):
@@ -35,12 +44,16 @@ class Conflict(DomainError):
     """The request conflicts with the present state."""
 
 
-class LimitReached(DomainError):
-    """A limit is exceeded. `retry_after_s` is set if a retry can succeed after that time."""
+class LimitReached(Conflict):
+    """There is as much of something as is allowed: only the removal of some of it helps."""
 
-    def __init__(self, code: str, detail: str, *, field: str | None = None, retry_after_s: int | None = None) -> None:
-        super().__init__(code, detail, field=field)
-        self.retry_after_s = retry_after_s
+
+class RateLimited(DomainError):
+    """Too many requests: a retry can succeed after `retry_after_s`."""
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int) -> None:
+        super().__init__(detail)
+        self.retry_after_s = max(1, retry_after_s)
 
 
 class Unavailable(DomainError):

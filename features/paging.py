@@ -19,6 +19,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+class BadCursor(Invalid):
+    """The cursor is not one that a page returned."""
+
+    code = "bad_cursor"
+    detail = "The cursor is not one of this list."
+    field = "cursor"
+
+
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """The position after an item of a list sorted by time, then id (newest first)."""
@@ -33,14 +41,14 @@ class Cursor:
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":
-        """Decodes what `encode` returned. Raises Invalid(field=cursor) for anything else."""
+        """Decodes what `encode` returned. Raises BadCursor for anything else."""
         try:
             raw = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
             if len(raw) != _LENGTH:
                 raise ValueError(text)
             at = _EPOCH + int.from_bytes(raw[:8], "big") * _MICROSECOND
         except (ValueError, OverflowError):
-            raise Invalid("bad_cursor", "The cursor is not one of this list.", field="cursor") from None
+            raise BadCursor from None
         return cls(at, UUID(bytes=raw[8:]))
 
 

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from features.errors import Invalid
+from features.text_errors import ControlCharacters, EmptyText, TextTooLong
 
 _NOT_SHOWN = frozenset({"Cc", "Cs"})
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -17,9 +17,9 @@ def clean_line(text: str, *, field: str, max_characters: int, required: bool = T
     visible character, has more than `max_characters` code points, or contains control characters."""
     line = _normal(text, field, max_characters).strip()
     if required and is_blank(line):
-        raise Invalid("empty", "This may not be empty.", field=field)
+        raise EmptyText(field=field)
     if any(unicodedata.category(character) in _NOT_SHOWN or character in _REORDERING for character in line):
-        raise Invalid("control_characters", "This may not hold control characters.", field=field)
+        raise ControlCharacters(field=field)
     return _check_length(line, field, max_characters)
 
 
@@ -33,7 +33,7 @@ def clean_paragraphs(text: str, *, field: str, max_characters: int) -> str:
     characters. Raises Invalid(field) as `clean_line` does; the empty text is allowed."""
     lines = _normal(text, field, max_characters).replace("\r\n", "\n").strip()
     if any(character != "\n" and unicodedata.category(character) in _NOT_SHOWN for character in lines):
-        raise Invalid("control_characters", "This may not hold control characters.", field=field)
+        raise ControlCharacters(field=field)
     return _check_length(lines, field, max_characters)
 
 
@@ -50,5 +50,5 @@ def _check_length(text: str, field: str, max_characters: int) -> str:
     return text
 
 
-def _too_long(field: str, max_characters: int) -> Invalid:
-    return Invalid("too_long", f"This may have at most {max_characters} characters.", field=field)
+def _too_long(field: str, max_characters: int) -> TextTooLong:
+    return TextTooLong(f"This may have at most {max_characters} characters.", field=field)

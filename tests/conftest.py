@@ -17,8 +17,41 @@ from cluster.local.services import PostgresServer, RedisServer
 from cluster.migrate import migrate
 from tests.support.environment import Environment, open_environment
 from tests.support.mail_trap import MailTrap
+from tests.support.seen_errors import SEEN, never_seen
 from tests.support.servers import Servers, execute, forget_brand, fresh_database
 from tests.support.task_errors import task_errors
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all-errors", action="store_true", help="fail if a route declares an error that no test of this run has seen"
+    )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Compares declared errors with those seen, over all workers."""
+    worker_output = getattr(session.config, "workeroutput", None)
+    if worker_output is not None:
+        worker_output["errors"] = sorted(SEEN)
+    elif session.config.getoption("--all-errors") and session.exitstatus == pytest.ExitCode.OK:
+        missing = never_seen(SEEN)
+        if missing:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            raise pytest.UsageError("declared errors that no test has seen:\n" + "\n".join(missing))
+
+
+class _Workers:
+    """Collects what the workers of pytest-xdist have seen."""
+
+    @staticmethod
+    def pytest_testnodedown(node: object) -> None:
+        SEEN.update((name, code) for name, code in getattr(node, "workeroutput", {}).get("errors", ()))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.pluginmanager.hasplugin("dsession"):
+        config.pluginmanager.register(_Workers())
+
 
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 

@@ -29,10 +29,11 @@ from features.realtime.connection import (
     State,
     Transmit,
 )
+from features.realtime.errors import SessionsUnavailable
 from features.realtime.events import Batch
 from features.realtime.frames import Events, Hello, Resume, SetPresence, Slow, Watch
 from features.realtime.policy import RealtimePolicy
-from features.realtime.ports import SessionEntities, SessionRefused, SessionsUnavailable
+from features.realtime.ports import SessionEntities, SessionRefused
 from features.realtime.store import TicketHolder, TicketProblem, TicketStore
 
 SOCKETS = Gauge("entativa_realtime_sockets", "Open sockets of this host", multiprocess_mode="livesum")

@@ -17,14 +17,15 @@ from actors.sessions.entity import confirmation_from_wire, presence_from_wire, r
 from cluster.cancellation import raise_if_cancelled
 from cluster.postgres import Database
 from cluster.storage_errors import DATABASE_ERRORS
-from features.errors import Invalid
+from features.live_sessions.errors import PushRefused
 from features.live_sessions.machine import PresenceState
 from features.live_sessions.ports import Payload, plain
 from features.live_sessions.presence import PresenceAccess
 from features.realtime.connection import Refusal
+from features.realtime.errors import SessionsUnavailable
 from features.realtime.events import Batch, Replay
 from features.realtime.frames import Resume, Signal
-from features.realtime.ports import SessionRefused, SessionsUnavailable
+from features.realtime.ports import SessionRefused
 
 _TIMEOUT_S = 5.0
 
@@ -46,7 +47,7 @@ class SessionCalls:
         except Refused as refused:
             if refused.code in Refusal.__members__:
                 raise SessionRefused(Refusal[refused.code], refused.detail) from refused
-            raise Invalid(refused.code, refused.detail) from refused
+            raise PushRefused(f"{refused.code}: {refused.detail}") from refused
         except CallError as fault:
             raise SessionsUnavailable(f"{type(fault).__name__}: {fault}") from fault
 

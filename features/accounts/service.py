@@ -8,11 +8,11 @@ from uuid import UUID
 from cluster.postgres import UnitOfWork
 from features.account_state import AccountState
 from features.accounts import store
+from features.accounts.errors import EmailRegistered, NoSuchAccount, WrongAccountState
 from features.accounts.events import AccountStateChanged
 from features.accounts.machine import Action, Actor, Life, NotAllowed, advance
 from features.accounts.model import Account
 from features.accounts.policy import AccountPolicy
-from features.errors import Conflict, NotFound
 from features.events import publish
 
 Announce = Callable[[UnitOfWork, UUID, AccountState, datetime], Awaitable[None]]
@@ -26,9 +26,9 @@ class AccountService:
     announce: Announce
 
     async def create(self, uow: UnitOfWork, account_id: UUID, email: str, password_hash: str, now: datetime) -> None:
-        """Creates an account. Raises Conflict(email_registered)."""
+        """Creates an account. Raises EmailRegistered."""
         if not await store.insert(uow, account_id, email, password_hash, now):
-            raise Conflict("email_registered", "This address has an account; log in.", field="email")
+            raise EmailRegistered
 
     async def exists(self, uow: UnitOfWork, email: str) -> bool:
         """Returns whether an address, in any spelling, has an account."""
@@ -48,14 +48,14 @@ class AccountService:
 
     async def change(self, uow: UnitOfWork, account_id: UUID, action: Action, actor: Actor, now: datetime) -> Life:
         """Changes an account's state as machine.py allows it, and tells all features. Returns what it is afterwards.
-        Raises NotFound, Conflict(account_<state>)."""
+        Raises NoSuchAccount, WrongAccountState."""
         before = await store.lock_life(uow, account_id)
         if before is None:
-            raise NotFound("no_such_account", "There is no such account.")
+            raise NoSuchAccount
         try:
             after = advance(before, action, actor, now, self.policy.deletion_grace)
         except NotAllowed:
-            raise Conflict(f"account_{before.state}", f"The account is {before.state}.") from None
+            raise WrongAccountState(f"The account is {before.state}.") from None
         if after != before:
             await store.set_life(uow, account_id, after, now)
             await self.announce(uow, account_id, after.state, now)

@@ -10,8 +10,8 @@ from uuid import UUID
 import jwt
 from jwt.algorithms import OKPAlgorithm
 
+from features.auth.errors import BadToken, TokenExpired
 from features.auth.keys import SigningKeys
-from features.errors import Unauthenticated
 from features.identity import Identity
 
 _TYPE = "at+jwt"
@@ -45,7 +45,7 @@ class AccessTokens:
         return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": kid, "typ": _TYPE})
 
     def verify(self, token: str, now: datetime) -> Identity:
-        """Returns the holder of a token. Raises Unauthenticated (bad_token, token_expired). Does not check whether the
+        """Returns the holder of a token. Raises BadToken, TokenExpired. Does not check whether the
         session is live."""
         self._keys.refresh()
         if self._generation != self._keys.generation or len(self._verified) >= _MAX_VERIFIED:
@@ -58,7 +58,7 @@ class AccessTokens:
         identity, expires = known
         if expires <= now.timestamp():
             self._verified.pop(token, None)
-            raise Unauthenticated("token_expired", "The access token has expired; refresh it.")
+            raise TokenExpired
         return identity
 
     def has_verified(self, token: str) -> bool:
@@ -96,4 +96,4 @@ class AccessTokens:
             )
             return Identity(UUID(claims["sub"]), UUID(claims["sid"])), int(claims["exp"])
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
-            raise Unauthenticated("bad_token", "The access token is not one of ours.") from None
+            raise BadToken from None

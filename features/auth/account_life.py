@@ -29,7 +29,7 @@ class AccountLifeService:
 
     async def deactivate(self, uow: UnitOfWork, identity: Identity, password: str, device: str, now: datetime) -> None:
         """Deactivates the caller's account: nobody sees it until its owner logs in again. Raises WrongPassword,
-        LimitReached(locked_out)."""
+        LockedOut."""
         await self.passwords.require(uow, identity, password, device, now)
         await self.accounts.change(uow, identity.account_id, Action.DEACTIVATE, Actor.OWNER, now)
         kind = AuditKind.DEACTIVATED
@@ -39,7 +39,7 @@ class AccountLifeService:
         self, uow: UnitOfWork, identity: Identity, password: str, device: str, now: datetime
     ) -> datetime:
         """Has the caller's account deleted after a grace period, in which a log-in takes that back. Returns its end.
-        Raises WrongPassword, LimitReached(locked_out)."""
+        Raises WrongPassword, LockedOut."""
         await self.passwords.require(uow, identity, password, device, now)
         life = await self.accounts.change(uow, identity.account_id, Action.REQUEST_DELETION, Actor.OWNER, now)
         kind = AuditKind.DELETION_REQUESTED
@@ -48,8 +48,8 @@ class AccountLifeService:
         return life.deletes_at
 
     async def reactivate(self, uow: UnitOfWork, account: Account, device: str, now: datetime) -> None:
-        """Makes an account active whose owner has logged in. Raises AccountSuspended, Conflict if its state changes at
-        the same time."""
+        """Makes an account active whose owner has logged in. Raises AccountSuspended, WrongAccountState if
+        it changes at the same time."""
         if account.life.state is AccountState.ACTIVE:
             return
         if account.life.state is AccountState.SUSPENDED:
@@ -58,14 +58,14 @@ class AccountLifeService:
         await store.insert_audit(uow, account.id, AuditKind.REACTIVATED, None, device, now)
 
     async def suspend(self, uow: UnitOfWork, account_id: UUID, now: datetime) -> None:
-        """Suspends an account for an operator: nobody sees it, and its owner cannot log in. Raises NotFound, Conflict
-        if it is suspended or deleted already."""
+        """Suspends an account for an operator: nobody sees it, and its owner cannot log in. Raises NoSuchAccount,
+        WrongAccountState if it is suspended or deleted already."""
         await self.accounts.change(uow, account_id, Action.SUSPEND, Actor.OPERATOR, now)
         await store.insert_audit(uow, account_id, AuditKind.SUSPENDED, None, OPERATOR, now)
 
     async def end_suspension(self, uow: UnitOfWork, account_id: UUID, now: datetime) -> AccountState:
-        """Ends a suspension for an operator. Returns the account's state, which is what it was before. Raises NotFound,
-        Conflict for an account that is not suspended."""
+        """Ends a suspension for an operator. Returns the account's state, which is what it was before. Raises
+        NoSuchAccount, WrongAccountState for an account that is not suspended."""
         life = await self.accounts.change(uow, account_id, Action.END_SUSPENSION, Actor.OPERATOR, now)
         await store.insert_audit(uow, account_id, AuditKind.SUSPENSION_ENDED, None, OPERATOR, now)
         return life.state

@@ -5,15 +5,15 @@ from datetime import timedelta
 from email_validator import EmailNotValidError, validate_email
 
 from cluster.mail import Mail
-from features.errors import Invalid
+from features.auth.errors import BadEmail
 
 
 def normalise_email(text: str) -> str:
-    """Returns the address in Unicode NFC with a lower-case domain. Raises Invalid. Does not query DNS."""
+    """Returns the address in Unicode NFC with a lower-case domain. Raises BadEmail. Does not query DNS."""
     try:
         return validate_email(text, check_deliverability=False).normalized
     except EmailNotValidError as error:
-        raise Invalid("bad_email", str(error), field="email") from None
+        raise BadEmail(str(error)) from None
 
 
 def confirmation_mail(to: str, title: str, username: str, code: str, lifetime: timedelta) -> Mail:

@@ -9,12 +9,11 @@ from features.accounts.model import Account
 from features.accounts.service import AccountService
 from features.auth import emails, secrets, store
 from features.auth.account_life import AccountLifeService
-from features.auth.errors import WrongCredentials, locked_out
+from features.auth.errors import BadEmail, EmailNotConfirmed, LockedOut, WrongCredentials
 from features.auth.model import AuditKind, LogInAttempt, Tokens
 from features.auth.passwords import Hasher, PasswordHashing
 from features.auth.policy import AuthPolicy
 from features.auth.sessions import SessionService
-from features.errors import Forbidden, Invalid
 from features.profiles.service import ProfileService
 
 
@@ -32,8 +31,8 @@ class LogInService:
 
     async def log_in(self, uow: UnitOfWork, *, identifier: str, password: str, device: str, now: datetime) -> Tokens:
         """Starts a session of the account with an e-mail address or username; a deactivated account becomes active
-        again, and a requested deletion is taken back. Raises WrongCredentials, LimitReached(locked_out),
-        Forbidden(email_not_confirmed), AccountSuspended.
+        again, and a requested deletion is taken back. Raises WrongCredentials, LockedOut,
+        EmailNotConfirmed, AccountSuspended, WrongAccountState.
 
         The attempt is counted and committed before the password is hashed, and a success forgets it: a client that
         cancels the request while it is hashed has been counted."""
@@ -43,7 +42,7 @@ class LogInService:
             attempt = await store.count_attempt(uow, subject, now, self.policy)
             await uow.commit()
             if attempt.number > self.policy.log_in_failures and attempt.locked_until is not None:
-                raise locked_out(attempt.locked_until, now)
+                raise LockedOut.until(attempt.locked_until, now)
             account = await self._find_account(uow, identifier)
             if account is not None and account.life.is_gone(now):
                 account = None
@@ -78,7 +77,7 @@ class LogInService:
             oldest = now - self.policy.sign_up_lifetime
             waiting = await store.latest_sign_up_hash(uow, identifier, oldest)
             if await hasher.verify(waiting, password):
-                raise Forbidden("email_not_confirmed", "Confirm your e-mail address with the code first.")
+                raise EmailNotConfirmed
         kind = AuditKind.LOG_IN_FAILED if attempt.locked_until is None else AuditKind.LOCKED_OUT
         await store.insert_audit(uow, account.id if account else None, kind, None, device, now)
         raise WrongCredentials
@@ -88,6 +87,6 @@ def _normalise_identifier(text: str) -> str:
     """Returns one spelling per account, so that failures add up. An invalid e-mail address is kept and matches
     nobody."""
     if "@" in text:
-        with suppress(Invalid):
+        with suppress(BadEmail):
             text = emails.normalise_email(text.strip())
     return text.strip().lower()

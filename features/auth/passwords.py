@@ -14,8 +14,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from cluster.cancellation import run_to_completion
+from features.auth.errors import HashingBusy, PasswordTooCommon, PasswordTooLong, PasswordTooShort
 from features.auth.policy import AuthPolicy
-from features.errors import Invalid, LimitReached
 
 T = TypeVar("T")
 
@@ -44,20 +44,12 @@ def check_password(password: str, policy: AuthPolicy, *personal: str) -> None:
     the e-mail address."""
     password = normalise_password(password)
     if len(password) < policy.password_min_length:
-        raise Invalid(
-            "password_too_short",
-            f"A password has at least {policy.password_min_length} characters.",
-            field="password",
-        )
+        raise PasswordTooShort(f"A password has at least {policy.password_min_length} characters.")
     if len(password) > policy.password_max_length:
-        raise Invalid(
-            "password_too_long",
-            f"A password has at most {policy.password_max_length} characters.",
-            field="password",
-        )
+        raise PasswordTooLong(f"A password has at most {policy.password_max_length} characters.")
     folded = password.casefold()
     if folded in COMMON or len(set(folded)) < 4 or folded in {text.casefold() for text in personal}:
-        raise Invalid("password_too_common", "This password is easy to guess; choose another.", field="password")
+        raise PasswordTooCommon
 
 
 class Hasher:
@@ -98,9 +90,9 @@ class PasswordHashing:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[Hasher]:
-        """Waits for a slot and holds it. Raises LimitReached if too many wait already. Not reentrant."""
+        """Waits for a slot and holds it. Raises HashingBusy if too many wait already. Not reentrant."""
         if self._slots.locked() and self._waiting >= self._max_waiting:
-            raise LimitReached("busy", "Too many people are signing in at this moment.", retry_after_s=1)
+            raise HashingBusy(retry_after_s=1)
         self._waiting += 1
         try:
             await self._slots.acquire()

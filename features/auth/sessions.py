@@ -10,14 +10,14 @@ from uuid import UUID
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
 from cluster.redis import RedisError
+from features.accounts.errors import WrongAccountState
 from features.auth import secrets, session_store, store
 from features.auth.access_tokens import AccessTokens
-from features.auth.errors import RefreshTokenReused
+from features.auth.errors import BadRefreshToken, RefreshTokenReused, SessionEnded, UnknownSession
 from features.auth.events import SessionsEnded
 from features.auth.liveness import ENDED, LIVE, SessionLiveness
 from features.auth.model import AuditKind, Session, Tokens
 from features.auth.policy import AuthPolicy
-from features.errors import Conflict, NotFound, Unauthenticated
 from features.events import publish
 from features.identity import Identity
 from features.paging import Page, PageRequest, page_of
@@ -32,23 +32,24 @@ class SessionService:
     liveness: SessionLiveness
 
     async def start(self, uow: UnitOfWork, account_id: UUID, kind: AuditKind, device: str, now: datetime) -> Tokens:
-        """Starts a session and records it in the audit log as `kind`. Raises Conflict if the account is not active."""
+        """Starts a session and records it in the audit log as `kind`. Raises WrongAccountState if
+        the account is not active."""
         session_id = new_id(now)
         await session_store.sweep_sessions(uow, account_id, now, now - self.policy.refresh_token_lifetime)
         expires_at = now + self.policy.refresh_token_lifetime
         if not await session_store.insert_session(uow, session_id, account_id, device, now, expires_at):
-            raise Conflict("account_not_active", "The account has just been deactivated or suspended; try again.")
+            raise WrongAccountState("The account has just been deactivated or suspended; try again.")
         await store.insert_audit(uow, account_id, kind, session_id, device, now)
         return await self._issue(uow, Identity(account_id, session_id), now)
 
     async def refresh(self, uow: UnitOfWork, refresh_token: str, device: str, now: datetime) -> Tokens:
         """Exchanges a refresh token for new tokens. A used one ends its session, unless it is the retry of a lost
-        response. Raises Unauthenticated(bad_refresh_token), RefreshTokenReused."""
+        response. Raises BadRefreshToken, RefreshTokenReused."""
         token_hash = secrets.hash_refresh_token(refresh_token)
         session = await session_store.lock_session_of_token(uow, token_hash)
         token = await session_store.find_token(uow, token_hash)
         if session is None or token is None or not session.is_live(now):
-            raise Unauthenticated("bad_refresh_token", "This refresh token is not valid; log in again.")
+            raise BadRefreshToken
         if token.used_at is not None and not token.may_be_retried(now, self.policy.refresh_retry_grace):
             await session_store.end_session(uow, session.id, session.account_id, now)
             await store.insert_audit(uow, session.account_id, AuditKind.REFRESH_TOKEN_REUSED, session.id, device, now)
@@ -70,7 +71,7 @@ class SessionService:
         return await session_store.session_of_token(uow, secrets.hash_refresh_token(refresh_token))
 
     def verify_access_token(self, token: str, now: datetime) -> Identity:
-        """Returns the holder of an access token. Raises Unauthenticated. Call `require_live` afterwards."""
+        """Returns the holder of an access token. Raises BadToken, TokenExpired. Call `require_live` afterwards."""
         return self.access_tokens.verify(token, now)
 
     def key_set(self) -> dict[str, Any]:
@@ -82,12 +83,12 @@ class SessionService:
         return self.liveness.key(session_id)
 
     async def require_live(self, uow: UnitOfWork, identity: Identity, cached: bytes | None, now: datetime) -> None:
-        """Raises Unauthenticated(session_ended) unless the session is live. `cached` is the value of its Redis key; if
+        """Raises SessionEnded unless the session is live. `cached` is the value of its Redis key; if
         that is neither live nor ended, Postgres decides."""
         if cached == LIVE:
             return
         if cached == ENDED or not await session_store.is_live(uow, identity.session_id, identity.account_id, now):
-            raise Unauthenticated("session_ended", "This session has been ended; log in again.")
+            raise SessionEnded
         if cached is None:
             await self.liveness.remember_live(identity.session_id)
 
@@ -102,9 +103,9 @@ class SessionService:
         await self._record_end(uow, AuditKind.LOGGED_OUT, identity.account_id, [identity.session_id], device, now)
 
     async def revoke(self, uow: UnitOfWork, identity: Identity, session_id: UUID, device: str, now: datetime) -> None:
-        """Ends one session of the caller. Raises NotFound."""
+        """Ends one session of the caller. Raises UnknownSession."""
         if not await session_store.end_session(uow, session_id, identity.account_id, now):
-            raise NotFound("unknown_session", "You have no such session.")
+            raise UnknownSession
         await self._record_end(uow, AuditKind.SESSION_REVOKED, identity.account_id, [session_id], device, now)
 
     async def revoke_others(self, uow: UnitOfWork, identity: Identity, device: str, now: datetime) -> int:

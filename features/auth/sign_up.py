@@ -10,14 +10,22 @@ from cluster.mail import Mail
 from cluster.postgres import UnitOfWork
 from features.accounts.service import AccountService
 from features.auth import emails, secrets, store
-from features.auth.errors import WrongCode
+from features.auth.errors import (
+    CodeExpired,
+    CodeJustSent,
+    TooManyAttempts,
+    TooManyCodes,
+    TooManySignUps,
+    UnknownSignUp,
+    WrongCode,
+)
 from features.auth.events import ConfirmationRequested, SignedUp
 from features.auth.model import AuditKind, SignUp, Tokens
 from features.auth.passwords import PasswordHashing, check_password
 from features.auth.policy import AuthPolicy
 from features.auth.sessions import SessionService
-from features.errors import Conflict, Invalid, LimitReached, NotFound
 from features.events import publish
+from features.profiles.errors import UsernameTaken
 from features.profiles.model import canonical_username
 from features.profiles.service import ProfileService
 from features.text import clean_line
@@ -39,7 +47,8 @@ class SignUpService:
         self, uow: UnitOfWork, *, email: str, username: str, name: str, password: str, now: datetime
     ) -> UUID:
         """Stores a claim to an address and has a code mailed to it. Returns the sign-up's id. Behaves the same whether
-        the address has an account or not. Raises Invalid naming the field, Conflict(username_taken), LimitReached."""
+        the address has an account or not. Raises BadEmail, UsernameTaken, TooManySignUps, and the errors
+        of usernames, names and passwords."""
         email = emails.normalise_email(email)
         username = canonical_username(username, reserved=self.profiles.policy.reserved_usernames)
         name = clean_line(name, field="name", max_characters=self.profiles.policy.max_name_characters)
@@ -47,12 +56,10 @@ class SignUpService:
         async with self.hashing.slot() as hasher:
             password_hash = await hasher.hash(password)
         if await self.profiles.holder(uow, username) is not None:
-            raise Conflict("username_taken", "This username is taken.", field="username")
+            raise UsernameTaken
         oldest = now - self.policy.sign_up_lifetime
         if await store.count_sign_ups(uow, email, oldest) >= self.policy.sign_ups_per_email:
-            raise LimitReached(
-                "too_many_sign_ups", "This address has been used for too many sign-ups today.", field="email"
-            )
+            raise TooManySignUps
         sign_up_id = new_id(now)
         await store.insert_sign_up(uow, sign_up_id, email, username, name, password_hash, now)
         await store.sweep_sign_ups(uow, oldest)
@@ -60,15 +67,13 @@ class SignUpService:
         return sign_up_id
 
     async def resend(self, uow: UnitOfWork, sign_up_id: UUID, now: datetime) -> None:
-        """Has another code mailed. Raises NotFound, LimitReached."""
+        """Has another code mailed. Raises UnknownSignUp, TooManyCodes, CodeJustSent."""
         sign_up = await self._lock(uow, sign_up_id, now)
         if sign_up.codes >= self.policy.codes_per_sign_up:
-            raise LimitReached("too_many_codes", "No more codes for this sign-up; sign up again.")
+            raise TooManyCodes
         wait = sign_up.requested_at + self.policy.code_resend_after - now
         if wait.total_seconds() > 0:
-            raise LimitReached(
-                "code_just_sent", "A code was sent just now.", retry_after_s=int(wait.total_seconds()) + 1
-            )
+            raise CodeJustSent(retry_after_s=int(wait.total_seconds()) + 1)
         await store.note_code_request(uow, sign_up_id, now)
         publish(uow, ConfirmationRequested(sign_up_id), now)
 
@@ -87,13 +92,13 @@ class SignUpService:
         return emails.confirmation_mail(sign_up.email, self.title, sign_up.username, code, self.policy.code_lifetime)
 
     async def confirm(self, uow: UnitOfWork, sign_up_id: UUID, code: str, device: str, now: datetime) -> Tokens:
-        """Creates the account and its first session. Raises NotFound, WrongCode, Invalid(code_expired), LimitReached,
-        Conflict(email_registered, username_taken)."""
+        """Creates the account and its first session. Raises UnknownSignUp, WrongCode, CodeExpired,
+        TooManyAttempts, EmailRegistered, UsernameTaken."""
         sign_up = await self._lock(uow, sign_up_id, now)
         if sign_up.attempts >= self.policy.code_attempts:
-            raise LimitReached("too_many_attempts", "Too many wrong codes; ask for a new one.", field="code")
+            raise TooManyAttempts
         if sign_up.code_expires_at is not None and sign_up.code_expires_at <= now:
-            raise Invalid("code_expired", "This code has expired; ask for a new one.", field="code")
+            raise CodeExpired
         expected = secrets.hash_code(self.secret, sign_up_id, code)
         if sign_up.code_hash is None or not hmac.compare_digest(expected, sign_up.code_hash):
             await store.note_wrong_code(uow, sign_up_id)
@@ -108,5 +113,5 @@ class SignUpService:
     async def _lock(self, uow: UnitOfWork, sign_up_id: UUID, now: datetime) -> SignUp:
         sign_up = await store.lock_sign_up(uow, sign_up_id, now - self.policy.sign_up_lifetime)
         if sign_up is None:
-            raise NotFound("unknown_sign_up", "There is no such sign-up; sign up again.", field="sign_up_id")
+            raise UnknownSignUp
         return sign_up

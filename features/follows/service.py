@@ -5,9 +5,9 @@ from datetime import UTC, datetime, time, timedelta
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
-from features.errors import LimitReached
 from features.events import publish
 from features.follows import store
+from features.follows.errors import TooManyFollowed, TooManyFollowsToday
 from features.follows.events import Followed, FollowerRemoved, Unfollowed
 from features.follows.model import Follow
 from features.follows.policy import FollowPolicy
@@ -24,18 +24,18 @@ class FollowService:
     profiles: ProfileService
 
     async def follow(self, uow: UnitOfWork, me: UUID, username: str, now: datetime) -> None:
-        """Follows an account. Does nothing if the caller follows it already. Raises NotFound, LimitReached."""
+        """Follows an account. Does nothing if the caller follows it already. Raises NoSuchPerson,
+        Yourself, TooManyFollowed, TooManyFollowsToday."""
         other = await self.profiles.resolve(uow, me, username)
         pair = await self.relationships.lock_pair(uow, me, other)
         if pair.state.followed_by_me:
             return
         if pair.mine.following >= self.policy.max_following:
-            raise LimitReached("too_many_followed", f"You can follow at most {self.policy.max_following} people.")
+            raise TooManyFollowed(f"You can follow at most {self.policy.max_following} people.")
         today = now.astimezone(UTC).date()
         if await store.count_follow(uow, me, today) > self.policy.max_per_day:
             tomorrow = datetime.combine(today + timedelta(days=1), time(), UTC)
-            raise LimitReached(
-                "too_many_follows_today",
+            raise TooManyFollowsToday(
                 f"You can follow at most {self.policy.max_per_day} people a day.",
                 retry_after_s=int((tomorrow - now).total_seconds()) + 1,
             )

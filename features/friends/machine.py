@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum, auto
 
-from features.errors import Conflict, LimitReached
+from features.friends.errors import (
+    AlreadyFriends,
+    TheyHaveTooManyFriends,
+    TooManyFriends,
+    TooManyPendingRequests,
+    TooManyRequestsSent,
+)
 from features.friends.policy import FriendPolicy
 
 
@@ -96,9 +102,9 @@ class Situation:
 
 
 def decide(situation: Situation, policy: FriendPolicy, now: datetime) -> Outcome:
-    """Decides the effect of sending a request. Raises Conflict for friends, LimitReached."""
+    """Decides the effect of sending a request. Raises AlreadyFriends, and the errors of limits."""
     if situation.friends:
-        raise Conflict("already_friends", "You are friends already.", field="username")
+        raise AlreadyFriends
     if situation.theirs is not None:
         require_capacity(situation.my_friends, situation.their_friends, policy)
         return Outcome.CROSS
@@ -108,30 +114,28 @@ def decide(situation: Situation, policy: FriendPolicy, now: datetime) -> Outcome
     if situation.my_friends >= policy.max_friends:
         raise _full(policy)
     if situation.my_pending >= policy.max_pending:
-        raise LimitReached(
-            "too_many_pending_requests",
-            f"At most {policy.max_pending} of your requests can wait for an answer; withdraw some.",
+        raise TooManyPendingRequests(
+            f"At most {policy.max_pending} of your requests can wait for an answer; withdraw some."
         )
     if situation.sent_in_window >= policy.max_requests_per_window and situation.oldest_in_window is not None:
         wait = situation.oldest_in_window + policy.window - now
-        raise LimitReached(
-            "too_many_requests_sent",
+        raise TooManyRequestsSent(
             f"You can send at most {policy.max_requests_per_window} requests in {_hours(policy)} hours.",
-            retry_after_s=max(1, -(-int(wait.total_seconds() * 1000) // 1000)),
+            retry_after_s=-(-int(wait.total_seconds() * 1000) // 1000),
         )
     return Outcome.SEND if cooled else Outcome.SEND_HIDDEN
 
 
 def require_capacity(my_friends: int, their_friends: int, policy: FriendPolicy) -> None:
-    """Raises LimitReached if one of two people who are about to be friends has as many friends as allowed."""
+    """Raises TooManyFriends or TheyHaveTooManyFriends if one of two people has as many friends as allowed."""
     if my_friends >= policy.max_friends:
         raise _full(policy)
     if their_friends >= policy.max_friends:
-        raise LimitReached("they_have_too_many_friends", "This person cannot have more friends.")
+        raise TheyHaveTooManyFriends
 
 
-def _full(policy: FriendPolicy) -> LimitReached:
-    return LimitReached("too_many_friends", f"You can have at most {policy.max_friends} friends.")
+def _full(policy: FriendPolicy) -> TooManyFriends:
+    return TooManyFriends(f"You can have at most {policy.max_friends} friends.")
 
 
 def _hours(policy: FriendPolicy) -> int:

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
-from features.errors import NotFound
 from features.events import publish
 from features.friends import store
+from features.friends.errors import NoSuchRequest
 from features.friends.events import FriendRemoved, FriendRequestAccepted, FriendRequested, FriendRequestedUnseen
 from features.friends.machine import OPEN, Outcome, RequestState, Situation, Step, advance, decide, require_capacity
 from features.friends.model import Direction, Friend, FriendRequest, PendingRequest, SentRequest
@@ -16,7 +16,8 @@ from features.friends.policy import FriendPolicy
 from features.paging import Page, PageRequest, page_of
 from features.profiles.model import Person
 from features.profiles.service import ProfileService
-from features.relationships.model import Pair, no_such_person
+from features.relationships.errors import NoSuchPerson
+from features.relationships.model import Pair
 from features.relationships.service import RelationshipService
 
 
@@ -27,8 +28,8 @@ class FriendService:
     profiles: ProfileService
 
     async def send_request(self, uow: UnitOfWork, me: UUID, username: str, now: datetime) -> SentRequest:
-        """Sends a friend request; to somebody who has sent one, accepts it. Raises NotFound, Conflict for friends,
-        LimitReached."""
+        """Sends a friend request; to somebody who has sent one, accepts it. Raises NoSuchPerson, and the errors
+        of machine.decide."""
         other = await self.profiles.resolve(uow, me, username)
         await self.relationships.lock_relationship(uow, me, other)
         mine, theirs = await self._open_between(uow, me, other)
@@ -65,7 +66,7 @@ class FriendService:
         return SentRequest(_pending_view(me, request, person), accepted=False, new=True)
 
     async def accept(self, uow: UnitOfWork, me: UUID, request_id: UUID, now: datetime) -> Friend:
-        """Accepts a request. Raises NotFound, LimitReached."""
+        """Accepts a request. Raises NoSuchRequest, TooManyFriends, TheyHaveTooManyFriends."""
         request, pair = await self._lock_request(uow, me, request_id, Direction.INCOMING)
         require_capacity(pair.mine.audience, pair.theirs.audience, self.policy)
         await self._make_friends(uow, me, request, Step.ACCEPT, now)
@@ -131,14 +132,14 @@ class FriendService:
         of both, which are checked then."""
         found = await store.find(uow, request_id)
         if found is None or not _is_pending_for(me, found, direction):
-            raise _no_such_request()
+            raise NoSuchRequest
         try:
             pair = await self.relationships.lock_pair(uow, me, _other(me, found), both=direction is Direction.INCOMING)
-        except NotFound:
-            raise _no_such_request() from None
+        except NoSuchPerson:
+            raise NoSuchRequest from None
         found = await store.find(uow, request_id)  # again: it may have changed before the lock was taken
         if found is None or not _is_pending_for(me, found, direction):
-            raise _no_such_request()
+            raise NoSuchRequest
         return found, pair
 
     async def _make_friends(self, uow: UnitOfWork, by: UUID, request: FriendRequest, step: Step, now: datetime) -> None:
@@ -156,7 +157,7 @@ class FriendService:
     async def _person(self, uow: UnitOfWork, person_id: UUID) -> Person:
         person = (await self.profiles.people(uow, [person_id])).get(person_id)
         if person is None:
-            raise no_such_person()
+            raise NoSuchPerson
         return person
 
 
@@ -173,7 +174,3 @@ def _is_pending_for(me: UUID, request: FriendRequest, direction: Direction) -> b
     if direction is Direction.INCOMING:
         return request.recipient_id == me and request.state is RequestState.WAITING
     return request.sender_id == me and request.state in OPEN
-
-
-def _no_such_request() -> NotFound:
-    return NotFound("no_such_request", "You have no such request.")

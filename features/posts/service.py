@@ -9,10 +9,18 @@ from uuid import UUID
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
-from features.errors import Forbidden, Invalid, NotFound
 from features.events import publish
 from features.paging import Cursor, Page, PageRequest, page_of
 from features.posts import store
+from features.posts.errors import (
+    BadHashtag,
+    ListMismatch,
+    NoSuchPost,
+    NotTheAuthor,
+    TooManyHashtags,
+    TooManyMentions,
+    UnknownList,
+)
 from features.posts.events import PostCreated, PostDeleted, PostEdited, PostState
 from features.posts.model import Audience, HashtagCounts, HashtagUse, PostView, Version
 from features.posts.policy import PostPolicy
@@ -20,13 +28,14 @@ from features.posts.text import Mention, parse, tag_of
 from features.posts.views import Row, entities_of, mentioned, view_cursor, views
 from features.profiles.service import ProfileService
 from features.text import is_blank
+from features.text_errors import ControlCharacters, EmptyText, TextTooLong
 
 _FIRST = 2**31
 
 
 @dataclass(frozen=True, slots=True)
 class PostService:
-    """Operations on posts. They raise NotFound for a post that does not exist or that the caller may not see."""
+    """Operations on posts. They raise NoSuchPost for a post that does not exist or that the caller may not see."""
 
     policy: PostPolicy
     profiles: ProfileService
@@ -45,7 +54,7 @@ class PostService:
         draft = await self._draft(uow, author_id, text, audience, list_id)
         row = await store.insert(uow, new_id(now), author_id, draft, now)
         if row is None:
-            raise _no_such_list()
+            raise UnknownList
         publish(uow, PostCreated(**_fields(row)), now)
         return await self._view(uow, author_id, row)
 
@@ -53,7 +62,7 @@ class PostService:
         """Returns a post."""
         row = await store.find(uow, post_id, viewer_id)
         if row is None:
-            raise _no_such_post()
+            raise NoSuchPost
         return await self._view(uow, viewer_id, row)
 
     async def edit(
@@ -67,8 +76,8 @@ class PostService:
         audience: Audience | None = None,
         list_id: UUID | None = None,
     ) -> PostView:
-        """Changes the text or the audience; what is None stays. Keeps a replaced text in the history. Raises Forbidden
-        for somebody else's post, otherwise as `create`."""
+        """Changes the text or the audience; what is None stays. Keeps a replaced text in the history. Raises
+        NotTheAuthor for somebody else's post, otherwise as `create`."""
         before = await self._lock_own(uow, post_id, author_id)
         if audience is None and list_id is None:
             audience = Audience(before["audience"])
@@ -79,7 +88,7 @@ class PostService:
         draft = await self._draft(uow, author_id, before["text"] if text is None else text, audience, list_id)
         row = await store.update(uow, post_id, author_id, draft, now)
         if row is None:
-            raise _no_such_list()
+            raise UnknownList
         if row["text"] != before["text"] or _state(row) != _state(before):
             publish(uow, PostEdited(**_fields(row), previous=PostState(**_state(before))), now)
         return await self._view(uow, author_id, row)
@@ -96,7 +105,7 @@ class PostService:
         below = page.cursor.id.int if page.cursor else _FIRST
         rows = await store.versions(uow, post_id, viewer_id, below=below, limit=page.limit + 1)
         if not rows:
-            raise _no_such_post()
+            raise NoSuchPost
         usernames = await mentioned(uow, viewer_id, [row["entities"] for row in rows])
 
         paged = page_of(rows, page.limit, lambda row: Cursor(row["created_at"], UUID(int=row["number"])))
@@ -105,7 +114,7 @@ class PostService:
     async def of_author(
         self, uow: UnitOfWork, username: str, viewer_id: UUID | None, page: PageRequest
     ) -> Page[PostView]:
-        """Returns an author's posts, newest first. Raises NotFound for an author whom the viewer may not see."""
+        """Returns an author's posts, newest first. Raises NoSuchPerson for an author whom the viewer may not see."""
         author_id = await self.profiles.resolve(uow, viewer_id, username)
         rows = await store.of_author(uow, author_id, viewer_id, page)
         return await self._page(uow, viewer_id, rows, page)
@@ -127,9 +136,9 @@ class PostService:
     async def _lock_own(self, uow: UnitOfWork, post_id: UUID, author_id: UUID) -> Row:
         row = await store.lock(uow, post_id, author_id)
         if row is None:
-            raise _no_such_post()
+            raise NoSuchPost
         if row["author_id"] != str(author_id):
-            raise Forbidden("not_the_author", "Only its author can change or delete a post.")
+            raise NotTheAuthor
         return row
 
     async def _draft(
@@ -142,10 +151,10 @@ class PostService:
         usernames = {entity.username for entity in found if isinstance(entity, Mention)}
         if len(tags) > policy.max_hashtags:
             limit = f"A post has at most {policy.max_hashtags} different hashtags."
-            raise Invalid("too_many_hashtags", limit, field="text")
+            raise TooManyHashtags(limit)
         if len(usernames) > policy.max_mentions:
             limit = f"A post mentions at most {policy.max_mentions} people."
-            raise Invalid("too_many_mentions", limit, field="text")
+            raise TooManyMentions(limit)
         people = await self.profiles.resolve_many(uow, author_id, sorted(usernames)) if usernames else {}
         entities: list[dict[str, Any]] = []
         for entity in found:
@@ -197,11 +206,11 @@ def clean_text(text: str, max_length: int) -> str:
     points are allowed: they may be new emoji.)"""
     text = text.replace("\r\n", "\n").strip()
     if len(text) > max_length:
-        raise Invalid("text_too_long", f"A post has at most {max_length} characters.", field="text")
+        raise TextTooLong(f"A post has at most {max_length} characters.", field="text")
     if is_blank(text):
-        raise Invalid("empty_text", "A post needs a text with a visible character.", field="text")
+        raise EmptyText("A post needs a text with a visible character.", field="text")
     if any(category(character) == "Cc" and character not in "\n\t" for character in text):
-        raise Invalid("control_characters", "A text may not hold control characters.", field="text")
+        raise ControlCharacters(field="text")
     return text
 
 
@@ -212,19 +221,11 @@ def _version(row: Row, usernames: Mapping[UUID, str]) -> Version:
 
 def _check_audience(audience: Audience, list_id: UUID | None) -> None:
     if (audience is Audience.LIST) != (list_id is not None):
-        raise Invalid("list_mismatch", "list_id goes with the audience 'list'.", field="list_id")
+        raise ListMismatch
 
 
 def _tag(text: str) -> str:
     tag = tag_of(text)
     if tag is None:
-        raise Invalid("bad_hashtag", "A hashtag is one word with at least one letter.", field="tag")
+        raise BadHashtag
     return tag
-
-
-def _no_such_post() -> NotFound:
-    return NotFound("not_found", "There is no such post.")
-
-
-def _no_such_list() -> Invalid:
-    return Invalid("no_such_list", "You have no list with this id.", field="list_id")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from features.errors import Invalid
+from features.profiles.errors import BadUsername, ReservedUsername
 from features.relationships.model import Counts, RelationshipState
 
 USERNAME_CHARACTERS = "[A-Za-z0-9_.]"
@@ -17,16 +17,12 @@ _USERNAME = re.compile(r"(?!.*\.\.)[a-z0-9_][a-z0-9_.]{1,28}[a-z0-9_]")
 
 def canonical_username(text: str, *, reserved: frozenset[str] = frozenset()) -> str:
     """Returns the lower-case form of a new username, which must be unique: 3 to 30 letters, digits, underscores and
-    single inner dots (a mention may end a sentence). Raises Invalid(field=username)."""
+    single inner dots (a mention may end a sentence). Raises BadUsername, ReservedUsername."""
     username = text.lower()
     if not text.isascii() or not _USERNAME.fullmatch(username):
-        raise Invalid(
-            "bad_username",
-            "A username has 3 to 30 letters (a-z), digits, underscores and single dots between them.",
-            field="username",
-        )
+        raise BadUsername
     if username in reserved:
-        raise Invalid("reserved_username", "This username is reserved.", field="username")
+        raise ReservedUsername
     return username
 
 

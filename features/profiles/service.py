@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
-from features.errors import Conflict, Invalid
 from features.events import publish
 from features.profiles import store
+from features.profiles.errors import BadLink, TooManyLinks, UsernameTaken
 from features.profiles.events import ProfileCreated, ProfileUpdated
 from features.profiles.model import Person, Profile, ProfileView, canonical_username
 from features.profiles.policy import ProfilePolicy
-from features.relationships.model import no_such_person
+from features.relationships.errors import NoSuchPerson
 from features.relationships.service import RelationshipService
 from features.text import clean_line, clean_paragraphs
 
@@ -24,21 +24,21 @@ class ProfileService:
     relationships: RelationshipService
 
     async def create(self, uow: UnitOfWork, account_id: UUID, username: str, name: str, now: datetime) -> Profile:
-        """Creates the profile of a new account. Raises Invalid(username, name), Conflict for a username in use."""
+        """Creates the profile of a new account. Raises UsernameTaken, and the errors of usernames and names."""
         username = canonical_username(username, reserved=self.policy.reserved_usernames)
         name = clean_line(name, field="name", max_characters=self.policy.max_name_characters)
         if not await store.insert(uow, account_id, username, name, now):
-            raise Conflict("username_taken", "This username is taken.", field="username")
+            raise UsernameTaken
         await self.relationships.add_account(uow, account_id)
         publish(uow, ProfileCreated(account_id, username), now)
         return Profile(account_id, username, name, "", "", (), now)
 
     async def resolve(self, uow: UnitOfWork, viewer_id: UUID | None, username: str) -> UUID:
-        """Returns the account of a username, in any spelling. Raises the same NotFound if there is none and if it is
-        apart from the viewer."""
+        """Returns the account of a username, in any spelling. Raises the same NoSuchPerson if there is none and if it
+        is apart from the viewer."""
         account_id = await store.resolve(uow, viewer_id, username.lower())
         if account_id is None:
-            raise no_such_person()
+            raise NoSuchPerson
         return account_id
 
     async def holder(self, uow: UnitOfWork, username: str) -> UUID | None:
@@ -50,7 +50,7 @@ class ProfileService:
         """Like `resolve`, but finds accounts that the viewer has blocked: for requests that set and end a block."""
         account_id = await store.resolve_blocked_too(uow, viewer_id, username.lower())
         if account_id is None:
-            raise no_such_person()
+            raise NoSuchPerson
         return account_id
 
     async def resolve_many(
@@ -67,15 +67,15 @@ class ProfileService:
         """Returns the caller's own profile."""
         profile = await store.find(uow, account_id)
         if profile is None:
-            raise no_such_person()
+            raise NoSuchPerson
         found = await self.relationships.relationship(uow, None, account_id)
         return ProfileView(profile, found.counts, None)
 
     async def view(self, uow: UnitOfWork, viewer_id: UUID | None, username: str) -> ProfileView:
-        """Returns a profile as the viewer sees it, in two statements. Raises NotFound like `resolve`."""
+        """Returns a profile as the viewer sees it, in two statements. Raises NoSuchPerson like `resolve`."""
         profile = await store.find_visible(uow, viewer_id, username.lower())
         if profile is None:
-            raise no_such_person()
+            raise NoSuchPerson
         found = await self.relationships.relationship(uow, viewer_id, profile.account_id)
         anonymous_or_own = viewer_id is None or viewer_id == profile.account_id
         return ProfileView(profile, found.counts, None if anonymous_or_own else found.state)
@@ -104,14 +104,14 @@ class ProfileService:
             links = self._clean_links(links)
         profile = await store.update(uow, account_id, name, bio, pronouns, links, now)
         if profile is None:
-            raise no_such_person()
+            raise NoSuchPerson
         publish(uow, ProfileUpdated(account_id), now)
         found = await self.relationships.relationship(uow, None, account_id)
         return ProfileView(profile, found.counts, None)
 
     def _clean_links(self, links: list[str]) -> list[str]:
         if len(links) > self.policy.max_links:
-            raise Invalid("too_many", f"A profile may have at most {self.policy.max_links} links.", field="links")
+            raise TooManyLinks(f"A profile may have at most {self.policy.max_links} links.")
         return [self._clean_link(link) for link in links]
 
     def _clean_link(self, link: str) -> str:
@@ -123,5 +123,5 @@ class ProfileService:
         except ValueError:
             host = None
         if not host or parts.scheme not in ("http", "https") or parts.username is not None or " " in link:
-            raise Invalid("bad_link", "A link is a web address (https://...).", field="links")
+            raise BadLink
         return link

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from features.errors import Unavailable
 from features.realtime.connection import Refusal
 from features.realtime.events import Batch, Replay
 from features.realtime.frames import Resume, Signal
@@ -18,17 +17,10 @@ class SessionRefused(Exception):
         self.detail = detail
 
 
-class SessionsUnavailable(Unavailable):
-    """The live session could not be reached in time."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__("sessions_unavailable", detail)
-
-
 class SessionEntities(Protocol):
     """Calls to live sessions. `user`, `device`, `connection` and `host` are ids in text form.
 
-    Every method raises SessionsUnavailable.
+    Every method raises features.realtime.errors.SessionsUnavailable.
     """
 
     async def attach(self, user: str, connection: str, host: str, device: str, resume: Resume | None) -> Replay:

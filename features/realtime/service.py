@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from random import Random
 
 from cluster.redis import RedisError
-from features.errors import Unavailable
 from features.identity import Identity
 from features.realtime.codec import CODECS
+from features.realtime.errors import NoRealtimeHost, TicketsUnavailable
 from features.realtime.policy import RealtimePolicy
 from features.realtime.store import HostDirectory, ListedHost, TicketHolder, TicketStore
 
@@ -31,15 +31,15 @@ class RealtimeService:
     random: Random
 
     async def admit(self, identity: Identity) -> Admission:
-        """Issues a ticket for one socket of this sign-in session. Raises Unavailable when no host accepts sockets."""
+        """Issues a ticket for one socket of this sign-in session. Raises NoRealtimeHost, TicketsUnavailable."""
         try:
             hosts = await self.directory.hosts()
             if not hosts:
-                raise Unavailable("no_realtime_host", "No realtime host takes connections now; poll, and try again.")
+                raise NoRealtimeHost
             holder = TicketHolder(str(identity.account_id), str(identity.session_id))
             ticket = await self.tickets.issue(holder, self.policy.ticket_ttl_s)
         except RedisError as error:
-            raise Unavailable("realtime_unavailable", "Tickets cannot be issued now; poll, and try again.") from error
+            raise TicketsUnavailable from error
         return Admission(ticket, choose(hosts, self.random).url, self.policy.ticket_ttl_s, tuple(CODECS))
 
 

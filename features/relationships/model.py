@@ -4,18 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from features.errors import Invalid, NotFound
 from features.paging import Cursor
-
-
-def no_such_person() -> NotFound:
-    """The error for an account that does not exist or is apart from the caller; always the same, so that it reveals
-    nothing."""
-    return NotFound("no_such_person", "There is no such person.")
-
-
-def yourself() -> Invalid:
-    return Invalid("yourself", "This is yourself.", field="username")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,20 +6,24 @@ from uuid import UUID
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
-from features.errors import Conflict, LimitReached, NotFound
+from features.errors import LimitReached
 from features.events import publish
 from features.feature import OnBlock
 from features.paging import Page, PageRequest, page_of
 from features.relationships import store
-from features.relationships.events import Blocked, CirclesChanged, Connected, Disconnected, Unblocked
-from features.relationships.model import (
-    AccountRelationship,
-    ListedPerson,
-    Pair,
-    PeopleList,
-    no_such_person,
-    yourself,
+from features.relationships.errors import (
+    ListNameTaken,
+    NoSuchList,
+    NoSuchPerson,
+    TooManyBlocks,
+    TooManyCloseFriends,
+    TooManyListMembers,
+    TooManyLists,
+    TooManyMutes,
+    Yourself,
 )
+from features.relationships.events import Blocked, CirclesChanged, Connected, Disconnected, Unblocked
+from features.relationships.model import AccountRelationship, ListedPerson, Pair, PeopleList
 from features.relationships.policy import RelationshipPolicy
 from features.text import clean_line
 
@@ -45,21 +49,21 @@ class RelationshipService:
         checked against a limit. The other's can with `both` alone, since people who act on the same account at the
         same moment must not wait for each other otherwise.
 
-        Raises NotFound if the other does not exist or they are apart, Invalid for the same account."""
+        Raises NoSuchPerson if the other does not exist or they are apart, Yourself for the same account."""
         pair = await self._lock(uow, me, other, both=both)
         if pair.apart:
-            raise no_such_person()
+            raise NoSuchPerson
         return pair
 
     async def _lock(self, uow: UnitOfWork, me: UUID, other: UUID, *, both: bool = False) -> Pair:
         """As `lock_pair`, for two who may be apart."""
         if me == other:
-            raise yourself()
+            raise Yourself
         await store.lock_pair_and_own(uow, me, other, both=both)
         # A separate statement: it must see what the transaction that held the lock before has written.
         pair = await store.pair(uow, me, other)
         if pair is None:
-            raise no_such_person()
+            raise NoSuchPerson
         return pair
 
     async def relationship(self, uow: UnitOfWork, me: UUID | None, other: UUID) -> AccountRelationship:
@@ -67,7 +71,7 @@ class RelationshipService:
         exist or the two are apart."""
         found = await store.relationship(uow, me, other)
         if found is None or found.apart:
-            raise no_such_person()
+            raise NoSuchPerson
         return found
 
     async def connect(self, uow: UnitOfWork, owner_id: UUID, viewer_id: UUID, by: UUID, now: datetime) -> bool:
@@ -106,7 +110,7 @@ class RelationshipService:
         await self._lock(uow, by, whom)
         if not await store.BLOCKS.add(uow, by, whom, now):
             return
-        await self._check_limit(uow, store.BLOCKS, by, self.policy.max_blocks, "blocked people")
+        await self._check_limit(uow, store.BLOCKS, by, self.policy.max_blocks, TooManyBlocks)
         await self.disconnect(uow, by, whom, by, now)
         await self.disconnect(uow, whom, by, by, now)
         await store.remove_from_circles(uow, by, whom)
@@ -125,7 +129,7 @@ class RelationshipService:
 
     async def mute(self, uow: UnitOfWork, by: UUID, whom: UUID, now: datetime) -> None:
         """Hides an account's posts from the caller's feed. The other is not notified, and no connection changes."""
-        if await self._add(uow, store.MUTES, by, by, whom, now, self.policy.max_mutes, "muted people"):
+        if await self._add(uow, store.MUTES, by, by, whom, now, self.policy.max_mutes, TooManyMutes):
             publish(uow, CirclesChanged(by, (by,), None), now)
 
     async def unmute(self, uow: UnitOfWork, by: UUID, whom: UUID, now: datetime) -> None:
@@ -139,7 +143,7 @@ class RelationshipService:
     async def add_close_friend(self, uow: UnitOfWork, owner_id: UUID, member_id: UUID, now: datetime) -> None:
         """Adds an account to the owner's close friends. The member is not notified."""
         limit = self.policy.max_close_friends
-        if await self._add(uow, store.CLOSE_FRIENDS, owner_id, owner_id, member_id, now, limit, "close friends"):
+        if await self._add(uow, store.CLOSE_FRIENDS, owner_id, owner_id, member_id, now, limit, TooManyCloseFriends):
             publish(uow, CirclesChanged(owner_id, (member_id,), None), now)
 
     async def remove_close_friend(self, uow: UnitOfWork, owner_id: UUID, member_id: UUID, now: datetime) -> None:
@@ -152,14 +156,14 @@ class RelationshipService:
         return page_of(rows, page.limit, ListedPerson.cursor)
 
     async def create_list(self, uow: UnitOfWork, owner_id: UUID, name: str, now: datetime) -> PeopleList:
-        """Creates an empty list. Raises Conflict for a name in use (in any spelling), LimitReached."""
+        """Creates an empty list. Raises ListNameTaken, TooManyLists, and the errors of names."""
         name = clean_line(name, field="name", max_characters=self.policy.max_list_name_characters)
         await store.lock(uow, owner_id)
         if await store.count_lists(uow, owner_id) >= self.policy.max_lists:
-            raise LimitReached("too_many_lists", f"You can have at most {self.policy.max_lists} lists.")
+            raise TooManyLists(f"You can have at most {self.policy.max_lists} lists.")
         list_id = new_id(now)
         if not await store.create_list(uow, list_id, owner_id, name, now):
-            raise Conflict("list_name_taken", "You have a list of this name.", field="name")
+            raise ListNameTaken
         return PeopleList(list_id, name, now, 0)
 
     async def lists(self, uow: UnitOfWork, owner_id: UUID, page: PageRequest) -> Page[PeopleList]:
@@ -167,26 +171,25 @@ class RelationshipService:
         return page_of(await store.lists(uow, owner_id, page), page.limit, PeopleList.cursor)
 
     async def delete_list(self, uow: UnitOfWork, owner_id: UUID, list_id: UUID, now: datetime) -> None:
-        """Deletes a list. Raises NotFound unless the list is the owner's."""
+        """Deletes a list. Raises NoSuchList unless the list is the owner's."""
         members = await store.delete_list(uow, owner_id, list_id)
         if members is None:
-            raise _no_such_list()
+            raise NoSuchList
         publish(uow, CirclesChanged(owner_id, tuple(members), list_id), now)
 
     async def require_list(self, uow: UnitOfWork, owner_id: UUID, list_id: UUID) -> None:
-        """Raises NotFound unless the list is the owner's."""
+        """Raises NoSuchList unless the list is the owner's."""
         if not await store.owns_list(uow, owner_id, list_id):
-            raise _no_such_list()
+            raise NoSuchList
 
     async def add_list_member(
         self, uow: UnitOfWork, owner_id: UUID, list_id: UUID, member_id: UUID, now: datetime
     ) -> None:
-        """Adds a member to a list. Raises NotFound for a list that is not the owner's or a member the owner cannot see,
-        and LimitReached."""
+        """Adds a member to a list. Raises NoSuchList, NoSuchPerson, Yourself, TooManyListMembers."""
         limit = self.policy.max_list_members
         if not await store.owns_list(uow, owner_id, list_id, keep=True):
-            raise _no_such_list()
-        if await self._add(uow, store.LIST_MEMBERS, owner_id, list_id, member_id, now, limit, "people on a list"):
+            raise NoSuchList
+        if await self._add(uow, store.LIST_MEMBERS, owner_id, list_id, member_id, now, limit, TooManyListMembers):
             publish(uow, CirclesChanged(owner_id, (member_id,), None), now)
 
     async def remove_list_member(
@@ -213,20 +216,18 @@ class RelationshipService:
         whom: UUID,
         now: datetime,
         limit: int,
-        what: str,
+        full: type[LimitReached],
     ) -> bool:
         """Adds an account to one of the caller's sets, which is locked. Returns False if it was already there."""
         await self.lock_pair(uow, me, whom)
         if not await people.add(uow, set_id, whom, now):
             return False
-        await self._check_limit(uow, people, set_id, limit, what)
+        await self._check_limit(uow, people, set_id, limit, full)
         return True
 
-    async def _check_limit(self, uow: UnitOfWork, people: store.PeopleSet, set_id: UUID, limit: int, what: str) -> None:
-        """Raises LimitReached, which rolls back, if the member just added exceeds the limit."""
+    async def _check_limit(
+        self, uow: UnitOfWork, people: store.PeopleSet, set_id: UUID, limit: int, full: type[LimitReached]
+    ) -> None:
+        """Raises `full`, which rolls back, if the member just added exceeds the limit."""
         if await people.count(uow, set_id) > limit:
-            raise LimitReached("too_many", f"There can be at most {limit} {what}.")
-
-
-def _no_such_list() -> NotFound:
-    return NotFound("no_such_list", "You have no such list.")
+            raise full(f"There can be at most {limit}.")

@@ -148,6 +148,6 @@ async def test_a_log_in_and_a_suspension_at_once_leave_no_session(
     await _suspend(entativa, ada)
     verify.set()
     refused = await log_in
-    assert (refused.status_code, refused.json()["code"]) == (409, "account_not_active")
+    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_account_state")
     pool = entativa.platform.database.pool
     assert await pool.fetchval("select count(*) from auth_sessions where ended_at is null") == 0

@@ -8,12 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.app import create_app
 from features.auth.keys import rotate
 from features.auth.passwords import Hasher, PasswordHashing
 from features.auth.policy import AuthPolicy
 from features.auth.service import AuthService
-from tests.support.environment import PASSWORD, Environment
+from tests.support.environment import PASSWORD, Environment, open_client
 
 LOCK_OUT = timedelta(minutes=15)
 
@@ -121,8 +120,7 @@ async def test_a_password_hash_is_renewed_when_the_policy_asks_for_more(entativa
     log_ins = replace(auth.log_ins, policy=dearer, hashing=PasswordHashing(dearer))
     services = {**entativa.platform.services, AuthService: replace(auth, log_ins=log_ins)}
     platform = replace(entativa.platform, services=services)
-    transport = httpx.ASGITransport(app=create_app(platform))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with open_client(platform) as client:
         for _ in range(2):
             answer = await client.post("/auth/log-in", json={"login": "ada", "password": PASSWORD})
             assert answer.status_code == 200

@@ -10,12 +10,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from api.app import create_app
 from cluster.local.processes import free_port
 from deployments.platform import open_platform
 from features.auth.policy import AuthPolicy
 from features.auth.service import AuthService
-from tests.support.environment import Environment
+from tests.support.environment import Environment, open_client
 from tests.support.member import Member
 
 
@@ -26,8 +25,7 @@ async def replica(environment: Environment, *, redis: bool = True) -> AsyncItera
     if not redis:
         settings = settings.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{free_port()}/0")})
     platform = await open_platform(environment.brand, settings, now=environment.clock)
-    transport = httpx.ASGITransport(app=create_app(platform), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with open_client(platform) as client:
         yield client
     await platform.close()
 

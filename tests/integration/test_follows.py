@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from features.errors import LimitReached
+from features.errors import LimitReached, RateLimited
 from features.follows.policy import FollowPolicy
 from features.follows.service import FollowService
 from features.relationships.store import COUNT_SHARDS
@@ -209,7 +209,7 @@ async def test_a_day_has_so_many_follows_even_taken_back(vignette: Environment) 
         await follows.unfollow(uow, me, names[0], now)
         await follows.follow(uow, me, names[1], now)
         await follows.follow(uow, me, names[1], now)
-        with pytest.raises(LimitReached) as refusal:
+        with pytest.raises(RateLimited) as refusal:
             await follows.follow(uow, me, names[2], now)
         assert refusal.value.retry_after_s == 3601
         await follows.follow(uow, me, names[2], now + timedelta(seconds=3600))

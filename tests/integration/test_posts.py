@@ -103,10 +103,10 @@ async def test_a_list_of_somebody_else_is_no_audience(entativa: Environment) -> 
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     theirs = (await bob.post("/lists", json={"name": "bobs"})).json()["id"]
     answer = await ada.post("/posts", json={"text": "x", "audience": "list", "list_id": theirs})
-    assert (answer.status_code, answer.json()["code"]) == (422, "no_such_list")
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_list")
     post = await _publish(ada, "x")
     answer = await ada.patch(f"/posts/{post['id']}", json={"audience": "list", "list_id": theirs})
-    assert (answer.status_code, answer.json()["code"]) == (422, "no_such_list")
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_list")
     assert (await ada.get(f"/posts/{post['id']}/history")).json()["items"][0]["audience"] == "public"
 
 

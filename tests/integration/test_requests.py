@@ -10,11 +10,10 @@ import httpx
 import pytest
 
 from api.admission import Admissions
-from api.app import create_app
 from cluster.redis import open_redis
 from features.auth.access_tokens import AccessTokens
 from features.identity import Identity
-from tests.support.environment import Environment
+from tests.support.environment import Environment, open_client
 from tests.support.member import Member
 
 POST = {"text": "hello", "audience": "public"}
@@ -168,10 +167,7 @@ async def limited(environment: Environment, **limits: int) -> Environment:
         update={"rate_limits": environment.settings.rate_limits.model_copy(update=limits), "trusted_proxies": 1}
     )
     platform = replace(environment.platform, settings=settings)
-    client = httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=create_app(platform), raise_app_exceptions=False), base_url="http://test"
-    )
-    return replace(environment, settings=settings, platform=platform, client=client)
+    return replace(environment, settings=settings, platform=platform, client=open_client(platform))
 
 
 class TestRateLimits:
@@ -287,10 +283,7 @@ class TestWithoutRedis:
     async def cut(environment: Environment) -> Environment:
         redis = open_redis("redis://127.0.0.1:1/0", timeout_s=0.2)
         platform = replace(environment.platform, redis=redis, admissions=Admissions(redis))
-        client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=create_app(platform), raise_app_exceptions=False), base_url="http://test"
-        )
-        return replace(environment, platform=platform, client=client)
+        return replace(environment, platform=platform, client=open_client(platform))
 
     async def test_reads_and_writes_are_served(self, entativa: Environment) -> None:
         ada = await entativa.member("ada")

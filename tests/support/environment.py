@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from features.ports import Ports
 from tests.support.clock import Clock
 from tests.support.mail_trap import CaughtMail, MailTrap
 from tests.support.member import Member
+from tests.support.seen_errors import check_errors
 
 PASSWORD = "correct horse battery staple"
 
@@ -79,6 +81,16 @@ class Environment:
         return int(found[1])
 
 
+def open_client(platform: Platform) -> httpx.AsyncClient:
+    """Returns a client of the platform's application. It raises AssertionError for an error that its route does not
+    declare."""
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=create_app(platform), raise_app_exceptions=False),
+        base_url="http://test",
+        event_hooks={"response": [partial(check_errors, platform.brand)]},
+    )
+
+
 @asynccontextmanager
 async def open_environment(
     brand: Brand,
@@ -110,9 +122,8 @@ async def open_environment(
     )
     ensure_key(folder / brand.name, clock())
     platform = await open_platform(brand, settings, connect=lambda _: ports, now=clock)
-    transport = httpx.ASGITransport(app=create_app(platform), raise_app_exceptions=False)
     try:
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with open_client(platform) as client:
             mail_trap.mails.clear()
             yield Environment(
                 brand, settings, platform, client, clock, mail_trap.mails, RedisEventLog(platform.redis, brand.name)

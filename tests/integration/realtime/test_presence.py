@@ -14,7 +14,7 @@ from features.live_sessions.machine import Presence
 from features.live_sessions.policy import LiveSessionPolicy
 from features.live_sessions.presence import PresenceAudience
 from features.live_sessions.service import LiveSessionService
-from features.realtime.ports import SessionsUnavailable
+from features.realtime.errors import SessionsUnavailable
 from tests.support.realtime_harness import RealtimeHarness
 from tests.support.websocket import receive, send, welcomed
 

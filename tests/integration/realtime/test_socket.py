@@ -12,8 +12,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from features.realtime.errors import SessionsUnavailable
 from features.realtime.policy import RealtimePolicy
-from features.realtime.ports import SessionsUnavailable
 from tests.support.realtime_harness import RealtimeHarness, open_harness
 from tests.support.servers import Servers
 from tests.support.websocket import LAPTOP, PHONE, USER, closed, dialed, receive, send, welcomed

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from features.auth.errors import HashingBusy
 from features.auth.passwords import Hasher, PasswordHashing, check_password
 from features.auth.policy import AuthPolicy
-from features.errors import Invalid, LimitReached
+from features.errors import Invalid
 
 POLICY = replace(AuthPolicy(), hash_memory_kib=64, hash_passes=1)
 
@@ -74,7 +75,7 @@ async def test_only_some_hash_at_once_and_only_some_wait() -> None:
         group.create_task(occupy("second"))
         await asyncio.sleep(0)
         assert order == ["first"]
-        with pytest.raises(LimitReached) as refused:
+        with pytest.raises(HashingBusy) as refused:
             await occupy("third")
         assert refused.value.retry_after_s == 1
         release.set()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from features.errors import Conflict, DomainError, LimitReached
+from features.errors import Conflict, DomainError, LimitReached, RateLimited
 from features.friends.machine import (
     OPEN,
     TRANSITIONS,
@@ -78,7 +78,7 @@ def test_asking(situation: Situation, answer: Outcome) -> None:
     ],
 )
 def test_limits(situation: Situation, code: str) -> None:
-    with pytest.raises(LimitReached) as refusal:
+    with pytest.raises((LimitReached, RateLimited)) as refusal:
         decide(situation, POLICY, NOW)
     assert refusal.value.code == code
 
@@ -90,7 +90,7 @@ def test_friends_cannot_ask_again() -> None:
 
 def test_the_daily_limit_says_when_to_come_back() -> None:
     sent_at = NOW - timedelta(hours=20)
-    with pytest.raises(LimitReached) as refusal:
+    with pytest.raises(RateLimited) as refusal:
         decide(busy(POLICY.max_requests_per_window, sent_at), POLICY, NOW)
     assert refusal.value.retry_after_s == 4 * 3600
 

@@ -1,0 +1,60 @@
+"""The errors of posts."""
+
+from features.errors import Forbidden, Invalid, NotFound
+from features.text_errors import TEXT_ERRORS
+
+
+class NoSuchPost(NotFound):
+    """The post does not exist, or the caller may not see it."""
+
+    code = "no_such_post"
+    detail = "There is no such post."
+
+
+class NotTheAuthor(Forbidden):
+    """The post is somebody else's."""
+
+    code = "not_the_author"
+    detail = "Only its author can change or delete a post."
+
+
+class TooManyHashtags(Invalid):
+    """The text has too many different hashtags."""
+
+    code = "too_many_hashtags"
+    field = "text"
+
+
+class TooManyMentions(Invalid):
+    """The text mentions too many people."""
+
+    code = "too_many_mentions"
+    field = "text"
+
+
+class ListMismatch(Invalid):
+    """`list_id` is missing with the audience `list`, or given with another audience."""
+
+    code = "list_mismatch"
+    detail = "list_id goes with the audience 'list'."
+    field = "list_id"
+
+
+class UnknownList(Invalid):
+    """The caller has no list with the id of the audience."""
+
+    code = "unknown_list"
+    detail = "You have no list with this id."
+    field = "list_id"
+
+
+class BadHashtag(Invalid):
+    """The text is not one hashtag."""
+
+    code = "bad_hashtag"
+    detail = "A hashtag is one word with at least one letter."
+    field = "tag"
+
+
+DRAFT_ERRORS = (*TEXT_ERRORS, TooManyHashtags, TooManyMentions, ListMismatch, UnknownList)
+"""Of the text and the audience of a post."""
