@@ -19,7 +19,13 @@ from cluster.redis import RedisError
 from features.accounts.events import AccountStateChanged
 from features.events import EventBody, consumer, reader
 from features.feed import store
-from features.feed.invalidations import InvalidationStream, author_invalidation, list_invalidation, post_invalidation
+from features.feed.invalidations import (
+    InvalidationStream,
+    author_invalidation,
+    list_invalidation,
+    post_invalidation,
+    timeline_invalidation,
+)
 from features.feed.machine import ONLY_ME, Entry
 from features.feed.policy import FeedPolicy
 from features.feed.ports import Feeds, FeedsUnavailable, TimelineFailed
@@ -95,6 +101,7 @@ class FeedUpdates:
                 await self.invalidations.publish(author_invalidation(event.account_id))
                 await self.feeds.forget([event.account_id.bytes])
                 await self.feeds.forget_own(event.account_id.bytes)
+                await self.invalidations.publish(timeline_invalidation(event.account_id.bytes))
             case CirclesChanged():
                 if event.deleted_list_id:
                     await self.invalidations.publish(list_invalidation(event.deleted_list_id))
@@ -126,6 +133,7 @@ class FeedUpdates:
         size = await store.audience_size(uow, author_id)
         high_fan_out = size > self.policy.high_fan_out_above
         announced = await self.feeds.put_own(entry, high_fan_out=high_fan_out)
+        await self._invalidate_head(entry.author, size)
         await self.feeds.put([entry.author], entry)
         if (announced and size > self.policy.announced_up_to) or (
             isinstance(event, PostCreated) and entry.audience == ONLY_ME
@@ -142,11 +150,18 @@ class FeedUpdates:
 
     async def _remove(self, uow: UnitOfWork, entry: Entry) -> None:
         await self.feeds.remove([entry.author], entry)
-        if await store.audience_size(uow, UUID(bytes=entry.author)) > self.policy.high_fan_out_above:
+        size = await store.audience_size(uow, UUID(bytes=entry.author))
+        await self._invalidate_head(entry.author, size)
+        if size > self.policy.high_fan_out_above:
             # Timelines merge the author in. What one still has of earlier posts is not found when it is rendered.
             return
         async for readers in self._readers(uow, UUID(bytes=entry.author)):
             await self.feeds.remove(readers, entry)
+
+    async def _invalidate_head(self, author: bytes, size: int) -> None:
+        """Tells gateways, after the author's own timeline changed, to read it again if they have read it."""
+        if size > self.policy.cached_above:
+            await self.invalidations.publish(timeline_invalidation(author))
 
     async def _readers(self, uow: UnitOfWork, author_id: UUID) -> AsyncIterator[list[bytes]]:
         after_id, limit = UUID(int=0), self.policy.fan_out_batch

@@ -7,6 +7,7 @@ from cluster.postgres import Reaction
 from cluster.redis import StreamReader
 from features.accounts.feature import ACCOUNTS
 from features.feature import Entities, Feature, Scope
+from features.feed.author_heads import AuthorHeads
 from features.feed.consumers import FeedUpdates
 from features.feed.home import HomeFeed
 from features.feed.invalidations import InvalidationReader, InvalidationStream
@@ -23,8 +24,8 @@ def _service(scope: Scope) -> FeedService:
     policy, feeds = scope.policy(FeedPolicy), scope.ports.get(FEEDS)
     if feeds is None:
         return FeedService(policy)
-    cache, invalidations = RenderCache(), InvalidationStream(scope.redis, scope.brand)
-    home = HomeFeed(feeds, cache, InvalidationReader(invalidations, cache))
+    cache, heads, invalidations = RenderCache(), AuthorHeads(), InvalidationStream(scope.redis, scope.brand)
+    home = HomeFeed(feeds, cache, heads, InvalidationReader(invalidations, cache, heads))
     return FeedService(policy, home, FeedUpdates(feeds, invalidations, policy))
 
 

@@ -4,6 +4,7 @@ The result equals that of the SQL feed: the timeline has the reader's rights for
 present audience, and posts that are not cached are read by a statement with `visible_to`.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
 from features.feed import store
+from features.feed.author_heads import HEAD_POSTS, AuthorHeads, Head
 from features.feed.invalidations import InvalidationReader
 from features.feed.machine import OWN, Key, TimelinePage, may_see
 from features.feed.merge import Merge
@@ -26,8 +28,6 @@ _SPARE = 4
 """Posts requested beyond a page, in case some may no longer be shown."""
 _MAX_READS = 4
 """Reads of one timeline before the page comes from Postgres."""
-_FEWEST = 2
-"""Keys read at first of each high-fan-out author, where there are many."""
 _OWN = b""
 """The reader's own timeline among the sources of a merge."""
 
@@ -48,6 +48,7 @@ class HomeFeed:
 
     feeds: Feeds
     cache: RenderCache
+    author_heads: AuthorHeads
     invalidations: InvalidationReader
 
     async def page(self, uow: UnitOfWork, reader_id: UUID, page: PageRequest) -> bytes | None:
@@ -71,10 +72,10 @@ class HomeFeed:
     ) -> list[RenderedPost] | None:
         """Returns the newest `wanted` visible posts of the reader's timeline and of the authors' own, or all there are;
         None if one of them is not kept that far. `authors` are the reader's rights for each."""
-        merge, found, batch = Merge(), list[RenderedPost](), wanted + _SPARE
-        few = min(batch, max(_FEWEST, 2 * batch // len(authors)))
+        merge, found, batch = Merge(after), list[RenderedPost](), wanted + _SPARE
         await self._read_on(merge, context, authors, {_OWN: after}, batch)
-        await self._read_on(merge, context, authors, dict.fromkeys(authors, after), few)
+        for author, head in (await self._heads(authors)).items():
+            merge.add_head(author, head)
         shown = 0
         for _ in range(_MAX_READS):
             while behind := merge.behind(shown + batch):
@@ -90,6 +91,21 @@ class HomeFeed:
                 return found
             shown = len(posts)
         return None
+
+    async def _heads(self, authors: Mapping[bytes, int]) -> dict[bytes, Head]:
+        """Returns the newest posts of authors. `authors` are the reader's rights for each."""
+        heads, reads = dict[bytes, Head](), list[AuthorRead]()
+        now, changes = time.monotonic(), self.author_heads.changes
+        for author, audiences in authors.items():
+            head = self.author_heads.get(author, audiences, now)
+            if head is None:
+                reads.append(AuthorRead(author, None, audiences))
+            else:
+                heads[author] = head
+        for read, page in zip(reads, await self.feeds.author_pages(reads, HEAD_POSTS) if reads else (), strict=True):
+            head = heads[read.author] = Head.of(page, read.audiences, now)
+            self.author_heads.put(read.author, read.audiences, head, changes)
+        return heads
 
     async def _read_on(
         self,

@@ -1,4 +1,4 @@
-"""Invalidations of rendered posts: a short Redis stream that every gateway follows.
+"""Invalidations of what gateways cache of posts: a short Redis stream that every gateway follows.
 
 A gateway reads the stream in the round trip that admits a request, from its last position, so what it shows to that
 request is no older than the request: a post deleted before is not shown. A gateway that has missed invalidations (too
@@ -20,8 +20,8 @@ unnoticed."""
 
 @dataclass(frozen=True, slots=True)
 class Invalidation:
-    """What is out of date: a post (`p`), posts that show an author's names (`a`), or posts to a deleted list (`l`); and
-    the 16 bytes of its id."""
+    """What is out of date: a post (`p`), posts that show an author's names (`a`), or posts to a deleted list (`l`),
+    or the keys of an author's own timeline (`t`); and the 16 bytes of its id."""
 
     kind: bytes
     id: bytes
@@ -39,6 +39,10 @@ def list_invalidation(list_id: UUID) -> Invalidation:
     return Invalidation(b"l", list_id.bytes)
 
 
+def timeline_invalidation(author: bytes) -> Invalidation:
+    return Invalidation(b"t", author)
+
+
 class InvalidationStream:
     """The stream of one brand."""
 
@@ -54,7 +58,7 @@ class InvalidationStream:
 
 
 class Invalidated(Protocol):
-    """A cache that follows the stream."""
+    """A cache that follows the stream. It ignores kinds that are not its own."""
 
     def invalidate(self, invalidation: Invalidation) -> None:
         """Drops what the invalidation concerns."""
@@ -72,14 +76,14 @@ class InvalidationReader:
 
     max_read = MAX_READ
 
-    def __init__(self, stream: InvalidationStream, cache: Invalidated) -> None:
+    def __init__(self, stream: InvalidationStream, *caches: Invalidated) -> None:
         self.stream = stream.stream
-        self._cache = cache
+        self._caches = caches
         self._last: bytes | None = None
 
     @property
     def current(self) -> bool:
-        """Whether the cache is up to date as of the last `take`."""
+        """Whether the caches are up to date as of the last `take`."""
         return self._last is not None
 
     @property
@@ -92,18 +96,23 @@ class InvalidationReader:
         """Applies what was read; `after` is what `last` was before the read."""
         if after is None:
             if self._last is None:
-                self._cache.clear()
+                self._clear()
                 self._last = entries[0][0] if entries else b"0-0"
             return
         if len(entries) >= MAX_READ:
             self.lost()
         for _, fields in entries:
             for kind, id in zip(fields[::2], fields[1::2], strict=True):
-                self._cache.invalidate(Invalidation(kind, id))
+                for cache in self._caches:
+                    cache.invalidate(Invalidation(kind, id))
         if entries and self._last == after:
             self._last = entries[-1][0]
 
     def lost(self) -> None:
-        """Clears the cache because the stream could not be read."""
+        """Clears the caches because the stream could not be read."""
         self._last = None
-        self._cache.clear()
+        self._clear()
+
+    def _clear(self) -> None:
+        for cache in self._caches:
+            cache.clear()

@@ -183,8 +183,8 @@ class Timeline:
     def page(self, after: Key | None, limit: int, audiences: int = EVERYTHING) -> TimelinePage:
         """Returns up to `limit` posts older than `after`, of these audiences only."""
         end = len(self._at) if after is None else self._find(after)[0]
-        if audiences == EVERYTHING:
-            start = last = max(end - limit, 0)
+        start = last = max(end - limit, 0)
+        if audiences == EVERYTHING or all(map(audiences.__and__, self._audience[start:end])):
             ids: Sequence[bytes] = split_ids(self._ids[start * ID_BYTES : end * ID_BYTES])[::-1]
             authors: Sequence[int] = self._author[start:end][::-1]
             times: Sequence[int] = self._at[start:end][::-1]

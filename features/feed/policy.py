@@ -28,6 +28,12 @@ class FeedPolicy:
         return self.high_fan_out_above * 9 // 10
 
     @property
+    def cached_above(self) -> int:
+        """Number of readers above which an author's posts invalidate what gateways have cached of the author's own
+        timeline. Half of `merged_above`, since timelines may go on merging an author who has lost readers."""
+        return self.merged_above // 2
+
+    @property
     def announced_up_to(self) -> int:
         """Number of readers up to which every post of a high-fan-out author repeats the announcement to the readers: an
         author who fell below the limit and passed it again has readers that do not know it."""

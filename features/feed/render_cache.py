@@ -108,6 +108,8 @@ class RenderCache:
 
     def invalidate(self, invalidation: Invalidation) -> None:
         """Drops the posts that the invalidation concerns."""
+        if invalidation.kind == b"t":
+            return
         for fetch in self._fetches:
             fetch.invalidations.add(invalidation)
         if invalidation.kind == b"p":

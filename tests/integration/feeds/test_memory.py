@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,9 +11,12 @@ import msgpack
 import pytest
 from prometheus_client import REGISTRY
 
+from actors.feeds.calls import FeedCalls
 from actors.feeds.entity import page_to_wire
 from features.feed import store
+from features.feed.machine import TimelinePage
 from features.feed.policy import FeedPolicy
+from features.feed.ports import AuthorRead
 from features.feed.service import FeedService
 from tests.integration.feeds.conftest import deliver
 from tests.support.environment import PASSWORD, Environment
@@ -260,6 +264,43 @@ async def test_many_authors_with_a_high_fan_out_cost_no_statement_each(vignette:
     assert await _feed(ada, limit=20) == (expected[:20], 0)
     first = await ada.get("/feed", params={"limit": 20})
     assert (await _feed(ada, limit=20, cursor=first.json()["next_cursor"]))[0] == expected[20:]
+
+
+@pytest.mark.parametrize("feed_policy", [FeedPolicy(high_fan_out_above=1)], indirect=True)
+async def test_the_newest_posts_of_a_high_fan_out_author_are_read_again_only_when_they_change(
+    vignette: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob, eve, cem = [await vignette.member(name) for name in ("ada", "bob", "eve", "cem")]
+    for reader in (ada, bob):
+        for author in (eve, cem):
+            await reader.put(f"/follows/{author.username}")
+    await _publish(vignette, eve, "first")
+    second = await _publish(vignette, cem, "second")
+    asked: list[bytes] = []
+    author_pages = FeedCalls.author_pages
+
+    async def noted(self: FeedCalls, reads: Sequence[AuthorRead], limit: int) -> list[TimelinePage]:
+        asked.extend(read.author for read in reads)
+        return await author_pages(self, reads, limit)
+
+    monkeypatch.setattr(FeedCalls, "author_pages", noted)
+
+    async def read(reader: Member) -> tuple[list[str], set[str]]:
+        asked.clear()
+        texts, _ = await _feed(reader)
+        return texts, {author.username for author in (eve, cem) if UUID(author.id).bytes in asked}
+
+    assert await read(ada) == (["second", "first"], {"eve", "cem"})
+    assert await read(bob) == (["second", "first"], set())
+    await _publish(vignette, eve, "third")
+    assert await read(ada) == (["third", "second", "first"], {"eve"})
+    assert (await cem.delete(f"/posts/{second}")).is_success
+    assert await read(bob) == (["third", "first"], {"cem"})
+    hidden = await _publish(vignette, cem, "fourth", audience="only_me")
+    assert await read(ada) == (["third", "first"], {"cem"})
+    assert (await cem.patch(f"/posts/{hidden}", json={"audience": "public"})).is_success
+    assert await read(ada) == (["fourth", "third", "first"], {"cem"})
+    assert await read(ada) == (["fourth", "third", "first"], set())
 
 
 @pytest.mark.parametrize("feed_policy", [FeedPolicy(high_fan_out_above=1)], indirect=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from features.feed.author_heads import Head
 from features.feed.machine import CONNECTIONS, EVERYTHING, PUBLIC, Entry, Key, Rights, Timeline
 from features.feed.merge import Merge
 
@@ -20,10 +21,10 @@ def _timeline(entries: list[Entry], kept: int) -> Timeline:
 
 
 def _merged(timelines: dict[bytes, Timeline], after: Key | None, first: int, count: int) -> tuple[list[Post], bool]:
-    merge = Merge()
+    merge = Merge(after)
     for author, timeline in timelines.items():
-        merge.add(author, timeline.page(after, first), PUBLIC)
-    for _ in range(2):
+        merge.add_head(author, Head.of(timeline.page(None, first), PUBLIC, 0.0))
+    for _ in range(9):
         for author, key in merge.behind(count).items():
             merge.add(author, timelines[author].page(key, count), PUBLIC)
     assert not merge.behind(count)
@@ -49,7 +50,8 @@ def test_the_newest_posts_of_all_are_found_and_what_is_not_kept_is_never_passed_
 
 def test_a_post_in_two_timelines_is_shown_once() -> None:
     post = Entry(5, b"p" * 16, AUTHORS[0], PUBLIC)
-    merge = Merge()
-    for source in (b"", AUTHORS[0]):
-        merge.add(source, _timeline([post], 9).page(None, 4), PUBLIC | CONNECTIONS)
+    merge = Merge(None)
+    page = _timeline([post], 9).page(None, 4)
+    merge.add(b"", page, PUBLIC | CONNECTIONS)
+    merge.add_head(AUTHORS[0], Head.of(page, PUBLIC | CONNECTIONS, 0.0))
     assert merge.newest(4) == ([(5, post.id, PUBLIC | CONNECTIONS)], False)
