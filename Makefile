@@ -4,12 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FIGURE ?=
+UV ?= $(BIN)/uv
 
 # Set on some machines and in most container images, it makes every process compile anew all that it imports: half of
 # the time to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run stop demo cluster-demo status doctor check test lint bench clean lock
+.PHONY: help run stop demo cluster-demo status doctor check test lint coverage audit bench clean lock
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -46,6 +47,13 @@ lint: $(VENV)/.dev ## ruff, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+coverage: $(VENV)/.dev ## how much of each file unit and integration tests run, for information
+	@$(BIN)/coverage run -m pytest -q tests/unit tests/integration >&2
+	@$(BIN)/coverage report
+
+audit: $(filter $(BIN)/uv,$(UV)) ## look for known vulnerabilities in the pinned dependencies
+	@for file in runtime dev aws; do $(UV) tool run --from pip-audit==2.9.0 pip-audit --disable-pip --require-hashes -r requirements/$$file.txt || exit 1; done
+
 bench: $(VENV)/.dev ## print figures, for example `make bench FIGURE=http`
 	@setup/system-packages bench
 	@$(BIN)/python -m benchmarks $(FIGURE)
@@ -57,6 +65,8 @@ lock: $(VENV)/.dev ## pin the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements/runtime.txt
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements/runtime.txt -o requirements/dev.txt
 	$(BIN)/uv pip compile requirements/aws.in --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements/runtime.txt -o requirements/aws.txt
+
+$(BIN)/uv: $(VENV)/.runtime
 
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml setup/system-packages setup/environment
 	@setup/system-packages runtime
