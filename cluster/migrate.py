@@ -2,7 +2,9 @@
 
 A migration that waits for a table holds up everybody who comes after it, so it waits `LOCK_TIMEOUT` and is tried again
 later. An index on a table in use is built concurrently: a file whose second line is `-- no-transaction` holds that one
-statement, ``create index concurrently``; what an interrupted build left is dropped first.
+statement, ``create index concurrently``; what an interrupted build left is dropped first. Rows of a table in use are
+changed some at a time: a file whose second line is `-- in-batches` holds one statement that changes a limited number of
+rows; it is repeated, each time in a transaction of its own, until it changes none.
 
 The first line of a file names its compatibility version: the lowest migration number whose code still runs against the
 migrated schema (``-- compatible-from: 3``), so that a rolling update knows whether old replicas may keep running.
@@ -21,7 +23,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 _NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 _COMPATIBLE = re.compile(r"^-- compatible-from: (\d+)$")
 _NO_TRANSACTION = "-- no-transaction"
+_IN_BATCHES = "-- in-batches"
 _INDEX = re.compile(r"^create (?:unique )?index concurrently ([a-z0-9_]+) on [^;]*;?\s*$")
+_BATCH = re.compile(r"^(?:update|delete) [^;]*;?$")
 _LOCK = 7_203_100
 
 LOCK_TIMEOUT = "2s"
@@ -60,16 +64,31 @@ class Migration:
     def concurrent_index(self) -> str | None:
         """The index that this migration builds outside of a transaction. Raises MigrationError if it asks for that and
         holds anything else."""
-        lines = self.sql.split("\n")
-        if len(lines) < 2 or lines[1] != _NO_TRANSACTION:
+        statement = self._alone(_NO_TRANSACTION)
+        if statement is None:
             return None
-        statement = " ".join(line for line in lines[2:] if not line.startswith("--"))
-        found = _INDEX.match(statement.strip())
+        found = _INDEX.match(statement)
         if not found:
             raise MigrationError(
                 f"{self.number:04}_{self.name}: -- no-transaction is for one create index concurrently"
             )
         return found[1]
+
+    @property
+    def batch(self) -> str | None:
+        """The statement that is repeated until it changes no rows. Raises MigrationError for anything but one update or
+        delete."""
+        statement = self._alone(_IN_BATCHES)
+        if statement is not None and not _BATCH.match(statement):
+            raise MigrationError(f"{self.number:04}_{self.name}: -- in-batches is for one update or delete")
+        return statement
+
+    def _alone(self, marker: str) -> str | None:
+        """The text below the marker in the second line, without comments; None without the marker."""
+        lines = self.sql.split("\n")
+        if len(lines) < 2 or lines[1] != marker:
+            return None
+        return " ".join(line for line in lines[2:] if not line.startswith("--")).strip()
 
     @property
     def checksum(self) -> str:
@@ -88,7 +107,7 @@ def load_migrations(directory: Path = MIGRATIONS) -> list[Migration]:
         if not header:
             raise MigrationError(f"{path.name}: the first line must be '-- compatible-from: N'")
         migration = Migration(int(match[1]), match[2], sql, int(header[1]))
-        _ = migration.concurrent_index
+        _ = migration.concurrent_index, migration.batch
         migrations.append(migration)
     for expected, migration in enumerate(migrations, start=1):
         if migration.number != expected:
@@ -147,6 +166,8 @@ async def _apply(connection: "Connection", migration: Migration) -> None:
         try:
             if index := migration.concurrent_index:
                 await _build(connection, migration, index)
+            elif batch := migration.batch:
+                await _repeat(connection, migration, batch)
             else:
                 async with connection.transaction():
                     await connection.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
@@ -165,6 +186,16 @@ async def _build(connection: "Connection", migration: Migration, index: str) -> 
     lock timeout."""
     await connection.execute(f"drop index concurrently if exists {index}")
     await connection.execute(migration.sql)
+    await _record(connection, migration)
+
+
+async def _repeat(connection: "Connection", migration: Migration, batch: str) -> None:
+    """Changes rows until none are left. Interrupted, it goes on where it was."""
+    changed = True
+    while changed:
+        async with connection.transaction():
+            await connection.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+            changed = not (await connection.execute(batch)).endswith(" 0")
     await _record(connection, migration)
 
 

@@ -8,6 +8,7 @@ it with `may_see` over every relationship, audience and endpoint.
 from dataclasses import dataclass
 
 from features.posts.model import Audience
+from features.relationships import queries
 from features.relationships.visibility import apart, close_friend, connected, in_list
 
 
@@ -52,6 +53,17 @@ def audiences(author: str, viewer: str) -> str:
             || case when {connected(author, viewer)} then array['{Audience.CONNECTIONS}'] end
             || case when {close_friend(author, viewer)} then array['{Audience.CLOSE_FRIENDS}'] end
         end"""
+
+
+def restricted_audiences(viewer: str) -> str:
+    """Returns a query of the authors and audiences other than `public` that the viewer may belong to, as rows
+    (author_id, audience): where to look for posts, of which `visible_to` decides. No rows if nobody is signed in."""
+    own = ", ".join(f"('{audience}')" for audience in Audience if audience is not Audience.PUBLIC)
+    return f"""select {viewer} as author_id, own.audience from (values {own}) as own (audience)
+        where {viewer} is not null
+        union select followed.id, '{Audience.CONNECTIONS}' from ({queries.followed(viewer)}) as followed
+        union select owners.id, '{Audience.CLOSE_FRIENDS}' from ({queries.close_friend_of(viewer)}) as owners
+        union select owners.id, '{Audience.LIST}' from ({queries.listed_by(viewer)}) as owners"""
 
 
 def visible_to(viewer: str, *, shown: str = "posts", among: str | None = None) -> str:

@@ -10,7 +10,7 @@ import orjson
 from cluster.postgres import UnitOfWork
 from features.paging import PageRequest
 from features.posts.model import Audience
-from features.posts.privacy import visible_to
+from features.posts.privacy import restricted_audiences, visible_to
 from features.posts.views import AUTHOR, NEWEST_FIRST, Row, after, columns, cursor_parts
 from features.relationships.queries import lock_list, own_list
 
@@ -33,8 +33,8 @@ with created as (
     where $6::uuid is null or {own_list("$6", "$2")}
     returning *
 ), tagged as (
-    insert into post_hashtags (tag, created_at, post_id)
-    select tag, $7, created.id from created cross join unnest($8::text[]) as tag
+    insert into post_hashtags (tag, created_at, post_id, audience, author_id)
+    select tag, $7, created.id, $5, $2 from created cross join unnest($8::text[]) as tag
 )
 select {columns("$2::uuid")} from created as posts {AUTHOR}
 """
@@ -90,9 +90,10 @@ with replaced as (
     where id = $1 and author_id = $2 and ($6::uuid is null or {own_list("$6", "$2")})
     returning *
 ), tagged as (
-    insert into post_hashtags (tag, created_at, post_id)
-    select tag, edited.created_at, edited.id from edited cross join unnest($7::text[]) as tag
-    on conflict do nothing
+    insert into post_hashtags (tag, created_at, post_id, audience, author_id)
+    select tag, edited.created_at, edited.id, $5, $2 from edited cross join unnest($7::text[]) as tag
+    on conflict (tag, created_at, post_id) do update set audience = excluded.audience
+    where post_hashtags.audience is distinct from excluded.audience
 )
 select {columns("$2::uuid")} from edited as posts {AUTHOR}
 """
@@ -162,13 +163,31 @@ async def of_author(uow: UnitOfWork, author_id: UUID, viewer_id: UUID | None, pa
     return await _page(uow, _OF_AUTHOR, author_id, viewer_id, page)
 
 
+# What is not public is looked for among the posts of people who let the viewer see some, in an index of its own: posts
+# that only others may see cost the viewer nothing, however many have the hashtag.
+_TAGGED = f"""
+post_hashtags.tag = $1 and {after("$3", "$4", key="post_hashtags.created_at, post_hashtags.post_id")}
+"""
+_NEWEST_TAGGED = "order by post_hashtags.created_at desc, post_hashtags.post_id desc limit $5"
 _WITH_HASHTAG = f"""
-select {columns("$2::uuid")}
-from post_hashtags join posts on posts.id = post_hashtags.post_id {AUTHOR}
-where post_hashtags.tag = $1
-    and {after("$3", "$4", key="post_hashtags.created_at, post_hashtags.post_id")}
-    and {visible_to("$2::uuid")}
-order by post_hashtags.created_at desc, post_hashtags.post_id desc limit $5
+with public as (
+    select posts.id, posts.created_at from post_hashtags join posts on posts.id = post_hashtags.post_id
+    where {_TAGGED} and post_hashtags.audience = '{Audience.PUBLIC}' and {visible_to("$2::uuid")}
+    {_NEWEST_TAGGED}
+), restricted as (
+    select post.id, post.created_at
+    from ({restricted_audiences("$2::uuid")}) as open cross join lateral (
+        select posts.id, posts.created_at from post_hashtags join posts on posts.id = post_hashtags.post_id
+        where {_TAGGED} and post_hashtags.author_id = open.author_id and post_hashtags.audience = open.audience
+            and post_hashtags.audience <> '{Audience.PUBLIC}' and {visible_to("$2::uuid")}
+        {_NEWEST_TAGGED}
+    ) as post
+), newest as (
+    select id from (select * from public union select * from restricted) as found
+    order by created_at desc, id desc limit $5
+)
+select {columns("$2::uuid")} from newest join posts on posts.id = newest.id {AUTHOR} where {visible_to("$2::uuid")}
+{NEWEST_FIRST}
 """
 
 

@@ -37,6 +37,16 @@ def lists_with(member: str, *, owners: str, limit: str) -> str:
         where member_id = {member} and owner_id in ({owners}) limit {limit}"""
 
 
+def close_friend_of(member: str) -> str:
+    """A query of the accounts (id) whose close friend somebody is."""
+    return f"select owner_id as id from close_friends where member_id = {member}"
+
+
+def listed_by(member: str) -> str:
+    """A query of the accounts (id) that have somebody on a list."""
+    return f"select lists.owner_id as id from list_members join lists on lists.id = list_id where member_id = {member}"
+
+
 def separated_from(account: str, *, limit: str) -> str:
     """A query of up to `limit` accounts (id) that a block, either way, separates from an account."""
     return f"""(select blocked_id as id from blocks where blocker_id = {account} limit {limit})

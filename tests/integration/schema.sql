@@ -8,6 +8,21 @@ begin
     raise exception 'the audit log is append-only';
 end
 $$;
+CREATE FUNCTION public.fill_post_hashtag() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    SELECT posts.audience, posts.author_id INTO new.audience, new.author_id FROM posts WHERE posts.id = new.post_id;
+    RETURN new;
+END $$;
+CREATE FUNCTION public.follow_post_audience() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE post_hashtags SET audience = new.audience, author_id = new.author_id
+    WHERE post_id = new.id AND audience IS DISTINCT FROM new.audience;
+    RETURN NULL;
+END $$;
 CREATE FUNCTION public.shard_map_continues(known uuid, known_version bigint) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -261,7 +276,9 @@ ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE public.post_hashtags (
     tag text NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    post_id uuid NOT NULL
+    post_id uuid NOT NULL,
+    audience text,
+    author_id uuid
 );
 CREATE TABLE public.post_versions (
     post_id uuid NOT NULL,
@@ -493,6 +510,8 @@ CREATE INDEX lists_newest ON public.lists USING btree (owner_id, created_at, id)
 CREATE INDEX mutes_by_muted ON public.mutes USING btree (muted_id);
 CREATE INDEX mutes_newest ON public.mutes USING btree (muter_id, created_at, muted_id);
 CREATE INDEX post_hashtags_post ON public.post_hashtags USING btree (post_id);
+CREATE INDEX post_hashtags_public ON public.post_hashtags USING btree (tag, created_at, post_id) WHERE (audience = 'public'::text);
+CREATE INDEX post_hashtags_restricted ON public.post_hashtags USING btree (author_id, audience, tag, created_at, post_id) WHERE (audience <> 'public'::text);
 CREATE INDEX post_versions_list ON public.post_versions USING btree (list_id) WHERE (list_id IS NOT NULL);
 CREATE INDEX posts_author ON public.posts USING btree (author_id, created_at, id) INCLUDE (audience, list_id);
 CREATE INDEX posts_list ON public.posts USING btree (list_id) WHERE (list_id IS NOT NULL);
@@ -501,6 +520,8 @@ CREATE INDEX relayed_events_relayed_at ON public.relayed_events USING btree (rel
 CREATE INDEX shard_answers_age ON public.shard_answers USING btree (answered_at);
 CREATE INDEX shard_generations_term ON public.shard_generations USING btree (term);
 CREATE TRIGGER auth_audit_append_only BEFORE DELETE OR UPDATE ON public.auth_audit FOR EACH ROW EXECUTE FUNCTION public.auth_audit_refuse_change();
+CREATE TRIGGER post_hashtags_fill BEFORE INSERT ON public.post_hashtags FOR EACH ROW WHEN ((new.audience IS NULL)) EXECUTE FUNCTION public.fill_post_hashtag();
+CREATE TRIGGER posts_audience AFTER UPDATE OF audience ON public.posts FOR EACH ROW WHEN ((new.audience <> old.audience)) EXECUTE FUNCTION public.follow_post_audience();
 ALTER TABLE ONLY public.auth_audit
     ADD CONSTRAINT auth_audit_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.auth_refresh_tokens

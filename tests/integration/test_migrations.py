@@ -102,6 +102,70 @@ async def test_an_interrupted_index_is_built_again_while_another_process_migrate
     await user.close()
 
 
+async def test_rows_are_changed_in_batches(database_address: str) -> None:
+    migrations = load_migrations()
+    first = "(select min(number) from schema_migrations where name <> 'seen')"
+    batch = f"update schema_migrations set name = 'seen' where number = {first};"
+    sql = f"-- compatible-from: 1\n-- in-batches\n{batch}\n"
+    repeated = Migration(len(migrations) + 1, "repeated", sql, 1)
+    assert await migrate(database_address, [*migrations, repeated]) == [repeated]
+    connection = await asyncpg.connect(database_address)
+    names = await connection.fetch("select name from schema_migrations order by number")
+    assert {row["name"] for row in names[:-1]} == {"seen"}
+    await connection.close()
+
+
+@pytest.mark.parametrize("statement", ["create table a (id int);", "update a set b = 1; select 1;"])
+def test_only_one_statement_is_repeated(tmp_path: Path, statement: str) -> None:
+    (tmp_path / "0001_a.sql").write_text(f"-- compatible-from: 1\n-- in-batches\n{statement}\n")
+    with pytest.raises(MigrationError, match="in-batches"):
+        load_migrations(tmp_path)
+
+
+async def test_hashtags_of_former_code_get_their_posts_audience(servers: Servers, database_address: str) -> None:
+    """Those from before the migration, and those that old replicas write and change during an update."""
+    name = database_address.rsplit("/", 1)[1] + "_tags"
+    address = servers.postgres.address(name)
+    await execute(servers.postgres.address("postgres"), f"create database {name}")
+    migrations = load_migrations()
+    await migrate(address, migrations[:16])
+    connection = await asyncpg.connect(address)
+    await connection.execute(_AUTHOR)
+    for number in range(1_100):  # more than two batches
+        await connection.execute(_PUBLISH_BEFORE_0017, f"before {number}", "only_me")
+    await migrate(address, migrations[:17])
+    await connection.execute(_PUBLISH_BEFORE_0017, "meanwhile", "only_me")
+    await connection.execute("update posts set audience = 'public' where text in ('before 7', 'meanwhile')")
+    await migrate(address, migrations)
+    await connection.execute(_PUBLISH_BEFORE_0017, "afterwards", "public")
+    await connection.execute("update posts set audience = 'public' where text = 'before 8'")
+    assert await connection.fetchval(_DIFFERENT) == 0
+    public = await connection.fetch(_PUBLIC)
+    assert [row["text"] for row in public] == ["afterwards", "before 7", "before 8", "meanwhile"]
+    await connection.close()
+    await execute(servers.postgres.address("postgres"), f"drop database {name}")
+
+
+_AUTHOR = """
+insert into accounts (id, email, password_hash, created_at)
+values ('00000000-0000-7000-8000-000000000001', 'ada@example.org', 'none', now())
+"""
+_PUBLISH_BEFORE_0017 = """
+with created as (
+    insert into posts (id, author_id, text, audience, created_at)
+    select gen_random_uuid(), id, $1, $2, now() from accounts returning *
+)
+insert into post_hashtags (tag, created_at, post_id) select 'tag', created.created_at, created.id from created
+"""
+_DIFFERENT = """
+select count(*) from posts join post_hashtags as tags on post_id = posts.id
+where (tags.audience, tags.author_id) is distinct from (posts.audience, posts.author_id)
+"""
+_PUBLIC = """
+select text from post_hashtags as tags join posts on posts.id = post_id where tags.audience = 'public' order by text
+"""
+
+
 @pytest.mark.parametrize("statement", ["create table a (id int);", "create index concurrently a on b (c); select 1;"])
 def test_only_one_index_is_built_outside_of_a_transaction(tmp_path: Path, statement: str) -> None:
     (tmp_path / "0001_a.sql").write_text(f"-- compatible-from: 1\n-- no-transaction\n{statement}\n")
