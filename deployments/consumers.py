@@ -1,5 +1,5 @@
 """The consumers of one brand on Ray Serve: the outbox relay, every reaction to events, the sweep of old records,
-and the eye on the entity runtime.
+and the eye on the entity runtime and the realtime hosts.
 
 Serve restarts a replica that fails; several replicas share the consumer groups, and one of them relays.
 """
@@ -20,6 +20,7 @@ from cluster.logs import configure_logs
 from cluster.retention import run_retention
 from cluster.settings import load_settings
 from deployments.platform import brand_consumers, brand_tables
+from deployments.realtime import keep_realtime
 from deployments.runtime import ensure_runtime, keep_runtime, open_platform_on_ray
 
 
@@ -58,6 +59,7 @@ class Consumers:
                 group.create_task(run_events(consumers, platform.database, event_log, adopt))
                 group.create_task(run_retention(platform.database, brand_tables(brand)))
                 group.create_task(keep_runtime(brand, settings, platform.database))
+                group.create_task(keep_realtime(brand, settings, platform.database))
         finally:
             await platform.close()
 

@@ -15,9 +15,10 @@ import typer
 
 from api.platform import utc_now
 from brands.catalogue import BRANDS
-from cluster.local.processes import Processes
+from cluster.local.processes import Processes, ServiceError
 from cluster.migrate import migrate
 from cluster.node import run
+from cluster.node.environment import ray_environment
 from cluster.node.environment_file import load_environment_file, new_environment_file
 from cluster.node.serve_api import ServeApi, load_config
 from cluster.node.settings import NodeSettings
@@ -26,10 +27,13 @@ from deployments import signing_keys
 from deployments.code_updates import as_json as code_as_json
 from deployments.code_updates import read_runtimes, replace_other_code, summary
 from deployments.console import console, step
+from deployments.node_drain import empty_node
 
 app = typer.Typer(no_args_is_help=True, help="The nodes of a cluster.")
 
 PRODUCTION = Path("serve_config.production.yaml")
+DRAIN_S = 45.0
+"""Less than systemd waits until it kills (cluster/systemd/)."""
 
 EnvironmentFile = Annotated[
     Path | None,
@@ -72,7 +76,7 @@ def head(
         ServeApi(node).deploy(load_config(config, node))
         replace_other_code(_databases(settings))
     if block:
-        _wait(processes)
+        _wait(node, processes)
 
 
 @app.command()
@@ -88,13 +92,28 @@ def worker(
     with step("Ray"):
         run.start_worker(node, processes, os.environ, head)
     if block:
-        _wait(processes)
+        _wait(node, processes)
 
 
 @app.command()
-def stop(env_file: EnvironmentFile = None) -> None:
-    """Stop the node of this machine and nothing else; the other nodes go on."""
-    _, _, processes = _load(env_file)
+def stop(
+    env_file: EnvironmentFile = None,
+    drain_s: Annotated[
+        float, typer.Option(help="How long a worker may take to be emptied; 0: stop at once.")
+    ] = DRAIN_S,
+) -> None:
+    """Stop the node of this machine and nothing else; the other nodes go on. A worker's sockets, entities and requests
+    go to other nodes first."""
+    _, node, processes = _load(env_file)
+    _stop(node, processes, drain_s)
+
+
+def _stop(node: NodeSettings, processes: Processes, drain_s: float) -> None:
+    try:
+        if drain_s > 0 and not empty_node(processes, {**os.environ, **ray_environment(node)}, drain_s):
+            console.print(f"[yellow]not empty[/] after {drain_s:g} s: stopping all the same")
+    except ServiceError as error:
+        console.print(f"[yellow]not drained[/] {error}")
     with step("stop the node"):
         run.stop_node(processes)
 
@@ -184,7 +203,7 @@ def rotate_keys(
         draft.rename(file)
 
 
-def _wait(processes: Processes) -> None:
+def _wait(node: NodeSettings, processes: Processes) -> None:
     """Until Ray ends (exit code 1: whoever started this starts it again) or a signal says stop (0)."""
 
     def stop_asked(*_: object) -> None:
@@ -197,7 +216,7 @@ def _wait(processes: Processes) -> None:
             ray.wait()
     except KeyboardInterrupt:
         console.print("stopping")
-        run.stop_node(processes)
+        _stop(node, processes, DRAIN_S)
         raise typer.Exit(0) from None
     run.stop_node(processes)
     console.print("[red]failed[/]  Ray ended")

@@ -7,15 +7,12 @@ from importlib import import_module
 import ray
 from ray.exceptions import RayError
 
-from actors.realtime.actor import RealtimeOptions
-from actors.realtime.reconciler import start_realtime
 from actors.runtime.start import RuntimeOptions, RuntimeReconciler, ScalingPolicy, start_runtime
 from actors.runtime.store.code_versions import target_version
 from actors.runtime.transport.ray_control import RayControl
 from actors.runtime.transport.router import Router
 from api.platform import Platform
 from brands import Brand
-from brands.catalogue import BRANDS
 from cluster.code_version import CODE_VERSION
 from cluster.logs import logger
 from cluster.postgres import Database
@@ -23,7 +20,6 @@ from cluster.settings import Settings
 from cluster.storage_errors import DATABASE_ERRORS
 from deployments.platform import open_platform
 from features.ports import Ports
-from features.realtime.policy import RealtimePolicy
 
 _RECONCILE_S = 30.0
 _UPDATE_S = 2.0
@@ -63,30 +59,8 @@ def options_here(brand: Brand, settings: Settings) -> RuntimeOptions:
 
 
 def ensure_runtime(brand: Brand, settings: Settings) -> None:
-    """Starts the brand's entity runtime and its realtime hosts if they do not run. Blocks for the time of a few Ray
-    calls; idempotent."""
-    started = options_here(brand, settings)
-    start_runtime(started)
-    if "realtime" in brand.feature_names:
-        start_realtime(
-            RealtimeOptions(
-                brand=brand.name,
-                runtime=started.name,
-                database=started.database,
-                redis_url=started.redis,
-                secret=started.secret,
-                listen=settings.realtime_listen,
-                port=_realtime_port(brand, settings),
-                url=settings.realtime_url,
-                policy=brand.policy(RealtimePolicy),
-                log_level=settings.log_level,
-            )
-        )
-
-
-def _realtime_port(brand: Brand, settings: Settings) -> int:
-    """The first port of the brand's realtime hosts on each node; 0: any."""
-    return settings.realtime_port and settings.realtime_port + 10 * sorted(BRANDS).index(brand.name)
+    """Starts the brand's entity runtime if it does not run. Blocks for the time of a few Ray calls; idempotent."""
+    start_runtime(options_here(brand, settings))
 
 
 async def keep_runtime(brand: Brand, settings: Settings, database: Database) -> None:

@@ -20,6 +20,7 @@ from actors.runtime.transport.ray_control import RayControl
 from actors.runtime.transport.router import Router
 from actors.sessions.calls import SessionCalls
 from cluster.cancellation import raise_if_cancelled
+from cluster.code_version import CODE_VERSION
 from cluster.logs import configure_logs
 from cluster.postgres import Database, open_database
 from cluster.redis import RedisError, open_redis
@@ -31,7 +32,7 @@ from features.realtime.store import HostDirectory, ListedHost, TicketStore
 _ANNOUNCE_PAUSE_S = 2.0
 _ANNOUNCED_FOR_S = 7
 _RETRY_PAUSE_S = 0.5
-_MAX_PER_NODE = 5
+MAX_PER_NODE = 5
 """Hosts of a node that have fixed ports."""
 
 log = structlog.get_logger(__name__)
@@ -56,10 +57,20 @@ class RealtimeOptions:
     url: str = "ws://{ip}:{port}/realtime"
     """The address given to clients; a load balancer's or TLS terminator's in production."""
     max_sockets: int = 60_000
+    leave_idle_after_s: float = 60.0
+    """How long a node may have nothing else to do until its sockets leave it, so that an autoscaler can let it go."""
     policy: RealtimePolicy = field(default_factory=RealtimePolicy)
     log_level: str = "INFO"
     socket_directory: str = ""
     """For Unix sockets; empty: the system's temporary folder."""
+    code_version: str = CODE_VERSION
+    """Of the code that made these options."""
+
+    @property
+    def running_version(self) -> str:
+        """The version of the code that this process runs, which has these options; "" if they are of another version:
+        Ray restarts an actor with the options that it was started with first."""
+        return CODE_VERSION if self.code_version == CODE_VERSION else ""
 
 
 class RealtimeActor:
@@ -78,22 +89,29 @@ class RealtimeActor:
         self._url = ""
         self._host: RealtimeHost | None = None
         self._resources = contextlib.AsyncExitStack()
+        self._drained: asyncio.Task[None] | None = None
         self._tasks = BackgroundTasks()
         self._main = self._tasks.spawn("realtime-host", self._run(), critical=True)
 
     async def status(self) -> dict[str, Any]:
-        """Phase (starting, serving, draining), seconds since the start, process id, number of sockets, and the address
-        given to clients, which is empty until the host serves."""
+        """Phase (starting, serving, draining), seconds since the start, process id, number of sockets, the address
+        given to clients, which is empty until the host serves, and the version of the code that it runs."""
         return {
             "phase": self._phase,
             "up": time.monotonic() - self._started_at,
             "pid": os.getpid(),
             "sockets": 0 if self._host is None else len(self._host),
             "url": self._url,
+            "code_version": self._options.running_version,
         }
 
     async def drain(self) -> None:
-        """Refuses new sockets, asks clients to reconnect elsewhere and stops."""
+        """Refuses new sockets, asks clients to reconnect elsewhere and stops. Asked twice, it does so once."""
+        if self._drained is None:
+            self._drained = asyncio.create_task(self._drain())
+        await asyncio.shield(self._drained)
+
+    async def _drain(self) -> None:
         self._phase = "draining"
         await self._tasks.close()
         if self._host is not None:
@@ -113,7 +131,7 @@ class RealtimeActor:
         stack.push_async_callback(listener.stop)
         ip: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
         node: str = ray.get_runtime_context().get_node_id()
-        port = options.port and options.port + _MAX_PER_NODE + self._index
+        port = options.port and options.port + MAX_PER_NODE + self._index
         name = await listener.start(node, ip, socket_folder(options.socket_directory), port)
         sessions = SessionCalls(router, PresenceAccess(database))
         tickets = TicketStore(redis, options.brand)

@@ -9,18 +9,15 @@ from typing import Any
 import ray
 import structlog
 from ray.exceptions import RayError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from actors.runtime.coordination.ray_nodes import code_on_node, draining_nodes, living_nodes
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.options import RuntimeOptions
 from actors.runtime.shard_map import MapPosition
 from actors.runtime.store.rows import Claim
 from actors.runtime.transport.ray_control import SURGE_HOST, ask
-from cluster.code_version import code_on_disk
 
 RELEASE_SECONDS = 15.0
-_CODE_ON_NODE_SECONDS = 30.0
-"""A node starts a process to answer."""
 
 log = structlog.get_logger(__name__)
 
@@ -56,10 +53,20 @@ class HostActors:
 
     async def nodes_without(self, code_version: str) -> list[str]:
         """The nodes on whose disk there is another version of the code, and those that do not say."""
-        nodes: list[dict[str, Any]] = await asyncio.to_thread(ray.nodes)
-        living = [node["NodeID"] for node in nodes if node["Alive"]]
-        versions = await asyncio.gather(*(_code_on_node(node) for node in living))
+        living = sorted(await asyncio.to_thread(living_nodes))
+        versions = await asyncio.gather(*(code_on_node(node) for node in living))
         return [node for node, version in zip(living, versions, strict=True) if version != code_version]
+
+    async def leaving_nodes(self) -> frozenset[str]:
+        """The nodes that are to go, unless there are no others. None while Ray does not say."""
+        try:
+            if not (draining := await asyncio.to_thread(draining_nodes)):
+                return frozenset()
+            living = await asyncio.to_thread(living_nodes)
+        except RayError as error:
+            log.info("nodes.unknown", error=str(error))
+            return frozenset()
+        return frozenset(living & draining) if living - draining else frozenset()
 
     async def _handle(self, name: str) -> Any:
         try:
@@ -92,16 +99,3 @@ class HostActors:
             (await self._handle(name)).release.remote(position, list(claims)), RELEASE_SECONDS
         )
         return [tuple(claim) for claim in released], [tuple(claim) for claim in refused]
-
-
-async def _code_on_node(node: str) -> str:
-    """The version of the code on a node's disk; "" if the node does not answer."""
-    # One call a process: one that has imported this version must not become a host of the next.
-    task = ray.remote(num_cpus=0, max_retries=0, max_calls=1)(code_on_disk).options(
-        scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
-    )
-    try:
-        return str(await ask(await asyncio.to_thread(task.remote), _CODE_ON_NODE_SECONDS))
-    except (HostUnavailable, RayError, ValueError) as error:
-        log.info("node.code_unknown", node=node, error=str(error))
-        return ""

@@ -41,6 +41,8 @@ after its cause is gone."""
 _SCALE_SECONDS = 1.0
 _CHECK_NODES_SECONDS = 10.0
 """Between two comparisons of the code on the nodes' disks with the version that hosts should run."""
+_LOOK_FOR_LEAVING_SECONDS = 2.0
+"""Between two questions to Ray which nodes are to go."""
 _REST_SECONDS = 5.0
 """How long a host that could not make a move is left alone: it may be cut off from where its shards should go."""
 
@@ -86,6 +88,10 @@ class Leader:
         self._nodes_checked_at = float("-inf")
         self._nodes_ready = False
         """Whether a host would run the target version on whichever node it starts."""
+        self._leaving: frozenset[str] = frozenset()
+        """Nodes that are to go."""
+        self._looked_for_leaving_at = float("-inf")
+        self._looks_for_leaving: asyncio.Task[None] | None = None
         self._deciding = asyncio.Lock()
         self._releasing: set[tuple[str, int]] = set()
         self._resting: dict[str, float] = {}
@@ -278,10 +284,28 @@ class Leader:
         if others:
             log.warning("update.waits_for_nodes", nodes=others, target_version=self._code_version)
 
+    def _look_for_leaving_nodes(self, now: float) -> None:
+        # Without the head Ray does not answer for minutes.
+        waits = self._looks_for_leaving is not None and not self._looks_for_leaving.done()
+        if not waits and now - self._looked_for_leaving_at >= _LOOK_FOR_LEAVING_SECONDS:
+            self._looked_for_leaving_at = now
+            self._looks_for_leaving = self._tasks.spawn("leader.leaving_nodes", self._read_leaving_nodes())
+
+    async def _read_leaving_nodes(self) -> None:
+        leaving = await self._host_actors.leaving_nodes()
+        if leaving != self._leaving:
+            log.info("nodes.leaving", nodes=sorted(leaving))
+        self._leaving = leaving
+
     async def _start_hosts(self, now: float) -> None:
         by_name = {row.name: row for row in self._hosts.values()}
+        self._look_for_leaving_nodes(now)
         hosts = wanted_hosts(
-            list(self._hosts.values()), self._wanted, self._target_version, may_replace=self._may_replace(now)
+            list(self._hosts.values()),
+            self._wanted,
+            self._target_version,
+            may_replace=self._may_replace(now),
+            leaving=self._leaving,
         )
         wanted = hosts.names
         for name in wanted - by_name.keys():
@@ -298,7 +322,13 @@ class Leader:
             drains = hosts.drains(row)
             if drains != row.draining:
                 if row.host == hosts.replacing:
-                    log.info("host.outdated", host=row.host, runs=row.code_version, target=self._target_version)
+                    log.info(
+                        "host.replacing",
+                        host=row.host,
+                        runs=row.code_version,
+                        target=self._target_version,
+                        node_leaves=row.node in self._leaving,
+                    )
                 await self._store.mark_draining(self.position.generation, row.host, drains)
                 # At once, so that a host that is wanted again is not deregistered in this very look.
                 self._hosts[row.host] = replace(row, draining=drains)

@@ -1,14 +1,15 @@
-"""Code updates: which hosts should be there while hosts of another version of the code are replaced. Pure decisions.
+"""Which hosts should be there while hosts of another version of the code, or on nodes that are to go, are replaced.
+Pure decisions.
 
-One host more than usual, the surge host, takes over what the others give away. Then the hosts that run another version
-are drained one at a time; each ends when it is empty, and is started again like any host that is missing. When none is
-left the surge host goes, which is drained like any host that is not wanted. A new version whose hosts do not come up
-thus costs no host of the old one.
+One host more than usual, the surge host, takes over what the others give away. Then the hosts that are to be replaced
+(those on nodes that are to go first) are drained one at a time; each ends when it is empty, and is started again like
+any host that is missing. When none is left the surge host goes, which is drained like any host that is not wanted. A
+new version whose hosts do not come up thus costs no host of the old one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from actors.runtime.store.rows import HostRow
@@ -33,23 +34,28 @@ def outdated(rows: Sequence[HostRow], target: str) -> list[HostRow]:
     return [row for row in rows if target and row.code_version != target]
 
 
-def wanted_hosts(rows: Sequence[HostRow], count: int, target: str, *, may_replace: bool) -> WantedHosts:
-    """Decides which hosts should run, given the living ones and how many the load wants.
+def wanted_hosts(
+    rows: Sequence[HostRow], count: int, target: str, *, may_replace: bool, leaving: Collection[str] = ()
+) -> WantedHosts:
+    """Decides which hosts should run, given the living ones, how many the load wants, and the nodes that are `leaving`.
 
-    Nothing is replaced without a ``target``, or unless the caller knows that new hosts would run it (``may_replace``).
+    Hosts of another version than the ``target`` are replaced only if the caller knows that new hosts would run it
+    (``may_replace``).
     """
     usual = frozenset(host_name(index) for index in range(count))
     serving = {row.name for row in rows if not row.draining}
-    replaceable = [row for row in outdated(rows, target) if row.name in usual or row.name == SURGE_HOST]
     names = usual | {SURGE_HOST}
-    done = all(row.name == SURGE_HOST for row in replaceable)
-    if done or not may_replace:
+    moves = [row for row in rows if row.name in names and row.node in leaving]
+    others = [row for row in outdated(rows, target) if row.name in names and row not in moves]
+    done = all(row.name == SURGE_HOST for row in (*moves, *others))
+    replaceable = moves or (others if may_replace else [])
+    if done or not replaceable:
         # It stands in for hosts that were just replaced until they serve.
         stands_in = SURGE_HOST in serving and not (done and usual <= serving)
         return WantedHosts(names if stands_in else usual)
     under_way = [row for row in replaceable if row.draining]
     if under_way or names <= serving:
-        # A surge host of the old version would have to be replaced last, with all that it has got.
+        # A surge host that is to be replaced itself would have to be replaced last, with all that it has got.
         chosen = min(under_way or replaceable, key=lambda row: (row.name != SURGE_HOST, row.name, row.host))
         return WantedHosts(names, chosen.host)
     return WantedHosts(names)

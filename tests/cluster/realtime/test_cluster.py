@@ -7,34 +7,27 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from random import Random
 from typing import Any
-from uuid import UUID, uuid4
 
+import psutil
 import pytest
 import ray
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from actors.realtime.actor import RealtimeOptions
-from actors.realtime.reconciler import start_realtime, stop_realtime
-from actors.sessions.calls import SessionCalls
-from client.realtime import Event, RealtimeClient, Received, Resync, Ticket, TicketUnavailable
+from actors.realtime.placement import Place
+from actors.runtime.coordination.ray_nodes import living_nodes
+from client.realtime import TicketUnavailable
+from cluster.code_version import CODE_VERSION
 from cluster.local.processes import Processes, free_port
 from cluster.local.services import RedisServer
-from cluster.postgres import connect_database
-from cluster.redis import open_redis
-from features.errors import Unavailable
-from features.identity import Identity
-from features.live_sessions.policy import LiveSessionPolicy
-from features.live_sessions.presence import PresenceAccess
-from features.realtime.policy import RealtimePolicy
-from features.realtime.service import RealtimeService
-from features.realtime.store import HostDirectory, TicketStore
-from tests.cluster.conftest import SECRET, Platform, RunningRuntime, eventually, running
+from deployments.node_drain import empty_node
+from tests.cluster.conftest import Platform, eventually, running
+from tests.cluster.realtime.stack import SESSIONS, Person, Stack, expect, stack_on
 from tests.support.servers import Servers, fresh_database
 
 
@@ -50,109 +43,12 @@ def redis() -> Iterator[RedisServer]:
     shutil.rmtree(root)
 
 
-@dataclass
-class Stack:
-    """Two shard hosts, and a realtime host on every node, as a gateway replica sees them."""
-
-    runtime: RunningRuntime
-    redis: RedisServer
-    reconciler: Any
-    sessions: SessionCalls
-    admissions: RealtimeService
-
-    async def hosts(self) -> list[Any]:
-        by_node = await self.reconciler.hosts.remote()
-        return [handle for handles in by_node.values() for handle in handles]
-
-    async def host_in_use(self) -> Any:
-        """The realtime host that has the only client's socket."""
-
-        async def found() -> Any:
-            hosts = await self.hosts()
-            statuses = await asyncio.gather(*(host.status.remote() for host in hosts), return_exceptions=True)
-            for host, status in zip(hosts, statuses, strict=True):
-                if isinstance(status, dict) and status["sockets"] == 1:
-                    return host
-            return None
-
-        return await eventually(found)
-
-    async def ready(self) -> None:
-        """Shard hosts own their shards, and realtime hosts are listed."""
-        await eventually(lambda: self.runtime.settled(2), timeout=120)
-
-        async def listed() -> bool:
-            return all([await self.lists(host) for host in await self.hosts()])
-
-        await eventually(listed, timeout=120)
-
-    async def addresses(self) -> list[str]:
-        """Where clients are sent to."""
-        return [host.url for host in await self.admissions.directory.hosts()]
-
-    async def lists(self, realtime_host: Any) -> bool:
-        """Whether clients are sent to a realtime host."""
-        try:
-            url = (await realtime_host.status.remote())["url"]
-        except RayError:
-            return False  # it is restarting
-        return bool(url) and url in await self.addresses()
-
-    def crash_shard_hosts(self) -> None:
-        for index in range(2):
-            ray.kill(ray.get_actor(f"host-{index}", namespace=self.runtime.options.name), no_restart=False)
-
-
-@dataclass
-class Person:
-    """Somebody with one client, who is pushed numbers."""
-
-    stack: Stack
-    user: UUID = field(default_factory=uuid4)
-    device: UUID = field(default_factory=uuid4)
-
-    async def ticket(self) -> Ticket:
-        try:
-            admission = await self.stack.admissions.admit(Identity(self.user, self.device))
-        except Unavailable as error:
-            raise TicketUnavailable from error
-        return Ticket(admission.ticket, admission.url)
-
-    async def connect(self) -> RealtimeClient:
-        client = RealtimeClient(self.ticket, backoff_s=(0.1, 0.5))
-        async with asyncio.timeout(120):
-            assert await read(client, lambda received: True) == [Resync("fresh")]
-        return client
-
-    async def push(self, first: int, last: int) -> None:
-        for number in range(first, last + 1):
-            async with asyncio.timeout(60):
-                await self.stack.sessions.push(self.user, "note", {"n": number}, key=f"k{number}")
-
-
 @pytest.fixture(scope="module")
 async def module_stack(platform: Platform, redis: RedisServer, servers: Servers, template: str) -> AsyncIterator[Stack]:
-    async with fresh_database(servers, template) as address, open_redis(redis.address()) as connection:
-        kinds = {"actors.sessions:KIND": LiveSessionPolicy()}
-        options: dict[str, Any] = {"kinds": kinds, "redis": redis.address(), "coordinators": 1}
-        async with running(address, **options) as runtime, connect_database(address, pool_size=2) as database:
-            brand = runtime.options.name
-            realtime = RealtimeOptions(
-                brand=brand,
-                runtime=brand,
-                database=address,
-                redis_url=redis.address(),
-                secret=SECRET,
-                listen="127.0.0.1",
-                url="ws://127.0.0.1:{port}/realtime",
-                policy=RealtimePolicy(drain_spread_s=0.5),
-            )
-            reconciler = start_realtime(realtime)
-            sessions = SessionCalls(runtime.router, PresenceAccess(database), timeout=30)
-            directory = HostDirectory(connection, brand)
-            admissions = RealtimeService(realtime.policy, TicketStore(connection, brand), directory, Random(1))
-            yield Stack(runtime, redis, reconciler, sessions, admissions)
-            await asyncio.to_thread(stop_realtime, brand)
+    async with fresh_database(servers, template) as address:
+        options: dict[str, Any] = {"kinds": SESSIONS, "redis": redis.address(), "coordinators": 1}
+        async with running(address, **options) as runtime, stack_on(runtime) as stack, stack.reconciled():
+            yield stack
 
 
 @pytest.fixture
@@ -160,28 +56,6 @@ async def stack(module_stack: Stack) -> Stack:
     """The stack, well again after the test before."""
     await module_stack.ready()
     return module_stack
-
-
-async def read(client: RealtimeClient, until: Callable[[Received], bool]) -> list[Received]:
-    seen = []
-    async for received in client:
-        seen.append(received)
-        if until(received):
-            return seen
-    raise AssertionError("the stream ended")
-
-
-async def expect(client: RealtimeClient, first: int, last: int) -> None:
-    """The client sees the notes first..last, each once, in order, and is told of no gap."""
-    async with asyncio.timeout(120):
-        seen = await read(client, lambda received: _note(received) == last)
-    assert [number for received in seen if (number := _note(received))] == list(range(first, last + 1))
-    assert all(isinstance(received, Event) for received in seen)
-
-
-def _note(received: Received) -> int | None:
-    number: int | None = received.data["n"] if isinstance(received, Event) and received.kind == "note" else None
-    return number
 
 
 async def kill(realtime_host: Any) -> None:
@@ -206,46 +80,111 @@ async def test_clients_outlive_realtime_hosts_and_shard_hosts(stack: Stack) -> N
     await client.close()
 
 
-async def test_a_new_node_gets_a_host_and_a_drained_one_sends_its_clients_elsewhere(
-    stack: Stack, platform: Platform
+class Work:
+    """What a node is there for."""
+
+
+async def test_a_new_node_gets_a_host_and_one_that_is_stopped_sends_its_clients_elsewhere(
+    stack: Stack, platform: Platform, tmp_path: Path
 ) -> None:
     person = Person(stack)
-    client = await person.connect()
-    before = await stack.reconciler.hosts.remote()
+    before, nodes = await stack.hosts_by_place(), living_nodes()
     added = await asyncio.to_thread(platform.add_worker)
+    work: Any = None
     try:
-        by_node = await eventually(lambda: _more_nodes(stack, before), timeout=120)
-        ((newcomer,),) = (handles for node, handles in by_node.items() if node not in before)
-        await eventually(partial(stack.lists, newcomer), timeout=120)
-        old = await stack.host_in_use()
-        (node,) = (node for node, handles in by_node.items() if old in handles)
+        assert (await stack.hosts_by_place()).keys() == before.keys(), "a node that does nothing else gets no host"
+        (node,) = living_nodes() - nodes
+        affinity = NodeAffinitySchedulingStrategy(node, soft=False)
+        work = ray.remote(Work).options(num_cpus=1, scheduling_strategy=affinity).remote()
+
+        async def newcomer() -> Place | None:
+            for place in (await stack.hosts_by_place()).keys() - before.keys():
+                return place
+            return None
+
+        place = await eventually(newcomer, timeout=120)
+        await stack.ready()
+        client = await person.connect()
+        while (client_host := await stack.host_in_use()) != (await stack.hosts_by_place())[place]:
+            await client.close()
+            await eventually(partial(_has_no_sockets, client_host))
+            client = await person.connect()
         await person.push(1, 5)
-        gone = (await old.status.remote())["url"]
-        await stack.reconciler.drain.remote(node)
+        gone = (await client_host.status.remote())["url"]
+        # What `entativa node stop` does before it stops the node.
+        processes, run = Processes(tmp_path), tmp_path / "run"
+        run.mkdir()
+        ray_start = added.process.pid
+        (run / "ray.pid").write_text(f"{ray_start} {psutil.Process(ray_start).create_time()}")
+        assert await asyncio.to_thread(empty_node, processes, os.environ, 60)
         assert gone not in await stack.addresses()
         await person.push(6, 10)
         await expect(client, 1, 10)
         assert client.connections == 2
-        assert await stack.host_in_use() != old
+        assert await stack.host_in_use() != client_host
         await client.close()
     finally:
+        if work is not None:
+            ray.kill(work)
         await asyncio.to_thread(platform.remove_worker, added)
 
 
-async def _more_nodes(stack: Stack, before: dict[str, Any]) -> dict[str, Any] | None:
-    by_node: dict[str, Any] = await stack.reconciler.hosts.remote()
-    return by_node if by_node.keys() - before.keys() else None
+async def _has_no_sockets(host: Any) -> bool:
+    return not (await host.status.remote())["sockets"]
+
+
+async def test_an_update_of_the_code_replaces_hosts_and_loses_no_notification(stack: Stack) -> None:
+    person = Person(stack)
+    old, places = stack.options, await stack.hosts_by_place()
+    nodes = sorted(node for node, _ in places)
+    for host in places.values():  # as if started by the version before
+        ray.kill(host)
+    stack.options = replace(old, code_version="before")
+    await eventually(partial(_replaced, stack, nodes, ""), timeout=120)
+    await stack.ready()
+    client = await person.connect()
+    await person.push(1, 10)
+    await expect(client, 1, 10)
+
+    stack.options, stack.target = old, CODE_VERSION
+    unavailable = 0
+    pushed = 10
+
+    async def updated() -> Any:
+        nonlocal pushed, unavailable
+        pushed += 1
+        await person.push(pushed, pushed)
+        unavailable += not await stack.addresses()
+        return await _replaced(stack, nodes, CODE_VERSION)
+
+    await eventually(updated, timeout=240)
+    await person.push(pushed + 1, pushed + 10)
+    await expect(client, 11, pushed + 10)
+    assert client.connections >= 2
+    assert unavailable == 0, "there was a host for new clients all the while"
+    await client.close()
+
+
+async def _replaced(stack: Stack, nodes: list[str], version: str) -> bool:
+    """Whether each of these nodes has one host, which is of this version."""
+    by_place = await stack.hosts_by_place()
+    try:
+        states = await asyncio.gather(*(host.status.remote() for host in by_place.values()))
+    except RayError:
+        return False
+    right = all((state["phase"], state["code_version"]) == ("serving", version) for state in states)
+    return right and sorted(node for node, _ in by_place) == nodes
 
 
 @pytest.mark.parametrize("forgets", [False, True], ids=["with its data", "empty"])
-async def test_redis_is_killed_and_started_again(stack: Stack, forgets: bool) -> None:
+async def test_redis_is_killed_and_started_again(stack: Stack, redis: RedisServer, forgets: bool) -> None:
     """Pushes go on meanwhile; afterwards tickets are to be had, and a crash of everything else loses nothing either."""
     person = Person(stack)
     client = await person.connect()
     await person.push(1, 10)
     await expect(client, 1, 10)
 
-    process = stack.redis.processes.find(RedisServer.NAME)
+    process = redis.processes.find(RedisServer.NAME)
     assert process is not None
     process.kill()
     await asyncio.to_thread(process.wait, 10)
@@ -254,8 +193,8 @@ async def test_redis_is_killed_and_started_again(stack: Stack, forgets: bool) ->
     with pytest.raises(TicketUnavailable):
         await person.ticket()
     if forgets:
-        shutil.rmtree(stack.redis.processes.root / "redis" / "appendonlydir")
-    await asyncio.to_thread(stack.redis.start)
+        shutil.rmtree(redis.processes.root / "redis" / "appendonlydir")
+    await asyncio.to_thread(redis.start)
     await stack.ready()
     await person.push(21, 30)
     await kill(await stack.host_in_use())

@@ -166,6 +166,9 @@ class DeafHostActors:
     async def ensure(self, name: str) -> None:
         pass
 
+    async def leaving_nodes(self) -> frozenset[str]:
+        return frozenset()
+
     async def notify_map(self, name: str, position: MapPosition) -> None:
         pass
 

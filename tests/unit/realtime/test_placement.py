@@ -6,16 +6,61 @@ from random import Random
 import pytest
 
 from actors.delivery.endpoint import HostName
-from actors.realtime.reconciler import Patience, missing_and_surplus
+from actors.realtime.placement import HostState, IdleNodes, Patience, Steps, next_steps
 from features.realtime.service import choose
 from features.realtime.store import ListedHost
 
+OLD, NEW = HostState("serving", "1"), HostState("serving", "2")
 
-def test_every_node_gets_its_hosts_and_lost_nodes_lose_theirs() -> None:
-    missing, surplus = missing_and_surplus({"a", "b"}, {("a", 0), ("a", 1), ("a", 2), ("c", 0)}, per_node=2)
-    assert missing == [("b", 0), ("b", 1)]
-    assert surplus == [("a", 2), ("c", 0)]
-    assert missing_and_surplus({"a"}, {("a", 0)}, per_node=1) == ([], [])
+
+def test_every_node_gets_its_hosts_and_those_that_are_to_go_lose_theirs() -> None:
+    hosts = {("a", 1): NEW, ("b", 0): NEW, ("c", 0): NEW, ("d", 0): HostState("draining", "2")}
+    steps = next_steps({"a", "b", "d"}, {"b"}, hosts, per_node=2, target="")
+    assert steps.start == [("a", 0), ("d", 1), ("d", 2)]
+    assert steps.drain == [("b", 0), ("d", 0)], "also one whose drain was begun by another process"
+    assert steps.lost == [("c", 0)]
+    assert next_steps({"a"}, set(), {("a", 0): NEW}, per_node=1, target="2") == Steps()
+
+
+def test_an_idle_node_gets_no_host_and_loses_its_own_after_a_while() -> None:
+    assert next_steps({"a", "b"}, set(), {("a", 0): NEW}, 1, "", idle={"b"}) == Steps()
+    assert next_steps({"a", "b"}, set(), {("a", 0): NEW, ("b", 0): NEW}, 1, "", idle={"b"}) == Steps()
+    nodes = IdleNodes(after_s=60)
+    assert not nodes.left({"b", "c"}, 0)
+    assert nodes.left({"b"}, 59) == set()
+    assert nodes.left({"b", "c"}, 60) == {"b"}, "c had something to do meanwhile"
+    assert nodes.left({"b", "c"}, 120) == {"b", "c"}
+
+
+def test_without_a_target_nothing_is_replaced() -> None:
+    assert next_steps({"a"}, set(), {("a", 0): OLD, ("a", 1): NEW}, per_node=1, target="") == Steps()
+
+
+@pytest.mark.parametrize("per_node", [1, 2, 3])
+@pytest.mark.parametrize("target", ["2", "3"], ids=["begun", "in the middle of another update"])
+def test_an_update_leaves_every_node_its_hosts_and_replaces_one_at_a_time(per_node: int, target: str) -> None:
+    hosts = {(node, index): OLD for node in "ab" for index in range(per_node)}
+    if target == "3":
+        hosts["a", per_node] = NEW
+        hosts["b", per_node] = HostState("starting", "2")
+    updated = HostState("serving", target)
+    for _ in range(20 * per_node):
+        steps = next_steps({"a", "b"}, set(), hosts, per_node, target)
+        assert len(steps.drain) + len(steps.surge) <= 1
+        assert not steps.start
+        if steps == Steps():
+            break
+        # A round is over before what it has started serves.
+        hosts |= dict.fromkeys(steps.surge, HostState("silent"))
+        for place in steps.drain:
+            del hosts[place]
+        waits = next_steps({"a", "b"}, set(), hosts, per_node, target)
+        assert not steps.surge or waits == Steps(), "nothing else happens before the new host serves"
+        hosts |= dict.fromkeys(steps.surge, updated)
+        for node in "ab":
+            assert sum(at == node and state.phase == "serving" for (at, _), state in hosts.items()) >= per_node
+    assert sorted(hosts.values(), key=str) == [updated] * 2 * per_node
+    assert all(index <= per_node for _, index in hosts), "there are not more ports"
 
 
 def test_a_hosts_name_is_its_address() -> None:

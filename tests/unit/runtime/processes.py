@@ -209,6 +209,9 @@ class HostActors:
     async def nodes_without(self, code_version: str) -> list[str]:
         return [] if code_version == self._simulation.code_on_disk else ["a node"]
 
+    async def leaving_nodes(self) -> frozenset[str]:
+        return frozenset()
+
     async def stop(self, name: str, *, restart: bool = False) -> None:
         process = self._simulation.process(name)
         if process is not None:

@@ -37,6 +37,9 @@ class Hands:
     async def nodes_without(self, code_version: str) -> list[str]:
         return self.other_nodes
 
+    async def leaving_nodes(self) -> frozenset[str]:
+        return frozenset()
+
     async def stop(self, name: str, *, restart: bool = False) -> None:
         self.stopped.append((name, restart))
 

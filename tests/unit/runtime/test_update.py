@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,9 +24,9 @@ class Fleet:
         for index, version in enumerate(versions):
             self.start(f"host-{index}", version)
 
-    def start(self, name: str, version: str) -> None:
+    def start(self, name: str, version: str, node: str = "node") -> None:
         host = f"{name}.{next(self._started):04}"
-        self.rows.append(HostRow(host, name, "node", "", "", False, {}, version))
+        self.rows.append(HostRow(host, name, node, "", "", False, {}, version))
 
     def follow(self, wanted: WantedHosts) -> None:
         """Marks as a leader does."""
@@ -84,6 +85,26 @@ def test_while_nothing_may_be_replaced_what_is_there_stays() -> None:
     assert wanted(fleet, 2, may_replace=False) == WantedHosts(frozenset({"host-0", "host-1"}))
     fleet.start(SURGE, "v2")
     assert wanted(fleet, 2, may_replace=False) == WantedHosts(frozenset({"host-0", "host-1", SURGE}))
+
+
+@pytest.mark.parametrize("target", ["", "v1", "v2"], ids=["no deploy", "up to date", "during an update"])
+def test_hosts_leave_a_node_that_is_to_go_one_at_a_time_before_any_other_is_replaced(target: str) -> None:
+    fleet = Fleet("v1")
+    for number in (1, 2):
+        fleet.start(f"host-{number}", "v1", "leaving")
+    gone = []
+    for _ in range(10):
+        decided = wanted_hosts(fleet.rows, 3, target, may_replace=False, leaving={"leaving"})
+        fleet.follow(decided)
+        assert len(fleet.serving()) >= 3
+        gone += [row.host for row in fleet.rows if row.draining]
+        fleet.rows = [row for row in fleet.rows if not row.draining]
+        for name in decided.names - {row.name for row in fleet.rows}:
+            fleet.start(name, "v1", "another")
+    assert gone[:2] == ["host-1.0001", "host-2.0002"]
+    assert {row.node for row in fleet.rows} == {"node", "another"}
+    if target != "v2":  # else the surge host stays for the rest of the update
+        assert sorted(row.name for row in fleet.rows) == ["host-0", "host-1", "host-2"]
 
 
 EVENTS = st.sampled_from(["start", "start", "start", "empty", "empty", "empty", "crash", "wait", "wrong version"])
