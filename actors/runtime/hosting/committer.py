@@ -7,12 +7,13 @@ coordinator, which waits for the lock of a shard's row, is not kept waiting by t
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import structlog
 
-from actors.runtime.store.turn_writes import TurnWrite, is_connection_error
+from actors.runtime.store.turn_writes import TurnWrite, is_connection_error, is_timeout
 from actors.runtime.supervise import BackgroundTasks
 from cluster.cancellation import raise_if_cancelled
 
@@ -20,6 +21,9 @@ TRANSACTIONS = 2
 """Transactions of a host that are under way at the same time."""
 MAX_TURNS = 512
 """Turns of one transaction."""
+HALVING_SECONDS = 5.0
+"""How long turns are tried again by halves once a transaction took too long. If it then still happens, it is not for
+one turn's sake."""
 
 log = structlog.get_logger(__name__)
 
@@ -27,17 +31,18 @@ log = structlog.get_logger(__name__)
 class TurnStore(Protocol):
     """Where turns are committed: `TurnWrites`."""
 
-    async def commit(self, writes: Sequence[TurnWrite]) -> Mapping[TurnWrite, Exception]:
+    async def commit(self, writes: Sequence[TurnWrite], *, briefly: bool = False) -> Mapping[TurnWrite, Exception]:
         """See TurnWrites.commit."""
 
 
 class _Waiting:
     """A turn that waits for its commit."""
 
-    __slots__ = ("committed", "write")
+    __slots__ = ("committed", "in_transaction", "write")
 
     def __init__(self, write: TurnWrite) -> None:
         self.write = write
+        self.in_transaction = False
         self.committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -61,7 +66,8 @@ class Committer:
         self._transactions = transactions
         self._max_turns = max_turns
         self._waiting: list[_Waiting] = []
-        self._busy_shards: set[tuple[str, int]] = set()
+        self._busy_shards: Counter[tuple[str, int]] = Counter()
+        """Shards that are in a transaction, with how many turns."""
         self._under_way = 0
         self._scheduled = False
         self._tasks = BackgroundTasks()
@@ -98,7 +104,9 @@ class Committer:
             takes = len(batch) < self._max_turns and waiting.shard not in self._busy_shards
             (batch if takes else left).append(waiting)
         self._waiting = left
-        self._busy_shards |= {waiting.shard for waiting in batch}
+        for waiting in batch:
+            waiting.in_transaction = True
+            self._busy_shards[waiting.shard] += 1
         return batch
 
     async def _run(self, batch: Sequence[_Waiting]) -> None:
@@ -107,24 +115,47 @@ class Committer:
         finally:
             for waiting in batch:
                 waiting.committed.cancel()  # only where this task was cancelled is one left
-            self._busy_shards -= {waiting.shard for waiting in batch}
+                self._leave(waiting)
             self._under_way -= 1
             self._begin()
 
-    async def _commit(self, batch: Sequence[_Waiting]) -> None:
-        """Commits the batch, by halves if it fails as a whole, so that the turn it failed of is left alone."""
+    async def _commit(self, batch: Sequence[_Waiting], halve_until: float | None = None) -> None:
+        """Commits the batch, by halves if it fails as a whole, so that the turn it failed of is left alone.
+
+        ``halve_until`` is given once a transaction took too long. From then on those of several turns get little
+        time, so that others do not wait long for the one that is to blame, which has the full time when it is alone.
+        """
+        briefly = halve_until is not None and len(batch) > 1
         try:
-            refused = await self._store.commit([waiting.write for waiting in batch])
+            refused = await self._store.commit([waiting.write for waiting in batch], briefly=briefly)
         except Exception as error:  # noqa: BLE001 - handed to the turns that wait
             raise_if_cancelled()
-            if is_connection_error(error) or len(batch) == 1:
-                for waiting in batch:
-                    waiting.settle(error)
+            now = asyncio.get_running_loop().time()
+            too_long = is_timeout(error)
+            if too_long and halve_until is None:
+                halve_until = now + HALVING_SECONDS
+            gives_up = too_long and halve_until is not None and now >= halve_until
+            if is_connection_error(error) or len(batch) == 1 or gives_up:
+                self._settle(batch, dict.fromkeys((waiting.write for waiting in batch), error))
                 return
             log.warning("transaction.halved", turns=len(batch), error=f"{type(error).__name__}: {error}")
             middle = len(batch) // 2
-            await self._commit(batch[:middle])
-            await self._commit(batch[middle:])
+            await self._commit(batch[:middle], halve_until)
+            await self._commit(batch[middle:], halve_until)
         else:
-            for waiting in batch:
-                waiting.settle(refused.get(waiting.write))
+            self._settle(batch, refused)
+
+    def _settle(self, batch: Sequence[_Waiting], errors: Mapping[TurnWrite, Exception]) -> None:
+        """Tells those that wait. Their shards' next turns need not wait for other halves."""
+        for waiting in batch:
+            waiting.settle(errors.get(waiting.write))
+            self._leave(waiting)
+        self._begin()
+
+    def _leave(self, waiting: _Waiting) -> None:
+        """The turn's transaction is over."""
+        if waiting.in_transaction:
+            waiting.in_transaction = False
+            self._busy_shards[waiting.shard] -= 1
+            if not self._busy_shards[waiting.shard]:
+                del self._busy_shards[waiting.shard]

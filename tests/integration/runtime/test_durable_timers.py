@@ -92,11 +92,11 @@ class Commits:
         self.begun = 0
         self.outcomes_to_lose = 0
 
-    async def commit(self, writes: Sequence[TurnWrite]) -> Mapping[TurnWrite, Exception]:
+    async def commit(self, writes: Sequence[TurnWrite], *, briefly: bool = False) -> Mapping[TurnWrite, Exception]:
         self.waiting += 1
         self.begun += 1
         await self.gate.wait()
-        refused = await self._writes.commit(writes)
+        refused = await self._writes.commit(writes, briefly=briefly)
         self.waiting -= 1
         if self.outcomes_to_lose:
             self.outcomes_to_lose -= 1

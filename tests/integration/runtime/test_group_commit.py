@@ -13,8 +13,14 @@ from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.snapshot_loader import SnapshotLoader
 from actors.runtime.store.rows import AlreadyAnswered, Answer, Fence, Leadership, ShardRow, StaleEpoch
 from actors.runtime.store.shard_store import ShardStore
-from actors.runtime.store.turn_writes import TurnWrite, TurnWrites, WriteFailed
-from cluster.postgres import UnitOfWork
+from actors.runtime.store.turn_writes import (
+    TRANSACTION_SETTINGS,
+    OutcomeUnknown,
+    TurnWrite,
+    TurnWrites,
+    WriteFailed,
+)
+from cluster.postgres import UnitOfWork, open_database
 from cluster.storage_errors import DATABASE_ERRORS
 
 HOST = "host-0.1"
@@ -258,3 +264,75 @@ async def test_an_id_that_the_database_refuses_fails_only_its_own_load(database:
     loads = await asyncio.gather(*map(loader.load, names), return_exceptions=True)
     assert isinstance(loads[2], asyncpg.PostgresError)
     assert [*loads[:2], *loads[3:]] == [(3, b"state"), (3, b"state"), (3, b"state"), None]
+
+
+async def test_a_transaction_that_is_to_be_brief_is_and_the_next_one_is_not(database: Database) -> None:
+    waits: list[str] = []
+
+    async def ask(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
+        waits.append(await transaction.fetchval("SHOW lock_timeout"))
+        waits.append(await transaction.fetchval("SHOW statement_timeout"))
+
+    for briefly in (True, False):
+        await database.writes.commit([TurnWrite(fence(1), "a", (), (3, b""), "a", ask)], briefly=briefly)
+    assert waits == ["150ms", "500ms", "1500ms", "3s"]
+
+
+async def test_a_turn_that_waits_for_a_lock_fails_alone(database: Database) -> None:
+    await database.connection.execute("CREATE UNIQUE INDEX ON lines (number)")
+    other = database.connection.transaction()
+    await other.start()
+    await database.connection.execute("INSERT INTO lines VALUES ('somebody else''s', 3)")
+    committer = Committer(database.writes)
+    turns = [line(n, f"e{n}", n, n) for n in range(6)]
+    results = await asyncio.gather(*map(committer.commit, turns), return_exceptions=True)
+    await other.rollback()
+    assert [n for n, result in enumerate(results) if result is not None] == [3]
+    assert isinstance(results[3], asyncpg.LockNotAvailableError)
+    assert await database.lines() == [(f"e{n}", n) for n in range(6) if n != 3]
+
+
+@pytest.mark.parametrize("committed", [True, False], ids=["committed", "rolled back"])
+async def test_a_commit_whose_connection_is_lost_fails_only_after_the_server_has_ended_it(
+    database_address: str, database: Database, committed: bool
+) -> None:
+    """Else the entity would be loaded anew as it was before, while its turn takes effect."""
+    # The server may go on with a commit whose client is gone, here until the test says so.
+    await database.connection.execute(
+        """
+        CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS
+            'BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NULL; END';
+        CREATE CONSTRAINT TRIGGER held AFTER INSERT ON lines DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION hold();
+        SELECT pg_advisory_lock(42);
+        """
+    )
+    lost = await asyncpg.connect(database_address)
+    settings = {**TRANSACTION_SETTINGS, "client_connection_check_interval": "0", "statement_timeout": "0"}
+    pool = await open_database(database_address, pool_size=2, settings=settings)
+    used: list[Any] = []
+
+    async def write(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
+        used.append(transaction._connection)
+        await write_lines(transaction, turns)
+
+    turn = line(7, "a", 1, 5)
+    turn.write = write
+    commit = asyncio.create_task(TurnWrites(pool).commit([turn]))
+    await database.until("query LIKE 'COMMIT%' AND wait_event = 'advisory'")
+    used[0].terminate()
+    await database.until("query LIKE '%FOR NO KEY UPDATE%' AND wait_event_type = 'Lock'")
+    assert not commit.done()
+    if not committed:
+        await lost.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event = 'advisory'"
+        )
+    else:
+        await database.connection.execute("SELECT pg_advisory_unlock(42)")
+    with pytest.raises(OutcomeUnknown):
+        await commit
+    assert await database.lines() == ([("a", 1)] if committed else [])
+    assert len(await database.store.answers([("book", 7)])) == committed
+    await lost.close()
+    await pool.close()

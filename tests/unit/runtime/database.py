@@ -133,7 +133,7 @@ class HostStore:
     async def shard_map(self, known: MapPosition) -> MapRead:
         return await self._network.statement("map", self._process, lambda: self._database.shard_map(known))
 
-    async def commit(self, writes: Sequence[TurnWrite]) -> Mapping[TurnWrite, Exception]:
+    async def commit(self, writes: Sequence[TurnWrite], *, briefly: bool = False) -> Mapping[TurnWrite, Exception]:
         lines = [line for write in writes for line in write.turn.effects]
         return await self._network.statement(f"commit {lines}", self._process, lambda: self._database.commit(writes))
 

@@ -33,7 +33,7 @@ class Unreachable:
         self.statements = 0
         self.begun = asyncio.Event()
 
-    async def statement(self, *_arguments: Any) -> Any:
+    async def statement(self, *_arguments: Any, briefly: bool = False) -> Any:
         self.statements += 1
         self.begun.set()
         try:

@@ -19,15 +19,23 @@ class Store:
     def __init__(self) -> None:
         self.open = asyncio.Event()
         self.begun: list[list[str]] = []
+        self.brief: list[list[str]] = []
+        self.hung: set[str] = set()
+        """Entities whose transaction, once it is theirs alone, ends when ``release`` is set."""
+        self.release = asyncio.Event()
         self.committed: list[str] = []
         self.refuses: dict[str, Exception] = {}
         self.poisonous: set[str] = set()
         self.error: Exception = ValueError("poison")
 
-    async def commit(self, writes: Sequence[TurnWrite]) -> Mapping[TurnWrite, Exception]:
+    async def commit(self, writes: Sequence[TurnWrite], *, briefly: bool = False) -> Mapping[TurnWrite, Exception]:
         names = [write.entity_id for write in writes]
         self.begun.append(names)
+        if briefly:
+            self.brief.append(names)
         await self.open.wait()
+        if self.hung == set(names):
+            await self.release.wait()
         if self.poisonous & set(names):
             raise self.error
         self.committed += [name for name in names if name not in self.refuses]
@@ -108,6 +116,57 @@ async def test_a_statement_that_cannot_run_fails_only_the_turn_that_wrote_it(err
     committer = Committer(store)
     results = await asyncio.gather(*(commit(committer, str(n), n) for n in range(4)), return_exceptions=True)
     assert results == [None, error, None, None]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [asyncpg.LockNotAvailableError("lock timeout"), asyncpg.QueryCanceledError("statement timeout")],
+    ids=lambda error: type(error).__name__,
+)
+async def test_others_do_not_wait_long_for_a_turn_that_takes_too_long_and_it_has_its_full_time_alone(
+    error: Exception,
+) -> None:
+    store = Store()
+    store.open.set()
+    store.poisonous, store.error = {"2"}, error
+    committer = Committer(store)
+    results = await asyncio.gather(*(commit(committer, str(n), n) for n in range(8)), return_exceptions=True)
+    assert [n for n, result in enumerate(results) if result is not None] == [2]
+    assert store.begun[0] not in store.brief, "how long it takes is not known yet"
+    assert store.brief == [batch for batch in store.begun[1:] if len(batch) > 1]
+    assert ["2"] in store.begun
+
+
+async def test_where_all_turns_take_too_long_they_are_not_tried_by_halves_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("actors.runtime.hosting.committer.HALVING_SECONDS", 1e-9)
+    store = Store()
+    store.open.set()
+    store.poisonous = {str(n) for n in range(32)}
+    store.error = asyncpg.LockNotAvailableError("lock timeout")
+    committer = Committer(store)
+    results = await asyncio.gather(*(commit(committer, str(n), n) for n in range(64)), return_exceptions=True)
+    assert results == [store.error] * 32 + [None] * 32, "whoever is left is tried once more"
+    assert [len(batch) for batch in store.begun] == [64, 32, 32]
+    await commit(committer, "next", 3)
+
+
+async def test_a_shards_next_turn_does_not_wait_for_halves_that_it_has_no_part_in() -> None:
+    store = Store()
+    store.open.set()
+    store.poisonous = store.hung = {"hangs"}
+    committer = Committer(store)
+    turns = [commit(committer, "good", 1), commit(committer, "hangs", 2)]
+    await begun(store, 3)
+    async with asyncio.timeout(60):
+        await turns[0]
+        await commit(committer, "next of shard 1", 1)
+    waits = commit(committer, "next of shard 2", 2)
+    await asyncio.sleep(0)
+    store.release.set()
+    await asyncio.gather(*turns, waits, return_exceptions=True)
+    assert store.begun[-2:] == [["next of shard 1"], ["next of shard 2"]]
 
 
 async def test_turns_that_are_refused_fail_alone() -> None:

@@ -32,7 +32,7 @@ class Store:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def commit(self, writes: Sequence[TurnWrite]) -> Mapping[TurnWrite, Exception]:
+    async def commit(self, writes: Sequence[TurnWrite], *, briefly: bool = False) -> Mapping[TurnWrite, Exception]:
         await self.gate.wait()
         self.saved |= {write.entity_id: write.snapshot for write in writes if write.snapshot is not None}
         return {}

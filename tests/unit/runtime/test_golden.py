@@ -65,7 +65,7 @@ class Shelf:
     async def snapshots(self, kind: str, entities: Sequence[str]) -> Mapping[str, tuple[int, bytes] | None]:
         return dict.fromkeys(entities, self.stored)
 
-    async def commit(self, writes: Sequence[TurnWrite]) -> Mapping[TurnWrite, Exception]:
+    async def commit(self, writes: Sequence[TurnWrite], *, briefly: bool = False) -> Mapping[TurnWrite, Exception]:
         (write,) = writes
         assert write.snapshot is not None
         self.stored, self.answers = write.snapshot, write.answers
