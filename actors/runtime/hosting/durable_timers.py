@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 import msgpack
@@ -181,7 +182,7 @@ class DurableTimers:
             left = due - self._clock.time()
             pause = min(pause, _PAUSE_SECONDS, left if left > 0.0 else _NOT_SERVED_SECONDS)
         if pause > 0.0:
-            try:
-                await asyncio.wait_for(self._wake.wait(), pause)
-            except TimeoutError:
-                return
+            # Not asyncio.wait_for: Python 3.11's drops a cancellation that comes together with the result.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()

@@ -68,7 +68,8 @@ class Connections:
     async def close(self) -> None:
         """Gives running statements five seconds, then cuts the connections."""
         try:
-            await asyncio.wait_for(self._pool.close(), 5)
+            async with asyncio.timeout(5):
+                await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
 

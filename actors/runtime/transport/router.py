@@ -119,7 +119,8 @@ class Router:
         """``follow_map``, and the first map is here."""
         self.follow_map()
         try:
-            await asyncio.wait_for(self._mapped.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._mapped.wait()
         except TimeoutError:
             await self.close()
             raise HostUnavailable("the runtime published no map in time") from None

@@ -82,12 +82,24 @@ async def test_a_task_of_a_host_ends(work: Callable[[ShardOwner, Any], Any]) -> 
     await ends(store, asyncio.create_task(work(owner, store)))
 
 
+async def test_the_loop_of_timers_ends_although_it_is_woken_at_the_same_time() -> None:
+    owner = ShardOwner(cast(Any, Unreachable()), cast(Any, None))
+    timers = owner.mailboxes.durable_timers
+    task = asyncio.create_task(timers.run(cast(Any, Unreachable()), lambda: []))
+    await asyncio.sleep(0.05)
+    timers.committed([], {}, ("empty", 1, "a"))
+    task.cancel()
+    await asyncio.wait({task}, timeout=60)
+    assert task.cancelled()
+
+
 async def test_a_committer_that_closes_tries_no_halves() -> None:
     store = Unreachable()
     committer = Committer(cast(Any, store))
     writes = [TurnWrite(Fence("book", n, "host", 1), str(n), ()) for n in range(4)]
     turns = [asyncio.create_task(committer.commit(write)) for write in writes]
-    await store.begun.wait()
+    async with asyncio.timeout(60):
+        await store.begun.wait()
     await committer.close()
     results = await asyncio.gather(*turns, return_exceptions=True)
     assert [type(result) for result in results] == [asyncio.CancelledError] * 4
