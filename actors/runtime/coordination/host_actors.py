@@ -15,7 +15,7 @@ from actors.runtime.errors import HostUnavailable
 from actors.runtime.options import RuntimeOptions
 from actors.runtime.shard_map import MapPosition
 from actors.runtime.store.rows import Claim
-from actors.runtime.transport.ray_control import SURGE_HOST, ask
+from actors.runtime.transport.ray_control import HOST_PREFIX, SURGE_HOST, ask
 
 RELEASE_SECONDS = 15.0
 
@@ -50,6 +50,16 @@ class HostActors:
             await asyncio.to_thread(make.remote, options, name)
         except (RayError, ValueError) as error:
             log.warning("host.not_started", host=name, error=str(error))
+
+    async def existing(self) -> list[str]:
+        """The names of the host actors that Ray has, whether they serve or not; none while Ray does not say."""
+        try:
+            actors = await asyncio.to_thread(ray.util.list_named_actors, all_namespaces=True)
+        except RayError as error:
+            log.info("hosts.unknown", error=str(error))
+            return []
+        names = [actor["name"] for actor in actors if actor["namespace"] == self._options.name]
+        return [name for name in names if name.startswith(HOST_PREFIX)]
 
     async def nodes_without(self, code_version: str) -> list[str]:
         """The nodes on whose disk there is another version of the code, and those that do not say."""

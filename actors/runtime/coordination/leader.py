@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -81,6 +81,11 @@ class Leader:
         self._ensured_at: dict[str, float] = {}
         self._missing: dict[str, tuple[float, float]] = {}
         """Wanted hosts that do not serve, by name: since when (or which replacement), and how long that may take."""
+        self._asked: set[str] = set()
+        """Hosts that this leader or one before it has asked for."""
+        self._unwanted: dict[str, float] = {}
+        """Those that are neither wanted nor serve, so that they have no row by which they would be drained: since
+        when."""
         self._first_seen: float | None = None
         self._scaled_at = 0.0
         self._code_version = code_version
@@ -113,6 +118,8 @@ class Leader:
         }
         wanted = max((index + 1 for index in range(self._policy.max_hosts) if host_name(index) in settled), default=0)
         self._wanted = max(wanted, self._policy.min_hosts)
+        # Not waited for: without the head Ray does not answer for minutes.
+        self._tasks.spawn("leader.existing_hosts", self._read_existing_hosts())
 
     @property
     def position(self) -> MapPosition:
@@ -308,6 +315,7 @@ class Leader:
             leaving=self._leaving,
         )
         wanted = hosts.names
+        self._stop_unwanted(wanted | by_name.keys(), now)
         for name in wanted - by_name.keys():
             since, patience = self._missing.setdefault(name, (now, _START_SECONDS))
             if now - self._ensured_at.get(name, float("-inf")) >= _ENSURE_SECONDS:
@@ -333,6 +341,19 @@ class Leader:
                 # At once, so that a host that is wanted again is not deregistered in this very look.
                 self._hosts[row.host] = replace(row, draining=drains)
 
+    async def _read_existing_hosts(self) -> None:
+        self._asked.update(await self._host_actors.existing())
+
+    def _stop_unwanted(self, needed: Collection[str], now: float) -> None:
+        """Ends hosts that hang as they start, and are not wanted any more."""
+        self._asked.update(needed)
+        self._unwanted = {name: self._unwanted.get(name, now) for name in self._asked.difference(needed)}
+        for name, since in self._unwanted.items():
+            if now - since >= _START_SECONDS:
+                log.warning("host.unwanted", host=name, not_serving_for=round(now - since, 1))
+                self._asked.discard(name)
+                self._tasks.spawn("leader.stop_host", self._host_actors.stop(name))
+
     async def _deregister_drained(self) -> None:
         for row in list(self._hosts.values()):
             if (
@@ -341,6 +362,7 @@ class Leader:
                 and await self._store.deregister(self.position.generation, row.host)
             ):
                 await self._host_actors.stop(row.name)
+                self._asked.discard(row.name)
                 del self._hosts[row.host]
 
 

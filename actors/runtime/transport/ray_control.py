@@ -26,7 +26,9 @@ _DETOUR_SECONDS = 5.0
 """How long a host that was out of reach is not tried directly."""
 
 
-SURGE_HOST = "host-surge"
+HOST_PREFIX = "host-"
+"""How the Ray actor names of all shard hosts begin."""
+SURGE_HOST = f"{HOST_PREFIX}surge"
 """Ray actor name of the host that is there only while the code is updated."""
 
 
@@ -37,7 +39,7 @@ def coordinator_name(index: int) -> str:
 
 def host_name(index: int) -> str:
     """Ray actor name of a shard host."""
-    return f"host-{index}"
+    return f"{HOST_PREFIX}{index}"
 
 
 async def ask(reference: Any, seconds: float) -> Any:

@@ -166,6 +166,9 @@ class DeafHostActors:
     async def ensure(self, name: str) -> None:
         pass
 
+    async def existing(self) -> list[str]:
+        return []
+
     async def leaving_nodes(self) -> frozenset[str]:
         return frozenset()
 

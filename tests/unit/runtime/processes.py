@@ -209,6 +209,9 @@ class HostActors:
     async def nodes_without(self, code_version: str) -> list[str]:
         return [] if code_version == self._simulation.code_on_disk else ["a node"]
 
+    async def existing(self) -> list[str]:
+        return sorted({process.name for process in self._simulation.processes})
+
     async def leaving_nodes(self) -> frozenset[str]:
         return frozenset()
 

@@ -37,6 +37,9 @@ class Hands:
     async def nodes_without(self, code_version: str) -> list[str]:
         return self.other_nodes
 
+    async def existing(self) -> list[str]:
+        return sorted(self.ensured)
+
     async def leaving_nodes(self) -> frozenset[str]:
         return frozenset()
 
@@ -141,6 +144,27 @@ async def test_a_host_that_exists_and_never_served_is_replaced_too() -> None:
     assert set(replaced) == {"host-0"}
     # Its start may just take long, so not all the time; but also not less and less often.
     assert 60 < len(replaced) < 200
+
+
+@pytest.mark.parametrize("new_leader", [False, True])
+async def test_a_host_that_hangs_as_it_starts_is_stopped_once_it_is_not_wanted(new_leader: bool) -> None:
+    """The surge host of an update that was taken back."""
+    stage = Stage("host-0", policy=ScalingPolicy(min_hosts=1, max_hosts=2))
+    stage.database.target_version = "v2"
+    leader = await stage.leader("v2")
+    for second in range(5):
+        await leader.tick(float(second))
+        await settle()
+    assert stage.hands.ensured == {"host-surge"}
+    stage.database.target_version = "v1"
+    if new_leader:
+        leader = await stage.leader("v1")
+    for second in range(5, 100):
+        if second == 45:
+            assert not stage.hands.stopped, "it may start late, and then it is drained"
+        await leader.tick(float(second))
+        await settle()
+    assert stage.hands.stopped == [("host-surge", False)]
 
 
 async def test_after_a_deploy_hosts_are_replaced_one_at_a_time_and_then_the_surge_host_goes() -> None:
