@@ -34,12 +34,13 @@ def create_app(platform: Platform) -> FastAPI:
         version="1",
         docs_url="/docs",
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would resend a password, and over http behind a proxy
         generate_unique_id_function=operation_id,
     )
     app.state.platform = platform
     routes = [route for router in _routers(platform.served_features) for route in router.routes]
     app.router.routes[:] = [RouteTable([*routes, *app.router.routes])]
-    add_error_handlers(app)
+    add_error_handlers(app, platform.brand)
     for served in routes_of(platform.served_features):
         if served.middleware is not None:
             app.add_middleware(served.middleware, platform)

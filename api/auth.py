@@ -12,7 +12,7 @@ from api.deps import Now, PageDep, SignedIn, Uow, limit_address, limit_credentia
 from api.error_codes import raises
 from api.models import Body, PageModel, render_page
 from api.routes import Routes
-from api.transaction import TransactionRoute, UnrepeatableRoute
+from api.transaction import TransactionRoute, UnrepeatableRoute, located
 from features.accounts.errors import EmailRegistered, WrongAccountState
 from features.auth.devices import device_name
 from features.auth.errors import (
@@ -165,6 +165,7 @@ async def resend(body: ResendBody, auth: Auth, uow: Uow, now: Now) -> SignUpMode
 
 @secret_router.post("/auth/confirm", status_code=status.HTTP_201_CREATED, dependencies=_SECRETS)
 @raises(UnknownSignUp, WrongCode, CodeExpired, TooManyAttempts, EmailRegistered, UsernameTaken)
+@located("/people/{account_id}")
 async def confirm(body: ConfirmBody, auth: Auth, uow: Uow, now: Now, device: Device) -> TokensModel:
     """Confirm a sign-up with its code: creates the account and logs this device in."""
     return _render_tokens(await auth.sign_ups.confirm(uow, body.sign_up_id, body.code, device, now))

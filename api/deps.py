@@ -26,7 +26,12 @@ from features.paging import BadCursor, Cursor, PageRequest
 DEGRADED = Counter("entativa_degraded_total", "Requests served in a degraded mode", ["mode"])
 REFUSED = Counter("entativa_rate_limited_total", "Requests refused by a rate limit", ["limit"])
 
-bearer = HTTPBearer(auto_error=False, description="An access token from POST /auth/log-in")
+bearer = HTTPBearer(
+    scheme_name="AccessToken",
+    bearerFormat="JWT",
+    auto_error=False,
+    description="An access token from POST /auth/log-in",
+)
 
 
 def platform_of(request: Request) -> Platform:

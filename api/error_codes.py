@@ -134,6 +134,11 @@ def codes_of(route: APIRoute) -> set[ErrorCode]:
     return declared
 
 
+def calls(route: APIRoute, dependency: Callable[..., Any]) -> bool:
+    """Returns whether a route depends on a function."""
+    return dependency in _calls(route.dependant)
+
+
 def _code(error: Raised) -> ErrorCode:
     return error if isinstance(error, ErrorCode) else code_of(error)
 

@@ -1,6 +1,6 @@
 """The only place where an error becomes a response: problem+json (RFC 9457).
 
-Members: ``type`` (a URN of the code), ``title``, ``status``, ``detail``, ``code``, ``trace_id``
+Members: ``type`` (a URN of the brand and the code), ``title``, ``status``, ``detail``, ``code``, ``trace_id``
 and, where input was wrong, ``errors``: a list of ``{"field", "code", "message"}``.
 """
 
@@ -78,6 +78,7 @@ class ProblemModel(BaseModel):
 
 
 def problem(
+    brand: str,
     code: ErrorCode,
     detail: str = "",
     *,
@@ -86,7 +87,7 @@ def problem(
 ) -> Response:
     """Returns a problem+json response. `detail` replaces the meaning of the code."""
     body: dict[str, Any] = {
-        "type": f"urn:entativa:problem:{code.code}",
+        "type": f"urn:{brand}:problem:{code.code}",
         "title": HTTPStatus(code.status).phrase,
         "status": code.status,
         "detail": (detail or code.meaning)[:_MAX_DETAIL],
@@ -98,7 +99,7 @@ def problem(
     return Response(orjson.dumps(body), status_code=code.status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def render_domain_error(error: DomainError) -> Response:
+def render_domain_error(error: DomainError, brand: str) -> Response:
     """Returns the response of a domain error."""
     headers = {}
     if isinstance(error, Unauthenticated):
@@ -109,7 +110,7 @@ def render_domain_error(error: DomainError) -> Response:
         headers["Retry-After"] = _RETRY_UNAVAILABLE
     fields = [{"field": error.field, "code": error.code, "message": error.detail[:_MAX_DETAIL]}] if error.field else []
     code = ErrorCode(error.code, status_of(type(error)), "")
-    return problem(code, error.detail, errors=fields, headers=headers)
+    return problem(brand, code, error.detail, errors=fields, headers=headers)
 
 
 def _printable(name: str) -> str:
@@ -117,7 +118,7 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()[:200]
 
 
-def _render_validation_error(error: RequestValidationError) -> Response:
+def _render_validation_error(error: RequestValidationError, brand: str) -> Response:
     fields = [
         {
             "field": _printable(".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0])),
@@ -127,34 +128,34 @@ def _render_validation_error(error: RequestValidationError) -> Response:
         for item in error.errors()[:_MAX_ERRORS]
     ]
     if any(item["code"] == "json_invalid" for item in fields):
-        return problem(BAD_JSON, errors=fields)
+        return problem(brand, BAD_JSON, errors=fields)
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in fields[:3])
-    return problem(INVALID_INPUT, detail, errors=fields)
+    return problem(brand, INVALID_INPUT, detail, errors=fields)
 
 
-def render_http_error(error: HTTPException) -> Response:
+def render_http_error(error: HTTPException, brand: str) -> Response:
     """Returns the response of an error of the framework. Its `code`, if it has one, replaces the status' phrase."""
     phrase = HTTPStatus(error.status_code).phrase
     code = getattr(error, "code", phrase.lower().replace(" ", "_"))
-    return problem(ErrorCode(code, error.status_code, ""), str(error.detail), headers=dict(error.headers or {}))
+    return problem(brand, ErrorCode(code, error.status_code, ""), str(error.detail), headers=dict(error.headers or {}))
 
 
-def _render_unexpected(error: Exception) -> Response:
+def _render_unexpected(error: Exception, brand: str) -> Response:
     UNEXPECTED.inc()
     log.error("unexpected error", exc_info=error)
-    return problem(INTERNAL_ERROR)
+    return problem(brand, INTERNAL_ERROR)
 
 
-def add_error_handlers(app: FastAPI) -> None:
-    """Makes every error of the application a problem+json response."""
+def add_error_handlers(app: FastAPI, brand: str) -> None:
+    """Makes every error of a brand's application a problem+json response."""
 
     async def domain(_: Request, error: Exception) -> Response:
         assert isinstance(error, DomainError)
-        return render_domain_error(error)
+        return render_domain_error(error, brand)
 
     async def validation(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return _render_validation_error(error)
+        return _render_validation_error(error, brand)
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -163,22 +164,22 @@ def add_error_handlers(app: FastAPI) -> None:
             try:
                 await limit_address(request)
             except RateLimited as refusal:
-                return render_domain_error(refusal)
-        return render_http_error(error)
+                return render_domain_error(refusal, brand)
+        return render_http_error(error, brand)
 
     async def storage(_: Request, error: Exception) -> Response:
         log.warning("storage unavailable", error=type(error).__name__)
-        return problem(UNAVAILABLE, headers={"Retry-After": _RETRY_UNAVAILABLE})
+        return problem(brand, UNAVAILABLE, headers={"Retry-After": _RETRY_UNAVAILABLE})
 
     async def busy(_: Request, error: Exception) -> Response:
         BUSY_REQUESTS.labels(type(error).__name__).inc()
-        return problem(BUSY, headers={"Retry-After": "1"})
+        return problem(brand, BUSY, headers={"Retry-After": "1"})
 
     async def text(_: Request, __: Exception) -> Response:
-        return problem(INVALID_TEXT)
+        return problem(brand, INVALID_TEXT)
 
     async def unexpected(_: Request, error: Exception) -> Response:
-        return _render_unexpected(error)
+        return _render_unexpected(error, brand)
 
     app.add_exception_handler(DomainError, domain)
     app.add_exception_handler(RequestValidationError, validation)

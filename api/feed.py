@@ -62,7 +62,7 @@ class FeedInMemory:
             try:
                 response = await self._respond(scope)
             except DomainError as error:
-                response = render_domain_error(error)
+                response = render_domain_error(error, self._platform.brand)
             except DATABASE_ERRORS:
                 response = None  # the FastAPI route will fail in the same way and renders the error
             if response is not None:

@@ -6,10 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.deps import Now, PageDep, SignedIn, Uow, service
+from api.deps import Now, PageDep, PlatformDep, SignedIn, Uow, service
 from api.error_codes import raises
 from api.models import PageModel, render_page
-from api.profiles import PersonModel, Username, render_person
+from api.profiles import PersonModel, RelationshipModel, Username, relationship_to, render_person
 from api.routes import Routes
 from api.transaction import TransactionRoute
 from features.follows.errors import TooManyFollowed, TooManyFollowsToday
@@ -29,11 +29,14 @@ class FollowModel(BaseModel):
     since: datetime = Field(examples=["2026-01-02T03:04:05Z"])
 
 
-@router.put("/follows/{username}", status_code=204)
+@router.put("/follows/{username}")
 @raises(*PERSON_ERRORS, TooManyFollowed, TooManyFollowsToday)
-async def follow(username: Username, identity: SignedIn, follows: Follows, uow: Uow, now: Now) -> None:
-    """Follow somebody."""
-    await follows.follow(uow, identity.account_id, username, now)
+async def follow(
+    username: Username, identity: SignedIn, follows: Follows, platform: PlatformDep, uow: Uow, now: Now
+) -> RelationshipModel:
+    """Follow somebody. The response is the relationship after it."""
+    other = await follows.follow(uow, identity.account_id, username, now)
+    return await relationship_to(uow, platform, identity.account_id, other)
 
 
 @router.delete("/follows/{username}", status_code=204)

@@ -95,7 +95,7 @@ class RequestMiddleware:
     def _refuse(self, scope: Scope, headers: dict[bytes, bytes]) -> ASGIApp | None:
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self._max_body_bytes:
-            return render_http_error(_TooLarge(self._max_body_bytes))
+            return render_http_error(_TooLarge(self._max_body_bytes), self._brand)
         if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
-            return problem(NUL_IN_ADDRESS)
+            return problem(self._brand, NUL_IN_ADDRESS)
         return None

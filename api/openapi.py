@@ -14,9 +14,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from api.error_codes import ErrorCode, codes_of
+from api.deps import signed_in
+from api.error_codes import ErrorCode, calls, codes_of
 from api.errors import MEDIA_TYPE, ProblemModel
-from api.transaction import KEY_HEADER, TransactionRoute
+from api.transaction import KEY_HEADER, TransactionRoute, location_of
 
 _DESCRIPTIONS = {
     "400": "The request cannot be read",
@@ -28,6 +29,25 @@ _DESCRIPTIONS = {
     "422": "The input is wrong; `errors` names the fields",
     "429": "Over a limit; Retry-After says when to try again",
     "503": "A storage service is down; try again",
+}
+
+_HEADERS: dict[str, Any] = {
+    name: {"description": description, "schema": schema}
+    for name, description, schema in (
+        ("X-Trace-Id", "Identifies the request in the logs.", {"type": "string", "maxLength": 32}),
+        ("Retry-After", "Seconds after which to try again.", {"type": "integer", "minimum": 1}),
+        ("WWW-Authenticate", "How to authenticate.", {"type": "string", "maxLength": 100}),
+        (
+            "Location",
+            "The address of the new resource.",
+            {"type": "string", "maxLength": 500},
+        ),
+        (
+            "Idempotency-Replayed",
+            "Present if this is the response of an earlier request with the same Idempotency-Key.",
+            {"type": "string", "enum": ["true"]},
+        ),
+    )
 }
 
 _IDEMPOTENCY_KEY = {
@@ -78,6 +98,9 @@ def _document(app: FastAPI, routes: dict[tuple[str, str], APIRoute]) -> dict[str
             _add_errors(operation, codes, name)
             if method == "post" and isinstance(route, TransactionRoute) and route.idempotent:
                 operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+            _add_headers(operation, route)
+            _declare_sign_in(operation, route)
+    document["components"]["headers"] = _HEADERS
     document["components"]["schemas"] = {_schema_name(name): schema for name, schema in schemas.items()}
     assert len(document["components"]["schemas"]) == len(schemas), "two schemas have one name"
     _rename_references(document)
@@ -137,6 +160,27 @@ def _add_errors(operation: dict[str, Any], codes: Iterable[ErrorCode], name: str
             "description": f"{_DESCRIPTIONS[str(status)]}: {listed}",
             "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{name}"}}},
         }
+
+
+def _add_headers(operation: dict[str, Any], route: APIRoute) -> None:
+    """Documents the headers of an operation's responses."""
+    for status, response in operation["responses"].items():
+        names = ["X-Trace-Id"]
+        if status in ("429", "503") and MEDIA_TYPE in response.get("content", {}):
+            names.append("Retry-After")
+        if status == "401":
+            names.append("WWW-Authenticate")
+        if status == "201" and location_of(route):
+            names.append("Location")
+        if status.startswith("2") and any(each is _IDEMPOTENCY_KEY for each in operation.get("parameters", ())):
+            names.append("Idempotency-Replayed")
+        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _declare_sign_in(operation: dict[str, Any], route: APIRoute) -> None:
+    """Declares an access token as optional where the route does not require one."""
+    if "security" in operation and not calls(route, signed_in):
+        operation["security"] = [{}, *operation["security"]]
 
 
 def operation_id(route: APIRoute) -> str:

@@ -15,7 +15,7 @@ from api.models import Body
 from api.post_views import PostModel, PostPage, VersionPage, respond
 from api.profiles import Username
 from api.routes import Routes
-from api.transaction import TransactionRoute
+from api.transaction import TransactionRoute, located
 from features.posts.errors import DRAFT_ERRORS, BadHashtag, NoSuchPost, NotTheAuthor
 from features.posts.model import Audience
 from features.posts.policy import PostPolicy
@@ -84,6 +84,7 @@ class HashtagModel(BaseModel):
 
 @router.post("/posts", response_model=PostModel, status_code=HTTPStatus.CREATED, dependencies=_WRITES)
 @raises(*DRAFT_ERRORS)
+@located("/posts/{id}")
 async def create(body: PostBody, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> Response:
     """Publish a post."""
     post = await posts.create(uow, identity.account_id, body.text, body.audience, body.list_id, now)

@@ -14,8 +14,10 @@ from api.models import MAX_DECOMPOSED, Body
 from api.platform import Platform
 from api.routes import Routes
 from api.transaction import TransactionRoute
+from cluster.postgres import UnitOfWork
 from features.friends.model import Direction
 from features.friends.service import FriendService
+from features.identity import Identity
 from features.profiles.errors import BadLink, TooManyLinks
 from features.profiles.model import (
     MAX_USERNAME_CHARACTERS,
@@ -27,6 +29,8 @@ from features.profiles.model import (
 from features.profiles.policy import ProfilePolicy
 from features.profiles.service import ProfileService
 from features.relationships.errors import NoSuchPerson
+from features.relationships.model import RelationshipState
+from features.relationships.service import RelationshipService
 from features.text_errors import TEXT_ERRORS
 
 router = APIRouter(tags=["profiles"], route_class=TransactionRoute)
@@ -46,6 +50,8 @@ Username = Annotated[
     ),
 ]
 
+
+PersonId = Annotated[UUID, Path(description="The id of an account.", examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])]
 
 _Link = Annotated[str, Field(max_length=ProfilePolicy().max_link_characters)]
 _RawLink = Annotated[str, Field(max_length=MAX_DECOMPOSED * ProfilePolicy().max_link_characters)]
@@ -147,26 +153,54 @@ async def show(
 ) -> ProfileModel:
     """Get a person's profile, and the caller's relationship to the person."""
     view = await profiles.view(uow, account_or_none(identity), username)
-    request = None
-    if identity and view.state and not view.state.friends and (friends := platform.find(FriendService)):
-        request = await friends.pending(uow, identity.account_id, view.profile.account_id)
-    return _render(view, platform, request)
+    return _render(view, platform, await _relationship(uow, platform, identity, view))
 
 
-def _render(view: ProfileView, platform: Platform, request: Direction | None) -> ProfileModel:
+@router.get("/people/{person_id}")
+@raises(NoSuchPerson)
+async def by_id(
+    person_id: PersonId, identity: MaybeSignedIn, profiles: Profiles, platform: PlatformDep, uow: Uow
+) -> ProfileModel:
+    """Get a person's profile by id, which never changes, and the caller's relationship to the person."""
+    view = await profiles.view_by_id(uow, account_or_none(identity), person_id)
+    return _render(view, platform, await _relationship(uow, platform, identity, view))
+
+
+async def relationship_to(uow: UnitOfWork, platform: Platform, me: UUID, other: UUID) -> RelationshipModel:
+    """Returns the caller's relationship to an account as it is now."""
+    found = await platform.service(RelationshipService).relationship(uow, me, other)
+    return await _render_relationship(uow, platform, me, other, found.state)
+
+
+async def _relationship(
+    uow: UnitOfWork, platform: Platform, identity: Identity | None, view: ProfileView
+) -> RelationshipModel | None:
+    if identity is None or view.state is None:
+        return None
+    return await _render_relationship(uow, platform, identity.account_id, view.profile.account_id, view.state)
+
+
+async def _render_relationship(
+    uow: UnitOfWork, platform: Platform, me: UUID, other: UUID, state: RelationshipState
+) -> RelationshipModel:
     # What the brand has decides, not what this application serves of it.
+    has_friends, has_follows = "friends" in platform.brand_features, "follows" in platform.brand_features
+    request = None
+    if not state.friends and (friends := platform.find(FriendService)):
+        request = await friends.pending(uow, me, other)
+    return RelationshipModel(
+        friends=state.friends if has_friends else None,
+        friend_request=request,
+        following=state.followed_by_me if has_follows else None,
+        followed_by=state.follows_me if has_follows else None,
+        muted=state.muted,
+        close_friend=state.close_friend,
+    )
+
+
+def _render(view: ProfileView, platform: Platform, relationship: RelationshipModel | None) -> ProfileModel:
     friends, follows = "friends" in platform.brand_features, "follows" in platform.brand_features
-    counts, state = view.counts, view.state
-    relationship = None
-    if state is not None:
-        relationship = RelationshipModel(
-            friends=state.friends if friends else None,
-            friend_request=request,
-            following=state.followed_by_me if follows else None,
-            followed_by=state.follows_me if follows else None,
-            muted=state.muted,
-            close_friend=state.close_friend,
-        )
+    counts = view.counts
     return ProfileModel(
         id=view.profile.account_id,
         username=view.profile.username,

@@ -7,12 +7,12 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from api.deps import Now, PageDep, SignedIn, Uow, service
+from api.deps import Now, PageDep, PlatformDep, SignedIn, Uow, service
 from api.error_codes import raises
 from api.models import MAX_DECOMPOSED, Body, PageModel, render_page
-from api.profiles import PersonModel, Profiles, Username, render_person
+from api.profiles import PersonModel, Profiles, RelationshipModel, Username, relationship_to, render_person
 from api.routes import Routes
-from api.transaction import TransactionRoute
+from api.transaction import TransactionRoute, located
 from cluster.postgres import UnitOfWork
 from features.paging import Page
 from features.profiles.service import ProfileService
@@ -93,14 +93,21 @@ async def blocks(
     return await _people(profiles, uow, await relationships.blocks(uow, identity.account_id, page))
 
 
-@router.put("/mutes/{username}", status_code=204)
+@router.put("/mutes/{username}")
 @raises(*PERSON_ERRORS, TooManyMutes)
 async def mute(
-    username: Username, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, now: Now
-) -> None:
+    username: Username,
+    identity: SignedIn,
+    profiles: Profiles,
+    relationships: Relationships,
+    platform: PlatformDep,
+    uow: Uow,
+    now: Now,
+) -> RelationshipModel:
     """Hide somebody's posts from the caller's feed. The person is not notified."""
     whom = await profiles.resolve(uow, identity.account_id, username)
     await relationships.mute(uow, identity.account_id, whom, now)
+    return await relationship_to(uow, platform, identity.account_id, whom)
 
 
 @router.delete("/mutes/{username}", status_code=204)
@@ -121,14 +128,21 @@ async def mutes(
     return await _people(profiles, uow, await relationships.mutes(uow, identity.account_id, page))
 
 
-@router.put("/close-friends/{username}", status_code=204)
+@router.put("/close-friends/{username}")
 @raises(*PERSON_ERRORS, TooManyCloseFriends)
 async def add_close_friend(
-    username: Username, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, now: Now
-) -> None:
+    username: Username,
+    identity: SignedIn,
+    profiles: Profiles,
+    relationships: Relationships,
+    platform: PlatformDep,
+    uow: Uow,
+    now: Now,
+) -> RelationshipModel:
     """Add somebody to the caller's close friends. The person is not notified."""
     member = await profiles.resolve(uow, identity.account_id, username)
     await relationships.add_close_friend(uow, identity.account_id, member, now)
+    return await relationship_to(uow, platform, identity.account_id, member)
 
 
 @router.delete("/close-friends/{username}", status_code=204)
@@ -152,6 +166,7 @@ async def close_friends(
 
 @router.post("/lists", status_code=201)
 @raises(*TEXT_ERRORS, ListNameTaken, TooManyLists)
+@located("/lists/{id}")
 async def create_list(
     body: ListBody, identity: SignedIn, relationships: Relationships, uow: Uow, now: Now
 ) -> ListModel:
@@ -163,6 +178,13 @@ async def create_list(
 async def lists(identity: SignedIn, relationships: Relationships, uow: Uow, page: PageDep) -> PageModel[ListModel]:
     """List the caller's lists, newest first."""
     return render_page(await relationships.lists(uow, identity.account_id, page), _render_list)
+
+
+@router.get("/lists/{list_id}")
+@raises(NoSuchList)
+async def get_list(list_id: ListId, identity: SignedIn, relationships: Relationships, uow: Uow) -> ListModel:
+    """Get one of the caller's lists."""
+    return _render_list(await relationships.list(uow, identity.account_id, list_id))
 
 
 @router.delete("/lists/{list_id}", status_code=204)

@@ -10,8 +10,10 @@ import hmac
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from http import HTTPStatus
+from typing import Any, TypeVar
 
+import orjson
 from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
@@ -41,7 +43,26 @@ on conflict do nothing returning key
 _FIND = "select fingerprint, status, body from idempotency_keys where scope = $1 and key = $2"
 _KEEP = "update idempotency_keys set status = $3, body = $4 where scope = $1 and key = $2"
 
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+_LOCATION = "location"
+
 RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def located(template: str) -> Callable[[Endpoint], Endpoint]:
+    """Declares where a route's new resource is: the Location header of its 201, from the members of the body."""
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _LOCATION, template)
+        return endpoint
+
+    return declare
+
+
+def location_of(route: APIRoute) -> str | None:
+    """Returns the template that `located` declared."""
+    template: str | None = getattr(route.endpoint, _LOCATION, None)
+    return template
 
 
 class TransactionRoute(APIRoute):
@@ -57,6 +78,7 @@ class TransactionRoute(APIRoute):
 
     def get_route_handler(self) -> RouteHandler:
         handle = super().get_route_handler()
+        location = location_of(self)
 
         async def in_transaction(request: Request) -> Response:
             platform: Platform = request.app.state.platform
@@ -69,6 +91,9 @@ class TransactionRoute(APIRoute):
                         await uow.commit()
                     raise
                 await uow.commit()
+            if location is not None and response.status_code == HTTPStatus.CREATED:
+                path = location.format_map(orjson.loads(bytes(response.body)))
+                response.headers["Location"] = f"{request.scope.get('root_path', '')}{path}"
             if platform.settings.server_timing:
                 response.headers["Server-Timing"] = f'sql;desc="{uow.statements}"'
             return response

@@ -1,11 +1,12 @@
 """Access tokens: JWTs (RFC 7519, profile RFC 9068) signed with EdDSA (RFC 8037) under the newest key.
 
-Header: alg, kid, typ ``at+jwt``. Claims: iss, aud, sub (account), sid (sign-in session), iat, exp, all required.
+Header: alg, kid, typ ``at+jwt``. Claims: iss, aud, client_id (the brand's own
+clients: there are no others), sub (account), sid (sign-in session), iat, exp, jti. Those that decide are required.
 """
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import jwt
 from jwt.algorithms import OKPAlgorithm
@@ -40,6 +41,8 @@ class AccessTokens:
             "sub": str(identity.account_id),
             "sid": str(identity.session_id),
             "iat": issued,
+            "client_id": self._audience,
+            "jti": str(uuid4()),
             "exp": issued + int(self.lifetime.total_seconds()),
         }
         return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": kid, "typ": _TYPE})

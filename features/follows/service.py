@@ -23,13 +23,13 @@ class FollowService:
     relationships: RelationshipService
     profiles: ProfileService
 
-    async def follow(self, uow: UnitOfWork, me: UUID, username: str, now: datetime) -> None:
-        """Follows an account. Does nothing if the caller follows it already. Raises NoSuchPerson,
+    async def follow(self, uow: UnitOfWork, me: UUID, username: str, now: datetime) -> UUID:
+        """Follows an account and returns its id. Does nothing if the caller follows it already. Raises NoSuchPerson,
         Yourself, TooManyFollowed, TooManyFollowsToday."""
         other = await self.profiles.resolve(uow, me, username)
         pair = await self.relationships.lock_pair(uow, me, other)
         if pair.state.followed_by_me:
-            return
+            return other
         if pair.mine.following >= self.policy.max_following:
             raise TooManyFollowed(f"You can follow at most {self.policy.max_following} people.")
         today = now.astimezone(UTC).date()
@@ -41,6 +41,7 @@ class FollowService:
             )
         await self.relationships.connect(uow, other, me, me, now)
         publish(uow, Followed(me, other), now)
+        return other
 
     async def unfollow(self, uow: UnitOfWork, me: UUID, username: str, now: datetime) -> None:
         """Unfollows an account. Raises NotFound."""

@@ -73,7 +73,13 @@ class ProfileService:
 
     async def view(self, uow: UnitOfWork, viewer_id: UUID | None, username: str) -> ProfileView:
         """Returns a profile as the viewer sees it, in two statements. Raises NoSuchPerson like `resolve`."""
-        profile = await store.find_visible(uow, viewer_id, username.lower())
+        return await self._view(uow, viewer_id, await store.find_visible(uow, viewer_id, username.lower()))
+
+    async def view_by_id(self, uow: UnitOfWork, viewer_id: UUID | None, account_id: UUID) -> ProfileView:
+        """Like `view`, by the account's id."""
+        return await self._view(uow, viewer_id, await store.find_visible_by_id(uow, viewer_id, account_id))
+
+    async def _view(self, uow: UnitOfWork, viewer_id: UUID | None, profile: Profile | None) -> ProfileView:
         if profile is None:
             raise NoSuchPerson
         found = await self.relationships.relationship(uow, viewer_id, profile.account_id)

@@ -26,6 +26,10 @@ _FIND_VISIBLE = f"""
 select * from profiles where username = $1 and not {apart("$2::uuid", "account_id")}
 """
 
+_FIND_VISIBLE_BY_ID = f"""
+select * from profiles where account_id = $1 and not {apart("$2::uuid", "account_id")}
+"""
+
 _RESOLVE_BLOCKED_TOO = f"""
 select account_id from profiles
 where username = $1 and not {inactive("account_id")}
@@ -87,6 +91,12 @@ async def find(uow: UnitOfWork, account_id: UUID) -> Profile | None:
 async def find_visible(uow: UnitOfWork, viewer_id: UUID | None, username: str) -> Profile | None:
     """Returns the profile of a username, unless it is apart from the viewer."""
     row = await uow.fetchrow(_FIND_VISIBLE, username, viewer_id)
+    return _profile(row) if row else None
+
+
+async def find_visible_by_id(uow: UnitOfWork, viewer_id: UUID | None, account_id: UUID) -> Profile | None:
+    """Returns the profile of an account, unless it is apart from the viewer."""
+    row = await uow.fetchrow(_FIND_VISIBLE_BY_ID, account_id, viewer_id)
     return _profile(row) if row else None
 
 

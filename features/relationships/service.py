@@ -170,6 +170,13 @@ class RelationshipService:
         """Returns the owner's lists, newest first."""
         return page_of(await store.lists(uow, owner_id, page), page.limit, PeopleList.cursor)
 
+    async def list(self, uow: UnitOfWork, owner_id: UUID, list_id: UUID) -> PeopleList:
+        """Returns one of the owner's lists. Raises NoSuchList."""
+        found = await store.list_of(uow, owner_id, list_id)
+        if found is None:
+            raise NoSuchList
+        return found
+
     async def delete_list(self, uow: UnitOfWork, owner_id: UUID, list_id: UUID, now: datetime) -> None:
         """Deletes a list. Raises NoSuchList unless the list is the owner's."""
         members = await store.delete_list(uow, owner_id, list_id)

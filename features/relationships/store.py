@@ -253,10 +253,13 @@ async def remove_from_circles(uow: UnitOfWork, a: UUID, b: UUID) -> None:
 _CREATE_LIST = """
 insert into lists (id, owner_id, name, created_at) values ($1, $2, $3, $4) on conflict do nothing
 """
-_LISTS = f"""
+_LIST = f"""
 select id, name, created_at,
     (select count(*) from list_members where list_id = lists.id and not {inactive("member_id")}) as members
-from lists where owner_id = $1 and (created_at, id) < ($2, $3) order by created_at desc, id desc limit $4
+from lists
+"""
+_LISTS = f"""
+{_LIST} where owner_id = $1 and (created_at, id) < ($2, $3) order by created_at desc, id desc limit $4
 """
 
 
@@ -272,6 +275,11 @@ async def count_lists(uow: UnitOfWork, owner_id: UUID) -> int:
 async def lists(uow: UnitOfWork, owner_id: UUID, page: PageRequest) -> list[PeopleList]:
     rows = await uow.fetch(_LISTS, owner_id, *position(page), page.limit + 1)
     return [PeopleList(row["id"], row["name"], row["created_at"], row["members"]) for row in rows]
+
+
+async def list_of(uow: UnitOfWork, owner_id: UUID, list_id: UUID) -> PeopleList | None:
+    row = await uow.fetchrow(f"{_LIST} where owner_id = $1 and id = $2", owner_id, list_id)
+    return PeopleList(**row) if row else None
 
 
 async def owns_list(uow: UnitOfWork, owner_id: UUID, list_id: UUID, *, keep: bool = False) -> bool:

@@ -100,7 +100,7 @@ class People:
             answered = other.expect(201, "POST", "/friends/requests", username=one.username)
             assert answered["state"] == "accepted"
         else:
-            one.expect(204, "PUT", f"/follows/{other.username}")
+            one.expect(200, "PUT", f"/follows/{other.username}")
 
     def are_connected(self, one: Device, other: Device) -> bool:
         relationship = one.expect(200, "GET", f"/profiles/{other.username}")["relationship"]

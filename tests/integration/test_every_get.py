@@ -72,6 +72,7 @@ class Scenario:
         bobs_list = f"/lists/{self.list_id}/members"
         entries = {
             "/profiles/{username}": [(name, "/profiles/ada") for name in everybody],
+            "/people/{person_id}": [(name, f"/people/{self.ada.id}") for name in everybody],
             "/profiles/{username}/posts": [(name, "/profiles/ada/posts") for name in everybody],
             "/posts/{post_id}": [
                 *((name, f"/posts/{self.post_id}") for name in everybody),
@@ -84,6 +85,7 @@ class Scenario:
             "/mutes": [("carol", "/mutes")],
             "/close-friends": [("bob", "/close-friends")],
             "/lists": [("bob", "/lists")],
+            "/lists/{list_id}": [("bob", f"/lists/{self.list_id}")],
             "/lists/{list_id}/members": [("bob", bobs_list)],
         }
         if self.friends:

@@ -24,8 +24,8 @@ async def _connect(environment: Environment, one: Member, other: Member) -> None
         await one.post("/friends/requests", json={"username": other.username})
         await other.post("/friends/requests", json={"username": one.username})
     else:
-        assert (await one.put(f"/follows/{other.username}")).status_code == 204
-        assert (await other.put(f"/follows/{one.username}")).status_code == 204
+        assert (await one.put(f"/follows/{other.username}")).status_code == 200
+        assert (await other.put(f"/follows/{one.username}")).status_code == 200
 
 
 async def _live(environment: Environment) -> tuple[Member, Member, Member]:

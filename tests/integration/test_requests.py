@@ -25,7 +25,7 @@ def problem(answer: httpx.Response, status: int) -> dict[str, object]:
     assert answer.headers["content-type"] == "application/problem+json"
     body: dict[str, object] = answer.json()
     assert body["status"] == status
-    assert str(body["type"]).startswith("urn:entativa:problem:")
+    assert body["type"] == f"urn:entativa:problem:{body['code']}"
     assert body["trace_id"] == answer.headers["x-trace-id"]
     return body
 

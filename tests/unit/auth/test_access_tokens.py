@@ -75,6 +75,8 @@ def test_the_published_keys_verify_a_token(folder: Path) -> None:
     key = key_set[jwt.get_unverified_header(token)["kid"]]
     claims = jwt.decode(token, key, algorithms=["EdDSA"], audience="a", options={"verify_exp": False})
     assert claims["sub"] == str(IDENTITY.account_id)
+    assert {"iss", "exp", "aud", "sub", "client_id", "iat", "jti"} <= claims.keys()  # RFC 9068, section 2.2
+    assert claims["client_id"] == "a"
     assert set(tokens.published()["keys"][0]) == {"kty", "crv", "x", "kid", "use", "alg"}  # no private part
 
 
