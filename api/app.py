@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 
 from api import health, well_known
+from api.cors import allow_origins
 from api.errors import add_error_handlers
 from api.middleware import RequestMiddleware
 from api.openapi import describe, operation_id
@@ -44,6 +45,8 @@ def create_app(platform: Platform) -> FastAPI:
     for served in routes_of(platform.served_features):
         if served.middleware is not None:
             app.add_middleware(served.middleware, platform)
+    if platform.settings.cors_origins:
+        app.add_middleware(allow_origins, platform.settings.cors_origins)
     app.add_middleware(RequestMiddleware, brand=platform.brand, max_body_bytes=platform.settings.max_body_bytes)
     describe(app, _routers(platform.brand_features))
     return app

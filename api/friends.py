@@ -7,12 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
+from api.conditional import ConditionalRoute
 from api.deps import Now, PageDep, SignedIn, Uow, service
 from api.error_codes import raises
 from api.models import Body, PageModel, render_page
 from api.profiles import PersonModel, Username, render_person
 from api.routes import Routes
-from api.transaction import TransactionRoute, located
+from api.transaction import located
 from features.friends.errors import (
     CAPACITY_ERRORS,
     AlreadyFriends,
@@ -24,7 +25,7 @@ from features.friends.model import Direction, Friend, PendingRequest
 from features.friends.service import FriendService
 from features.relationships.errors import PERSON_ERRORS
 
-router = APIRouter(tags=["friends"], route_class=TransactionRoute)
+router = APIRouter(tags=["friends"], route_class=ConditionalRoute)
 
 ROUTES = Routes((router,))
 

@@ -14,6 +14,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from api.conditional import ConditionalRoute
 from api.deps import signed_in
 from api.error_codes import ErrorCode, calls, codes_of
 from api.errors import MEDIA_TYPE, ProblemModel
@@ -38,6 +39,11 @@ _HEADERS: dict[str, Any] = {
         ("Retry-After", "Seconds after which to try again.", {"type": "integer", "minimum": 1}),
         ("WWW-Authenticate", "How to authenticate.", {"type": "string", "maxLength": 100}),
         (
+            "ETag",
+            "For If-None-Match.",
+            {"type": "string", "maxLength": 100},
+        ),
+        (
             "Location",
             "The address of the new resource.",
             {"type": "string", "maxLength": 500},
@@ -48,6 +54,15 @@ _HEADERS: dict[str, Any] = {
             {"type": "string", "enum": ["true"]},
         ),
     )
+}
+
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of the version that the client has.",
+    "schema": {"type": "string", "maxLength": 1000},
+    "example": '"4f2c6a1d0b9e8c7a5b3d2e1f"',
 }
 
 _IDEMPOTENCY_KEY = {
@@ -98,6 +113,9 @@ def _document(app: FastAPI, routes: dict[tuple[str, str], APIRoute]) -> dict[str
             _add_errors(operation, codes, name)
             if method == "post" and isinstance(route, TransactionRoute) and route.idempotent:
                 operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+            if method == "get" and isinstance(route, ConditionalRoute):
+                operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
+                operation["responses"]["304"] = {"description": "The client has the present version"}
             _add_headers(operation, route)
             _declare_sign_in(operation, route)
     document["components"]["headers"] = _HEADERS
@@ -170,6 +188,8 @@ def _add_headers(operation: dict[str, Any], route: APIRoute) -> None:
             names.append("Retry-After")
         if status == "401":
             names.append("WWW-Authenticate")
+        if status in ("200", "304") and isinstance(route, ConditionalRoute) and "GET" in (route.methods or ()):
+            names.append("ETag")
         if status == "201" and location_of(route):
             names.append("Location")
         if status.startswith("2") and any(each is _IDEMPOTENCY_KEY for each in operation.get("parameters", ())):

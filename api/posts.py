@@ -9,20 +9,21 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from api import models
+from api.conditional import ConditionalRoute
 from api.deps import MaybeSignedIn, Now, PageDep, SignedIn, Uow, account_or_none, limit_posts, service
 from api.error_codes import raises
 from api.models import Body
 from api.post_views import PostModel, PostPage, VersionPage, respond
 from api.profiles import Username
 from api.routes import Routes
-from api.transaction import TransactionRoute, located
+from api.transaction import located
 from features.posts.errors import DRAFT_ERRORS, BadHashtag, NoSuchPost, NotTheAuthor
 from features.posts.model import Audience
 from features.posts.policy import PostPolicy
 from features.posts.service import PostService
 from features.relationships.errors import NoSuchPerson
 
-router = APIRouter(tags=["posts"], route_class=TransactionRoute)
+router = APIRouter(tags=["posts"], route_class=ConditionalRoute)
 
 ROUTES = Routes((router,))
 

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from api import models
+from api.conditional import ConditionalRoute
 from api.deps import MaybeSignedIn, Now, PlatformDep, SignedIn, Uow, account_or_none, service
 from api.error_codes import raises
 from api.models import MAX_DECOMPOSED, Body
 from api.platform import Platform
 from api.routes import Routes
-from api.transaction import TransactionRoute
 from cluster.postgres import UnitOfWork
 from features.friends.model import Direction
 from features.friends.service import FriendService
@@ -33,7 +33,7 @@ from features.relationships.model import RelationshipState
 from features.relationships.service import RelationshipService
 from features.text_errors import TEXT_ERRORS
 
-router = APIRouter(tags=["profiles"], route_class=TransactionRoute)
+router = APIRouter(tags=["profiles"], route_class=ConditionalRoute)
 
 ROUTES = Routes((router,))
 

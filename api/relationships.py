@@ -7,12 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
+from api.conditional import ConditionalRoute
 from api.deps import Now, PageDep, PlatformDep, SignedIn, Uow, service
 from api.error_codes import raises
 from api.models import MAX_DECOMPOSED, Body, PageModel, render_page
 from api.profiles import PersonModel, Profiles, RelationshipModel, Username, relationship_to, render_person
 from api.routes import Routes
-from api.transaction import TransactionRoute, located
+from api.transaction import located
 from cluster.postgres import UnitOfWork
 from features.paging import Page
 from features.profiles.service import ProfileService
@@ -32,7 +33,7 @@ from features.relationships.policy import RelationshipPolicy
 from features.relationships.service import RelationshipService
 from features.text_errors import TEXT_ERRORS
 
-router = APIRouter(tags=["relationships"], route_class=TransactionRoute)
+router = APIRouter(tags=["relationships"], route_class=ConditionalRoute)
 
 ROUTES = Routes((router,))
 

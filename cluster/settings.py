@@ -52,6 +52,8 @@ class Settings(BaseSettings):
 
     public_urls: dict[str, str] = Field(default_factory=dict)
     """The address under which clients reach each brand; it is the ``iss`` of access tokens."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins of web pages that may use the API, as JSON: ``["https://app.example"]``; ``["*"]``: all."""
     trusted_proxies: int = 1
     """How many proxies in front of us append to X-Forwarded-For (Serve's own HAProxy is one)."""
 

@@ -154,8 +154,9 @@ class Scenario:
         self.people["ada"] = await self.environment.log_in("ada")
 
     def shows_her(self, path: str, answer: httpx.Response) -> bool:
-        if path == "/lists":  # shows how many people are on a list
-            return bool(answer.json()["items"][0]["members"])
+        body = answer.json()
+        if path in ("/lists", "/lists/{list_id}"):  # shows how many people are on a list
+            return bool((body["items"][0] if path == "/lists" else body)["members"])
         return _mentions(answer.json(), self.ada.id)
 
 
@@ -213,7 +214,7 @@ async def test_every_state_on_every_get(scenario: Scenario) -> None:
 
 def _address(scenario: Scenario, path: str) -> str:
     """Returns a request that ada can make for a path."""
-    if path == "/lists/{list_id}/members":
+    if path.startswith("/lists/{list_id}"):
         return "/lists"  # she has none of her own
     return scenario.unconcerned().get(path) or scenario.shown()[path][0][1]
 
@@ -225,12 +226,14 @@ async def _unconcerned(scenario: Scenario, path: str) -> httpx.Response:
 async def _check_shown(scenario: Scenario, path: str, name: str, address: str, *, active: bool) -> None:
     reader = scenario.people[name]
     answer = await reader.get(address)
-    asks_for_her = "/ada" in address or scenario.post_id in address
+    asks_for_her = "/ada" in address or scenario.post_id in address or scenario.ada.id in address
     if active:
         assert answer.status_code == 200, (address, name)
         assert asks_for_her or scenario.shows_her(path, answer), (address, name)
     elif asks_for_her:
-        unknown = await reader.get(address.replace("/ada", "/nobody").replace(scenario.post_id, UNKNOWN))
+        unknown = await reader.get(
+            address.replace("/ada", "/nobody").replace(scenario.post_id, UNKNOWN).replace(scenario.ada.id, UNKNOWN)
+        )
         assert answer.status_code == 404
         assert _same(answer, unknown), (address, name)
     else:

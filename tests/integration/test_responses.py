@@ -1,8 +1,9 @@
 """What responses share: Location, no redirects, look-up by id, and what the OpenAPI document says of all that."""
 
+from dataclasses import replace
 from typing import Any
 
-from tests.support.environment import Environment
+from tests.support.environment import Environment, open_client
 
 POST = {"text": "hello"}
 
@@ -79,3 +80,62 @@ async def test_the_document_declares_optional_sign_in_headers_and_codes(vignette
     codes = document["components"]["schemas"]["FollowsFollowProblem"]["allOf"][1]["properties"]["code"]["enum"]
     assert {"no_such_person", "yourself", "too_many_followed", "rate_limited", "session_ended"} <= set(codes)
     assert not {"wrong_credentials", "too_many_friends", "bad_json"} & set(codes)
+
+
+async def test_what_is_read_has_an_etag(entativa: Environment) -> None:
+    ada = await entativa.member("ada")
+    post = (await ada.post("/posts", json=POST)).json()
+    for path in (f"/posts/{post['id']}", "/profiles/ada", "/profiles/me", "/profiles/ada/posts", "/lists", "/friends"):
+        first = await ada.get(path)
+        tag = first.headers["etag"]
+        for known in (tag, f'"other", W/{tag}', "*"):
+            again = await ada.get(path, headers={"If-None-Match": known})
+            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag), path
+        assert (await ada.get(path, headers={"If-None-Match": '"other"'})).json() == first.json()
+        assert first.headers["cache-control"] == "private, no-cache"
+    await ada.patch(f"/posts/{post['id']}", json={"text": "bye"})
+    changed = await ada.get(f"/posts/{post['id']}", headers={"If-None-Match": tag})
+    assert (changed.status_code, changed.json()["text"]) == (200, "bye")
+    refused = await entativa.anonymous.get("/profiles/me", headers={"If-None-Match": "*"})
+    assert (refused.status_code, refused.headers["cache-control"]) == (401, "no-store")
+    assert "etag" not in (await ada.get("/auth/sessions")).headers
+
+
+async def test_head_is_get_without_the_body(entativa: Environment) -> None:
+    ada = await entativa.member("ada")
+    for path in ("/profiles/ada", "/feed", "/health/live", "/profiles/nobody", "/openapi.json"):
+        read, head = await ada.get(path), await ada.request("HEAD", path)
+        assert (head.status_code, head.content) == (read.status_code, b""), path
+        for name in ("content-type", "etag"):
+            assert head.headers.get(name) == read.headers.get(name)
+        if path != "/profiles/nobody":  # whose body names the request
+            assert head.headers["content-length"] == str(len(read.content))
+    assert (await ada.request("HEAD", "/auth/log-in")).status_code == 405
+    assert (await ada.request("HEAD", "/nothing-here")).status_code == 404
+
+
+async def test_options_lists_the_methods_of_a_path(entativa: Environment) -> None:
+    for path, allowed in (
+        ("/profiles/me", "GET, HEAD, OPTIONS, PATCH"),
+        ("/lists", "GET, HEAD, OPTIONS, POST"),
+        ("/auth/log-in", "OPTIONS, POST"),
+    ):
+        answer = await entativa.anonymous.request("OPTIONS", path)
+        assert (answer.status_code, answer.headers["allow"]) == (204, allowed)
+    assert (await entativa.anonymous.request("OPTIONS", "/nothing-here")).status_code == 404
+
+
+async def test_only_pages_of_configured_origins_may_use_the_api(entativa: Environment) -> None:
+    preflight = {"Origin": "https://app.example", "Access-Control-Request-Method": "PUT"}
+    plain = await entativa.anonymous.request("OPTIONS", "/mutes/bob", headers=preflight)
+    assert "access-control-allow-origin" not in plain.headers
+    settings = entativa.settings.model_copy(update={"cors_origins": ("https://app.example",)})
+    async with open_client(replace(entativa.platform, settings=settings)) as client:
+        allowed = await client.options("/mutes/bob", headers=preflight)
+        assert allowed.headers["access-control-allow-origin"] == "https://app.example"
+        assert "PUT" in allowed.headers["access-control-allow-methods"]
+        refused = await client.options("/mutes/bob", headers=preflight | {"Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in refused.headers
+        read = await client.get("/feed", headers={"Origin": "https://app.example"})
+        assert (read.status_code, read.headers["access-control-allow-origin"]) == (401, "https://app.example")
+        assert "X-Trace-Id" in read.headers["access-control-expose-headers"]

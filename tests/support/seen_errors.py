@@ -39,7 +39,7 @@ def find_route(brand: str, method: str, path: str) -> APIRoute | None:
 
 async def check_errors(brand: str, response: httpx.Response) -> None:
     """Records the code of an error. Raises AssertionError if its route does not declare it."""
-    if response.headers.get("content-type") != "application/problem+json":
+    if response.request.method == "HEAD" or response.headers.get("content-type") != "application/problem+json":
         return
     await response.aread()
     code = response.json()["code"]
