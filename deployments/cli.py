@@ -24,7 +24,7 @@ from cluster.local.processes import require_port, wait_until
 from cluster.migrate import migrate
 from cluster.node import run
 from cluster.node.serve_api import ServeApi, load_config
-from deployments import dead_letters, demo, doctor, events, node
+from deployments import accounts, dead_letters, demo, doctor, events, node
 from deployments.code_updates import as_json as code_as_json
 from deployments.code_updates import read_runtimes, replace_other_code, summary
 from deployments.console import console, step
@@ -34,6 +34,7 @@ from features.auth.keys import SIGNS_AFTER, ensure_key, rotate
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 keys = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens.")
 app.add_typer(keys, name="keys")
+app.add_typer(accounts.app, name="accounts")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(node.app, name="node")
 app.add_typer(events.app, name="events")

@@ -1,5 +1,5 @@
-"""The consumers of one brand on Ray Serve: the outbox relay, every reaction to events, the sweep of old records,
-and the eye on the entity runtime and the realtime hosts.
+"""The consumers of one brand on Ray Serve: the outbox relay, every reaction to events, the sweep of old records, the
+erasure of deleted accounts, and the supervision of the entity runtime and the realtime hosts.
 
 Serve restarts a replica that fails; several replicas share the consumer groups, and one of them relays.
 """
@@ -22,6 +22,7 @@ from cluster.settings import load_settings
 from deployments.platform import brand_consumers, brand_tables
 from deployments.realtime import keep_realtime
 from deployments.runtime import ensure_runtime, keep_runtime, open_platform_on_ray
+from features.accounts.erasure import run_erasures
 
 
 class ConsumersArguments(BaseModel):
@@ -58,6 +59,7 @@ class Consumers:
             ):
                 group.create_task(run_events(consumers, platform.database, event_log, adopt))
                 group.create_task(run_retention(platform.database, brand_tables(brand)))
+                group.create_task(run_erasures(platform))
                 group.create_task(keep_runtime(brand, settings, platform.database))
                 group.create_task(keep_realtime(brand, settings, platform.database))
         finally:

@@ -9,6 +9,7 @@ from cluster.local.processes import ServiceError
 from cluster.migrate import MigrationError
 from cluster.storage_errors import STORAGE_UNAVAILABLE
 from features.auth.keys import NoSigningKey
+from features.errors import DomainError
 
 _SENTENCES = (ServiceError, MigrationError, NoSigningKey, UnknownConsumer, LogUnavailable)
 """Their messages are meant for people."""
@@ -18,6 +19,8 @@ def error_message(error: Exception, command: str) -> str:
     """What went wrong and what to do about it. `command` are the arguments of the command line."""
     if isinstance(error, _SENTENCES):
         return str(error)
+    if isinstance(error, DomainError):
+        return error.detail
     if isinstance(error, ValidationError):
         return _wrong_settings(error)
     if isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError) and error.filename:

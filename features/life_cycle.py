@@ -1,6 +1,6 @@
 """The life of an account through all features of a brand: changes of state, export, erasure."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -36,15 +36,19 @@ async def erase_account(
     features: Sequence[Feature],
     account_id: UUID,
     now: Callable[[], datetime],
+    claim: Callable[[UnitOfWork], Awaitable[bool]],
     *,
     limit: int = ERASED_AT_ONCE,
 ) -> None:
     """Erases an account from every feature, those that need others first, in many short transactions. It can be
-    interrupted at any time and begun again. Nobody may use the account any more."""
+    interrupted at any time and begun again. Each transaction begins with `claim`, which returns whether the account may
+    be erased and nobody else does it; this ends where it may not (or no longer: the account's own row is the last)."""
     for feature in reversed(in_order(features)):
         more = True
         while more:
             async with database.unit_of_work() as uow:
+                if not await claim(uow):
+                    return
                 if feature.erase is not None:
                     more = await feature.erase(uow, account_id, limit, now())
                 else:

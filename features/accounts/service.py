@@ -1,6 +1,6 @@
 """The service of accounts, for the slices that create them, log them in and change their state."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -62,6 +62,17 @@ class AccountService:
             publish(uow, AccountStateChanged(account_id, after.state), now)
         return after
 
-    async def due_for_erasure(self, uow: UnitOfWork, now: datetime, limit: int) -> list[UUID]:
+    async def due_for_erasure(
+        self, uow: UnitOfWork, now: datetime, *, without: Collection[UUID], limit: int
+    ) -> list[UUID]:
         """Returns up to `limit` accounts whose grace period is over, first those that have waited longest."""
-        return await store.due(uow, now, limit)
+        return await store.due(uow, now, without, limit)
+
+    async def count_due_for_erasure(self, uow: UnitOfWork, now: datetime) -> int:
+        """Returns the number of accounts whose grace period is over."""
+        return await store.count_due(uow, now)
+
+    async def claim_for_erasure(self, uow: UnitOfWork, account_id: UUID) -> bool:
+        """Locks a deleted account until the unit of work ends. Returns False if it is erased, if it is not deleted, or
+        if another process is erasing it."""
+        return await store.claim(uow, account_id)

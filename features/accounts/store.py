@@ -1,5 +1,6 @@
 """SQL of accounts."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -26,8 +27,11 @@ _SET_LIFE = """
 update accounts set state = $2, deletes_at = $3, resumes_as = $4, state_changed_at = $5 where id = $1
 """
 _DUE = """
-select id from accounts where state in ('deleting', 'deleted') and deletes_at <= $1 order by deletes_at limit $2
+select id from accounts where state in ('deleting', 'deleted') and deletes_at <= $1 and id <> all($2::uuid[])
+order by deletes_at limit $3
 """
+_COUNT_DUE = "select count(*) from accounts where state in ('deleting', 'deleted') and deletes_at <= $1"
+_CLAIM = "select true from accounts where id = $1 and state = 'deleted' for no key update skip locked"
 
 
 async def insert(uow: UnitOfWork, id: UUID, email: str, password_hash: str, now: datetime) -> bool:
@@ -62,9 +66,19 @@ async def set_life(uow: UnitOfWork, account_id: UUID, life: Life, now: datetime)
     await uow.execute(_SET_LIFE, account_id, life.state, life.deletes_at, life.resumes_as, now)
 
 
-async def due(uow: UnitOfWork, now: datetime, limit: int) -> list[UUID]:
+async def due(uow: UnitOfWork, now: datetime, without: Collection[UUID], limit: int) -> list[UUID]:
     """Returns up to `limit` accounts whose grace period is over, first those that have waited longest."""
-    return [row["id"] for row in await uow.fetch(_DUE, now, limit)]
+    return [row["id"] for row in await uow.fetch(_DUE, now, list(without), limit)]
+
+
+async def count_due(uow: UnitOfWork, now: datetime) -> int:
+    return int(await uow.fetchval(_COUNT_DUE, now))
+
+
+async def claim(uow: UnitOfWork, account_id: UUID) -> bool:
+    """Locks a deleted account until the unit of work ends. Returns False if it does not exist (any more), is not
+    deleted, or another process has claimed it."""
+    return bool(await uow.fetchval(_CLAIM, account_id))
 
 
 def _account(row: "Record | None") -> Account | None:

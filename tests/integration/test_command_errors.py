@@ -28,7 +28,14 @@ def run(monkeypatch: pytest.MonkeyPatch, home: Path, *arguments: str, ports: dic
 
 
 @pytest.mark.parametrize(
-    "command", [["demo"], ["migrate"], ["dead-letters", "list", "entativa"], ["events", "lag", "vignette"]]
+    "command",
+    [
+        ["demo"],
+        ["migrate"],
+        ["dead-letters", "list", "entativa"],
+        ["events", "lag", "vignette"],
+        ["accounts", "show", "entativa", "ada"],
+    ],
 )
 def test_a_platform_that_does_not_run_is_one_sentence(
     command: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from features.account_state import AccountState
+from features.accounts.erasure import erase_due_accounts
 from features.accounts.machine import Action, Actor
 from features.accounts.policy import AccountPolicy
 from features.accounts.service import AccountService
@@ -148,6 +149,8 @@ class Scenario:
         for name in ("bob", "carol", "dan", "eve", "mia"):  # their tokens have expired meanwhile
             self.people[name].headers = (await self.environment.log_in(name)).headers
         await self.change(Action.ERASE, Actor.PLATFORM)
+        yield AccountState.DELETED
+        assert await erase_due_accounts(self.environment.platform) == 1
         yield AccountState.DELETED
 
     async def return_to_active(self) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from cluster.postgres import Database, UnitOfWork
+from features.account_state import AccountState
+from features.accounts.erasure import erase_due_accounts
+from features.accounts.policy import AccountPolicy
+from features.auth.service import AuthService
 from features.life_cycle import erase_account, export_account
-from tests.support.environment import Environment
+from tests.support.environment import PASSWORD, Environment
 from tests.support.member import Member
 from tests.support.people import wrong_counts
 
@@ -73,14 +80,25 @@ async def _counts(environment: Environment) -> dict[str, int]:
     return {name: await pool.fetchval(f"select count(*) from {name}") for name in _tables(environment)}
 
 
+async def _delete(environment: Environment, *members: Member) -> None:
+    """Deletes accounts over HTTP, and lets their grace period pass."""
+    for member in members:
+        assert (await member.post("/account/delete", json={"password": PASSWORD})).status_code == 202
+    environment.clock.advance(AccountPolicy().deletion_grace)
+
+
 async def test_nothing_of_an_erased_account_is_left_and_everything_of_others_is(environment: Environment) -> None:
     ada, bob, _ = await _live(environment)
     assert all((await _rows_with(environment, ada.id)).values())
+    await _delete(environment, ada)
+    bob = await environment.log_in("bob")
     of_bob = await _rows_with(environment, bob.id)
-    for _ in range(2):  # a second time, as after an interruption at the end
-        await erase_account(
-            environment.platform.database, environment.brand.features, UUID(ada.id), environment.clock, limit=1
-        )
+    assert await erase_due_accounts(environment.platform, limit=1) == 1
+    assert await erase_due_accounts(environment.platform) == 0
+    await _nothing_is_left(environment, ada, bob, of_bob)
+
+
+async def _nothing_is_left(environment: Environment, ada: Member, bob: Member, of_bob: dict[str, int]) -> None:
     assert set((await _rows_with(environment, ada.id)).values()) == {0}
     left = await _rows_with(environment, bob.id)
     own = {"accounts", "auth_audit", "auth_sessions", "connection_counts", "lists", "posts", "profiles"}
@@ -97,12 +115,109 @@ async def test_nothing_of_an_erased_account_is_left_and_everything_of_others_is(
     assert await pool.fetchval("select count(*) from event_dead_letters") == 0
 
 
+class Killed(BaseException):
+    """The end of the process that erases, as far as Postgres can see it."""
+
+
+@pytest.mark.parametrize("after_commit", [False, True])
+async def test_an_erasure_goes_on_wherever_it_was_interrupted(
+    environment: Environment, after_commit: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at one commit after the other, just before it or just after it."""
+    ada, bob, _ = await _live(environment)
+    await _delete(environment, ada)
+    bob = await environment.log_in("bob")
+    of_bob = await _rows_with(environment, bob.id)
+    commit, deadly_commit = UnitOfWork.commit, 0
+
+    async def deadly(uow: UnitOfWork) -> None:
+        nonlocal deadly_commit
+        deadly_commit -= 1
+        if deadly_commit == 0 and not after_commit:
+            raise Killed
+        await commit(uow)
+        if deadly_commit == 0:
+            raise Killed
+
+    killed = 0
+    with monkeypatch.context() as patch:
+        patch.setattr(UnitOfWork, "commit", deadly)
+        while await _state(environment, ada) is not None:
+            deadly_commit = 1 + killed  # the change of state, then one batch after the other
+            with suppress(Killed):
+                await erase_due_accounts(environment.platform, limit=2)
+                break
+            killed += 1
+    assert killed > 6
+    assert await erase_due_accounts(environment.platform) == 0
+    await _nothing_is_left(environment, ada, bob, of_bob)
+
+
+async def _state(environment: Environment, member: Member) -> AccountState | None:
+    sql = "select state from accounts where id = $1"
+    found = await environment.platform.database.pool.fetchval(sql, UUID(member.id))
+    return None if found is None else AccountState(found)
+
+
+async def test_two_processes_erase_an_account_once(environment: Environment) -> None:
+    ada, bob, _ = await _live(environment)
+    await _delete(environment, ada)
+    bob = await environment.log_in("bob")
+    of_bob = await _rows_with(environment, bob.id)
+    both = await asyncio.gather(*(erase_due_accounts(environment.platform, limit=1) for _ in range(2)))
+    while await _state(environment, ada) is not None:  # each may have found the other at it
+        both += [await erase_due_accounts(environment.platform, limit=1)]
+    assert 1 <= sum(both) <= 2
+    await _nothing_is_left(environment, ada, bob, of_bob)
+
+
+async def test_who_comes_back_in_time_or_is_suspended_is_not_erased(environment: Environment) -> None:
+    ada, bob, _ = await _live(environment)
+    for member in (ada, bob):
+        assert (await member.post("/account/delete", json={"password": PASSWORD})).status_code == 202
+    async with environment.platform.database.unit_of_work() as uow:
+        life = environment.platform.service(AuthService).account_life
+        await life.suspend(uow, UUID(bob.id), environment.clock())
+        await uow.commit()
+    await environment.log_in("ada")
+    environment.clock.advance(AccountPolicy().deletion_grace)
+    assert await erase_due_accounts(environment.platform) == 0
+    assert await _state(environment, ada) is AccountState.ACTIVE
+    async with environment.platform.database.unit_of_work() as uow:
+        assert await life.end_suspension(uow, UUID(bob.id), environment.clock()) is AccountState.DELETING
+        await uow.commit()
+    assert await erase_due_accounts(environment.platform) == 1
+
+
+async def test_one_account_that_cannot_be_erased_keeps_no_other_from_it(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob, _ = await _live(environment)
+    await _delete(environment, ada, bob)
+
+    async def failing(database: Database, features: Any, account_id: UUID, *arguments: Any, **options: Any) -> None:
+        if account_id == UUID(ada.id):
+            raise ConnectionResetError
+        await erase_account(database, features, account_id, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("features.accounts.erasure.erase_account", failing)
+        assert await erase_due_accounts(environment.platform) == 1
+    assert (await _state(environment, ada), await _state(environment, bob)) == (AccountState.DELETED, None)
+    assert await erase_due_accounts(environment.platform) == 1
+
+
+async def test_a_name_and_an_address_are_free_when_their_account_is_erased(environment: Environment) -> None:
+    ada = await environment.member("ada")
+    await _delete(environment, ada)
+    assert await erase_due_accounts(environment.platform) == 1
+    assert (await environment.member("ada")).id != ada.id
+
+
 async def test_parts_go_with_what_they_are_parts_of(environment: Environment) -> None:
     ada, bob, eve = await _live(environment)
-    for member in (ada, bob, eve):
-        await erase_account(
-            environment.platform.database, environment.brand.features, UUID(member.id), environment.clock
-        )
+    await _delete(environment, ada, bob, eve)
+    assert await erase_due_accounts(environment.platform) == 3
     left = await _counts(environment)
     for name in ("post_versions", "post_hashtags", "list_members"):
         assert left[name] == 0, name
