@@ -80,8 +80,10 @@ class SessionEntity:
 
     @classmethod
     def create(cls, user: str, stream: str, policy: LiveSessionPolicy) -> SessionEntity:
-        """Returns an empty session."""
-        return cls(user, LiveSession(policy, Outbox(stream, policy)))
+        """Returns an empty session. Nobody has a resume point of its stream."""
+        session = LiveSession(policy, Outbox(stream, policy))
+        session.closed = True
+        return cls(user, session)
 
     def receive(self, message: Value, now: float) -> list[Effect]:
         """Executes one operation. Raises Refused."""
@@ -145,8 +147,9 @@ class SessionEntity:
     # --- events ----------------------------------------------------------------------------------------------
 
     def push(self, now: float, kind: str, data: bytes, key: str) -> list[Effect]:
+        closing: list[Effect] = [Save()] if self.session.close_if_unused(now) else []
         seq = self.session.push(Item(sys.intern(kind), int(now * 1000), data), key, now)
-        return [] if seq is None else [Publish(seq)]
+        return closing if seq is None else [Publish(seq)]
 
     def signal(self, now: float, kind: str, data: Value) -> list[Effect]:
         return [Tell(kind, data)]

@@ -70,6 +70,8 @@ class LiveSession:
         self.last_seen = 0.0
         self.announced = Presence.OFFLINE
         """The presence last sent to watchers."""
+        self.closed = False
+        """No client can resume, so events are dropped, unnumbered, until a socket comes."""
 
     # --- sockets -------------------------------------------------------------------------------------
 
@@ -91,6 +93,7 @@ class LiveSession:
         )
         self.sockets[connection] = Socket(host, device, now, now)
         self.last_seen = now
+        self.closed = False
         return replay
 
     def confirm(self, connection: str, host: str, device: str, now: float) -> Batch:
@@ -104,6 +107,7 @@ class LiveSession:
         socket = self.sockets.get(connection)
         if socket is None:
             self.sockets[connection] = Socket(host, device, now, now)
+            self.closed = False
         else:
             socket.confirmed = now
         if socket is None or socket.active:
@@ -156,14 +160,26 @@ class LiveSession:
     # --- events --------------------------------------------------------------------------------------
 
     def push(self, item: Item, key: str, now: float) -> int | None:
-        """Appends an event for every device. Returns its number, or None if `key` was pushed before.
+        """Appends an event for every device. Returns its number, or None if `key` was pushed before or the session is
+        closed.
 
         Raises EventTooLarge.
         """
         if item.size > self.policy.max_event_bytes:
             raise EventTooLarge(f"{item.size} bytes, at most {self.policy.max_event_bytes}")
+        if self.closed:
+            return None
         self.outbox.expire(now)
         return self.outbox.push(item, key)
+
+    def close_if_unused(self, now: float) -> bool:
+        """Closes the session if it has had no socket for as long as events are kept. Returns whether it did: that is to
+        be saved. Whoever comes back with a resume point has to resync."""
+        if self.closed or self.sockets or self.last_seen + self.policy.outbox_age_s >= now:
+            return False
+        self.closed = True
+        self.outbox.break_off()
+        return True
 
     def since(self, resume: Resume, now: float) -> Replay:
         """Returns the events after a resume point. Raises AheadOfOutbox."""
@@ -233,6 +249,7 @@ class LiveSession:
             "watchers": self.watchers,
             "last_seen": self.last_seen,
             "announced": self.announced.value,
+            "closed": self.closed,
         }
 
     @classmethod
@@ -246,6 +263,7 @@ class LiveSession:
         session.watchers = dict(saved["watchers"])  # type: ignore[call-overload]
         session.last_seen = float(saved["last_seen"])  # type: ignore[arg-type]
         session.announced = Presence(saved["announced"])
+        session.closed = bool(saved.get("closed", False))
         return session
 
 

@@ -88,6 +88,11 @@ class Outbox:
             self._drop_oldest()
         return self.last
 
+    def break_off(self) -> None:
+        """Drops all events and skips a number: nobody can resume from before it."""
+        self._clear()
+        self.last += 1
+
     def expire(self, now: float) -> None:
         """Drops events older than the policy keeps. `now` is in seconds since 1970."""
         horizon = (now - self._policy.outbox_age_s) * 1000

@@ -17,7 +17,8 @@ class LiveSessions(Protocol):
     cannot be reached."""
 
     async def push(self, user_id: UUID, kind: str, payload: Payload, *, key: str = "") -> None:
-        """Sends an event to every device of a user; a device that is offline receives it when it resumes.
+        """Sends an event to every device of a user; a device that is offline receives it when it resumes, or is told to
+        read the state again if it comes back too late for that.
 
         On return the event survives the loss of any one process, unless Redis is down as well. A second push with the
         same `key` (an event id) is dropped, so callers may deliver at least once. Raises Invalid for a payload that is

@@ -1,7 +1,7 @@
 """Resuming: no event is lost or repeated, whatever fails between a push and a client."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
@@ -193,12 +193,13 @@ async def test_what_could_not_be_journaled_is_after_a_move(
     async def unavailable(_: object) -> bool:
         raise JournalUnavailable("Redis is being restarted")
 
-    await push(harness, 1, 1)
-    monkeypatch.setattr(harness.shards.handler._store, "write", unavailable)
-    await harness.sessions.set_unread(USER, "inbox", 7)
-    await harness.move_shards()
-    await push(harness, 2, 2)
-    await harness.crash_shards()
+    async with reading(harness):
+        await push(harness, 1, 1)
+        monkeypatch.setattr(harness.shards.handler._store, "write", unavailable)
+        await harness.sessions.set_unread(USER, "inbox", 7)
+        await harness.move_shards()
+        await push(harness, 2, 2)
+        await harness.crash_shards()
     assert await harness.sessions.unread(USER) == {"inbox": 7}
 
 
@@ -214,7 +215,51 @@ async def test_what_could_not_be_journaled_is_journaled_without_another_call(
         outage.setattr(harness.shards.handler._store, "write", unavailable)
         await harness.sessions.set_unread(USER, "inbox", 7)
     async with asyncio.timeout(60):
-        while (stored := await harness.shards.handler._store.load(str(USER))) is None or stored.last < 2:
+        while await _state(harness) is None:
             await asyncio.sleep(0.02)
     await harness.crash_shards()
     assert await harness.sessions.unread(USER) == {"inbox": 7}
+
+
+async def _state(harness: RealtimeHarness) -> Mapping[str, object] | None:
+    stored = await harness.shards.handler._store.load(str(USER))
+    return None if stored is None else stored.state
+
+
+async def _journal_writes(harness: RealtimeHarness) -> int:
+    statistics = await harness.redis.info("commandstats")
+    return int(statistics.get("cmdstat_eval", {"calls": 0})["calls"])
+
+
+async def test_nothing_is_journaled_for_who_never_had_a_socket(harness: RealtimeHarness) -> None:
+    before = await _journal_writes(harness)
+    await push(harness, 1, 20)
+    assert await _journal_writes(harness) == before
+    async with reading(harness) as phone:
+        await push(harness, 21, 22)
+        await phone.until_seen(2)
+        assert phone.numbers == [21, 22]
+
+
+async def test_for_who_cannot_resume_any_more_nothing_is_journaled_and_coming_back_is_a_resync(
+    harness: RealtimeHarness,
+) -> None:
+    async with reading(harness) as phone:
+        await push(harness, 1, 1)
+        await phone.until_seen(1)
+        point = phone.client.resume_point
+    await harness.crash_shards()
+    harness.set_policy(outbox_age_s=0.1)
+    async with asyncio.timeout(60):
+        while not (await _state(harness) or {}).get("closed"):
+            await harness.sessions.push(USER, "note", {"n": 0})
+            await asyncio.sleep(0.05)
+    before = await _journal_writes(harness)
+    await push(harness, 2, 30)
+    assert await _journal_writes(harness) == before
+    await harness.crash_shards()
+    async with reading(harness, resume=point) as phone:
+        assert phone.seen[0] == Resync("too_old")
+        await push(harness, 31, 32)
+        await phone.until_seen(2)
+        assert phone.numbers == [31, 32]

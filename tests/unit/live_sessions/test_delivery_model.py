@@ -54,6 +54,8 @@ class Delivery(RuleBasedStateMachine):
         self.pushed = 0
         self.names = 0
         self.journal: list[Entry] = []
+        self.journal_last = 0
+        self.journal_closed = False
         self.journal_stream = "s0"
         self.journal_forks: dict[str, int] = {}
         self.lost: set[int] = set()
@@ -79,11 +81,13 @@ class Delivery(RuleBasedStateMachine):
         first = outbox.last + 1
         for _ in range(count):
             self.pushed += 1
+            self.session.close_if_unused(self.now)
             self.session.push(Item("n", int(self.now * 1000), msgpack.packb(self.pushed)), "", self.now)
             self.stand()
         if journal_works:
-            journaled = self.journal[-1].seq if self.journal else 0
-            self.journal += outbox.entries(journaled + 1)
+            self.journal += outbox.entries(self.journal_last + 1)
+            self.journal_last = outbox.last
+            self.journal_closed = self.session.closed
             self.journal_stream = outbox.stream
             self.journal_forks = dict(outbox.forks)
         batch = outbox.batch(first)
@@ -94,15 +98,29 @@ class Delivery(RuleBasedStateMachine):
     @rule(state_survives=st.booleans())
     def entity_crashes(self, state_survives: bool) -> None:
         sockets = self.session.sockets
-        last = self.journal[-1].seq if self.journal else 0
+        last = self.journal_last
         stream = self.fresh("s")
         self.lost |= {msgpack.unpackb(e.item.data) for e in self.session.outbox.entries(last + 1)}
         forks = {**self.journal_forks, self.journal_stream: last}
+        if self.session.closed and not self.journal_closed:
+            self.lost |= set(range(1, self.pushed + 1))
         outbox = Outbox.load(stream, SESSIONS, last, forks, self.journal[-12:])
+        seen = self.session.last_seen
         self.session = LiveSession(SESSIONS, outbox)
         if state_survives:
-            self.session.sockets = sockets
+            self.session.sockets, self.session.last_seen = sockets, seen
+            self.session.closed = self.journal_closed
         self.stand()
+
+    @rule()
+    def nobody_is_there_for_long(self) -> None:
+        """Every socket is cut, and events grow old."""
+        for client in self.clients:
+            if client.connection is not None:
+                client.connection.closed()
+                client.closed = CloseCode.GOING_AWAY
+            self.session.detach([client.connection_id], self.now)
+        self.now += SESSIONS.outbox_age_s + 1
 
     def entity_answers(self, client: Client, connection: str, resume: Resume | None) -> None:
         try:

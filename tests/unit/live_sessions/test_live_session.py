@@ -43,6 +43,33 @@ def test_sockets_are_known_by_host_and_device() -> None:
     assert user.devices() == {"laptop": 2}
 
 
+def test_events_are_dropped_once_nobody_can_resume_and_whoever_comes_back_has_to_resync() -> None:
+    user = session()
+    user.attach("c1", "h", "phone", None, NOW)
+    user.push(item(1), "", NOW)
+    user.detach(["c1"], NOW)
+    end = NOW + POLICY.outbox_age_s
+    assert not user.close_if_unused(end)
+    assert user.close_if_unused(end + 0.1)
+    assert not user.close_if_unused(end + 0.2), "once"
+    assert user.push(item(2), "", end + 0.2) is None
+    saved = LiveSession.load(
+        POLICY, Outbox.load("t", POLICY, user.outbox.last, {"s": user.outbox.last}, []), user.save()
+    )
+    for back in (user, saved):
+        assert back.closed
+        assert back.attach("c2", "h", "phone", Resume("s", 1), end + 1).gap == "too_old"
+        assert back.push(item(3), "", end + 1) == 3
+        assert not back.close_if_unused(end + 1)
+
+
+def test_a_socket_that_the_session_does_not_know_opens_it() -> None:
+    user = session()
+    user.closed = True
+    user.confirm("c1", "h", "phone", NOW)
+    assert user.push(item(1), "", NOW) == 1
+
+
 def test_a_refused_socket_changes_nothing() -> None:
     user = session()
     for number in range(3):
