@@ -17,8 +17,8 @@ insert into outbox (event_id, type, key, payload, traceparent, occurred_at, vers
 select * from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::timestamptz[], $7::smallint[])
 """
 
-_PAUSE_S = 0.01
-"""Between two signals of one process. What is committed meanwhile shares the second."""
+_PAUSE_S = 0.02
+"""Between two signals of one process. What is committed meanwhile shares the second; the relay pauses as long."""
 
 
 def insert_arguments(events: Sequence[Event]) -> list[list[Any]]:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from cluster.events.consumer import Consumer
+from cluster.events.consumer import Consumer, each
 from cluster.events.event import Event
 from cluster.logs import logger
 from cluster.metrics import Counter
@@ -36,11 +36,28 @@ from features.relationships.events import Blocked, CirclesChanged, Connected, Di
 DELIVERED = Counter("entativa_feed_deliveries_total", "Posts put into readers' timelines")
 
 _POSTS = (PostCreated, PostEdited, PostDeleted)
-_ALL = (*_POSTS, Connected, Disconnected, Blocked, Unblocked, CirclesChanged, ProfileUpdated, AccountStateChanged)
+_REPEATED = (
+    PostEdited,
+    PostDeleted,
+    Connected,
+    Disconnected,
+    Blocked,
+    Unblocked,
+    CirclesChanged,
+    ProfileUpdated,
+    AccountStateChanged,
+)
+"""What `feeds.forget` repeats. (A new post is put into its author's timeline by the fan-out, too.)"""
 
 _OWN_POST_S = 0.3
 
-_read = reader(_ALL)
+_FIRST_READERS = 200
+"""Read with each post of a batch, in one statement; further readers of an author in statements of their own."""
+
+_LOWEST = UUID(int=0)
+
+_read = reader((PostCreated, *_REPEATED))
+_read_post = reader(_POSTS)
 
 log = logger(__name__)
 
@@ -56,8 +73,10 @@ class FeedUpdates:
     def consumers(self) -> list[Consumer]:
         """The consumers of this slice."""
         return [
-            consumer("feeds.fanout", _POSTS, self._fan_out, outages=(FeedsUnavailable,)),
-            consumer("feeds.forget", _ALL, self._consume, outages=(FeedsUnavailable,)),
+            Consumer(
+                "feeds.fanout", frozenset(body.type for body in _POSTS), self._fan_out_all, outages=(FeedsUnavailable,)
+            ),
+            consumer("feeds.forget", _REPEATED, self._consume, outages=(FeedsUnavailable,)),
             consumer(
                 "feeds.account_state",
                 (AccountStateChanged,),
@@ -120,33 +139,55 @@ class FeedUpdates:
             await uow.commit()  # there may be many readers: no transaction stays open for them
             await self.feeds.forget(readers)
 
-    async def _fan_out(self, uow: UnitOfWork, event: PostEvent) -> None:
-        """Adds a post to the timelines of all readers who may see it, or removes it. Uses the post's present state,
-        since events may be handled late and out of order."""
+    async def _fan_out_all(self, uow: UnitOfWork, events: Sequence[Event]) -> None:
+        """Delivers the posts of a batch of events, by their present state, since events may be handled late and out of
+        order. That is read by one statement for all."""
+        bodies = {event.id: body for event in events if (body := _read_post(event)) is not None}
+        post_ids = {body.post_id for body in bodies.values()}
+        deliveries = await store.deliveries(uow, post_ids, readers=_FIRST_READERS)
+
+        async def fan_out(uow: UnitOfWork, event: Event) -> None:
+            body = bodies[event.id]
+            await self._fan_out(uow, body, deliveries.get(body.post_id))
+
+        await each(fan_out)(uow, events)
+
+    async def _fan_out(self, uow: UnitOfWork, event: PostEvent, delivery: store.Delivery | None) -> None:
+        """Adds a post to the timelines of all readers who may see it, or removes it."""
         if isinstance(event, PostEdited) and not _audience_changed(event):
             return
-        entry = await store.entry(uow, event.post_id)
-        if entry is None:
+        if delivery is None:
             await self._remove(uow, entry_of(event))
             return
-        author_id = UUID(bytes=entry.author)
-        size = await store.audience_size(uow, author_id)
-        high_fan_out = size > self.policy.high_fan_out_above
-        announced = await self.feeds.put_own(entry, high_fan_out=high_fan_out)
-        await self._invalidate_head(entry.author, size)
-        await self.feeds.put([entry.author], entry)
-        if (announced and size > self.policy.announced_up_to) or (
-            isinstance(event, PostCreated) and entry.audience == ONLY_ME
-        ):
+        entry, readers = delivery.entry, delivery.first_readers
+        only_author = isinstance(event, PostCreated) and entry.audience == ONLY_ME
+        if delivery.audience_size > self.policy.high_fan_out_above:
+            await self._announce(uow, delivery, only_author=only_author)
             return
-        async for readers in self._readers(uow, author_id):
-            if high_fan_out:
-                await self.feeds.mark_high_fan_out(readers, entry.author)
-            else:
-                await self.feeds.put(readers, entry)
-                DELIVERED.inc(len(readers))
-        if high_fan_out:
-            await self.feeds.announced(entry.author)
+        first = [] if only_author else [reader.bytes for reader in readers]
+        await asyncio.gather(self._put_own(delivery, high_fan_out=False), self.feeds.put([entry.author, *first], entry))
+        DELIVERED.inc(len(first))
+        if len(first) == _FIRST_READERS:
+            async for more in self._readers(uow, UUID(bytes=entry.author), after_id=readers[-1]):
+                await self.feeds.put(more, entry)
+                DELIVERED.inc(len(more))
+
+    async def _announce(self, uow: UnitOfWork, delivery: store.Delivery, *, only_author: bool) -> None:
+        """Puts a post into the timeline that readers merge in, and tells them to, unless they know."""
+        entry = delivery.entry
+        announced = await self._put_own(delivery, high_fan_out=True)
+        await self.feeds.put([entry.author], entry)
+        if only_author or (announced and delivery.audience_size > self.policy.announced_up_to):
+            return
+        async for readers in self._readers(uow, UUID(bytes=entry.author)):
+            await self.feeds.mark_high_fan_out(readers, entry.author)
+        await self.feeds.announced(entry.author)
+
+    async def _put_own(self, delivery: store.Delivery, *, high_fan_out: bool) -> bool:
+        """Puts a post into its author's own timeline. Returns whether readers know that they merge that in."""
+        announced = await self.feeds.put_own(delivery.entry, high_fan_out=high_fan_out)
+        await self._invalidate_head(delivery.entry.author, delivery.audience_size)
+        return announced
 
     async def _remove(self, uow: UnitOfWork, entry: Entry) -> None:
         await self.feeds.remove([entry.author], entry)
@@ -163,8 +204,10 @@ class FeedUpdates:
         if size > self.policy.cached_above:
             await self.invalidations.publish(timeline_invalidation(author))
 
-    async def _readers(self, uow: UnitOfWork, author_id: UUID) -> AsyncIterator[list[bytes]]:
-        after_id, limit = UUID(int=0), self.policy.fan_out_batch
+    async def _readers(
+        self, uow: UnitOfWork, author_id: UUID, *, after_id: UUID = _LOWEST
+    ) -> AsyncIterator[list[bytes]]:
+        limit = self.policy.fan_out_batch
         while True:
             readers = await store.readers(uow, author_id, after_id=after_id, limit=limit)
             if readers:

@@ -1,6 +1,7 @@
 """SQL of the feed."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -96,12 +97,6 @@ async def own_entries(uow: UnitOfWork, author_id: UUID, *, limit: int) -> list[E
     return [entry_of(row) for row in await uow.fetch(posts.KEYS_OF_AUTHOR, author_id, limit)]
 
 
-async def entry(uow: UnitOfWork, post_id: UUID) -> Entry | None:
-    """Returns a post's present state; None if it was deleted."""
-    row = await uow.fetchrow(posts.KEY_OF_POST, post_id)
-    return entry_of(row) if row is not None else None
-
-
 def entry_of(row: Row) -> Entry:
     """Converts a row with the columns of `posts.queries.KEY`."""
     list_id = row["list_id"]
@@ -153,6 +148,29 @@ async def among(
 
 
 # --- delivery ----------------------------------------------------------------------------------------------------
+
+_DELIVERIES = f"""
+select post.*, {relationships.audience_size("post.author_id")} as audience_size,
+    array({relationships.audience("post.author_id", after=f"'{UUID(int=0)}'", limit="$2")}) as readers
+from ({posts.KEYS_OF_POSTS}) as post
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A post's present state, the number of people in its author's audience, and the first of them by id."""
+
+    entry: Entry
+    audience_size: int
+    first_readers: list[UUID]
+
+
+async def deliveries(uow: UnitOfWork, post_ids: Collection[UUID], *, readers: int) -> dict[UUID, Delivery]:
+    """Returns what is needed to deliver posts, each with up to so many readers, without deleted posts. One
+    statement."""
+    rows = await uow.fetch(_DELIVERIES, list(post_ids), readers)
+    return {row["id"]: Delivery(entry_of(row), int(row["audience_size"] or 0), row["readers"]) for row in rows}
+
 
 _READERS = relationships.audience("$1", after="$2", limit="$3")
 

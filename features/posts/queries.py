@@ -66,8 +66,8 @@ select {KEY} from posts where posts.author_id = $1 and {visible_to("$1")} and no
 """
 """The keys of an author's ($1) newest posts of every audience, $2 of them; none while the author is not active."""
 
-KEY_OF_POST = f"select {KEY} from posts where posts.id = $1 and {visible_to('posts.author_id')}"
-"""The key of a post, whatever its author's state: that decides when it is shown."""
+KEYS_OF_POSTS = f"select {KEY} from posts where posts.id = any($1::uuid[]) and {visible_to('posts.author_id')}"
+"""The keys of posts, whatever their authors' states: those decide when they are shown."""
 
 POSTS_SHOWN = f"""
 select {columns("$1")}, posts.list_id::text as went_to from posts {AUTHOR}

@@ -25,7 +25,7 @@ from features.posts.events import PostCreated, PostDeleted, PostEdited, PostStat
 from features.posts.model import Audience, HashtagCounts, HashtagUse, PostView, Version
 from features.posts.policy import PostPolicy
 from features.posts.text import Mention, parse, tag_of
-from features.posts.views import Row, entities_of, mentioned, view_cursor, views
+from features.posts.views import Row, entities_of, mentioned, view_cursor, views, views_naming
 from features.profiles.service import ProfileService
 from features.text import is_blank
 from features.text_errors import ControlCharacters, EmptyText, TextTooLong
@@ -56,7 +56,7 @@ class PostService:
         if row is None:
             raise UnknownList
         publish(uow, PostCreated(**_fields(row)), now)
-        return await self._view(uow, author_id, row)
+        return views_naming([row], draft.usernames)[0]
 
     async def get(self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None) -> PostView:
         """Returns a post."""
@@ -91,7 +91,7 @@ class PostService:
             raise UnknownList
         if row["text"] != before["text"] or _state(row) != _state(before):
             publish(uow, PostEdited(**_fields(row), previous=PostState(**_state(before))), now)
-        return await self._view(uow, author_id, row)
+        return views_naming([row], draft.usernames)[0]
 
     async def delete(self, uow: UnitOfWork, post_id: UUID, author_id: UUID, now: datetime) -> None:
         """Deletes a post and its history."""
@@ -163,7 +163,8 @@ class PostService:
                 entities.append({"tag": entity.tag, **place})
             elif entity.username in people:
                 entities.append({"account_id": str(people[entity.username]), **place})
-        return store.Draft(text, entities, sorted(tags), audience, list_id)
+        named = {account_id: username for username, account_id in people.items()}
+        return store.Draft(text, entities, sorted(tags), audience, list_id, named)
 
     async def _view(self, uow: UnitOfWork, viewer_id: UUID | None, row: Row) -> PostView:
         return (await views(uow, viewer_id, [row]))[0]

@@ -17,13 +17,15 @@ from features.relationships.queries import lock_list, own_list
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The new content of a post. `entities` are as stored: offsets, and a tag or an account id."""
+    """The new content of a post. `entities` are as stored: offsets, and a tag or an account id. `usernames` name the
+    people mentioned."""
 
     text: str
     entities: list[dict[str, Any]]
     tags: list[str]
     audience: Audience
     list_id: UUID | None
+    usernames: dict[UUID, str]
 
 
 _INSERT = f"""

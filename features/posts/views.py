@@ -53,7 +53,11 @@ def view_cursor(view: PostView) -> Cursor:
 
 async def views(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row]) -> list[PostView]:
     """Converts rows to posts. Costs one statement if a post mentions somebody, otherwise none."""
-    usernames = await mentioned(uow, viewer_id, [row["entities"] for row in rows])
+    return views_naming(rows, await mentioned(uow, viewer_id, [row["entities"] for row in rows]))
+
+
+def views_naming(rows: Sequence[Row], usernames: Mapping[UUID, str]) -> list[PostView]:
+    """Converts rows to posts. `usernames` comes from `mentioned`, or was read with the rows."""
     authors: dict[str, Author] = {}
     posts: list[PostView] = []
     for row in rows:
