@@ -19,6 +19,7 @@ _DETAIL = re.compile(
 """A value may have several lines: everything goes until the next part of the trace begins."""
 
 _process_fields: dict[str, str] = {}
+_level = logging.INFO
 
 
 class _Lines(structlog.PrintLogger):
@@ -60,6 +61,8 @@ def configure_logs(level: str = "INFO", **fields: str) -> None:
 
     Raises KeyError for a level that `logging` does not know. Calling it again replaces level and fields.
     """
+    global _level
+    _level = logging.getLevelNamesMapping()[level]
     _process_fields.clear()
     _process_fields.update(fields)
     structlog.configure(
@@ -73,10 +76,15 @@ def configure_logs(level: str = "INFO", **fields: str) -> None:
             _drop_details,
             structlog.processors.JSONRenderer(serializer=_dumps),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(_level),
         logger_factory=_Lines,
         cache_logger_on_first_use=False,
     )
+
+
+def is_logged(level: int) -> bool:
+    """Whether lines of this level (one of `logging`) are written. For hot paths: it costs less than a logger does."""
+    return level >= _level
 
 
 def _dumps(value: Any, **_: Any) -> str:

@@ -21,6 +21,7 @@ from cluster.events.event import Event
 from cluster.events.outbox import INSERT, OutboxSignal, insert_arguments
 from cluster.logs import logger
 from cluster.metrics import SQL_STATEMENTS, Counter
+from cluster.statement_log import finished
 from cluster.storage_errors import DATABASE_ERRORS, PoolExhausted
 
 if TYPE_CHECKING:
@@ -80,30 +81,38 @@ class UnitOfWork:
         self.statements += 1
         return self._connection
 
+    async def _run(self, method: str, sql: str, *arguments: Any) -> Any:
+        """Has the connection run one statement, by this method."""
+        async with self._turn:
+            connection = await self._use()
+            begun = time.perf_counter()
+            try:
+                return await getattr(connection, method)(sql, *arguments)
+            finally:
+                finished(connection, sql, begun)
+
     async def fetch(self, sql: str, *arguments: Any) -> list[Record]:
         """All rows."""
-        async with self._turn:
-            return await (await self._use()).fetch(sql, *arguments)
+        rows: list[Record] = await self._run("fetch", sql, *arguments)
+        return rows
 
     async def fetchrow(self, sql: str, *arguments: Any) -> Record | None:
         """The first row, or None."""
-        async with self._turn:
-            return await (await self._use()).fetchrow(sql, *arguments)
+        row: Record | None = await self._run("fetchrow", sql, *arguments)
+        return row
 
     async def fetchval(self, sql: str, *arguments: Any) -> Any:
         """The first column of the first row, or None."""
-        async with self._turn:
-            return await (await self._use()).fetchval(sql, *arguments)
+        return await self._run("fetchval", sql, *arguments)
 
     async def execute(self, sql: str, *arguments: Any) -> str:
         """Run a statement; returns its command tag, for example ``UPDATE 1``."""
-        async with self._turn:
-            return await (await self._use()).execute(sql, *arguments)
+        tag: str = await self._run("execute", sql, *arguments)
+        return tag
 
     async def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement for many rows in one round trip."""
-        async with self._turn:
-            await (await self._use()).executemany(sql, rows)
+        await self._run("executemany", sql, rows)
 
     async def stream(self, sql: str, *arguments: Any) -> "AsyncIterator[Record]":
         """Rows one by one, read through a cursor some hundred at a time. For writing units: it needs a transaction."""
