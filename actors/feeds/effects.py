@@ -24,7 +24,8 @@ class FeedEffects(EffectHandler[FeedPolicy]):
         self._slots = asyncio.Semaphore(_MAX_LOADS)
 
     async def act(self, turn: Turn) -> Sequence[Value]:
-        """Loads the timeline. All effects of a turn are loads, so one is enough."""
+        """Loads the timeline, in place: a message that drops it must not overtake the result (docs/runtime.md). All
+        effects of a turn are loads, so one is enough."""
         assert isinstance(turn.entity, FeedEntity)
         kind, _, id = turn.entity_id.rpartition(":")
         load = loading.author_timeline if f"{kind}:" == AUTHOR else loading.reader_timeline

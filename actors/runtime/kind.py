@@ -145,7 +145,10 @@ class EffectHandler(Generic[Policy]):
 
     A turn is written, then acted on, then its calls are answered. An exception fails the turn's calls (StaleEpoch or
     EntityFailed at the caller) and drops the entity from memory, so that its next message finds what is stored.
-    Nothing here changes an entity: what its effects come to, ``act`` returns as messages to it.
+    What effects come to, ``act`` returns as messages to the entity, which alone changes itself. The exception is what
+    no other message may overtake: where the lease ends between a turn and its results, they wait like soft timers, and
+    calls may be received before them. Only then may ``act`` set the entity's state, since no other turn of it runs
+    meanwhile (docs/runtime.md, "Adding a kind").
     """
 
     def __init__(self, context: KindContext[Policy]) -> None:

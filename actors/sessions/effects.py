@@ -78,7 +78,8 @@ class SessionEffects(EffectHandler[LiveSessionPolicy]):
         return SessionEntity(entity_id, session, found=stored.stream, journaled=stored.last)
 
     async def act(self, turn: Turn) -> Sequence[Value]:
-        """Raises StaleEpoch when another owner has written the journal."""
+        """Raises StaleEpoch when another owner has written the journal. How far the journal goes is set in the entity,
+        in place: no event must overtake it (docs/runtime.md)."""
         entity = turn.entity
         assert isinstance(entity, SessionEntity)
         published = [effect.seq for effect in turn.effects if isinstance(effect, Publish)]
