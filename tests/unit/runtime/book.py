@@ -1,4 +1,4 @@
-"""The entities of the model: a book remembers lines, and has stored each before it says so."""
+"""The entities of the model: a book remembers lines, and has stored each before it says so. It can do so later, too."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
-from actors.runtime import EffectHandler, EntityKind, Reply, Turn, Value
+from actors.runtime import CancelTimer, EffectHandler, EntityKind, Reply, SetTimer, Turn, Value
 from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.turns import TurnRunner
 from cluster.postgres import UnitOfWork
@@ -15,22 +15,30 @@ from tests.unit.runtime.database import Database
 from tests.unit.runtime.network import Network
 
 KIND = "book"
+TIMER = "next line"
 Witness: TypeAlias = Callable[[str, float], None]
 """Told of every message that an entity receives: its operation's name, and when."""
 
 
 class Book:
-    """Understands ["write", line] (the reply is how many lines there are) and ["read", name] (all lines)."""
+    """Understands ["write", line] (the reply is how many lines there are), ["read", name] (all lines), ["plan", line,
+    seconds] (the line is written in so many seconds, instead of what was planned before) and ["unplan", name]."""
 
     def __init__(self, lines: Sequence[str], witness: Witness) -> None:
         self.lines = list(lines)
         self._witness = witness
 
     def receive(self, message: Value, now: float) -> list[Any]:
-        what, name = message
-        self._witness(name, now)
-        if what == "read":
-            return [Reply(list(self.lines))]
+        what, name, *rest = message
+        if what != "planned":
+            self._witness(name, now)
+        match what:
+            case "read":
+                return [Reply(list(self.lines))]
+            case "plan":
+                return [SetTimer(TIMER, now + rest[0], ["planned", name])]
+            case "unplan":
+                return [CancelTimer(TIMER)]
         self.lines.append(name)
         return [("line", name), Reply(len(self.lines))]
 

@@ -6,9 +6,12 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+import msgpack
+
 from actors.runtime.shard_map import UNREAD, MapPosition
 from actors.runtime.store.rows import (
     AlreadyAnswered,
+    AlreadyFired,
     Answer,
     HostRow,
     Leadership,
@@ -18,6 +21,7 @@ from actors.runtime.store.rows import (
     Renewal,
     ShardRow,
     StaleEpoch,
+    TimerRow,
 )
 from actors.runtime.store.turn_writes import TurnWrite
 from tests.unit.runtime.network import Network
@@ -40,6 +44,12 @@ class Database:
         self.lines: dict[str, list[str]] = {}
         """What was written per entity, in order."""
         self.answers: dict[int, list[Answer]] = {}
+        self.timers: dict[tuple[str, int, str, str], TimerRow] = {}
+        self.planned: dict[str, str] = {}
+        """Lines that timers are to write, each with what became of its timer: "set", "fired", "cancelled" or
+        "replaced"."""
+        self.violations: list[str] = []
+        """What should not have been written (whom it is written for may catch an exception)."""
         self.rejected: set[str] = set()
         """Lines that the database does not take."""
         self.collisions: list[tuple[bytes, int]] = []
@@ -97,7 +107,7 @@ class Database:
 
     def commit(self, writes: Sequence[TurnWrite]) -> dict[TurnWrite, Exception]:
         """One transaction, like TurnWrites.commit. It fails as a whole for a line that is rejected."""
-        if any(line in self.rejected for write in writes for _, line in write.turn.effects):
+        if any(line in self.rejected for write in writes for line in lines_of(write)):
             raise ValueError("a line is rejected")
         refused: dict[TurnWrite, Exception] = {}
         for write in writes:
@@ -118,8 +128,40 @@ class Database:
         if again:
             self.collisions += again
             raise AlreadyAnswered(str(fence))
+        if any(self.timers.get(timer.key) != timer for timer in turn.fired):
+            raise AlreadyFired(str(fence))
         stored += turn.answers
-        self.lines.setdefault(turn.entity_id, []).extend(line for _, line in turn.turn.effects)
+        lines = lines_of(turn)
+        for timer in turn.fired:
+            self._end_timer(timer, "fired")
+        of_timers = {line for line in lines if line in self.planned}
+        if of_timers != {line_of(timer) for timer in turn.fired}:
+            self.violations.append(f"{of_timers} is stored by a turn that fired {turn.fired}")
+        for name, new in turn.timers.items():
+            old = self.timers.get((fence.kind, fence.shard, turn.entity_id, name))
+            if old is not None:
+                self._end_timer(old, "cancelled" if new is None else "replaced")
+            if new is not None:
+                if line_of(new) in self.planned:
+                    self.violations.append(f"{new} is set twice")
+                self.timers[new.key] = new
+                self.planned[line_of(new)] = "set"
+        self.lines.setdefault(turn.entity_id, []).extend(lines)
+
+    def _end_timer(self, timer: TimerRow, how: str) -> None:
+        del self.timers[timer.key]
+        self.planned[line_of(timer)] = how
+
+
+def lines_of(write: TurnWrite) -> list[str]:
+    """What a turn writes."""
+    return [] if write.turn is None else [line for _, line in write.turn.effects]
+
+
+def line_of(timer: TimerRow) -> str:
+    """What a timer is to write."""
+    _, line = msgpack.unpackb(timer.message)
+    return str(line)
 
 
 class HostStore:
@@ -134,8 +176,16 @@ class HostStore:
         return await self._network.statement("map", self._process, lambda: self._database.shard_map(known))
 
     async def commit(self, writes: Sequence[TurnWrite], *, briefly: bool = False) -> Mapping[TurnWrite, Exception]:
-        lines = [line for write in writes for line in write.turn.effects]
+        lines = [line for write in writes for line in lines_of(write)]
         return await self._network.statement(f"commit {lines}", self._process, lambda: self._database.commit(writes))
+
+    async def timers(self, shards: Iterable[tuple[str, int]], until: float) -> list[TimerRow]:
+        owned, stored = set(shards), self._database.timers
+        return await self._network.statement(
+            f"timers of {owned}",
+            self._process,
+            lambda: [row for row in stored.values() if (row.kind, row.shard) in owned and row.due <= until],
+        )
 
     async def answers(self, shards: Iterable[tuple[str, int]]) -> list[tuple[str, int, Answer]]:
         wanted, stored = list(shards), self._database.answers

@@ -148,6 +148,8 @@ class Process:
         self.shard_owner.mailboxes.add_kind(
             book_runner(simulation.database, simulation.network, name, store, self.committer, simulation.received)
         )
+        mailboxes = self.shard_owner.mailboxes
+        self.timers = simulation.loop.create_task(mailboxes.durable_timers.run(store, mailboxes.served))
         if failure is None:
             self._register()
 

@@ -1,7 +1,8 @@
 """A whole runtime in one thread: real leaders, hosts and call tables over the model's database and network.
 
 Whatever happens, an operation is stored at most once, and once if it was acknowledged; what is read is what was
-stored, and nothing older than what was acknowledged before; every call is settled once.
+stored, and nothing older than what was acknowledged before; every call is settled once. A line that a durable timer is
+to write is stored once, in the transaction that deletes the timer, unless that was cancelled or replaced before.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from actors.runtime.store.rows import LostLeadership
 from actors.runtime.transport.frames import DONE, pack_body, unpack, unpack_body
 from actors.runtime.transport.ray_control import SURGE_HOST, host_name
 from tests.unit.runtime.book import KIND, Book
-from tests.unit.runtime.database import Database, LeaderStore
+from tests.unit.runtime.database import Database, LeaderStore, line_of
 from tests.unit.runtime.network import Network, Passage, SteppedLoop
 from tests.unit.runtime.processes import Client, HostActors, Process, StartFailure
 
@@ -51,9 +52,14 @@ class Operation:
 
     name: str
     entity: str
-    write: bool
+    what: str
+    """"write", "read", "plan" or "unplan"."""
     deadline: float
     acknowledged_before: frozenset[str]
+    planned_before: frozenset[str]
+    crossed: bool = False
+    """Whether another call that sets or cancels the entity's timer was under way at the same time: of those that share
+    a turn, only the last has an effect."""
     settled: bool = False
 
 
@@ -114,11 +120,26 @@ class Simulation:
 
     def call(self, client: Client, entity: str, *, write: bool, timeout: float) -> Operation:
         """A new call, queued."""
-        name = f"{'w' if write else 'r'}{len(self.operations)}"
+        return self._call(client, entity, "write" if write else "read", timeout)
+
+    def plan(self, client: Client, entity: str, *, seconds: float, timeout: float) -> Operation:
+        """A call that sets the entity's timer, queued."""
+        return self._call(client, entity, "plan", timeout, seconds)
+
+    def unplan(self, client: Client, entity: str, *, timeout: float) -> Operation:
+        """A call that cancels the entity's timer, queued."""
+        return self._call(client, entity, "unplan", timeout)
+
+    def _call(self, client: Client, entity: str, what: str, timeout: float, *rest: float) -> Operation:
+        name = f"{what} {len(self.operations)}"
         deadline = self.loop.now + timeout
-        operation = Operation(name, entity, write, deadline, frozenset(self._acknowledged[entity]))
+        planned = frozenset(line_of(row) for row in self.database.timers.values() if row.entity_id == entity)
+        operation = Operation(name, entity, what, deadline, frozenset(self._acknowledged[entity]), planned)
+        for other in self.operations:
+            if other.entity == entity and not other.settled and {other.what, what} <= {"plan", "unplan"}:
+                other.crossed = operation.crossed = True
         self.operations.append(operation)
-        body = pack_body(["write" if write else "read", name])
+        body = pack_body([what, name, *rest])
         client.table.add(KIND, entity, body, deadline, partial(self._settled, operation))
         return operation
 
@@ -131,7 +152,13 @@ class Simulation:
             failed |= status == EntityFailed.status and self._writes_what_is_rejected(operation.entity)
             late = operation.deadline <= self.loop.now + 0.002
             assert failed or late, f"{operation} failed before its deadline: {status} {value!r}"
-        elif operation.write:
+        elif operation.what == "plan":
+            stored_once = operation.name in self.database.planned or operation.crossed
+            assert stored_once, f"{operation} was acknowledged and not stored"
+        elif operation.what == "unplan":
+            still_set = [line for line in operation.planned_before if self.database.planned[line] == "set"]
+            assert not still_set, f"{operation} was acknowledged, and {still_set} are still to be written"
+        elif operation.what == "write":
             assert stored[value - 1 : value] == [operation.name], f"{operation} was acknowledged as line {value}"
             self._acknowledged[operation.entity].add(operation.name)
         else:
@@ -162,7 +189,7 @@ class Simulation:
         for _, kind, _, left, body in items[2:]:
             if kind == KIND:
                 until = self.loop.now + left / 1000
-                _, operation = unpack_body(body)
+                _, operation, *_ = unpack_body(body)
                 self._latest_start[operation] = max(until, self._latest_start.get(operation, 0.0))
         origin: Origin = WayBack(self, process, client, connection)
         process.shard_owner.mailboxes.deliver(origin, client.caller, items)
@@ -188,6 +215,7 @@ class Simulation:
         """The process ends; its statements under way may still take effect. Ray may start it again in place."""
         process.alive = False
         self.database.expired.add(process.host)
+        process.timers.cancel()
         self.loop.create_task(process.committer.close())
         self.loop.create_task(process.shard_owner.close())
         self.disconnect(process.host)
@@ -276,10 +304,22 @@ class Simulation:
         for entity in ENTITIES:
             self.call(self.clients[0], entity, write=False, timeout=1000.0)
         self._go_on_until_quiet()
+        self._wait_for_timers()
         unsettled = [operation for operation in self.operations if not operation.settled]
         assert not unsettled, "calls were never answered"
         assert not self._unrest(), "moves were never finished"
         assert not self._update_under_way(), "hosts of another version were never replaced"
+
+    def _wait_for_timers(self) -> None:
+        for _ in range(40):
+            # Those whose line the database does not take are tried for ever.
+            left = [timer for timer in self.database.timers.values() if line_of(timer) not in self.database.rejected]
+            if not left:
+                return
+            self.pass_time(20.0)
+            self.go_on()
+            self.check()
+        raise AssertionError(f"these timers never fired: {left}")
 
     def _broken(self) -> list[Process]:
         """Processes of wanted hosts that do not serve."""
@@ -314,6 +354,7 @@ class Simulation:
     def check(self) -> None:
         written = [line for lines in self.database.lines.values() for line in lines]
         assert len(written) == len(set(written)), "an operation is stored twice"
+        assert not self.database.violations
         assert not self._late, "an entity received what was past its deadline"
         open_calls = {(client.caller, number) for client in self.clients for number in client.table._pending}
         assert not open_calls & set(self.database.collisions), "an open call ran twice"

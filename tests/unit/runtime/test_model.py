@@ -76,6 +76,27 @@ class Runtime(RuleBasedStateMachine):
         client.send()
         self._wave(fates)
 
+    @precondition(lambda self: len(self.simulation.operations) < MAX_CALLS)
+    @rule(
+        entity=st.sampled_from(ENTITIES),
+        seconds=st.sampled_from([0.0, 0.2, 3.0, 45.0, 100.0]),
+        cancelled=st.booleans(),
+        fates=FATES,
+        rejected=st.booleans(),
+    )
+    def plan(self, entity: str, seconds: float, cancelled: bool, fates: list[Fate], rejected: bool) -> None:
+        """A timer is set, and perhaps cancelled by another router; or its turn can never be stored."""
+        planner, other = self.simulation.clients
+        name = self.simulation.plan(planner, entity, seconds=seconds, timeout=1000.0).name
+        if rejected and len(self.simulation.database.rejected) < MAX_REJECTED:
+            self.simulation.database.rejected.add(name)
+        planner.send()
+        self._wave(fates)
+        if cancelled:
+            self.simulation.unplan(other, entity, timeout=1000.0)
+            other.send()
+            self._wave(fates)
+
     @rule(pick=PICK, behind=st.integers(0, 3))
     def map_reaches_a_router(self, pick: int, behind: int) -> None:
         """Perhaps not the newest, perhaps an older one than it has."""
