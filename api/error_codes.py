@@ -84,6 +84,14 @@ class StillRunning(Conflict):
     field = "Idempotency-Key"
 
 
+class DeletedSince(Conflict):
+    """What the first request with this Idempotency-Key created has been deleted."""
+
+    code = "deleted_since"
+    detail = "What the first request with this Idempotency-Key created has been deleted."
+    field = "Idempotency-Key"
+
+
 NUL_IN_ADDRESS = ErrorCode("nul_in_address", 400, "The address holds a NUL character.")
 BAD_REQUEST = ErrorCode("bad_request", 400, "The body cannot be read.")
 BAD_JSON = ErrorCode("bad_json", 400, "The body is not valid JSON.")

@@ -16,7 +16,7 @@ from api.models import Body
 from api.post_views import PostModel, PostPage, VersionPage, respond
 from api.profiles import Username
 from api.routes import Routes
-from api.transaction import located
+from api.transaction import forget_responses, located
 from features.posts.errors import DRAFT_ERRORS, BadHashtag, NoSuchPost, NotTheAuthor
 from features.posts.model import Audience
 from features.posts.policy import PostPolicy
@@ -114,6 +114,7 @@ async def edit(post_id: PostId, body: PostChangeBody, identity: SignedIn, posts:
 async def delete(post_id: PostId, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> None:
     """Delete a post of yours, with its history."""
     await posts.delete(uow, post_id, identity.account_id, now)
+    await forget_responses(uow, identity.account_id, post_id)
 
 
 @router.get("/posts/{post_id}/history", response_model=VersionPage)

@@ -12,6 +12,7 @@ from datetime import datetime
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, TypeVar
+from uuid import UUID
 
 import orjson
 from fastapi import Request
@@ -24,6 +25,7 @@ from api.error_codes import (
     INVALID_TEXT,
     UNAVAILABLE,
     BadIdempotencyKey,
+    DeletedSince,
     IdempotencyKeyReused,
     Raised,
     StillRunning,
@@ -33,7 +35,7 @@ from cluster.postgres import UnitOfWork
 from features.errors import DomainError
 
 KEY_HEADER = "Idempotency-Key"
-_KEY_ERRORS = (BadIdempotencyKey, IdempotencyKeyReused, StillRunning)
+_KEY_ERRORS = (BadIdempotencyKey, IdempotencyKeyReused, StillRunning, DeletedSince)
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _CLAIM = """
@@ -42,6 +44,10 @@ on conflict do nothing returning key
 """
 _FIND = "select fingerprint, status, body from idempotency_keys where scope = $1 and key = $2"
 _KEEP = "update idempotency_keys set status = $3, body = $4 where scope = $1 and key = $2"
+
+_FORGET = """
+update idempotency_keys set body = null where scope = $1 and position(convert_to($2, 'UTF8') in body) > 0
+"""
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 _LOCATION = "location"
@@ -132,6 +138,12 @@ class UnrepeatableRoute(TransactionRoute):
     idempotent = False
 
 
+async def forget_responses(uow: UnitOfWork, account_id: UUID, deleted_id: UUID) -> None:
+    """Forgets what is stored of responses to an account that name something that is being deleted. The keys stay: a
+    late repetition must not create it again."""
+    await uow.execute(_FORGET, str(account_id), str(deleted_id))
+
+
 async def _claim(uow: UnitOfWork, scope: str, key: str, fingerprint: bytes, now: datetime) -> Response | None:
     if await uow.fetchval(_CLAIM, scope, key, fingerprint, now) is not None:
         return None
@@ -140,6 +152,8 @@ async def _claim(uow: UnitOfWork, scope: str, key: str, fingerprint: bytes, now:
         raise StillRunning
     if not hmac.compare_digest(row["fingerprint"], fingerprint):
         raise IdempotencyKeyReused
+    if row["body"] is None:
+        raise DeletedSince
     return Response(
         row["body"],
         status_code=row["status"],

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FIGURES = ("relationships.follows_per_s",)
 
-_FOLLOWERS, _ROUNDS = sized(2_000, 40), sized(7, 1)
+_FOLLOWERS, _ROUNDS = sized(1_000, 40), sized(5, 1)
 _CONNECTIONS, _AT_ONCE = 16, 32
 _WARM_UP = 20
 _DEADLINE_S = 600

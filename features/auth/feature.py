@@ -1,13 +1,13 @@
 """What this slice declares."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from cluster.events.consumer import Consumer
 from cluster.mail import Mailer
 from cluster.postgres import UnitOfWork
-from cluster.tables import PartOf, Table
+from cluster.tables import Expiry, PartOf, Table
 from features.account_state import AccountState
 from features.accounts.feature import ACCOUNTS
 from features.accounts.service import AccountService
@@ -48,6 +48,8 @@ async def _on_account_state(
         await scope.service(AuthService).sessions.end_all(uow, account_id, now)
 
 
+_EXPIRED = Expiry("expires_at", timedelta())
+
 AUTH = Feature(
     name="auth",
     needs=(ACCOUNTS, PROFILES),
@@ -59,14 +61,15 @@ AUTH = Feature(
     tables=(
         Table("auth_sign_ups", "id", "a day (AuthPolicy.sign_up_lifetime); later sign-ups delete them"),
         Table("auth_log_in_failures", "subject", "some hours; later failures delete them"),
-        Table("auth_sessions", "account_id", "30 days after their end (AuthPolicy)", subjects=("account_id",)),
         Table(
             "auth_refresh_tokens",
             "session_id",
-            "until they expire",
+            "until they expire; 100 used ones of a session (AuthPolicy)",
+            _EXPIRED,
             part_of=PartOf("auth_sessions", "session_id"),
             secrets=("hash", "successor"),
         ),
+        Table("auth_sessions", "account_id", "30 days after their last use", _EXPIRED, subjects=("account_id",)),
         # Append-only: a trigger lets entries go with their account only.
         Table(
             "auth_audit",

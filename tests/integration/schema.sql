@@ -484,8 +484,10 @@ CREATE UNIQUE INDEX accounts_email ON public.accounts USING btree (lower(email))
 CREATE INDEX accounts_inactive ON public.accounts USING btree (id) WHERE (state <> 'active'::text);
 CREATE INDEX auth_audit_account ON public.auth_audit USING btree (account_id, happened_at DESC, id DESC);
 CREATE INDEX auth_log_in_failures_age ON public.auth_log_in_failures USING btree (window_started_at);
+CREATE INDEX auth_refresh_tokens_expired ON public.auth_refresh_tokens USING btree (expires_at);
 CREATE INDEX auth_refresh_tokens_session ON public.auth_refresh_tokens USING btree (session_id, expires_at);
 CREATE INDEX auth_sessions_account ON public.auth_sessions USING btree (account_id, created_at DESC, id DESC);
+CREATE INDEX auth_sessions_expired ON public.auth_sessions USING btree (expires_at);
 CREATE INDEX auth_sign_ups_created_at ON public.auth_sign_ups USING btree (created_at);
 CREATE INDEX auth_sign_ups_email ON public.auth_sign_ups USING btree (lower(email), created_at DESC);
 CREATE INDEX blocks_by_blocked ON public.blocks USING btree (blocked_id);

@@ -8,6 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cluster.retention import sweep
+from deployments.platform import brand_tables
 from features.auth.keys import rotate
 from features.auth.passwords import Hasher, PasswordHashing
 from features.auth.policy import AuthPolicy
@@ -191,6 +193,31 @@ async def test_an_answer_that_arrived_cannot_be_asked_for_again(entativa: Enviro
     arrived = (await refresh(entativa, ada.tokens["refresh_token"])).json()
     assert (await refresh(entativa, arrived["refresh_token"])).status_code == 200
     assert problem(await refresh(entativa, ada.tokens["refresh_token"])) == (401, "refresh_token_reused")
+
+
+async def test_a_session_keeps_so_many_used_refresh_tokens(entativa: Environment) -> None:
+    ada = await entativa.member("ada")
+    auth, database = entativa.platform.service(AuthService), entativa.platform.database
+    sessions = replace(auth.sessions, policy=replace(auth.sessions.policy, used_refresh_tokens_kept=3))
+    tokens = [ada.tokens["refresh_token"]]
+    for _ in range(8):
+        entativa.clock.advance(timedelta(minutes=15))
+        async with database.unit_of_work() as uow:
+            tokens.append((await sessions.refresh(uow, tokens[-1], "a device", entativa.clock())).refresh_token)
+            await uow.commit()
+    assert await database.pool.fetchval("select count(*) from auth_refresh_tokens") == 4
+    assert problem(await refresh(entativa, tokens[0])) == (401, "bad_refresh_token")
+    assert problem(await refresh(entativa, tokens[-3])) == (401, "refresh_token_reused")
+
+
+async def test_sessions_of_people_who_never_come_back_go(entativa: Environment) -> None:
+    ada = await entativa.member("ada")
+    tables, database = brand_tables(entativa.brand), entativa.platform.database
+    sessions = "select (select count(*) from auth_sessions), (select count(*) from auth_refresh_tokens)"
+    await refresh(entativa, ada.tokens["refresh_token"])
+    for days, left in ((29, (1, 2)), (31, (0, 0))):
+        await sweep(database, tables, entativa.clock() + timedelta(days=days))
+        assert [tuple(row) for row in await database.pool.fetch(sessions)] == [left]
 
 
 async def test_an_invented_refresh_token_is_refused(entativa: Environment) -> None:

@@ -155,6 +155,19 @@ class TestIdempotencyKey:
         problem(await ada.post("/posts", json={"text": "", "audience": "public"}, headers=key), 422)
         assert (await ada.post("/posts", json=POST, headers=key)).status_code == 201
 
+    async def test_of_what_was_deleted_since(self, entativa: Environment) -> None:
+        ada = await entativa.member("ada")
+        first, other = {"Idempotency-Key": "key-00007"}, {"Idempotency-Key": "key-00008"}
+        post = (await ada.post("/posts", json={"text": "a secret"}, headers=first)).json()
+        await ada.post("/posts", json=POST, headers=other)
+        assert (await ada.delete(f"/posts/{post['id']}")).status_code == 204
+        stored = await entativa.platform.database.pool.fetch("select body from idempotency_keys where body is not null")
+        assert [b"a secret" in row["body"] for row in stored] == [False]
+        answer = await ada.post("/posts", json={"text": "a secret"}, headers=first)
+        assert problem(answer, 409)["code"] == "deleted_since"
+        assert (await ada.post("/posts", json=POST, headers=other)).headers["idempotency-replayed"] == "true"
+        assert len((await ada.get("/profiles/ada/posts")).json()["items"]) == 1
+
     @pytest.mark.parametrize("key", ["short", "x" * 256])
     async def test_of_a_wrong_length(self, entativa: Environment, key: str) -> None:
         ada = await entativa.member("ada")
