@@ -1,7 +1,8 @@
 """Requests a second over HTTP, behind Ray Serve, of a whole platform on this machine.
 
 Everything (HAProxy, replicas, Postgres, Redis, wrk) shares the machine's cores. The baseline is a bare Serve deployment
-that does nothing, measured in the same run. `cpu_ms` is CPU time of all the platform's processes per request.
+that does nothing; the two are measured in turns, so that a busy moment of the machine hits both. `cpu_ms` is CPU time
+of all the platform's processes per request.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ _CASES = {
     "http.post_create.requests_per_s": _Case("/posts", "POST", _POST),
 }
 
+_BARE = _Case("/", signed_in=False)
+
 
 def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     """Start the platform, measure what is wanted, stop it. Imports lie here: starting is what costs."""
@@ -49,16 +52,17 @@ def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
 
     with running_platform() as installation:
         tokens = fill_now(installation, BRANDS["entativa"])
-        bare = _measure(installation, f"{installation.base_url}/{BARE}/", _Case("/", signed_in=False), ())
+        bare_url = f"{installation.base_url}/{BARE}/"
         for name, case in _CASES.items():
             if wanted(name):
                 url = f"{installation.addresses()['entativa']['api']}{case.path}"
-                yield _figure(name, _measure(installation, url, case, tokens), bare, _statements(url, case, tokens))
+                measured, bare = _in_turns(installation, (url, case), (bare_url, _BARE), tokens)
+                yield _figure(name, measured, bare, _statements(url, case, tokens))
 
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """Medians over the runs."""
+    """One run, or the medians of several."""
 
     per_second: float
     cpu_ms: float
@@ -67,20 +71,30 @@ class _Measured:
     p99: float
 
 
-def _measure(installation: Installation, url: str, case: _Case, tokens: list[str] | tuple[()]) -> _Measured:
+def _in_turns(
+    installation: Installation, first: tuple[str, _Case], second: tuple[str, _Case], tokens: list[str]
+) -> tuple[_Measured, _Measured]:
+    """Loads two addresses in turns."""
+    targets = (first, second)
+    for url, case in targets:
+        _load(installation, url, case, tokens, _WARM_UP_SECONDS)
+    runs = [[_load(installation, url, case, tokens, _SECONDS) for url, case in targets] for _ in range(_RUNS)]
+    measured, baseline = (_median(list(of_one)) for of_one in zip(*runs, strict=True))
+    return measured, baseline
+
+
+def _load(installation: Installation, url: str, case: _Case, tokens: list[str], seconds: int) -> _Measured:
     from benchmarks.platform.installation import cpu_seconds
     from benchmarks.platform.load import load
 
-    used = tokens if case.signed_in else ()
-    load(url, seconds=_WARM_UP_SECONDS, tokens=used, method=case.method, body=case.body)
-    runs = []
-    for _ in range(_RUNS):
-        before = cpu_seconds(installation)
-        run = load(url, seconds=_SECONDS, tokens=used, method=case.method, body=case.body)
-        cpu_ms = 1000 * (cpu_seconds(installation) - before) / run.requests
-        runs.append(_Measured(run.per_second, cpu_ms, run.p50, run.p95, run.p99))
-    median = {name: quantile([getattr(run, name) for run in runs], 0.5) for name in _Measured.__slots__}
-    return _Measured(**median)
+    before = cpu_seconds(installation)
+    run = load(url, seconds=seconds, tokens=tokens if case.signed_in else (), method=case.method, body=case.body)
+    cpu_ms = 1000 * (cpu_seconds(installation) - before) / run.requests
+    return _Measured(run.per_second, cpu_ms, run.p50, run.p95, run.p99)
+
+
+def _median(runs: list[_Measured]) -> _Measured:
+    return _Measured(**{name: quantile([getattr(run, name) for run in runs], 0.5) for name in _Measured.__slots__})
 
 
 def _statements(url: str, case: _Case, tokens: list[str]) -> float:
