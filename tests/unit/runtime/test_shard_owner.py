@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, cast
 
 import msgpack
@@ -256,3 +257,32 @@ async def test_what_was_answered_while_its_shard_drained_is_known_where_it_went(
     move.new.send("a", ["save", 1], ["save", 2], calls=[slow, late])
     assert await move.new.answer(slow) == (DONE, 2)
     assert await move.new.answer(late) == (DONE, 3), "what did not run is not taken for an answer"
+
+
+class SlowClock:
+    """Each look at it takes a millisecond, as if the machine were slow."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        self.now += 0.001
+        return self.now
+
+    time = monotonic
+
+
+async def test_a_host_that_takes_over_many_shards_does_not_stall_its_event_loop() -> None:
+    """The lease is renewed by the same loop."""
+    stored = StoredMap()
+    shard_owner = ShardOwner(cast(Any, stored), cast(Any, Road(Host())), SlowClock())
+    shard_owner.mailboxes.host = "host-b"
+    shard_owner.mailboxes.add_kind(Host().mailboxes.runners[KIND.name])
+    stored.says(*(ShardRow("notebook", number, "host-b", 1) for number in range(SHARDS)))
+    sync = asyncio.create_task(shard_owner.sync())
+    served = [0]
+    while not sync.done():
+        await asyncio.sleep(0)
+        served.append(sum(1 for _ in shard_owner.mailboxes.served()))
+    assert served[-1] == SHARDS
+    assert max(after - before for before, after in pairwise(served)) < 10
