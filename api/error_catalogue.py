@@ -1,7 +1,6 @@
 """The catalogue of error codes, docs/errors.md: ``python -m api.error_catalogue > docs/errors.md``."""
 
 from collections.abc import Iterable
-from http import HTTPStatus
 
 from fastapi.routing import APIRoute
 
@@ -39,7 +38,7 @@ def render(codes: Iterable[ErrorCode]) -> str:
     parts = [_HEAD]
     for status in sorted({code.status for code in codes}):
         rows = "\n".join(f"| `{code.code}` | {code.meaning} |" for code in codes if code.status == status)
-        parts.append(f"## {int(status)} {HTTPStatus(status).phrase}\n\n| code | meaning |\n|---|---|\n{rows}\n")
+        parts.append(f"## {int(status)}\n\n| code | meaning |\n|---|---|\n{rows}\n")
     return "\n".join(parts)
 
 
