@@ -17,6 +17,7 @@ from actors.runtime import (
     Persist,
     Refused,
     Reply,
+    SetTimer,
     Turn,
     Value,
 )
@@ -120,7 +121,7 @@ BOOK = EntityKind(
 
 
 class Jar:
-    """Persists its whole state with every change."""
+    """Persists its whole state with every change. ["at", time, coin] puts a coin in then."""
 
     def __init__(self, coins: list[Any]) -> None:
         self.coins = coins
@@ -128,6 +129,9 @@ class Jar:
     def receive(self, message: Value, now: float) -> list[Effect]:
         if message == "read":
             return [Reply(list(self.coins))]
+        if isinstance(message, list):
+            _, due, coin = message
+            return [SetTimer(f"{coin}", due, coin), Reply(len(self.coins))]
         self.coins.append(message)
         return [Persist(), Reply(len(self.coins))]
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import signal
+import time
 from collections import Counter
 
 import pytest
@@ -45,6 +46,39 @@ async def test_a_host_that_crashes_is_replaced_and_its_books_are_as_acknowledged
     assert set(stored.values()) == {1}
     read = await runtime.router.call("book", "crash0", "read", timeout=60)
     assert read == [*(f"before {n}" for n in range(0, 40, 10)), "during 0", "after 0"]
+
+
+async def test_timers_that_are_due_while_their_hosts_crash_fire_once_each(runtime: RunningRuntime) -> None:
+    jars, coins = [f"timed{n}" for n in range(20)], list(range(20))
+    due = time.time() + 2.0
+    # Spread over seconds, so that some are due before, some after, and some while nobody has their shard.
+    sets = [
+        runtime.router.call("jar", jar, ["at", due + 0.5 * coin + 0.01 * n, coin], timeout=60)
+        for n, jar in enumerate(jars)
+        for coin in coins
+    ]
+    await asyncio.gather(*sets)
+    await eventually(lambda: _fired(runtime, "timed"))
+    assert not await _all_fired(runtime, "timed"), "the hosts are to crash while timers are due"
+    for row in await runtime.hosts():
+        kill(await runtime.pid(row.name))
+        await asyncio.sleep(1.0)
+    await eventually(lambda: _all_fired(runtime, "timed"), timeout=120)
+    kept = await asyncio.gather(*(runtime.router.call("jar", jar, "read", timeout=60) for jar in jars))
+    assert [sorted(each) for each in kept] == [coins] * len(jars)
+
+
+async def _fired(runtime: RunningRuntime, jars: str) -> bool:
+    """Whether one of these jars has a coin."""
+    return bool(
+        await runtime.store._pool.fetchval("SELECT count(*) FROM entity_snapshots WHERE starts_with(entity, $1)", jars)
+    )
+
+
+async def _all_fired(runtime: RunningRuntime, jars: str) -> bool:
+    return not await runtime.store._pool.fetchval(
+        "SELECT count(*) FROM entity_timers WHERE starts_with(entity, $1)", jars
+    )
 
 
 async def test_the_leader_may_crash_and_the_next_failure_is_still_mended(runtime: RunningRuntime) -> None:
