@@ -9,12 +9,12 @@ from api.auth import Auth, Device
 from api.deps import Now, SignedIn, Uow, limit_credentials
 from api.error_codes import raises
 from api.models import Body
-from api.routes import Routes
+from api.routes import VERSION, Routes
 from api.transaction import UnrepeatableRoute
 from features.accounts.errors import WrongAccountState
 from features.auth.errors import PASSWORD_CHECK_ERRORS
 
-router = APIRouter(tags=["accounts"], route_class=UnrepeatableRoute)
+router = APIRouter(prefix=VERSION, tags=["accounts"], route_class=UnrepeatableRoute)
 """Checking the password commits in the middle of a request, so no response is kept for its repetition."""
 
 ROUTES = Routes((router,))

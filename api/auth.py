@@ -11,7 +11,7 @@ from api import models
 from api.deps import Now, PageDep, SignedIn, Uow, limit_address, limit_credentials, limit_refresh, service
 from api.error_codes import raises
 from api.models import Body, PageModel, render_page
-from api.routes import Routes
+from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute, UnrepeatableRoute, located
 from features.accounts.errors import EmailRegistered, WrongAccountState
 from features.auth.devices import device_name
@@ -39,8 +39,8 @@ from features.auth.service import AuthService
 from features.profiles.errors import USERNAME_ERRORS, UsernameTaken
 from features.text_errors import TEXT_ERRORS
 
-router = APIRouter(tags=["auth"], route_class=TransactionRoute)
-secret_router = APIRouter(tags=["auth"], route_class=UnrepeatableRoute)
+router = APIRouter(prefix=VERSION, tags=["auth"], route_class=TransactionRoute)
+secret_router = APIRouter(prefix=VERSION, tags=["auth"], route_class=UnrepeatableRoute)
 """Routes whose responses contain tokens."""
 
 ROUTES = Routes((router, secret_router))

@@ -13,7 +13,7 @@ from api.deps import DEGRADED, PageDep, SignedIn, Uow, admit_token, service
 from api.errors import render_domain_error
 from api.platform import Platform
 from api.post_views import PostPage, respond
-from api.routes import Routes
+from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute
 from cluster.logs import logger
 from cluster.storage_errors import DATABASE_ERRORS
@@ -23,19 +23,19 @@ from features.feed.ports import FeedsUnavailable
 from features.feed.service import FeedService
 from features.paging import Cursor, PageRequest
 
-PATH = "/feed"
+PATH = f"{VERSION}/feed"
 _PARAMETERS = {"limit", "cursor"}
 _LIMIT = re.compile("[1-9][0-9]?|100")
 _FIRST_PAGE = PageRequest(50)
 
-router = APIRouter(tags=["feed"], route_class=TransactionRoute)
+router = APIRouter(prefix=VERSION, tags=["feed"], route_class=TransactionRoute)
 
 Feed = Annotated[FeedService, service(FeedService)]
 
 log = logger(__name__)
 
 
-@router.get(PATH, response_model=PostPage)
+@router.get("/feed", response_model=PostPage)
 async def newest(identity: SignedIn, page: PageDep, feed: Feed, uow: Uow) -> Response:
     """List your own posts and those of your friends or of those you follow, newest first."""
     return respond(await feed.newest(uow, identity.account_id, page))

@@ -11,13 +11,13 @@ from api.deps import Now, PageDep, PlatformDep, SignedIn, Uow, service
 from api.error_codes import raises
 from api.models import PageModel, render_page
 from api.profiles import PersonModel, RelationshipModel, Username, relationship_to, render_person
-from api.routes import Routes
+from api.routes import VERSION, Routes
 from features.follows.errors import TooManyFollowed, TooManyFollowsToday
 from features.follows.model import Follow
 from features.follows.service import FollowService
 from features.relationships.errors import PERSON_ERRORS, NoSuchPerson
 
-router = APIRouter(tags=["follows"], route_class=ConditionalRoute)
+router = APIRouter(prefix=VERSION, tags=["follows"], route_class=ConditionalRoute)
 
 ROUTES = Routes((router,))
 

@@ -12,7 +12,7 @@ from api.deps import Now, PageDep, SignedIn, Uow, service
 from api.error_codes import raises
 from api.models import Body, PageModel, render_page
 from api.profiles import PersonModel, Username, render_person
-from api.routes import Routes
+from api.routes import VERSION, Routes
 from api.transaction import located
 from features.friends.errors import (
     CAPACITY_ERRORS,
@@ -25,7 +25,7 @@ from features.friends.model import Direction, Friend, PendingRequest
 from features.friends.service import FriendService
 from features.relationships.errors import PERSON_ERRORS
 
-router = APIRouter(tags=["friends"], route_class=ConditionalRoute)
+router = APIRouter(prefix=VERSION, tags=["friends"], route_class=ConditionalRoute)
 
 ROUTES = Routes((router,))
 

@@ -7,12 +7,12 @@ from pydantic import Field
 
 from api.deps import SignedIn, Uow, service
 from api.models import Body
-from api.routes import Routes
+from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute
 from features.live_sessions.presence import PresenceAudience
 from features.live_sessions.service import LiveSessionService
 
-router = APIRouter(tags=["realtime"], route_class=TransactionRoute)
+router = APIRouter(prefix=VERSION, tags=["realtime"], route_class=TransactionRoute)
 
 ROUTES = Routes((router,))
 

@@ -15,7 +15,7 @@ from api.error_codes import raises
 from api.models import Body
 from api.post_views import PostModel, PostPage, VersionPage, respond
 from api.profiles import Username
-from api.routes import Routes
+from api.routes import VERSION, Routes
 from api.transaction import forget_responses, located
 from features.posts.errors import DRAFT_ERRORS, BadHashtag, NoSuchPost, NotTheAuthor
 from features.posts.model import Audience
@@ -23,7 +23,7 @@ from features.posts.policy import PostPolicy
 from features.posts.service import PostService
 from features.relationships.errors import NoSuchPerson
 
-router = APIRouter(tags=["posts"], route_class=ConditionalRoute)
+router = APIRouter(prefix=VERSION, tags=["posts"], route_class=ConditionalRoute)
 
 ROUTES = Routes((router,))
 

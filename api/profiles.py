@@ -13,7 +13,7 @@ from api.deps import MaybeSignedIn, Now, PlatformDep, SignedIn, Uow, account_or_
 from api.error_codes import raises
 from api.models import MAX_DECOMPOSED, Body
 from api.platform import Platform
-from api.routes import Routes
+from api.routes import VERSION, Routes
 from cluster.postgres import UnitOfWork
 from features.friends.model import Direction
 from features.friends.service import FriendService
@@ -33,7 +33,7 @@ from features.relationships.model import RelationshipState
 from features.relationships.service import RelationshipService
 from features.text_errors import TEXT_ERRORS
 
-router = APIRouter(tags=["profiles"], route_class=ConditionalRoute)
+router = APIRouter(prefix=VERSION, tags=["profiles"], route_class=ConditionalRoute)
 
 ROUTES = Routes((router,))
 

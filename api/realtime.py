@@ -7,12 +7,12 @@ from pydantic import BaseModel, Field
 
 from api.deps import SignedIn, service
 from api.error_codes import raises
-from api.routes import Routes
+from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute
 from features.realtime.errors import NoRealtimeHost, TicketsUnavailable
 from features.realtime.service import RealtimeService
 
-router = APIRouter(tags=["realtime"], route_class=TransactionRoute)
+router = APIRouter(prefix=VERSION, tags=["realtime"], route_class=TransactionRoute)
 
 ROUTES = Routes((router,))
 

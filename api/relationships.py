@@ -12,7 +12,7 @@ from api.deps import Now, PageDep, PlatformDep, SignedIn, Uow, service
 from api.error_codes import raises
 from api.models import MAX_DECOMPOSED, Body, PageModel, render_page
 from api.profiles import PersonModel, Profiles, RelationshipModel, Username, relationship_to, render_person
-from api.routes import Routes
+from api.routes import VERSION, Routes
 from api.transaction import located
 from cluster.postgres import UnitOfWork
 from features.paging import Page
@@ -33,7 +33,7 @@ from features.relationships.policy import RelationshipPolicy
 from features.relationships.service import RelationshipService
 from features.text_errors import TEXT_ERRORS
 
-router = APIRouter(tags=["relationships"], route_class=ConditionalRoute)
+router = APIRouter(prefix=VERSION, tags=["relationships"], route_class=ConditionalRoute)
 
 ROUTES = Routes((router,))
 

@@ -1,4 +1,4 @@
-"""Finds the route of a request by the first segment of its path.
+"""Finds the route of a request by the first segment of its path; after the version, if there is one.
 
 FastAPI, and Serve for its metrics, try one route after the other; with fifty routes that took longer than many
 handlers. For both the table is a single route.
@@ -13,6 +13,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Message, Receive, Scope, Send
 
+from api.routes import VERSION
+
+_VERSIONED = f"{VERSION}/"
 _FOUND = "entativa.route"
 _DERIVED = {"HEAD", "OPTIONS"}
 
@@ -81,4 +84,6 @@ class RouteTable(BaseRoute):
 
 
 def _first_segment(path: str) -> str:
-    return path[1:].partition("/")[0]
+    """Returns the first segment of a path, with the version before it."""
+    version = VERSION if path.startswith(_VERSIONED) else ""
+    return version + path[len(version) + 1 :].partition("/")[0]

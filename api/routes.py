@@ -1,4 +1,7 @@
-"""What api/<feature>.py offers for a feature: its routers and, for the hottest reads, a middleware before FastAPI."""
+"""The version of the API, and what api/<feature>.py offers for a feature.
+
+That is its routers and, for the hottest reads, a middleware before FastAPI.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,6 +12,9 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from api.platform import Platform
+
+VERSION = "/v1"
+"""The prefix of the routers of all features. Health, keys (RFC 8615) and the document itself have no version."""
 
 
 @dataclass(frozen=True, slots=True)

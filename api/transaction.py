@@ -31,6 +31,7 @@ from api.error_codes import (
     StillRunning,
 )
 from api.platform import Platform
+from api.routes import VERSION
 from cluster.postgres import UnitOfWork
 from features.errors import DomainError
 
@@ -99,7 +100,7 @@ class TransactionRoute(APIRoute):
                 await uow.commit()
             if location is not None and response.status_code == HTTPStatus.CREATED:
                 path = location.format_map(orjson.loads(bytes(response.body)))
-                response.headers["Location"] = f"{request.scope.get('root_path', '')}{path}"
+                response.headers["Location"] = f"{request.scope.get('root_path', '')}{VERSION}{path}"
             if platform.settings.server_timing:
                 response.headers["Server-Timing"] = f'sql;desc="{uow.statements}"'
             return response

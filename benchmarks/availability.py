@@ -59,12 +59,13 @@ def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
 
 async def _measure(cluster: LocalCluster, tokens: dict[str, list[str]]) -> dict[str, Extra]:
     """The gap of each kind, and what clients saw in between. Raises TimeoutError at the deadline."""
+    from api.routes import VERSION
     from benchmarks.stack.balancer import balancer
     from benchmarks.stack.retrying_clients import RetryingClients
 
     nodes = [(machine.address, cluster.http_port) for machine in cluster.machines]
     async with asyncio.timeout(FIGURE_TIMEOUT_S), balancer(nodes) as address:
-        clients = [RetryingClients(f"{address}/{brand}", tokens[brand]) for brand in tokens]
+        clients = [RetryingClients(f"{address}/{brand}{VERSION}", tokens[brand]) for brand in tokens]
         running = [asyncio.create_task(each.run()) for each in clients]
         try:
             gaps = await _kill_each(cluster, clients)

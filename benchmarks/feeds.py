@@ -59,7 +59,7 @@ def _reads(installation: Installation, tokens: list[str]) -> Figure:
     from benchmarks.platform.installation import BARE, cpu_seconds
     from benchmarks.platform.load import load
 
-    feed = f"{installation.addresses()['entativa']['api']}/feed"
+    feed = f"{installation.addresses()['entativa']['api']}/v1/feed"
     bare = f"{installation.base_url}/{BARE}/"
     _await_memory(feed, tokens)
     load(feed, seconds=_WARM_UP_SECONDS, tokens=tokens)
@@ -199,7 +199,7 @@ async def _publish(installation: Installation, feeds: FeedCalls, token: str, rea
 
     import httpx
 
-    url = f"{installation.addresses()['entativa']['api']}/posts"
+    url = f"{installation.addresses()['entativa']['api']}/v1/posts"
     body = {"text": "news", "audience": "public"}
     async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as client:
         begin = time.perf_counter()

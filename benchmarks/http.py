@@ -37,8 +37,8 @@ class _Case:
 
 _CASES = {
     "http.noop.requests_per_s": _Case("/health/live", signed_in=False),
-    "http.feed_read.requests_per_s": _Case("/feed"),
-    "http.post_create.requests_per_s": _Case("/posts", "POST", _POST),
+    "http.feed_read.requests_per_s": _Case("/v1/feed"),
+    "http.post_create.requests_per_s": _Case("/v1/posts", "POST", _POST),
 }
 
 _BARE = _Case("/", signed_in=False)

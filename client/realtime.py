@@ -36,7 +36,7 @@ _WATCH_AGAIN_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The response of POST /realtime/ticket."""
+    """The response of POST /v1/realtime/ticket."""
 
     ticket: str
     url: str

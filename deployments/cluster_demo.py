@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from api.routes import VERSION
 from brands.catalogue import BRANDS
 from cluster.local.cluster import LocalCluster, local_cluster
 from cluster.local.machines import Machine
@@ -77,7 +78,9 @@ class Story:
                     self.posts.append((person, _until(lambda m=machine, p=person: self._post(m, p))))  # type: ignore[misc]
 
     def _post(self, machine: Machine, person: Person) -> str | None:
-        response = _ask(self.cluster, machine, "POST", f"/{person.brand}/posts", person, json={"text": "Still here."})
+        response = _ask(
+            self.cluster, machine, "POST", f"/{person.brand}{VERSION}/posts", person, json={"text": "Still here."}
+        )
         return str(response.json()["id"]) if response is not None and response.status_code == 201 else None
 
     def read(self, machines: list[Machine]) -> None:
@@ -88,7 +91,7 @@ class Story:
                     _until(lambda m=machine, p=person, i=post: self._reads(m, p, i))  # type: ignore[misc]
 
     def _reads(self, machine: Machine, person: Person, post: str) -> bool:
-        response = _ask(self.cluster, machine, "GET", f"/{person.brand}/posts/{post}", person)
+        response = _ask(self.cluster, machine, "GET", f"/{person.brand}{VERSION}/posts/{post}", person)
         if response is not None and response.status_code == 404:
             raise ServiceError(f"{machine.name} does not find a post that was acknowledged: {response.text}")
         return response is not None and response.is_success
@@ -130,10 +133,10 @@ def sign_up(address: str, cluster: LocalCluster) -> str:
     email = f"{name}@example.org"
     account = {"email": email, "username": name, "name": "A Person", "password": "correct horse battery staple"}
     with httpx.Client(base_url=address, timeout=30) as client:
-        begun = client.post("/auth/sign-up", json=account).raise_for_status().json()
+        begun = client.post(f"{VERSION}/auth/sign-up", json=account).raise_for_status().json()
         code = _until(lambda: _code(cluster, email))
         confirmation = {"sign_up_id": begun["sign_up_id"], "code": code}
-        return str(client.post("/auth/confirm", json=confirmation).raise_for_status().json()["access_token"])
+        return str(client.post(f"{VERSION}/auth/confirm", json=confirmation).raise_for_status().json()["access_token"])
 
 
 def _code(cluster: LocalCluster, email: str) -> str | None:

@@ -15,6 +15,7 @@ import httpx
 from pydantic import SecretStr
 
 from api.app import create_app
+from api.routes import VERSION
 from brands import Brand
 from cluster.local.installation import Installation
 from cluster.local.mail_sink import filed_mails
@@ -90,7 +91,7 @@ async def _fill(installation: Installation, brand: Brand) -> Login:
     platform = await open_platform(brand, settings)
     try:
         transport = httpx.ASGITransport(app=create_app(platform))
-        async with httpx.AsyncClient(transport=transport, base_url="http://demo") as client:
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://demo{VERSION}") as client:
             await _populate(_DemoBrand(client, installation, brand))
     finally:
         await platform.close()

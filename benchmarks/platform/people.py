@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from pydantic import SecretStr
 
 from api.app import create_app
+from api.routes import VERSION
 from brands import Brand
 from cluster.ids import new_id
 from cluster.local.installation import Installation
@@ -86,7 +87,7 @@ async def _log_in(installation: Installation, brand: Brand) -> list[str]:
     platform = await open_platform(brand, settings)
     try:
         transport = httpx.ASGITransport(app=create_app(platform))
-        async with httpx.AsyncClient(transport=transport, base_url="http://bench") as client:
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://bench{VERSION}") as client:
             logins = [{"login": f"person{n}", "password": PASSWORD} for n in range(PEOPLE)]
             answers = [await client.post("/auth/log-in", json=login) for login in logins]
     finally:

@@ -8,7 +8,7 @@ from tests.e2e.running import RunningPlatform
 
 def main_job(platform: RunningPlatform, brand: str) -> None:
     """Live through it on one brand."""
-    with httpx.Client(base_url=platform.address(brand), timeout=30) as client:
+    with httpx.Client(base_url=platform.api(brand), timeout=30) as client:
         people = People(platform, client)
         _sessions(people)
         _posts(people)

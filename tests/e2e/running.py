@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from api.routes import VERSION
 from brands.catalogue import BRANDS
 from cluster.local.installation import Installation
 from cluster.local.processes import MARK, port_is_free
@@ -68,7 +69,11 @@ class RunningPlatform:
         return Installation(sorted(BRANDS), self.home, ports)
 
     def address(self, brand: str) -> str:
+        """Before the paths that have no version."""
         return f"{self.installation.base_url}/{brand}"
+
+    def api(self, brand: str) -> str:
+        return f"{self.address(brand)}{VERSION}"
 
     def command(self, *arguments: str, by: str = "module") -> "subprocess.CompletedProcess[str]":
         """Run the command line and wait; its output is text, whatever its exit code."""

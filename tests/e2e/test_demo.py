@@ -26,7 +26,7 @@ async def use_up_limits(platform: RunningPlatform, brand: str) -> None:
 
 def count_posts(platform: RunningPlatform, brand: str) -> int:
     """Logs in as the demo says, and returns how many posts its people have written."""
-    with httpx.Client(base_url=platform.address(brand), timeout=30) as client:
+    with httpx.Client(base_url=platform.api(brand), timeout=30) as client:
         login = client.post("/auth/log-in", json={"login": "ada", "password": PASSWORD})
         assert login.status_code == 200, login.text
         client.headers["Authorization"] = f"Bearer {login.json()['access_token']}"

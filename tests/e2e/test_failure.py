@@ -33,10 +33,10 @@ def kill_replicas(platform: RunningPlatform, application: str) -> None:
 
 
 async def test_a_killed_gateway_takes_only_the_requests_it_was_working_on(platform: RunningPlatform) -> None:
-    with httpx.Client(base_url=platform.address("entativa"), timeout=60) as client:
+    with httpx.Client(base_url=platform.api("entativa"), timeout=60) as client:
         people = People(platform, client)
         devices = [people.sign_up(f"client{number}") for number in range(CLIENTS)]
-        load = Load(platform.address("entativa"), devices)
+        load = Load(platform.api("entativa"), devices)
 
         await load.run_during(lambda: kill_replicas(platform, "entativa"))
 
@@ -56,9 +56,9 @@ async def test_nobody_notices_that_serves_proxy_was_killed(platform: RunningPlat
         until(lambda: bool(running(platform, "/haproxy -db") - haproxies), "its HAProxy starts")
         until(lambda: not running(platform, "/haproxy -db") & haproxies, "the last one has handed over")
 
-    with httpx.Client(base_url=platform.address("entativa"), timeout=60) as client:
+    with httpx.Client(base_url=platform.api("entativa"), timeout=60) as client:
         people = People(platform, client)
-        load = Load(platform.address("entativa"), [people.sign_up(f"caller{number}") for number in range(CLIENTS)])
+        load = Load(platform.api("entativa"), [people.sign_up(f"caller{number}") for number in range(CLIENTS)])
         await load.run_during(kill_the_proxy)
     assert load.failures == []
 
@@ -74,7 +74,7 @@ def running(platform: RunningPlatform, program: str) -> set[int]:
 
 
 def test_without_redis_reads_are_served_and_the_event_log_goes_on_afterwards(platform: RunningPlatform) -> None:
-    with httpx.Client(base_url=platform.address("vignette"), timeout=60) as client:
+    with httpx.Client(base_url=platform.api("vignette"), timeout=60) as client:
         people = People(platform, client)
         person = people.sign_up("reader")
         person.expect(201, "POST", "/posts", text="Before the outage")
@@ -83,7 +83,7 @@ def test_without_redis_reads_are_served_and_the_event_log_goes_on_afterwards(pla
         try:
             posts = person.expect(200, "GET", "/feed")["items"]
             assert [post["text"] for post in posts] == ["Before the outage"]
-            assert client.get("/health/ready").json()["redis"] == "down"
+            assert client.get(f"{platform.address('vignette')}/health/ready").json()["redis"] == "down"
             # Writes are Postgres' business too; what they tell the consumers waits in the outbox.
             tag = f"outage{people.surname}"
             person.expect(201, "POST", "/posts", text=f"During the outage #{tag}")
@@ -91,10 +91,10 @@ def test_without_redis_reads_are_served_and_the_event_log_goes_on_afterwards(pla
             platform.succeed("up")
 
         until(lambda: person.expect(200, "GET", f"/hashtags/{tag}")["posts"] == 1, "the event of the outage arrives")
-        assert client.get("/health/ready").json()["redis"] == "up"
+        assert client.get(f"{platform.address('vignette')}/health/ready").json()["redis"] == "up"
 
 
 def test_mails_arrive_though_the_consumers_were_killed(platform: RunningPlatform) -> None:
     kill_replicas(platform, "vignette-consumers")
-    with httpx.Client(base_url=platform.address("vignette"), timeout=60) as client:
+    with httpx.Client(base_url=platform.api("vignette"), timeout=60) as client:
         People(platform, client).sign_up("patient")  # needs the code from the mail

@@ -23,8 +23,8 @@ def test_status_names_every_address_and_each_answers(platform: RunningPlatform) 
     for brand in BRANDS:
         assert addresses[brand].keys() == {"api", "openapi", "docs", "code"}
         assert {host["version"] for host in addresses[brand]["code"]["hosts"]} == {CODE_VERSION}
-        assert httpx.get(f"{addresses[brand]['api']}/health/ready").json()["status"] == "ready"
-        assert "/auth/log-in" in httpx.get(addresses[brand]["openapi"]).json()["paths"]
+        assert httpx.get(f"{platform.address(brand)}/health/ready").json()["status"] == "ready"
+        assert "/v1/auth/log-in" in httpx.get(addresses[brand]["openapi"]).json()["paths"]
         # The page must look for the document where the proxy has it.
         assert f"/{brand}/openapi.json" in httpx.get(addresses[brand]["docs"]).text
     assert "Ray Dashboard" in httpx.get(addresses["dashboard"]).text
@@ -58,7 +58,7 @@ def test_the_doctor_finds_nothing_wrong_with_a_running_platform(platform: Runnin
 
 def test_a_second_up_changes_nothing(platform: RunningPlatform) -> None:
     before = {(process.pid, process.create_time()) for process in platform.processes()}
-    with httpx.Client(base_url=platform.address("vignette"), timeout=30) as client:
+    with httpx.Client(base_url=platform.api("vignette"), timeout=30) as client:
         person = People(platform, client).sign_up("keeper")
 
         platform.succeed("up", by="script")
@@ -84,7 +84,7 @@ def test_a_taken_port_is_named_with_its_setting(platform: RunningPlatform) -> No
 
 
 def test_down_ends_everything_and_the_data_outlives_it(platform: RunningPlatform) -> None:
-    with httpx.Client(base_url=platform.address("entativa"), timeout=30) as client:
+    with httpx.Client(base_url=platform.api("entativa"), timeout=30) as client:
         people = People(platform, client)
         person = people.sign_up("returner")
         post = person.expect(201, "POST", "/posts", text="Still here tomorrow?")

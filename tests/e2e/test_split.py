@@ -28,4 +28,4 @@ def test_a_brand_in_three_applications_does_the_same_job(platform: RunningPlatfo
     finally:
         platform.succeed("deploy")
     assert "entativa-auth" not in platform.applications()
-    assert httpx.get(f"{platform.address('entativa')}/feed").status_code == 401
+    assert httpx.get(f"{platform.api('entativa')}/feed").status_code == 401

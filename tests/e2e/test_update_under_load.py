@@ -28,7 +28,8 @@ def updated_config(tmp_path: Path) -> Path:
 
 
 async def test_an_update_under_load_drops_no_request(platform: RunningPlatform, updated_config: Path) -> None:
-    address = platform.address("entativa")
+    address = platform.api("entativa")
+    health = f"{platform.address('entativa')}/health/live"
     with httpx.Client(base_url=address, timeout=30) as client:
         people = People(platform, client)
         devices = [people.sign_up(f"client{number}") for number in range(CLIENTS)]
@@ -36,10 +37,10 @@ async def test_an_update_under_load_drops_no_request(platform: RunningPlatform, 
         load = Load(address, devices)
         # A phone that keeps its connection open and says nothing while everything behind the proxy is replaced.
         with httpx.Client(base_url=address, timeout=30) as quiet:
-            assert quiet.get("/health/live").is_success
+            assert quiet.get(health).is_success
             await load.run_during(lambda: platform.succeed("deploy", str(updated_config)))
             after = platform.replicas("entativa").keys()
-            assert quiet.get("/health/live").is_success
+            assert quiet.get(health).is_success
 
         assert not before & after, "the update must have replaced the replicas"
         assert load.failures == []

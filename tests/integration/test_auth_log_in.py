@@ -229,7 +229,7 @@ async def test_rotating_keys_disturbs_nobody(entativa: Environment) -> None:
     folder: Path = entativa.settings.keys_directory / entativa.brand.name
     entativa.clock.advance(timedelta(minutes=1))
     kid, _ = rotate(folder, entativa.clock(), keep=timedelta(minutes=20))
-    published = (await entativa.client.get("/.well-known/jwks.json")).json()["keys"]
+    published = (await entativa.client.get("http://test/.well-known/jwks.json")).json()["keys"]
     assert [key["kid"] for key in published][-1] == kid
     assert len(published) == 2
     assert (await ada.get("/auth/sessions")).status_code == 200

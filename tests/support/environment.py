@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from api.app import create_app
 from api.platform import Platform
+from api.routes import VERSION
 from brands import Brand
 from cluster.events.redis_log import RedisEventLog
 from cluster.events.worker import drain_events
@@ -26,6 +27,8 @@ from tests.support.mail_trap import CaughtMail, MailTrap
 from tests.support.member import Member
 from tests.support.seen_errors import check_errors
 
+ROOT = "http://test"
+"""Before the paths that have no version."""
 PASSWORD = "correct horse battery staple"
 
 
@@ -86,7 +89,7 @@ def open_client(platform: Platform) -> httpx.AsyncClient:
     declare."""
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app=create_app(platform), raise_app_exceptions=False),
-        base_url="http://test",
+        base_url=f"{ROOT}{VERSION}",
         event_hooks={"response": [partial(check_errors, platform.brand)]},
     )
 
@@ -110,7 +113,7 @@ async def open_environment(
         smtp_url=SecretStr(mail_trap.url),
         keys_directory=folder,
         cluster_secret=SecretStr("a secret of the tests"),
-        public_urls={brand.name: "http://test"},
+        public_urls={brand.name: ROOT},
         trusted_proxies=0,
         server_timing=True,
         rate_limits=RateLimits(

@@ -14,7 +14,18 @@ from starlette.routing import Mount, Route, Router
 
 from api.route_table import RouteTable
 
-PATHS = ["/posts", "/posts/{id}", "/posts/mine", "/posts/{id}/history", "/people/{name}", "/feed", "/"]
+PATHS = [
+    "/posts",
+    "/posts/{id}",
+    "/posts/mine",
+    "/posts/{id}/history",
+    "/people/{name}",
+    "/feed",
+    "/",
+    "/v1/posts",
+    "/v1/posts/{id}",
+    "/v1/people/{name}",
+]
 
 
 def _route(path: str, method: str) -> Route:
@@ -25,7 +36,7 @@ def _route(path: str, method: str) -> Route:
 
 
 ROUTES = [_route(path, method) for path in PATHS for method in ("GET", "POST") if (path, method) != ("/feed", "POST")]
-SEGMENTS = st.sampled_from(["posts", "people", "feed", "mine", "7", "history", "", "%2F", "{id}"])
+SEGMENTS = st.sampled_from(["v1", "posts", "people", "feed", "mine", "7", "history", "", "%2F", "{id}"])
 
 
 @given(
@@ -50,5 +61,7 @@ async def _ask(router: Router, root: str, method: str, path: str) -> tuple[int, 
 def test_a_route_that_fits_every_path_has_no_place_in_it() -> None:
     with pytest.raises(ValueError, match="first segment"):
         RouteTable([_route("/{anything}", "GET")])
+    with pytest.raises(ValueError, match="first segment"):
+        RouteTable([_route("/v1/{anything}", "GET")])
     with pytest.raises(ValueError, match="first segment"):
         RouteTable([Mount("/posts", routes=[])])
