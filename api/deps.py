@@ -132,8 +132,10 @@ async def limit_credentials(request: Request) -> None:
 
 
 async def limit_refresh(request: Request, family: UUID) -> None:
-    """Applies the limit of secrets to a family of refresh tokens. (Not to their address: an office has many.)"""
-    await _count(platform_of(request), "refresh", str(family), _credentials_limit(request), None)
+    """Applies a limit to a family of refresh tokens. (Not to their address: an office has many.)"""
+    limits = platform_of(request).settings.rate_limits
+    limit = Limit(limits.refreshes_per_minute, limits.refreshes_burst)
+    await _count(platform_of(request), "refresh", str(family), limit, None)
 
 
 @raises(TooManyRequests)

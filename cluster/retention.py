@@ -6,6 +6,7 @@ from datetime import datetime
 
 import asyncpg
 
+from cluster.cancellation import raise_if_cancelled
 from cluster.logs import logger
 from cluster.metrics import Counter
 from cluster.postgres import Database
@@ -49,5 +50,6 @@ async def run_retention(database: Database, tables: Sequence[Table]) -> None:
         try:
             await sweep(database, tables, datetime.now().astimezone())
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise_if_cancelled()
             log.warning("sweep interrupted", error=type(error).__name__)
         await asyncio.sleep(_PAUSE_S)

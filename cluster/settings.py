@@ -24,6 +24,9 @@ class RateLimits(BaseSettings):
     credentials_per_minute: int = 20
     """For requests that test a secret (log-in, codes), per address."""
     credentials_burst: int = 20
+    refreshes_per_minute: int = 2
+    """For exchanging refresh tokens, per session; each leaves a row until the token expires."""
+    refreshes_burst: int = 20
     posts_per_minute: int = 30
     """For publishing and editing posts, which every reader's feed pays for, per account."""
     posts_burst: int = 30

@@ -96,34 +96,33 @@ _OPERATIONS: dict[str, Callable[..., list[Effect]]] = {
 
 
 def page_to_wire(page: TimelinePage, *, times: bool = False) -> Value:
-    """Encodes a TimelinePage for the runtime, with concatenated ids, and with the times if they are wanted."""
+    """Encodes a TimelinePage for the runtime, with concatenated ids, and with the times if they are wanted. Lists and
+    blocks that are too many are None: gateways of the version before fail on that, where an empty value would let them
+    show posts and names to people who are apart."""
     return [
         b"".join(page.ids),
         page.rights,
         page.last,
         page.exhausted,
         page.truncated,
-        b"".join(page.lists or ()),
-        b"".join(page.blocked or ()),
+        None if page.lists is None else b"".join(page.lists),
+        None if page.blocked is None else b"".join(page.blocked),
         list(page.high_fan_out.items()),
         list(page.times) if times else None,
-        page.lists is None,
-        page.blocked is None,
     ]
 
 
 def page_from_wire(value: Value) -> TimelinePage:
     """Decodes what page_to_wire encoded."""
-    ids, rights, last, exhausted, truncated, lists, blocked, high_fan_out, *rest = value
-    times, no_lists, no_blocked = (*rest, None, False, False)[:3]  # hosts of the version before send no flags
+    ids, rights, last, exhausted, truncated, lists, blocked, high_fan_out, times = value
     return TimelinePage(
         split_ids(ids),
         rights,
         (last[0], last[1]) if last else None,
         exhausted,
         truncated,
-        None if no_lists else frozenset(split_ids(lists)),
-        None if no_blocked else frozenset(split_ids(blocked)),
+        None if lists is None else frozenset(split_ids(lists)),
+        None if blocked is None else frozenset(split_ids(blocked)),
         dict(high_fan_out),
         times or (),
     )

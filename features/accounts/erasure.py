@@ -8,6 +8,7 @@ import asyncio
 from functools import partial
 from uuid import UUID
 
+from cluster.cancellation import raise_if_cancelled
 from cluster.logs import logger
 from cluster.metrics import Counter, Gauge
 from cluster.storage_errors import DATABASE_ERRORS
@@ -47,9 +48,11 @@ async def erase_due_accounts(scope: Scope, *, limit: int = ERASED_AT_ONCE) -> in
             try:
                 erased += await _erase(scope, accounts, account_id, limit)
             except DATABASE_ERRORS as error:
+                raise_if_cancelled()
                 FAILED.labels(scope.brand).inc()
                 log.warning("account not erased", account_id=account_id, error=type(error).__name__)
             except Exception as error:  # one account must not keep the others from being erased
+                raise_if_cancelled()
                 FAILED.labels(scope.brand).inc()
                 log.error("account not erased", account_id=account_id, error=type(error).__name__, exc_info=error)
 
@@ -78,5 +81,6 @@ async def run_erasures(scope: Scope) -> None:
         try:
             await erase_due_accounts(scope)
         except DATABASE_ERRORS as error:
+            raise_if_cancelled()
             log.warning("erasure interrupted", error=type(error).__name__)
         await asyncio.sleep(_PAUSE_S)

@@ -64,7 +64,7 @@ AUTH = Feature(
         Table(
             "auth_refresh_tokens",
             "session_id",
-            "until they expire; 100 used ones of a session (AuthPolicy)",
+            "until they expire",
             _EXPIRED,
             part_of=PartOf("auth_sessions", "session_id"),
             secrets=("hash", "successor"),

@@ -14,9 +14,6 @@ class AuthPolicy:
     """How long a used refresh token may be used again because the response was lost
     (docs/decisions/session-revocation.md)."""
 
-    used_refresh_tokens_kept: int = 100
-    """Of a session, the newest ones. An older one that comes back is refused, but does not end the session."""
-
     password_min_length: int = 10
     password_max_length: int = 128
     hash_memory_kib: int = 19 * 1024

@@ -58,12 +58,7 @@ _ISSUE = "insert into auth_refresh_tokens (hash, session_id, expires_at) values 
 _SPEND = """
 update auth_refresh_tokens set used_at = coalesce(used_at, $2), successor = $3 where hash = $1
 """
-_FORGET_OLD = """
-delete from auth_refresh_tokens where session_id = $1 and (expires_at <= $2 or hash in (
-    select hash from auth_refresh_tokens where session_id = $1 and used_at is not null
-    order by used_at desc, hash offset $3
-))
-"""
+_FORGET_EXPIRED = "delete from auth_refresh_tokens where session_id = $1 and expires_at <= $2"
 
 
 async def insert_session(
@@ -131,9 +126,9 @@ async def spend_token(uow: UnitOfWork, token_hash: bytes, now: datetime, success
     await uow.execute(_SPEND, token_hash, now, successor)
 
 
-async def sweep_tokens(uow: UnitOfWork, session_id: UUID, now: datetime, *, keep_used: int) -> None:
-    """Deletes expired tokens of a session, and used ones but for the newest."""
-    await uow.execute(_FORGET_OLD, session_id, now, keep_used)
+async def sweep_tokens(uow: UnitOfWork, session_id: UUID, now: datetime) -> None:
+    """Deletes expired tokens of a session."""
+    await uow.execute(_FORGET_EXPIRED, session_id, now)
 
 
 def _session(row: Record) -> Session:

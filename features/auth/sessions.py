@@ -63,7 +63,7 @@ class SessionService:
         successor = secrets.hash_refresh_token(tokens.refresh_token)
         await session_store.spend_token(uow, token_hash, now, successor)
         await session_store.touch_session(uow, session.id, now, tokens.refresh_token_expires_at)
-        await session_store.sweep_tokens(uow, session.id, now, keep_used=self.policy.used_refresh_tokens_kept)
+        await session_store.sweep_tokens(uow, session.id, now)
         return tokens
 
     async def family_of(self, uow: UnitOfWork, refresh_token: str) -> UUID | None:

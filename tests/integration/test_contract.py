@@ -99,7 +99,7 @@ def _exercise(
         made = requests.Request(**case.as_transport_kwargs(base_url="http://test", headers=headers)).prepare()
         body = made.body if isinstance(made.body, str | bytes) else None
         # Latin-1, as the bytes of a header are (RFC 9110, section 5.5): ASCII is too little for what is generated.
-        sent = {name: str(value).encode("latin-1") for name, value in made.headers.items()}
+        sent = [(name.encode(), str(value).encode("latin-1")) for name, value in made.headers.items()]
         request = httpx.Request(str(made.method), str(made.url), headers=sent, content=body)
         answer = asyncio.run_coroutine_threadsafe(environment.client.send(request), loop).result(60)
         case.validate_response(answer, checks=CHECKS)

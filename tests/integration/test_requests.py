@@ -275,7 +275,7 @@ class TestRateLimits:
     async def test_refreshing_is_limited_for_a_session_and_not_for_an_office(self, entativa: Environment) -> None:
         await entativa.member("ada")
         office = [await entativa.log_in("ada") for _ in range(8)]
-        environment = await limited(entativa, credentials_per_minute=60, credentials_burst=2)
+        environment = await limited(entativa, refreshes_per_minute=60, refreshes_burst=2)
 
         async def refresh(token: str) -> httpx.Response:
             return await environment.client.post("/auth/refresh", json={"refresh_token": token})

@@ -139,3 +139,5 @@ async def test_only_pages_of_configured_origins_may_use_the_api(entativa: Enviro
         read = await client.get("/feed", headers={"Origin": "https://app.example"})
         assert (read.status_code, read.headers["access-control-allow-origin"]) == (401, "https://app.example")
         assert "X-Trace-Id" in read.headers["access-control-expose-headers"]
+        refusal = await client.get("/people?after=%00", headers={"Origin": "https://app.example"})
+        assert (refusal.status_code, refusal.headers["access-control-allow-origin"]) == (400, "https://app.example")

@@ -120,6 +120,7 @@ async def open_environment(
             identity_per_minute=600_000,
             address_per_minute=600_000,
             credentials_per_minute=600_000,
+            refreshes_per_minute=600_000,
             posts_per_minute=600_000,
         ),
     )
