@@ -13,6 +13,7 @@ from api.error_codes import raises
 from api.models import Body, PageModel, render_page
 from api.profiles import PersonModel, Username, render_person
 from api.routes import VERSION, Routes
+from api.transaction import located
 from features.friends.errors import (
     CAPACITY_ERRORS,
     AlreadyFriends,
@@ -58,6 +59,7 @@ class FriendModel(BaseModel):
     responses={200: {"model": FriendRequestModel, "description": "The caller has a pending request already"}},
 )
 @raises(*PERSON_ERRORS, *CAPACITY_ERRORS, AlreadyFriends, TooManyPendingRequests, TooManyRequestsSent)
+@located("/friends/requests/{id}")
 async def ask(
     body: FriendRequestBody, identity: SignedIn, friends: Friends, uow: Uow, now: Now, response: Response
 ) -> FriendRequestModel:

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.routes import VERSION
 from brands.catalogue import BRANDS
 from cluster.events.worker import drain_events
 from deployments.platform import brand_consumers
@@ -46,7 +47,7 @@ async def _environment(
         HOSTS[id(environment)] = host
 
         async def deliver_first(request: httpx.Request) -> None:
-            if request.url.path == "/feed" and not {"cursor", "from"} & request.url.params.keys():
+            if request.url.path == f"{VERSION}/feed" and not {"cursor", "from"} & request.url.params.keys():
                 await deliver(environment)
 
         environment.client.event_hooks["request"].append(deliver_first)
