@@ -9,9 +9,10 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Port(Generic[T]):
-    """The key of one interface T."""
+    """The key of one interface T. Equal by name: a deployment of Ray Serve gets copies of all that its class refers to,
+    its brand's features among them."""
 
     name: str
 
