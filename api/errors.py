@@ -140,14 +140,16 @@ def render_http_error(error: HTTPException, brand: str) -> Response:
     return problem(brand, ErrorCode(code, error.status_code, ""), str(error.detail), headers=dict(error.headers or {}))
 
 
-def _render_unexpected(error: Exception, brand: str) -> Response:
+def render_unexpected(error: Exception, brand: str) -> Response:
+    """Logs and counts an exception that nothing has handled. Returns its response."""
     UNEXPECTED.inc()
     log.error("unexpected error", exc_info=error)
     return problem(brand, INTERNAL_ERROR)
 
 
 def add_error_handlers(app: FastAPI, brand: str) -> None:
-    """Makes every error of a brand's application a problem+json response."""
+    """Makes every error of a brand's application a problem+json response. Exceptions that have no handler here go on
+    to RequestMiddleware: Starlette would handle them outside of it, where their responses get none of its headers."""
 
     async def domain(_: Request, error: Exception) -> Response:
         assert isinstance(error, DomainError)
@@ -178,9 +180,6 @@ def add_error_handlers(app: FastAPI, brand: str) -> None:
     async def text(_: Request, __: Exception) -> Response:
         return problem(brand, INVALID_TEXT)
 
-    async def unexpected(_: Request, error: Exception) -> Response:
-        return _render_unexpected(error, brand)
-
     app.add_exception_handler(DomainError, domain)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)
@@ -190,4 +189,3 @@ def add_error_handlers(app: FastAPI, brand: str) -> None:
         app.add_exception_handler(unavailable, storage)
     for unstorable in UNSTORABLE_TEXT:
         app.add_exception_handler(unstorable, text)
-    app.add_exception_handler(Exception, unexpected)

@@ -1,4 +1,4 @@
-"""The outermost ASGI middleware: trace, body size limit, security headers and metrics of every request.
+"""The ASGI middleware around every request: trace, body size limit, unexpected errors, security headers and metrics.
 
 Written without Starlette's BaseHTTPMiddleware, which costs a task and two queues per request.
 """
@@ -10,7 +10,7 @@ from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.error_codes import BODY_TOO_LARGE, NUL_IN_ADDRESS
-from api.errors import problem, render_http_error
+from api.errors import problem, render_http_error, render_unexpected
 from cluster.metrics import Counter, Histogram
 from cluster.trace import current_trace_id, start_trace
 
@@ -45,6 +45,10 @@ class _TooLarge(HTTPException):
         super().__init__(BODY_TOO_LARGE.status, f"A body has at most {limit} bytes.")
 
 
+class _BrokenOff(Exception):
+    """The response had begun when its request failed."""
+
+
 class RequestMiddleware:
     """Wraps the whole application."""
 
@@ -60,7 +64,7 @@ class RequestMiddleware:
         headers = dict(scope["headers"])
         start_trace(headers.get(b"traceparent", b"").decode("latin-1"))
         trace_id = (current_trace_id() or "").encode()
-        status, received, started = 500, 0, time.perf_counter()
+        status, received, started, responding = 500, 0, time.perf_counter(), False
 
         async def count_body() -> Message:
             nonlocal received
@@ -72,8 +76,9 @@ class RequestMiddleware:
             return message
 
         async def add_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, responding
             if message["type"] == "http.response.start":
+                responding = True
                 status = message["status"]
                 present = {name for name, _ in message["headers"]}
                 extra = [header for header in _SECURITY_HEADERS if header[0] not in present]
@@ -86,6 +91,11 @@ class RequestMiddleware:
                 await refusal(scope, receive, add_headers)
             else:
                 await self._app(scope, count_body, add_headers)
+        except Exception as error:  # noqa: BLE001 - not raised again: the server would log it once more, with its values
+            response = render_unexpected(error, self._brand)
+            if responding:  # the server must cut the connection, so that the client notices
+                raise _BrokenOff from None
+            await response(scope, receive, add_headers)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             requests, seconds = _measures(self._brand, scope["method"], route, status)

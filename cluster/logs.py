@@ -18,6 +18,9 @@ _DETAIL = re.compile(
 )
 """A value may have several lines: everything goes until the next part of the trace begins."""
 
+_QUOTED_INPUT = re.compile(r"(invalid input for query argument \$\d+|input_value=|'input':).*")
+"""What asyncpg, pydantic and FastAPI write before the representation of a value, which is one line."""
+
 _process_fields: dict[str, str] = {}
 _level = logging.INFO
 
@@ -50,9 +53,10 @@ def _add_origin(lines: Any, __: str, entry: Entry) -> Entry:
 
 
 def _drop_details(_: Any, __: str, entry: Entry) -> Entry:
-    """Cuts Postgres' details out of an exception: they quote the row (``Key (email)=(ada@example.org) exists``)."""
+    """Cuts values out of an exception: those of rows, which Postgres' details quote (``Key (email)=(ada@example.org)
+    exists``), and those that a library found invalid."""
     if isinstance(trace := entry.get("exception"), str):
-        entry["exception"] = _DETAIL.sub("", trace)
+        entry["exception"] = _QUOTED_INPUT.sub(r"\1 [cut]", _DETAIL.sub("", trace))
     return entry
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import asyncpg
 import pytest
 import structlog
+from fastapi.exceptions import ResponseValidationError
+from pydantic import BaseModel, ValidationError
 
 from cluster.logs import configure_logs, logger
 from cluster.trace import start_trace
@@ -52,6 +54,35 @@ def test_values_of_rows_stay_out_of_logs(capsys: pytest.CaptureFixture[str]) -> 
     assert "secret" not in line["exception"]
     for kept in ("accounts_email", "Choose another.", "RuntimeError: sign-up failed"):
         assert kept in line["exception"]
+
+
+ADDRESS = "ada@example.org"
+
+
+class _Row(BaseModel):
+    number: int
+
+
+@pytest.mark.parametrize(
+    "fail",
+    [
+        lambda: _Row.model_validate({"number": ADDRESS}),
+        lambda: _wrong_response(ADDRESS),
+    ],
+)
+def test_invalid_values_stay_out_of_logs(fail: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs()
+    try:
+        fail()
+    except (ValidationError, ResponseValidationError) as error:
+        logger("m").error("unexpected error", exc_info=error)
+    (line,) = _lines(capsys)
+    assert ADDRESS not in line["exception"]
+    assert "number" in line["exception"]
+
+
+def _wrong_response(value: str) -> None:
+    raise ResponseValidationError([{"type": "int_type", "loc": ("number",), "msg": "No number", "input": value}])
 
 
 def test_the_level_counts(capsys: pytest.CaptureFixture[str]) -> None:
