@@ -58,6 +58,8 @@ class Delivery(RuleBasedStateMachine):
         self.journal_closed = False
         self.journal_stream = "s0"
         self.journal_forks: dict[str, int] = {}
+        self.dropped = 0
+        """The newest event that a closed session dropped since the journal last worked."""
         self.lost: set[int] = set()
         """Events that a crash took since the journal was down too: the one double fault that may cost something."""
         self.session = LiveSession(SESSIONS, Outbox("s0", SESSIONS))
@@ -84,7 +86,10 @@ class Delivery(RuleBasedStateMachine):
             self.session.close_if_unused(self.now)
             self.session.push(Item("n", int(self.now * 1000), msgpack.packb(self.pushed)), "", self.now)
             self.stand()
+        if self.session.closed:
+            self.dropped = self.pushed
         if journal_works:
+            self.dropped = 0
             self.journal += outbox.entries(self.journal_last + 1)
             self.journal_last = outbox.last
             self.journal_closed = self.session.closed
@@ -102,14 +107,15 @@ class Delivery(RuleBasedStateMachine):
         stream = self.fresh("s")
         self.lost |= {msgpack.unpackb(e.item.data) for e in self.session.outbox.entries(last + 1)}
         forks = {**self.journal_forks, self.journal_stream: last}
-        if self.session.closed and not self.journal_closed:
-            self.lost |= set(range(1, self.pushed + 1))
+        self.lost |= set(range(1, self.dropped + 1))
+        self.dropped = 0
         outbox = Outbox.load(stream, SESSIONS, last, forks, self.journal[-12:])
         seen = self.session.last_seen
         self.session = LiveSession(SESSIONS, outbox)
         if state_survives:
             self.session.sockets, self.session.last_seen = sockets, seen
-            self.session.closed = self.journal_closed
+            # One value holds sockets and `closed`, and every socket that comes saves it.
+            self.session.closed = self.journal_closed and not sockets
         self.stand()
 
     @rule()
