@@ -166,7 +166,9 @@ async def of_author(uow: UnitOfWork, author_id: UUID, viewer_id: UUID | None, pa
 
 
 # What is not public is looked for among the posts of people who let the viewer see some, in an index of its own: posts
-# that only others may see cost the viewer nothing, however many have the hashtag.
+# that only others may see cost the viewer nothing, however many have the hashtag. (The order by the author, who is the
+# same in each of these searches, and `any`, which hides this from Postgres, are there for that index: it would read all
+# posts with the hashtag, newest first, if it expects the author to have many of them.)
 _TAGGED = f"""
 post_hashtags.tag = $1 and {after("$3", "$4", key="post_hashtags.created_at, post_hashtags.post_id")}
 """
@@ -180,9 +182,10 @@ with public as (
     select post.id, post.created_at
     from ({restricted_audiences("$2::uuid")}) as open cross join lateral (
         select posts.id, posts.created_at from post_hashtags join posts on posts.id = post_hashtags.post_id
-        where {_TAGGED} and post_hashtags.author_id = open.author_id and post_hashtags.audience = open.audience
-            and post_hashtags.audience <> '{Audience.PUBLIC}' and {visible_to("$2::uuid")}
-        {_NEWEST_TAGGED}
+        where {_TAGGED} and post_hashtags.author_id = any(array[open.author_id])
+            and post_hashtags.audience = open.audience and post_hashtags.audience <> '{Audience.PUBLIC}'
+            and {visible_to("$2::uuid")}
+        order by post_hashtags.author_id desc, post_hashtags.created_at desc, post_hashtags.post_id desc limit $5
     ) as post
 ), newest as (
     select id from (select * from public union select * from restricted) as found

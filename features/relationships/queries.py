@@ -37,14 +37,30 @@ def lists_with(member: str, *, owners: str, limit: str) -> str:
         where member_id = {member} and owner_id in ({owners}) limit {limit}"""
 
 
-def close_friend_of(member: str) -> str:
-    """A query of the accounts (id) whose close friend somebody is."""
-    return f"select owner_id as id from close_friends where member_id = {member}"
+def close_friend_of(member: str, *, limit: str) -> str:
+    """A query of the accounts (id) whose close friend somebody is; see `_of_circles` for more than `limit`."""
+    owners = f"select owner_id as id from close_friends where member_id = {member} limit {limit}"
+    is_one = f"(select true from close_friends where owner_id = followed.id and member_id = {member})"
+    return _of_circles(owners, is_one, member, limit)
 
 
-def listed_by(member: str) -> str:
-    """A query of the accounts (id) that have somebody on a list."""
-    return f"select lists.owner_id as id from list_members join lists on lists.id = list_id where member_id = {member}"
+def listed_by(member: str, *, limit: str) -> str:
+    """A query of the accounts (id) that have somebody on a list; see `_of_circles` for more than `limit` entries."""
+    entries = f"select list_id from list_members where member_id = {member} limit {limit}"
+    owners = f"select lists.owner_id as id from ({entries}) as entries join lists on lists.id = list_id"
+    is_on = f"(select true from list_members where list_id = lists.id and member_id = {member})"
+    has_listed = f"(select true from lists where owner_id = followed.id and {is_on} limit 1)"
+    return _of_circles(owners, has_listed, member, limit)
+
+
+def _of_circles(owners: str, has_added: str, member: str, limit: str) -> str:
+    """Strangers choose whom they add to their circles, and how many do must not decide what a request of that person
+    costs. Beyond the limit, the query finds some of them, and of the others those whose audience the member is in,
+    which the member has chosen. (`has_added` is a scalar subquery, which Postgres cannot turn into a join that reads
+    all circles with the member.)"""
+    return f"""select id from ({owners}) as some_owners
+        union select followed.id from ({followed(member)}) as followed
+            where (select count(*) from ({owners}) as counted) >= {limit} and {has_added}"""
 
 
 def separated_from(account: str, *, limit: str) -> str:

@@ -2,11 +2,9 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from api.post_views import PostModel, PostPage, VersionPage
 from api.posts import HashtagModel
-from features.posts.store import _WITH_HASHTAG
 from tests.support.environment import Environment
 from tests.support.member import Member
 
@@ -224,38 +222,6 @@ async def test_hashtags_are_found_in_any_spelling_newest_first(entativa: Environ
     for wrong in ("a%20b", "1", "a-b", "%23"):
         answer = await entativa.anonymous.get(f"/hashtags/{wrong}/posts")
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "tag")
-
-
-async def _blocks_read(environment: Environment, tag: str, viewer_id: str | None) -> int:
-    """Returns how many blocks of tables and indexes a page of a hashtag reads."""
-    viewer = UUID(viewer_id) if viewer_id else None
-    sql = f"explain (analyze, buffers, format json) {_WITH_HASHTAG}"
-    plan = (await environment.platform.database.pool.fetchval(sql, tag, viewer, None, None, 51))[0]["Plan"]
-    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
-
-
-async def test_posts_that_others_may_not_see_do_not_slow_a_hashtag_down(entativa: Environment) -> None:
-    ada, bob = await entativa.member("ada"), await entativa.member("bob")
-    post = await _publish(ada, "#lisbon")
-    pool = entativa.platform.database.pool
-    await pool.execute(_HIDDEN, UUID(bob.id), 3_000)
-    await pool.execute("analyze")
-    for reader in (None, ada.id):
-        assert await _blocks_read(entativa, "lisbon", reader) < 300
-    page = (await entativa.anonymous.get("/hashtags/lisbon/posts")).json()
-    assert [item["id"] for item in page["items"]] == [post["id"]]
-    assert len((await bob.get("/hashtags/lisbon/posts")).json()["items"]) == 50
-
-
-_HIDDEN = """
-with hidden as (
-    insert into posts (id, author_id, text, audience, created_at)
-    select gen_random_uuid(), $1, '#lisbon', 'only_me', now() + number * interval '1 ms'
-    from generate_series(1, $2::int) as number returning id, created_at
-)
-insert into post_hashtags (tag, created_at, post_id, audience, author_id)
-select 'lisbon', created_at, id, 'only_me', $1 from hidden
-"""
 
 
 async def test_a_changed_audience_moves_a_post_among_those_with_its_hashtag(entativa: Environment) -> None:
