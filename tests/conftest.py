@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from brands.catalogue import BRANDS
 from cluster.local.processes import Processes, free_port
@@ -52,6 +53,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.pluginmanager.hasplugin("dsession"):
         config.pluginmanager.register(_Workers())
 
+
+# A busy machine takes as long as it takes.
+hypothesis_settings.register_profile("no_deadline", deadline=None)
+hypothesis_settings.load_profile("no_deadline")
 
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
