@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Request, status
 from pydantic import BaseModel, Field
 
 from api import models
-from api.deps import Now, PageDep, SignedIn, Uow, limit_address, limit_credentials, limit_refresh, service
+from api.deps import Now, PageDep, Requester, SignedIn, Uow, limit_address, limit_credentials, limit_refresh, service
 from api.error_codes import raises
 from api.models import Body, PageModel, render_page
 from api.routes import VERSION, Routes
@@ -34,7 +34,7 @@ from features.auth.errors import (
     WrongCode,
     WrongCredentials,
 )
-from features.auth.model import AuditEntry, AuditKind, Session, Tokens
+from features.auth.model import AuditEntry, AuditKind, LoggedIn, Session, Tokens
 from features.auth.service import AuthService
 from features.profiles.errors import USERNAME_ERRORS, UsernameTaken
 from features.text_errors import TEXT_ERRORS
@@ -48,6 +48,7 @@ ROUTES = Routes((router, secret_router))
 Auth = Annotated[AuthService, service(AuthService)]
 
 _ID = "0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"
+_DEVICE = "qX0pM8yYx2Wc1n7s5fJtUgAAAABvTk8Bz1cJ3cTq5m3h0m1Qk2b8S9VdJwP4uE6yLrXaNf7ZtHg"
 _SECRETS = [Depends(limit_credentials)]
 
 
@@ -89,6 +90,13 @@ class LogInBody(Body):
     password: str = Field(
         max_length=1000, description="The account's password.", examples=["correct horse battery staple"]
     )
+    device_token: str | None = Field(
+        default=None,
+        max_length=100,
+        description="From this device's log-in or sign-up before. With it, attempts of others do not lock it out. One "
+        "that is unknown or expired changes nothing.",
+        examples=[_DEVICE],
+    )
 
 
 class RefreshBody(Body):
@@ -111,6 +119,16 @@ class TokensModel(BaseModel):
     expires_in: int = Field(description="Seconds until the access token expires.", examples=[900])
     refresh_token: str = Field(max_length=100, examples=["rX3Vq0m0Yt2m1nq0l3kQb1W2cTn5sPz8wHfJd7uKeRs"])
     refresh_token_expires_at: datetime
+
+
+class LogInModel(TokensModel):
+    """The tokens of a new session, and one by which the device is known."""
+
+    device_token: str = Field(
+        max_length=100,
+        description="Send it with this device's next log-in, also after a log-out. It opens nothing.",
+        examples=[_DEVICE],
+    )
 
 
 class SessionModel(BaseModel):
@@ -144,6 +162,11 @@ def _render_tokens(tokens: Tokens) -> TokensModel:
     )
 
 
+def _render_log_in(logged_in: LoggedIn) -> LogInModel:
+    tokens = _render_tokens(logged_in.tokens)
+    return LogInModel(**tokens.model_dump(), device_token=logged_in.device_token)
+
+
 @router.post("/auth/sign-up", status_code=status.HTTP_202_ACCEPTED, dependencies=_SECRETS)
 @raises(BadEmail, *USERNAME_ERRORS, *TEXT_ERRORS, *PASSWORD_ERRORS, HashingBusy, TooManySignUps)
 async def sign_up(body: SignUpBody, auth: Auth, uow: Uow, now: Now) -> SignUpModel:
@@ -166,17 +189,25 @@ async def resend(body: ResendBody, auth: Auth, uow: Uow, now: Now) -> SignUpMode
 @secret_router.post("/auth/confirm", status_code=status.HTTP_201_CREATED, dependencies=_SECRETS)
 @raises(UnknownSignUp, WrongCode, CodeExpired, TooManyAttempts, EmailRegistered, UsernameTaken)
 @located("/people/{account_id}")
-async def confirm(body: ConfirmBody, auth: Auth, uow: Uow, now: Now, device: Device) -> TokensModel:
+async def confirm(body: ConfirmBody, auth: Auth, uow: Uow, now: Now, device: Device) -> LogInModel:
     """Confirm a sign-up with its code: creates the account and logs this device in."""
-    return _render_tokens(await auth.sign_ups.confirm(uow, body.sign_up_id, body.code, device, now))
+    return _render_log_in(await auth.sign_ups.confirm(uow, body.sign_up_id, body.code, device, now))
 
 
 @secret_router.post("/auth/log-in", dependencies=_SECRETS)
 @raises(WrongCredentials, LockedOut, EmailNotConfirmed, AccountSuspended, WrongAccountState, HashingBusy)
-async def log_in(body: LogInBody, auth: Auth, uow: Uow, now: Now, device: Device) -> TokensModel:
+async def log_in(body: LogInBody, auth: Auth, uow: Uow, now: Now, device: Device, requester: Requester) -> LogInModel:
     """Start a session on this device."""
-    tokens = await auth.log_ins.log_in(uow, identifier=body.login, password=body.password, device=device, now=now)
-    return _render_tokens(tokens)
+    logged_in = await auth.log_ins.log_in(
+        uow,
+        identifier=body.login,
+        password=body.password,
+        device_token=body.device_token,
+        requester=requester,
+        device=device,
+        now=now,
+    )
+    return _render_log_in(logged_in)
 
 
 @secret_router.post("/auth/refresh", dependencies=[Depends(limit_address)])

@@ -80,6 +80,10 @@ def client_address(request: Request) -> str:
     return str(parsed) if parsed.version == 4 else ":".join(parsed.exploded.split(":")[:4])
 
 
+async def get_requester(request: Request) -> str:
+    return client_address(request)
+
+
 @raises(TooManyRequests, *TOKEN_ERRORS)
 async def admit(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
@@ -187,6 +191,7 @@ def account_or_none(identity: Identity | None) -> UUID | None:
 
 PlatformDep = Annotated[Platform, Depends(get_platform)]
 Uow = Annotated[UnitOfWork, Depends(get_unit_of_work)]
+Requester = Annotated[str, Depends(get_requester)]
 Now = Annotated[datetime, Depends(get_now)]
 SignedIn = Annotated[Identity, Depends(signed_in)]
 MaybeSignedIn = Annotated[Identity | None, Depends(admit)]

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from features.auth.errors import LockedOut
 from features.paging import Cursor
 
 
@@ -32,10 +33,16 @@ class SignUp:
 @dataclass(frozen=True, slots=True)
 class LogInAttempt:
     """A counted log-in attempt. `number` counts those since the last success within the policy's window;
-    `locked_until` is set from the attempt on that reaches the limit."""
+    `locked_until` is set from the attempt on that reaches `limit`."""
 
     number: int
     locked_until: datetime | None
+    limit: int
+
+    def require_allowed(self, now: datetime) -> None:
+        """Raises LockedOut if there were too many attempts before this one."""
+        if self.number > self.limit and self.locked_until is not None:
+            raise LockedOut.until(self.locked_until, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,14 @@ class Tokens:
     access_token_lifetime: timedelta
     refresh_token: str
     refresh_token_expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """The tokens of a new session, and the one by which the device is known at its next log-in."""
+
+    tokens: Tokens
+    device_token: str
 
 
 class AuditKind(StrEnum):

@@ -6,7 +6,7 @@ from datetime import datetime
 from cluster.postgres import UnitOfWork
 from features.accounts.service import AccountService
 from features.auth import secrets, store
-from features.auth.errors import LockedOut, WrongPassword
+from features.auth.errors import WrongPassword
 from features.auth.model import AuditKind
 from features.auth.passwords import PasswordHashing
 from features.auth.policy import AuthPolicy
@@ -26,12 +26,11 @@ class PasswordCheck:
     async def require(self, uow: UnitOfWork, identity: Identity, password: str, device: str, now: datetime) -> None:
         """Raises WrongPassword unless it is the password of the caller's account, LockedOut after too
         many wrong ones. The attempt is counted and committed before the password is hashed, as at log-in."""
-        subject = secrets.hash_identifier(self.secret, f"account {identity.account_id}")
+        subject = secrets.hash_subject(self.secret, "account", str(identity.account_id))
         async with self.hashing.slot() as hasher:
-            attempt = await store.count_attempt(uow, subject, now, self.policy)
+            attempt = await store.count_attempt(uow, subject, now, self.policy, self.policy.log_in_failures)
             await uow.commit()
-            if attempt.number > self.policy.log_in_failures and attempt.locked_until is not None:
-                raise LockedOut.until(attempt.locked_until, now)
+            attempt.require_allowed(now)
             account = await self.accounts.get(uow, identity.account_id)
             await uow.commit()  # hashing holds no database connection
             if account is None or not await hasher.verify(account.password_hash, password):

@@ -32,5 +32,10 @@ class AuthPolicy:
     """Within one `sign_up_lifetime`."""
 
     log_in_failures: int = 10
+    """Of an account's log-ins from unknown devices; of one known device, apart from those."""
+    log_in_failures_per_requester: int = 50
+    """From one network address, at all accounts, from unknown devices."""
     log_in_failure_window: timedelta = timedelta(minutes=15)
     lock_out: timedelta = timedelta(minutes=15)
+    device_token_lifetime: timedelta = timedelta(days=180)
+    """How long a device stays known without a log-in."""

@@ -3,6 +3,7 @@
 import hmac
 import secrets
 from hashlib import sha256
+from typing import Literal
 from uuid import UUID
 
 
@@ -16,9 +17,10 @@ def hash_code(secret: bytes, sign_up_id: UUID, code: str) -> bytes:
     return hmac.digest(secret, b"auth.code\0" + sign_up_id.bytes + code.encode(), "sha256")
 
 
-def hash_identifier(secret: bytes, identifier: str) -> bytes:
-    """Returns the HMAC-SHA256, 32 bytes, of a log-in identifier."""
-    return hmac.digest(secret, b"auth.identifier\0" + identifier.encode(), "sha256")
+def hash_subject(secret: bytes, kind: Literal["identifier", "account", "device", "requester"], value: str) -> bytes:
+    """Returns the HMAC-SHA256, 32 bytes, of what attempts are counted by. The same value of another kind has another
+    one: people choose what they type as an identifier."""
+    return hmac.digest(secret, f"auth.{kind}\0{value}".encode(), "sha256")
 
 
 def new_refresh_token() -> str:

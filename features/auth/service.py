@@ -10,6 +10,7 @@ from features.accounts.service import AccountService
 from features.auth import store
 from features.auth.access_tokens import AccessTokens
 from features.auth.account_life import AccountLifeService
+from features.auth.device_tokens import DeviceTokens
 from features.auth.keys import SigningKeys
 from features.auth.liveness import SessionLiveness
 from features.auth.log_in import LogInService
@@ -54,9 +55,10 @@ class AuthService:
         hashing = PasswordHashing(policy)
         sessions = SessionService(policy, access_tokens, SessionLiveness(redis, brand, lifetime))
         account_life = AccountLifeService(accounts, PasswordCheck(policy, accounts, hashing, secret))
+        device_tokens = DeviceTokens(secret, policy.device_token_lifetime)
         return cls(
-            SignUpService(policy, accounts, profiles, hashing, sessions, title, secret),
-            LogInService(policy, accounts, profiles, hashing, sessions, account_life, secret),
+            SignUpService(policy, accounts, profiles, hashing, sessions, device_tokens, title, secret),
+            LogInService(policy, accounts, profiles, hashing, sessions, account_life, device_tokens, secret),
             sessions,
             account_life,
         )

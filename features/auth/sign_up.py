@@ -10,6 +10,7 @@ from cluster.mail import Mail
 from cluster.postgres import UnitOfWork
 from features.accounts.service import AccountService
 from features.auth import emails, secrets, store
+from features.auth.device_tokens import DeviceTokens
 from features.auth.errors import (
     CodeExpired,
     CodeJustSent,
@@ -20,7 +21,7 @@ from features.auth.errors import (
     WrongCode,
 )
 from features.auth.events import ConfirmationRequested, SignedUp
-from features.auth.model import AuditKind, SignUp, Tokens
+from features.auth.model import AuditKind, LoggedIn, SignUp
 from features.auth.passwords import PasswordHashing, check_password
 from features.auth.policy import AuthPolicy
 from features.auth.sessions import SessionService
@@ -40,6 +41,7 @@ class SignUpService:
     profiles: ProfileService
     hashing: PasswordHashing
     sessions: SessionService
+    device_tokens: DeviceTokens
     title: str
     secret: bytes
 
@@ -91,7 +93,7 @@ class SignUpService:
             return emails.already_registered_mail(sign_up.email, self.title)
         return emails.confirmation_mail(sign_up.email, self.title, sign_up.username, code, self.policy.code_lifetime)
 
-    async def confirm(self, uow: UnitOfWork, sign_up_id: UUID, code: str, device: str, now: datetime) -> Tokens:
+    async def confirm(self, uow: UnitOfWork, sign_up_id: UUID, code: str, device: str, now: datetime) -> LoggedIn:
         """Creates the account and its first session. Raises UnknownSignUp, WrongCode, CodeExpired,
         TooManyAttempts, EmailRegistered, UsernameTaken."""
         sign_up = await self._lock(uow, sign_up_id, now)
@@ -108,7 +110,8 @@ class SignUpService:
         await self.profiles.create(uow, account_id, sign_up.username, sign_up.name, now)
         await store.delete_sign_up(uow, sign_up_id)  # others with this address fail at the unique index above
         publish(uow, SignedUp(account_id), now)
-        return await self.sessions.start(uow, account_id, AuditKind.SIGNED_UP, device, now)
+        tokens = await self.sessions.start(uow, account_id, AuditKind.SIGNED_UP, device, now)
+        return LoggedIn(tokens, self.device_tokens.issue(account_id, sign_up.password_hash, None, now))
 
     async def _lock(self, uow: UnitOfWork, sign_up_id: UUID, now: datetime) -> SignUp:
         sign_up = await store.lock_sign_up(uow, sign_up_id, now - self.policy.sign_up_lifetime)

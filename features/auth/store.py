@@ -52,6 +52,10 @@ delete from auth_log_in_failures where subject in
     (select subject from auth_log_in_failures where window_started_at < $1
      order by window_started_at limit {_SWEPT} for update skip locked)
 """
+_TAKE_BACK_ATTEMPT = """
+update auth_log_in_failures
+set failures = failures - 1, locked_until = case when failures - 1 >= $2 then locked_until end where subject = $1
+"""
 _FORGET_FAILURES = "delete from auth_log_in_failures where subject = $1"
 
 # One statement whether the account exists or not, so that timing does not disclose it.
@@ -114,16 +118,22 @@ async def delete_sign_up(uow: UnitOfWork, id: UUID) -> None:
     await uow.execute(_DELETE_SIGN_UP, id)
 
 
-async def count_attempt(uow: UnitOfWork, subject: bytes, now: datetime, policy: AuthPolicy) -> LogInAttempt:
-    """Counts a log-in attempt as failed until `forget_failures`."""
+async def count_attempt(uow: UnitOfWork, subject: bytes, now: datetime, policy: AuthPolicy, limit: int) -> LogInAttempt:
+    """Counts a log-in attempt as failed until `forget_failures` or `take_back_attempt`."""
     window = now - policy.log_in_failure_window
-    row = await uow.fetchrow(_COUNT_ATTEMPT, subject, now, window, policy.log_in_failures, now + policy.lock_out)
+    row = await uow.fetchrow(_COUNT_ATTEMPT, subject, now, window, limit, now + policy.lock_out)
     assert row is not None
     await uow.execute(_SWEEP_FAILURES, window - policy.lock_out - timedelta(hours=1))
-    return LogInAttempt(**row)
+    return LogInAttempt(**row, limit=limit)
+
+
+async def take_back_attempt(uow: UnitOfWork, subject: bytes, limit: int) -> None:
+    """Counts an attempt no longer. Those before it stay counted."""
+    await uow.execute(_TAKE_BACK_ATTEMPT, subject, limit)
 
 
 async def forget_failures(uow: UnitOfWork, subject: bytes) -> None:
+    """Counts no attempts up to now any more."""
     await uow.execute(_FORGET_FAILURES, subject)
 
 
