@@ -28,6 +28,7 @@ from features.auth.errors import (
     RefreshTokenReused,
     TooManyAttempts,
     TooManyCodes,
+    TooManyMails,
     TooManySignUps,
     UnknownSession,
     UnknownSignUp,
@@ -168,12 +169,18 @@ def _render_log_in(logged_in: LoggedIn) -> LogInModel:
 
 
 @router.post("/auth/sign-up", status_code=status.HTTP_202_ACCEPTED, dependencies=_SECRETS)
-@raises(BadEmail, *USERNAME_ERRORS, *TEXT_ERRORS, *PASSWORD_ERRORS, HashingBusy, TooManySignUps)
-async def sign_up(body: SignUpBody, auth: Auth, uow: Uow, now: Now) -> SignUpModel:
+@raises(BadEmail, *USERNAME_ERRORS, *TEXT_ERRORS, *PASSWORD_ERRORS, HashingBusy, TooManySignUps, TooManyMails)
+async def sign_up(body: SignUpBody, auth: Auth, uow: Uow, now: Now, requester: Requester) -> SignUpModel:
     """Request an account. A code is mailed to the address; `confirm` with that code creates the account. The response
     does not disclose whether the address has an account already: then its owner gets a mail that says so."""
     sign_up_id = await auth.sign_ups.request(
-        uow, email=body.email, username=body.username, name=body.name, password=body.password, now=now
+        uow,
+        email=body.email,
+        username=body.username,
+        name=body.name,
+        password=body.password,
+        requester=requester,
+        now=now,
     )
     return SignUpModel(sign_up_id=sign_up_id)
 

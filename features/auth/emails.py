@@ -1,11 +1,10 @@
 """Normalisation of e-mail addresses, and the mails of this slice."""
 
-from datetime import timedelta
-
 from email_validator import EmailNotValidError, validate_email
 
 from cluster.mail import Mail
 from features.auth.errors import BadEmail
+from features.auth.policy import AuthPolicy
 
 
 def normalise_email(text: str) -> str:
@@ -16,24 +15,33 @@ def normalise_email(text: str) -> str:
         raise BadEmail(str(error)) from None
 
 
-def confirmation_mail(to: str, title: str, username: str, code: str, lifetime: timedelta) -> Mail:
+def _unwanted(policy: AuthPolicy) -> str:
+    return (
+        "If somebody keeps entering your address: it gets at most "
+        f"{policy.mails_per_email} such mails a day, and blocking their sender in your mail program stops them.\n"
+    )
+
+
+def confirmation_mail(to: str, title: str, username: str, code: str, policy: AuthPolicy) -> Mail:
     """Returns the mail with the code of a sign-up."""
-    minutes = int(lifetime.total_seconds() // 60)
+    minutes = int(policy.code_lifetime.total_seconds() // 60)
     return Mail(
         to,
         f"{code} is your {title} code",
         f"Welcome to {title}!\n\n"
         f"The code that confirms your account {username} is {code}.\n"
         f"It is valid for {minutes} minutes.\n\n"
-        "If you did not sign up, ignore this mail: without the code no account is made.\n",
+        "If you did not sign up, ignore this mail and tell nobody the code: without it no account is made. "
+        + _unwanted(policy),
     )
 
 
-def already_registered_mail(to: str, title: str) -> Mail:
+def already_registered_mail(to: str, title: str, policy: AuthPolicy) -> Mail:
     """Returns the mail to the owner of an account with whose address somebody signed up."""
     return Mail(
         to,
         f"You already have a {title} account",
         f"Somebody tried to sign up to {title} with this address, which already has an account.\n\n"
-        "If it was you, log in with this address instead. If it was not, there is nothing to do.\n",
+        "If it was you, log in with this address instead. If it was not, ignore this mail: nothing has changed. "
+        + _unwanted(policy),
     )

@@ -36,11 +36,18 @@ class PasswordTooCommon(Invalid):
 
 
 class TooManySignUps(LimitReached):
-    """The address has been used for as many sign-ups of one day as are allowed; confirm one of them."""
+    """The e-mail address has been sent as many codes in one day as are allowed; confirm one of its sign-ups."""
 
     code = "too_many_sign_ups"
     detail = "This address has been used for too many sign-ups today."
     field = "email"
+
+
+class TooManyMails(RateLimited):
+    """Too many sign-ups from this network address have not been confirmed."""
+
+    code = "too_many_mails"
+    detail = "Too many sign-ups from this network have not been confirmed; wait."
 
 
 class UnknownSignUp(NotFound):
@@ -52,7 +59,7 @@ class UnknownSignUp(NotFound):
 
 
 class TooManyCodes(LimitReached):
-    """This sign-up has had as many codes as are allowed; sign up again."""
+    """This sign-up, or its e-mail address, has had as many codes as are allowed; sign up again, or wait."""
 
     code = "too_many_codes"
     detail = "No more codes for this sign-up; sign up again."

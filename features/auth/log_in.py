@@ -3,7 +3,6 @@
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
 
 from cluster.postgres import UnitOfWork
 from features.accounts.model import Account
@@ -83,7 +82,7 @@ class LogInService:
         tokens = await self.sessions.start(uow, account.id, AuditKind.LOGGED_IN, device, now)
         return LoggedIn(tokens, self.device_tokens.issue(account.id, account.password_hash, device_id, now))
 
-    def _subject(self, kind: Literal["identifier", "device", "requester"], value: str) -> bytes:
+    def _subject(self, kind: secrets.SubjectKind, value: str) -> bytes:
         return secrets.hash_subject(self.secret, kind, value)
 
     async def _find_account(self, uow: UnitOfWork, identifier: str) -> Account | None:

@@ -31,6 +31,18 @@ class SignUp:
 
 
 @dataclass(frozen=True, slots=True)
+class MailCounts:
+    """How many codes of unconfirmed sign-ups went out, within the lifetime of one: to an e-mail address, those of them
+    that a network address caused, and to all e-mail addresses because of that."""
+
+    to_email: int
+    by_requester_to_email: int
+    by_requester: int
+    requester_since: datetime | None
+    """When the first of the last ones was requested."""
+
+
+@dataclass(frozen=True, slots=True)
 class LogInAttempt:
     """A counted log-in attempt. `number` counts those since the last success within the policy's window;
     `locked_until` is set from the attempt on that reaches `limit`."""

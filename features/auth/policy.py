@@ -28,8 +28,12 @@ class AuthPolicy:
     code_resend_after: timedelta = timedelta(seconds=60)
     codes_per_sign_up: int = 4
     sign_up_lifetime: timedelta = timedelta(days=1)
-    sign_ups_per_email: int = 10
-    """Within one `sign_up_lifetime`."""
+    mails_per_email: int = 10
+    """Codes of sign-ups that are not confirmed, within one `sign_up_lifetime`, to one address."""
+    mails_per_email_and_requester: int = 5
+    """Of these, those of sign-ups from one network address."""
+    mails_per_requester: int = 50
+    """To all addresses, of sign-ups from one network address."""
 
     log_in_failures: int = 10
     """Of an account's log-ins from unknown devices; of one known device, apart from those."""

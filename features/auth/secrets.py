@@ -17,7 +17,10 @@ def hash_code(secret: bytes, sign_up_id: UUID, code: str) -> bytes:
     return hmac.digest(secret, b"auth.code\0" + sign_up_id.bytes + code.encode(), "sha256")
 
 
-def hash_subject(secret: bytes, kind: Literal["identifier", "account", "device", "requester"], value: str) -> bytes:
+SubjectKind = Literal["identifier", "account", "device", "requester", "email"]
+
+
+def hash_subject(secret: bytes, kind: SubjectKind, value: str) -> bytes:
     """Returns the HMAC-SHA256, 32 bytes, of what attempts are counted by. The same value of another kind has another
     one: people choose what they type as an identifier."""
     return hmac.digest(secret, f"auth.{kind}\0{value}".encode(), "sha256")

@@ -16,12 +16,13 @@ from features.auth.errors import (
     CodeJustSent,
     TooManyAttempts,
     TooManyCodes,
+    TooManyMails,
     TooManySignUps,
     UnknownSignUp,
     WrongCode,
 )
 from features.auth.events import ConfirmationRequested, SignedUp
-from features.auth.model import AuditKind, LoggedIn, SignUp
+from features.auth.model import AuditKind, LoggedIn, MailCounts, SignUp
 from features.auth.passwords import PasswordHashing, check_password
 from features.auth.policy import AuthPolicy
 from features.auth.sessions import SessionService
@@ -46,11 +47,11 @@ class SignUpService:
     secret: bytes
 
     async def request(
-        self, uow: UnitOfWork, *, email: str, username: str, name: str, password: str, now: datetime
+        self, uow: UnitOfWork, *, email: str, username: str, name: str, password: str, requester: str, now: datetime
     ) -> UUID:
         """Stores a claim to an address and has a code mailed to it. Returns the sign-up's id. Behaves the same whether
-        the address has an account or not. Raises BadEmail, UsernameTaken, TooManySignUps, and the errors
-        of usernames, names and passwords."""
+        the address has an account or not. `requester` is the network address. Raises BadEmail, UsernameTaken,
+        TooManySignUps, TooManyMails, and the errors of usernames, names and passwords."""
         email = emails.normalise_email(email)
         username = canonical_username(username, reserved=self.profiles.policy.reserved_usernames)
         name = clean_line(name, field="name", max_characters=self.profiles.policy.max_name_characters)
@@ -60,13 +61,36 @@ class SignUpService:
         if await self.profiles.holder(uow, username) is not None:
             raise UsernameTaken
         oldest = now - self.policy.sign_up_lifetime
-        if await store.count_sign_ups(uow, email, oldest) >= self.policy.sign_ups_per_email:
-            raise TooManySignUps
+        source = secrets.hash_subject(self.secret, "requester", requester)
+        await store.lock_mail_counts(uow, secrets.hash_subject(self.secret, "email", email.lower()), source)
+        self._require_mails_left(await store.count_mails(uow, email, source, oldest), now)
         sign_up_id = new_id(now)
-        await store.insert_sign_up(uow, sign_up_id, email, username, name, password_hash, now)
+        await store.insert_sign_up(
+            uow,
+            sign_up_id,
+            email=email,
+            username=username,
+            name=name,
+            password_hash=password_hash,
+            requester=source,
+            now=now,
+        )
         await store.sweep_sign_ups(uow, oldest)
         publish(uow, ConfirmationRequested(sign_up_id), now)
         return sign_up_id
+
+    def _require_mails_left(self, counts: MailCounts, now: datetime) -> None:
+        """Raises TooManySignUps, TooManyMails. Somebody may enter another person's address, who must not get many mails
+        for that; and one network address must not use up what the person's own sign-up needs."""
+        policy = self.policy
+        if counts.by_requester >= policy.mails_per_requester and counts.requester_since is not None:
+            wait = counts.requester_since + policy.sign_up_lifetime - now
+            raise TooManyMails(retry_after_s=int(wait.total_seconds()) + 1)
+        if (
+            counts.to_email >= policy.mails_per_email
+            or counts.by_requester_to_email >= policy.mails_per_email_and_requester
+        ):
+            raise TooManySignUps
 
     async def resend(self, uow: UnitOfWork, sign_up_id: UUID, now: datetime) -> None:
         """Has another code mailed. Raises UnknownSignUp, TooManyCodes, CodeJustSent."""
@@ -76,6 +100,9 @@ class SignUpService:
         wait = sign_up.requested_at + self.policy.code_resend_after - now
         if wait.total_seconds() > 0:
             raise CodeJustSent(retry_after_s=int(wait.total_seconds()) + 1)
+        counts = await store.count_mails(uow, sign_up.email, None, now - self.policy.sign_up_lifetime)
+        if counts.to_email >= self.policy.mails_per_email:
+            raise TooManyCodes
         await store.note_code_request(uow, sign_up_id, now)
         publish(uow, ConfirmationRequested(sign_up_id), now)
 
@@ -90,8 +117,8 @@ class SignUpService:
         code_hash = secrets.hash_code(self.secret, sign_up_id, code)
         await store.set_code(uow, sign_up_id, code_hash, now + self.policy.code_lifetime)
         if await self.accounts.exists(uow, sign_up.email):
-            return emails.already_registered_mail(sign_up.email, self.title)
-        return emails.confirmation_mail(sign_up.email, self.title, sign_up.username, code, self.policy.code_lifetime)
+            return emails.already_registered_mail(sign_up.email, self.title, self.policy)
+        return emails.confirmation_mail(sign_up.email, self.title, sign_up.username, code, self.policy)
 
     async def confirm(self, uow: UnitOfWork, sign_up_id: UUID, code: str, device: str, now: datetime) -> LoggedIn:
         """Creates the account and its first session. Raises UnknownSignUp, WrongCode, CodeExpired,

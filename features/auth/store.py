@@ -8,7 +8,7 @@ from asyncpg import Record
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
-from features.auth.model import AuditEntry, AuditKind, LogInAttempt, SignUp
+from features.auth.model import AuditEntry, AuditKind, LogInAttempt, MailCounts, SignUp
 from features.auth.policy import AuthPolicy
 from features.paging import PageRequest
 
@@ -16,14 +16,23 @@ _SWEPT = 100
 """Maximum number of old rows that a write deletes, so that tables need no separate sweeper."""
 
 _INSERT_SIGN_UP = """
-insert into auth_sign_ups (id, email, username, name, password_hash, created_at, requested_at)
-values ($1, $2, $3, $4, $5, $6, $6)
+insert into auth_sign_ups (id, email, username, name, password_hash, created_at, requested_at, requester)
+values ($1, $2, $3, $4, $5, $6, $6, $7)
 """
 _SWEEP_SIGN_UPS = f"""
 delete from auth_sign_ups where id in
     (select id from auth_sign_ups where created_at <= $1 order by created_at limit {_SWEPT} for update skip locked)
 """
-_COUNT_SIGN_UPS = "select count(*) from auth_sign_ups where lower(email) = lower($1) and created_at > $2"
+_TO_EMAIL, _BY_REQUESTER = "lower(email) = lower($1)", "requester = $2"
+_COUNT_MAILS = f"""
+select
+    coalesce(sum(codes) filter (where {_TO_EMAIL}), 0) as to_email,
+    coalesce(sum(codes) filter (where {_TO_EMAIL} and {_BY_REQUESTER}), 0) as by_requester_to_email,
+    coalesce(sum(codes) filter (where {_BY_REQUESTER}), 0) as by_requester,
+    min(created_at) filter (where {_BY_REQUESTER}) as requester_since
+from auth_sign_ups where ({_TO_EMAIL} or {_BY_REQUESTER}) and created_at > $3
+"""
+_LOCK_COUNTS = "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) as key"
 _LOCK_SIGN_UP = """
 select id, email, username, name, password_hash, created_at, requested_at, codes, code_hash, code_expires_at, attempts
 from auth_sign_ups where id = $1 and created_at > $2 for update
@@ -75,9 +84,17 @@ order by happened_at desc, id desc limit $4
 
 
 async def insert_sign_up(
-    uow: UnitOfWork, id: UUID, email: str, username: str, name: str, password_hash: str, now: datetime
+    uow: UnitOfWork,
+    id: UUID,
+    *,
+    email: str,
+    username: str,
+    name: str,
+    password_hash: str,
+    requester: bytes,
+    now: datetime,
 ) -> None:
-    await uow.execute(_INSERT_SIGN_UP, id, email, username, name, password_hash, now)
+    await uow.execute(_INSERT_SIGN_UP, id, email, username, name, password_hash, now, requester)
 
 
 async def sweep_sign_ups(uow: UnitOfWork, created_before: datetime) -> None:
@@ -85,8 +102,17 @@ async def sweep_sign_ups(uow: UnitOfWork, created_before: datetime) -> None:
     await uow.execute(_SWEEP_SIGN_UPS, created_before)
 
 
-async def count_sign_ups(uow: UnitOfWork, email: str, since: datetime) -> int:
-    return int(await uow.fetchval(_COUNT_SIGN_UPS, email, since))
+async def count_mails(uow: UnitOfWork, email: str, requester: bytes | None, since: datetime) -> MailCounts:
+    row = await uow.fetchrow(_COUNT_MAILS, email, requester, since)
+    assert row is not None
+    return MailCounts(**row)
+
+
+async def lock_mail_counts(uow: UnitOfWork, email: bytes, requester: bytes) -> None:
+    """Keeps others from signing up with the same address, or from the same one, until the unit of work ends. Takes
+    keyed hashes."""
+    keys = sorted(int.from_bytes(subject[:8], signed=True) for subject in (email, requester))
+    await uow.execute(_LOCK_COUNTS, keys)
 
 
 async def lock_sign_up(uow: UnitOfWork, id: UUID, created_after: datetime) -> SignUp | None:

@@ -89,7 +89,8 @@ CREATE TABLE public.auth_sign_ups (
     codes smallint DEFAULT 1 NOT NULL,
     code_hash bytea,
     code_expires_at timestamp with time zone,
-    attempts smallint DEFAULT 0 NOT NULL
+    attempts smallint DEFAULT 0 NOT NULL,
+    requester bytea
 );
 CREATE TABLE public.blocks (
     blocker_id uuid NOT NULL,
@@ -490,6 +491,7 @@ CREATE INDEX auth_sessions_account ON public.auth_sessions USING btree (account_
 CREATE INDEX auth_sessions_expired ON public.auth_sessions USING btree (expires_at);
 CREATE INDEX auth_sign_ups_created_at ON public.auth_sign_ups USING btree (created_at);
 CREATE INDEX auth_sign_ups_email ON public.auth_sign_ups USING btree (lower(email), created_at DESC);
+CREATE INDEX auth_sign_ups_requester ON public.auth_sign_ups USING btree (requester, created_at);
 CREATE INDEX blocks_by_blocked ON public.blocks USING btree (blocked_id);
 CREATE INDEX blocks_newest ON public.blocks USING btree (blocker_id, created_at, blocked_id);
 CREATE INDEX close_friends_by_member ON public.close_friends USING btree (member_id);

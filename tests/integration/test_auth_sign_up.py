@@ -189,14 +189,6 @@ async def test_a_sign_up_is_forgotten_after_a_day(entativa: Environment) -> None
     assert await entativa.platform.database.pool.fetchval("select count(*) from auth_sign_ups") == 1
 
 
-async def test_one_address_gets_a_limited_number_of_mails_a_day(entativa: Environment) -> None:
-    for number in range(10):
-        assert (await sign_up(entativa, f"ada{number}", "ada@example.org")).status_code == 202
-    assert problem(await sign_up(entativa, "ada10", "ADA@example.org")) == (409, "too_many_sign_ups")
-    entativa.clock.advance(timedelta(days=1))
-    assert (await sign_up(entativa, "ada10", "ada@example.org")).status_code == 202
-
-
 async def test_a_taken_username_is_told(entativa: Environment) -> None:
     await entativa.member("ada")
     answer = await sign_up(entativa, "ADA", "other@example.org")
