@@ -53,6 +53,15 @@ class Settings(BaseSettings):
     cluster_secret: SecretStr = SecretStr("")
     """Authenticates the platform's own processes to each other and keys the hashes of low-entropy values."""
 
+    objects_url: str = ".local/objects"
+    """Where media are stored: a folder that every node reaches under this path, or ``s3://BUCKET[/PREFIX]``."""
+    objects_s3_endpoint: str = ""
+    """The address of the S3 server; empty: AWS."""
+    objects_s3_region: str = "us-east-1"
+    objects_s3_access_key_id: str = ""
+    """Empty: the credentials that AWS gives the machine or the container."""
+    objects_s3_secret_access_key: SecretStr = SecretStr("")
+
     public_urls: dict[str, str] = Field(default_factory=dict)
     """The address under which clients reach each brand; it is the ``iss`` of access tokens."""
     cors_origins: tuple[str, ...] = ()

@@ -79,6 +79,7 @@ class Installation:
             "ENTATIVA_REDIS_URL": self.redis.address(),
             "ENTATIVA_SMTP_URL": f"smtp://127.0.0.1:{self.ports.smtp_port}",
             "ENTATIVA_KEYS_DIRECTORY": str(self.home / "keys"),
+            "ENTATIVA_OBJECTS_URL": str(self.home / "objects"),
             "ENTATIVA_CLUSTER_SECRET": self.secrets.cluster_secret,
             "ENTATIVA_REALTIME_LISTEN": "127.0.0.1",
             "ENTATIVA_REALTIME_PORT": str(self.ports.realtime_port),

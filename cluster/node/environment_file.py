@@ -33,6 +33,11 @@ ENTATIVA_REDIS_URL='{redis}'
 # Where the head keeps Ray's own state, so that the cluster survives the head. Not the same Redis database as above.
 ENTATIVA_RAY_STORAGE_URL='{ray_storage}'
 
+# Where media are stored: s3://BUCKET, or a folder that all nodes share. ENTATIVA_OBJECTS_S3_ENDPOINT and
+# ENTATIVA_OBJECTS_S3_REGION name the server; without ENTATIVA_OBJECTS_S3_ACCESS_KEY_ID and
+# ENTATIVA_OBJECTS_S3_SECRET_ACCESS_KEY the machine's own account on AWS is used.
+ENTATIVA_OBJECTS_URL=/var/lib/entativa/objects
+
 ENTATIVA_SMTP_URL='{smtp}'
 ENTATIVA_MAIL_SENDER='no-reply@{domain}'
 ENTATIVA_PUBLIC_URLS='{public_urls}'
