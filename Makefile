@@ -52,7 +52,7 @@ coverage: $(VENV)/.dev ## how much of each file unit and integration tests run, 
 	@$(BIN)/coverage report
 
 audit: $(filter $(BIN)/uv,$(UV)) ## look for known vulnerabilities in the pinned dependencies
-	@for file in runtime dev aws; do $(UV) tool run --from pip-audit==2.9.0 pip-audit --disable-pip --require-hashes -r requirements/$$file.txt || exit 1; done
+	@for file in runtime dev aws client_generator; do $(UV) tool run --from pip-audit==2.9.0 pip-audit --disable-pip --require-hashes -r requirements/$$file.txt || exit 1; done
 
 bench: $(VENV)/.dev ## print figures, for example `make bench FIGURE=http`
 	@setup/system-packages bench
@@ -65,6 +65,7 @@ lock: $(VENV)/.dev ## pin the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements/runtime.txt
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements/runtime.txt -o requirements/dev.txt
 	$(BIN)/uv pip compile requirements/aws.in --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements/runtime.txt -o requirements/aws.txt
+	$(BIN)/uv pip compile requirements/client_generator.in --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements/client_generator.txt
 
 $(BIN)/uv: $(VENV)/.runtime
 

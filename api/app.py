@@ -29,10 +29,12 @@ def create_app(platform: Platform) -> FastAPI:
         yield
         await platform.close()
 
+    address = platform.settings.public_urls.get(platform.brand)
     app = FastAPI(
         lifespan=lifespan,
         title=platform.title,
         version="1",
+        contact={"name": platform.title, **({"url": address} if address else {})},
         docs_url="/docs",
         redoc_url=None,
         redirect_slashes=False,  # a redirect would resend a password, and over http behind a proxy

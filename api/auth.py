@@ -113,7 +113,7 @@ class TokensModel(BaseModel):
 
     account_id: UUID = Field(examples=[_ID])
     session_id: UUID = Field(examples=[_ID])
-    token_type: Literal["Bearer"] = Field(default="Bearer", examples=["Bearer"])
+    token_type: Literal["Bearer"] = Field(examples=["Bearer"])
     access_token: str = Field(
         max_length=2048, description="For the Authorization header.", examples=["eyJhbGciOiJFZERTQSJ9..."]
     )
@@ -156,6 +156,7 @@ def _render_tokens(tokens: Tokens) -> TokensModel:
     return TokensModel(
         account_id=tokens.account_id,
         session_id=tokens.session_id,
+        token_type="Bearer",  # noqa: S106 - not a password
         access_token=tokens.access_token,
         expires_in=int(tokens.access_token_lifetime.total_seconds()),
         refresh_token=tokens.refresh_token,

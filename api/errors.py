@@ -18,10 +18,13 @@ from starlette.responses import Response
 from api.deps import limit_address
 from api.error_codes import (
     BAD_JSON,
+    BAD_REQUEST,
     BUSY,
     INTERNAL_ERROR,
     INVALID_INPUT,
     INVALID_TEXT,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
     UNAVAILABLE,
     ErrorCode,
     status_of,
@@ -42,6 +45,23 @@ MEDIA_TYPE = "application/problem+json"
 _MAX_DETAIL = 1000
 _MAX_ERRORS = 20
 _RETRY_UNAVAILABLE = "2"
+
+_TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    413: "Content Too Large",
+    422: "Unprocessable Content",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+"""The names of RFC 9110. Not those of `http.HTTPStatus`: Python 3.13 changed some."""
+
+_OF_THE_FRAMEWORK = {code.status: code for code in (BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED)}
 
 
 class FieldProblemModel(BaseModel):
@@ -88,7 +108,7 @@ def problem(
     """Returns a problem+json response. `detail` replaces the meaning of the code."""
     body: dict[str, Any] = {
         "type": f"urn:{brand}:problem:{code.code}",
-        "title": HTTPStatus(code.status).phrase,
+        "title": _TITLES.get(code.status, f"HTTP {code.status}"),
         "status": code.status,
         "detail": (detail or code.meaning)[:_MAX_DETAIL],
         "code": code.code,
@@ -134,10 +154,11 @@ def _render_validation_error(error: RequestValidationError, brand: str) -> Respo
 
 
 def render_http_error(error: HTTPException, brand: str) -> Response:
-    """Returns the response of an error of the framework. Its `code`, if it has one, replaces the status' phrase."""
-    phrase = HTTPStatus(error.status_code).phrase
-    code = getattr(error, "code", phrase.lower().replace(" ", "_"))
-    return problem(brand, ErrorCode(code, error.status_code, ""), str(error.detail), headers=dict(error.headers or {}))
+    """Returns the response of an error of the framework. Its `code`, if it has one, replaces that of the status."""
+    status = error.status_code
+    known = _OF_THE_FRAMEWORK.get(status)
+    code = getattr(error, "code", known.code if known else f"http_{status}")
+    return problem(brand, ErrorCode(code, status, ""), str(error.detail), headers=dict(error.headers or {}))
 
 
 def render_unexpected(error: Exception, brand: str) -> Response:

@@ -1,4 +1,7 @@
-"""The feed over HTTP: from timelines in memory where there are any, from Postgres otherwise."""
+"""The feed over HTTP.
+
+It comes from timelines in memory where there are any, from Postgres otherwise.
+"""
 
 import re
 from typing import Annotated

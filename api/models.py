@@ -57,7 +57,7 @@ class PageModel(BaseModel, Generic[R]):
     """One page of a list. Pass `next_cursor` as `cursor` to get the page after it; null means this was the last."""
 
     items: list[R] = Field(max_length=MAX_PAGE)
-    next_cursor: NextCursor | None = Field(default=None, examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
+    next_cursor: NextCursor | None = Field(examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
 
 
 def render_page(page: Page[T], render: Callable[[T], R]) -> PageModel[R]:

@@ -1,10 +1,11 @@
-"""Completes the OpenAPI document: the errors of every operation, the Idempotency-Key header, and names of schemas.
+"""Completes the OpenAPI document: what is true of all operations, their errors, tags, and names of schemas.
 
 Request bodies are classes named `…Body` and everything in responses `…Model`, so that they do not share their names
 with domain classes. The document leaves `Model` out: `PostModel` is `Post` there, `PageModel[FriendModel]` is
-`FriendPage`.
+`FriendPage`. A schema's title is its name, since generators call their classes by it.
 """
 
+import inspect
 import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -19,6 +20,15 @@ from api.deps import signed_in
 from api.error_codes import ErrorCode, calls, codes_of
 from api.errors import MEDIA_TYPE, ProblemModel
 from api.transaction import KEY_HEADER, TransactionRoute, location_of
+
+_DESCRIPTION = """
+Sign up, confirm the mailed code, and send the access token as `Authorization: Bearer`. Some operations answer without
+one, too.
+
+An error is `application/problem+json` (RFC 9457): decide by its `code`, show its `detail`. 429 and 503 say in
+`Retry-After` when to try again. A POST with an `Idempotency-Key` can be repeated after a lost response. Lists come in
+pages: pass `next_cursor` as `cursor` until it is null.
+"""
 
 _DESCRIPTIONS = {
     "400": "The request cannot be read",
@@ -77,7 +87,9 @@ _IDEMPOTENCY_KEY = {
 
 def describe(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     """Replaces the application's `openapi()` by one that documents these routers and what all requests share."""
-    documented = FastAPI(title=app.title, version=app.version, generate_unique_id_function=operation_id)
+    documented = FastAPI(
+        title=app.title, version=app.version, contact=app.contact, generate_unique_id_function=operation_id
+    )
     for router in routers:
         documented.include_router(router)
     routes = {
@@ -97,7 +109,14 @@ def describe(app: FastAPI, routers: Sequence[APIRouter]) -> None:
 
 
 def _document(app: FastAPI, routes: dict[tuple[str, str], APIRoute]) -> dict[str, Any]:
-    document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=_DESCRIPTION.strip(),
+        contact=app.contact,
+        tags=_tags(routes.values()),
+        routes=app.routes,
+    )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     problem = ProblemModel.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs", {}))
@@ -119,10 +138,23 @@ def _document(app: FastAPI, routes: dict[tuple[str, str], APIRoute]) -> dict[str
             _add_headers(operation, route)
             _declare_sign_in(operation, route)
     document["components"]["headers"] = _HEADERS
-    document["components"]["schemas"] = {_schema_name(name): schema for name, schema in schemas.items()}
+    document["components"]["schemas"] = {
+        _schema_name(name): {**schema, "title": _schema_name(name)} for name, schema in schemas.items()
+    }
     assert len(document["components"]["schemas"]) == len(schemas), "two schemas have one name"
     _rename_references(document)
     return document
+
+
+def _tags(routes: Iterable[APIRoute]) -> list[dict[str, str]]:
+    """Returns the tags of routes. A tag is described by the first line of the module of its routes (the last one's, if
+    several modules use it), as an operation is by the docstring of its function."""
+    modules = {str(tag): inspect.getmodule(route.endpoint) for route in routes for tag in route.tags}
+    return [
+        {"name": name, "description": inspect.cleandoc(module.__doc__ or "").partition("\n")[0]}
+        for name, module in sorted(modules.items())
+        if module is not None
+    ]
 
 
 def _schema_name(name: str) -> str:

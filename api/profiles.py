@@ -1,4 +1,7 @@
-"""Profiles over HTTP, and the representation of people in other responses."""
+"""Profiles over HTTP.
+
+Also the representation of people in other responses.
+"""
 
 from datetime import datetime
 from typing import Annotated

@@ -14,6 +14,18 @@ from tests.e2e.running import RunningPlatform
 PASSWORD = "correct horse battery staple"
 
 
+def mailed_code(platform: RunningPlatform, email: str) -> str:
+    """Waits for a mail to an address and returns the code in it."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for mail in filed_mails(platform.installation.mail_folder, email):
+            found = re.search(r"\b(\d{6})\b", mail.text)
+            assert found, mail.text
+            return found[1]
+        time.sleep(0.05)
+    raise AssertionError(f"no mail came to {email}")
+
+
 @dataclass(slots=True)
 class Device:
     """One device of a person: it holds the tokens of a session."""
@@ -66,7 +78,7 @@ class People:
         person = {"email": f"{username}@example.org", "username": username, "name": name.title(), "password": PASSWORD}
         answer = self.client.post("/auth/sign-up", json=person)
         assert answer.status_code == 202, answer.text
-        code = self._code(person["email"])
+        code = mailed_code(self.platform, person["email"])
         confirmation = {"sign_up_id": answer.json()["sign_up_id"], "code": code}
         answer = self.client.post("/auth/confirm", json=confirmation)
         assert answer.status_code == 201, answer.text
@@ -77,16 +89,6 @@ class People:
         answer = self.client.post("/auth/log-in", json={"login": username, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
         return Device(self.client, username, answer.json())
-
-    def _code(self, email: str) -> str:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            for mail in filed_mails(self.platform.installation.mail_folder, email):
-                found = re.search(r"\b(\d{6})\b", mail.text)
-                assert found, mail.text
-                return found[1]
-            time.sleep(0.05)
-        raise AssertionError(f"no mail came to {email}")
 
     def has(self, path: str) -> bool:
         """Whether the brand's document lists this path."""

@@ -422,6 +422,27 @@ async def test_schemas_have_names_that_a_person_would_choose(entativa: Environme
         assert used == names
 
 
+async def test_members_that_are_always_sent_are_required(entativa: Environment, vignette: Environment) -> None:
+    for brand in (entativa, vignette):
+        schemas = (await brand.client.get("http://test/openapi.json")).json()["components"]["schemas"]
+        sent = {name: schema for name, schema in schemas.items() if not name.endswith(("Body", "Problem"))}
+        optional = {
+            name: missing
+            for name, schema in sent.items()
+            if (missing := schema.get("properties", {}).keys() - set(schema.get("required", ())))
+        }
+        assert optional == {}
+
+
+async def test_generators_get_names_from_titles_too(entativa: Environment) -> None:
+    document = (await entativa.client.get("http://test/openapi.json")).json()
+    assert all(name == schema["title"] for name, schema in document["components"]["schemas"].items())
+    assert {tag["name"] for tag in document["tags"]} == {
+        tag for path in document["paths"].values() for operation in path.values() for tag in operation["tags"]
+    }
+    assert all(tag["description"].endswith(".") for tag in document["tags"])
+
+
 async def test_stored_answer_needs_a_live_session(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     key = {"Idempotency-Key": "key-00006"}

