@@ -1,0 +1,83 @@
+"""Code of the versions before runs on the present schema, since old replicas go on during an update: every statement
+that it had can be prepared, takes the same parameters and returns the same columns, and its inserts still fit.
+
+`statements/NNNN.json` holds the statements of code whose newest migration was NNNN; with a new migration comes a new
+file. The files of the last two versions before are compared with the schema; older ones can be deleted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from cluster.migrate import load_migrations, migrate
+from tests.support.servers import Servers, execute
+from tests.support.statements import Statement, prepare, statements
+
+FOLDER = Path(__file__).parent / "statements"
+MIGRATIONS = load_migrations()
+NEWEST = MIGRATIONS[-1].number
+_OLDEST_COMPATIBLE = max(migration.compatible_from for migration in MIGRATIONS)
+
+
+def _recorded(number: int) -> list[Statement]:
+    found: list[Statement] = json.loads((FOLDER / f"{number:04}.json").read_text())
+    return found
+
+
+def _versions_before() -> list[int]:
+    """The last two versions before the present one that may still run."""
+    numbers = sorted(int(path.stem) for path in FOLDER.glob("*.json"))
+    return [number for number in numbers if _OLDEST_COMPATIBLE <= number < NEWEST][-2:]
+
+
+async def test_the_statements_of_each_version_are_put_on_record(database_address: str) -> None:
+    path = FOLDER / f"{NEWEST:04}.json"
+    if not path.exists():
+        connection = await asyncpg.connect(database_address)
+        text = json.dumps(await statements(connection), indent=1, ensure_ascii=False)
+        await connection.close()
+        Path(f"{path}.new").write_text(text + "\n")
+    assert path.exists(), f"{path.name} is missing: rename {path.name}.new, which this test has written, and commit it"
+    assert len(_recorded(NEWEST)) > 100, "statements are no longer found where this looks for them"
+    assert len(_versions_before()) == 2
+
+
+async def test_statements_of_the_versions_before_work_as_they_did(database_address: str) -> None:
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(database_address)
+    for number in _versions_before():
+        for statement in _recorded(number):
+            now = await prepare(connection, statement["sql"])
+            assert now == (statement["parameters"], statement["columns"]), (number, statement["module"])
+    await connection.close()
+
+
+async def test_statements_of_the_versions_before_know_every_column_that_needs_a_value(servers: Servers) -> None:
+    for number in _versions_before():
+        address = servers.postgres.address(f"former_{number}")
+        await execute(servers.postgres.address("postgres"), f"create database former_{number}")
+        await migrate(address, MIGRATIONS[:number])
+        before = await _columns(address)
+        await migrate(address, MIGRATIONS)
+        tables = {table for table, _ in before}
+        needed = {column for column, optional in (await _columns(address)).items() if not optional}
+        assert {(table, name) for table, name in needed - before.keys() if table in tables} == set()
+        assert {column for column in needed & before.keys() if before[column]} == set()
+        await execute(servers.postgres.address("postgres"), f"drop database former_{number}")
+
+
+_COLUMNS = """
+select table_name, column_name, is_nullable = 'YES' or column_default is not null or is_identity = 'YES'
+    or is_generated = 'ALWAYS' as optional
+from information_schema.columns where table_schema = 'public'
+"""
+
+
+async def _columns(address: str) -> dict[tuple[str, str], bool]:
+    """Whether an insert may leave out a column, by table and name."""
+    connection = await asyncpg.connect(address)
+    rows = await connection.fetch(_COLUMNS)
+    await connection.close()
+    return {(row["table_name"], row["column_name"]): row["optional"] for row in rows}
