@@ -63,13 +63,16 @@ class Platform:
         node.kill()
         self.workers.remove(node)
 
-    def kill_worker(self, node_id: str) -> None:
-        """Ends the worker node with this Ray id, without a goodbye."""
+    def worker(self, node_id: str) -> RayNode:
+        """The worker node with this Ray id. Raises LookupError."""
         for node in self.workers:
             if any(node_id in " ".join(member.cmdline()) for member in node.family()):
-                self.remove_worker(node)
-                return
+                return node
         raise LookupError(node_id)
+
+    def kill_worker(self, node_id: str) -> None:
+        """Ends the worker node with this Ray id, without a goodbye. Raises LookupError."""
+        self.remove_worker(self.worker(node_id))
 
 
 @pytest.fixture(scope="session")

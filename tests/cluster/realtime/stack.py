@@ -174,11 +174,12 @@ async def read(client: RealtimeClient, until: Callable[[Received], bool]) -> lis
 async def expect(client: RealtimeClient, first: int, last: int) -> None:
     """The client sees the notes first..last, each once, in order, and is told of no gap."""
     async with asyncio.timeout(120):
-        seen = await read(client, lambda received: _note(received) == last)
-    assert [number for received in seen if (number := _note(received))] == list(range(first, last + 1))
+        seen = await read(client, lambda received: note(received) == last)
+    assert [number for received in seen if (number := note(received))] == list(range(first, last + 1))
     assert all(isinstance(received, Event) for received in seen)
 
 
-def _note(received: Received) -> int | None:
+def note(received: Received) -> int | None:
+    """The number that somebody was pushed; None for anything else."""
     number: int | None = received.data["n"] if isinstance(received, Event) and received.kind == "note" else None
     return number

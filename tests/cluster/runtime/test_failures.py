@@ -13,9 +13,11 @@ from collections import Counter
 import pytest
 from ray.exceptions import RayError
 
+from actors.runtime.coordination.ray_nodes import drain_node
 from actors.runtime.errors import CallError
 from actors.runtime.shard_map import shard_of
-from tests.cluster.conftest import Platform, RunningRuntime, eventually
+from tests.cluster.conftest import Platform, RunningRuntime, eventually, running
+from tests.support.servers import Servers, fresh_database
 
 
 async def append(runtime: RunningRuntime, book: str, operation: str | list[str], timeout: float = 60.0) -> int:
@@ -200,3 +202,26 @@ async def test_a_node_that_is_lost_takes_nothing_acknowledged_with_it(
         assert set(stored.values()) == {1}
     finally:
         await asyncio.to_thread(platform.add_worker)
+
+
+async def test_a_node_that_is_drained_gives_its_entities_away_with_what_they_remember(
+    platform: Platform, servers: Servers, template: str
+) -> None:
+    # A lease that no stall of a busy machine outlasts: tallies live in memory only.
+    async with fresh_database(servers, template) as address, running(address, lease=30.0, coordinators=1) as runtime:
+        await asyncio.to_thread(platform.add_worker)
+        leaving = (await runtime.hosts())[0].node
+        node = platform.worker(leaving)
+        try:
+            for entity in range(40):
+                assert await runtime.router.call("tally", f"e{entity}", 1, timeout=60) == 1
+            drain_node(platform.nodes.address, leaving, 300)
+
+            async def left() -> bool:
+                return leaving not in {row.node for row in await runtime.hosts()} and await runtime.settled(2)
+
+            await eventually(left, timeout=180)
+            for entity in range(40):
+                assert await runtime.router.call("tally", f"e{entity}", 1, timeout=60) == 2
+        finally:
+            await asyncio.to_thread(platform.remove_worker, node)

@@ -1,0 +1,10 @@
+"""Nodes for Ray's autoscaler that are processes on this machine."""
+
+from ray.autoscaler._private.fake_multi_node.node_provider import FakeMultiNodeProvider
+
+
+class FakeNodes(FakeMultiNodeProvider):  # type: ignore[misc]
+    """Ray's own ones have ids that differ in their last digits only; ids of real nodes are random."""
+
+    def _next_hex_node_id(self) -> str:
+        return str(super()._next_hex_node_id())[::-1]
