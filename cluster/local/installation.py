@@ -56,8 +56,9 @@ class Installation:
             home=self.home,
             ports=self.ports,
             node_address="127.0.0.1",
-            # A dead replica on the same machine refuses connections: there is no need to ask.
-            replica_check_interval_ms=5000,
+            # A dead replica on the same machine refuses connections; one that stops, and says so when asked, takes
+            # requests for five more seconds.
+            replica_check_interval_ms=2000,
         )
 
     @property

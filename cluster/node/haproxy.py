@@ -7,6 +7,8 @@ Serve starts this instead of the binary (RAY_SERVE_HAPROXY_BINARY_PATH). What it
 - a request that no replica took is answered 500, and 404 while no route is known yet: clients could not tell that they
   should try again;
 - a write that a dying replica may have carried out must not be sent again;
+- a replica that is stopping says so when it is asked whether it lives, which would count as death and cut off its
+  requests;
 - requests that wait for a replica whose node has gone would wait on when it is known to be gone.
 
 A HAProxy outlives the Serve actor that started it, and goes on with the routes that it knows. Its successor's HAProxy
@@ -71,6 +73,8 @@ def amended(configuration: str, pages: Path) -> str:
         (r" mode 666 level admin ", " mode 600 level admin ", 1),
         (r"\n    errorfile (502|503|504) [^\n]*", rf"\n    errorfile \1 {pages}/\1.http", 3),
         (r"\n    default-server [^\n]*", r"\g<0> on-marked-down shutdown-sessions", backends),
+        # Conditionally passed: it gets no new requests, and finishes those that it has.
+        (r"\n    http-check expect status 200", r"\g<0> error-status L7OKC", backends),
         (r"\nfrontend http_frontend\n    bind [^\n]*\n", rf"\g<0>{_REQUESTS}", 1),
     ]
     if not has_routes(configuration):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 
 from cluster.local.processes import free_port
 from tests.support.haproxy_files import written_by_serve
@@ -55,6 +58,51 @@ async def replica(answer: Callable[[str], bytes | None]) -> AsyncIterator[tuple[
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1], requests
     server.close()
+
+
+class ServeReplica:
+    """Stops as Serve's replicas do: it tells health checks, takes requests meanwhile, and closes its port."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.requests = 0
+        self._stopping = False
+        self._told = 0
+        """How many health checks have heard that it is stopping."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        status = 200
+        if scope["path"] == "/-/healthz":
+            status = 503 if self._stopping else 200
+            self._told += self._stopping
+        else:
+            self.requests += 1
+            await asyncio.sleep(0.05)
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        self._stopping, self._told = False, 0
+        server = uvicorn.Server(
+            uvicorn.Config(self, "127.0.0.1", self.port, lifespan="off", log_config=None, timeout_keep_alive=75)
+        )
+        serving = asyncio.create_task(server.serve())
+        await until(lambda: server.started)
+        yield
+        server.should_exit = True
+        await serving
+
+    async def tell(self) -> None:
+        """Lets health checks know that it is about to stop."""
+        self._stopping = True
+        await until(lambda: self._told >= 4)
+
+
+async def until(what: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not what():
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -115,6 +163,40 @@ async def test_a_read_that_a_replica_died_over_is_answered_by_another_and_a_writ
     assert (read.status_code, read.text) == (200, "alive")
     assert written.status_code == 502
     assert died == ["GET", "POST"]
+
+
+async def test_replacing_replicas_costs_no_write_of_clients_that_keep_their_connections(
+    tmp_path: Path, ports: tuple[int, int, int]
+) -> None:
+    replaced, staying = ServeReplica(), ServeReplica()
+    failures: list[str] = []
+    stop = False
+
+    async def client() -> None:
+        async with httpx.AsyncClient(timeout=30) as client:
+            while not stop:
+                try:
+                    response = await client.post(f"http://127.0.0.1:{ports[0]}/entativa/posts", content=b"text")
+                    if not response.is_success:
+                        failures.append(f"{response.status_code}")
+                except httpx.HTTPError as error:
+                    failures.append(repr(error))
+
+    file = written_by_serve(tmp_path, "entativa", ports=ports, replicas=(replaced.port, staying.port))
+    often = re.sub(r" inter \S+", " inter 100ms", file.read_text())
+    file.write_text(often.replace("\ndefaults\n    mode http\n", "\ndefaults\n    mode http\n    timeout check 30s\n"))
+    async with staying.running():
+        with haproxy(file):
+            await ask(ports[0], "/entativa/feed")
+            clients = [asyncio.create_task(client()) for _ in range(16)]
+            for _ in range(3):
+                async with replaced.running():
+                    replaced.requests = 0
+                    await until(lambda: replaced.requests >= 32)
+                    await replaced.tell()
+            stop = True
+            await asyncio.gather(*clients)
+    assert failures == []
 
 
 async def test_a_client_does_not_decide_when_serve_cancels_its_request(

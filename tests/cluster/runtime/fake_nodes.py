@@ -3,8 +3,9 @@
 from ray.autoscaler._private.fake_multi_node.node_provider import FakeMultiNodeProvider
 
 
-class FakeNodes(FakeMultiNodeProvider):  # type: ignore[misc]
+class FakeNodes(FakeMultiNodeProvider):
     """Ray's own ones have ids that differ in their last digits only; ids of real nodes are random."""
 
     def _next_hex_node_id(self) -> str:
-        return str(super()._next_hex_node_id())[::-1]
+        number: str = super()._next_hex_node_id()  # type: ignore[no-untyped-call]
+        return number[::-1]
