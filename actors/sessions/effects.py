@@ -19,7 +19,7 @@ from actors.sessions.entity import Announce, Disconnect, Publish, Save, SessionE
 from cluster.cancellation import raise_if_cancelled
 from cluster.metrics import Counter
 from cluster.storage_errors import DATABASE_ERRORS
-from features.live_sessions.machine import LiveSession, PresenceState
+from features.live_sessions.machine import LiveSession, Presence, PresenceState
 from features.live_sessions.outbox import Outbox
 from features.live_sessions.policy import LiveSessionPolicy
 from features.live_sessions.presence import PresenceAccess
@@ -192,7 +192,8 @@ class SessionEffects(EffectHandler[LiveSessionPolicy]):
         owner = UUID(entity.user)
         asked = [(owner, UUID(viewer)) for viewer in session.watchers]
         try:
-            allowed = await self._audience.allowed(asked)
+            offline = state.presence is Presence.OFFLINE
+            allowed = await (self._audience.told_of_end(asked) if offline else self._audience.allowed(asked))
         except DATABASE_ERRORS as error:
             raise_if_cancelled()
             log.warning("presence not announced", error=str(error))  # unknown permissions: send to nobody

@@ -16,7 +16,7 @@ from features.live_sessions.presence import PresenceAudience
 from features.live_sessions.service import LiveSessionService
 from features.realtime.errors import SessionsUnavailable
 from tests.support.realtime_harness import RealtimeHarness
-from tests.support.websocket import receive, send, welcomed
+from tests.support.websocket import PHONE, receive, send, welcomed
 
 OWNER, FRIEND, STRANGER, BLOCKED = (uuid4() for _ in range(4))
 
@@ -98,6 +98,41 @@ async def test_watchers_hear_of_changes_and_those_who_may_not_hear_nothing(
         assert (await receive(friend))["data"]["presence"] == "offline"
         await send(stranger, {"t": "ping", "n": 1})
         assert await receive(stranger) == {"t": "pong", "n": 1}
+
+
+@pytest.mark.parametrize("state", ["suspended", "deactivated"])
+async def test_who_watches_an_account_that_ends_sees_it_go_offline_and_nothing_else(
+    harness: RealtimeHarness, database_address: str, state: str
+) -> None:
+    harness.set_policy(presence_grace_s=0.01)
+    async with connect_database(database_address) as database, database.unit_of_work() as uow:
+        await LiveSessionService().set_presence_audience(uow, OWNER, PresenceAudience.EVERYONE)
+        await uow.commit()
+    async with contextlib.AsyncExitStack() as sockets:
+        viewers = [await sockets.enter_async_context(welcomed(harness, viewer)) for viewer in (FRIEND, STRANGER)]
+        owner = await sockets.enter_async_context(welcomed(harness, OWNER))
+        for viewer in viewers:
+            await send(viewer, {"t": "watch", "users": [str(OWNER)]})
+            assert (await receive(viewer))["data"]["presence"] == "online"
+        connection = await asyncpg.connect(database_address)
+        await connection.execute("insert into blocks values ($1, $2, now())", OWNER, STRANGER)
+        await connection.execute(
+            "update accounts set state = $2, resumes_as = $3 where id = $1",
+            *(OWNER, state, "active" if state == "suspended" else None),
+        )
+        for client_state, presence in (("away", Presence.AWAY), ("active", Presence.ONLINE)):
+            await send(owner, {"t": "presence", "state": client_state})
+            async with asyncio.timeout(60):
+                while (await harness.sessions.presence_of(OWNER, [OWNER]))[OWNER].presence is not presence:
+                    await asyncio.sleep(0.01)
+        await harness.sessions.revoke(OWNER, PHONE)
+        told = (await receive(viewers[0]))["data"]
+        assert (told["user"], told["presence"]) == (str(OWNER), "offline")
+        for viewer in viewers:
+            await send(viewer, {"t": "watch", "users": [str(OWNER)]})
+            await send(viewer, {"t": "ping", "n": 1})
+            assert await receive(viewer) == {"t": "pong", "n": 1}
+        await connection.close()
 
 
 async def test_who_watches_ids_that_nobody_has_makes_no_sessions(harness: RealtimeHarness) -> None:
