@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from cluster.settings import Settings
+
 _TIMEOUT_S = 10.0
 _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
@@ -23,6 +25,10 @@ class Mail:
 
 class RecipientRefused(Exception):
     """The server will never take mail for this address."""
+
+
+MAIL_ERRORS = (RecipientRefused, aiosmtplib.SMTPException, OSError)
+"""What `Mailer.send` raises."""
 
 
 class Mailer:
@@ -65,3 +71,8 @@ class Mailer:
             if all(refusal.code >= 500 for refusal in error.recipients):  # RFC 5321, section 4.2.1: permanent
                 raise RecipientRefused from error
             raise
+
+
+def open_mailer(settings: Settings) -> Mailer:
+    """Returns the mailer of an installation."""
+    return Mailer(settings.smtp_url.get_secret_value(), settings.mail_sender)

@@ -10,8 +10,10 @@ from uuid import UUID
 
 from cluster.cancellation import raise_if_cancelled
 from cluster.logs import logger
+from cluster.mail import MAIL_ERRORS, open_mailer
 from cluster.metrics import Counter, Gauge
 from cluster.storage_errors import DATABASE_ERRORS
+from features.accounts.emails import erased_mail
 from features.accounts.errors import NoSuchAccount, WrongAccountState
 from features.accounts.machine import Action, Actor
 from features.accounts.service import AccountService
@@ -20,6 +22,7 @@ from features.life_cycle import ERASED_AT_ONCE, erase_account
 
 ERASED = Counter("entativa_accounts_erased_total", "Accounts erased", ["brand"])
 FAILED = Counter("entativa_account_erasure_failures_total", "Erasures that failed, to be retried", ["brand"])
+UNTOLD = Counter("entativa_account_erasure_mails_failed_total", "Erasures that no mail told the owner of", ["brand"])
 DUE = Gauge(
     "entativa_accounts_due_for_erasure",
     "Accounts whose grace period is over and that are not erased yet",
@@ -58,8 +61,10 @@ async def erase_due_accounts(scope: Scope, *, limit: int = ERASED_AT_ONCE) -> in
 
 
 async def _erase(scope: Scope, accounts: AccountService, account_id: UUID, limit: int) -> bool:
-    """Erases one account. Returns False if another process is at it, or its owner has just come back."""
+    """Erases one account, and tells its owner. Returns False if another process is at it, or its owner has just come
+    back."""
     async with scope.database.unit_of_work() as uow:
+        contact = await accounts.contact(uow, account_id)
         try:
             await accounts.change(uow, account_id, Action.ERASE, Actor.PLATFORM, scope.now())
         except (NoSuchAccount, WrongAccountState):
@@ -72,7 +77,19 @@ async def _erase(scope: Scope, accounts: AccountService, account_id: UUID, limit
             return False
     ERASED.labels(scope.brand).inc()
     log.info("account erased", account_id=account_id)
+    if contact is not None:
+        await _tell(scope, contact.email, account_id)
     return True
+
+
+async def _tell(scope: Scope, email: str, account_id: UUID) -> None:
+    """Mails that the account is erased: once, since nobody knows the address any more if that fails."""
+    try:
+        await open_mailer(scope.settings).send(erased_mail(email, scope.title))
+    except MAIL_ERRORS as error:
+        raise_if_cancelled()
+        UNTOLD.labels(scope.brand).inc()
+        log.warning("owner not told of the erasure", account_id=account_id, error=type(error).__name__)
 
 
 async def run_erasures(scope: Scope) -> None:

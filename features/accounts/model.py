@@ -13,3 +13,11 @@ class Account:
     id: UUID
     password_hash: str
     life: Life
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Where the owner of an account gets mail."""
+
+    email: str
+    life: Life

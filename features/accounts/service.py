@@ -11,7 +11,7 @@ from features.accounts import store
 from features.accounts.errors import EmailRegistered, NoSuchAccount, WrongAccountState
 from features.accounts.events import AccountStateChanged
 from features.accounts.machine import Action, Actor, Life, NotAllowed, advance
-from features.accounts.model import Account
+from features.accounts.model import Account, Contact
 from features.accounts.policy import AccountPolicy
 from features.events import publish
 
@@ -41,6 +41,10 @@ class AccountService:
     async def get(self, uow: UnitOfWork, account_id: UUID | None) -> Account | None:
         """Returns an account; for None nothing, after the same time."""
         return await store.by_id(uow, account_id)
+
+    async def contact(self, uow: UnitOfWork, account_id: UUID) -> Contact | None:
+        """Returns where the owner of an account gets mail."""
+        return await store.contact(uow, account_id)
 
     async def set_password_hash(self, uow: UnitOfWork, account_id: UUID, password_hash: str) -> None:
         """Replaces the password."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from cluster.postgres import UnitOfWork
 from features.account_state import AccountState
 from features.accounts.machine import Life
-from features.accounts.model import Account
+from features.accounts.model import Account, Contact
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -21,6 +21,7 @@ _EMAIL_EXISTS = "select exists (select from accounts where lower(email) = lower(
 _LIFE = "state, deletes_at, resumes_as"
 _BY_EMAIL = f"select id, password_hash, {_LIFE} from accounts where lower(email) = lower($1)"
 _BY_ID = f"select id, password_hash, {_LIFE} from accounts where id = $1"
+_CONTACT = f"select email, {_LIFE} from accounts where id = $1"
 _SET_PASSWORD_HASH = "update accounts set password_hash = $2 where id = $1"  # noqa: S105 - no secret
 _LOCK_LIFE = f"select {_LIFE} from accounts where id = $1 for no key update"
 _SET_LIFE = """
@@ -50,6 +51,11 @@ async def by_email(uow: UnitOfWork, email: str) -> Account | None:
 async def by_id(uow: UnitOfWork, id: UUID | None) -> Account | None:
     """Returns an account. Without an id it takes the same time and finds nothing."""
     return _account(await uow.fetchrow(_BY_ID, id))
+
+
+async def contact(uow: UnitOfWork, id: UUID) -> Contact | None:
+    row = await uow.fetchrow(_CONTACT, id)
+    return None if row is None else Contact(row["email"], _life(row))
 
 
 async def set_password_hash(uow: UnitOfWork, account_id: UUID, password_hash: str) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from cluster.events.consumer import Consumer
-from cluster.mail import Mailer
+from cluster.mail import open_mailer
 from cluster.postgres import UnitOfWork
 from cluster.tables import Expiry, PartOf, Table
 from features.account_state import AccountState
@@ -37,8 +37,7 @@ def _service(scope: Scope) -> AuthService:
 
 
 def _consumers(scope: Scope) -> Sequence[Consumer]:
-    mailer = Mailer(scope.settings.smtp_url.get_secret_value(), scope.settings.mail_sender)
-    return consumers(scope.service(AuthService), mailer, scope.now)
+    return consumers(scope.service(AuthService), open_mailer(scope.settings), scope.now)
 
 
 async def _on_account_state(

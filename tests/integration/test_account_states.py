@@ -81,7 +81,7 @@ async def test_a_name_and_an_address_stay_taken_while_their_owner_can_come_back(
     body |= {"email": "ada@example.org", "username": "ada2"}
     assert (await entativa.client.post("/auth/sign-up", json=body)).status_code == 202
     await entativa.drain()
-    assert "already has an account" in entativa.mails[-1].text
+    assert any("already has an account" in mail.text for mail in entativa.mails)
 
 
 @pytest.mark.parametrize("path", ["/account/deactivate", "/account/delete"])
