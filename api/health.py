@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
 from api.deps import PlatformDep
+from cluster.alarms import Alarm, raised
 from cluster.redis import RedisError
 
 router = APIRouter(tags=["health"])
@@ -18,11 +19,13 @@ class HealthModel(BaseModel):
 
 
 class ReadinessModel(BaseModel):
-    """`redis: down` is a degraded mode, not an outage: requests are served without rate limits."""
+    """`redis: down` is a degraded mode, not an outage: requests are served without rate limits. `alarms` are what will
+    become an outage unless an operator acts; without Redis they are not known."""
 
     status: Literal["ready", "unready"] = Field(examples=["ready"])
     postgres: Literal["up", "down"] = Field(examples=["up"])
     redis: Literal["up", "down"] = Field(examples=["up"])
+    alarms: list[Alarm] = Field(max_length=len(Alarm), examples=[[]])
 
 
 @router.get("/health/live")
@@ -40,10 +43,13 @@ async def ready(platform: PlatformDep) -> JSONResponse:
         postgres = "up"
     except Exception:  # noqa: BLE001 - every error of the database makes the replica unready
         postgres = "down"
+    alarms: list[Alarm] = []
     try:
-        await platform.redis.ping()
+        alarms = await raised(platform.redis, platform.brand)
         redis = "up"
     except RedisError:
         redis = "down"
-    readiness = ReadinessModel(status="ready" if postgres == "up" else "unready", postgres=postgres, redis=redis)
+    readiness = ReadinessModel(
+        status="ready" if postgres == "up" else "unready", postgres=postgres, redis=redis, alarms=alarms
+    )
     return JSONResponse(readiness.model_dump(), status_code=200 if postgres == "up" else 503)

@@ -148,11 +148,11 @@ async def _per_second() -> Figure:
 
 
 async def _lag() -> Figure:
-    from cluster.events.worker import run_events
+    from cluster.events.worker import Worker
 
     noted: list[float] = []
     async with _storage() as (database, log):
-        running = asyncio.create_task(run_events(_consumers(noted), database, log))
+        running = asyncio.create_task(Worker(_consumers(noted), database, log).run_with_relay())
         await asyncio.sleep(5)
         begin = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as group:

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     """Postgres address per brand, as JSON: ``{"entativa": "postgresql://...", "vignette": "..."}``."""
     database_pool_size: int = 8
     """Connections each replica keeps to its brand's database."""
+    database_disk_bytes: int = 0
+    """How much of their server's disk the databases may take, the write-ahead log aside; an alarm is raised at three
+    quarters of it. 0: not known, and an alarm is raised for unfinished events only."""
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
 

@@ -1,7 +1,7 @@
 """The consumers of one brand on Ray Serve: the outbox relay, every reaction to events, the sweep of old records, the
 erasure of deleted accounts, and the supervision of the entity runtime and the realtime hosts.
 
-Serve restarts a replica that fails; several replicas share the consumer groups, and one of them relays.
+Serve restarts a replica that fails; several replicas share the partitions of the event log, and one of them relays.
 """
 
 import asyncio
@@ -12,10 +12,13 @@ from pydantic import BaseModel, ConfigDict
 from ray import serve
 from ray.serve import Application
 
+from api.platform import utc_now
 from brands.catalogue import BRANDS
+from cluster.alarms import raise_alarms
 from cluster.events.adoption import adopt_old_log
+from cluster.events.load import Load
 from cluster.events.redis_log import open_redis_log
-from cluster.events.worker import run_events
+from cluster.events.worker import Worker
 from cluster.logs import configure_logs
 from cluster.retention import run_retention
 from cluster.settings import load_settings
@@ -42,6 +45,7 @@ class Consumers:
     def __init__(self, brand: str) -> None:
         self._brand = brand
         self._task: asyncio.Task[None] | None = None
+        self._worker: Worker | None = None
 
     async def _run(self) -> None:
         settings = load_settings()
@@ -57,7 +61,10 @@ class Consumers:
                 open_redis_log(platform.redis, redis_url, self._brand) as event_log,
                 asyncio.TaskGroup() as group,
             ):
-                group.create_task(run_events(consumers, platform.database, event_log, adopt))
+                report = partial(raise_alarms, platform.redis, self._brand)
+                disk_bytes = settings.database_disk_bytes
+                self._worker = Worker(consumers, platform.database, event_log, disk_bytes=disk_bytes, report=report)
+                group.create_task(self._worker.run_with_relay(adopt))
                 group.create_task(run_retention(platform.database, brand_tables(brand)))
                 group.create_task(run_erasures(platform))
                 group.create_task(keep_runtime(brand, settings, platform.database))
@@ -72,6 +79,11 @@ class Consumers:
         elif self._task.done():
             self._task.result()
             raise RuntimeError("the consumers ended")
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """Serve asks every few seconds; deployments/consumer_scaling.py decides by it."""
+        load = self._worker.load(utc_now()) if self._worker is not None else Load(0.0, 0.0)
+        return {"lag_s": load.lag_s, "busy": load.busy}
 
     async def __del__(self) -> None:
         """Serve awaits this when it stops a replica: others can have its partitions at once."""

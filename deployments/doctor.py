@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import asyncpg
 import psutil
 
+from cluster.alarms import raised
 from cluster.local.installation import Installation
 from cluster.local.processes import ServiceError, port_is_free
 from cluster.local.services import postgres_programs
@@ -105,6 +106,10 @@ async def _storage(installation: Installation) -> list[Finding]:
     try:
         await redis.ping()
         findings.append(Finding("Redis answers", ok=True))
+        for brand in installation.databases():
+            alarms = await raised(redis, brand)
+            fix = "see 'Alarms' in docs/operations.md"
+            findings.append(Finding(f"alarms of {brand}: {', '.join(alarms) or 'none'}", not alarms, fix))
     except RedisError as error:
         findings.append(
             Finding(f"Redis: {type(error).__name__}", ok=False, fix="run 'make run' or correct ENTATIVA_REDIS_URL")

@@ -21,3 +21,15 @@ FILL_SHARE = Gauge(
     ["brand"],
     multiprocess_mode="livemostrecent",
 )
+EVENT_TABLES = Gauge(
+    "entativa_event_tables_bytes",
+    "What the tables of events that are not finished take in Postgres, with their indexes",
+    ["brand", "table"],
+    multiprocess_mode="livemostrecent",
+)
+DATABASES = Gauge(
+    "entativa_databases_bytes",
+    "What all databases of the brand's Postgres take on its disk, the write-ahead log aside",
+    ["brand"],
+    multiprocess_mode="livemostrecent",
+)

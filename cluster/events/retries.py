@@ -7,7 +7,7 @@ outside. Only the first parked event of a key is handled; the others of that key
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from cluster.cancellation import raise_if_cancelled
@@ -39,7 +39,7 @@ returning id, key
 _LOAD = "select id, key from event_retries where consumer = $1 and partition = any($2)"
 
 _DUE = f"""
-select id, consumer, key, event, attempts from event_retries as first
+select id, consumer, key, event, attempts, reason from event_retries as first
 where consumer = any($1) and partition = any($2) and due_at <= now() and not id = any($3) and not exists (
     select from event_retries as earlier
     where earlier.consumer = first.consumer and earlier.key = first.key and earlier.id < first.id
@@ -86,6 +86,8 @@ class Retries:
         self._partitions: frozenset[int] = frozenset()
         self._parked: dict[str, dict[str, set[int]]] = {name: {} for name in self._consumers}
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._new: dict[int, datetime] = {}
+        """When those of them occurred that nobody has tried before."""
         self._slots = {consumer.name: asyncio.Semaphore(consumer.concurrency) for consumer in consumers}
         self.changed = asyncio.Event()
 
@@ -135,7 +137,15 @@ class Retries:
         rows = await self._database.pool.fetch(_DUE, list(self._consumers), list(self._partitions), list(self._running))
         for row in rows:
             self._running[row["id"]] = asyncio.create_task(self._run(row))
+            if not row["reason"]:
+                self._new[row["id"]] = Event.load(row["event"]).occurred_at
         return len(rows)
+
+    @property
+    def at(self) -> datetime | None:
+        """When the oldest event occurred that waits for its first attempt; None: none does. What has failed before, or
+        waits for the end of an outage, is not counted: another process would do it no better."""
+        return min(self._new.values(), default=None)
 
     async def finish(self) -> None:
         """Wait for what was begun."""
@@ -159,6 +169,7 @@ class Retries:
             await asyncio.sleep(_OUTAGE_S)
         finally:
             del self._running[id]
+            self._new.pop(id, None)
             self.changed.set()
 
     def _forget(self, consumer: str, key: str, id: int) -> None:

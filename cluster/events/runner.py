@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from time import monotonic
 
 from cluster.cancellation import raise_if_cancelled
 from cluster.events import offsets
 from cluster.events.consumer import Consumer
+from cluster.events.load import BusyTime
 from cluster.events.log import LogUnavailable, Partition, Record
 from cluster.events.metrics import PROCESSED
 from cluster.events.offsets import OffsetMoved
@@ -68,6 +70,9 @@ class Runner:
         self._positions: dict[Partition, int] = {}
         """Up to where this process has come; further than stored where it has passed events of other types only."""
         self._flush_at = 0.0
+        self.busy = BusyTime(monotonic())
+        self.at: datetime | None = None
+        """When the event occurred that this consumer is at; None: it has finished all, or waits for an outage's end."""
         tail.listen(self.wake)
 
     def assign(self, numbers: frozenset[int]) -> None:
@@ -81,9 +86,11 @@ class Runner:
         nothing has moved, or what is before the events in an outage."""
         stored = self._stored if self._stored is not None else await self._load()
         batch = await self._tail.take(self._positions, self._batch)
+        self.at = batch.records[0].event.occurred_at if batch.records else None
         if not batch.upto:
             return 0
         wanted = [record for record in batch.records if record.event.type in self.consumer.types]
+        self.busy.begin(monotonic())
         try:
             if wanted:
                 await self._handle(wanted, batch, stored)
@@ -96,6 +103,8 @@ class Runner:
         except BaseException:
             self._stored = None  # what was committed is known to Postgres alone
             raise
+        finally:
+            self.busy.end(monotonic())
         return len(batch.records)
 
     async def _load(self) -> dict[Partition, int]:
@@ -231,6 +240,7 @@ class Runner:
                     await self.flush()
             except (Outage, LogUnavailable, *DATABASE_ERRORS) as error:
                 raise_if_cancelled()
+                self.at = None  # another process would be in the same outage
                 log.warning("consumer waits", consumer=self.consumer.name, error=type(error).__name__)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 5.0)

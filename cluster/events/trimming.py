@@ -8,8 +8,10 @@ server, and Postgres, which keeps a copy of the same events. That is what the al
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cluster.alarms import Alarm
 from cluster.events.log import EventLog, Partition, partitions_of
-from cluster.events.metrics import FILL_SHARE, LAG, LAG_SECONDS
+from cluster.events.metrics import DATABASES, EVENT_TABLES, FILL_SHARE, LAG, LAG_SECONDS
+from cluster.events.space import measure, space_alarms
 from cluster.logs import logger
 from cluster.postgres import Database
 
@@ -89,23 +91,42 @@ async def _trim_copy(database: Database, partition: Partition, position: int, be
     return int(tag.removeprefix("DELETE "))
 
 
-async def watch(database: Database, event_log: EventLog, consumers: list[str], now: datetime) -> list[str]:
-    """Set the metrics of lag and space, say that these consumers exist, and log an error for each alarm. Returns the
-    alarms. Raises DATABASE_ERRORS, LogUnavailable."""
-    brand, alarms = event_log.brand, []
+async def watch(
+    database: Database, event_log: EventLog, consumers: list[str], now: datetime, *, disk_bytes: int = 0
+) -> set[Alarm]:
+    """Set the metrics of lag and space, say that these consumers exist, and log an error for each alarm. `disk_bytes`
+    is the size of Postgres' disk, 0 if it is not known. Returns the alarms. Raises DATABASE_ERRORS, LogUnavailable."""
+    brand, alarms = event_log.brand, set[Alarm]()
     await database.pool.execute(_ACTIVE, consumers)
     found = await lags(database)
+    oldest = timedelta()
     for consumer in {*consumers, *found}:
         lag = found.get(consumer)
-        age = max(0.0, (now - lag.since).total_seconds()) if lag else 0.0
+        age = max(timedelta(), now - lag.since) if lag else timedelta()
+        oldest = max(oldest, age)
         LAG.labels(brand, consumer).set(lag.events if lag else 0)
-        LAG_SECONDS.labels(brand, consumer).set(age)
-        if lag and age > _ALARM_AGE.total_seconds():
-            alarms.append("consumer_behind")
+        LAG_SECONDS.labels(brand, consumer).set(age.total_seconds())
+        if lag and age > _ALARM_AGE:
+            alarms.add(Alarm.CONSUMER_BEHIND)
             log.error("a consumer is behind, and its events fill the log", consumer=consumer, events=lag.events)
+    alarms |= await _watch_space(database, brand, now, oldest, disk_bytes)
     share = await event_log.fill_share()
     FILL_SHARE.labels(brand).set(share)
     if share > _ALARM_SHARE:
-        alarms.append("log_fills_up")
+        alarms.add(Alarm.LOG_FILLS_UP)
         log.error("the event log's server fills up", share=round(share, 2))
+    return alarms
+
+
+async def _watch_space(database: Database, brand: str, now: datetime, oldest: timedelta, disk_bytes: int) -> set[Alarm]:
+    space = await measure(database)
+    DATABASES.labels(brand).set(space.databases)
+    for table, size in space.tables.items():
+        EVENT_TABLES.labels(brand, table).set(size)
+    if space.waiting_since is not None:
+        oldest = max(oldest, now - space.waiting_since)
+    alarms = set(space_alarms(space, disk_bytes, oldest))
+    if alarms:
+        events = sum(space.tables.values())
+        log.error("Postgres' disk fills up", alarms=sorted(alarms), databases=space.databases, events=events)
     return alarms

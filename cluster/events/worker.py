@@ -2,14 +2,17 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
 from secrets import token_hex
+from time import monotonic
 
+from cluster.alarms import Alarm
 from cluster.cancellation import raise_if_cancelled
 from cluster.events import offsets
 from cluster.events.consumer import Consumer
 from cluster.events.leases import BEAT_S, Leases
+from cluster.events.load import Load
 from cluster.events.log import PARTITIONS, WAIT_S, EventLog, LogUnavailable, Partition
 from cluster.events.relay import Adopt, nothing_to_adopt, relay_once, run_relay
 from cluster.events.retries import Retries
@@ -18,6 +21,7 @@ from cluster.events.tail import Tail
 from cluster.events.trimming import trim, watch
 from cluster.logs import logger
 from cluster.postgres import Database
+from cluster.redis import RedisError
 from cluster.storage_errors import DATABASE_ERRORS
 
 _OUTAGE_S = 1.0
@@ -32,13 +36,31 @@ _IDLE_RETRY_POLL_S = 10.0
 log = logger(__name__)
 
 
+Report = Callable[[Collection[Alarm]], Awaitable[None]]
+
+
+async def _no_report(_: Collection[Alarm]) -> None:
+    """Alarms are in the logs all the same."""
+
+
 class Worker:
     """Consumers in this process. Several processes share the partitions."""
 
     def __init__(
-        self, consumers: Sequence[Consumer], database: Database, event_log: EventLog, *, batch: int = 200
+        self,
+        consumers: Sequence[Consumer],
+        database: Database,
+        event_log: EventLog,
+        *,
+        batch: int = 200,
+        disk_bytes: int = 0,
+        report: Report = _no_report,
     ) -> None:
+        """`disk_bytes` is the size of Postgres' disk, 0 if it is not known; `report` gets the alarms every minute from
+        the process that watches."""
         self._consumers = consumers
+        self._disk_bytes = disk_bytes
+        self._report = report
         self._database = database
         self._log = event_log
         self._tail = Tail(event_log)
@@ -65,6 +87,20 @@ class Worker:
         finally:
             await self._retries.stop()
             await _quietly(leases)
+
+    async def run_with_relay(self, adopt: Adopt = nothing_to_adopt) -> None:
+        """Relay and consume until cancelled. Consumers are declared before the relay moves anything, so that a new one
+        misses nothing of it."""
+        await self.declare()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run_relay(self._database, self._log, adopt))
+            group.create_task(self.run())
+
+    def load(self, now: datetime) -> Load:
+        """How loaded the consumers were since this was asked before."""
+        at = [at for at in (self._retries.at, *(runner.at for runner in self._runners)) if at is not None]
+        lag_s = max(0.0, (now - min(at)).total_seconds()) if at else 0.0
+        return Load(lag_s, max(runner.busy.share(monotonic()) for runner in self._runners))
 
     async def declare(self) -> None:
         """Give new consumers their first offsets, once Postgres answers."""
@@ -145,11 +181,11 @@ class Worker:
                 continue
             now = datetime.now(UTC)
             try:
-                await watch(self._database, self._log, names, now)
+                await self._report(await watch(self._database, self._log, names, now, disk_bytes=self._disk_bytes))
                 if minutes % _TRIM_EVERY == 0:
                     await trim(self._database, self._log, now)
                 minutes += 1
-            except (*DATABASE_ERRORS, LogUnavailable) as error:
+            except (*DATABASE_ERRORS, LogUnavailable, RedisError) as error:
                 raise_if_cancelled()
                 log.warning("event log not watched", error=type(error).__name__)
 
@@ -177,17 +213,6 @@ async def _quietly(leases: Leases) -> None:
         await leases.leave()
     except DATABASE_ERRORS as error:
         log.info("leases left to end", error=type(error).__name__)
-
-
-async def run_events(
-    consumers: Sequence[Consumer], database: Database, event_log: EventLog, adopt: Adopt = nothing_to_adopt
-) -> None:
-    """Relay and consume in this process until cancelled."""
-    worker = Worker(consumers, database, event_log)
-    await worker.declare()  # before the relay moves anything, so that a new consumer misses nothing of it
-    async with asyncio.TaskGroup() as group:
-        group.create_task(run_relay(database, event_log, adopt))
-        group.create_task(worker.run())
 
 
 async def drain_events(consumers: Sequence[Consumer], database: Database, event_log: EventLog) -> int:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from api.admission import Admissions
+from cluster.alarms import Alarm, raise_alarms
 from cluster.redis import open_redis
 from features.auth.access_tokens import AccessTokens
 from features.identity import Identity
@@ -315,7 +316,14 @@ class TestWithoutRedis:
         environment = await self.cut(entativa)
         answer = await environment.client.get("http://test/health/ready")
         assert answer.status_code == 200
-        assert answer.json() == {"status": "ready", "postgres": "up", "redis": "down"}
+        assert answer.json() == {"status": "ready", "postgres": "up", "redis": "down", "alarms": []}
+
+
+async def test_readiness_names_the_alarms(entativa: Environment) -> None:
+    await raise_alarms(entativa.platform.redis, "entativa", {Alarm.DATABASE_FILLS_UP})
+    answer = await entativa.client.get("http://test/health/ready")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ready", "postgres": "up", "redis": "up", "alarms": ["database_fills_up"]}
 
 
 async def test_a_pool_in_full_use_is_no_outage(entativa: Environment) -> None:

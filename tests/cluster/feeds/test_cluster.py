@@ -24,7 +24,7 @@ from actors.runtime.shard_map import shard_of
 from brands.catalogue import BRANDS
 from cluster.events.redis_log import open_redis_log
 from cluster.events.trimming import lags
-from cluster.events.worker import run_events
+from cluster.events.worker import Worker
 from cluster.redis import open_redis
 from deployments.platform import brand_consumers
 from features.feed.policy import FeedPolicy
@@ -218,7 +218,7 @@ async def environment(
                 await environment.settle()
                 consumers = [each for each in brand_consumers(brand.platform) if each.name.startswith("feeds.")]
                 async with open_redis_log(brand.platform.redis, servers.redis.address(), BRAND.name) as event_log:
-                    work = asyncio.create_task(run_events(consumers, brand.platform.database, event_log))
+                    work = asyncio.create_task(Worker(consumers, brand.platform.database, event_log).run_with_relay())
                     yield environment
                     work.cancel()
                     await asyncio.gather(work, return_exceptions=True)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from cluster.events.consumer import Consumer
 from cluster.events.event import Event
 from cluster.events.redis_log import open_redis_log
-from cluster.events.worker import run_events
+from cluster.events.worker import Worker
 from cluster.postgres import UnitOfWork, connect_database
 from cluster.redis import open_redis
 from tests.integration.events.conftest import THINGS
@@ -36,7 +36,8 @@ async def consume(database_address: str, redis_address: str) -> None:
         connect_database(database_address) as database,
         open_redis_log(redis, redis_address, "test") as log,
     ):
-        await run_events([Consumer(name, THINGS, _recorder(name)) for name in CONSUMERS], database, log)
+        consumers = [Consumer(name, THINGS, _recorder(name)) for name in CONSUMERS]
+        await Worker(consumers, database, log).run_with_relay()
 
 
 if __name__ == "__main__":

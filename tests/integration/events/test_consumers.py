@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from cluster.events.consumer import Consumer, each
 from cluster.events.dead_letters import dead_letters, requeue
@@ -227,3 +227,58 @@ async def test_partitions_assigned_anew_while_a_batch_fails_end_no_consumer(
     await worker.drain()
     await worker.drain()
     assert sorted(await seen(database)) == list(range(5))
+
+
+async def test_a_process_knows_how_far_it_is_behind(database: Database, log: RedisEventLog) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(uow: UnitOfWork, event: Event) -> None:
+        begun.set()
+        await go_on.wait()
+        await record(uow, event)
+
+    worker = Worker([replace(RECORDER, handle=each(slow))], database, log)
+    await worker.drain()
+    await publish(database, event(1))
+    await relay_once(database, log)
+    working = asyncio.create_task(worker.drain())
+    async with asyncio.timeout(60):
+        await begun.wait()
+    late = datetime.now(UTC) + timedelta(seconds=30)
+    loaded = worker.load(late)
+    assert loaded.lag_s >= 30
+    assert 0 < loaded.busy <= 1
+    go_on.set()
+    await working
+    assert worker.load(late).lag_s == 0
+
+
+async def test_only_first_attempts_outside_make_a_process_be_behind(database: Database, log: RedisEventLog) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def send(uow: UnitOfWork, event: Event) -> None:
+        begun.set()
+        await go_on.wait()
+        raise ConnectionRefusedError
+
+    mailer = Consumer("mailer", THINGS, each(send), outside=True, outages=(ConnectionRefusedError,))
+    worker = Worker([mailer], database, log)
+    await worker.drain()
+    await publish(database, event(1))
+    await relay_once(database, log)
+    late = datetime.now(UTC) + timedelta(seconds=30)
+
+    async def lag_while_sending() -> float:
+        begun.clear()
+        go_on.clear()
+        working = asyncio.create_task(worker.drain())
+        async with asyncio.timeout(60):
+            await begun.wait()
+        lag_s = worker.load(late).lag_s
+        go_on.set()
+        await working
+        return lag_s
+
+    assert await lag_while_sending() >= 30
+    await make_due(database)
+    assert await lag_while_sending() == 0, "it has been tried: the mail server is down"
