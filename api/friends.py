@@ -85,6 +85,14 @@ async def requests(
     return render_page(found, lambda request: _render_request(request, "pending"))
 
 
+@router.get("/friends/requests/{request_id}", name="get_request")
+@raises(NoSuchRequest)
+async def request(request_id: UUID, identity: SignedIn, friends: Friends, uow: Uow) -> FriendRequestModel:
+    """Read a friend request that the caller has sent or received, while it is pending or if it was accepted."""
+    seen = await friends.request(uow, identity.account_id, request_id)
+    return _render_request(seen.request, "accepted" if seen.accepted else "pending")
+
+
 @router.post("/friends/requests/{request_id}/accept")
 @raises(NoSuchRequest, *CAPACITY_ERRORS)
 async def accept(request_id: UUID, identity: SignedIn, friends: Friends, uow: Uow, now: Now) -> FriendModel:

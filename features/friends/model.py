@@ -43,6 +43,14 @@ class PendingRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenRequest:
+    """A request that is pending for one of the two, or was accepted."""
+
+    request: PendingRequest
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SentRequest:
     """The result of sending a request: a pending request (perhaps an older one), or a friendship at once."""
 

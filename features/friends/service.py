@@ -11,7 +11,7 @@ from features.friends import store
 from features.friends.errors import NoSuchRequest
 from features.friends.events import FriendRemoved, FriendRequestAccepted, FriendRequested, FriendRequestedUnseen
 from features.friends.machine import OPEN, Outcome, RequestState, Situation, Step, advance, decide, require_capacity
-from features.friends.model import Direction, Friend, FriendRequest, PendingRequest, SentRequest
+from features.friends.model import Direction, Friend, FriendRequest, PendingRequest, SeenRequest, SentRequest
 from features.friends.policy import FriendPolicy
 from features.paging import Page, PageRequest, page_of
 from features.profiles.model import Person
@@ -95,6 +95,17 @@ class FriendService:
             if _other(me, request) in people
         ]
         return Page(shown, found.next_cursor)
+
+    async def request(self, uow: UnitOfWork, me: UUID, request_id: UUID) -> SeenRequest:
+        """Returns a request that is pending for the caller, or that one of the two has accepted. Raises
+        NoSuchRequest."""
+        found = await store.find_of(uow, request_id, me)
+        if found is None:
+            raise NoSuchRequest
+        accepted = found.state is RequestState.ACCEPTED
+        if not accepted and not any(_is_pending_for(me, found, direction) for direction in Direction):
+            raise NoSuchRequest
+        return SeenRequest(_pending_view(me, found, await self._person(uow, _other(me, found))), accepted)
 
     async def pending(self, uow: UnitOfWork, me: UUID, other: UUID) -> Direction | None:
         """Returns the direction of a pending request between two accounts, as far as `me` may know it."""

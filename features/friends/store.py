@@ -47,6 +47,11 @@ and not {apart("$1", "recipient_id")}
 order by created_at desc, id desc limit $4
 """
 
+_FIND_OF = f"""
+select * from friend_requests
+where id = $1 and $2 in (sender_id, recipient_id) and not {apart("sender_id", "recipient_id")}
+"""
+
 _FORGET_REFUSALS = """
 update friend_requests set refused_at = null where refused_at is not null
 and ((sender_id = $1 and recipient_id = $2) or (sender_id = $2 and recipient_id = $1))
@@ -87,6 +92,12 @@ async def set_state(uow: UnitOfWork, request_id: UUID, state: RequestState, refu
 
 async def find(uow: UnitOfWork, request_id: UUID) -> FriendRequest | None:
     row = await uow.fetchrow("select * from friend_requests where id = $1", request_id)
+    return _request(row) if row else None
+
+
+async def find_of(uow: UnitOfWork, request_id: UUID, account_id: UUID) -> FriendRequest | None:
+    """Returns a request that an account has sent or received, unless the two are apart."""
+    row = await uow.fetchrow(_FIND_OF, request_id, account_id)
     return _request(row) if row else None
 
 

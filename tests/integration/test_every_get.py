@@ -33,6 +33,7 @@ class Scenario:
         self.environment = environment
         self.people: dict[str, Member] = {ANONYMOUS: environment.anonymous}
         self.post_id = self.answer_id = self.list_id = ""
+        self.requests: list[str] = []
 
     @property
     def ada(self) -> Member:
@@ -50,6 +51,7 @@ class Scenario:
         if self.friends:
             for sender, recipient in ((ada, bob), (bob, ada), (ada, carol), (dan, ada)):
                 ways.append(await sender.post("/friends/requests", json={"username": recipient.username}))
+            self.requests = [way.json()["id"] for way in ways]
         else:
             ways += [await ada.put("/follows/bob"), await bob.put("/follows/ada")]
         post = await ada.post("/posts", json={"text": "On my way to #lisbon"})
@@ -95,6 +97,10 @@ class Scenario:
                 "/friends/requests": [
                     ("carol", "/friends/requests?direction=incoming"),
                     ("dan", "/friends/requests?direction=outgoing"),
+                ],
+                "/friends/requests/{request_id}": [
+                    (name, f"/friends/requests/{request}")
+                    for name, request in zip(("bob", "bob", "carol", "dan"), self.requests, strict=True)
                 ],
             }
         else:
@@ -229,14 +235,15 @@ async def _unconcerned(scenario: Scenario, path: str) -> httpx.Response:
 async def _check_shown(scenario: Scenario, path: str, name: str, address: str, *, active: bool) -> None:
     reader = scenario.people[name]
     answer = await reader.get(address)
-    asks_for_her = "/ada" in address or scenario.post_id in address or scenario.ada.id in address
+    hers = [scenario.post_id, scenario.ada.id, *scenario.requests]
+    asks_for_her = "/ada" in address or any(id in address for id in hers)
     if active:
         assert answer.status_code == 200, (address, name)
         assert asks_for_her or scenario.shows_her(path, answer), (address, name)
     elif asks_for_her:
-        unknown = await reader.get(
-            address.replace("/ada", "/nobody").replace(scenario.post_id, UNKNOWN).replace(scenario.ada.id, UNKNOWN)
-        )
+        for id in hers:
+            address = address.replace(id, UNKNOWN)
+        unknown = await reader.get(address.replace("/ada", "/nobody"))
         assert answer.status_code == 404
         assert _same(answer, unknown), (address, name)
     else:

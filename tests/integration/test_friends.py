@@ -198,6 +198,33 @@ async def test_a_request_is_between_two(entativa: Environment) -> None:
     assert await incoming(bob) == ["ada"]
 
 
+async def test_a_request_is_read_by_its_two_people_as_each_may_see_it(entativa: Environment) -> None:
+    ada, bob, eve = [await entativa.member(name) for name in ("ada", "bob", "eve")]
+    made = await ada.post("/friends/requests", json={"username": "bob"})
+    path = made.headers["location"].removeprefix("/v1")
+
+    async def read(*members: Member) -> list[tuple[int, str | None, str | None]]:
+        answers = [await member.get(path) for member in members]
+        assert all(entativa.statements(answer) <= 3 for answer in answers if answer.is_success)
+        return [(one.status_code, one.json().get("state"), one.json().get("direction")) for one in answers]
+
+    mine, nothing = (200, "pending", "outgoing"), (404, None, None)
+    assert (await ada.get(path)).json() == made.json()
+    assert await read(ada, bob, eve) == [mine, (200, "pending", "incoming"), nothing]
+    assert (await entativa.anonymous.get(path)).status_code == 401
+    assert (await bob.post(f"{path}/decline")).status_code == 204
+    assert await read(ada, bob, eve) == [mine, nothing, nothing], "a refusal is not told"
+    assert (await bob.post("/friends/requests", json={"username": "ada"})).json()["state"] == "accepted"
+    assert await read(ada, bob, eve) == [(200, "accepted", "outgoing"), (200, "accepted", "incoming"), nothing]
+    assert (await bob.put("/blocks/ada")).is_success
+    assert await read(ada, bob, eve) == [nothing] * 3
+    assert (await bob.delete("/blocks/ada")).is_success
+    await eve.post("/friends/requests", json={"username": "bob"})
+    withdrawn = (await eve.post("/friends/requests", json={"username": "bob"})).json()["id"]
+    assert (await eve.delete(f"/friends/requests/{withdrawn}")).status_code == 204
+    assert (await eve.get(f"/friends/requests/{withdrawn}")).status_code == 404
+
+
 async def test_nobody_asks_herself_or_nobody(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     for username, status in [("ada", 422), ("nobody_here", 404), ("", 404), ("é" * 50, 404), ("x" * 101, 422)]:
