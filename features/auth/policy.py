@@ -10,6 +10,8 @@ class AuthPolicy:
 
     access_token_lifetime: timedelta = timedelta(minutes=15)
     refresh_token_lifetime: timedelta = timedelta(days=30)
+    max_sessions: int = 100
+    """Of one account at a time: a log-in ends those that were used longest ago."""
     refresh_retry_grace: timedelta = timedelta(seconds=30)
     """How long a used refresh token may be used again because the response was lost
     (docs/decisions/session-revocation.md)."""

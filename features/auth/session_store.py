@@ -42,6 +42,17 @@ with others as (
 update auth_sessions s set ended_at = $3 from others where s.id = others.id
 returning s.id
 """
+_END_UNUSED = """
+with unused as (
+    select id from auth_sessions
+    where account_id = $1 and id <> $2 and ended_at is null and expires_at > $3
+    order by last_used_at desc, id desc offset $4
+), locked as (
+    select id from auth_sessions where id in (select id from unused) order by id for update
+)
+update auth_sessions s set ended_at = $3 from locked where s.id = locked.id and s.ended_at is null
+returning s.id
+"""
 _LOCK_BY_TOKEN = f"""
 select {_COLUMNS} from auth_sessions
 where id = (select session_id from auth_refresh_tokens where hash = $1) for update
@@ -93,6 +104,12 @@ async def end_session(uow: UnitOfWork, id: UUID, account_id: UUID, now: datetime
 async def end_other_sessions(uow: UnitOfWork, account_id: UUID, but: UUID | None, now: datetime) -> Sequence[UUID]:
     """Ends all live sessions of the account, except one if it is given. Returns their ids."""
     return [row["id"] for row in await uow.fetch(_END_OTHERS, account_id, but, now)]
+
+
+async def end_unused_sessions(uow: UnitOfWork, account_id: UUID, but: UUID, keep: int, now: datetime) -> Sequence[UUID]:
+    """Ends the live sessions of the account that were used longest ago, except `keep` of them and one more. Returns
+    their ids."""
+    return [row["id"] for row in await uow.fetch(_END_UNUSED, account_id, but, now, keep)]
 
 
 async def lock_session_of_token(uow: UnitOfWork, token_hash: bytes) -> Session | None:

@@ -32,7 +32,8 @@ class SessionService:
     liveness: SessionLiveness
 
     async def start(self, uow: UnitOfWork, account_id: UUID, kind: AuditKind, device: str, now: datetime) -> Tokens:
-        """Starts a session and records it in the audit log as `kind`. Raises WrongAccountState if
+        """Starts a session and records it in the audit log as `kind`; ends those that exceed the policy's number, since
+        all of them are one event when they end together. Raises WrongAccountState if
         the account is not active."""
         session_id = new_id(now)
         await session_store.sweep_sessions(uow, account_id, now, now - self.policy.refresh_token_lifetime)
@@ -40,6 +41,9 @@ class SessionService:
         if not await session_store.insert_session(uow, session_id, account_id, device, now, expires_at):
             raise WrongAccountState("The account has just been deactivated or suspended; try again.")
         await store.insert_audit(uow, account_id, kind, session_id, device, now)
+        keep = self.policy.max_sessions - 1
+        if unused := await session_store.end_unused_sessions(uow, account_id, session_id, keep, now):
+            await self._record_end(uow, AuditKind.SESSION_REVOKED, account_id, unused, device, now)
         return await self._issue(uow, Identity(account_id, session_id), now)
 
     async def refresh(self, uow: UnitOfWork, refresh_token: str, device: str, now: datetime) -> Tokens:

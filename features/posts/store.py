@@ -81,8 +81,8 @@ async def lock(uow: UnitOfWork, post_id: UUID, viewer_id: UUID) -> Row | None:
 _UPDATE = f"""
 with replaced as (
     insert into post_versions (post_id, number, text, entities, audience, list_id, created_at)
-    select id, (select count(*) + 1 from post_versions where post_id = $1), text, entities, audience, list_id,
-        coalesce(edited_at, created_at)
+    select id, coalesce((select max(number) from post_versions where post_id = $1), 0) + 1, text, entities, audience,
+        list_id, coalesce(edited_at, created_at)
     from posts where id = $1 and author_id = $2 and text <> $3
 ), untagged as (
     delete from post_hashtags where post_id = $1 and tag <> all($7::text[])

@@ -168,3 +168,28 @@ async def test_without_a_token_or_with_a_bad_one_nothing_is_shown(entativa: Envi
 async def test_a_token_of_one_brand_means_nothing_to_the_other(entativa: Environment, vignette: Environment) -> None:
     ada = await entativa.member("ada")
     assert problem(await on(vignette.client, ada).get("/auth/sessions")) == (401, "bad_token")
+
+
+async def test_an_account_has_a_limited_number_of_sessions(entativa: Environment) -> None:
+    auth = entativa.platform.service(AuthService)
+    sessions = replace(auth.sessions, policy=replace(auth.sessions.policy, max_sessions=3))
+    services = {
+        **entativa.platform.services,
+        AuthService: replace(auth, log_ins=replace(auth.log_ins, sessions=sessions)),
+    }
+    first = await entativa.member("ada")
+    async with open_client(replace(entativa.platform, services=services)) as client:
+        people = [first]
+        for _ in range(3):
+            entativa.clock.advance(timedelta(seconds=1))
+            if len(people) == 2:
+                answer = await client.post("/auth/refresh", json={"refresh_token": first.tokens["refresh_token"]})
+                first.headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+                entativa.clock.advance(timedelta(seconds=1))
+            people.append(await replace(entativa, client=client).log_in("ada"))
+        answers = [await member.get("/auth/sessions") for member in people]
+        assert [answer.status_code for answer in answers] == [200, 401, 200, 200], "the one used longest ago has ended"
+        assert problem(answers[1]) == (401, "session_ended")
+        assert len(answers[0].json()["items"]) == 3
+        kinds = [entry["kind"] for entry in (await people[-1].get("/auth/audit")).json()["items"]]
+        assert kinds.count("session_revoked") == 1
