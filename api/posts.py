@@ -84,7 +84,7 @@ class HashtagModel(BaseModel):
 
 
 @router.post("/posts", response_model=PostModel, status_code=HTTPStatus.CREATED, dependencies=_WRITES)
-@raises(*DRAFT_ERRORS)
+@raises(*DRAFT_ERRORS, NoSuchPerson)
 @located("/posts/{id}")
 async def create(body: PostBody, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> Response:
     """Publish a post."""

@@ -12,17 +12,32 @@ CHANNEL = "outbox"
 """Of NOTIFY. The signal is sent on its own after the commit: a NOTIFY inside a transaction would hold a lock of the
 whole server until its commit is on disk."""
 
-INSERT = """
-insert into outbox (event_id, type, key, payload, traceparent, occurred_at, version)
-select * from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::timestamptz[], $7::smallint[])
-"""
+_COLUMNS = {
+    "event_id": "uuid",
+    "type": "text",
+    "key": "text",
+    "payload": "jsonb",
+    "traceparent": "text",
+    "occurred_at": "timestamptz",
+    "version": "smallint",
+}
+
+
+def insert_statement(*, first: int = 1, condition: str = "true") -> str:
+    """Returns the statement that writes events if a condition holds; `insert_arguments` are its parameters from number
+    `first` on."""
+    arrays = ", ".join(f"${number}::{type}[]" for number, type in enumerate(_COLUMNS.values(), first))
+    return f"insert into outbox ({', '.join(_COLUMNS)}) select * from unnest({arrays}) where {condition}"
+
+
+INSERT = insert_statement()
 
 _PAUSE_S = 0.02
 """Between two signals of one process. What is committed meanwhile shares the second; the relay pauses as long."""
 
 
 def insert_arguments(events: Sequence[Event]) -> list[list[Any]]:
-    """The arguments of INSERT."""
+    """The arguments of `insert_statement`."""
     return [
         [event.id for event in events],
         [event.type for event in events],

@@ -24,7 +24,7 @@ from features.posts.errors import (
 from features.posts.events import PostCreated, PostDeleted, PostEdited, PostState
 from features.posts.model import Audience, HashtagCounts, HashtagUse, PostView, Version
 from features.posts.policy import PostPolicy
-from features.posts.text import Mention, parse, tag_of
+from features.posts.text import Hashtag, Mention, parse, tag_of
 from features.posts.views import Row, entities_of, mentioned, view_cursor, views, views_naming
 from features.profiles.service import ProfileService
 from features.text import is_blank
@@ -49,12 +49,13 @@ class PostService:
         list_id: UUID | None,
         now: datetime,
     ) -> PostView:
-        """Publishes a post. Raises Invalid for an empty or too long text, or a list that is not the author's."""
+        """Publishes a post when the unit of work commits. Raises Invalid for an empty or too long text; for a list
+        that is not the author's, the commit does."""
         _check_audience(audience, list_id)
-        draft = await self._draft(uow, author_id, text, audience, list_id)
-        row = await store.insert(uow, new_id(now), author_id, draft, now)
-        if row is None:
-            raise UnknownList
+        parsed = _parse(text, self.policy)
+        author, people = await self.profiles.resolve_for(uow, author_id, parsed.usernames)
+        draft = parsed.draft(people, audience, list_id)
+        row = store.insert(uow, new_id(now), author, draft, now)
         publish(uow, PostCreated(**_fields(row)), now)
         return views_naming([row], draft.usernames)[0]
 
@@ -85,7 +86,9 @@ class PostService:
         else:
             audience = audience or Audience(before["audience"])
             _check_audience(audience, list_id)
-        draft = await self._draft(uow, author_id, before["text"] if text is None else text, audience, list_id)
+        parsed = _parse(before["text"] if text is None else text, self.policy)
+        people = await self.profiles.resolve_many(uow, author_id, parsed.usernames)
+        draft = parsed.draft(people, audience, list_id)
         row = await store.update(uow, post_id, author_id, draft, now)
         if row is None:
             raise UnknownList
@@ -141,31 +144,6 @@ class PostService:
             raise NotTheAuthor
         return row
 
-    async def _draft(
-        self, uow: UnitOfWork, author_id: UUID, text: str, audience: Audience, list_id: UUID | None
-    ) -> store.Draft:
-        policy = self.policy
-        text = clean_text(text, policy.max_text_length)
-        found = parse(text)
-        tags = {entity.tag for entity in found if not isinstance(entity, Mention)}
-        usernames = {entity.username for entity in found if isinstance(entity, Mention)}
-        if len(tags) > policy.max_hashtags:
-            limit = f"A post has at most {policy.max_hashtags} different hashtags."
-            raise TooManyHashtags(limit)
-        if len(usernames) > policy.max_mentions:
-            limit = f"A post mentions at most {policy.max_mentions} people."
-            raise TooManyMentions(limit)
-        people = await self.profiles.resolve_many(uow, author_id, sorted(usernames)) if usernames else {}
-        entities: list[dict[str, Any]] = []
-        for entity in found:
-            place = {"start": entity.start, "end": entity.end}
-            if not isinstance(entity, Mention):
-                entities.append({"tag": entity.tag, **place})
-            elif entity.username in people:
-                entities.append({"account_id": str(people[entity.username]), **place})
-        named = {account_id: username for username, account_id in people.items()}
-        return store.Draft(text, entities, sorted(tags), audience, list_id, named)
-
     async def _view(self, uow: UnitOfWork, viewer_id: UUID | None, row: Row) -> PostView:
         return (await views(uow, viewer_id, [row]))[0]
 
@@ -173,6 +151,43 @@ class PostService:
         self, uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row], page: PageRequest
     ) -> Page[PostView]:
         return page_of(await views(uow, viewer_id, rows), page.limit, view_cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """A text as it is stored, what was found in it, and its different hashtags and possible mentions."""
+
+    text: str
+    found: list[Hashtag | Mention]
+    tags: list[str]
+    usernames: list[str]
+
+    def draft(self, people: Mapping[str, UUID], audience: Audience, list_id: UUID | None) -> store.Draft:
+        """Returns what is stored, given who is mentioned."""
+        entities: list[dict[str, Any]] = []
+        for entity in self.found:
+            place = {"start": entity.start, "end": entity.end}
+            if not isinstance(entity, Mention):
+                entities.append({"tag": entity.tag, **place})
+            elif entity.username in people:
+                entities.append({"account_id": str(people[entity.username]), **place})
+        named = {account_id: username for username, account_id in people.items()}
+        return store.Draft(self.text, entities, self.tags, audience, list_id, named)
+
+
+def _parse(text: str, policy: PostPolicy) -> _Parsed:
+    """Parses a text. Raises Invalid where `clean_text` does, and for too many hashtags or mentions."""
+    text = clean_text(text, policy.max_text_length)
+    found = parse(text)
+    tags = {entity.tag for entity in found if not isinstance(entity, Mention)}
+    usernames = {entity.username for entity in found if isinstance(entity, Mention)}
+    if len(tags) > policy.max_hashtags:
+        limit = f"A post has at most {policy.max_hashtags} different hashtags."
+        raise TooManyHashtags(limit)
+    if len(usernames) > policy.max_mentions:
+        limit = f"A post mentions at most {policy.max_mentions} people."
+        raise TooManyMentions(limit)
+    return _Parsed(text, found, sorted(tags), sorted(usernames))
 
 
 def _state(row: Row) -> dict[str, Any]:

@@ -9,9 +9,11 @@ import orjson
 
 from cluster.postgres import UnitOfWork
 from features.paging import PageRequest
+from features.posts.errors import UnknownList
 from features.posts.model import Audience
 from features.posts.privacy import restricted_audiences, visible_to
 from features.posts.views import AUTHOR, NEWEST_FIRST, Row, after, columns, cursor_parts
+from features.profiles.model import Person
 from features.relationships.queries import lock_list, own_list
 
 
@@ -29,32 +31,45 @@ class Draft:
 
 
 _INSERT = f"""
-with created as (
+written as (
     insert into posts (id, author_id, text, entities, audience, list_id, created_at)
     select $1, $2, $3, $4::jsonb, $5, $6, $7
     where $6::uuid is null or {own_list("$6", "$2")}
-    returning *
+    returning id
 ), tagged as (
     insert into post_hashtags (tag, created_at, post_id, audience, author_id)
-    select tag, $7, created.id, $5, $2 from created cross join unnest($8::text[]) as tag
+    select tag, $7, written.id, $5, $2 from written cross join unnest($8::text[]) as tag
 )
-select {columns("$2::uuid")} from created as posts {AUTHOR}
 """
 
 
-async def insert(uow: UnitOfWork, post_id: UUID, author_id: UUID, draft: Draft, created_at: datetime) -> Row | None:
-    """Inserts a post. Returns None if its list is not the author's."""
-    return await uow.fetchrow(
+def insert(uow: UnitOfWork, post_id: UUID, author: Person, draft: Draft, created_at: datetime) -> Row:
+    """Inserts a post when the unit of work commits, which raises UnknownList if its list is not the author's. Returns
+    the post's columns for its author."""
+    uow.write_at_commit(
         _INSERT,
         post_id,
-        author_id,
+        author.id,
         draft.text,
         _stored(draft.entities),
         draft.audience,
         draft.list_id,
         created_at,
         draft.tags,
+        refused=UnknownList(),
     )
+    return {
+        "id": str(post_id),
+        "author_id": str(author.id),
+        "username": author.username,
+        "name": author.name,
+        "text": draft.text,
+        "entities": draft.entities,
+        "audience": draft.audience,
+        "created_at": created_at,
+        "edited_at": None,
+        "list_id": str(draft.list_id) if draft.list_id else None,
+    }
 
 
 _FIND = f"""

@@ -59,6 +59,17 @@ class ProfileService:
         """Returns the accounts of lower-case usernames, without those that `resolve` would not find. One statement."""
         return await store.resolve_many(uow, viewer_id, usernames) if usernames else {}
 
+    async def resolve_for(
+        self, uow: UnitOfWork, account_id: UUID, usernames: Collection[str]
+    ) -> tuple[Person, dict[str, UUID]]:
+        """Returns the names of the caller, and what `resolve_many` does. One statement, which begins no transaction.
+        Raises NoSuchPerson for a caller who has no profile any longer."""
+        found = await store.resolve_for(uow, account_id, usernames)
+        caller = next((person for person in found if person.id == account_id), None)
+        if caller is None:
+            raise NoSuchPerson
+        return caller, {person.username: person.id for person in found if person.username in usernames}
+
     async def people(self, uow: UnitOfWork, account_ids: Collection[UUID]) -> dict[UUID, Person]:
         """Returns the names of accounts that the caller may see, without deleted ones. One statement."""
         return await store.people(uow, account_ids) if account_ids else {}

@@ -41,6 +41,13 @@ select username, account_id from profiles
 where username = any($1::text[]) and not {apart("$2::uuid", "account_id")}
 """
 
+_RESOLVE_FOR = f"""
+select username, account_id, name from profiles where account_id = $2
+union all
+select username, account_id, name from profiles
+where username = any($1::text[]) and account_id <> $2 and not {apart("$2::uuid", "account_id")}
+"""
+
 _PEOPLE = "select account_id, username, name from profiles where account_id = any($1::uuid[])"
 
 _UPDATE = """
@@ -76,6 +83,12 @@ async def resolve_blocked_too(uow: UnitOfWork, viewer_id: UUID, username: str) -
 async def resolve_many(uow: UnitOfWork, viewer_id: UUID | None, usernames: Collection[str]) -> dict[str, UUID]:
     rows = await uow.fetch(_RESOLVE_MANY, list(usernames), viewer_id)
     return {row["username"]: row["account_id"] for row in rows}
+
+
+async def resolve_for(uow: UnitOfWork, account_id: UUID, usernames: Collection[str]) -> list[Person]:
+    """Returns the account itself, and those of usernames that are not apart from it. Begins no transaction."""
+    rows = await uow.read(_RESOLVE_FOR, list(usernames), account_id)
+    return [Person(row["account_id"], row["username"], row["name"]) for row in rows]
 
 
 async def people(uow: UnitOfWork, account_ids: Collection[UUID]) -> dict[UUID, Person]:

@@ -1,13 +1,16 @@
-"""How a unit of work ends when its connection is gone."""
+"""How a unit of work ends: when its connection is gone, and with a last write."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
 
+from cluster.events.event import Event
 from cluster.postgres import Database, UnitOfWork, connect_database
 from cluster.storage_errors import DATABASE_ERRORS
 from tests.support.servers import execute
@@ -75,3 +78,76 @@ async def test_a_lost_connection_is_an_error_of_the_next_statement(database_addr
     async with connect_database(database_address) as database:
         with pytest.raises(DATABASE_ERRORS):
             await _write_without_connection(database, database_address)
+
+
+NOTES = "create table notes (id int primary key check (id < 100))"
+NOTE = "written as (insert into notes select $1 where $1 <> 13 returning id)"
+
+
+class _Refused(Exception):
+    pass
+
+
+def _note(uow: UnitOfWork, id: int) -> None:
+    uow.write_at_commit(NOTE, id, refused=_Refused())
+    uow.publish(Event.now("notes.written", str(id), {}, now=datetime.now(UTC)))
+
+
+async def _stored(database: Database) -> list[tuple[int, str | None]]:
+    """Notes, and the keys of their events."""
+    rows = await database.pool.fetch(
+        "select notes.id, key from notes full join outbox on key = notes.id::text order by 1"
+    )
+    return [(row["id"], row["key"]) for row in rows]
+
+
+async def test_the_last_write_and_its_events_are_one_statement(database_address: str) -> None:
+    await execute(database_address, NOTES)
+    done = []
+
+    async def react(events: Sequence[Event]) -> None:
+        done.extend([event.key for event in events])
+
+    async with connect_database(database_address) as database:
+        database.reactions.append(react)
+        async with database.unit_of_work() as uow:
+            await uow.read("select 1")
+            _note(uow, 1)
+            assert await _stored(database) == []
+            await uow.commit()
+            assert uow.statements == 2
+        assert await _stored(database) == [(1, "1")]
+        assert done == ["1"]
+        async with database.unit_of_work() as uow:
+            _note(uow, 2)
+        assert await _stored(database) == [(1, "1")], "it was not committed"
+
+
+@pytest.mark.parametrize(("id", "error"), [(13, _Refused), (100, asyncpg.CheckViolationError)])
+@pytest.mark.parametrize("earlier", [False, True], ids=["alone", "after another write"])
+async def test_a_last_write_that_does_not_take_place_leaves_nothing(
+    database_address: str, id: int, error: type[Exception], earlier: bool
+) -> None:
+    await execute(database_address, NOTES)
+    async with connect_database(database_address) as database:
+        async with database.unit_of_work() as uow:
+            if earlier:
+                await uow.execute("insert into notes values (1)")
+            _note(uow, id)
+            with pytest.raises(error):
+                await uow.commit()
+        assert await _stored(database) == []
+
+
+async def test_a_last_write_in_a_transaction(database_address: str) -> None:
+    await execute(database_address, NOTES)
+    async with connect_database(database_address) as database:
+        async with database.unit_of_work() as uow:
+            await uow.execute("insert into notes values (1)")
+            with suppress(ZeroDivisionError):
+                async with uow.savepoint():
+                    _note(uow, 2)
+                    raise ZeroDivisionError
+            _note(uow, 3)
+            await uow.commit()
+        assert await _stored(database) == [(1, None), (3, "3")]
