@@ -63,19 +63,19 @@ the commit stands."""
 class _LastWrite:
     """What `write_at_commit` was given."""
 
-    parts: str
+    statement: str
     arguments: tuple[Any, ...]
     refused: Exception
 
 
+_RESULT = "select count(*) from written"
+
+
 @cache
-def _last_statement(parts: str, arguments: int, publishes: bool) -> str:
-    """Returns the statement of a write with this number of arguments, and of the events that are published with it."""
-    published = f", published as ({insert_statement(first=arguments + 1, condition=_WRITTEN)})" if publishes else ""
-    return f"with {parts}{published} select count(*) from written"
-
-
-_WRITTEN = "exists (select from written)"
+def _publishing(statement: str, arguments: int) -> str:
+    """Returns a last write with this number of arguments that also writes events, if it takes place."""
+    events = insert_statement(first=arguments + 1, condition="exists (select from written)")
+    return f"{statement.removesuffix(_RESULT)}, published as ({events}) {_RESULT}"
 
 
 class UnitOfWork:
@@ -179,14 +179,15 @@ class UnitOfWork:
         """Write an event to the outbox when this unit commits."""
         self._events.append(event)
 
-    def write_at_commit(self, parts: str, *arguments: Any, refused: Exception) -> None:
+    def write_at_commit(self, statement: str, *arguments: Any, refused: Exception) -> None:
         """Writes when this unit commits, with one statement that also writes its events: where nothing else was
         written, that is the whole transaction, in one round trip instead of four. No statement of this unit sees it.
 
-        `parts` are the statement's common table expressions, without WITH, with parameters for `arguments`. One of them
-        is `written`; if it has no row nothing is published, and `commit` raises `refused`."""
+        `statement` is ``with written as (...), ... select count(*) from written``. If `written` has no row, nothing is
+        published, and `commit` raises `refused`."""
         assert self._last is None, "a unit of work has one last write"
-        self._last = _LastWrite(parts, arguments, refused)
+        assert statement.endswith(_RESULT), "the events could not be added"
+        self._last = _LastWrite(statement, arguments, refused)
 
     def after_commit(self, action: Callable[[], Awaitable[None]]) -> None:
         """Run an action once the transaction is durable (a cache to drop, a socket to close)."""
@@ -221,9 +222,11 @@ class UnitOfWork:
 
     async def _write_last(self, last: _LastWrite) -> None:
         self._last = None
-        statement = _last_statement(last.parts, len(last.arguments), bool(self._events))
-        published = insert_arguments(self._events) if self._events else []
-        if not await self._run("fetchval", statement, *last.arguments, *published, begin=False):
+        statement, arguments = last.statement, list(last.arguments)
+        if self._events:
+            statement = _publishing(statement, len(arguments))
+            arguments += insert_arguments(self._events)
+        if not await self._run("fetchval", statement, *arguments, begin=False):
             raise last.refused
 
     async def _release(self) -> None:

@@ -31,7 +31,7 @@ class Draft:
 
 
 _INSERT = f"""
-written as (
+with written as (
     insert into posts (id, author_id, text, entities, audience, list_id, created_at)
     select $1, $2, $3, $4::jsonb, $5, $6, $7
     where $6::uuid is null or {own_list("$6", "$2")}
@@ -40,7 +40,7 @@ written as (
     insert into post_hashtags (tag, created_at, post_id, audience, author_id)
     select tag, $7, written.id, $5, $2 from written cross join unnest($8::text[]) as tag
 )
-"""
+select count(*) from written"""
 
 
 def insert(uow: UnitOfWork, post_id: UUID, author: Person, draft: Draft, created_at: datetime) -> Row:

@@ -81,7 +81,7 @@ async def test_a_lost_connection_is_an_error_of_the_next_statement(database_addr
 
 
 NOTES = "create table notes (id int primary key check (id < 100))"
-NOTE = "written as (insert into notes select $1 where $1 <> 13 returning id)"
+NOTE = "with written as (insert into notes select $1 where $1 <> 13 returning id) select count(*) from written"
 
 
 class _Refused(Exception):
