@@ -12,5 +12,8 @@ QUEUE_WAIT = Gauge("entativa_shard_queue_wait_seconds", "How late the host's eve
 ENTITIES = Gauge("entativa_shard_entities", "Entities in memory", ["host", "kind"])
 MEMORY = Gauge("entativa_shard_host_memory_bytes", "Resident memory of the host process", ["host"])
 PASSIVATED = Counter("entativa_shard_passivated_total", "Idle entities let go", ["host"])
+WENT_BACK = Counter(
+    "entativa_shard_database_went_back_total", "Times that a host dropped what the database had lost", ["host"]
+)
 MOVES = Counter("entativa_shard_moves_total", "Shards that changed owner", ["kind", "cause"])
 HOSTS = Gauge("entativa_shard_hosts", "Hosts that live and hosts that are wanted", ["state"])

@@ -34,6 +34,13 @@ CREATE FUNCTION public.shard_map_continues(known uuid, known_version bigint) RET
         )
     )
 $$;
+CREATE FUNCTION public.turn_commits_are_stored(known uuid[], numbers bigint[]) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT count(*) = cardinality(known)
+    FROM unnest(known, numbers) AS k (series, number)
+    JOIN turn_commits AS c ON c.series = k.series AND c.number >= k.number
+$$;
 CREATE TABLE public.accounts (
     id uuid NOT NULL,
     email text NOT NULL,
@@ -382,7 +389,8 @@ CREATE TABLE public.shard_hosts (
     draining boolean DEFAULT false NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     load jsonb DEFAULT '{}'::jsonb NOT NULL,
-    code_version text DEFAULT ''::text NOT NULL
+    code_version text DEFAULT ''::text NOT NULL,
+    beat_at double precision DEFAULT '-Infinity'::double precision NOT NULL
 )
 WITH (fillfactor='50');
 CREATE TABLE public.shards (
@@ -392,6 +400,12 @@ CREATE TABLE public.shards (
     epoch bigint NOT NULL,
     moving_to text DEFAULT ''::text NOT NULL,
     version bigint NOT NULL
+)
+WITH (fillfactor='50');
+CREATE TABLE public.turn_commits (
+    series uuid NOT NULL,
+    number bigint NOT NULL,
+    committed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 )
 WITH (fillfactor='50');
 ALTER TABLE ONLY public.accounts
@@ -480,6 +494,8 @@ ALTER TABLE ONLY public.shard_hosts
     ADD CONSTRAINT shard_hosts_pkey PRIMARY KEY (host);
 ALTER TABLE ONLY public.shards
     ADD CONSTRAINT shards_pkey PRIMARY KEY (kind, shard);
+ALTER TABLE ONLY public.turn_commits
+    ADD CONSTRAINT turn_commits_pkey PRIMARY KEY (series);
 CREATE INDEX accounts_deletes_at ON public.accounts USING btree (deletes_at) WHERE (state = ANY (ARRAY['deleting'::text, 'deleted'::text]));
 CREATE UNIQUE INDEX accounts_email ON public.accounts USING btree (lower(email));
 CREATE INDEX accounts_inactive ON public.accounts USING btree (id) WHERE (state <> 'active'::text);

@@ -35,6 +35,8 @@ _TICK_TIMEOUT_SECONDS = 10.0
 """Longer than any tick takes that is not stuck."""
 _ANSWERS_KEPT = 300.0
 """Seconds for which stored answers are kept; deadlines are far shorter."""
+_COMMITS_KEPT = 3600.0
+"""Seconds for which the numbers of transactions are kept."""
 _SWEEP_SECONDS = 60.0
 _STALLED_SECONDS = 60.0
 """Every statement of a tick ends sooner than this."""
@@ -178,6 +180,7 @@ class Coordinator:
         if now - self._swept_at > _SWEEP_SECONDS:
             self._swept_at = now
             await store.forget_answers(_ANSWERS_KEPT)
+            await store.forget_commits(_COMMITS_KEPT)
         await self._publish(store, self._leader.position)
         return min(pause, self._leader.next_tick())
 

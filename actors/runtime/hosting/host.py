@@ -20,6 +20,7 @@ from actors.runtime.hosting.report import Reporter
 from actors.runtime.hosting.shard_owner import ShardOwner
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.kind import KindContext, load_kind
+from actors.runtime.metrics import WENT_BACK
 from actors.runtime.options import RuntimeOptions
 from actors.runtime.shard_map import MapPosition
 from actors.runtime.socket_folder import socket_folder
@@ -111,7 +112,8 @@ class ShardHost:
         leases = await self._open_store(max_connections=2)  # one for the lease, one to read the map
         dsn = self._options.database
         database = await self._open(lambda: open_database(dsn, pool_size=_POOL_SIZE))
-        committer = Committer(await self._open(lambda: TurnWrites.open(dsn, transactions=TRANSACTIONS)))
+        writes = await self._open(lambda: TurnWrites.open(dsn, transactions=TRANSACTIONS))
+        committer = Committer(writes)
         secret = self._options.secret.encode()
         router = Router(RayControl(self._options.name, self._options.coordinators), secret)
         router.follow_map()
@@ -141,11 +143,15 @@ class ShardHost:
         while True:
             host = f"{self._name}.{int(self._clock.time() * 1e9):x}"
             row = HostRow(host, self._name, self._node, address, socket_path, False, {}, self._options.running_version)
-            lease = HostLease(leases, row, self._options.lease, shard_owner, reporter, self._tasks, self._clock)
+            lease = HostLease(
+                leases, row, self._options.lease, shard_owner, writes.history, reporter, self._tasks, self._clock
+            )
             self._lease = lease
             await lease.keep()
-            log.warning("host.declared_dead", host=host, map_went_back=shard_owner.diverged)
+            log.warning("host.declared_dead", host=host, database_went_back=shard_owner.diverged)
+            WENT_BACK.labels(self._name).inc(shard_owner.diverged)
             shard_owner.abandon()
+            writes.history.forget()
             for connection in list(self._connections):
                 connection.abort(HostUnavailable("the host was declared dead"))
 

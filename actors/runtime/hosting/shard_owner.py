@@ -54,7 +54,10 @@ class ShardOwner:
         self.position = UNREAD
         """Up to where the map is known here."""
         self.diverged = False
-        """Whether the map was seen to have gone back behind ``position``: this incarnation is to end."""
+        """Whether the database was seen to have gone back, as the map behind ``position``: this incarnation is to
+        end."""
+        self.load_failed = False
+        """Whether the stored answers of some shards are still to be read, which the next ``sync`` does."""
         self._map: dict[tuple[str, int], ShardRow] = {}
         self._syncing = asyncio.Lock()
         self._incoming_since: dict[tuple[str, int], float] = {}
@@ -84,7 +87,8 @@ class ShardOwner:
         """Reads the map and acts on it; nothing to do if it is known up to ``at_least`` already."""
         async with self._syncing:
             generation, version = self.position
-            if at_least is not None and at_least.generation == generation and version >= at_least.version:
+            known = at_least is not None and at_least.generation == generation and version >= at_least.version
+            if known and not self.load_failed:
                 return
             me = self.mailboxes.host
             read = await self._store.shard_map(self.position)
@@ -98,10 +102,11 @@ class ShardOwner:
             for row in read.rows:
                 self._map[row.kind, row.shard] = row
             self._follow(row for row in read.rows if row.kind in self.mailboxes.shards)
+            # At once: if the database goes back while answers are read, this is what is not known to it.
+            self.position = read.position
+            self.load_failed = True
             await self._load()
-            if self.mailboxes.host == me:
-                # Only now: what failed on the way is done again with the next heartbeat.
-                self.position = read.position
+            self.load_failed = False
 
     def _follow(self, rows: Iterable[ShardRow]) -> None:
         drains: dict[str, list[tuple[Shard, int]]] = defaultdict(list)

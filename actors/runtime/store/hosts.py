@@ -8,11 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.shard_map import UNREAD, MapPosition
 from actors.runtime.store.connections import Connections
+from actors.runtime.store.history import Known
 from actors.runtime.store.rows import Heartbeat, HostRow
 
 if TYPE_CHECKING:
     import asyncpg
 
+_HEARTBEAT = """
+UPDATE shard_hosts
+SET expires_at = clock_timestamp() + make_interval(secs => $2), load = $3,
+    -- What shows that the database went back stays, until the host has heard of it.
+    beat_at = CASE WHEN beat_at >= $7 AND turn_commits_are_stored($8, $9) THEN $6 ELSE beat_at END
+FROM shard_coordinator AS c
+WHERE host = $1
+RETURNING c.generation, c.map_version,
+    ($4::uuid IS NULL OR c.generation = $4 AND c.map_version >= $5 OR shard_map_continues($4, $5))
+    AND beat_at = $6 AS continues,
+    -- A heartbeat that is lost is a late one; it need not wait for the disk.
+    set_config('synchronous_commit', 'off', true)
+"""
 HOST_COLUMNS = "host, name, node, address, socket, draining, load, code_version"
 
 
@@ -36,22 +50,28 @@ class HostTable(Connections):
         )
 
     async def heartbeat(
-        self, host: str, lease: float, load: Mapping[str, Any], known: MapPosition = UNREAD
+        self,
+        host: str,
+        lease: float,
+        load: Mapping[str, Any],
+        position: MapPosition = UNREAD,
+        *,
+        at: float = 0.0,
+        known: Known = Known(),  # noqa: B008 - immutable
     ) -> Heartbeat | None:
-        """Renews the lease and compares the map with the ``known`` position; None if this incarnation was declared
-        dead."""
+        """Renews the lease ``at`` a time by the host's clock, and compares the database with what the host knows: the
+        map's ``position`` and its own writes. None if this incarnation was declared dead."""
         row = await self._pool.fetchrow(
-            "UPDATE shard_hosts SET expires_at = clock_timestamp() + make_interval(secs => $2), load = $3"
-            " FROM shard_coordinator AS c WHERE host = $1"
-            " RETURNING c.generation, c.map_version, ($4::uuid IS NULL"
-            " OR c.generation = $4 AND c.map_version >= $5 OR shard_map_continues($4, $5)) AS continues,"
-            # A heartbeat that is lost is a late one; it need not wait for the disk.
-            " set_config('synchronous_commit', 'off', true)",
+            _HEARTBEAT,
             host,
             lease,
             json.dumps(load),
-            known.generation or None,
-            known.version,
+            position.generation or None,
+            position.version,
+            at,
+            known.beat_at,
+            list(known.commits),
+            list(known.commits.values()),
         )
         if row is None:
             return None

@@ -143,4 +143,4 @@ class Heartbeat:
 
     position: MapPosition
     continues: bool
-    """See MapRead."""
+    """False: the database went back. The map does (see MapRead), or it lacks writes of this host."""

@@ -49,3 +49,10 @@ class StoredEntities(Connections):
             "DELETE FROM shard_answers WHERE answered_at < clock_timestamp() - make_interval(secs => $1)",
             older_than,
         )
+
+    async def forget_commits(self, older_than: float) -> None:
+        """Drops the numbers of transactions that are ``older_than`` seconds old. Their hosts do not compare them any
+        more, unless their leases are over for as long."""
+        await self._pool.execute(
+            "DELETE FROM turn_commits WHERE committed_at < clock_timestamp() - make_interval(secs => $1)", older_than
+        )

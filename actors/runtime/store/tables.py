@@ -10,4 +10,5 @@ RUNTIME_TABLES = (
     Table("shard_answers", "shard", "a little longer than any deadline"),
     Table("entity_snapshots", "entity", "as long as the entity"),
     Table("entity_timers", "shard", "until the timer's message is received"),
+    Table("turn_commits", "series", "one hour after the last transaction of the series"),
 )

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import structlog
 
+from actors.runtime.clock import SYSTEM_CLOCK, Clock
 from actors.runtime.store.entity_timers import cancel_timers, delete_fired, set_timers
+from actors.runtime.store.history import History, Known, Series
 from actors.runtime.store.rows import (
     DATABASE_ERRORS,
     AlreadyAnswered,
@@ -43,10 +45,18 @@ _BRIEFLY = "SET LOCAL lock_timeout = 150; SET LOCAL statement_timeout = 500"
 _PAUSE_SECONDS = 0.25
 """Between attempts to find out whether a transaction has ended."""
 
+# Where the database lacks a transaction or a heartbeat that the host knows to be stored, no fence holds: what the turns
+# began with was lost with it.
 _LOCK_FENCES = """
+WITH numbered AS (
+    INSERT INTO turn_commits (series, number) VALUES ($5, $6)
+    ON CONFLICT (series) DO UPDATE SET number = excluded.number, committed_at = excluded.committed_at
+)
 SELECT kind, shard, host, epoch FROM shards
 JOIN unnest($1::text[], $2::smallint[], $3::text[], $4::bigint[]) AS fence (kind, shard, host, epoch)
 USING (kind, shard, host, epoch)
+WHERE turn_commits_are_stored($7, $8)
+    AND ($9 = '-infinity'::float8 OR EXISTS (SELECT FROM shard_hosts WHERE host = shards.host AND beat_at >= $9))
 ORDER BY kind, shard FOR SHARE OF shards
 """
 _WAIT_FOR_FENCES = """
@@ -143,8 +153,12 @@ class _FiredBefore(Exception):
 class TurnWrites:
     """Commits turns. Owns its connections: turns do not wait behind what kinds read."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock = SYSTEM_CLOCK) -> None:
         self._database = database
+        self._clock = clock
+        self.history = History()
+        """What was committed here, and the process's heartbeats. Once the database lacks some of it, all turns are
+        refused with StaleEpoch until it is forgotten."""
 
     @classmethod
     async def open(cls, dsn: str, *, transactions: int = 2) -> TurnWrites:
@@ -187,11 +201,12 @@ class TurnWrites:
     ) -> None:
         fences = list({write.fence for write in writes})
         committing = False
+        series = self.history.begin()
         try:
             async with self._database.unit_of_work() as transaction:
                 if briefly:
                     await transaction.execute(_BRIEFLY)
-                held = await _lock_fences(transaction, fences)
+                held = await _lock_fences(transaction, fences, series, self.history.known())
                 refused |= {write: StaleEpoch(f"{write.fence} is over") for write in writes if write.fence not in held}
                 going = [write for write in writes if write.fence in held]
                 await _insert_answers(transaction, going)
@@ -201,11 +216,17 @@ class TurnWrites:
                 if going:
                     committing = True
                     await transaction.commit()
+                    self.history.committed(series, self._clock.monotonic())
         except Exception as error:
+            if is_connection_error(error):
+                self.history.lost(series)
             if not committing or (isinstance(error, asyncpg.PostgresError) and not is_connection_error(error)):
                 raise
+            self.history.lost(series)
             await self._wait_for_end(fences)
             raise OutcomeUnknown(f"during the commit: {type(error).__name__}: {error}") from error
+        finally:
+            self.history.rolled_back(series)
 
     async def _wait_for_end(self, fences: Sequence[Fence]) -> None:
         """Returns once no transaction that held these fences is under way. The server may still be committing one whose
@@ -234,14 +255,19 @@ class TurnWrites:
         }
 
 
-async def _lock_fences(transaction: UnitOfWork, fences: Sequence[Fence]) -> set[Fence]:
-    """Those of the fences that hold, and will until the transaction ends."""
+async def _lock_fences(transaction: UnitOfWork, fences: Sequence[Fence], series: Series, known: Known) -> set[Fence]:
+    """Those of the fences that hold, and will until the transaction ends, which has the next number of the series."""
     rows = await transaction.fetch(
         _LOCK_FENCES,
         [fence.kind for fence in fences],
         [fence.shard for fence in fences],
         [fence.host for fence in fences],
         [fence.epoch for fence in fences],
+        series.id,
+        series.number + 1,
+        list(known.commits),
+        list(known.commits.values()),
+        known.beat_at,
     )
     return {Fence(*row) for row in rows}
 

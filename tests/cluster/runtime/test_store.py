@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from actors.runtime.store.history import Known
 from actors.runtime.store.rows import (
     Heartbeat,
     HostRow,
@@ -163,6 +165,32 @@ async def test_a_host_lives_by_its_heartbeat_and_hears_of_its_death(store: Shard
     assert (await store.renew(leader.generation, 30)).hosts == []
     assert await store.heartbeat(ROW.host, 30, {}) is None
     assert await store.hosts() == []
+
+
+async def test_a_heartbeat_tells_that_the_database_lacks_one_before_or_a_transaction(store: ShardStore) -> None:
+    await leading(store)
+    await store.register(ROW, lease=30)
+    series = uuid4()
+
+    async def beat(at: float, known: Known) -> bool:
+        beat = await store.heartbeat(ROW.host, 30, {}, at=at, known=known)
+        assert beat is not None
+        return beat.continues
+
+    assert await beat(5.0, Known())
+    assert await beat(6.0, Known(5.0))
+    await store._pool.execute("UPDATE shard_hosts SET beat_at = 2.0")
+    for _ in range(2):  # whoever has not heard of it asks again
+        assert not await beat(7.0, Known(5.0))
+    assert await beat(8.0, Known(2.0))
+    assert not await beat(9.0, Known(2.0, {series: 3}))
+    await store._pool.execute("INSERT INTO turn_commits (series, number) VALUES ($1, 2)", series)
+    assert not await beat(9.0, Known(2.0, {series: 3}))
+    assert await beat(9.0, Known(2.0, {series: 2}))
+    await store.forget_commits(60.0)
+    assert await beat(10.0, Known(2.0, {series: 2}))
+    await store.forget_commits(0.0)
+    assert not await beat(11.0, Known(2.0, {series: 2}))
 
 
 async def test_a_statement_that_hangs_keeps_no_other_shard_from_moving(

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from uuid import UUID
 
 import msgpack
 
+from actors.runtime.clock import Clock
 from actors.runtime.shard_map import UNREAD, MapPosition
+from actors.runtime.store.history import History, Known
 from actors.runtime.store.rows import (
     AlreadyAnswered,
     AlreadyFired,
@@ -52,6 +57,10 @@ class Database:
         """What should not have been written (whom it is written for may catch an exception)."""
         self.rejected: set[str] = set()
         """Lines that the database does not take."""
+        self.commits: dict[UUID, int] = {}
+        """See turn_commits."""
+        self.beats: dict[str, float] = {}
+        """When hosts sent the last heartbeat that is stored."""
         self.collisions: list[tuple[bytes, int]] = []
         """Calls whose second run only the primary key of stored answers stopped."""
 
@@ -87,6 +96,33 @@ class Database:
 
         return go_back
 
+    def remember(self) -> Callable[[], None]:
+        """What puts everything back to how it is now, as a restored backup would."""
+        map_goes_back = self.remember_map()
+        commits, beats = dict(self.commits), dict(self.beats)
+        lines = {entity: list(written) for entity, written in self.lines.items()}
+        answers = {shard: list(stored) for shard, stored in self.answers.items()}
+        timers, planned = dict(self.timers), dict(self.planned)
+
+        def go_back() -> None:
+            map_goes_back()
+            self.commits, self.beats = dict(commits), dict(beats)
+            self.lines = {entity: list(written) for entity, written in lines.items()}
+            self.answers = {shard: list(stored) for shard, stored in answers.items()}
+            self.timers, self.planned = dict(timers), dict(planned)
+
+        return go_back
+
+    def has(self, known: Known, host: str) -> bool:
+        """Whether what a host knows to be stored is."""
+        return self._has_beat(known, host) and self._has_commits(known)
+
+    def _has_beat(self, known: Known, host: str) -> bool:
+        return self.beats.get(host, -math.inf) >= known.beat_at
+
+    def _has_commits(self, known: Known) -> bool:
+        return all(self.commits.get(series, 0) >= number for series, number in known.commits.items())
+
     def shard_map(self, known: MapPosition) -> MapRead:
         continues = self.continues(known)
         since = known.version if continues else 0
@@ -105,16 +141,25 @@ class Database:
             self._versions[row.shard] = self.version
         return MapWrite(self.position, rows)
 
-    def commit(self, writes: Sequence[TurnWrite]) -> dict[TurnWrite, Exception]:
+    def commit(
+        self, writes: Sequence[TurnWrite], series: UUID, number: int, known: Known
+    ) -> dict[TurnWrite, Exception]:
         """One transaction, like TurnWrites.commit. It fails as a whole for a line that is rejected."""
+        if not self._has_commits(known):
+            return {write: StaleEpoch("the database went back") for write in writes}
         if any(line in self.rejected for write in writes for line in lines_of(write)):
             raise ValueError("a line is rejected")
         refused: dict[TurnWrite, Exception] = {}
         for write in writes:
             try:
+                host = write.fence.host
+                if known.beat_at > -math.inf and not (host in self.hosts and self._has_beat(known, host)):
+                    raise StaleEpoch("the database went back")
                 self._commit(write)
             except (StaleEpoch, AlreadyAnswered) as error:
                 refused[write] = error
+        if len(refused) < len(writes):
+            self.commits[series] = number
         return refused
 
     def _commit(self, turn: TurnWrite) -> None:
@@ -167,17 +212,31 @@ def line_of(timer: TimerRow) -> str:
 class HostStore:
     """ShardStore as one host process sees it: every statement takes as long as the network likes."""
 
-    def __init__(self, database: Database, network: Network, process: str) -> None:
+    def __init__(self, database: Database, network: Network, process: str, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._network = network
         self._process = process
+        self.history = History()
 
     async def shard_map(self, known: MapPosition) -> MapRead:
         return await self._network.statement("map", self._process, lambda: self._database.shard_map(known))
 
     async def commit(self, writes: Sequence[TurnWrite], *, briefly: bool = False) -> Mapping[TurnWrite, Exception]:
         lines = [line for write in writes for line in lines_of(write)]
-        return await self._network.statement(f"commit {lines}", self._process, lambda: self._database.commit(writes))
+        series, known = self.history.begin(), self.history.known()
+        number = series.number + 1
+        commit = partial(self._database.commit, writes, series.id, number, known)
+        try:
+            refused = await self._network.statement(f"commit {lines}", self._process, commit)
+            if len(refused) < len(writes):
+                self.history.committed(series, self._clock.monotonic())
+            return refused
+        except OSError:
+            self.history.lost(series)
+            raise
+        finally:
+            self.history.rolled_back(series)
 
     async def timers(self, shards: Iterable[tuple[str, int]], until: float) -> list[TimerRow]:
         owned, stored = set(shards), self._database.timers

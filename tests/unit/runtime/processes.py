@@ -141,7 +141,8 @@ class Process:
         """The newest connection per client and incarnation that spoke."""
         self._simulation = simulation
         self._code_version = simulation.code_on_disk
-        store = cast(Any, HostStore(simulation.database, simulation.network, name))
+        self.store = HostStore(simulation.database, simulation.network, name, simulation.loop)
+        store = cast(Any, self.store)
         self.router = Client(simulation, f"@{name}", name)
         self.committer = Committer(store)
         self.shard_owner = ShardOwner(store, cast(Any, self.router), simulation.loop)
@@ -174,19 +175,30 @@ class Process:
             self._simulation.kill(self, restart=True)
             return
         known = self.shard_owner.position
-        if self.host not in database.hosts or self.shard_owner.diverged or not database.continues(known):
+        if self.host not in database.hosts or self.shard_owner.diverged or not self.knows_what_is_stored():
             self.shard_owner.abandon()
+            self.store.history.forget()
             database.expired.add(self.host)
             self._simulation.disconnect(self.host)
             self._register()
             return
         database.expired.discard(self.host)
+        database.beats[self.host] = self._simulation.loop.now
+        self.store.history.beat(self._simulation.loop.now)
         released, refused = self.shard_owner.moves()
         load = {"released": released, "refused": refused}
         database.hosts[self.host] = replace(database.hosts[self.host], load=load)
         self.shard_owner.mailboxes.serve_until = FOREVER
-        if database.position != known:
+        if database.position != known or self.shard_owner.load_failed:
             asyncio.get_running_loop().create_task(self.shard_owner.sync_quietly())
+
+    def knows_what_is_stored(self) -> bool:
+        """False if the database went back behind what this host knows."""
+        return self._simulation.database.continues(self.shard_owner.position) and self.finds_what_it_wrote()
+
+    def finds_what_it_wrote(self) -> bool:
+        """False if the database lacks what this host wrote."""
+        return self._simulation.database.has(self.store.history.known(), self.host)
 
     def stall(self) -> None:
         """It does not beat for longer than its lease."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -61,6 +61,9 @@ class Operation:
     """Whether another call that sets or cancels the entity's timer was under way at the same time: of those that share
     a turn, only the last has an effect."""
     settled: bool = False
+    lost: bool = False
+    """Whether the database went back while it was under way, or before and not all hosts know: what it is told may be
+    of the history that is no more."""
 
 
 class WayBack:
@@ -138,6 +141,7 @@ class Simulation:
         for other in self.operations:
             if other.entity == entity and not other.settled and {other.what, what} <= {"plan", "unplan"}:
                 other.crossed = operation.crossed = True
+        operation.lost = not all(process.finds_what_it_wrote() for process in self.living())
         self.operations.append(operation)
         body = pack_body([what, name, *rest])
         client.table.add(KIND, entity, body, deadline, partial(self._settled, operation))
@@ -147,6 +151,8 @@ class Simulation:
         assert not operation.settled, "settled twice"
         operation.settled = True
         stored = self.database.lines.get(operation.entity, [])
+        if operation.lost:
+            return
         if status != DONE:
             failed = status == EntityFailed.status and value.startswith("OSError")
             failed |= status == EntityFailed.status and self._writes_what_is_rejected(operation.entity)
@@ -221,6 +227,14 @@ class Simulation:
         self.disconnect(process.host)
         if restart:
             self.start(process.name, process.node)
+
+    def restore(self, go_back: Callable[[], None]) -> None:
+        """The database goes back, all of it. What was acknowledged and is lost is for nobody to find."""
+        go_back()
+        for entity, acknowledged in self._acknowledged.items():
+            acknowledged.intersection_update(self.database.lines.get(entity, ()))
+        for operation in self.operations:
+            operation.lost |= not operation.settled
 
     def disconnect(self, host: str) -> None:
         for client in self.routers():
@@ -366,14 +380,14 @@ class Simulation:
         serving = []
         for process in self.living():
             shard = process.shard_owner.mailboxes.shard(KIND, number)
-            # After the map went back, who knows more than is stored serves what it has in memory until its next
+            # After the database went back, who knows more than is stored serves what it has in memory until its next
             # heartbeat; its writes are refused.
-            aware = self.database.continues(process.shard_owner.position)
+            aware = process.knows_what_is_stored()
             if aware and shard.serving and process.shard_owner.mailboxes.serve_until > self.loop.now:
                 serving.append(process.host)
             ownership = shard.ownership
             owned = row.host == process.host and row.epoch == ownership.epoch
-            if not owned or ownership.status not in (Status.ACTIVE, Status.DRAINING, Status.RELEASED):
+            if not aware or not owned or ownership.status not in (Status.ACTIVE, Status.DRAINING, Status.RELEASED):
                 continue
             for entity_id, mailbox in shard.mailboxes.items():
                 if mailbox.inbox is None and (mailbox.entity is not None or mailbox.frozen is not None):

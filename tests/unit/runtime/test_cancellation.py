@@ -18,6 +18,7 @@ from actors.runtime.hosting.report import Reporter
 from actors.runtime.hosting.shard_owner import ShardOwner
 from actors.runtime.hosting.snapshot_loader import SnapshotLoader
 from actors.runtime.hosting.turns import TurnRunner
+from actors.runtime.store.history import History
 from actors.runtime.store.rows import Fence, HostRow, ShardRow
 from actors.runtime.store.turn_writes import TurnWrite
 from actors.runtime.supervise import BackgroundTasks
@@ -66,6 +67,7 @@ async def ends(store: Unreachable, task: asyncio.Task[Any]) -> None:
             HostRow("host-0.1", "host-0", "", "", "", False, {}),
             2.0,
             owner,
+            History(),
             Reporter("host-0", owner.mailboxes),
             BackgroundTasks(),
             SYSTEM_CLOCK,

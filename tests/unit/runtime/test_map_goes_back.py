@@ -37,6 +37,86 @@ def test_shards_that_moved_in_the_lost_versions_are_served_again(versions: int) 
         simulation.close()
 
 
+@pytest.mark.parametrize("lost", [1, 3])
+@pytest.mark.parametrize("seconds", [0.0, 5.0], ids=["of the last second", "of five seconds"])
+def test_writes_that_are_lost_under_the_same_map_are_lost_in_memory_too(lost: int, seconds: float) -> None:
+    """The restored map names the same owners at the same epochs, generation and version."""
+    simulation = Simulation(hosts=2)
+    try:
+        database = simulation.database
+        entity, client = ENTITIES[0], simulation.clients[0]
+        kept = _write(simulation, entity)
+        position, go_back = database.position, database.remember()
+        for _ in range(lost):
+            _write(simulation, entity)
+            if seconds:
+                simulation.pass_time(seconds)
+                simulation.go_on()
+        assert len(database.lines[entity]) == 1 + lost
+        assert database.position == position
+        simulation.restore(go_back)
+        assert database.lines[entity] == [kept]
+        # Before any heartbeat: the host that has all lines in memory adds nothing to them.
+        hasty = simulation.call(client, entity, write=True, timeout=60.0)
+        client.send()
+        for passage in list(simulation.network.under_way):
+            simulation.network.arrive(passage)
+        for passage in list(simulation.network.under_way):
+            simulation.network.arrive(passage)
+        assert database.lines[entity] == [kept]
+        for _ in range(10):
+            simulation.go_on()
+            simulation.check()
+        later = _write(simulation, entity)
+        simulation.calm_down()
+        assert database.lines[entity] == [kept, hasty.name, later]
+        assert all(row.host in database.hosts for row in database.rows.values())
+    finally:
+        simulation.close()
+
+
+def test_lines_that_others_lost_are_noticed_by_a_host_that_wrote_none() -> None:
+    simulation = Simulation(hosts=1)
+    try:
+        database, (host,) = simulation.database, simulation.living()
+        first, go_back = host.host, database.remember()
+        for _ in range(30):
+            simulation.go_on()
+        assert host.host == first
+        simulation.restore(go_back)
+        simulation.go_on()
+        assert host.host != first
+        simulation.calm_down()
+    finally:
+        simulation.close()
+
+
+def test_a_postgres_that_crashed_and_lost_heartbeats_alone_costs_no_memory() -> None:
+    """They are stored without waiting for the disk; all that was committed with waiting is there."""
+    simulation = Simulation(hosts=1)
+    try:
+        database, (host,) = simulation.database, simulation.living()
+        _write(simulation, ENTITIES[0])
+        first, beats = host.host, dict(database.beats)
+        for _ in range(10):
+            simulation.go_on()
+        database.beats = beats
+        simulation.go_on()
+        assert host.host == first
+    finally:
+        simulation.close()
+
+
+def _write(simulation: Simulation, entity: str) -> str:
+    """Writes a line, and returns it."""
+    operation = simulation.call(simulation.clients[0], entity, write=True, timeout=60.0)
+    for _ in range(20):
+        simulation.go_on()
+        if operation.settled:
+            return operation.name
+    raise AssertionError("a write was not acknowledged")
+
+
 def _move(simulation: Simulation, shard: int) -> None:
     """One more version or two: the shard goes to the other host."""
     row = simulation.database.rows[shard]

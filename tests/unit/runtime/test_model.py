@@ -44,6 +44,7 @@ class Runtime(RuleBasedStateMachine):
         self.simulation = Simulation()
         self.deposed = self.simulation.leader
         self.go_back = self.simulation.database.remember_map()
+        self.backup = self.simulation.database.remember()
 
     def teardown(self) -> None:
         try:
@@ -192,6 +193,17 @@ class Runtime(RuleBasedStateMachine):
         """To a backup; the leader finds out when it looks."""
         self.go_back()
         self.simulation.go_on()
+
+    @rule()
+    def the_database_is_backed_up(self) -> None:
+        self.backup = self.simulation.database.remember()
+
+    @rule(awake=st.booleans())
+    def the_database_goes_back(self, awake: bool) -> None:
+        """With the map and all that was written since, or only that."""
+        self.simulation.restore(self.backup)
+        if awake:
+            self.simulation.loop.do(*(process.beat for process in self.simulation.living()))
 
     # --- deep histories, cheaply --------------------------------------------------------------------------
 

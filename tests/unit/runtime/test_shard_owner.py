@@ -200,6 +200,31 @@ def test_the_rest_of_a_handoff_whose_beginning_was_dropped_is_refused() -> None:
     assert shard.ownership.mapped(ShardRow("notebook", A, "host-b", 2), "host-b") is Action.LOAD
 
 
+async def test_a_map_is_known_as_soon_as_it_is_acted_on() -> None:
+    """If it goes back while the stored answers are read, what was done after it is to be undone."""
+    stored, failures = StoredMap(), [OSError("the connection broke")]
+    shard_owner = ShardOwner(cast(Any, stored), cast(Any, Road(Host())))
+    shard_owner.mailboxes.host = "host-a"
+    shard_owner.mailboxes.add_kind(Host().mailboxes.runners[KIND.name])
+
+    async def answers(shards: Iterable[tuple[str, int]]) -> list[tuple[str, int, Answer]]:
+        if failures:
+            raise failures.pop()
+        return []
+
+    stored.answers = answers  # type: ignore[method-assign]
+    position = stored.says(ShardRow("notebook", A, "host-a", 2))
+    await shard_owner.sync_quietly()
+    ownership = shard_owner.mailboxes.shard("notebook", A).ownership
+    assert (ownership.status, ownership.epoch) == (Status.LOADING, 2)
+    assert shard_owner.position == position
+    assert shard_owner.load_failed
+    stored.rows = []
+    await shard_owner.sync(position)
+    assert ownership.status is Status.ACTIVE
+    assert not shard_owner.load_failed
+
+
 async def test_taking_over_many_shards_looks_at_the_answers_once(monkeypatch: pytest.MonkeyPatch) -> None:
     shard_owner = ShardOwner(cast(Any, StoredMap()), cast(Any, Road(Host())))
     shard_owner.mailboxes.host = "host-b"
