@@ -47,7 +47,12 @@ def create_app(platform: Platform) -> FastAPI:
     for served in routes_of(platform.served_features):
         if served.middleware is not None:
             app.add_middleware(served.middleware, platform)
-    app.add_middleware(RequestMiddleware, brand=platform.brand, max_body_bytes=platform.settings.max_body_bytes)
+    app.add_middleware(
+        RequestMiddleware,
+        brand=platform.brand,
+        max_body_bytes=platform.settings.max_body_bytes,
+        streamed=tuple(path for routes in routes_of(platform.served_features) for path in routes.streamed),
+    )
     if platform.settings.cors_origins:  # outermost, so that pages can read refusals of the middleware below, too
         app.add_middleware(allow_origins, platform.settings.cors_origins)
     describe(app, _routers(platform.brand_features))

@@ -9,8 +9,16 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-_SENT = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Traceparent")
-_SHOWN = ("ETag", "Idempotency-Replayed", "Location", "Retry-After", "WWW-Authenticate", "X-Trace-Id")
+_UPLOADS = ("Tus-Resumable", "Upload-Concat", "Upload-Length", "Upload-Metadata", "Upload-Offset")
+_SENT = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "If-Range", "Range", "Traceparent"),
+    *(*_UPLOADS, "Upload-Checksum", "X-HTTP-Method-Override"),
+)
+_SHOWN = (
+    *("Accept-Ranges", "Content-Range", "ETag", "Idempotency-Replayed", "Location", "Retry-After"),
+    *("WWW-Authenticate", "X-Trace-Id"),
+    *(*_UPLOADS, "Tus-Checksum-Algorithm", "Tus-Extension", "Tus-Max-Size", "Tus-Version", "Upload-Expires"),
+)
 
 
 def allow_origins(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:

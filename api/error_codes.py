@@ -13,22 +13,37 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from features.errors import (
+    ChecksumWrong,
     Conflict,
     DomainError,
     Forbidden,
     Invalid,
     NotFound,
+    PreconditionFailed,
     RateLimited,
+    RequestTimeout,
+    TooLarge,
     Unauthenticated,
     Unavailable,
+    Unreadable,
+    UnsupportedMediaType,
 )
 
-STATUS: dict[type[DomainError], HTTPStatus] = {
+CHECKSUM_MISMATCH = 460
+"""The tus protocol's own status."""
+
+STATUS: dict[type[DomainError], int] = {
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     Unauthenticated: HTTPStatus.UNAUTHORIZED,
     Forbidden: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
+    Unreadable: HTTPStatus.BAD_REQUEST,
+    RequestTimeout: HTTPStatus.REQUEST_TIMEOUT,
     Conflict: HTTPStatus.CONFLICT,
+    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ChecksumWrong: CHECKSUM_MISMATCH,
     RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -43,7 +58,7 @@ class ErrorCode:
     meaning: str
 
 
-def status_of(error: type[DomainError]) -> HTTPStatus:
+def status_of(error: type[DomainError]) -> int:
     """Returns the status of a domain error's response."""
     return next(STATUS[kind] for kind in error.__mro__ if kind in STATUS)
 
@@ -161,5 +176,6 @@ def _calls(dependant: Dependant) -> Iterator[Callable[..., Any]]:
 def _parameters(dependant: Dependant) -> Iterator[object]:
     yield from dependant.path_params
     yield from dependant.query_params
+    yield from dependant.header_params
     for below in dependant.dependencies:
         yield from _parameters(below)

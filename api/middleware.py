@@ -52,8 +52,9 @@ class _BrokenOff(Exception):
 class RequestMiddleware:
     """Wraps the whole application."""
 
-    def __init__(self, app: ASGIApp, *, brand: str, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, brand: str, max_body_bytes: int, streamed: tuple[str, ...] = ()) -> None:
         self._app = app
+        self._streamed = streamed
         self._brand = brand
         self._max_body_bytes = max_body_bytes
 
@@ -65,6 +66,8 @@ class RequestMiddleware:
         start_trace(headers.get(b"traceparent", b"").decode("latin-1"))
         trace_id = (current_trace_id() or "").encode()
         status, received, started, responding = 500, 0, time.perf_counter(), False
+
+        streamed = self._is_streamed(scope)
 
         async def count_body() -> Message:
             nonlocal received
@@ -86,11 +89,11 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            refusal = self._refuse(scope, headers)
+            refusal = self._refuse(scope, headers, streamed)
             if refusal is not None:
                 await refusal(scope, receive, add_headers)
             else:
-                await self._app(scope, count_body, add_headers)
+                await self._app(scope, receive if streamed else count_body, add_headers)
         except Exception as error:  # noqa: BLE001 - not raised again: the server would log it once more, with its values
             response = render_unexpected(error, self._brand)
             if responding:  # the server must cut the connection, so that the client notices
@@ -102,9 +105,13 @@ class RequestMiddleware:
             requests.inc()
             seconds.observe(time.perf_counter() - started)
 
-    def _refuse(self, scope: Scope, headers: dict[bytes, bytes]) -> ASGIApp | None:
+    def _is_streamed(self, scope: Scope) -> bool:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        return any(path == below or path.startswith(f"{below}/") for below in self._streamed)
+
+    def _refuse(self, scope: Scope, headers: dict[bytes, bytes], streamed: bool) -> ASGIApp | None:
         length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self._max_body_bytes:
+        if not streamed and length.isdigit() and int(length) > self._max_body_bytes:
             return render_http_error(_TooLarge(self._max_body_bytes), self._brand)
         if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
             return problem(self._brand, NUL_IN_ADDRESS)

@@ -35,10 +35,15 @@ _DESCRIPTIONS = {
     "401": "No valid access token, or the credentials are wrong",
     "403": "Not allowed",
     "404": "Does not exist, or not for this caller",
+    "408": "The request did not arrive in time",
     "409": "Conflicts with the present state",
+    "412": "The server cannot promise what the request asks for",
     "413": "The body is too large",
+    "415": "The Content-Type is wrong",
+    "416": "The content has no such bytes",
     "422": "The input is wrong; `errors` names the fields",
     "429": "Over a limit; Retry-After says when to try again",
+    "460": "The checksum is wrong",
     "503": "A storage service is down; try again",
 }
 
@@ -226,7 +231,8 @@ def _add_headers(operation: dict[str, Any], route: APIRoute) -> None:
             names.append("Location")
         if status.startswith("2") and any(each is _IDEMPOTENCY_KEY for each in operation.get("parameters", ())):
             names.append("Idempotency-Replayed")
-        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+        common = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+        response["headers"] = {**response.get("headers", {}), **common}
 
 
 def _declare_sign_in(operation: dict[str, Any], route: APIRoute) -> None:

@@ -24,6 +24,8 @@ class Routes:
     routers: tuple[APIRouter, ...]
     middleware: Callable[[ASGIApp, Platform], ASGIApp] | None = None
     """Wraps the application; inside of the request middleware."""
+    streamed: tuple[str, ...] = ()
+    """Paths below which bodies may be of any size: routes read them piece by piece, and have limits of their own."""
 
 
 def routes_of(features: Iterable[str]) -> list[Routes]:

@@ -7,6 +7,7 @@ from features.auth.feature import AUTH
 from features.feed.feature import FEED
 from features.friends.feature import FRIENDS
 from features.live_sessions.feature import LIVE_SESSIONS
+from features.media.feature import MEDIA
 from features.posts.feature import POSTS
 from features.profiles.feature import PROFILES
 from features.realtime.feature import REALTIME
@@ -15,6 +16,6 @@ from features.relationships.feature import RELATIONSHIPS
 BRAND = Brand(
     name="entativa",
     title="Entativa",
-    features=(FEED, POSTS, PROFILES, AUTH, REALTIME, LIVE_SESSIONS, RELATIONSHIPS, FRIENDS, ACCOUNTS),
+    features=(FEED, POSTS, PROFILES, AUTH, REALTIME, LIVE_SESSIONS, RELATIONSHIPS, FRIENDS, MEDIA, ACCOUNTS),
     policies=(PROFILE_POLICY,),
 )

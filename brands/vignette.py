@@ -7,6 +7,7 @@ from features.auth.feature import AUTH
 from features.feed.feature import FEED
 from features.follows.feature import FOLLOWS
 from features.live_sessions.feature import LIVE_SESSIONS
+from features.media.feature import MEDIA
 from features.posts.feature import POSTS
 from features.profiles.feature import PROFILES
 from features.realtime.feature import REALTIME
@@ -15,6 +16,6 @@ from features.relationships.feature import RELATIONSHIPS
 BRAND = Brand(
     name="vignette",
     title="Vignette",
-    features=(FEED, POSTS, PROFILES, AUTH, REALTIME, LIVE_SESSIONS, RELATIONSHIPS, FOLLOWS, ACCOUNTS),
+    features=(FEED, POSTS, PROFILES, AUTH, REALTIME, LIVE_SESSIONS, RELATIONSHIPS, FOLLOWS, MEDIA, ACCOUNTS),
     policies=(PROFILE_POLICY,),
 )

@@ -6,9 +6,10 @@ folder or prefix of its own. An object is written whole or not at all: no reader
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -53,10 +54,15 @@ class ObjectStorageUnavailable(ConnectionError):
 class ObjectStorage:
     """The objects of one brand. All methods raise ObjectStorageUnavailable."""
 
-    def __init__(self, store: LocalStore | S3Store) -> None:
-        self._store = store
+    def __init__(self, open_store: Callable[[], LocalStore | S3Store]) -> None:
+        self._open_store = open_store
 
-    async def put(self, key: str, data: bytes) -> None:
+    @cached_property
+    def _store(self) -> LocalStore | S3Store:
+        """Opened at the first use: many processes have features whose objects they never touch."""
+        return self._open_store()
+
+    async def put(self, key: str, data: bytes | bytearray) -> None:
         """Writes an object, in place of the one that has the key."""
         with _call("put"):
             await obstore.put_async(self._store, key, data, use_multipart=False)
@@ -148,7 +154,7 @@ def open_objects(settings: Settings, brand: str) -> ObjectStorage:
     """Returns the objects of a brand. Raises ValueError for a setting that names no storage; connects to nothing."""
     address = urlsplit(settings.objects_url)
     if address.scheme in ("", "file") and address.path:
-        return ObjectStorage(LocalStore(Path(address.path).resolve() / brand, mkdir=True))
+        return ObjectStorage(partial(LocalStore, Path(address.path).resolve() / brand, mkdir=True))
     if address.scheme != "s3" or not address.hostname:
         raise ValueError("ENTATIVA_OBJECTS_URL must be a folder, or s3://BUCKET or s3://BUCKET/PREFIX")
     config: S3Config = {"region": settings.objects_s3_region}
@@ -159,6 +165,7 @@ def open_objects(settings: Settings, brand: str) -> ObjectStorage:
         config["secret_access_key"] = settings.objects_s3_secret_access_key.get_secret_value()
     prefix = "/".join(part for part in (address.path.strip("/"), brand) if part)
     client: ClientConfig = {**_CLIENT, "allow_http": settings.objects_s3_endpoint.startswith("http://")}
+    bucket = address.hostname
     return ObjectStorage(
-        S3Store(address.hostname, prefix=prefix, config=config, client_options=client, retry_config=_RETRIES)
+        lambda: S3Store(bucket, prefix=prefix, config=config, client_options=client, retry_config=_RETRIES)
     )

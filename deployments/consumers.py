@@ -1,5 +1,6 @@
 """The consumers of one brand on Ray Serve: the outbox relay, every reaction to events, the sweep of old records, the
-erasure of deleted accounts, and the supervision of the entity runtime and the realtime hosts.
+erasure of deleted accounts, the background work of features, and the supervision of the entity runtime and the realtime
+hosts.
 
 Serve restarts a replica that fails; several replicas share the partitions of the event log, and one of them relays.
 """
@@ -67,6 +68,9 @@ class Consumers:
                 group.create_task(self._worker.run_with_relay(adopt))
                 group.create_task(run_retention(platform.database, brand_tables(brand)))
                 group.create_task(run_erasures(platform))
+                for feature in platform.features:
+                    if feature.background is not None:
+                        group.create_task(feature.background(platform))
                 group.create_task(keep_runtime(brand, settings, platform.database))
                 group.create_task(keep_realtime(brand, settings, platform.database))
         finally:

@@ -48,6 +48,30 @@ class LimitReached(Conflict):
     """There is as much of something as is allowed: only the removal of some of it helps."""
 
 
+class Unreadable(DomainError):
+    """A protocol that is not JSON calls for the status 400: the request cannot be read as one of it."""
+
+
+class TooLarge(DomainError):
+    """What the caller announces is larger than is allowed."""
+
+
+class UnsupportedMediaType(DomainError):
+    """The body has a Content-Type that the request cannot have."""
+
+
+class PreconditionFailed(DomainError):
+    """The caller asks for something that this server cannot promise, such as another version of a protocol."""
+
+
+class RequestTimeout(DomainError):
+    """The request did not arrive in time."""
+
+
+class ChecksumWrong(DomainError):
+    """What arrived does not have the checksum that was announced (the status 460 of the tus protocol)."""
+
+
 class RateLimited(DomainError):
     """Too many requests: a retry can succeed after `retry_after_s`."""
 

@@ -6,7 +6,7 @@ A brand lists its features; the composition (deployments/platform.py) and the li
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -74,6 +74,9 @@ class Feature:
     """The reaction to events right after their commit, before the response; its consumers repeat what fails."""
     stream_reader: Callable[[Scope], StreamReader | None] | None = None
     """A Redis stream that gateways read along with the admission of each request. One feature of a brand has it."""
+    background: Callable[[Scope], Coroutine[Any, Any, None]] | None = None
+    """Work that goes on until it is cancelled, in every process with consumers: it survives outages of storage, and
+    several processes do it at once."""
     on_block: OnBlock | None = None
     on_account_state: OnAccountState | None = None
     erase: Erase | None = None

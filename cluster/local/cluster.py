@@ -131,6 +131,7 @@ def _furnish(machine: Machine, head: Machine, environment_file: Path, config: Ma
         "ENTATIVA_ENV_FILE": str(environment_file),
         "ENTATIVA_NODE_CPUS": "0" if machine is head else "4",
         "ENTATIVA_KEYS_DIRECTORY": str(machine.state / "keys"),
+        "ENTATIVA_OBJECTS_URL": str(environment_file.parent / "objects"),
         "ENTATIVA_METRICS_DIRECTORY": str(machine.state / "metrics"),
         "RAY_HEAD_IP": head.address,
     }

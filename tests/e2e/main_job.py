@@ -1,9 +1,14 @@
 """The main job, from sign-up to a feed, for every way of deploying the platform."""
 
+import io
+import time
+
 import httpx
+from tusclient.client import TusClient
 
 from tests.e2e.people import People
 from tests.e2e.running import RunningPlatform
+from tests.support.files import file_of
 
 
 def main_job(platform: RunningPlatform, brand: str) -> None:
@@ -12,6 +17,7 @@ def main_job(platform: RunningPlatform, brand: str) -> None:
         people = People(platform, client)
         _sessions(people)
         _posts(people)
+        _media(people)
 
 
 def _sessions(people: People) -> None:
@@ -91,3 +97,21 @@ def _posts(people: People) -> None:
     assert grace.expect(200, "GET", "/feed")["items"] == []
     grace.expect(404, "GET", f"/posts/{posts[2]['id']}")
     assert [post["text"] for post in linus.expect(200, "GET", "/feed")["items"]] == expected
+
+
+def _media(people: People) -> None:
+    # Ada uploads a video of more than one part, and reads the end of it.
+    ada, data = people.sign_up("ada_films"), file_of(20_000_000, "video/mp4")
+    headers = {"Authorization": f"Bearer {ada.tokens['access_token']}"}
+    client = TusClient(f"{str(people.client.base_url).rstrip('/')}/uploads", headers=headers)
+    uploader = client.uploader(
+        file_stream=io.BytesIO(data), chunk_size=12_000_000, metadata={"filetype": "video/mp4"}, retries=3
+    )
+    uploader.upload()
+    path = f"/media/{str(uploader.url).rpartition('/')[2]}"
+    deadline = time.monotonic() + 60
+    while ada.expect(200, "GET", path)["state"] != "ready":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    answer = people.client.get(f"{path}/content", headers={**headers, "Range": "bytes=-1000"})
+    assert (answer.status_code, answer.content) == (206, data[-1000:])

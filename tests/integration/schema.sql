@@ -257,6 +257,57 @@ CREATE TABLE public.lists (
     name text NOT NULL,
     created_at timestamp with time zone NOT NULL
 );
+CREATE TABLE public.media (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    media_type text NOT NULL,
+    size bigint NOT NULL,
+    state text NOT NULL,
+    digest bytea,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT media_ready CHECK (((state = 'ready'::text) = (digest IS NOT NULL))),
+    CONSTRAINT media_size_check CHECK ((size > 0)),
+    CONSTRAINT media_state_check CHECK ((state = ANY (ARRAY['processing'::text, 'ready'::text])))
+);
+CREATE TABLE public.media_garbage (
+    key text NOT NULL,
+    due_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.media_objects (
+    digest bytea NOT NULL,
+    size bigint NOT NULL,
+    refs bigint NOT NULL,
+    stored boolean NOT NULL,
+    CONSTRAINT media_objects_digest_check CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT media_objects_refs_check CHECK ((refs >= 0)),
+    CONSTRAINT media_objects_size_check CHECK ((size > 0))
+);
+CREATE TABLE public.media_upload_parts (
+    upload_id uuid NOT NULL,
+    start bigint NOT NULL,
+    size integer NOT NULL,
+    part_id uuid NOT NULL,
+    CONSTRAINT media_upload_parts_size_check CHECK ((size > 0)),
+    CONSTRAINT media_upload_parts_start_check CHECK ((start >= 0))
+);
+CREATE TABLE public.media_uploads (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    kind text NOT NULL,
+    length bigint NOT NULL,
+    received bigint DEFAULT 0 NOT NULL,
+    fence bigint DEFAULT 0 NOT NULL,
+    parts integer DEFAULT 0 NOT NULL,
+    media_type text,
+    metadata text NOT NULL,
+    concat text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT media_uploads_kind_check CHECK ((kind = ANY (ARRAY['whole'::text, 'partial'::text, 'final'::text]))),
+    CONSTRAINT media_uploads_length_check CHECK ((length > 0)),
+    CONSTRAINT media_uploads_received CHECK (((received >= 0) AND (received <= length))),
+    CONSTRAINT media_uploads_type CHECK (((kind = 'partial'::text) = (media_type IS NULL)))
+);
 CREATE TABLE public.mutes (
     muter_id uuid NOT NULL,
     muted_id uuid NOT NULL,
@@ -462,6 +513,16 @@ ALTER TABLE ONLY public.list_members
     ADD CONSTRAINT list_members_pkey PRIMARY KEY (list_id, member_id);
 ALTER TABLE ONLY public.lists
     ADD CONSTRAINT lists_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.media_garbage
+    ADD CONSTRAINT media_garbage_pkey PRIMARY KEY (key);
+ALTER TABLE ONLY public.media_objects
+    ADD CONSTRAINT media_objects_pkey PRIMARY KEY (digest);
+ALTER TABLE ONLY public.media
+    ADD CONSTRAINT media_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.media_upload_parts
+    ADD CONSTRAINT media_upload_parts_pkey PRIMARY KEY (upload_id, start);
+ALTER TABLE ONLY public.media_uploads
+    ADD CONSTRAINT media_uploads_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.mutes
     ADD CONSTRAINT mutes_pkey PRIMARY KEY (muter_id, muted_id);
 ALTER TABLE ONLY public.outbox
@@ -527,6 +588,11 @@ CREATE INDEX list_members_by_member ON public.list_members USING btree (member_i
 CREATE INDEX list_members_newest ON public.list_members USING btree (list_id, created_at, member_id);
 CREATE UNIQUE INDEX lists_by_name ON public.lists USING btree (owner_id, lower(name));
 CREATE INDEX lists_newest ON public.lists USING btree (owner_id, created_at, id);
+CREATE INDEX media_garbage_due_at ON public.media_garbage USING btree (due_at);
+CREATE INDEX media_of_account ON public.media USING btree (account_id, created_at DESC, id DESC);
+CREATE INDEX media_of_object ON public.media USING btree (digest);
+CREATE INDEX media_uploads_expires_at ON public.media_uploads USING btree (expires_at);
+CREATE INDEX media_uploads_of_account ON public.media_uploads USING btree (account_id);
 CREATE INDEX mutes_by_muted ON public.mutes USING btree (muted_id);
 CREATE INDEX mutes_newest ON public.mutes USING btree (muter_id, created_at, muted_id);
 CREATE INDEX post_hashtags_post ON public.post_hashtags USING btree (post_id);
@@ -576,6 +642,14 @@ ALTER TABLE ONLY public.list_members
     ADD CONSTRAINT list_members_member_id_fkey FOREIGN KEY (member_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.lists
     ADD CONSTRAINT lists_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.media
+    ADD CONSTRAINT media_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.media
+    ADD CONSTRAINT media_digest_fkey FOREIGN KEY (digest) REFERENCES public.media_objects(digest);
+ALTER TABLE ONLY public.media_upload_parts
+    ADD CONSTRAINT media_upload_parts_upload_id_fkey FOREIGN KEY (upload_id) REFERENCES public.media_uploads(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.media_uploads
+    ADD CONSTRAINT media_uploads_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.mutes
     ADD CONSTRAINT mutes_muted_id_fkey FOREIGN KEY (muted_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.mutes

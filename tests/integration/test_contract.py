@@ -29,6 +29,9 @@ from schemathesis.specs.openapi.checks import (
 
 from features.realtime.store import HostDirectory, ListedHost
 from tests.support.environment import Environment
+from tests.support.uploads import BODY_TYPE
+
+schemathesis.serializer.alias(BODY_TYPE, "application/octet-stream")
 
 EXAMPLES = 12
 """Requests per operation, for each of: signed in or not, right or wrong by the document."""

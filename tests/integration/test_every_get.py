@@ -17,7 +17,9 @@ from features.accounts.machine import Action, Actor
 from features.accounts.policy import AccountPolicy
 from features.accounts.service import AccountService
 from tests.support.environment import PASSWORD, Environment
+from tests.support.files import file_of
 from tests.support.member import Member
+from tests.support.uploads import upload
 
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 ANONYMOUS = "anonymous"
@@ -32,7 +34,7 @@ class Scenario:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
         self.people: dict[str, Member] = {ANONYMOUS: environment.anonymous}
-        self.post_id = self.answer_id = self.list_id = ""
+        self.post_id = self.answer_id = self.list_id = self.media_id = ""
         self.requests: list[str] = []
 
     @property
@@ -56,6 +58,7 @@ class Scenario:
             ways += [await ada.put("/follows/bob"), await bob.put("/follows/ada")]
         post = await ada.post("/posts", json={"text": "On my way to #lisbon"})
         answer = await bob.post("/posts", json={"text": "So is @ada"})
+        self.media_id = await upload(self.environment, ada, file_of(1000))
         people = await bob.post("/lists", json={"name": "Climbing"})
         self.post_id, self.answer_id, self.list_id = [made.json()["id"] for made in (post, answer, people)]
         ways += [
@@ -124,6 +127,10 @@ class Scenario:
             "/auth/audit": "/auth/audit",
             "/presence/settings": "/presence/settings",
             "/hashtags/{tag}": "/hashtags/lisbon",
+            "/media": "/media",
+            # Hers: he is told that there is no such medium.
+            "/media/{media_id}": f"/media/{self.media_id}",
+            "/media/{media_id}/content": f"/media/{self.media_id}/content",
             **{path: f"http://test{path}" for path in NOT_SIGNED_IN},
         }
 

@@ -16,8 +16,10 @@ from features.accounts.policy import AccountPolicy
 from features.auth.service import AuthService
 from features.life_cycle import erase_account, export_account
 from tests.support.environment import PASSWORD, Environment
+from tests.support.files import file_of
 from tests.support.member import Member
 from tests.support.people import wrong_counts
+from tests.support.uploads import begin, upload
 
 
 @pytest.fixture(params=["entativa", "vignette"])
@@ -48,6 +50,8 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         await me.put(f"/lists/{created['id']}/members/{other.username}")
         await me.put("/presence/settings", json={"audience": "everyone"})
         await me.put("/blocks/eve")
+        await upload(environment, me, file_of(1000))
+        await begin(me, 1000)
     if "friends" in environment.brand.feature_names:
         carol = await environment.member("carol")
         await ada.post("/friends/requests", json={"username": "carol"})
@@ -101,7 +105,7 @@ async def test_nothing_of_an_erased_account_is_left_and_everything_of_others_is(
 async def _nothing_is_left(environment: Environment, ada: Member, bob: Member, of_bob: dict[str, int]) -> None:
     assert set((await _rows_with(environment, ada.id)).values()) == {0}
     left = await _rows_with(environment, bob.id)
-    own = {"accounts", "auth_audit", "auth_sessions", "connection_counts", "lists", "posts", "profiles"}
+    own = {"accounts", "auth_audit", "auth_sessions", "connection_counts", "lists", "media", "posts", "profiles"}
     assert {name: left[name] for name in own} == {name: of_bob[name] for name in own}
 
     pool = environment.platform.database.pool
@@ -242,7 +246,8 @@ async def test_an_export_discloses_no_secret_and_nothing_that_others_did_in_priv
     ada, bob, eve = await _live(environment)
     async with environment.platform.database.unit_of_work() as uow:
         exported = [row async for row in export_account(uow, environment.brand.features, UUID(ada.id))]
-    columns = {column for name, record in exported for column in record if (name, column) != ("accounts", "state")}
+    shown = {"accounts", "media"}  # their state is about what is the account's own
+    columns = {column for name, record in exported for column in record if column != "state" or name not in shown}
     assert columns.isdisjoint({"password_hash", "hash", "successor", "state", "refused_at"})
     assert {str(record["muter_id"]) for name, record in exported if name == "mutes"} == {ada.id}
     assert {(str(r["blocker_id"]), str(r["blocked_id"])) for name, r in exported if name == "blocks"} == {

@@ -167,7 +167,7 @@ async def test_a_bucket_that_does_not_exist_is_an_outage(s3: S3Server) -> None:
 
 async def test_a_folder_that_cannot_be_written_is_an_outage(tmp_path: Path) -> None:
     backend = _in_folder(tmp_path)
-    (tmp_path / "entativa" / "key").mkdir()
+    (tmp_path / "entativa" / "key").mkdir(parents=True)
     (tmp_path / "entativa" / "key" / "below").touch()
     with pytest.raises(ObjectStorageUnavailable):
         await backend.objects.put("key", b"a folder has this name")

@@ -112,6 +112,7 @@ async def open_environment(
         redis_url=SecretStr(redis_url),
         smtp_url=SecretStr(mail_trap.url),
         keys_directory=folder,
+        objects_url=str(folder / "objects"),
         cluster_secret=SecretStr("a secret of the tests"),
         public_urls={brand.name: ROOT},
         trusted_proxies=0,

@@ -1,0 +1,120 @@
+"""Media over HTTP. Uploads are in uploads.py."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header
+from pydantic import BaseModel, Field
+from starlette.responses import Response, StreamingResponse
+
+from api import uploads
+from api.byte_range import RANGE_NOT_SATISFIABLE, parse_range
+from api.conditional import ConditionalRoute, matches
+from api.deps import Now, PageDep, SignedIn, Uow, service
+from api.error_codes import raises
+from api.models import PageModel, render_page
+from api.routes import VERSION, Routes
+from api.transaction import TransactionRoute
+from features.media.errors import NoSuchMedia, StillProcessing
+from features.media.model import Media, MediaState, MediaType
+from features.media.service import MediaService
+
+router = APIRouter(prefix=VERSION, tags=["media"], route_class=ConditionalRoute)
+content = APIRouter(prefix=VERSION, tags=["media"], route_class=TransactionRoute)
+
+ROUTES = Routes(
+    (router, content, uploads.discovery, uploads.router, uploads.streaming),
+    middleware=uploads.TusMiddleware,
+    streamed=(uploads.PATH,),
+)
+
+Service = Annotated[MediaService, service(MediaService)]
+
+
+class MediaModel(BaseModel):
+    id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
+    type: MediaType = Field(examples=["image/jpeg"])
+    size: int = Field(ge=1, description="In bytes.", examples=[482133])
+    state: MediaState = Field(
+        description="`processing`: the upload is complete and the content not ready yet.", examples=["ready"]
+    )
+    created_at: datetime = Field(examples=["2026-01-02T03:04:05Z"])
+
+
+@router.get("/media")
+async def list_media(identity: SignedIn, media: Service, uow: Uow, page: PageDep) -> PageModel[MediaModel]:
+    """List what you have uploaded, newest first."""
+    return render_page(await media.list(uow, identity.account_id, page), _render)
+
+
+@router.get("/media/{media_id}")
+@raises(NoSuchMedia)
+async def get_media(media_id: UUID, identity: SignedIn, media: Service, uow: Uow) -> MediaModel:
+    """Read what is known of something you have uploaded."""
+    return _render(await media.get(uow, identity.account_id, media_id))
+
+
+@router.delete("/media/{media_id}", status_code=204)
+@raises(NoSuchMedia)
+async def delete_media(media_id: UUID, identity: SignedIn, media: Service, uow: Uow, now: Now) -> None:
+    """Delete something you have uploaded."""
+    await media.delete(uow, identity.account_id, media_id, now)
+
+
+_BINARY = {media_type.value: {"schema": {"type": "string", "format": "binary"}} for media_type in MediaType}
+_CONTENT_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "All of the content", "content": _BINARY},
+    206: {"description": "The range that was asked for", "content": _BINARY},
+    304: {"description": "The client has the content"},
+}
+
+
+@content.get("/media/{media_id}/content", response_class=Response, responses=_CONTENT_RESPONSES)
+@raises(NoSuchMedia, StillProcessing, RANGE_NOT_SATISFIABLE)
+async def get_content(
+    media_id: UUID,
+    identity: SignedIn,
+    media: Service,
+    uow: Uow,
+    range: Annotated[
+        str | None, Header(max_length=200, description="One range of bytes.", examples=["bytes=0-1023"])
+    ] = None,
+    if_range: Annotated[str | None, Header(max_length=200, examples=['"4f2c6a1d0b9e8c7a5b3d2e1f"'])] = None,
+    if_none_match: Annotated[str | None, Header(max_length=1000, examples=['"4f2c6a1d0b9e8c7a5b3d2e1f"'])] = None,
+) -> Response:
+    """Read the content of something you have uploaded, as you uploaded it."""
+    found = await media.get_ready(uow, identity.account_id, media_id)
+    assert found.digest is not None
+    tag = f'"{found.digest.hex()[:24]}"'
+    # Whatever a file is, a browser must not run it as a page of ours.
+    headers = {"ETag": tag, "Accept-Ranges": "bytes", "Content-Security-Policy": "default-src 'none'; sandbox"}
+    if matches(if_none_match or "", tag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    wanted = parse_range(range, found.size) if if_range in (None, tag) else None
+    start, end = wanted or (0, found.size)
+    headers["Content-Length"] = str(end - start)
+    if wanted is not None:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{found.size}"
+    chunks = media.read(found, start, end)
+    first = await anext(chunks)  # an outage of storage is an error now, and a broken response later
+    return StreamingResponse(
+        _from(first, chunks),
+        HTTPStatus.OK if wanted is None else HTTPStatus.PARTIAL_CONTENT,
+        headers,
+        found.media_type,
+    )
+
+
+async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in rest:
+        yield chunk
+
+
+def _render(media: Media) -> MediaModel:
+    return MediaModel(
+        id=media.id, type=media.media_type, size=media.size, state=media.state, created_at=media.created_at
+    )

@@ -1,0 +1,1 @@
+"""Media: resumable uploads, and the stored objects that come of them."""

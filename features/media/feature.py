@@ -1,0 +1,49 @@
+"""What this slice declares."""
+
+from collections.abc import Sequence
+
+from cluster.events.consumer import Consumer
+from cluster.objects import open_objects
+from cluster.tables import PartOf, Table
+from features.accounts.feature import ACCOUNTS
+from features.feature import Feature, Scope
+from features.media.erasure import erase
+from features.media.events import EVENTS
+from features.media.policy import MediaPolicy
+from features.media.processing import Processing
+from features.media.receiving import Buffered
+from features.media.service import MediaService
+from features.media.sweeping import run_media_sweeps
+from features.media.uploads import UploadService
+
+
+def _service(scope: Scope) -> MediaService:
+    policy, objects = scope.policy(MediaPolicy), open_objects(scope.settings, scope.brand)
+    uploads = UploadService(scope.brand, policy, scope.database, objects, scope.now, Buffered(scope.brand))
+    return MediaService(scope.brand, policy, objects, uploads)
+
+
+def _consumers(scope: Scope) -> Sequence[Consumer]:
+    objects = scope.service(MediaService).objects
+    return Processing(scope.brand, scope.policy(MediaPolicy), objects, scope.now).consumers()
+
+
+MEDIA = Feature(
+    name="media",
+    needs=(ACCOUNTS,),
+    policy=MediaPolicy,
+    service=_service,
+    consumers=_consumers,
+    background=run_media_sweeps,
+    events=EVENTS,
+    erase=erase,
+    tables=(
+        Table("media", "account_id", "until the account deletes them", subjects=("account_id",), secrets=("digest",)),
+        Table("media_uploads", "account_id", "a day after their last bytes", subjects=("account_id",)),
+        Table(
+            "media_upload_parts", "upload_id", "until the medium is ready", part_of=PartOf("media_uploads", "upload_id")
+        ),
+        Table("media_objects", "digest", "until nothing refers to them"),
+        Table("media_garbage", "key", "until the object is deleted from storage"),
+    ),
+)

@@ -1,0 +1,58 @@
+"""The service of media: what an account has uploaded. Nobody else sees it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from cluster.objects import ObjectStorage
+from cluster.postgres import UnitOfWork
+from features.media import store, upload_store
+from features.media.errors import NoSuchMedia, StillProcessing
+from features.media.metrics import SENT_BYTES
+from features.media.model import Media, MediaState, object_key, part_key
+from features.media.policy import MediaPolicy
+from features.media.uploads import UploadService
+from features.paging import Page, PageRequest, page_of
+
+
+@dataclass(frozen=True, slots=True)
+class MediaService:
+    brand: str
+    policy: MediaPolicy
+    objects: ObjectStorage
+    uploads: UploadService
+
+    async def get(self, uow: UnitOfWork, account_id: UUID, media_id: UUID) -> Media:
+        """Returns a medium of an account. Raises NoSuchMedia."""
+        media = await store.find(uow, media_id)
+        if media is None or media.account_id != account_id:
+            raise NoSuchMedia
+        return media
+
+    async def list(self, uow: UnitOfWork, account_id: UUID, page: PageRequest) -> Page[Media]:
+        """Returns what an account has uploaded, newest first."""
+        return page_of(await store.of_account(uow, account_id, page), page.limit, Media.cursor)
+
+    async def get_ready(self, uow: UnitOfWork, account_id: UUID, media_id: UUID) -> Media:
+        """Returns a medium of an account whose content can be read. Raises NoSuchMedia, StillProcessing."""
+        media = await self.get(uow, account_id, media_id)
+        if media.state is not MediaState.READY:
+            raise StillProcessing
+        return media
+
+    async def read(self, media: Media, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yields the content of a ready medium, from `start` to before `end`."""
+        assert media.digest is not None
+        async for chunk in self.objects.read(object_key(media.digest), start, end):
+            SENT_BYTES.labels(self.brand).inc(len(chunk))
+            yield chunk
+
+    async def delete(self, uow: UnitOfWork, account_id: UUID, media_id: UUID, now: datetime) -> None:
+        """Deletes a medium. Raises NoSuchMedia."""
+        if not await store.delete(uow, [media_id], account_id, now + self.policy.garbage_grace):
+            raise NoSuchMedia
+        parts = await upload_store.delete(uow, [media_id])
+        await store.discard(uow, [part_key(part_id) for part_id in parts], now)
