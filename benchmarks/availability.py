@@ -81,7 +81,7 @@ async def _measure(cluster: LocalCluster, tokens: dict[str, list[str]]) -> dict[
 async def _kill_each(cluster: LocalCluster, clients: list[RetryingClients]) -> dict[str, Extra]:
     """The gap of each kind, and of a while in which nothing is killed; and how many kinds there was no time for."""
     await asyncio.sleep(_QUIET_S)
-    whole = _count(cluster)
+    whole = _whole(cluster)
     gaps: dict[str, Extra] = {}
     begun = started = time.monotonic()
     await asyncio.sleep(2 * _QUIET_S)
@@ -136,6 +136,13 @@ def _count(cluster: LocalCluster) -> Counter[str]:
     return Counter(kind for kind in kinds if kind)
 
 
+def _whole(cluster: LocalCluster) -> Counter[str]:
+    """What must be there again after a kill. How many entity hosts there are follows the load; one a brand must be."""
+    from brands.catalogue import BRANDS
+
+    return Counter({**_count(cluster), "ShardHost": len(BRANDS)})
+
+
 def _settle(cluster: LocalCluster, whole: Counter[str]) -> None:
     """Starts nodes that have ended, as systemd would, and waits until all is there again. Raises TimeoutError."""
     from deployments.cluster_demo import Story
@@ -155,9 +162,14 @@ async def _lost(clients: RetryingClients) -> int:
     """How many acknowledged posts are not there."""
     import httpx
 
-    lost = 0
-    async with httpx.AsyncClient(base_url=clients.address, timeout=30) as client:
-        for token, post in clients.acknowledged:
+    async with httpx.AsyncClient(base_url=clients.address, timeout=60) as client:
+
+        async def is_lost(token: str, post: str) -> bool:
             response = await client.get(f"/posts/{post}", headers={"Authorization": f"Bearer {token}"})
-            lost += response.status_code == 404
+            return response.status_code == 404
+
+        lost = 0
+        for start in range(0, len(clients.acknowledged), 16):
+            some = clients.acknowledged[start : start + 16]
+            lost += sum(await asyncio.gather(*(is_lost(token, post) for token, post in some)))
     return lost
