@@ -15,6 +15,7 @@ from types import ModuleType
 import benchmarks
 from benchmarks import size
 from benchmarks.deadline import FIGURE_TIMEOUT_S, SMALLEST_TIMEOUT_S, DeadlineExceeded, deadline
+from benchmarks.termination import EXIT_CODE, Terminated, stopped_by_sigterm
 
 
 def _modules(failures: list[str]) -> Iterator[ModuleType]:
@@ -46,8 +47,7 @@ def _run(modules: Iterable[ModuleType], wanted: Callable[[str], bool], failures:
         if not any(map(wanted, declared)):
             continue
         try:
-            with contextlib.redirect_stdout(sys.stderr):
-                figures = module.run(wanted)
+            with contextlib.redirect_stdout(sys.stderr), contextlib.closing(module.run(wanted)) as figures:
                 while True:
                     # The first figure's time includes the start of what all of the module's figures need.
                     usual = size.sized(FIGURE_TIMEOUT_S, SMALLEST_TIMEOUT_S)
@@ -86,7 +86,11 @@ def main(arguments: list[str] | None = None) -> int:
     if options.list:
         print("\n".join(names))
     else:
-        _run(modules, wanted, failures)
+        try:
+            with stopped_by_sigterm():
+                _run(modules, wanted, failures)
+        except Terminated:
+            return EXIT_CODE
     return 1 if failures else 0
 
 

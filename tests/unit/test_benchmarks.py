@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
@@ -50,6 +51,35 @@ def test_a_benchmark_that_hangs_is_a_failure_and_the_others_still_run(capsys: py
     output = capsys.readouterr()
     assert '"good.figure"' in output.out
     assert "not measured within 0.1 s" in output.err
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+def test_sigterm_ends_a_benchmark_which_stops_what_it_has_started(
+    waiting: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[str] = []
+
+    async def wait() -> None:
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.sleep(600)
+
+    def run(_wanted: Callable[[str], bool]) -> Iterator[Figure]:
+        try:
+            if waiting:
+                asyncio.run(wait())
+            yield Figure("some.figure", 1.0, "s")
+        finally:
+            signal.raise_signal(signal.SIGTERM)  # impatience
+            stopped.append("platform")
+
+    def print_figure(_figure: Figure) -> str:
+        signal.raise_signal(signal.SIGTERM)
+        return ""
+
+    monkeypatch.setattr(Figure, "line", print_figure)
+    monkeypatch.setattr(runner, "_modules", lambda _: [module("some", run), module("next", measure)])
+    assert runner.main([]) == 128 + signal.SIGTERM
+    assert stopped == ["platform"]
 
 
 def test_sizes_are_as_small_as_they_can_be_only_if_asked(monkeypatch: pytest.MonkeyPatch) -> None:
