@@ -167,7 +167,8 @@ class EffectHandler(Generic[Policy]):
         """Stores the durable effects of many turns, of different entities, in as few statements as possible.
 
         The transaction is the runtime's, which commits it, with the snapshots and answers of these and other kinds'
-        turns. If it raises, the transaction is tried again with fewer turns, so that the others are stored.
+        turns. If it raises, or takes longer than 3.5 s, the transaction is tried again with fewer turns (and less time,
+        while they are several), so that the others are stored. It should wait for nothing but this transaction.
         """
         raise NotImplementedError(f"no handler for {turns[0].effects!r}")
 

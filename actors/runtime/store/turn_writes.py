@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,11 @@ TRANSACTION_SETTINGS = {
 }
 """Settings of the connections that turns are committed on; times in milliseconds."""
 _BRIEFLY = "SET LOCAL lock_timeout = 150; SET LOCAL statement_timeout = 500"
+_IDLE_SECONDS = 1.4
+"""A little less than the time after which Postgres ends a transaction between whose statements nothing happens."""
+_WRITE_SECONDS = 3.5
+"""How long kinds' ``write`` may take in all: a little longer than one statement."""
+_BRIEF_WRITE_SECONDS = 0.5
 _PAUSE_SECONDS = 0.25
 """Between attempts to find out whether a transaction has ended."""
 
@@ -121,8 +127,8 @@ def is_connection_error(error: BaseException) -> bool:
 
 
 class WriteFailed(Exception):
-    """A kind's ``write`` raised an OSError of its own: of a file, of another service, a timeout. The transaction's
-    connection is as good as before."""
+    """A kind's ``write`` raised an OSError of its own: of a file, of another service, a timeout. Or it took too long,
+    and the cause is a TimeoutError. Nothing is stored, and the database is as good as before."""
 
 
 class OutcomeUnknown(ConnectionError):
@@ -212,7 +218,7 @@ class TurnWrites:
                 await _insert_answers(transaction, going)
                 await _write_timers(transaction, going)
                 await _upsert_snapshots(transaction, going)
-                await _write_effects(transaction, going)
+                await _write_effects(transaction, going, _BRIEF_WRITE_SECONDS if briefly else _WRITE_SECONDS)
                 if going:
                     committing = True
                     await transaction.commit()
@@ -306,7 +312,27 @@ async def _upsert_snapshots(transaction: UnitOfWork, writes: Sequence[TurnWrite]
         await transaction.execute(_UPSERT_SNAPSHOTS, *_columns(rows, 4))
 
 
-async def _write_effects(transaction: UnitOfWork, writes: Sequence[TurnWrite]) -> None:
+async def _write_effects(transaction: UnitOfWork, writes: Sequence[TurnWrite], seconds: float) -> None:
+    """Has kinds store their effects. Raises WriteFailed once it takes longer than ``seconds``: a kind that waits for
+    something else, or computes, holds the other turns of the transaction up."""
+    begun = time.monotonic()
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            await _write_kinds(transaction, writes)
+            if time.monotonic() - begun > _IDLE_SECONDS:
+                await transaction.execute("SELECT")  # Raises if Postgres has ended the transaction.
+    except OSError as error:
+        # asyncpg has its own exceptions for a connection that is lost in the middle of a statement.
+        reason = f"it took longer than {seconds} s" if limit.expired() else f"{type(error).__name__}: {error}"
+        raise WriteFailed(reason) from error
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError) as error:
+        if (elapsed := time.monotonic() - begun) < _IDLE_SECONDS:
+            raise
+        raise WriteFailed(f"{type(error).__name__}: {error}") from TimeoutError(f"write took {elapsed:.1f} s")
+
+
+async def _write_kinds(transaction: UnitOfWork, writes: Sequence[TurnWrite]) -> None:
     kinds: dict[str, list[TurnWrite]] = defaultdict(list)
     for write in writes:
         if write.write is not None:
@@ -314,11 +340,7 @@ async def _write_effects(transaction: UnitOfWork, writes: Sequence[TurnWrite]) -
     for of_kind in kinds.values():
         store = of_kind[0].write
         assert store is not None
-        try:
-            await store(transaction, [write.turn for write in of_kind])
-        except OSError as error:
-            # asyncpg has its own exceptions for a connection that is lost in the middle of a statement.
-            raise WriteFailed(f"{type(error).__name__}: {error}") from error
+        await store(transaction, [write.turn for write in of_kind])
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import asyncpg
@@ -21,7 +22,6 @@ from actors.runtime.store.turn_writes import (
     WriteFailed,
 )
 from cluster.postgres import UnitOfWork, open_database
-from cluster.storage_errors import DATABASE_ERRORS
 
 HOST = "host-0.1"
 
@@ -190,7 +190,7 @@ async def test_a_host_that_vanishes_inside_a_transaction_does_not_block_its_succ
         await database.own(7, host="host-1.1", epoch=2)
         taken_over.set()
 
-    with pytest.raises(DATABASE_ERRORS):
+    with pytest.raises(WriteFailed):
         await database.writes.commit([TurnWrite(fence(7), "b", (), (3, b"late"), "b", vanish)])
     assert taken_over.is_set()
     assert await database.snapshots() == set()
@@ -244,6 +244,47 @@ async def test_a_statement_that_hangs_ends_and_takes_only_its_own_turn_with_it(d
     results = await asyncio.gather(*map(committer.commit, turns), return_exceptions=True)
     assert isinstance(results[1], asyncpg.QueryCanceledError)
     assert await database.snapshots() == {"a", "b"}
+
+
+async def wait_for_ever(transaction: UnitOfWork) -> None:
+    await asyncio.Event().wait()
+
+
+async def compute(transaction: UnitOfWork) -> None:
+    time.sleep(1.6)
+
+
+async def pause_and_go_on(transaction: UnitOfWork) -> None:
+    await asyncio.sleep(1.6)
+    await transaction.execute("SELECT 1")
+
+
+async def pause_at_the_end(transaction: UnitOfWork) -> None:
+    await asyncio.sleep(1.6)
+
+
+@pytest.mark.parametrize("slow", [wait_for_ever, compute, pause_and_go_on, pause_at_the_end])
+async def test_a_write_that_is_slow_between_its_statements_takes_only_its_own_turn_with_it(
+    database: Database, slow: Callable[[UnitOfWork], Awaitable[None]]
+) -> None:
+    """Postgres ends transactions in which nothing happens for 1.5 s, and nobody one whose ``write`` waits for ever."""
+    committer = Committer(database.writes)
+
+    async def write(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
+        await write_lines(transaction, turns)
+        if any(number == 2 for _, number in turns):
+            await slow(transaction)
+
+    turns = [line(n, f"e{n}", n, n) for n in range(5)]
+    for turn in turns:
+        turn.write = write
+    async with asyncio.timeout(60):
+        results = await asyncio.gather(*map(committer.commit, turns), return_exceptions=True)
+    assert [n for n, result in enumerate(results) if result is not None] == [2]
+    assert isinstance(results[2], WriteFailed)
+    assert await database.lines() == [("e0", 0), ("e1", 1), ("e3", 3), ("e4", 4)]
+    await committer.commit(snapshot(2, "e2", 5))
+    assert "e2" in await database.snapshots(), "the next transaction has a connection"
 
 
 async def test_one_statement_reads_at_most_eight_mebibytes_of_snapshots_and_always_one(database: Database) -> None:
