@@ -4,6 +4,7 @@ from brands import Brand
 from brands.reserved_usernames import PROFILE_POLICY
 from features.accounts.feature import ACCOUNTS
 from features.auth.feature import AUTH
+from features.exports.feature import EXPORTS
 from features.feed.feature import FEED
 from features.friends.feature import FRIENDS
 from features.live_sessions.feature import LIVE_SESSIONS
@@ -16,6 +17,6 @@ from features.relationships.feature import RELATIONSHIPS
 BRAND = Brand(
     name="entativa",
     title="Entativa",
-    features=(FEED, POSTS, PROFILES, AUTH, REALTIME, LIVE_SESSIONS, RELATIONSHIPS, FRIENDS, MEDIA, ACCOUNTS),
+    features=(FEED, POSTS, PROFILES, AUTH, REALTIME, LIVE_SESSIONS, RELATIONSHIPS, FRIENDS, MEDIA, ACCOUNTS, EXPORTS),
     policies=(PROFILE_POLICY,),
 )

@@ -190,6 +190,13 @@ class SessionEnded(Unauthenticated):
     detail = "This session has been ended; log in again."
 
 
+class LogInAgain(Forbidden):
+    """This needs a session that has just begun: log in, and repeat the request with the new access token."""
+
+    code = "log_in_again"
+    detail = "Log in again to do this."
+
+
 class UnknownSession(NotFound):
     """The caller has no live session with this id."""
 

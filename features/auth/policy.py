@@ -10,6 +10,8 @@ class AuthPolicy:
 
     access_token_lifetime: timedelta = timedelta(minutes=15)
     refresh_token_lifetime: timedelta = timedelta(days=30)
+    recent_log_in: timedelta = timedelta(minutes=15)
+    """How young a session must be for what needs one that has just begun with the password."""
     max_sessions: int = 100
     """Of one account at a time: a log-in ends those that were used longest ago."""
     refresh_retry_grace: timedelta = timedelta(seconds=30)

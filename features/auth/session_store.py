@@ -22,6 +22,7 @@ _IS_LIVE = """
 select exists (select from auth_sessions
                where id = $1 and account_id = $2 and ended_at is null and expires_at > $3)
 """
+_BEGUN_AT = "select created_at from auth_sessions where id = $1 and account_id = $2"
 _LIST = f"""
 select {_COLUMNS} from auth_sessions
 where account_id = $1 and ended_at is null and expires_at > $2
@@ -87,6 +88,12 @@ async def sweep_sessions(uow: UnitOfWork, account_id: UUID, now: datetime, ended
 
 async def is_live(uow: UnitOfWork, id: UUID, account_id: UUID, now: datetime) -> bool:
     return bool(await uow.fetchval(_IS_LIVE, id, account_id, now))
+
+
+async def begun_at(uow: UnitOfWork, id: UUID, account_id: UUID) -> datetime | None:
+    """Returns when a session of the account began, with the password or the code of a sign-up."""
+    found: datetime | None = await uow.fetchval(_BEGUN_AT, id, account_id)
+    return found
 
 
 async def list_sessions(uow: UnitOfWork, account_id: UUID, now: datetime, page: PageRequest) -> list[Session]:

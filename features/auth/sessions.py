@@ -13,7 +13,7 @@ from cluster.redis import RedisError
 from features.accounts.errors import WrongAccountState
 from features.auth import secrets, session_store, store
 from features.auth.access_tokens import AccessTokens
-from features.auth.errors import BadRefreshToken, RefreshTokenReused, SessionEnded, UnknownSession
+from features.auth.errors import BadRefreshToken, LogInAgain, RefreshTokenReused, SessionEnded, UnknownSession
 from features.auth.events import SessionsEnded
 from features.auth.liveness import ENDED, LIVE, SessionLiveness
 from features.auth.model import AuditKind, Session, Tokens
@@ -95,6 +95,12 @@ class SessionService:
             raise SessionEnded
         if cached is None:
             await self.liveness.remember_live(identity.session_id)
+
+    async def require_recent(self, uow: UnitOfWork, identity: Identity, now: datetime) -> None:
+        """Raises LogInAgain unless the caller's session has just begun."""
+        begun = await session_store.begun_at(uow, identity.session_id, identity.account_id)
+        if begun is None or begun + self.policy.recent_log_in <= now:
+            raise LogInAgain
 
     async def list(self, uow: UnitOfWork, account_id: UUID, page: PageRequest, now: datetime) -> Page[Session]:
         """Returns the account's live sessions, newest first."""

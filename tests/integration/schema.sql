@@ -41,6 +41,19 @@ CREATE FUNCTION public.turn_commits_are_stored(known uuid[], numbers bigint[]) R
     FROM unnest(known, numbers) AS k (series, number)
     JOIN turn_commits AS c ON c.series = k.series AND c.number >= k.number
 $$;
+CREATE TABLE public.account_export_parts (
+    export_id uuid NOT NULL,
+    number integer NOT NULL,
+    content bytea NOT NULL
+);
+CREATE TABLE public.account_exports (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    requested_at timestamp with time zone NOT NULL,
+    ready_at timestamp with time zone,
+    size bigint,
+    expires_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.accounts (
     id uuid NOT NULL,
     email text NOT NULL,
@@ -459,6 +472,12 @@ CREATE TABLE public.turn_commits (
     committed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 )
 WITH (fillfactor='50');
+ALTER TABLE ONLY public.account_export_parts
+    ADD CONSTRAINT account_export_parts_pkey PRIMARY KEY (export_id, number);
+ALTER TABLE ONLY public.account_exports
+    ADD CONSTRAINT account_exports_account_id_key UNIQUE (account_id);
+ALTER TABLE ONLY public.account_exports
+    ADD CONSTRAINT account_exports_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.auth_audit
@@ -557,6 +576,7 @@ ALTER TABLE ONLY public.shards
     ADD CONSTRAINT shards_pkey PRIMARY KEY (kind, shard);
 ALTER TABLE ONLY public.turn_commits
     ADD CONSTRAINT turn_commits_pkey PRIMARY KEY (series);
+CREATE INDEX account_exports_expired ON public.account_exports USING btree (expires_at);
 CREATE INDEX accounts_deletes_at ON public.accounts USING btree (deletes_at) WHERE (state = ANY (ARRAY['deleting'::text, 'deleted'::text]));
 CREATE UNIQUE INDEX accounts_email ON public.accounts USING btree (lower(email));
 CREATE INDEX accounts_inactive ON public.accounts USING btree (id) WHERE (state <> 'active'::text);
@@ -608,6 +628,10 @@ CREATE INDEX shard_generations_term ON public.shard_generations USING btree (ter
 CREATE TRIGGER auth_audit_append_only BEFORE DELETE OR UPDATE ON public.auth_audit FOR EACH ROW EXECUTE FUNCTION public.auth_audit_refuse_change();
 CREATE TRIGGER post_hashtags_fill BEFORE INSERT ON public.post_hashtags FOR EACH ROW WHEN ((new.audience IS NULL)) EXECUTE FUNCTION public.fill_post_hashtag();
 CREATE TRIGGER posts_audience AFTER UPDATE OF audience ON public.posts FOR EACH ROW WHEN ((new.audience <> old.audience)) EXECUTE FUNCTION public.follow_post_audience();
+ALTER TABLE ONLY public.account_export_parts
+    ADD CONSTRAINT account_export_parts_export_id_fkey FOREIGN KEY (export_id) REFERENCES public.account_exports(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.account_exports
+    ADD CONSTRAINT account_exports_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.auth_audit
     ADD CONSTRAINT auth_audit_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.auth_refresh_tokens

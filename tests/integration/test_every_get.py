@@ -131,6 +131,8 @@ class Scenario:
             # Hers: he is told that there is no such medium.
             "/media/{media_id}": f"/media/{self.media_id}",
             "/media/{media_id}/content": f"/media/{self.media_id}/content",
+            "/account/export": "/account/export",
+            "/account/export/content": "/account/export/content",
             **{path: f"http://test{path}" for path in NOT_SIGNED_IN},
         }
 
@@ -232,6 +234,8 @@ def _address(scenario: Scenario, path: str) -> str:
     """Returns a request that ada can make for a path."""
     if path.startswith("/lists/{list_id}"):
         return "/lists"  # she has none of her own
+    if path.startswith("/account/export"):
+        return "/profiles/me"  # nor has she an export
     return scenario.unconcerned().get(path) or scenario.shown()[path][0][1]
 
 

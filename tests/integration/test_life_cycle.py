@@ -52,6 +52,7 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         await me.put("/blocks/eve")
         await upload(environment, me, file_of(1000))
         await begin(me, 1000)
+        assert (await me.post("/account/export")).status_code == 202
     if "friends" in environment.brand.feature_names:
         carol = await environment.member("carol")
         await ada.post("/friends/requests", json={"username": "carol"})

@@ -1,6 +1,7 @@
 """Migrations: applied to an empty database they give the recorded schema; changed or missing ones are refused."""
 
 import asyncio
+import json
 import subprocess
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 from cluster.local.services import postgres_programs
 from cluster.migrate import Migration, MigrationError, check_compatible, load_migrations, migrate
 from tests.support.servers import Servers, execute
+from tests.support.statements import statements
 
 SCHEMA = Path(__file__).parent / "schema.sql"
+STATEMENTS = Path(__file__).parent / "statements"
 
 
 def dump(address: str) -> str:
@@ -31,6 +34,18 @@ async def test_replay_gives_the_schema_on_record(database_address: str) -> None:
     if not SCHEMA.exists() or SCHEMA.read_text() != found:
         Path(str(SCHEMA) + ".new").write_text(found)
     assert SCHEMA.read_text() == found, f"compare {SCHEMA.name} with {SCHEMA.name}.new"
+
+
+async def test_the_statements_of_each_version_are_put_on_record(database_address: str) -> None:
+    """test_former_versions.py compares later schemas with them. After a new migration: rename what this test writes."""
+    path = STATEMENTS / f"{load_migrations()[-1].number:04}.json"
+    if not path.exists():
+        connection = await asyncpg.connect(database_address)
+        text = json.dumps(await statements(connection), indent=1, ensure_ascii=False)
+        await connection.close()
+        Path(f"{path}.new").write_text(text + "\n")
+    assert path.exists(), f"rename {path.name}.new, which this test has written, to {path.name}"
+    assert len(json.loads(path.read_text())) > 100, "statements are no longer found where this looks for them"
 
 
 async def test_replay_step_by_step_equals_replay_at_once(servers: Servers, database_address: str) -> None:
