@@ -206,7 +206,7 @@ class UnitOfWork:
         if self._last is not None:
             await self._write_last(self._last)
         elif self._events:
-            await self.execute(INSERT, *insert_arguments(self._events))
+            await self._run("execute", INSERT, *insert_arguments(self._events), begin=False)
         if self._transaction is not None:
             await self._transaction.commit()
             self._transaction = None
