@@ -139,6 +139,12 @@ class UnitOfWork:
         tag: str = await self._run("execute", sql, *arguments)
         return tag
 
+    async def execute_last(self, sql: str, *arguments: Any) -> str:
+        """Run the last statement of a unit: where it has written nothing before, the statement is a transaction by
+        itself, and stands whether or not the unit commits. Returns its command tag."""
+        tag: str = await self._run("execute", sql, *arguments, begin=bool(self._events) or self._last is not None)
+        return tag
+
     async def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement for many rows in one round trip."""
         await self._run("executemany", sql, rows)

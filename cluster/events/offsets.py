@@ -53,9 +53,10 @@ async def load(database: Database, consumer: str, numbers: Iterable[int]) -> dic
 
 
 async def advance(uow: UnitOfWork, consumer: str, moves: Mapping[Partition, tuple[int, int]]) -> None:
-    """Move offsets from where they are to where they shall be. Raises OffsetMoved when one is elsewhere."""
+    """Move offsets from where they are to where they shall be, as the last statement of a unit. Raises OffsetMoved when
+    one is elsewhere. (A unit that has written nothing else may have moved the others: what it did for them stands.)"""
     columns = [(*partition, begin, upto) for partition, (begin, upto) in sorted(moves.items())]
-    tag = await uow.execute(_ADVANCE, consumer, *map(list, zip(*columns, strict=True)))
+    tag = await uow.execute_last(_ADVANCE, consumer, *map(list, zip(*columns, strict=True)))
     if tag != f"UPDATE {len(moves)}":
         raise OffsetMoved(consumer)
 

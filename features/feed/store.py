@@ -166,9 +166,9 @@ class Delivery:
 
 
 async def deliveries(uow: UnitOfWork, post_ids: Collection[UUID], *, readers: int) -> dict[UUID, Delivery]:
-    """Returns what is needed to deliver posts, each with up to so many readers, without deleted posts. One
-    statement."""
-    rows = await uow.fetch(_DELIVERIES, list(post_ids), readers)
+    """Returns what is needed to deliver posts, each with up to so many readers, without deleted posts. One statement,
+    which begins no transaction: none stays open while posts are delivered."""
+    rows = await uow.read(_DELIVERIES, list(post_ids), readers)
     return {row["id"]: Delivery(entry_of(row), int(row["audience_size"] or 0), row["readers"]) for row in rows}
 
 

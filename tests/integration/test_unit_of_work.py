@@ -151,3 +151,19 @@ async def test_a_last_write_in_a_transaction(database_address: str) -> None:
             _note(uow, 3)
             await uow.commit()
         assert await _stored(database) == [(1, None), (3, "3")]
+
+
+async def test_a_last_statement_belongs_to_what_was_written_before(database_address: str) -> None:
+    await execute(database_address, NOTES)
+    async with connect_database(database_address) as database:
+        async with database.unit_of_work() as uow:
+            await uow.read("select 1")
+            await uow.execute_last("insert into notes values (1)")
+            assert await _stored(database) == [(1, None)], "it stands alone"
+        async with database.unit_of_work() as uow:
+            await uow.execute("insert into notes values (2)")
+            await uow.execute_last("insert into notes values (3)")
+        async with database.unit_of_work() as uow:
+            uow.publish(Event.now("notes.written", "4", {}, now=datetime.now(UTC)))
+            await uow.execute_last("insert into notes values (4)")
+        assert await _stored(database) == [(1, None)], "the others were not committed"
