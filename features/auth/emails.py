@@ -22,14 +22,15 @@ def _unwanted(policy: AuthPolicy) -> str:
     )
 
 
-def confirmation_mail(to: str, title: str, username: str, code: str, policy: AuthPolicy) -> Mail:
-    """Returns the mail with the code of a sign-up."""
+def confirmation_mail(to: str, title: str, code: str, policy: AuthPolicy) -> Mail:
+    """Returns the mail with the code of a sign-up. Whoever signed up may have entered somebody else's address: the mail
+    holds nothing that they chose, such as a username that mail programs take for a link."""
     minutes = int(policy.code_lifetime.total_seconds() // 60)
     return Mail(
         to,
         f"{code} is your {title} code",
         f"Welcome to {title}!\n\n"
-        f"The code that confirms your account {username} is {code}.\n"
+        f"The code that confirms your account is {code}.\n"
         f"It is valid for {minutes} minutes.\n\n"
         "If you did not sign up, ignore this mail and tell nobody the code: without it no account is made. "
         + _unwanted(policy),

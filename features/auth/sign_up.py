@@ -118,7 +118,7 @@ class SignUpService:
         await store.set_code(uow, sign_up_id, code_hash, now + self.policy.code_lifetime)
         if await self.accounts.exists(uow, sign_up.email):
             return emails.already_registered_mail(sign_up.email, self.title, self.policy)
-        return emails.confirmation_mail(sign_up.email, self.title, sign_up.username, code, self.policy)
+        return emails.confirmation_mail(sign_up.email, self.title, code, self.policy)
 
     async def confirm(self, uow: UnitOfWork, sign_up_id: UUID, code: str, device: str, now: datetime) -> LoggedIn:
         """Creates the account and its first session. Raises UnknownSignUp, WrongCode, CodeExpired,

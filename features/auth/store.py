@@ -24,10 +24,13 @@ delete from auth_sign_ups where id in
     (select id from auth_sign_ups where created_at <= $1 order by created_at limit {_SWEPT} for update skip locked)
 """
 _TO_EMAIL, _BY_REQUESTER = "lower(email) = lower($1)", "requester = $2"
+# Many providers deliver ada+anything@ to ada@ (RFC 5233).
+_MAILBOX = "regexp_replace(lower({email}), '\\+[^@]*@', '@')"
+_TO_MAILBOX = f"{_MAILBOX.format(email='email')} = {_MAILBOX.format(email='$1')}"
 _COUNT_MAILS = f"""
 select
     coalesce(sum(codes) filter (where {_TO_EMAIL}), 0) as to_email,
-    coalesce(sum(codes) filter (where {_TO_EMAIL} and {_BY_REQUESTER}), 0) as by_requester_to_email,
+    coalesce(sum(codes) filter (where {_TO_MAILBOX} and {_BY_REQUESTER}), 0) as by_requester_to_email,
     coalesce(sum(codes) filter (where {_BY_REQUESTER}), 0) as by_requester,
     min(created_at) filter (where {_BY_REQUESTER}) as requester_since
 from auth_sign_ups where ({_TO_EMAIL} or {_BY_REQUESTER}) and created_at > $3

@@ -44,6 +44,18 @@ async def test_one_stranger_cannot_use_up_the_mails_of_an_address(entativa: Envi
         assert outcome(await sign_up(client, "192.0.2.2", "ada", "ada@example.org")) == (202, "")
         await entativa.drain()
         assert len(entativa.mails) == 6
+        assert not any("mallory" in mail.text + mail.subject for mail in entativa.mails), "who signs up writes no mails"
+
+
+async def test_one_stranger_cannot_reach_a_mailbox_by_its_subaddresses(entativa: Environment) -> None:
+    async with behind_a_proxy(entativa) as client:
+        for number in range(POLICY.mails_per_email_and_requester):
+            answer = await sign_up(client, "192.0.2.1", f"mallory{number}", f"ada+{number}@example.org")
+            assert outcome(answer) == (202, "")
+        for email in ("ada@example.org", "Ada+x@example.org"):
+            assert outcome(await sign_up(client, "192.0.2.1", "mallory", email)) == (409, "too_many_sign_ups")
+        assert outcome(await sign_up(client, "192.0.2.1", "mallory", "adam@example.org")) == (202, "")
+        assert outcome(await sign_up(client, "192.0.2.2", "ada", "ada@example.org")) == (202, "")
 
 
 async def test_an_address_gets_a_limited_number_of_mails_a_day_from_everybody(entativa: Environment) -> None:
