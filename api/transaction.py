@@ -44,11 +44,8 @@ insert into idempotency_keys (scope, key, fingerprint, created_at) values ($1, $
 on conflict do nothing returning key
 """
 _FIND = "select fingerprint, status, body from idempotency_keys where scope = $1 and key = $2"
-_KEEP = "update idempotency_keys set status = $3, body = $4 where scope = $1 and key = $2"
-
-_FORGET = """
-update idempotency_keys set body = null where scope = $1 and position(convert_to($2, 'UTF8') in body) > 0
-"""
+_KEEP = "update idempotency_keys set status = $3, body = $4, created_id = $5 where scope = $1 and key = $2"
+_FORGET = "update idempotency_keys set body = null where scope = $1 and created_id = $2"
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 _LOCATION = "location"
@@ -118,7 +115,9 @@ class TransactionRoute(APIRoute):
         if replay is not None:
             return replay
         response = await handle(request)
-        await uow.execute(_KEEP, scope, key, response.status_code, bytes(response.body))
+        body = bytes(response.body)
+        created = _created_id(body) if response.status_code == HTTPStatus.CREATED else None
+        await uow.execute(_KEEP, scope, key, response.status_code, body, created)
         return response
 
     async def _fingerprint(self, request: Request, platform: Platform) -> tuple[str, bytes]:
@@ -140,9 +139,15 @@ class UnrepeatableRoute(TransactionRoute):
 
 
 async def forget_responses(uow: UnitOfWork, account_id: UUID, deleted_id: UUID) -> None:
-    """Forgets what is stored of responses to an account that name something that is being deleted. The keys stay: a
-    late repetition must not create it again."""
-    await uow.execute(_FORGET, str(account_id), str(deleted_id))
+    """Forgets the stored responses to an account with which something was created that is being deleted. The keys stay:
+    a late repetition must not create it again."""
+    await uow.execute(_FORGET, str(account_id), deleted_id)
+
+
+def _created_id(body: bytes) -> UUID | None:
+    """Returns the id of what a response shows as created, None for something without."""
+    found = orjson.loads(body).get("id")
+    return UUID(found) if found else None
 
 
 async def _claim(uow: UnitOfWork, scope: str, key: str, fingerprint: bytes, now: datetime) -> Response | None:

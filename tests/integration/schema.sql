@@ -257,7 +257,8 @@ CREATE TABLE public.idempotency_keys (
     fingerprint bytea NOT NULL,
     status smallint,
     body bytea,
-    created_at timestamp with time zone NOT NULL
+    created_at timestamp with time zone NOT NULL,
+    created_id uuid
 );
 CREATE TABLE public.list_members (
     list_id uuid NOT NULL,
@@ -603,6 +604,7 @@ CREATE UNIQUE INDEX friend_requests_open ON public.friend_requests USING btree (
 CREATE INDEX friend_requests_received ON public.friend_requests USING btree (recipient_id, created_at, id) WHERE (state = 'waiting'::text);
 CREATE INDEX friend_requests_refused ON public.friend_requests USING btree (sender_id, recipient_id, refused_at) WHERE (refused_at IS NOT NULL);
 CREATE INDEX friend_requests_sent ON public.friend_requests USING btree (sender_id, created_at, id);
+CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (scope, created_id) WHERE (created_id IS NOT NULL);
 CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX list_members_by_member ON public.list_members USING btree (member_id);
 CREATE INDEX list_members_newest ON public.list_members USING btree (list_id, created_at, member_id);
