@@ -86,21 +86,25 @@ def _header(description: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, "schema": schema}
 
 
+def _text(max_length: int) -> dict[str, Any]:
+    return {"type": "string", "maxLength": max_length}
+
+
 _OFFSET = {"Upload-Offset": _header("How many bytes are stored.", {"type": "integer", "minimum": 0})}
-_EXPIRES = {"Upload-Expires": _header("When the upload can no longer be continued.", {"type": "string"})}
+_EXPIRES = {"Upload-Expires": _header("When the upload can no longer be continued.", _text(40))}
 _STATE = {
     **_OFFSET,
     **_EXPIRES,
     "Upload-Length": _header("How many bytes it has in all.", {"type": "integer", "minimum": 1}),
-    "Upload-Metadata": _header("As the client sent it.", {"type": "string"}),
-    "Upload-Concat": _header("As the client sent it.", {"type": "string"}),
+    "Upload-Metadata": _header("As the client sent it.", _text(_MAX_HEADER)),
+    "Upload-Concat": _header("As the client sent it.", _text(_MAX_HEADER)),
 }
-_LOCATION = {"Location": _header("The address of the upload.", {"type": "string"})}
+_LOCATION = {"Location": _header("The address of the upload.", _text(200))}
 _SERVER = {
-    "Tus-Version": _header("The versions of the protocol.", {"type": "string"}),
-    "Tus-Extension": _header("The extensions.", {"type": "string"}),
+    "Tus-Version": _header("The versions of the protocol.", _text(100)),
+    "Tus-Extension": _header("The extensions.", _text(100)),
     "Tus-Max-Size": _header("The largest Upload-Length.", {"type": "integer"}),
-    "Tus-Checksum-Algorithm": _header("What Upload-Checksum can be.", {"type": "string"}),
+    "Tus-Checksum-Algorithm": _header("What Upload-Checksum can be.", _text(100)),
 }
 _BODY = {
     "requestBody": {
