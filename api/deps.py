@@ -119,6 +119,15 @@ async def admit_token(request: Request, uow: UnitOfWork, token: str) -> Identity
     return identity
 
 
+async def limit_account(request: Request, account_id: UUID) -> None:
+    """Counts a request without an access token against the limit of the account on whose behalf it is made. Raises
+    TooManyRequests."""
+    platform = platform_of(request)
+    limits = platform.settings.rate_limits
+    limit = Limit(limits.identity_per_minute, limits.identity_burst)
+    await _count(platform, "identity", str(account_id), limit, None)
+
+
 @raises(TooManyRequests)
 async def limit_address(request: Request) -> None:
     """Counts a request against the limit of its network address. Raises TooManyRequests."""

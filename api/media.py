@@ -6,15 +6,15 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Path, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
 from api import uploads
 from api.byte_range import RANGE_NOT_SATISFIABLE, parse_range
 from api.conditional import ConditionalRoute, matches
-from api.deps import Now, PageDep, SignedIn, Uow, service
-from api.error_codes import raises
+from api.deps import Now, PageDep, SignedIn, Uow, limit_account, limit_address, service
+from api.error_codes import TooManyRequests, raises
 from api.models import PageModel, render_page
 from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute
@@ -34,6 +34,16 @@ ROUTES = Routes(
 Service = Annotated[MediaService, service(MediaService)]
 
 
+class AddressModel(BaseModel):
+    """Where you read the content without an access token: for elements of web pages, and players. Whoever has the
+    address can use it, so do not show it to others; it ends with `DELETE /media/{media_id}/addresses`."""
+
+    path: str = Field(
+        max_length=200, description="Relative to the server.", examples=["/v1/media-files/AQGX8cBdHHwem/original"]
+    )
+    expires_at: datetime = Field(examples=["2026-01-02T04:00:00Z"])
+
+
 class MediaModel(BaseModel):
     id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
     type: MediaType = Field(examples=["image/jpeg"])
@@ -42,19 +52,26 @@ class MediaModel(BaseModel):
         description="`processing`: the upload is complete and the content not ready yet.", examples=["ready"]
     )
     created_at: datetime = Field(examples=["2026-01-02T03:04:05Z"])
+    address: AddressModel | None = Field(description="Null while it is processed.")
 
 
 @router.get("/media")
-async def list_media(identity: SignedIn, media: Service, uow: Uow, page: PageDep) -> PageModel[MediaModel]:
+async def list_media(
+    request: Request, identity: SignedIn, media: Service, uow: Uow, now: Now, page: PageDep
+) -> PageModel[MediaModel]:
     """List what you have uploaded, newest first."""
-    return render_page(await media.list(uow, identity.account_id, page), _render)
+    return render_page(
+        await media.list(uow, identity.account_id, page), lambda each: _render(request, media, each, now)
+    )
 
 
 @router.get("/media/{media_id}")
 @raises(NoSuchMedia)
-async def get_media(media_id: UUID, identity: SignedIn, media: Service, uow: Uow) -> MediaModel:
+async def get_media(
+    media_id: UUID, request: Request, identity: SignedIn, media: Service, uow: Uow, now: Now
+) -> MediaModel:
     """Read what is known of something you have uploaded."""
-    return _render(await media.get(uow, identity.account_id, media_id))
+    return _render(request, media, await media.get(uow, identity.account_id, media_id), now)
 
 
 @router.delete("/media/{media_id}", status_code=204)
@@ -64,7 +81,17 @@ async def delete_media(media_id: UUID, identity: SignedIn, media: Service, uow: 
     await media.delete(uow, identity.account_id, media_id, now)
 
 
+@router.delete("/media/{media_id}/addresses", status_code=204)
+@raises(NoSuchMedia)
+async def end_addresses(media_id: UUID, identity: SignedIn, media: Service, uow: Uow) -> None:
+    """End all addresses of the content that you were given."""
+    await media.end_addresses(uow, identity.account_id, media_id)
+
+
 _BINARY = {media_type.value: {"schema": {"type": "string", "format": "binary"}} for media_type in MediaType}
+Range = Annotated[str | None, Header(max_length=200, description="One range of bytes.", examples=["bytes=0-1023"])]
+IfRange = Annotated[str | None, Header(max_length=200, examples=['"4f2c6a1d0b9e8c7a5b3d2e1f"'])]
+IfNoneMatch = Annotated[str | None, Header(max_length=1000, examples=['"4f2c6a1d0b9e8c7a5b3d2e1f"'])]
 _CONTENT_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "All of the content", "content": _BINARY},
     206: {"description": "The range that was asked for", "content": _BINARY},
@@ -79,14 +106,40 @@ async def get_content(
     identity: SignedIn,
     media: Service,
     uow: Uow,
-    range: Annotated[
-        str | None, Header(max_length=200, description="One range of bytes.", examples=["bytes=0-1023"])
-    ] = None,
-    if_range: Annotated[str | None, Header(max_length=200, examples=['"4f2c6a1d0b9e8c7a5b3d2e1f"'])] = None,
-    if_none_match: Annotated[str | None, Header(max_length=1000, examples=['"4f2c6a1d0b9e8c7a5b3d2e1f"'])] = None,
+    range: Range = None,
+    if_range: IfRange = None,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read the content of something you have uploaded, as you uploaded it."""
     found = await media.get_ready(uow, identity.account_id, media_id)
+    return await _content(media, found, range, if_range, if_none_match)
+
+
+@content.get("/media-files/{token}/original", response_class=Response, responses=_CONTENT_RESPONSES)
+@raises(NoSuchMedia, TooManyRequests, RANGE_NOT_SATISFIABLE)
+async def get_file(
+    token: Annotated[str, Path(max_length=200, examples=["AQGX8cBdHHwem"])],
+    request: Request,
+    media: Service,
+    uow: Uow,
+    now: Now,
+    range: Range = None,
+    if_range: IfRange = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Read the content of a medium by an address, without an access token."""
+    try:
+        grant = media.open_token(token, now)
+    except NoSuchMedia:
+        await limit_address(request)
+        raise
+    await limit_account(request, grant.viewer_id)
+    return await _content(media, await media.get_granted(uow, grant), range, if_range, if_none_match)
+
+
+async def _content(
+    media: MediaService, found: Media, range: str | None, if_range: str | None, if_none_match: str | None
+) -> Response:
     assert found.digest is not None
     tag = f'"{found.digest.hex()[:24]}"'
     # Whatever a file is, a browser must not run it as a page of ours.
@@ -114,7 +167,14 @@ async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes
         yield chunk
 
 
-def _render(media: Media) -> MediaModel:
+def _render(request: Request, service: MediaService, media: Media, now: datetime) -> MediaModel:
+    address = service.address(media, now)
+    root = f"{request.scope.get('root_path', '')}{VERSION}/media-files"
     return MediaModel(
-        id=media.id, type=media.media_type, size=media.size, state=media.state, created_at=media.created_at
+        id=media.id,
+        type=media.media_type,
+        size=media.size,
+        state=media.state,
+        created_at=media.created_at,
+        address=address and AddressModel(path=f"{root}/{address.token}/original", expires_at=address.expires_at),
     )

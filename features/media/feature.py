@@ -7,6 +7,7 @@ from cluster.objects import open_objects
 from cluster.tables import PartOf, Table
 from features.accounts.feature import ACCOUNTS
 from features.feature import Feature, Scope
+from features.media.addresses import derive_key
 from features.media.erasure import erase
 from features.media.events import EVENTS
 from features.media.policy import MediaPolicy
@@ -20,7 +21,8 @@ from features.media.uploads import UploadService
 def _service(scope: Scope) -> MediaService:
     policy, objects = scope.policy(MediaPolicy), open_objects(scope.settings, scope.brand)
     uploads = UploadService(scope.brand, policy, scope.database, objects, scope.now, Buffered(scope.brand))
-    return MediaService(scope.brand, policy, objects, uploads)
+    key = derive_key(scope.settings.cluster_secret.get_secret_value().encode(), scope.brand)
+    return MediaService(scope.brand, policy, objects, uploads, key)
 
 
 def _consumers(scope: Scope) -> Sequence[Consumer]:

@@ -42,12 +42,22 @@ class Media:
     size: int
     """In bytes."""
     state: MediaState
+    epoch: int
+    """Addresses of the content are good for one epoch."""
     digest: bytes | None
     """SHA-256 of the content, which names the stored object; None while it is processed."""
     created_at: datetime
 
     def cursor(self) -> Cursor:
         return Cursor(self.created_at, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a viewer reads the content of a medium without an access token."""
+
+    token: str
+    expires_at: datetime
 
 
 def object_key(digest: bytes) -> str:

@@ -20,6 +20,8 @@ class MediaPolicy:
     """What all uploads of a process buffer together before each stores smaller parts."""
     stall_timeout: timedelta = timedelta(seconds=30)
     """How long a request may send nothing before it is answered."""
+    address_lifetime: timedelta = timedelta(minutes=30)
+    """How long an address of content is good at least; at most twice that."""
     garbage_grace: timedelta = timedelta(hours=1)
     """How long an object stays in storage after the last medium with that content is deleted."""
 

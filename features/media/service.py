@@ -10,9 +10,10 @@ from uuid import UUID
 from cluster.objects import ObjectStorage
 from cluster.postgres import UnitOfWork
 from features.media import store, upload_store
+from features.media.addresses import Grant, expiry, open_token, seal
 from features.media.errors import NoSuchMedia, StillProcessing
 from features.media.metrics import SENT_BYTES
-from features.media.model import Media, MediaState, object_key, part_key
+from features.media.model import Address, Media, MediaState, object_key, part_key
 from features.media.policy import MediaPolicy
 from features.media.uploads import UploadService
 from features.paging import Page, PageRequest, page_of
@@ -24,6 +25,8 @@ class MediaService:
     policy: MediaPolicy
     objects: ObjectStorage
     uploads: UploadService
+    key: bytes
+    """Authenticates addresses."""
 
     async def get(self, uow: UnitOfWork, account_id: UUID, media_id: UUID) -> Media:
         """Returns a medium of an account. Raises NoSuchMedia."""
@@ -42,6 +45,32 @@ class MediaService:
         if media.state is not MediaState.READY:
             raise StillProcessing
         return media
+
+    def address(self, media: Media, now: datetime) -> Address | None:
+        """Returns an address of the content for the medium's owner; None while there is no content."""
+        if media.state is not MediaState.READY:
+            return None
+        expires_at = expiry(now, self.policy.address_lifetime)
+        return Address(seal(Grant(media.id, media.account_id, media.epoch, expires_at), self.key), expires_at)
+
+    def open_token(self, token: str, now: datetime) -> Grant:
+        """Returns the grant of an address. Raises NoSuchMedia if it is none, or has expired."""
+        grant = open_token(token, self.key, now)
+        if grant is None:
+            raise NoSuchMedia
+        return grant
+
+    async def get_granted(self, uow: UnitOfWork, grant: Grant) -> Media:
+        """Returns the medium of a grant, in one statement. Raises NoSuchMedia if the grant has ended."""
+        media = await store.find_readable(uow, grant.media_id, grant.viewer_id, grant.epoch)
+        if media is None:
+            raise NoSuchMedia
+        return media
+
+    async def end_addresses(self, uow: UnitOfWork, account_id: UUID, media_id: UUID) -> None:
+        """Ends all addresses of a medium that were given out. Raises NoSuchMedia."""
+        if not await store.next_epoch(uow, media_id, account_id):
+            raise NoSuchMedia
 
     async def read(self, media: Media, start: int, end: int) -> AsyncIterator[bytes]:
         """Yields the content of a ready medium, from `start` to before `end`."""

@@ -11,10 +11,11 @@ from uuid import UUID
 from asyncpg import Record
 
 from cluster.postgres import UnitOfWork
+from features.accounts.queries import inactive
 from features.media.model import Media, MediaState, MediaType
 from features.paging import PageRequest
 
-_COLUMNS = "id, account_id, media_type, size, state, digest, created_at"
+_COLUMNS = "id, account_id, media_type, size, state, epoch, digest, created_at"
 _KEY = "'objects/' || encode(digest, 'hex')"
 
 _INSERT = """
@@ -24,6 +25,11 @@ _LIST = f"""
 select {_COLUMNS} from media where account_id = $1 and ($2::timestamptz is null or (created_at, id) < ($2, $3))
 order by created_at desc, id desc limit $4
 """
+_READABLE = f"""
+select {_COLUMNS} from media
+where id = $1 and account_id = $2 and epoch = $3 and state = 'ready' and not {inactive("media.account_id")}
+"""
+_NEXT_EPOCH = "update media set epoch = epoch + 1 where id = $1 and account_id = $2 returning id"
 _DELETE = "delete from media where id = any($1) and account_id = $2 returning digest"
 _READY = "update media set state = 'ready', digest = $2 where id = $1"
 
@@ -65,6 +71,17 @@ async def find(uow: UnitOfWork, media_id: UUID, *, lock: bool = False) -> Media 
     """Returns a medium."""
     row = await uow.fetchrow(f"select {_COLUMNS} from media where id = $1{' for update' if lock else ''}", media_id)
     return _media(row) if row else None
+
+
+async def find_readable(uow: UnitOfWork, media_id: UUID, viewer_id: UUID, epoch: int) -> Media | None:
+    """Returns a ready medium that a viewer may read by an address of this epoch."""
+    row = await uow.fetchrow(_READABLE, media_id, viewer_id, epoch)
+    return _media(row) if row else None
+
+
+async def next_epoch(uow: UnitOfWork, media_id: UUID, account_id: UUID) -> bool:
+    """Begins the next epoch of a medium of an account. Returns False if there is none."""
+    return await uow.fetchval(_NEXT_EPOCH, media_id, account_id) is not None
 
 
 async def of_account(uow: UnitOfWork, account_id: UUID, page: PageRequest) -> list[Media]:
@@ -141,6 +158,7 @@ def _media(row: Record) -> Media:
         media_type=MediaType(row["media_type"]),
         size=row["size"],
         state=MediaState(row["state"]),
+        epoch=row["epoch"],
         digest=row["digest"],
         created_at=row["created_at"],
     )

@@ -279,6 +279,8 @@ CREATE TABLE public.media (
     state text NOT NULL,
     digest bytea,
     created_at timestamp with time zone NOT NULL,
+    epoch integer DEFAULT 0 NOT NULL,
+    CONSTRAINT media_epoch_check CHECK ((epoch >= 0)),
     CONSTRAINT media_ready CHECK (((state = 'ready'::text) = (digest IS NOT NULL))),
     CONSTRAINT media_size_check CHECK ((size > 0)),
     CONSTRAINT media_state_check CHECK ((state = ANY (ARRAY['processing'::text, 'ready'::text])))

@@ -23,6 +23,7 @@ from tests.support.uploads import upload
 
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 ANONYMOUS = "anonymous"
+FILE = "/media-files/{token}/original"
 NOT_SIGNED_IN = {"/health/live", "/health/ready", "/.well-known/jwks.json"}
 """They take no access token."""
 
@@ -34,7 +35,7 @@ class Scenario:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
         self.people: dict[str, Member] = {ANONYMOUS: environment.anonymous}
-        self.post_id = self.answer_id = self.list_id = self.media_id = ""
+        self.post_id = self.answer_id = self.list_id = self.media_id = self.file = ""
         self.requests: list[str] = []
 
     @property
@@ -59,6 +60,8 @@ class Scenario:
         post = await ada.post("/posts", json={"text": "On my way to #lisbon"})
         answer = await bob.post("/posts", json={"text": "So is @ada"})
         self.media_id = await upload(self.environment, ada, file_of(1000))
+        medium = (await ada.get(f"/media/{self.media_id}")).json()
+        self.file = medium["address"]["path"].removeprefix("/v1")
         people = await bob.post("/lists", json={"name": "Climbing"})
         self.post_id, self.answer_id, self.list_id = [made.json()["id"] for made in (post, answer, people)]
         ways += [
@@ -87,6 +90,7 @@ class Scenario:
             "/posts/{post_id}/history": [(name, f"/posts/{self.post_id}/history") for name in everybody],
             "/hashtags/{tag}/posts": [(name, "/hashtags/lisbon/posts") for name in everybody],
             "/feed": [("bob", "/feed")],
+            FILE: [(name, self.file) for name in everybody],  # whoever has the address
             "/blocks": [("eve", "/blocks")],
             "/mutes": [("carol", "/mutes")],
             "/close-friends": [("bob", "/close-friends")],
@@ -223,7 +227,7 @@ async def test_every_state_on_every_get(scenario: Scenario) -> None:
         if state is not AccountState.DELETED:  # a month has passed by then, and bob has another session
             for path, before in unchanged.items():
                 assert _same(await _unconcerned(scenario, path), before), (state, path)
-        for path in gets - NOT_SIGNED_IN:
+        for path in gets - NOT_SIGNED_IN - {FILE}:
             answer = await scenario.ada.get(_address(scenario, path))
             assert (answer.status_code == 200) == active, (state, path)
             assert active or answer.json()["code"] in {"session_ended", "token_expired"}, (state, path)
@@ -247,7 +251,7 @@ async def _check_shown(scenario: Scenario, path: str, name: str, address: str, *
     reader = scenario.people[name]
     answer = await reader.get(address)
     hers = [scenario.post_id, scenario.ada.id, *scenario.requests]
-    asks_for_her = "/ada" in address or any(id in address for id in hers)
+    asks_for_her = "/ada" in address or address == scenario.file or any(id in address for id in hers)
     if active:
         assert answer.status_code == 200, (address, name)
         assert asks_for_her or scenario.shows_her(path, answer), (address, name)
