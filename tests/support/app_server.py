@@ -38,6 +38,8 @@ class CuttingProxy:
         self.passed = 0
         """Bytes from clients that went on."""
         self.connections = 0
+        self.interruptions = 0
+        """Connections that were cut, or whose server ended them."""
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[int]:
@@ -47,16 +49,29 @@ class CuttingProxy:
         finally:
             server.close()
 
+    async def _copy_responses(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+        self.interruptions += 1
+        writer.close()
+
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         port = self._ports[self.connections % len(self._ports)]
         self.connections += 1
         limit = self._random.randrange(1, self._within) if self.left else None
-        upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", port)
-        responses = asyncio.create_task(_copy(upstream_reader, writer))
+        try:
+            upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionError:  # a replica that was killed
+            writer.transport.abort()
+            return
+        responses = asyncio.create_task(self._copy_responses(upstream_reader, writer))
         try:
             while data := await reader.read(65_536):
                 if limit is not None and (limit := limit - len(data)) < 0:
                     self.left -= 1
+                    self.interruptions += 1
                     data = data[:limit]
                 upstream_writer.write(data)
                 self.passed += len(data)
@@ -69,12 +84,6 @@ class CuttingProxy:
             pass
         finally:
             responses.cancel()
+            await asyncio.gather(responses, return_exceptions=True)
             for each in (writer, upstream_writer):
                 each.close()
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-WITHOUT_RAY = ("crypto", "events", "realtime", "relationships")
+WITHOUT_RAY = ("content", "crypto", "events", "realtime", "relationships")
 WITH_RAY = ("feeds", "http", "platform.idle", "platform.kill_gap", "runtime")
 
 _ROOT = Path(__file__).parents[2]

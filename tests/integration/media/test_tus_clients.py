@@ -2,15 +2,10 @@
 
 import asyncio
 import hashlib
-import io
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from time import monotonic
 
 import pytest
-import requests
-from tusclient.client import TusClient
-from tusclient.exceptions import TusCommunicationError
 
 from api.app import create_app
 from deployments.platform import open_platform
@@ -19,6 +14,7 @@ from tests.support.app_server import CuttingProxy, serve_app
 from tests.support.environment import Environment
 from tests.support.files import file_of
 from tests.support.member import Member
+from tests.support.tus_clients import upload_with_tuspy
 from tests.support.uploads import TUS, begin, offset_of, stored, sweep
 
 SIZE = 3_000_000
@@ -42,26 +38,6 @@ async def _content(environment: Environment, member: Member, url: str) -> bytes:
     return (await member.get(f"/media/{url.rpartition('/')[2]}/content")).content
 
 
-def _upload_with_tuspy(endpoint: str, token: str, data: bytes, chunk: int) -> str:
-    """Uploads, and begins again where the server stands as often as it takes. Returns the address."""
-    client = TusClient(endpoint, headers={"Authorization": token})
-    url: str | None = None
-    deadline = monotonic() + _TIMEOUT_S
-    while monotonic() < deadline:
-        try:
-            uploader = client.uploader(
-                file_stream=io.BytesIO(data), url=url, chunk_size=chunk, metadata={"filetype": "image/jpeg"}
-            )
-            url = url or uploader.create_url()
-            uploader.set_url(url)
-            uploader.offset = uploader.get_offset()
-            uploader.upload()
-        except (TusCommunicationError, requests.RequestException):
-            continue
-        return url
-    raise TimeoutError
-
-
 @pytest.mark.parametrize("chunk", [SIZE, 400_000])
 async def test_cut_uploads_of_tuspy_arrive(entativa: Environment, chunk: int) -> None:
     ada = await entativa.member("ada")
@@ -71,11 +47,11 @@ async def test_cut_uploads_of_tuspy_arrive(entativa: Environment, chunk: int) ->
             proxy = CuttingProxy(ports, cuts=CUTS, within=SIZE // 2, seed=seed)
             async with proxy.serve() as port:
                 url = await asyncio.to_thread(
-                    _upload_with_tuspy,
+                    upload_with_tuspy,
                     f"http://127.0.0.1:{port}/v1/uploads",
                     ada.headers["Authorization"],
                     data,
-                    chunk,
+                    chunk=chunk,
                 )
             assert await _content(entativa, ada, url) == data
             assert proxy.left < CUTS

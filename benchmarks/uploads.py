@@ -1,0 +1,307 @@
+"""Uploads that are cut at random while replicas are killed, and requests beside uploads that stall.
+
+Two replicas are processes that serve one brand over private Postgres, Redis and a folder. Between them and the clients
+(tus-js-client and tuspy in turn) a proxy cuts connections at random bytes, and a replica is killed every few seconds.
+The content of every upload is read back and compared, and in the end storage must hold nothing else: what is wrong is
+an error, not a figure. `parts_again` is what clients sent again after a cut or a kill, in parts of 8 MiB: the mean of
+the upload with the highest one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+import signal
+import sys
+import tempfile
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.figure import Figure, percentiles, quantile
+from benchmarks.size import sized
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.peers.node import NodePeer
+    from tests.support.environment import Environment
+
+_CUT, _STALLED = "content.cut_uploads", "content.stalled_upload_ms"
+FIGURES = (_CUT, _STALLED)
+FIGURE_TIMEOUT_S = sized(2400.0, 300.0)
+
+UPLOADS = sized(1000, 6)
+AT_ONCE = 6
+CUTS = 2
+KILL_EVERY_S = 5.0
+LARGE_EVERY = 20
+"""One upload in so many has several parts."""
+LARGE, SMALL = 20_000_000, 1_000_000
+STALLED = sized(50, 5)
+REQUESTS = sized(2000, 50)
+_BRAND = "entativa"
+
+
+def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
+    """Both figures, each over storage of its own."""
+    for name, measure in ((_CUT, _cut_uploads), (_STALLED, _stalled)):
+        if wanted(name):
+            yield asyncio.run(measure())
+
+
+@asynccontextmanager
+async def _installation() -> AsyncIterator[Environment]:
+    """A brand over private servers and an empty folder."""
+    from brands.catalogue import BRANDS
+    from cluster.local.processes import Processes, free_port
+    from cluster.local.services import PostgresServer, RedisServer
+    from cluster.migrate import migrate
+    from tests.support.environment import open_environment
+    from tests.support.mail_trap import MailTrap
+    from tests.support.servers import execute
+
+    with tempfile.TemporaryDirectory(prefix="entativa-bench-") as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        processes, password = Processes(root), secrets.token_hex(8)
+        postgres = PostgresServer(processes, free_port(), password)
+        redis = RedisServer(processes, free_port(), password)
+        try:
+            postgres.start()
+            redis.start()
+            await execute(postgres.address("postgres"), f"create database {_BRAND}")
+            await migrate(postgres.address(_BRAND))
+            with MailTrap() as trap:
+                async with open_environment(
+                    BRANDS[_BRAND], postgres.address(_BRAND), redis.address(), root / "home", trap
+                ) as environment:
+                    yield environment
+        finally:
+            redis.stop()
+            postgres.stop()
+            processes.sweep()
+
+
+@dataclass(slots=True)
+class _Replicas:
+    """Processes that serve the brand, each on a port of its own."""
+
+    environment: Environment
+    ports: list[int]
+    kills: int = 0
+    _running: dict[int, Process] = field(default_factory=dict)
+
+    async def start(self, port: int) -> None:
+        settings = self.environment.settings
+        variables = {
+            "ENTATIVA_DATABASES": f'{{"{_BRAND}": "{settings.databases[_BRAND].get_secret_value()}"}}',
+            "ENTATIVA_REDIS_URL": settings.redis_url.get_secret_value(),
+            "ENTATIVA_KEYS_DIRECTORY": str(settings.keys_directory),
+            "ENTATIVA_OBJECTS_URL": settings.objects_url,
+            "ENTATIVA_CLUSTER_SECRET": settings.cluster_secret.get_secret_value(),
+            "ENTATIVA_PUBLIC_URLS": f'{{"{_BRAND}": "{settings.public_urls[_BRAND]}"}}',
+            "ENTATIVA_TRUSTED_PROXIES": "0",
+            "ENTATIVA_RATE_LIMITS__IDENTITY_PER_MINUTE": "600000",
+            "ENTATIVA_RATE_LIMITS__ADDRESS_PER_MINUTE": "600000",
+        }
+        command = [sys.executable, "-m", "benchmarks.stack.upload_replica", _BRAND, str(port)]
+        process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **variables}, stdout=PIPE)
+        self._running[port] = process
+        assert process.stdout is not None
+        if not await process.stdout.readline():
+            raise RuntimeError("a replica did not start")
+
+    async def kill(self, port: int) -> None:
+        process = self._running.pop(port)
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+    async def kill_in_turn(self) -> None:
+        """Kills one replica after the other, each when the one before serves again, until cancelled."""
+        while True:
+            for port in self.ports:
+                await asyncio.sleep(KILL_EVERY_S)
+                await self.kill(port)
+                self.kills += 1
+                await self.start(port)
+
+    async def stop(self) -> None:
+        for port in list(self._running):
+            await self.kill(port)
+
+
+@asynccontextmanager
+async def _replicas(environment: Environment, count: int) -> AsyncIterator[_Replicas]:
+    from cluster.local.processes import free_port
+
+    replicas = _Replicas(environment, [free_port() for _ in range(count)])
+    try:
+        await asyncio.gather(*(replicas.start(port) for port in replicas.ports))
+        yield replicas
+    finally:
+        await replicas.stop()
+
+
+async def _cut_uploads() -> Figure:
+    from tests.peers.node import NodePeer
+
+    begun = time.monotonic()
+    async with AsyncExitStack() as stack:
+        environment = await stack.enter_async_context(_installation())
+        replicas = await stack.enter_async_context(_replicas(environment, 2))
+        peers: asyncio.Queue[NodePeer] = asyncio.Queue()
+        for _ in range(AT_ONCE // 2):
+            peers.put_nowait(stack.enter_context(NodePeer("tus.mjs")))
+        await environment.member("ada")
+        background = [asyncio.create_task(each) for each in (replicas.kill_in_turn(), _process(environment))]
+        again: list[float] = []
+        try:
+            numbers = iter(range(UPLOADS))
+
+            async def work() -> None:
+                while (number := next(numbers, None)) is not None:
+                    again.append(await _upload(environment, replicas, peers, number))
+
+            async with asyncio.TaskGroup() as group:
+                for _ in range(AT_ONCE):
+                    group.create_task(work())
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+        await _check_storage(environment)
+        extra = {"parts_again": max(again), "kills": replicas.kills, "cuts": UPLOADS * CUTS}
+    return Figure(_CUT, len(again), "uploads", samples=UPLOADS, extra={**extra, "seconds": time.monotonic() - begun})
+
+
+async def _process(environment: Environment) -> None:
+    """Puts uploads together, as the consumers do."""
+    while True:
+        await environment.drain()
+        await asyncio.sleep(0.1)
+
+
+async def _check_storage(environment: Environment) -> None:
+    from tests.support.uploads import stored, sweep
+
+    environment.clock.advance(timedelta(days=2))
+    await sweep(environment)
+    if len(stored(environment)) != UPLOADS:
+        raise RuntimeError(f"{len(stored(environment))} objects are stored after {UPLOADS} uploads")
+
+
+async def _upload(environment: Environment, replicas: _Replicas, peers: asyncio.Queue[NodePeer], number: int) -> float:
+    """Uploads one file and reads it back. Returns how many parts were sent again after an interruption, on average."""
+    from features.media.machine import PART_BYTES
+    from tests.support.app_server import CuttingProxy
+    from tests.support.files import file_of
+    from tests.support.tus_clients import upload_with_tuspy
+
+    size = LARGE if number % LARGE_EVERY == 0 else random.Random(number).randrange(1000, SMALL)
+    media_type = "video/mp4"
+    data = file_of(size, media_type, seed=number)
+    # Tokens are good for 15 minutes of the replicas' clock.
+    environment.clock.advance(datetime.now(UTC) - environment.clock())
+    member = await environment.log_in("ada")
+    proxy = CuttingProxy(replicas.ports, cuts=CUTS, within=max(2000, size), seed=number)
+    async with proxy.serve() as port:
+        endpoint = f"http://127.0.0.1:{port}/v1/uploads"
+        if number % 2:
+            peer = await peers.get()
+            try:
+                result = await asyncio.to_thread(
+                    peer.call,
+                    "upload",
+                    endpoint=endpoint,
+                    token=member.tokens["access_token"],
+                    data=data,
+                    filetype=media_type,
+                    chunk=0,
+                    parallel=1,
+                    retries=3000,
+                )
+            finally:
+                peers.put_nowait(peer)
+            url = result["url"]
+        else:
+            url = await asyncio.to_thread(
+                upload_with_tuspy,
+                endpoint,
+                member.headers["Authorization"],
+                data,
+                chunk=LARGE,
+                media_type=media_type,
+                timeout_s=300,
+            )
+    path = f"/media/{url.rpartition('/')[2]}"
+    while (await member.get(path)).json()["state"] != "ready":
+        await asyncio.sleep(0.1)
+    if (await member.get(f"{path}/content")).content != data:
+        raise RuntimeError(f"upload {number} has other content")
+    return max(0, proxy.passed - size) / PART_BYTES / max(1, proxy.interruptions)
+
+
+async def _stalled() -> Figure:
+    """Milliseconds of GET /v1/media, p99, while uploads stall on the same replica; the baseline is without them."""
+    import httpx
+
+    async with _installation() as environment, _replicas(environment, 1) as replicas:
+        member = await environment.member("ada")
+        base = f"http://127.0.0.1:{replicas.ports[0]}/v1"
+        async with httpx.AsyncClient(headers=member.headers, timeout=60) as client:
+            await _latencies(client, base, REQUESTS // 4)
+            without = await _latencies(client, base, REQUESTS)
+            writers = [await _stall(replicas.ports[0], client, base) for _ in range(STALLED)]
+            beside = await _latencies(client, base, REQUESTS)
+            for writer in writers:
+                writer.close()
+    return Figure(
+        _STALLED,
+        quantile(beside, 0.99),
+        "ms",
+        "the same requests without stalled uploads",
+        quantile(without, 0.99),
+        samples=REQUESTS,
+        extra={**percentiles(beside), "stalled": STALLED},
+    )
+
+
+async def _latencies(client: httpx.AsyncClient, base: str, requests: int) -> list[float]:
+    found = []
+    for _ in range(requests):
+        begun = time.perf_counter()
+        (await client.get(f"{base}/media")).raise_for_status()
+        found.append((time.perf_counter() - begun) * 1000)
+    return found
+
+
+async def _stall(port: int, client: httpx.AsyncClient, base: str) -> asyncio.StreamWriter:
+    """Begins an upload whose request sends a megabyte of two, and no more."""
+    from tests.support.files import file_of
+    from tests.support.uploads import BODY_TYPE, TUS, metadata
+
+    size = 2_000_000
+    headers = {**TUS, "Upload-Length": str(size), "Upload-Metadata": metadata(filetype="image/jpeg")}
+    created = await client.post(f"{base}/uploads", headers=headers)
+    created.raise_for_status()
+    lines = [
+        f"PATCH {created.headers['Location']} HTTP/1.1",
+        "Host: bench",
+        f"Authorization: {client.headers['Authorization']}",
+        *(f"{name}: {value}" for name, value in TUS.items()),
+        "Upload-Offset: 0",
+        f"Content-Type: {BODY_TYPE}",
+        f"Content-Length: {size}",
+    ]
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(("\r\n".join(lines) + "\r\n\r\n").encode() + file_of(size // 2))
+    await writer.drain()
+    return writer
