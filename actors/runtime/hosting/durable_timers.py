@@ -155,7 +155,7 @@ class DurableTimers:
         due = self._heap.take(now, min(_BATCH, MAX_TAKEN - self._heap.taken))
         for timer in due:
             shard = self._shard(timer.row.kind, timer.row.shard)
-            if shard is None or not shard.serving:
+            if shard is None or not shard.serves(timer.row.entity_id):
                 self.not_received(timer)
                 continue
             try:

@@ -27,6 +27,8 @@ DRAIN_SECONDS = 5.0
 """How long turns under way may take before the move is called off."""
 _PART = 512 << 10
 """Bytes of a part, unless one entity alone has more."""
+_PART_ITEMS = 512
+"""Entities and answers of a part: the other host takes it in one go."""
 _TRANSFER_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
@@ -50,7 +52,9 @@ async def send(mailboxes: Mailboxes, router: Router, shard: Shard, epoch: int, t
             await shard.quiet.wait()
         if not shard.ownership.leaving(epoch):
             return False
-        parts = _parts(mailboxes, shard, mailboxes.answers.answered(calls))
+        parts = await _parts(mailboxes, shard, epoch, calls)
+        if not shard.ownership.leaving(epoch):
+            return False
         for number, (entities, some) in enumerate(parts):
             body = [shard.kind, shard.number, epoch, number, number == len(parts) - 1, entities, some]
             if not await router.call_host(to, WHAT, body, _TRANSFER_SECONDS):
@@ -65,10 +69,13 @@ async def send(mailboxes: Mailboxes, router: Router, shard: Shard, epoch: int, t
     return True
 
 
-def _parts(mailboxes: Mailboxes, shard: Shard, answers: Sequence[Answer]) -> list[tuple[list[Value], list[Value]]]:
+async def _parts(
+    mailboxes: Mailboxes, shard: Shard, epoch: int, calls: Sequence[Known]
+) -> list[tuple[list[Value], list[Value]]]:
     """(entities, answers) per part. Raises HandoffRefused where an entity is no msgpack value.
 
-    It is packed here and now: the entities may go on if the move is called off.
+    It is packed before any of it is sent, a slice at a time. What is returned is not whole once the move was called
+    off: the entities go on.
     """
     version = mailboxes.runners[shard.kind].kind.version
     now = mailboxes.clock.monotonic()
@@ -77,13 +84,17 @@ def _parts(mailboxes: Mailboxes, shard: Shard, answers: Sequence[Answer]) -> lis
 
     def add(item: Value, weight: int, which: int) -> None:
         nonlocal size
-        if size and size + weight > _PART:
+        if size and (size + weight > _PART or sum(map(len, parts[-1])) == _PART_ITEMS):
             parts.append(([], []))
             size = 0
         parts[-1][which].append(item)
         size += weight
 
-    for entity_id, mailbox in shard.mailboxes.items():
+    for entity_id, mailbox in list(shard.mailboxes.items()):
+        if mailboxes.moves_budget.spent():
+            await asyncio.sleep(0)
+            if not shard.ownership.leaving(epoch):
+                return parts
         timers = [[timer.due - now, timer.message] for timer in mailbox.timers]
         try:
             if mailbox.entity is not None:
@@ -98,8 +109,11 @@ def _parts(mailboxes: Mailboxes, shard: Shard, answers: Sequence[Answer]) -> lis
             log.exception("entity.not_packed", kind=shard.kind, entity=entity_id)
             raise HandoffRefused(f"{shard.kind} {entity_id!r} has no snapshot") from error
         add([entity_id, *state, timers], weight, 0)
-    for answer in answers:
-        add([answer.caller, answer.call, answer.answer], len(answer.answer) + 64, 1)
+    for first in range(0, len(calls), _PART_ITEMS):
+        if mailboxes.moves_budget.spent():
+            await asyncio.sleep(0)
+        for answer in mailboxes.answers.answered(calls[first : first + _PART_ITEMS]):
+            add([answer.caller, answer.call, answer.answer], len(answer.answer) + 64, 1)
     return parts
 
 

@@ -122,7 +122,7 @@ class Shard:
         """Status ACTIVE, as one attribute for the hot path."""
         self.mailboxes: dict[str, Mailbox] = {}
         self.parked: dict[str, list[Envelope]] = {}
-        """What arrived while the shard was loading or moving, by entity."""
+        """What arrived while the shard was loading or moving, by entity; what comes for these waits behind it."""
         self.busy = 0
         """Entities with a turn under way."""
         self.quiet = asyncio.Event()
@@ -132,6 +132,10 @@ class Shard:
     def has(self, entity_id: str, mailbox: Mailbox) -> bool:
         """Whether this is still the entity's mailbox. It is not once the shard was lost, even if it came back."""
         return self.mailboxes.get(entity_id) is mailbox
+
+    def serves(self, entity_id: str) -> bool:
+        """Whether a message for the entity goes to its mailbox, and is not to be parked."""
+        return self.serving and entity_id not in self.parked
 
     def waiting_for(self, entity_id: str) -> int:
         """Messages that wait for the entity."""

@@ -15,6 +15,7 @@ from actors.runtime.hosting.durable_timers import DurableTimers
 from actors.runtime.hosting.loop_budget import LoopBudget
 from actors.runtime.hosting.mailbox import CallBatch, Envelope, HostState, Shard
 from actors.runtime.hosting.ownership import Status
+from actors.runtime.hosting.parked import ParkedMessages
 from actors.runtime.hosting.scheduler import SLICE_SECONDS, TurnScheduler
 from actors.runtime.hosting.soft_timers import SoftTimers
 from actors.runtime.hosting.turns import TurnRunner
@@ -57,6 +58,9 @@ class Mailboxes:
         self.turns = TurnScheduler(
             self._state, self.answers, self.runners, clock, self._turn_away, self.arm, self.durable_timers
         )
+        self.moves_budget = LoopBudget(SLICE_SECONDS, clock)
+        """For what is done for all entities or messages of shards that come or go."""
+        self._parked = ParkedMessages(self._let_in, self._send_on, self._all_in, self.moves_budget)
         self.on_runtime_call: Callable[[Origin, int, str, Value], None] = _refuse_runtime_call
         """Called for calls to the runtime itself (kind "")."""
 
@@ -144,6 +148,7 @@ class Mailboxes:
             mailbox = shard.mailboxes.get(entity_id)
             if (
                 mailbox is not None
+                and not shard.parked
                 and mailbox.inbox is None
                 and mailbox.entity is not None
                 and not self._budget.spent()
@@ -184,7 +189,7 @@ class Mailboxes:
 
     def _admit(self, shard: Shard, envelope: Envelope) -> None:
         self._state.waiting += 1
-        if shard.serving:
+        if shard.serves(envelope.entity_id):
             self.turns.submit(shard, envelope)
         else:
             shard.parked.setdefault(envelope.entity_id, []).append(envelope)
@@ -224,22 +229,25 @@ class Mailboxes:
     def let_in(self, shard: Shard) -> None:
         """Delivers what was parked, each entity's in order, and due timers: the shard became ACTIVE."""
         shard.serving = True
-        for envelope in self._unpark(shard):
-            if envelope.entry is None or self.answers.claim(envelope.caller, envelope.call, envelope.entry):
-                self._admit(shard, envelope)
-        self._timers.fire_due(shard)
-        self.durable_timers.load_soon(shard)
+        self._parked.let_in(shard)
 
     def send_on(self, shard: Shard) -> None:
         """Turns away what was parked: the shard is another host's."""
-        for envelope in self._unpark(shard):
-            self._turn_away(envelope, shard.kind, shard.number)
+        self._parked.send_on(shard)
 
-    def _unpark(self, shard: Shard) -> list[Envelope]:
-        parked, shard.parked = shard.parked, {}
-        envelopes = [envelope for waiting in parked.values() for envelope in waiting]
-        self._state.waiting -= len(envelopes)
-        return envelopes
+    def _let_in(self, shard: Shard, envelope: Envelope) -> None:
+        if envelope.entry is None or self.answers.claim(envelope.caller, envelope.call, envelope.entry):
+            self.turns.submit(shard, envelope)
+        else:
+            self._state.waiting -= 1
+
+    def _send_on(self, shard: Shard, envelope: Envelope) -> None:
+        self._state.waiting -= 1
+        self._turn_away(envelope, shard.kind, shard.number)
+
+    def _all_in(self, shard: Shard) -> None:
+        self._timers.fire_due(shard)
+        self.durable_timers.load_soon(shard)
 
     def clear(self, shard: Shard) -> None:
         """Forgets the shard's entities; turns under way end with their answers, and change nothing here."""

@@ -17,11 +17,9 @@ from actors.runtime.clock import SYSTEM_CLOCK, Clock
 from actors.runtime.errors import CallError, HostUnavailable, to_wire
 from actors.runtime.hosting.deduplication import Origin
 from actors.runtime.hosting.handoff import WHAT, send, take
-from actors.runtime.hosting.loop_budget import LoopBudget
 from actors.runtime.hosting.mailbox import Shard
 from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.ownership import Action, Ownership, Status
-from actors.runtime.hosting.scheduler import SLICE_SECONDS
 from actors.runtime.kind import Value
 from actors.runtime.shard_map import UNREAD, MapPosition
 from actors.runtime.store.rows import DATABASE_ERRORS, Claim, ShardRow
@@ -63,7 +61,6 @@ class ShardOwner:
         self._incoming_since: dict[tuple[str, int], float] = {}
         self._drains: dict[tuple[str, int], asyncio.Task[Any]] = {}
         """Of the shards that are to leave, or left: first the greeting of the other host, then each its own."""
-        self._budget = LoopBudget(SLICE_SECONDS, clock)
         self._tasks = BackgroundTasks()
 
     def _owner_of(self, kind: str, number: int) -> str:
@@ -147,7 +144,7 @@ class ShardOwner:
         for kind, number, answer in await self._store.answers((shard.kind, shard.number) for shard in shards):
             self.mailboxes.answers.restore((kind, number), [answer], now)
         for shard, epoch in zip(shards, epochs, strict=True):
-            if self._budget.spent():
+            if self.mailboxes.moves_budget.spent():
                 # A host that takes over hundreds of shards has the calls of thousands of entities waiting. What
                 # happens meanwhile shows in the shards' ownership.
                 await asyncio.sleep(0)

@@ -42,8 +42,8 @@ class SoftTimers:
             self._fire(*timer)
 
     def _fire(self, shard: Shard, entity_id: str, mailbox: Mailbox, timer: SoftTimer) -> None:
-        # While the shard is not served the timer stays in the mailbox, and travels or fires later with it.
-        if not shard.serving or not shard.has(entity_id, mailbox) or timer not in mailbox.timers:
+        # While the entity is not served the timer stays in the mailbox, and travels or fires later with its shard.
+        if not shard.serves(entity_id) or not shard.has(entity_id, mailbox) or timer not in mailbox.timers:
             return
         if self._clock.monotonic() >= self._state.serve_until:
             self._overdue.append((shard, entity_id, mailbox, timer))
