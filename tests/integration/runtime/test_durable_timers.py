@@ -312,7 +312,7 @@ async def test_a_turn_without_effects_has_received_the_timer_too(cluster: Cluste
     await cluster.stored(("x", "silent"))
     await cluster.advance(2.0)
     await cluster.stored()
-    assert len(host.timers) == 0
+    await until(lambda: len(host.timers) == 0)
 
 
 async def test_a_timer_beyond_the_horizon_is_loaded_before_it_is_due(cluster: Cluster) -> None:
