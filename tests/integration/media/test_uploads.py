@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from features.media.machine import PART_BYTES
+from features.media.checksum import Checksum
+from features.media.machine import PART_BYTES, SMALL_PART_BYTES
 from features.media.policy import MediaPolicy
 from features.media.service import MediaService
+from features.media.uploads import UploadService
 from tests.support.environment import Environment
 from tests.support.files import file_of
 from tests.support.uploads import (
@@ -312,8 +315,7 @@ async def test_a_newer_request_fences_a_stalled_one(entativa: Environment) -> No
 
 async def test_what_had_arrived_of_a_stalled_request_is_kept(entativa: Environment) -> None:
     ada = await entativa.member("ada")
-    uploads = entativa.platform.service(MediaService).uploads
-    hasty = replace(uploads, policy=replace(uploads.policy, stall_timeout=timedelta(milliseconds=200)))
+    hasty = _service(entativa, stall_timeout=timedelta(milliseconds=200))
     service = replace(entativa.platform.service(MediaService), uploads=hasty)
     entativa.platform.services[MediaService] = service
     path = await begin(ada, len(JPEG))
@@ -364,3 +366,71 @@ async def test_a_client_that_can_only_post_overrides_the_method(entativa: Enviro
     path = await begin(ada, len(JPEG))
     headers = {**TUS, "Upload-Offset": "0", "Content-Type": BODY_TYPE, "X-HTTP-Method-Override": "PATCH"}
     assert (await ada.post(path, headers=headers, content=JPEG)).status_code == 204
+
+
+def _service(environment: Environment, **policy: Any) -> UploadService:
+    """The service of uploads, with another policy."""
+    uploads = environment.platform.service(MediaService).uploads
+    return replace(uploads, policy=replace(uploads.policy, **policy))
+
+
+async def _endless(data: bytes, size: int, reached: asyncio.Event) -> AsyncIterator[bytes]:
+    """Yields data in pieces of a size, and then nothing more."""
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+    reached.set()
+    await asyncio.Event().wait()
+
+
+async def test_what_had_arrived_of_a_cancelled_request_is_kept(entativa: Environment) -> None:
+    """Serve cancels requests that take too long, and those whose client is gone."""
+    ada = await entativa.member("ada")
+    path, reached = await begin(ada, len(JPEG)), asyncio.Event()
+    body = _endless(JPEG[:60_000], 7_000, reached)
+    upload_id = UUID(path.removeprefix("/uploads/"))
+    request = asyncio.create_task(_service(entativa).append(UUID(ada.id), upload_id, 0, body))
+    await reached.wait()
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert await offset_of(ada, path) == 60_000
+    assert (await append(ada, path, 60_000, JPEG[60_000:])).status_code == 204
+
+
+async def test_of_a_broken_request_with_a_checksum_nothing_is_kept(entativa: Environment) -> None:
+    ada = await entativa.member("ada")
+    data = file_of(PART_BYTES + 100_000, "video/mp4")
+    path, reached = await begin(ada, len(data), "video/mp4"), asyncio.Event()
+    body = _endless(data, 1_000_000, reached)
+    upload_id, checksum = UUID(path.removeprefix("/uploads/")), Checksum("sha1", hashlib.sha1(data).digest())
+    request = asyncio.create_task(_service(entativa).append(UUID(ada.id), upload_id, 0, body, checksum=checksum))
+    await reached.wait()
+    assert len(stored(entativa)) == 1
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert await offset_of(ada, path) == 0
+    await sweep(entativa)
+    assert stored(entativa) == []
+
+
+async def test_requests_together_keep_to_their_share_of_memory(entativa: Environment) -> None:
+    ada = await entativa.member("ada")
+    budget, count, chunk = 4 * SMALL_PART_BYTES, 8, 100_000
+    uploads = _service(entativa, buffer_bytes=budget)
+    data = file_of(3_000_000, "video/mp4")
+    highest = 0
+
+    async def watched() -> AsyncIterator[bytes]:
+        nonlocal highest
+        for start in range(0, len(data), chunk):
+            yield data[start : start + chunk]
+            highest = max(highest, uploads.buffered.size)
+            await asyncio.sleep(0)
+
+    paths = [await begin(ada, len(data), "video/mp4") for _ in range(count)]
+    await asyncio.gather(
+        *(uploads.append(UUID(ada.id), UUID(path.removeprefix("/uploads/")), 0, watched()) for path in paths)
+    )
+    assert budget < highest <= budget + count * (SMALL_PART_BYTES + chunk)
+    assert uploads.buffered.size == 0
