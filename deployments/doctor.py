@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import sys
 from dataclasses import dataclass
+from uuid import uuid4
 
 import asyncpg
 import psutil
@@ -15,7 +16,9 @@ from cluster.local.services import postgres_programs
 from cluster.migrate import MigrationError, check_compatible, load_migrations
 from cluster.node import run
 from cluster.node.serve_api import ServeApi
+from cluster.objects import NoSuchObject, ObjectStorageUnavailable, open_objects
 from cluster.redis import RedisError, open_redis
+from cluster.settings import Settings
 
 NEEDED_MEMORY_GIB = 3
 NEEDED_DISK_GIB = 2
@@ -35,6 +38,7 @@ def examine(installation: Installation) -> list[Finding]:
         *_programs(),
         *_ports(installation),
         *asyncio.run(_storage(installation)),
+        *asyncio.run(_objects(installation)),
         *_applications(installation),
     ]
 
@@ -116,6 +120,23 @@ async def _storage(installation: Installation) -> list[Finding]:
         )
     finally:
         await redis.aclose()
+    return findings
+
+
+async def _objects(installation: Installation) -> list[Finding]:
+    """Writes, reads and deletes an object of each brand."""
+    findings = []
+    fix = "correct ENTATIVA_OBJECTS_URL and ENTATIVA_OBJECTS_S3_...; what was said to it is in the log above"
+    for brand in installation.databases():
+        key, data = f"doctor/{uuid4()}", b"written by 'entativa doctor'"
+        try:
+            objects = open_objects(Settings(objects_url=installation.environment()["ENTATIVA_OBJECTS_URL"]), brand)
+            await objects.put_new(key, data)
+            ok = b"".join([chunk async for chunk in objects.read(key)]) == data
+            await objects.delete([key])
+            findings.append(Finding(f"object storage of {brand}", ok, fix))
+        except (ObjectStorageUnavailable, NoSuchObject, ValueError) as error:
+            findings.append(Finding(f"object storage of {brand}: {error or type(error).__name__}", ok=False, fix=fix))
     return findings
 
 
