@@ -151,16 +151,6 @@ async def limit_refresh(request: Request, family: UUID) -> None:
     await _count(platform_of(request), "refresh", str(family), limit, None)
 
 
-@raises(TooManyRequests)
-async def limit_posts(request: Request, identity: Annotated[Identity | None, Depends(admit)]) -> None:
-    """Applies a tighter limit per account to requests that write a post: one of them is work for each of its readers,
-    and for every consumer."""
-    limits = platform_of(request).settings.rate_limits
-    if identity is not None:
-        limit = Limit(limits.posts_per_minute, limits.posts_burst)
-        await _count(platform_of(request), "posts", str(identity.account_id), limit, None)
-
-
 def _credentials_limit(request: Request) -> Limit:
     limits = platform_of(request).settings.rate_limits
     return Limit(limits.credentials_per_minute, limits.credentials_burst)
@@ -186,6 +176,16 @@ async def signed_in(identity: Annotated[Identity | None, Depends(admit)]) -> Ide
     return identity
 
 
+@raises(TooManyRequests)
+async def poster(request: Request, identity: Annotated[Identity, Depends(signed_in)]) -> Identity:
+    """Returns the caller, like `signed_in`. Applies a tighter limit per account to requests that write a post: one of
+    them is work for each of its readers, and for every consumer."""
+    limits = platform_of(request).settings.rate_limits
+    limit = Limit(limits.posts_per_minute, limits.posts_burst)
+    await _count(platform_of(request), "posts", str(identity.account_id), limit, None)
+    return identity
+
+
 @raises(BadCursor)
 async def get_page(
     limit: Annotated[int, Query(ge=1, le=100, description="How many items at most.")] = 50,
@@ -203,5 +203,6 @@ Uow = Annotated[UnitOfWork, Depends(get_unit_of_work)]
 Requester = Annotated[str, Depends(get_requester)]
 Now = Annotated[datetime, Depends(get_now)]
 SignedIn = Annotated[Identity, Depends(signed_in)]
+Poster = Annotated[Identity, Depends(poster)]
 MaybeSignedIn = Annotated[Identity | None, Depends(admit)]
 PageDep = Annotated[PageRequest, Depends(get_page)]

@@ -4,13 +4,13 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from api import models
 from api.conditional import ConditionalRoute
-from api.deps import MaybeSignedIn, Now, PageDep, SignedIn, Uow, account_or_none, limit_posts, service
+from api.deps import MaybeSignedIn, Now, PageDep, Poster, SignedIn, Uow, account_or_none, service
 from api.error_codes import raises
 from api.models import Body
 from api.post_views import PostModel, PostPage, VersionPage, respond
@@ -26,8 +26,6 @@ from features.relationships.errors import NoSuchPerson
 router = APIRouter(prefix=VERSION, tags=["posts"], route_class=ConditionalRoute)
 
 ROUTES = Routes((router,))
-
-_WRITES = [Depends(limit_posts)]
 
 Posts = Annotated[PostService, service(PostService)]
 
@@ -83,10 +81,10 @@ class HashtagModel(BaseModel):
     days: list[HashtagDayModel] = Field(max_length=PostPolicy().hashtag_days)
 
 
-@router.post("/posts", response_model=PostModel, status_code=HTTPStatus.CREATED, dependencies=_WRITES)
+@router.post("/posts", response_model=PostModel, status_code=HTTPStatus.CREATED)
 @raises(*DRAFT_ERRORS, NoSuchPerson)
 @located("/posts/{id}")
-async def create(body: PostBody, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> Response:
+async def create(body: PostBody, identity: Poster, posts: Posts, uow: Uow, now: Now) -> Response:
     """Publish a post."""
     post = await posts.create(uow, identity.account_id, body.text, body.audience, body.list_id, now)
     return respond(post, HTTPStatus.CREATED)
@@ -99,9 +97,9 @@ async def get(post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow) 
     return respond(await posts.get(uow, post_id, account_or_none(identity)))
 
 
-@router.patch("/posts/{post_id}", response_model=PostModel, dependencies=_WRITES)
+@router.patch("/posts/{post_id}", response_model=PostModel)
 @raises(*DRAFT_ERRORS, NoSuchPost, NotTheAuthor)
-async def edit(post_id: PostId, body: PostChangeBody, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> Response:
+async def edit(post_id: PostId, body: PostChangeBody, identity: Poster, posts: Posts, uow: Uow, now: Now) -> Response:
     """Change the text or the audience of a post of yours. A replaced text is kept in its history."""
     post = await posts.edit(
         uow, post_id, identity.account_id, now, text=body.text, audience=body.audience, list_id=body.list_id
