@@ -53,8 +53,8 @@ from actors.runtime.kind import (
     Reply,
     SetTimer,
     Turn,
-    Value,
 )
+from actors.runtime.value import Value
 
 __all__ = [
     "After",

@@ -21,6 +21,7 @@ from typing_extensions import TypeVar  # the default of a type variable: typing 
 
 from actors.runtime.clock import Clock
 from actors.runtime.store.rows import Fence
+from actors.runtime.value import Value
 
 if TYPE_CHECKING:
     from actors.runtime.transport.router import Router
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 Policy = TypeVar("Policy", default=None)
 """What a brand can tune about a kind: the policy of the feature that declares it. None: nothing."""
-
-Value: TypeAlias = Any
-"""What msgpack carries: None, bool, int (64 bit), float, str, bytes, lists, dicts with string keys."""
 
 Effect: TypeAlias = Any
 """One of the runtime's own effects below, or anything the kind's effect handler understands."""

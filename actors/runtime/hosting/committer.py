@@ -13,7 +13,8 @@ from typing import Protocol
 
 import structlog
 
-from actors.runtime.store.turn_writes import TurnWrite, is_connection_error, is_timeout
+from actors.runtime.store.transaction_errors import is_connection_error, is_timeout
+from actors.runtime.store.turn_writes import TurnWrite
 from actors.runtime.supervise import BackgroundTasks
 from cluster.cancellation import raise_if_cancelled
 

@@ -18,9 +18,9 @@ from actors.runtime.hosting.deduplication import Known
 from actors.runtime.hosting.mailbox import Mailbox, Shard
 from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.ownership import Part
-from actors.runtime.kind import Value
 from actors.runtime.store.rows import Answer
 from actors.runtime.transport.router import Router
+from actors.runtime.value import Value
 
 WHAT = "handoff"
 DRAIN_SECONDS = 5.0

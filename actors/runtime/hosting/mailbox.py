@@ -8,7 +8,8 @@ from collections import deque
 from actors.runtime.hosting.deduplication import Entry, Origin
 from actors.runtime.hosting.ownership import Ownership
 from actors.runtime.hosting.timer_heap import ArmedTimer
-from actors.runtime.kind import Entity, Value
+from actors.runtime.kind import Entity
+from actors.runtime.value import Value
 
 
 class Envelope:

@@ -19,9 +19,9 @@ from actors.runtime.hosting.parked import ParkedMessages
 from actors.runtime.hosting.scheduler import SLICE_SECONDS, TurnScheduler
 from actors.runtime.hosting.soft_timers import SoftTimers
 from actors.runtime.hosting.turns import TurnRunner
-from actors.runtime.kind import Value
 from actors.runtime.shard_map import SHARDS
 from actors.runtime.transport.frames import MOVED, NOT_MINE, pack_answer, unpack_body
+from actors.runtime.value import Value
 
 MAX_WAITING = 100_000
 """Calls that may wait for entities of one host; one more is answered Overloaded."""

@@ -19,10 +19,11 @@ from actors.runtime.hosting.durable_timers import DurableTimers
 from actors.runtime.hosting.mailbox import CallBatch, Envelope, HostState, Mailbox, Shard
 from actors.runtime.hosting.timer_heap import ArmedTimer
 from actors.runtime.hosting.turns import Received, TurnRunner, collect, failure, receive, refused, too_late
-from actors.runtime.kind import Reply, Value
+from actors.runtime.kind import Reply
 from actors.runtime.store.rows import DATABASE_ERRORS, AlreadyAnswered, AlreadyFired, Fence, StaleEpoch
 from actors.runtime.supervise import BackgroundTasks
 from actors.runtime.transport.frames import DONE, NOT_MINE, pack_answer
+from actors.runtime.value import Value
 from cluster.cancellation import cancellation_first, raise_if_cancelled
 from cluster.trace import resume_trace
 

@@ -20,13 +20,13 @@ from actors.runtime.hosting.handoff import WHAT, send, take
 from actors.runtime.hosting.mailbox import Shard
 from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.ownership import Action, Ownership, Status
-from actors.runtime.kind import Value
 from actors.runtime.shard_map import UNREAD, MapPosition
 from actors.runtime.store.rows import DATABASE_ERRORS, Claim, ShardRow
 from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.supervise import BackgroundTasks
 from actors.runtime.transport.frames import DONE, pack_answer
 from actors.runtime.transport.router import Router
+from actors.runtime.value import Value
 from cluster.cancellation import raise_if_cancelled
 
 _PING = "greeting"

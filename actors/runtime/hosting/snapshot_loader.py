@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Protocol
 
-from actors.runtime.store.turn_writes import is_connection_error
+from actors.runtime.store.transaction_errors import is_connection_error
 from actors.runtime.supervise import BackgroundTasks
 from cluster.cancellation import raise_if_cancelled
 

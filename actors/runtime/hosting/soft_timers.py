@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from actors.runtime.clock import Clock
 from actors.runtime.hosting.mailbox import Envelope, HostState, Mailbox, Shard, SoftTimer
-from actors.runtime.kind import Value
+from actors.runtime.value import Value
 
 
 class SoftTimers:

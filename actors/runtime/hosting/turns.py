@@ -24,12 +24,12 @@ from actors.runtime.kind import (
     Reply,
     SetTimer,
     Turn,
-    Value,
 )
 from actors.runtime.store.rows import Answer, Fence, StaleEpoch, TimerRow
 from actors.runtime.store.stored_entities import StoredEntities
 from actors.runtime.store.turn_writes import TurnWrite
 from actors.runtime.transport.frames import DONE, NOT_MINE, STALE, pack_answer
+from actors.runtime.value import Value
 from cluster.trace import trace_id
 
 log = structlog.get_logger(__name__)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,7 @@ import structlog
 from actors.runtime.clock import SYSTEM_CLOCK, Clock
 from actors.runtime.store.entity_timers import cancel_timers, delete_fired, set_timers
 from actors.runtime.store.history import History, Known, Series
+from actors.runtime.store.kind_writes import WriteEffects, write_effects
 from actors.runtime.store.rows import (
     DATABASE_ERRORS,
     AlreadyAnswered,
@@ -24,14 +23,12 @@ from actors.runtime.store.rows import (
     StaleEpoch,
     TimerRow,
 )
+from actors.runtime.store.transaction_errors import OutcomeUnknown, is_connection_error
 from cluster.cancellation import raise_if_cancelled
 from cluster.postgres import open_database
 
 if TYPE_CHECKING:
     from cluster.postgres import Database, UnitOfWork
-
-WriteEffects = Callable[["UnitOfWork", Sequence[Any]], Awaitable[None]]
-"""``EffectHandler.write``: stores the effects of many turns of one kind."""
 
 TRANSACTION_SETTINGS = {
     "application_name": "entativa-turns",
@@ -43,11 +40,6 @@ TRANSACTION_SETTINGS = {
 }
 """Settings of the connections that turns are committed on; times in milliseconds."""
 _BRIEFLY = "SET LOCAL lock_timeout = 150; SET LOCAL statement_timeout = 500"
-_IDLE_SECONDS = 1.4
-"""A little less than the time after which Postgres ends a transaction between whose statements nothing happens."""
-_WRITE_SECONDS = 3.5
-"""How long kinds' ``write`` may take in all: a little longer than one statement."""
-_BRIEF_WRITE_SECONDS = 0.5
 _PAUSE_SECONDS = 0.25
 """Between attempts to find out whether a transaction has ended."""
 
@@ -108,40 +100,6 @@ class TurnWrite:
     """The timers whose messages the turn received."""
     timers: Mapping[str, TimerRow | None] = field(default_factory=dict)
     """What the turn makes of the entity's timers, by name; None: cancelled."""
-
-
-def is_connection_error(error: BaseException) -> bool:
-    """Whether a transaction failed because of the connection or the server, and not because of what it wrote.
-
-    InterfaceError is none: the client raises it before it sends anything, mostly for arguments that do not fit the
-    statement.
-    """
-    return isinstance(
-        error,
-        OSError  # TimeoutError among them
-        | asyncpg.PostgresConnectionError
-        | asyncpg.AdminShutdownError
-        | asyncpg.CrashShutdownError
-        | asyncpg.IdleInTransactionSessionTimeoutError,
-    )
-
-
-class WriteFailed(Exception):
-    """A kind's ``write`` raised an OSError of its own: of a file, of another service, a timeout. Or it took too long,
-    and the cause is a TimeoutError. Nothing is stored, and the database is as good as before."""
-
-
-class OutcomeUnknown(ConnectionError):
-    """The connection was lost during the commit itself. The transaction has ended, committed or not: what is read from
-    now on is final."""
-
-
-def is_timeout(error: BaseException) -> bool:
-    """Whether a transaction failed because it, or a kind's ``write``, waited or ran for too long."""
-    own = error.__cause__ if isinstance(error, WriteFailed) else None
-    return isinstance(error, asyncpg.LockNotAvailableError | asyncpg.QueryCanceledError) or isinstance(
-        own, TimeoutError
-    )
 
 
 class _AnsweredBefore(Exception):
@@ -218,7 +176,7 @@ class TurnWrites:
                 await _insert_answers(transaction, going)
                 await _write_timers(transaction, going)
                 await _upsert_snapshots(transaction, going)
-                await _write_effects(transaction, going, _BRIEF_WRITE_SECONDS if briefly else _WRITE_SECONDS)
+                await write_effects(transaction, _by_kind(going), briefly=briefly)
                 if going:
                     committing = True
                     await transaction.commit()
@@ -312,35 +270,13 @@ async def _upsert_snapshots(transaction: UnitOfWork, writes: Sequence[TurnWrite]
         await transaction.execute(_UPSERT_SNAPSHOTS, *_columns(rows, 4))
 
 
-async def _write_effects(transaction: UnitOfWork, writes: Sequence[TurnWrite], seconds: float) -> None:
-    """Has kinds store their effects. Raises WriteFailed once it takes longer than ``seconds``: a kind that waits for
-    something else, or computes, holds the other turns of the transaction up."""
-    begun = time.monotonic()
-    limit = asyncio.timeout(seconds)
-    try:
-        async with limit:
-            await _write_kinds(transaction, writes)
-            if time.monotonic() - begun > _IDLE_SECONDS:
-                await transaction.execute("SELECT")  # Raises if Postgres has ended the transaction.
-    except OSError as error:
-        # asyncpg has its own exceptions for a connection that is lost in the middle of a statement.
-        reason = f"it took longer than {seconds} s" if limit.expired() else f"{type(error).__name__}: {error}"
-        raise WriteFailed(reason) from error
-    except (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError) as error:
-        if (elapsed := time.monotonic() - begun) < _IDLE_SECONDS:
-            raise
-        raise WriteFailed(f"{type(error).__name__}: {error}") from TimeoutError(f"write took {elapsed:.1f} s")
-
-
-async def _write_kinds(transaction: UnitOfWork, writes: Sequence[TurnWrite]) -> None:
-    kinds: dict[str, list[TurnWrite]] = defaultdict(list)
+def _by_kind(writes: Sequence[TurnWrite]) -> list[tuple[WriteEffects, list[Any]]]:
+    """What each kind has to store: its ``write``, and the turns that it is given."""
+    kinds: dict[str, tuple[WriteEffects, list[Any]]] = {}
     for write in writes:
         if write.write is not None:
-            kinds[write.fence.kind].append(write)
-    for of_kind in kinds.values():
-        store = of_kind[0].write
-        assert store is not None
-        await store(transaction, [write.turn for write in of_kind])
+            kinds.setdefault(write.fence.kind, (write.write, []))[1].append(write.turn)
+    return list(kinds.values())
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:

@@ -16,12 +16,12 @@ from typing import Any, Protocol
 import structlog
 
 from actors.runtime.errors import CallError, HostUnavailable, from_wire
-from actors.runtime.kind import Value
 from actors.runtime.shard_map import Endpoint, MapPosition, MapView, shard_of
 from actors.runtime.transport.calls import MAX_SECONDS, Call, CallTable, lateness
 from actors.runtime.transport.frames import DONE, OLDEST_PROTOCOL, pack_body, unpack, unpack_answer
 from actors.runtime.transport.map_watch import MapSource, MapWatch
 from actors.runtime.transport.stream import Link
+from actors.runtime.value import Value
 from cluster.trace import current_traceparent
 
 TICK = 0.025

@@ -24,7 +24,7 @@ from actors.runtime import (
 from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.ray_calls import answer_batch
 from actors.runtime.hosting.turns import TurnRunner
-from actors.runtime.kind import EffectHandler, EntityKind, Reply, Value
+from actors.runtime.kind import EffectHandler, EntityKind, Reply
 from actors.runtime.shard_map import SHARDS, Endpoint, MapPosition, MapView
 from actors.runtime.store.rows import ShardRow
 from actors.runtime.transport import router as router_module
@@ -43,6 +43,7 @@ from actors.runtime.transport.frames import (
 )
 from actors.runtime.transport.router import Router
 from actors.runtime.transport.stream import HostConnection
+from actors.runtime.value import Value
 from tests.support.kind_context import kind_context
 
 SECRET = b"the cluster's secret"

@@ -14,13 +14,8 @@ from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.snapshot_loader import SnapshotLoader
 from actors.runtime.store.rows import AlreadyAnswered, Answer, Fence, Leadership, ShardRow, StaleEpoch
 from actors.runtime.store.shard_store import ShardStore
-from actors.runtime.store.turn_writes import (
-    TRANSACTION_SETTINGS,
-    OutcomeUnknown,
-    TurnWrite,
-    TurnWrites,
-    WriteFailed,
-)
+from actors.runtime.store.transaction_errors import OutcomeUnknown, WriteFailed
+from actors.runtime.store.turn_writes import TRANSACTION_SETTINGS, TurnWrite, TurnWrites
 from cluster.postgres import UnitOfWork, open_database
 
 HOST = "host-0.1"
@@ -233,6 +228,13 @@ async def test_a_turn_is_acknowledged_after_its_commit_and_not_if_its_backend_di
     assert await database.snapshots() == {"b"}, "the next transaction has a new connection"
 
 
+@pytest.fixture
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns are halved until each is alone, however slow the machine."""
+    monkeypatch.setattr("actors.runtime.hosting.committer.HALVING_SECONDS", 60.0)
+
+
+@pytest.mark.usefixtures("_patience")
 async def test_a_statement_that_hangs_ends_and_takes_only_its_own_turn_with_it(database: Database) -> None:
     committer = Committer(database.writes)
 
@@ -263,6 +265,7 @@ async def pause_at_the_end(transaction: UnitOfWork) -> None:
     await asyncio.sleep(1.6)
 
 
+@pytest.mark.usefixtures("_patience")
 @pytest.mark.parametrize("slow", [wait_for_ever, compute, pause_and_go_on, pause_at_the_end])
 async def test_a_write_that_is_slow_between_its_statements_takes_only_its_own_turn_with_it(
     database: Database, slow: Callable[[UnitOfWork], Awaitable[None]]

@@ -16,11 +16,11 @@ from actors.runtime.coordination.host_actors import RELEASE_SECONDS
 from actors.runtime.errors import CallError, HostUnavailable, from_wire
 from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.shard_owner import ShardOwner
-from actors.runtime.kind import Value
 from actors.runtime.shard_map import MapPosition, MapView
 from actors.runtime.store.rows import DATABASE_ERRORS, Claim, HostRow
 from actors.runtime.transport.calls import CallTable
 from actors.runtime.transport.frames import DONE, pack_body, unpack
+from actors.runtime.value import Value
 from tests.unit.runtime.book import book_runner
 from tests.unit.runtime.database import HostStore
 from tests.unit.runtime.network import Passage

@@ -15,9 +15,10 @@ from actors.runtime.coordination import coordinator
 from actors.runtime.coordination.coordinator import Coordinator
 from actors.runtime.hosting import host
 from actors.runtime.hosting.host import ShardHost
-from actors.runtime.kind import Effect, EffectHandler, EntityKind, KindContext, Value
+from actors.runtime.kind import Effect, EffectHandler, EntityKind, KindContext
 from actors.runtime.options import RuntimeOptions
 from actors.runtime.supervise import BackgroundTasks
+from actors.runtime.value import Value
 
 OPTIONS = RuntimeOptions(
     "brand",

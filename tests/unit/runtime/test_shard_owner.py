@@ -17,10 +17,10 @@ from actors.runtime.hosting.handoff import send, take
 from actors.runtime.hosting.mailbox import Shard
 from actors.runtime.hosting.ownership import Action, Status
 from actors.runtime.hosting.shard_owner import ShardOwner
-from actors.runtime.kind import Value
 from actors.runtime.shard_map import SHARDS, MapPosition, shard_of
 from actors.runtime.store.rows import Answer, MapRead, ShardRow
 from actors.runtime.transport.frames import DONE, MOVED, pack_body
+from actors.runtime.value import Value
 from tests.unit.runtime.test_mailboxes import CALLER, KIND, Host, Mailbox
 
 A, B = shard_of("a"), shard_of("b")
