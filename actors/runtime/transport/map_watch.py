@@ -17,7 +17,7 @@ DOUBT_SECONDS = 5.0
 CHECK_SECONDS = 0.5
 """Between two checks while in doubt."""
 _PAUSE_SECONDS = 0.1
-"""After a failure."""
+"""After a failure, or an answer without news."""
 
 log = structlog.get_logger(__name__)
 
@@ -57,9 +57,14 @@ class MapWatch:
     async def run(self) -> None:
         """Asks until cancelled."""
         while True:
-            watch = asyncio.ensure_future(self._source.watch(self._known()))
+            known = self._known()
+            watch = asyncio.ensure_future(self._source.watch(known))
             try:
                 self._follow(await self._outcome(watch))
+                if self._known() == known:
+                    # Candidates that are behind, none of which leads, answer at once: all routers would ask them
+                    # without a pause, for as long as a slow database keeps any from leading.
+                    await asyncio.sleep(_PAUSE_SECONDS)
             except CallError as error:
                 log.info("map.unavailable", error=str(error))
                 await asyncio.sleep(_PAUSE_SECONDS)

@@ -24,6 +24,8 @@ class Source:
         self.asked: list[float] = []
         self.checked: list[float] = []
         self.cut_off = False
+        self.behind = False
+        """None leads, and all know less than the router: they answer at once."""
         self._changed = asyncio.Event()
 
     def change(self, view: MapView) -> None:
@@ -33,6 +35,9 @@ class Source:
 
     async def watch(self, known: MapPosition) -> MapView:
         self.asked.append(asyncio.get_running_loop().time())
+        if self.behind:
+            await asyncio.sleep(STEP)
+            return MapView()
         if self.view.position == known:
             await self._changed.wait()
         return self.view
@@ -58,7 +63,8 @@ class Case:
         self.loop.create_task(self.watch.run())
 
     def _follow(self, view: MapView) -> None:
-        self.view = view
+        if view.version:
+            self.view = view
 
     def run_for(self, seconds: float) -> None:
         for _ in range(round(seconds / STEP)):
@@ -149,3 +155,16 @@ def test_a_call_without_an_answer_raises_a_doubt() -> None:
         loop.do(lambda: loop.create_task(routers[0].close()))
     finally:
         loop.end()
+
+
+def test_candidates_without_news_are_asked_again_after_a_pause(case: Case) -> None:
+    case.run_for(1)
+    case.source.behind = True
+    case.source.change(MapView(2, {}, {}))
+    before = len(case.source.asked)
+    case.run_for(10)
+    assert 10 < len(case.source.asked) - before < 0.5 * 10 / STEP
+    case.source.behind = False
+    case.source.change(MapView(3, {}, {}))
+    case.run_for(1)
+    assert case.view.version == 3
