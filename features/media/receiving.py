@@ -155,8 +155,10 @@ class Reception:
         self.upload, self._unconfirmed = advanced, []
 
     async def _forget(self, parts: list[Part]) -> None:
+        """Has parts deleted that did not become parts of the upload. Whether they did is for Postgres to say: the
+        request may have been cancelled, or lost its connection, while it committed."""
         async with self.database.unit_of_work() as uow:
-            await store.discard(uow, [part_key(part.part_id) for part in parts], self.now())
+            await store.hasten(uow, [part_key(part.part_id) for part in parts], self.now())
             await uow.commit()
 
     def _drop_buffer(self) -> None:

@@ -125,6 +125,11 @@ async def discard(uow: UnitOfWork, keys: Sequence[str], due_at: datetime) -> Non
         await uow.execute(_DISCARD, keys, due_at)
 
 
+async def hasten(uow: UnitOfWork, keys: Sequence[str], due_at: datetime) -> None:
+    """Has those of these objects that are garbage deleted from storage at an earlier time."""
+    await uow.execute("update media_garbage set due_at = $2 where key = any($1)", keys, due_at)
+
+
 async def keep(uow: UnitOfWork, keys: Sequence[str]) -> None:
     """Takes back `discard`."""
     await uow.execute("delete from media_garbage where key = any($1)", keys)

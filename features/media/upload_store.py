@@ -76,7 +76,7 @@ class Part:
 
 async def lock_account(uow: UnitOfWork, account_id: UUID) -> None:
     """Makes requests that count what an account has take turns, until the unit of work ends."""
-    await uow.fetchval("select pg_advisory_xact_lock($1, hashtext($2))", _LOCK % 2**31, str(account_id))
+    await uow.fetchval("select pg_advisory_xact_lock($1, hashtext($2))", _LOCK, str(account_id))
 
 
 async def usage(uow: UnitOfWork, account_id: UUID, now: datetime) -> Usage:

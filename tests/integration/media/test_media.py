@@ -59,6 +59,18 @@ async def test_content_has_a_tag_and_is_stored_by_no_cache(entativa: Environment
     assert (head.headers["Content-Length"], head.content) == ("100000", b"")
 
 
+async def test_a_page_of_media_is_one_statement(entativa: Environment) -> None:
+    ada = await entativa.member("ada")
+    uploaded = []
+    for seed in range(5):
+        uploaded.append(await upload(entativa, ada, file_of(1000, seed=seed)))
+        entativa.clock.advance(timedelta(seconds=1))
+    first = await ada.get("/media?limit=3")
+    assert entativa.statements(first) == 1
+    rest = await ada.get(f"/media?limit=3&cursor={first.json()['next_cursor']}")
+    assert [item["id"] for page in (first, rest) for item in page.json()["items"]] == uploaded[::-1]
+
+
 async def test_equal_content_is_stored_once_and_kept_while_anybody_has_it(entativa: Environment) -> None:
     ada, grace = await entativa.member("ada"), await entativa.member("grace")
     of_ada, of_grace = await upload(entativa, ada, JPEG), await upload(entativa, grace, JPEG)

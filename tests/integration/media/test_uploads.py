@@ -11,6 +11,8 @@ from uuid import UUID
 
 import pytest
 
+from cluster.postgres import UnitOfWork
+from features.media import upload_store
 from features.media.checksum import Checksum
 from features.media.machine import PART_BYTES, SMALL_PART_BYTES
 from features.media.policy import MediaPolicy
@@ -434,3 +436,34 @@ async def test_requests_together_keep_to_their_share_of_memory(entativa: Environ
     )
     assert budget < highest <= budget + count * (SMALL_PART_BYTES + chunk)
     assert uploads.buffered.size == 0
+
+
+async def test_bytes_whose_commit_was_cancelled_are_kept_if_it_was_made(
+    entativa: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await entativa.member("ada")
+    path = await begin(ada, len(JPEG))
+    commit, advance, advanced = UnitOfWork.commit, upload_store.advance, set[UnitOfWork]()
+
+    async def noticed(uow: UnitOfWork, *arguments: Any) -> Any:
+        advanced.add(uow)
+        return await advance(uow, *arguments)
+
+    async def cancelled(uow: UnitOfWork) -> None:
+        await commit(uow)
+        if uow in advanced:
+            raise asyncio.CancelledError
+
+    async def body() -> AsyncIterator[bytes]:
+        yield JPEG[:60_000]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(upload_store, "advance", noticed)
+        patch.setattr(UnitOfWork, "commit", cancelled)
+        with pytest.raises(asyncio.CancelledError):
+            await _service(entativa).append(UUID(ada.id), UUID(path.removeprefix("/uploads/")), 0, body())
+    await sweep(entativa)
+    assert await offset_of(ada, path) == 60_000
+    assert (await append(ada, path, 60_000, JPEG[60_000:])).status_code == 204
+    await entativa.drain()
+    assert (await ada.get(f"/media/{path.removeprefix('/uploads/')}/content")).content == JPEG
