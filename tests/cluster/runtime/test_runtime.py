@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 
 import pytest
 
@@ -67,10 +68,15 @@ async def _left_memory(runtime: RunningRuntime, kind: str) -> bool:
 async def test_timers_move_with_their_entity(runtime: RunningRuntime) -> None:
     # A host that stalls for longer than its lease, as one may on a busy machine, loses what it has in memory only.
     for attempt in range(5):
+        await eventually(partial(_has_hosts, runtime, 2), 60)  # while one is replaced, there are three
         before = {row.host for row in await runtime.hosts()}
         if await _timer_fires_after_a_move(runtime, f"timed-{attempt}", before):
             return
     raise AssertionError("a host lost its lease in each of five attempts")
+
+
+async def _has_hosts(runtime: RunningRuntime, number: int) -> bool:
+    return len(await runtime.hosts()) == number
 
 
 async def _timer_fires_after_a_move(runtime: RunningRuntime, entity: str, before: set[str]) -> bool:
@@ -78,7 +84,11 @@ async def _timer_fires_after_a_move(runtime: RunningRuntime, entity: str, before
     assert await runtime.router.call("tally", entity, ["later", 3.0, 5], timeout=30) == 0
     shard = shard_of(entity)
     old = await runtime.owner("tally", shard)
-    (other,) = [row for row in await runtime.hosts() if row.name != old]
+    hosts = await runtime.hosts()
+    others = [row for row in hosts if row.name != old]
+    if {row.host for row in hosts} != before or len(others) != 1:
+        return False
+    (other,) = others
     await runtime.ask_for_move("tally", shard, other.host)
 
     async def host_lost() -> bool:
