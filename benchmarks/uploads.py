@@ -68,7 +68,7 @@ async def _installation() -> AsyncIterator[Environment]:
     from tests.support.mail_trap import MailTrap
     from tests.support.servers import execute
 
-    with tempfile.TemporaryDirectory(prefix="entativa-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="entativa-bench-", ignore_cleanup_errors=True) as folder:
         root = Path(folder)
         root.chmod(0o755)
         processes, password = Processes(root), secrets.token_hex(8)

@@ -15,7 +15,7 @@ await serve({
         chunkSize: chunk || Infinity,
         parallelUploads: parallel || 1,
         metadataForPartialUploads: {},
-        retryDelays: Array(retries).fill(10),
+        retryDelays: Array(retries).fill(50),
         removeFingerprintOnSuccess: true,
         storeFingerprintForResuming: false,
         onShouldRetry: () => {

@@ -1,7 +1,7 @@
 """Uploads with tuspy. (tus-js-client is in tests/peers/tus.mjs.)"""
 
 import io
-from time import monotonic
+from time import monotonic, sleep
 
 import requests
 from tusclient.client import TusClient
@@ -32,6 +32,7 @@ def upload_with_tuspy(
             uploader.offset = uploader.get_offset()
             uploader.upload()
         except (TusCommunicationError, requests.RequestException):
+            sleep(0.05)  # a replica that was killed refuses connections for seconds
             continue
         return url
     raise TimeoutError
