@@ -21,7 +21,7 @@ USUAL = "drop trigger slow_offsets on event_offsets; drop function slow_offsets"
 
 
 async def test_lag_brings_another_replica(platform: RunningPlatform) -> None:
-    """Each batch takes a second, of events that are an hour old."""
+    """Each batch takes a second, of events that are half an hour old: enough for a replica, not for an alarm."""
     address = platform.installation.databases()["entativa"]
     assert len(platform.replicas(APPLICATION)) == 1
     connection = await asyncpg.connect(address)
@@ -30,7 +30,7 @@ async def test_lag_brings_another_replica(platform: RunningPlatform) -> None:
         async with connect_database(address) as database, asyncio.timeout(120):
             while len(await asyncio.to_thread(platform.replicas, APPLICATION)) == 1:
                 async with database.unit_of_work() as uow:
-                    old = datetime.now(UTC) - timedelta(hours=1)
+                    old = datetime.now(UTC) - timedelta(minutes=30)
                     publish(uow, SessionsEnded(account_id=new_id(old), session_ids=(new_id(old),)), old)
                     await uow.commit()
                 await asyncio.sleep(0.2)

@@ -18,6 +18,7 @@ from api_client.api.profiles import profiles_me
 from api_client.models import (
     Audience,
     ConfirmBody,
+    LogIn,
     LogInBody,
     MentionEntity,
     Post,
@@ -29,7 +30,6 @@ from api_client.models import (
     Profile,
     SignUp,
     SignUpBody,
-    Tokens,
 )
 from connect import connect
 
@@ -44,17 +44,17 @@ def expect(kind: type[T], answer: object) -> T:
     return answer
 
 
-def sign_up(client: Client, username: str) -> Tokens:
+def sign_up(client: Client, username: str) -> LogIn:
     email = f"{username}@example.org"
     wanted = SignUpBody(email=email, username=username, name="A Person", password=PASSWORD)
     requested = expect(SignUp, auth_sign_up.sync(client=client, body=wanted))
     print(email, flush=True)
     confirmation = ConfirmBody(sign_up_id=requested.sign_up_id, code=input())
-    return expect(Tokens, auth_confirm.sync(client=client, body=confirmation))
+    return expect(LogIn, auth_confirm.sync(client=client, body=confirmation))
 
 
 def log_in(client: Client, address: str, username: str) -> AuthenticatedClient:
-    tokens = expect(Tokens, auth_log_in.sync(client=client, body=LogInBody(login=username, password=PASSWORD)))
+    tokens = expect(LogIn, auth_log_in.sync(client=client, body=LogInBody(login=username, password=PASSWORD)))
     return AuthenticatedClient(address, token=tokens.access_token, raise_on_unexpected_status=True)
 
 
