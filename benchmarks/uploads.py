@@ -16,6 +16,7 @@ import secrets
 import signal
 import sys
 import tempfile
+import threading
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -233,15 +234,20 @@ async def _upload(environment: Environment, replicas: _Replicas, peers: asyncio.
                 peers.put_nowait(peer)
             url = result["url"]
         else:
-            url = await asyncio.to_thread(
-                upload_with_tuspy,
-                endpoint,
-                member.headers["Authorization"],
-                data,
-                chunk=LARGE,
-                media_type=media_type,
-                timeout_s=300,
-            )
+            cancelled = threading.Event()
+            try:
+                url = await asyncio.to_thread(
+                    upload_with_tuspy,
+                    endpoint,
+                    member.headers["Authorization"],
+                    data,
+                    chunk=LARGE,
+                    media_type=media_type,
+                    timeout_s=300,
+                    cancelled=cancelled,
+                )
+            finally:
+                cancelled.set()  # the event loop does not end before its threads
     path = f"/media/{url.rpartition('/')[2]}"
     while (await member.get(path)).json()["state"] != "ready":
         await asyncio.sleep(0.1)
