@@ -114,6 +114,12 @@ async def test_who_watches_an_account_that_ends_sees_it_go_offline_and_nothing_e
         for viewer in viewers:
             await send(viewer, {"t": "watch", "users": [str(OWNER)]})
             assert (await receive(viewer))["data"]["presence"] == "online"
+        # Nothing of the owner's arrival is on its way any more when the account ends.
+        for client_state, presence in (("away", Presence.AWAY), ("active", Presence.ONLINE)):
+            await send(owner, {"t": "presence", "state": client_state})
+            for viewer in viewers:
+                while (await receive(viewer))["data"]["presence"] != presence.value:
+                    pass
         connection = await asyncpg.connect(database_address)
         await connection.execute("insert into blocks values ($1, $2, now())", OWNER, STRANGER)
         await connection.execute(
