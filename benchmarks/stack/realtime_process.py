@@ -7,6 +7,7 @@ shard process; for hosts). Prints the socket, or the URL, when it is ready.
 import asyncio
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,16 @@ def open_router(secret: str, shards: str) -> Router:
     return router
 
 
-async def serve_shards(options: dict[str, Any]) -> str:
+@dataclass(frozen=True)
+class Serving:
+    """What a role has started. uvloop ends a server as soon as nobody refers to it."""
+
+    line: str
+    """The socket or URL."""
+    kept: tuple[object, ...]
+
+
+async def serve_shards(options: dict[str, Any]) -> Serving:
     """All sessions live here."""
     path = f"{options['directory']}/shards.sock"
     secret = options["secret"].encode()
@@ -70,11 +80,11 @@ async def serve_shards(options: dict[str, Any]) -> str:
         mailboxes.let_in(shard)
     connections: set[HostConnection] = set()
     loop = asyncio.get_running_loop()
-    await loop.create_unix_server(lambda: HostConnection(secret, mailboxes.deliver, connections), path)
-    return path
+    server = await loop.create_unix_server(lambda: HostConnection(secret, mailboxes.deliver, connections), path)
+    return Serving(path, (server,))
 
 
-async def serve_sockets(options: dict[str, Any]) -> str:
+async def serve_sockets(options: dict[str, Any]) -> Serving:
     """A realtime host."""
     listener = PushListener(options["secret"].encode())
     name = await listener.start(NODE, "127.0.0.1", Path(options["directory"]))
@@ -83,12 +93,13 @@ async def serve_sockets(options: dict[str, Any]) -> str:
     tickets = TicketStore(open_redis(options["redis_url"], timeout_s=30.0), BRAND)
     host = RealtimeHost(str(name), sessions, tickets, RealtimePolicy(hello_timeout_s=300.0))
     listener.serve(host)
-    return f"ws://127.0.0.1:{await host.start('127.0.0.1')}/realtime"
+    return Serving(f"ws://127.0.0.1:{await host.start('127.0.0.1')}/realtime", (listener, host))
 
 
 async def main() -> None:
     role, options = sys.argv[1], json.loads(sys.argv[2])
-    print(await (serve_shards if role == "shards" else serve_sockets)(options), flush=True)
+    serving = await (serve_shards if role == "shards" else serve_sockets)(options)
+    print(serving.line, flush=True)
     await asyncio.Event().wait()
 
 
