@@ -24,6 +24,8 @@ MAX_DECOMPOSED = 4
 Username = Annotated[str, Field(max_length=MAX_USERNAME_CHARACTERS)]
 Name = Annotated[str, Field(max_length=ProfilePolicy().max_name_characters)]
 PostText = Annotated[str, Field(max_length=PostPolicy().max_text_length)]
+ContentWarning = Annotated[str, Field(max_length=PostPolicy().max_content_warning_length)]
+PlaceName = Annotated[str, Field(max_length=PostPolicy().max_place_name_length)]
 Tag = Annotated[str, Field(max_length=MAX_TAG_LENGTH)]
 Device = Annotated[str, Field(max_length=MAX_DEVICE)]
 NextCursor = Annotated[str, Field(max_length=MAX_CURSOR)]

@@ -55,6 +55,16 @@ class MentionEntityModel(BaseModel):
 EntityModel = Annotated[HashtagEntityModel | MentionEntityModel, Field(discriminator="kind")]
 
 
+class PlaceModel(BaseModel):
+    """A place. Coordinates are degrees (WGS 84), rounded to about 100 m; both are null, or none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: models.PlaceName = Field(examples=["Lisbon"])
+    latitude: float | None = Field(examples=[38.722])
+    longitude: float | None = Field(examples=[-9.139])
+
+
 class PostModel(BaseModel):
     """A post as you see it."""
 
@@ -75,12 +85,20 @@ class PostModel(BaseModel):
     list_id: UUID | None = Field(
         description="The list of an audience `list`; only its author is told which one.", examples=[None]
     )
+    content_warning: models.ContentWarning | None = Field(
+        description="What clients show in place of the post until the reader asks for it.", examples=[None]
+    )
+    place: PlaceModel | None
+    pinned: bool = Field(description="Whether its author has pinned it to the profile.", examples=[False])
     created_at: datetime = Field(examples=["2026-11-22T15:04:05.123456Z"])
-    edited_at: datetime | None = Field(description="When the text was changed last; null: never.", examples=[None])
+    edited_at: datetime | None = Field(
+        description="When the text or the content warning was changed last; null: never.", examples=[None]
+    )
 
 
 class PostPage(BaseModel):
-    """A page of posts, newest first. Pass `next_cursor` as `cursor` to get the next page; null: this was the last."""
+    """A page of posts, newest first; of a profile, pinned ones before the others. Pass `next_cursor` as `cursor` to get
+    the next page; null: this was the last."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -95,6 +113,7 @@ class VersionModel(BaseModel):
 
     text: models.PostText = Field(examples=[_TEXT])
     entities: list[EntityModel] = Field(max_length=_MAX_ENTITIES)
+    content_warning: models.ContentWarning | None = Field(examples=[None])
     audience: Audience = Field(examples=["public"])
     created_at: datetime = Field(examples=["2026-11-22T15:04:05.123456Z"])
 

@@ -12,13 +12,13 @@ from api import models
 from api.conditional import ConditionalRoute
 from api.deps import MaybeSignedIn, Now, PageDep, Poster, SignedIn, Uow, account_or_none, service
 from api.error_codes import raises
-from api.models import Body
+from api.models import MAX_DECOMPOSED, Body
 from api.post_views import PostModel, PostPage, VersionPage, respond
 from api.profiles import Username
 from api.routes import VERSION, Routes
 from api.transaction import forget_responses, located
-from features.posts.errors import DRAFT_ERRORS, BadHashtag, NoSuchPost, NotTheAuthor
-from features.posts.model import Audience
+from features.posts.errors import DRAFT_ERRORS, BadHashtag, NoSuchPost, NotTheAuthor, TooManyPinned
+from features.posts.model import Audience, Place
 from features.posts.policy import PostPolicy
 from features.posts.service import PostService
 from features.relationships.errors import NoSuchPerson
@@ -50,12 +50,35 @@ _TEXT += "(Unicode code points), without outer white space."
 _LIST = "One of your own lists; required for the audience `list`, not allowed otherwise."
 
 
+_RawWarning = Annotated[str, Field(max_length=MAX_DECOMPOSED * PostPolicy().max_content_warning_length)]
+_WARNING = "One line, shown in place of the post until the reader asks for it. At most 200 characters."
+_REMOVES = " An empty one removes it."
+
+
+class PlaceBody(Body):
+    """A place. The point is optional, and is rounded to about 100 m."""
+
+    name: str = Field(max_length=MAX_DECOMPOSED * PostPolicy().max_place_name_length, examples=["Lisbon"])
+    latitude: float | None = Field(
+        default=None, ge=-90, le=90, allow_inf_nan=False, description="Degrees (WGS 84).", examples=[38.722]
+    )
+    longitude: float | None = Field(
+        default=None, ge=-180, le=180, allow_inf_nan=False, description="Degrees (WGS 84).", examples=[-9.139]
+    )
+
+    def value(self) -> Place:
+        """Returns the place as the service takes it."""
+        return {"name": self.name, "latitude": self.latitude, "longitude": self.longitude}
+
+
 class PostBody(Body):
     """A post to publish."""
 
     text: _RawText = Field(description=_TEXT, examples=["On my way to #Lisbon with @grace"])
     audience: Audience = Field(default=Audience.PUBLIC, description="Who may see it.", examples=["connections"])
     list_id: UUID | None = Field(default=None, description=_LIST, examples=[None])
+    content_warning: _RawWarning | None = Field(default=None, description=_WARNING, examples=[None])
+    place: PlaceBody | None = Field(default=None)
 
 
 class PostChangeBody(Body):
@@ -64,6 +87,10 @@ class PostChangeBody(Body):
     text: _RawText | None = Field(default=None, description=_TEXT, examples=["Back from #Lisbon"])
     audience: Audience | None = Field(default=None, description="Who may see it.", examples=["public"])
     list_id: UUID | None = Field(default=None, description=_LIST, examples=[None])
+    content_warning: _RawWarning | None = Field(
+        default=None, description=_WARNING + _REMOVES, examples=["Spoilers for the last episode"]
+    )
+    place: PlaceBody | None = Field(default=None, description="A place with an empty name removes it.")
 
 
 class HashtagDayModel(BaseModel):
@@ -86,7 +113,16 @@ class HashtagModel(BaseModel):
 @located("/posts/{id}")
 async def create(body: PostBody, identity: Poster, posts: Posts, uow: Uow, now: Now) -> Response:
     """Publish a post."""
-    post = await posts.create(uow, identity.account_id, body.text, body.audience, body.list_id, now)
+    post = await posts.create(
+        uow,
+        identity.account_id,
+        body.text,
+        body.audience,
+        body.list_id,
+        now,
+        content_warning=body.content_warning,
+        place=body.place.value() if body.place else None,
+    )
     return respond(post, HTTPStatus.CREATED)
 
 
@@ -100,11 +136,33 @@ async def get(post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow) 
 @router.patch("/posts/{post_id}", response_model=PostModel)
 @raises(*DRAFT_ERRORS, NoSuchPost, NotTheAuthor)
 async def edit(post_id: PostId, body: PostChangeBody, identity: Poster, posts: Posts, uow: Uow, now: Now) -> Response:
-    """Change the text or the audience of a post of yours. A replaced text is kept in its history."""
+    """Change a post of yours. A replaced text or content warning is kept in its history."""
     post = await posts.edit(
-        uow, post_id, identity.account_id, now, text=body.text, audience=body.audience, list_id=body.list_id
+        uow,
+        post_id,
+        identity.account_id,
+        now,
+        text=body.text,
+        audience=body.audience,
+        list_id=body.list_id,
+        content_warning=body.content_warning,
+        place=body.place.value() if body.place else None,
     )
     return respond(post)
+
+
+@router.put("/posts/{post_id}/pin", response_model=PostModel)
+@raises(NoSuchPost, NotTheAuthor, TooManyPinned)
+async def pin(post_id: PostId, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> Response:
+    """Pin a post of yours to your profile, before those that are pinned already. Its audience stays as it is."""
+    return respond(await posts.pin(uow, post_id, identity.account_id, now))
+
+
+@router.delete("/posts/{post_id}/pin", status_code=HTTPStatus.NO_CONTENT)
+@raises(NoSuchPost, NotTheAuthor)
+async def unpin(post_id: PostId, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> None:
+    """Take a post of yours off the top of your profile."""
+    await posts.unpin(uow, post_id, identity.account_id, now)
 
 
 @router.delete("/posts/{post_id}", status_code=HTTPStatus.NO_CONTENT)
@@ -125,7 +183,7 @@ async def history(post_id: PostId, identity: MaybeSignedIn, page: PageDep, posts
 @router.get("/profiles/{username}/posts", response_model=PostPage)
 @raises(NoSuchPerson)
 async def of_profile(username: Username, identity: MaybeSignedIn, page: PageDep, posts: Posts, uow: Uow) -> Response:
-    """List a person's posts that you may see, newest first."""
+    """List a person's posts that you may see: pinned ones first, the others newest first."""
     return respond(await posts.of_author(uow, username, account_or_none(identity), page))
 
 

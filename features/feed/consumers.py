@@ -29,7 +29,7 @@ from features.feed.invalidations import (
 from features.feed.machine import ONLY_ME, Entry
 from features.feed.policy import FeedPolicy
 from features.feed.ports import Feeds, FeedsUnavailable, TimelineFailed
-from features.posts.events import PostCreated, PostDeleted, PostEdited, PostEvent
+from features.posts.events import PostCreated, PostDeleted, PostEdited, PostEvent, PostPinned, PostUnpinned
 from features.profiles.events import ProfileUpdated
 from features.relationships.events import Blocked, CirclesChanged, Connected, Disconnected, Unblocked
 
@@ -39,6 +39,8 @@ _POSTS = (PostCreated, PostEdited, PostDeleted)
 _REPEATED = (
     PostEdited,
     PostDeleted,
+    PostPinned,
+    PostUnpinned,
     Connected,
     Disconnected,
     Blocked,
@@ -105,7 +107,7 @@ class FeedUpdates:
 
     async def _apply(self, event: EventBody) -> None:
         match event:
-            case PostEdited() | PostDeleted():
+            case PostEdited() | PostDeleted() | PostPinned() | PostUnpinned():
                 await self.invalidations.publish(post_invalidation(event.post_id))
             case PostCreated():
                 await self.feeds.put([event.author_id.bytes], entry_of(event))

@@ -1,6 +1,6 @@
 """The errors of posts."""
 
-from features.errors import Forbidden, Invalid, NotFound
+from features.errors import Forbidden, Invalid, LimitReached, NotFound
 from features.text_errors import TEXT_ERRORS
 
 
@@ -48,6 +48,19 @@ class UnknownList(Invalid):
     field = "list_id"
 
 
+class IncompletePoint(Invalid):
+    """One of the two coordinates of a place is missing."""
+
+    code = "incomplete_point"
+    detail = "A point has a latitude and a longitude."
+
+
+class TooManyPinned(LimitReached):
+    """The author has pinned as many posts as is allowed."""
+
+    code = "too_many_pinned"
+
+
 class BadHashtag(Invalid):
     """The text is not one hashtag."""
 
@@ -56,5 +69,5 @@ class BadHashtag(Invalid):
     field = "tag"
 
 
-DRAFT_ERRORS = (*TEXT_ERRORS, TooManyHashtags, TooManyMentions, ListMismatch, UnknownList)
+DRAFT_ERRORS = (*TEXT_ERRORS, TooManyHashtags, TooManyMentions, ListMismatch, UnknownList, IncompletePoint)
 """Of the text and the audience of a post."""

@@ -40,7 +40,7 @@ class PostCreated(PostEvent):
 
 @dataclass(frozen=True, slots=True)
 class PostEdited(PostEvent):
-    """The text or the audience was changed."""
+    """The text, the content warning, the place or the audience was changed."""
 
     type: ClassVar[str] = "posts.edited"
     previous: PostState
@@ -51,4 +51,23 @@ class PostDeleted(PostEvent):
     type: ClassVar[str] = "posts.deleted"
 
 
-EVENTS = (PostCreated, PostEdited, PostDeleted)
+@dataclass(frozen=True, slots=True)
+class PinEvent(EventBody):
+    """An author pinned a post to the profile, or took it off."""
+
+    key: ClassVar[str] = "post_id"
+    post_id: UUID
+    author_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class PostPinned(PinEvent):
+    type: ClassVar[str] = "posts.pinned"
+
+
+@dataclass(frozen=True, slots=True)
+class PostUnpinned(PinEvent):
+    type: ClassVar[str] = "posts.unpinned"
+
+
+EVENTS = (PostCreated, PostEdited, PostDeleted, PostPinned, PostUnpinned)

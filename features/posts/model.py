@@ -52,6 +52,14 @@ class Author(TypedDict):
     name: str
 
 
+class Place(TypedDict):
+    """Where a post says that it is about or from. Coordinates are degrees (WGS 84), rounded; both or none are null."""
+
+    name: str
+    latitude: float | None
+    longitude: float | None
+
+
 class PostView(TypedDict):
     """A post as one reader sees it. Ids are strings, as in JSON; times are in UTC."""
 
@@ -63,6 +71,10 @@ class PostView(TypedDict):
     """A value of Audience."""
     list_id: str | None
     """The list of an audience `list`; shown to the author only."""
+    content_warning: str | None
+    place: Place | None
+    pinned: bool
+    """Whether the author has pinned it to the profile."""
     created_at: datetime
     edited_at: datetime | None
 
@@ -73,6 +85,7 @@ class Version:
 
     text: str
     entities: list[Entity]
+    content_warning: str | None
     audience: Audience
     created_at: datetime
 

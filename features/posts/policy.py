@@ -12,5 +12,11 @@ class PostPolicy:
     """Different hashtags in one post."""
     max_mentions: int = 60
     """Different people mentioned in one post."""
+    max_content_warning_length: int = 200
+    max_place_name_length: int = 100
+    place_decimals: int = 3
+    """Decimals of a degree that are kept of a place's coordinates; 3 are about 100 m."""
+    max_pinned: int = 3
+    """Posts that an author can pin to the profile."""
     hashtag_days: int = 30
     """Number of days that `GET /hashtags/{tag}` returns."""

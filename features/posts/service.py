@@ -19,10 +19,12 @@ from features.posts.errors import (
     NotTheAuthor,
     TooManyHashtags,
     TooManyMentions,
+    TooManyPinned,
     UnknownList,
 )
-from features.posts.events import PostCreated, PostDeleted, PostEdited, PostState
-from features.posts.model import Audience, HashtagCounts, HashtagUse, PostView, Version
+from features.posts.events import PostCreated, PostDeleted, PostEdited, PostPinned, PostState, PostUnpinned
+from features.posts.labels import clean_content_warning, clean_place
+from features.posts.model import Audience, HashtagCounts, HashtagUse, Place, PostView, Version
 from features.posts.policy import PostPolicy
 from features.posts.text import Hashtag, Mention, parse, tag_of
 from features.posts.views import Row, entities_of, mentioned, view_cursor, views, views_naming
@@ -31,6 +33,8 @@ from features.text import is_blank
 from features.text_errors import ControlCharacters, EmptyText, TextTooLong
 
 _FIRST = 2**31
+_EDITED = ("text", "content_warning", "place")
+"""The columns whose change is an edit, beside the audience."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +52,18 @@ class PostService:
         audience: Audience,
         list_id: UUID | None,
         now: datetime,
+        *,
+        content_warning: str | None = None,
+        place: Place | None = None,
     ) -> PostView:
         """Publishes a post when the unit of work commits. Raises Invalid for an empty or too long text; for a list
         that is not the author's, the commit does."""
         _check_audience(audience, list_id)
         parsed = _parse(text, self.policy)
+        warning = clean_content_warning(content_warning or "", self.policy)
+        place = clean_place(place, self.policy) if place else None
         author, people = await self.profiles.resolve_for(uow, author_id, parsed.usernames)
-        draft = parsed.draft(people, audience, list_id)
+        draft = parsed.draft(people, audience, list_id, warning, place)
         row = store.insert(uow, new_id(now), author, draft, now)
         publish(uow, PostCreated(**_fields(row)), now)
         return views_naming([row], draft.usernames)[0]
@@ -76,9 +85,12 @@ class PostService:
         text: str | None = None,
         audience: Audience | None = None,
         list_id: UUID | None = None,
+        content_warning: str | None = None,
+        place: Place | None = None,
     ) -> PostView:
-        """Changes the text or the audience; what is None stays. Keeps a replaced text in the history. Raises
-        NotTheAuthor for somebody else's post, otherwise as `create`."""
+        """Changes what is not None. An empty content warning, or a place with an empty name, removes it. Keeps a
+        replaced text or content warning in the history. Raises NotTheAuthor for somebody else's post, otherwise as
+        `create`."""
         before = await self._lock_own(uow, post_id, author_id)
         if audience is None and list_id is None:
             audience = Audience(before["audience"])
@@ -87,14 +99,37 @@ class PostService:
             audience = audience or Audience(before["audience"])
             _check_audience(audience, list_id)
         parsed = _parse(before["text"] if text is None else text, self.policy)
+        warning: str | None = before["content_warning"]
+        if content_warning is not None:
+            warning = clean_content_warning(content_warning, self.policy)
+        place = before["place"] if place is None else clean_place(place, self.policy)
         people = await self.profiles.resolve_many(uow, author_id, parsed.usernames)
-        draft = parsed.draft(people, audience, list_id)
+        draft = parsed.draft(people, audience, list_id, warning, place)
         row = await store.update(uow, post_id, author_id, draft, now)
         if row is None:
             raise UnknownList
-        if row["text"] != before["text"] or _state(row) != _state(before):
+        if any(row[column] != before[column] for column in _EDITED) or _state(row) != _state(before):
             publish(uow, PostEdited(**_fields(row), previous=PostState(**_state(before))), now)
         return views_naming([row], draft.usernames)[0]
+
+    async def pin(self, uow: UnitOfWork, post_id: UUID, author_id: UUID, now: datetime) -> PostView:
+        """Pins a post of the author to the profile; one that is pinned stays where it is. Raises TooManyPinned."""
+        row = await self._lock_own(uow, post_id, author_id)
+        if row["pinned_at"] is None:
+            if await store.lock_pinned(uow, author_id) >= self.policy.max_pinned:
+                raise TooManyPinned(f"A profile has at most {self.policy.max_pinned} pinned posts.")
+            await store.pin(uow, post_id, now)
+            publish(uow, PostPinned(post_id, author_id), now)
+        found = await store.find(uow, post_id, author_id)
+        assert found is not None
+        return await self._view(uow, author_id, found)
+
+    async def unpin(self, uow: UnitOfWork, post_id: UUID, author_id: UUID, now: datetime) -> None:
+        """Takes a post off its author's profile."""
+        row = await self._lock_own(uow, post_id, author_id)
+        if row["pinned_at"] is not None:
+            await store.pin(uow, post_id, None)
+            publish(uow, PostUnpinned(post_id, author_id), now)
 
     async def delete(self, uow: UnitOfWork, post_id: UUID, author_id: UUID, now: datetime) -> None:
         """Deletes a post and its history."""
@@ -117,10 +152,12 @@ class PostService:
     async def of_author(
         self, uow: UnitOfWork, username: str, viewer_id: UUID | None, page: PageRequest
     ) -> Page[PostView]:
-        """Returns an author's posts, newest first. Raises NoSuchPerson for an author whom the viewer may not see."""
+        """Returns an author's posts, pinned ones first, the others newest first. Raises NoSuchPerson for an author whom
+        the viewer may not see."""
         author_id = await self.profiles.resolve(uow, viewer_id, username)
         rows = await store.of_author(uow, author_id, viewer_id, page)
-        return await self._page(uow, viewer_id, rows, page)
+        paged = page_of(rows, page.limit, lambda row: Cursor(row["listed_at"], UUID(row["id"])))
+        return Page(await views(uow, viewer_id, paged.items), paged.next_cursor)
 
     async def with_hashtag(
         self, uow: UnitOfWork, hashtag: str, viewer_id: UUID | None, page: PageRequest
@@ -162,17 +199,24 @@ class _Parsed:
     tags: list[str]
     usernames: list[str]
 
-    def draft(self, people: Mapping[str, UUID], audience: Audience, list_id: UUID | None) -> store.Draft:
+    def draft(
+        self,
+        people: Mapping[str, UUID],
+        audience: Audience,
+        list_id: UUID | None,
+        content_warning: str | None,
+        place: Place | None,
+    ) -> store.Draft:
         """Returns what is stored, given who is mentioned."""
         entities: list[dict[str, Any]] = []
         for entity in self.found:
-            place = {"start": entity.start, "end": entity.end}
+            offsets = {"start": entity.start, "end": entity.end}
             if not isinstance(entity, Mention):
-                entities.append({"tag": entity.tag, **place})
+                entities.append({"tag": entity.tag, **offsets})
             elif entity.username in people:
-                entities.append({"account_id": str(people[entity.username]), **place})
+                entities.append({"account_id": str(people[entity.username]), **offsets})
         named = {account_id: username for username, account_id in people.items()}
-        return store.Draft(self.text, entities, self.tags, audience, list_id, named)
+        return store.Draft(self.text, entities, self.tags, audience, list_id, named, content_warning, place)
 
 
 def _parse(text: str, policy: PostPolicy) -> _Parsed:
@@ -232,7 +276,7 @@ def clean_text(text: str, max_length: int) -> str:
 
 def _version(row: Row, usernames: Mapping[UUID, str]) -> Version:
     entities = entities_of(row["entities"], usernames)
-    return Version(row["text"], entities, Audience(row["audience"]), row["created_at"])
+    return Version(row["text"], entities, row["content_warning"], Audience(row["audience"]), row["created_at"])
 
 
 def _check_audience(audience: Audience, list_id: UUID | None) -> None:

@@ -10,7 +10,7 @@ import orjson
 from cluster.postgres import UnitOfWork
 from features.paging import PageRequest
 from features.posts.errors import UnknownList
-from features.posts.model import Audience
+from features.posts.model import Audience, Place
 from features.posts.privacy import restricted_audiences, visible_to
 from features.posts.views import AUTHOR, NEWEST_FIRST, Row, after, columns, cursor_parts
 from features.profiles.model import Person
@@ -28,12 +28,14 @@ class Draft:
     audience: Audience
     list_id: UUID | None
     usernames: dict[UUID, str]
+    content_warning: str | None
+    place: Place | None
 
 
 _INSERT = f"""
 with written as (
-    insert into posts (id, author_id, text, entities, audience, list_id, created_at)
-    select $1, $2, $3, $4::jsonb, $5, $6, $7
+    insert into posts (id, author_id, text, entities, audience, list_id, created_at, content_warning, place)
+    select $1, $2, $3, $4::jsonb, $5, $6, $7, $9, $10::jsonb
     where $6::uuid is null or {own_list("$6", "$2")}
     returning id
 ), tagged as (
@@ -56,6 +58,8 @@ def insert(uow: UnitOfWork, post_id: UUID, author: Person, draft: Draft, created
         draft.list_id,
         created_at,
         draft.tags,
+        draft.content_warning,
+        _stored(draft.place),
         refused=UnknownList(),
     )
     return {
@@ -66,6 +70,9 @@ def insert(uow: UnitOfWork, post_id: UUID, author: Person, draft: Draft, created
         "text": draft.text,
         "entities": draft.entities,
         "audience": draft.audience,
+        "content_warning": draft.content_warning,
+        "place": draft.place,
+        "pinned_at": None,
         "created_at": created_at,
         "edited_at": None,
         "list_id": str(draft.list_id) if draft.list_id else None,
@@ -95,15 +102,16 @@ async def lock(uow: UnitOfWork, post_id: UUID, viewer_id: UUID) -> Row | None:
 
 _UPDATE = f"""
 with replaced as (
-    insert into post_versions (post_id, number, text, entities, audience, list_id, created_at)
+    insert into post_versions (post_id, number, text, entities, audience, list_id, created_at, content_warning)
     select id, coalesce((select max(number) from post_versions where post_id = $1), 0) + 1, text, entities, audience,
-        list_id, coalesce(edited_at, created_at)
-    from posts where id = $1 and author_id = $2 and text <> $3
+        list_id, coalesce(edited_at, created_at), content_warning
+    from posts where id = $1 and author_id = $2 and (text, content_warning) is distinct from ($3, $9)
 ), untagged as (
     delete from post_hashtags where post_id = $1 and tag <> all($7::text[])
 ), edited as (
-    update posts set text = $3, entities = $4::jsonb, audience = $5, list_id = $6,
-        edited_at = case when text <> $3 then $8 else edited_at end
+    update posts set text = $3, entities = $4::jsonb, audience = $5, list_id = $6, content_warning = $9,
+        place = $10::jsonb,
+        edited_at = case when (text, content_warning) is distinct from ($3, $9) then $8 else edited_at end
     where id = $1 and author_id = $2 and ($6::uuid is null or {own_list("$6", "$2")})
     returning *
 ), tagged as (
@@ -117,7 +125,8 @@ select {columns("$2::uuid")} from edited as posts {AUTHOR}
 
 
 async def update(uow: UnitOfWork, post_id: UUID, author_id: UUID, draft: Draft, now: datetime) -> Row | None:
-    """Changes a locked post of the author, and stores its old text as a version if that changed. Returns None if the
+    """Changes a locked post of the author, and stores its old text and content warning as a version if one of them
+    changed. Returns None if the
     list is not the author's; the unit of work must not commit then."""
     return await uow.fetchrow(
         _UPDATE,
@@ -129,12 +138,31 @@ async def update(uow: UnitOfWork, post_id: UUID, author_id: UUID, draft: Draft, 
         draft.list_id,
         draft.tags,
         now,
+        draft.content_warning,
+        _stored(draft.place),
     )
 
 
 async def delete(uow: UnitOfWork, post_id: UUID, author_id: UUID) -> None:
     """Deletes a post with its versions."""
     await uow.execute("delete from posts where id = $1 and author_id = $2", post_id, author_id)
+
+
+_LOCK_PINNED = "select pg_advisory_xact_lock(hashtextextended('posts.pinned:' || $1::uuid::text, 0))"
+_PINNED = f"""
+select count(*) from posts where author_id = $1 and pinned_at is not null and {visible_to("$1::uuid")}
+"""
+
+
+async def lock_pinned(uow: UnitOfWork, author_id: UUID) -> int:
+    """Returns how many posts an author has pinned; nobody else changes that until the unit of work ends."""
+    await uow.execute(_LOCK_PINNED, author_id)
+    return int(await uow.fetchval(_PINNED, author_id))
+
+
+async def pin(uow: UnitOfWork, post_id: UUID, pinned_at: datetime | None) -> None:
+    """Pins a post, or takes it off its author's profile (None)."""
+    await uow.execute("update posts set pinned_at = $2 where id = $1", post_id, pinned_at)
 
 
 _DELETE_MANY = "delete from posts where id = any($1::uuid[]) and author_id = $2 returning id::text as id"
@@ -149,11 +177,13 @@ _CURRENT = 2**31 - 2
 """The number of the present version: it sorts after all earlier ones."""
 
 _VERSIONS = f"""
-select versions.number, versions.text, versions.entities, versions.audience, versions.created_at
+select versions.number, versions.text, versions.entities, versions.content_warning, versions.audience,
+    versions.created_at
 from posts cross join lateral (
-    select number, text, entities, audience, list_id, created_at from post_versions where post_id = posts.id
+    select number, text, entities, content_warning, audience, list_id, created_at
+    from post_versions where post_id = posts.id
     union all
-    select {_CURRENT}, posts.text, posts.entities, posts.audience, posts.list_id,
+    select {_CURRENT}, posts.text, posts.entities, posts.content_warning, posts.audience, posts.list_id,
         coalesce(posts.edited_at, posts.created_at)
 ) as versions
 where posts.id = $1 and {visible_to("$2::uuid")} and {visible_to("$2::uuid", shown="versions")}
@@ -168,15 +198,29 @@ async def versions(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, *, be
     return [*await uow.fetch(_VERSIONS, post_id, viewer_id, min(below, _CURRENT + 1), limit)]
 
 
+# Pinned posts come first, the last pinned one at the top: they are listed as if they were from a thousand years later.
+_PINNED_AT = "posts.pinned_at + interval '365000 days'"
 _OF_AUTHOR = f"""
-select {columns("$2::uuid")} from posts {AUTHOR}
-where posts.author_id = $1 and {after("$3", "$4")} and {visible_to("$2::uuid")}
-{NEWEST_FIRST} limit $5
+with pinned as materialized (
+    select posts.id, {_PINNED_AT} as listed_at from posts
+    where posts.author_id = $1 and posts.pinned_at is not null and {visible_to("$2::uuid")}
+), listed as (
+    select id, listed_at from pinned where {after("$3", "$4", key="listed_at, id")}
+    union all (
+        select posts.id, posts.created_at from posts
+        where posts.author_id = $1 and {after("$3", "$4")} and {visible_to("$2::uuid")}
+            and posts.id <> all(array(select id from pinned))
+        {NEWEST_FIRST} limit $5
+    )
+)
+select {columns("$2::uuid")}, listed.listed_at from listed join posts on posts.id = listed.id {AUTHOR}
+order by listed.listed_at desc, posts.id desc limit $5
 """
 
 
 async def of_author(uow: UnitOfWork, author_id: UUID, viewer_id: UUID | None, page: PageRequest) -> list[Row]:
-    """Returns an author's posts that the viewer may see, newest first, one more than the page holds."""
+    """Returns an author's posts that the viewer may see, pinned ones first, the others newest first; one more than the
+    page holds. `listed_at` and `id` are the cursor after a row."""
     return await _page(uow, _OF_AUTHOR, author_id, viewer_id, page)
 
 
@@ -243,5 +287,5 @@ async def hashtag_counts(uow: UnitOfWork, tag: str) -> list[Row]:
     return [*await uow.fetch(_COUNTS, tag)]
 
 
-def _stored(entities: list[dict[str, Any]]) -> str | None:
-    return orjson.dumps(entities).decode() if entities else None
+def _stored(value: list[dict[str, Any]] | Place | None) -> str | None:
+    return orjson.dumps(value).decode() if value else None

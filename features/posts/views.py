@@ -29,7 +29,8 @@ def columns(viewer: str) -> str:
     is selected for its author only."""
     return f"""
         posts.id::text as id, posts.author_id::text as author_id, author.username, author.name, posts.text,
-        posts.entities, posts.audience, posts.created_at, posts.edited_at,
+        posts.entities, posts.audience, posts.content_warning, posts.place, posts.pinned_at, posts.created_at,
+        posts.edited_at,
         case when posts.author_id = {viewer} then posts.list_id::text end as list_id"""
 
 
@@ -75,6 +76,9 @@ def views_naming(rows: Sequence[Row], usernames: Mapping[UUID, str]) -> list[Pos
                 "entities": entities_of(stored, usernames) if stored else [],
                 "audience": row["audience"],
                 "list_id": row["list_id"],
+                "content_warning": row["content_warning"],
+                "place": row["place"],
+                "pinned": row["pinned_at"] is not None,
                 "created_at": row["created_at"],
                 "edited_at": row["edited_at"],
             }

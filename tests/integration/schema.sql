@@ -362,7 +362,8 @@ CREATE TABLE public.post_versions (
     entities jsonb,
     audience text NOT NULL,
     list_id uuid,
-    created_at timestamp with time zone NOT NULL
+    created_at timestamp with time zone NOT NULL,
+    content_warning text
 );
 CREATE TABLE public.posts (
     id uuid NOT NULL,
@@ -373,6 +374,9 @@ CREATE TABLE public.posts (
     list_id uuid,
     created_at timestamp with time zone NOT NULL,
     edited_at timestamp with time zone,
+    content_warning text,
+    place jsonb,
+    pinned_at timestamp with time zone,
     CONSTRAINT posts_audience_check CHECK ((audience = ANY (ARRAY['public'::text, 'connections'::text, 'close_friends'::text, 'list'::text, 'only_me'::text]))),
     CONSTRAINT posts_check CHECK (((list_id IS NULL) OR (audience = 'list'::text)))
 );
@@ -625,6 +629,7 @@ CREATE INDEX post_hashtags_restricted ON public.post_hashtags USING btree (autho
 CREATE INDEX post_versions_list ON public.post_versions USING btree (list_id) WHERE (list_id IS NOT NULL);
 CREATE INDEX posts_author ON public.posts USING btree (author_id, created_at, id) INCLUDE (audience, list_id);
 CREATE INDEX posts_list ON public.posts USING btree (list_id) WHERE (list_id IS NOT NULL);
+CREATE INDEX posts_pinned ON public.posts USING btree (author_id) WHERE (pinned_at IS NOT NULL);
 CREATE INDEX processed_events_processed_at ON public.processed_events USING btree (processed_at);
 CREATE INDEX relayed_events_relayed_at ON public.relayed_events USING btree (relayed_at);
 CREATE INDEX shard_answers_age ON public.shard_answers USING btree (answered_at);

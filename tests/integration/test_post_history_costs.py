@@ -19,7 +19,18 @@ async def test_former_edits_do_not_slow_an_edit_down(entativa: Environment) -> N
     post_id = UUID((await ada.post("/posts", json={"text": "0"})).json()["id"])
     async with entativa.platform.database.pool.acquire() as connection, connection.transaction():
         await connection.execute(_VERSIONS, post_id, 60_000)
-        arguments: tuple[object, ...] = (post_id, UUID(ada.id), "new", None, "public", None, [], datetime.now(UTC))
+        arguments: tuple[object, ...] = (
+            post_id,
+            UUID(ada.id),
+            "new",
+            None,
+            "public",
+            None,
+            [],
+            datetime.now(UTC),
+            None,
+            None,
+        )
         plan = await connection.fetchval(f"explain (analyze, buffers, format json) {_UPDATE}", *arguments)
         # Parts that change rows run after the statement itself, and are not in its sum.
         assert sum(part["Shared Hit Blocks"] for part in (plan[0]["Plan"], *plan[0]["Plan"]["Plans"])) < 300
