@@ -133,9 +133,11 @@ class Processes:
         (self._run / f"{name}.pid").unlink(missing_ok=True)
         return process is not None
 
-    def sweep(self) -> int:
-        """End whatever still carries our mark; returns how many processes that were."""
-        left = [process for process in psutil.process_iter() if process.pid != os.getpid() and self._is_ours(process)]
+    def sweep(self, spare: Sequence[str] = ()) -> int:
+        """End whatever still carries our mark, but not the processes started under the names in `spare`; returns how
+        many processes that were."""
+        spared = {os.getpid()} | {process.pid for name in spare if (process := self.find(name)) is not None}
+        left = [process for process in psutil.process_iter() if process.pid not in spared and self._is_ours(process)]
         _end(left, timeout_s=5)
         return len(left)
 

@@ -5,12 +5,13 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
 
-from cluster.local.processes import Processes, ServiceError, free_port, require_port, wait_until
+from cluster.local.processes import Processes, ServiceError, free_port, require_port
 from cluster.node.environment import ray_environment
 from cluster.node.ray_command import head_command, worker_command
 from cluster.node.serve_api import ServeApi
@@ -26,6 +27,12 @@ WORKER_PORTS = (
 HEAD_PORTS = (*WORKER_PORTS, "dashboard_port", "ray_port", "fallback_http_port")
 """The fields of Ports that the Ray node listens on."""
 
+_START_S = 120
+_ATTEMPTS = 3
+_TOO_SLOW = "timed out during startup"
+"""What Ray says of a node that has not joined after 30 s. That limit cannot be changed, so on a busy machine it is
+started again."""
+
 
 def start_head(
     node: NodeSettings,
@@ -40,9 +47,8 @@ def start_head(
         return
     _prepare(node, HEAD_PORTS)
     command = head_command(node, client_port=free_port(), autoscaling_config=autoscaling_config)
-    processes.start(RAY, command, environment={**environment, **ray_environment(node)})
     api = ServeApi(node)
-    wait_until(lambda: _runs(processes) and api.answers(), timeout_s=120, what="Ray", pause_s=0.2)
+    _start_ray(processes, command, {**environment, **ray_environment(node)}, lambda _log: api.answers())
 
 
 def start_worker(node: NodeSettings, processes: Processes, environment: Mapping[str, str], head: str) -> None:
@@ -50,15 +56,29 @@ def start_worker(node: NodeSettings, processes: Processes, environment: Mapping[
     if processes.find(RAY) is not None:
         return
     _prepare(node, WORKER_PORTS)
-    known = len(processes.log(RAY))
-    command = worker_command(node, head)
-    processes.start(RAY, command, environment={**environment, **ray_environment(node)})
-    wait_until(
-        lambda: _runs(processes) and "Ray runtime started" in processes.log(RAY)[known:],
-        timeout_s=120,
-        what="Ray",
-        pause_s=0.2,
-    )
+    command, settings = worker_command(node, head), {**environment, **ray_environment(node)}
+    _start_ray(processes, command, settings, lambda log: "Ray runtime started" in log)
+
+
+def _start_ray(
+    processes: Processes, command: Sequence[str], environment: Mapping[str, str], ready: Callable[[str], bool]
+) -> None:
+    """Starts it and waits until it is `ready`, which is asked with what it has printed. Raises ServiceError."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        known = len(processes.log(RAY))
+        processes.start(RAY, command, environment=environment)
+        deadline = time.monotonic() + _START_S
+        while not ready(log := processes.log(RAY)[known:]):
+            if processes.find(RAY) is None:
+                break
+            if time.monotonic() > deadline:
+                raise ServiceError(f"Ray did not become ready within {_START_S:g} s")
+            time.sleep(0.2)
+        else:
+            return
+        if attempt == _ATTEMPTS or _TOO_SLOW not in log:
+            raise ServiceError(f"Ray ended at its start:\n{processes.log_tail(RAY, 20)}")
+        processes.sweep(spare=[METRICS])  # its raylet may still run
 
 
 def _prepare(node: NodeSettings, ports: tuple[str, ...]) -> None:
@@ -80,12 +100,6 @@ def _write_token(node: NodeSettings) -> None:
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(configured or secrets.token_hex(32))
     draft.rename(node.ray_token_file)
-
-
-def _runs(processes: Processes) -> bool:
-    if processes.find(RAY) is None:
-        raise ServiceError(f"Ray ended at its start:\n{processes.log_tail(RAY, 20)}")
-    return True
 
 
 def stop_node(processes: Processes) -> bool:
