@@ -7,7 +7,7 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator, Sequence
 
-_CONNECT_TIMEOUT_S = 0.3
+_CONNECT_TIMEOUT_S = 0.2
 _LEFT_OUT_S = 1.0
 """How long a node that did not accept a connection gets no new ones."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-ATTEMPT_TIMEOUT_S = 0.7
+ATTEMPT_TIMEOUT_S = 0.5
 _PAUSE_S = 0.02
 
 
