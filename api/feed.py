@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.deps import DEGRADED, PageDep, SignedIn, Uow, admit_token, service
+from api.deps import DEGRADED, Now, PageDep, SignedIn, Uow, admit_token, service
 from api.errors import render_domain_error
 from api.platform import Platform
 from api.post_views import PostPage, respond
@@ -39,9 +39,9 @@ log = logger(__name__)
 
 
 @router.get("/feed", response_model=PostPage)
-async def newest(identity: SignedIn, page: PageDep, feed: Feed, uow: Uow) -> Response:
+async def newest(identity: SignedIn, page: PageDep, feed: Feed, uow: Uow, now: Now) -> Response:
     """List your own posts and those of your friends or of those you follow, newest first."""
-    return respond(await feed.newest(uow, identity.account_id, page))
+    return respond(await feed.newest(uow, identity.account_id, page, now))
 
 
 class FeedInMemory:
@@ -83,7 +83,7 @@ class FeedInMemory:
             identity = await admit_token(Request(scope), uow, token[7:].decode("latin-1"))
             scope.setdefault("state", {})["admitted"] = identity  # counted once, even if the request is passed on
             try:
-                body = await self._home.page(uow, identity.account_id, page)
+                body = await self._home.page(uow, identity.account_id, page, self._platform.now())
             except FeedsUnavailable as error:
                 log.info("feed from Postgres", reason=str(error))
                 DEGRADED.labels("feed_from_sql").inc()

@@ -16,10 +16,15 @@ from starlette.responses import Response
 from api import models
 from features.posts.model import Audience
 from features.posts.policy import PostPolicy
+from features.posts.polls import MAX_OPTIONS
 
 _TEXT = "On my way to #Lisbon with @grace"
 _START = "Offset of its first character in the text, in Unicode code points, the sign included."
 _END = "Offset after its last character."
+_RESULTS = (
+    "Null until you have voted or the poll is closed, and while fewer than 3 people have voted. "
+    "While the poll is open, results go on by 3 voters or more at once."
+)
 _MAX_ENTITIES = PostPolicy().max_text_length // 2
 
 
@@ -65,6 +70,32 @@ class PlaceModel(BaseModel):
     longitude: float | None = Field(examples=[-9.139])
 
 
+class PollOptionModel(BaseModel):
+    """An option of a poll."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: models.PollOption = Field(examples=["By train"])
+    votes: int | None = Field(description=_RESULTS, examples=[None])
+
+
+class PollModel(BaseModel):
+    """A poll as you see it. How somebody voted is shown to nobody, its author included."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    options: list[PollOptionModel] = Field(min_length=2, max_length=MAX_OPTIONS)
+    multiple: bool = Field(description="Whether a vote may have several choices.", examples=[False])
+    closes_at: datetime = Field(examples=["2026-11-23T15:04:05.123456Z"])
+    closed: bool = Field(examples=[False])
+    voters: int | None = Field(description="How many people voted. " + _RESULTS, examples=[None])
+    own_choices: list[int] | None = Field(
+        max_length=MAX_OPTIONS,
+        description="What you chose, as positions in `options`; null: you have not voted.",
+        examples=[None],
+    )
+
+
 class PostModel(BaseModel):
     """A post as you see it."""
 
@@ -94,6 +125,7 @@ class PostModel(BaseModel):
     edited_at: datetime | None = Field(
         description="When the text or the content warning was changed last; null: never.", examples=[None]
     )
+    poll: PollModel | None
 
 
 class PostPage(BaseModel):

@@ -1,5 +1,6 @@
 """Posts over HTTP."""
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -13,13 +14,25 @@ from api.conditional import ConditionalRoute
 from api.deps import MaybeSignedIn, Now, PageDep, Poster, SignedIn, Uow, account_or_none, service
 from api.error_codes import raises
 from api.models import MAX_DECOMPOSED, Body
-from api.post_views import PostModel, PostPage, VersionPage, respond
+from api.post_views import PollModel, PostModel, PostPage, VersionPage, respond
 from api.profiles import Username
 from api.routes import VERSION, Routes
 from api.transaction import forget_responses, located
-from features.posts.errors import DRAFT_ERRORS, BadHashtag, NoSuchPost, NotTheAuthor, TooManyPinned
+from features.posts.errors import (
+    DRAFT_ERRORS,
+    POLL_ERRORS,
+    AlreadyVoted,
+    BadChoices,
+    BadHashtag,
+    NoPoll,
+    NoSuchPost,
+    NotTheAuthor,
+    PollClosed,
+    TooManyPinned,
+)
 from features.posts.model import Audience, Place
 from features.posts.policy import PostPolicy
+from features.posts.polls import MAX_OPTIONS, PollDraft
 from features.posts.service import PostService
 from features.relationships.errors import NoSuchPerson
 
@@ -71,6 +84,42 @@ class PlaceBody(Body):
         return {"name": self.name, "latitude": self.latitude, "longitude": self.longitude}
 
 
+_RawOption = Annotated[str, Field(max_length=MAX_DECOMPOSED * PostPolicy().max_poll_option_length)]
+
+
+class PollBody(Body):
+    """A poll. It cannot be changed once it is published."""
+
+    options: list[_RawOption] = Field(
+        min_length=2,
+        max_length=PostPolicy().max_poll_options,
+        description="Different lines of at most 100 characters.",
+        examples=[["By train", "By boat"]],
+    )
+    multiple: bool = Field(default=False, description="Whether a vote may have several choices.", examples=[False])
+    duration_s: int = Field(
+        ge=int(PostPolicy().min_poll_duration.total_seconds()),
+        le=int(PostPolicy().max_poll_duration.total_seconds()),
+        description="How long it takes votes, in seconds from the publication of the post.",
+        examples=[86_400],
+    )
+
+    def value(self) -> PollDraft:
+        """Returns the poll as the service takes it."""
+        return PollDraft(self.options, self.multiple, timedelta(seconds=self.duration_s))
+
+
+class VoteBody(Body):
+    """A vote in a poll."""
+
+    choices: list[Annotated[int, Field(ge=0, lt=MAX_OPTIONS)]] = Field(
+        min_length=1,
+        max_length=MAX_OPTIONS,
+        description="Positions in the poll's `options`, from 0; one of them unless the poll takes several.",
+        examples=[[0]],
+    )
+
+
 class PostBody(Body):
     """A post to publish."""
 
@@ -79,6 +128,7 @@ class PostBody(Body):
     list_id: UUID | None = Field(default=None, description=_LIST, examples=[None])
     content_warning: _RawWarning | None = Field(default=None, description=_WARNING, examples=[None])
     place: PlaceBody | None = Field(default=None)
+    poll: PollBody | None = Field(default=None)
 
 
 class PostChangeBody(Body):
@@ -109,7 +159,7 @@ class HashtagModel(BaseModel):
 
 
 @router.post("/posts", response_model=PostModel, status_code=HTTPStatus.CREATED)
-@raises(*DRAFT_ERRORS, NoSuchPerson)
+@raises(*DRAFT_ERRORS, *POLL_ERRORS, NoSuchPerson)
 @located("/posts/{id}")
 async def create(body: PostBody, identity: Poster, posts: Posts, uow: Uow, now: Now) -> Response:
     """Publish a post."""
@@ -122,15 +172,16 @@ async def create(body: PostBody, identity: Poster, posts: Posts, uow: Uow, now: 
         now,
         content_warning=body.content_warning,
         place=body.place.value() if body.place else None,
+        poll=body.poll.value() if body.poll else None,
     )
     return respond(post, HTTPStatus.CREATED)
 
 
 @router.get("/posts/{post_id}", response_model=PostModel)
 @raises(NoSuchPost)
-async def get(post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow) -> Response:
+async def get(post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow, now: Now) -> Response:
     """Get a post."""
-    return respond(await posts.get(uow, post_id, account_or_none(identity)))
+    return respond(await posts.get(uow, post_id, account_or_none(identity), now))
 
 
 @router.patch("/posts/{post_id}", response_model=PostModel)
@@ -149,6 +200,13 @@ async def edit(post_id: PostId, body: PostChangeBody, identity: Poster, posts: P
         place=body.place.value() if body.place else None,
     )
     return respond(post)
+
+
+@router.put("/posts/{post_id}/poll/vote", response_model=PollModel)
+@raises(NoSuchPost, NoPoll, BadChoices, PollClosed, AlreadyVoted)
+async def vote(post_id: PostId, body: VoteBody, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> Response:
+    """Vote in the poll of a post. A vote cannot be changed; the same one again is no error. Nobody else can see it."""
+    return respond(await posts.polls.vote(uow, post_id, identity.account_id, body.choices, now))
 
 
 @router.put("/posts/{post_id}/pin", response_model=PostModel)
@@ -182,9 +240,11 @@ async def history(post_id: PostId, identity: MaybeSignedIn, page: PageDep, posts
 
 @router.get("/profiles/{username}/posts", response_model=PostPage)
 @raises(NoSuchPerson)
-async def of_profile(username: Username, identity: MaybeSignedIn, page: PageDep, posts: Posts, uow: Uow) -> Response:
+async def of_profile(
+    username: Username, identity: MaybeSignedIn, page: PageDep, posts: Posts, uow: Uow, now: Now
+) -> Response:
     """List a person's posts that you may see: pinned ones first, the others newest first."""
-    return respond(await posts.of_author(uow, username, account_or_none(identity), page))
+    return respond(await posts.of_author(uow, username, account_or_none(identity), page, now))
 
 
 @router.get("/hashtags/{tag}", response_model=HashtagModel)
@@ -196,6 +256,6 @@ async def hashtag(tag: Tag, _: MaybeSignedIn, posts: Posts, uow: Uow) -> Respons
 
 @router.get("/hashtags/{tag}/posts", response_model=PostPage)
 @raises(BadHashtag)
-async def with_hashtag(tag: Tag, identity: MaybeSignedIn, page: PageDep, posts: Posts, uow: Uow) -> Response:
+async def with_hashtag(tag: Tag, identity: MaybeSignedIn, page: PageDep, posts: Posts, uow: Uow, now: Now) -> Response:
     """List the posts with a hashtag that you may see, newest first."""
-    return respond(await posts.with_hashtag(uow, tag, account_or_none(identity), page))
+    return respond(await posts.with_hashtag(uow, tag, account_or_none(identity), page, now))

@@ -10,6 +10,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import cast
 from uuid import UUID
 
@@ -82,7 +83,7 @@ async def _run() -> Figure:
         if number % 2 == 0:
             heads.clear()
         before = time.process_time()
-        page = await home.page(uow, UUID(bytes=reader), PageRequest(_LIMIT))
+        page = await home.page(uow, UUID(bytes=reader), PageRequest(_LIMIT), datetime.now(UTC))
         (milliseconds if number % 2 else cold).append((time.process_time() - before) * 1000)
         assert page is not None
         assert page.count(b"{}") == _LIMIT

@@ -7,6 +7,7 @@ present audience, and posts that are not cached are read by a statement with `vi
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from cluster.metrics import Counter
@@ -20,7 +21,8 @@ from features.feed.ports import AuthorRead, Feeds, FeedsUnavailable
 from features.feed.render_cache import RenderCache, RenderedPost, json_of
 from features.paging import Cursor, PageRequest
 from features.posts.model import Audience
-from features.posts.views import Row, views
+from features.posts.poll_views import poll_views
+from features.posts.views import Row, mentioned, views, views_naming
 
 FROM_SQL = Counter("entativa_feed_posts_read_total", "Posts that feeds had to read from Postgres")
 
@@ -40,6 +42,7 @@ class _ReaderContext:
     lists: frozenset[bytes] | None
     """See `machine.Rights`, as for `blocked`."""
     blocked: frozenset[bytes] | None
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class HomeFeed:
     author_heads: AuthorHeads
     invalidations: InvalidationReader
 
-    async def page(self, uow: UnitOfWork, reader_id: UUID, page: PageRequest) -> bytes | None:
+    async def page(self, uow: UnitOfWork, reader_id: UUID, page: PageRequest, now: datetime) -> bytes | None:
         """Returns a page as JSON, or None if it lies further back than timelines reach. Raises FeedsUnavailable.
 
         `invalidations` must have been read for this request; api/admission.py does that."""
@@ -60,7 +63,7 @@ class HomeFeed:
         after = (store.micros(page.cursor.at), page.cursor.id.bytes) if page.cursor else None
         wanted = page.limit + 1
         first = await self.feeds.page(reader_id.bytes, after, wanted + _SPARE)
-        context = _ReaderContext(reader_id, first.lists, first.blocked)
+        context = _ReaderContext(reader_id, first.lists, first.blocked, now)
         if first.high_fan_out:
             found = await self._merged(uow, context, first.high_fan_out, after, wanted)
         else:
@@ -146,7 +149,7 @@ class HomeFeed:
         posts = self.cache.get(ids)
         if None in posts:
             missing = [id for id, post in zip(ids, posts, strict=True) if post is None]
-            fetched = await self._fetch(uow, context.reader_id, missing)
+            fetched = await self._fetch(uow, context, missing)
             posts = [post or fetched.get(id) for id, post in zip(ids, posts, strict=True)]
         lists, blocked = context.lists, context.blocked
         if lists is None or blocked is None:
@@ -161,10 +164,25 @@ class HomeFeed:
             shown.append(post)
         if differing:
             rows = await store.shown(uow, context.reader_id, [UUID(bytes=id) for id in differing])
-            own = {UUID(view["id"]).bytes: json_of(view) for view in await views(uow, context.reader_id, rows)}
+            found = await views(uow, context.reader_id, rows, context.now)
+            own = {UUID(view["id"]).bytes: json_of(view) for view in found}
             visible = [post for post in shown if post.id in own or post.id not in differing]
-            shown = [replace(post, body=own.get(post.id, post.body)) for post in visible]
-        return shown
+            shown = [replace(post, body=own[post.id], poll=None) if post.id in own else post for post in visible]
+        return await self._with_polls(uow, context, shown)
+
+    async def _with_polls(
+        self, uow: UnitOfWork, context: _ReaderContext, posts: list[RenderedPost]
+    ) -> list[RenderedPost]:
+        """Returns the posts with their polls as the reader sees them."""
+        defined = {str(UUID(bytes=post.id)): post.poll for post in posts if post.poll is not None}
+        if not defined:
+            return posts
+        polls = await poll_views(uow, context.reader_id, defined, context.now)
+        own = {UUID(post_id).bytes: poll for post_id, poll in polls.items()}
+        return [
+            replace(post, body=post.body_with(own[post.id]), poll=None) if post.poll is not None else post
+            for post in posts
+        ]
 
     async def _among(
         self, uow: UnitOfWork, context: _ReaderContext, posts: Sequence[RenderedPost | None]
@@ -179,13 +197,14 @@ class HomeFeed:
             on, blocked = await store.among(uow, context.reader_id, lists, people)
         return on if context.lists is None else context.lists, blocked if context.blocked is None else context.blocked
 
-    async def _fetch(self, uow: UnitOfWork, reader_id: UUID, ids: list[bytes]) -> dict[bytes, RenderedPost]:
+    async def _fetch(self, uow: UnitOfWork, context: _ReaderContext, ids: list[bytes]) -> dict[bytes, RenderedPost]:
         """Reads the posts that the reader may see, and caches them as a reader without blocks sees them."""
         FROM_SQL.inc(len(ids))
         fetch, posts = self.cache.begin(current=self.invalidations.current), []
         try:
-            rows = await store.shown(uow, reader_id, [UUID(bytes=id) for id in ids])
-            for row, view in zip(rows, await views(uow, None, rows), strict=True):
+            rows = await store.shown(uow, context.reader_id, [UUID(bytes=id) for id in ids])
+            usernames = await mentioned(uow, None, [row["entities"] for row in rows])
+            for row, view in zip(rows, views_naming(rows, usernames, {}), strict=True):
                 view["list_id"] = None
                 posts.append(_rendered(row, json_of(view)))
         finally:
@@ -202,6 +221,7 @@ def _rendered(row: Row, body: bytes) -> RenderedPost:
         list_id=UUID(went_to).bytes if went_to else b"",
         mentions=frozenset(UUID(e["account_id"]).bytes for e in row["entities"] or () if "account_id" in e),
         body=body,
+        poll=row["poll"],
     )
 
 

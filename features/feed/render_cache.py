@@ -1,8 +1,8 @@
 """The render cache of a gateway: posts as JSON, which most readers of a post receive as the same bytes.
 
-Who may see a post is decided at each read (home.py) from what is stored beside the bytes. Two things differ between
-readers and are not cached: the list a post went to, which only its author sees, and mentions of people whom a block
-separates from the reader.
+Who may see a post is decided at each read (home.py) from what is stored beside the bytes. Three things differ between
+readers and are not cached: the list a post went to, which only its author sees; mentions of people whom a block
+separates from the reader; and polls, which have the reader's own vote.
 """
 
 from collections import OrderedDict
@@ -13,7 +13,9 @@ import orjson
 
 from features.feed.invalidations import Invalidation
 from features.feed.machine import Key
-from features.posts.model import PostView
+from features.posts.model import PollDefinition, PollView, PostView
+
+_WITHOUT_POLL = b',"poll":null}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,17 @@ class RenderedPost:
     list_id: bytes
     mentions: frozenset[bytes]
     body: bytes
+    poll: PollDefinition | None = None
+    """The poll of the post, which `body` leaves out."""
 
     @property
     def id(self) -> bytes:
         return self.key[1]
+
+    def body_with(self, poll: PollView) -> bytes:
+        """Returns the post as JSON with its poll as a reader sees it."""
+        assert self.body.endswith(_WITHOUT_POLL)
+        return b'%s,"poll":%s}' % (self.body.removesuffix(_WITHOUT_POLL), orjson.dumps(poll))
 
 
 def json_of(view: PostView) -> bytes:

@@ -1,6 +1,7 @@
 """Decisions about the feed."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
@@ -21,7 +22,7 @@ class FeedService:
     home: HomeFeed | None = None
     updates: FeedUpdates | None = None
 
-    async def newest(self, uow: UnitOfWork, viewer_id: UUID, page: PageRequest) -> Page[PostView]:
+    async def newest(self, uow: UnitOfWork, viewer_id: UUID, page: PageRequest, now: datetime) -> Page[PostView]:
         """Returns the posts of the viewer and of the viewer's connections, newest first, from Postgres."""
         rows = await store.newest(uow, viewer_id, page)
-        return page_of(await views(uow, viewer_id, rows), page.limit, view_cursor)
+        return page_of(await views(uow, viewer_id, rows, now), page.limit, view_cursor)

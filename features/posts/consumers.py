@@ -1,23 +1,37 @@
-"""Counts hashtags from the events of posts.
+"""Counts hashtags, and votes in polls, from the events of posts.
 
-The counts are public, so only public posts are counted. A change is added to the day on which the post was created, so
-events may arrive in any order; each is handled once (cluster/consumers.py).
+Counts of hashtags are public, so only public posts are counted. A change is added to the day on which the post was
+created, so events may arrive in any order; each is handled once (cluster/events/consumer.py).
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, date
 
 from cluster.events.consumer import Consumer
+from cluster.events.event import Event
 from cluster.postgres import UnitOfWork
-from features.events import consumer
-from features.posts import store
-from features.posts.events import PostCreated, PostDeleted, PostEdited, PostEvent, PostState
+from features.events import consumer, reader
+from features.posts import poll_store, store
+from features.posts.events import PollVoted, PostCreated, PostDeleted, PostEdited, PostEvent, PostState
 from features.posts.model import Audience
+from features.posts.policy import PostPolicy
+
+_read_vote = reader((PollVoted,))
 
 
-def consumers() -> list[Consumer]:
+def consumers(policy: PostPolicy) -> list[Consumer]:
     """The consumers of this slice."""
-    return [consumer("posts.hashtag_counts", (PostCreated, PostEdited, PostDeleted), _count_hashtags)]
+
+    async def count_votes(uow: UnitOfWork, events: Sequence[Event]) -> None:
+        """Counts the votes of a batch of events together: that of a poll that many vote in at once is one row."""
+        post_ids = {body.post_id for event in events if (body := _read_vote(event)) is not None}
+        await poll_store.count_votes(uow, post_ids, at_once=policy.min_voters_shown)
+
+    return [
+        consumer("posts.hashtag_counts", (PostCreated, PostEdited, PostDeleted), _count_hashtags),
+        Consumer("posts.poll_counts", frozenset([PollVoted.type]), count_votes),
+    ]
 
 
 def hashtag_changes(event: PostEvent) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """The errors of posts."""
 
-from features.errors import Forbidden, Invalid, LimitReached, NotFound
+from features.errors import Conflict, Forbidden, Invalid, LimitReached, NotFound
 from features.text_errors import TEXT_ERRORS
 
 
@@ -55,6 +55,49 @@ class IncompletePoint(Invalid):
     detail = "A point has a latitude and a longitude."
 
 
+class BadPollOptions(Invalid):
+    """A poll has too few or too many options, or two that are the same."""
+
+    code = "bad_poll_options"
+    field = "poll.options"
+
+
+class BadPollDuration(Invalid):
+    """A poll would be open for too short or too long."""
+
+    code = "bad_poll_duration"
+    field = "poll.duration_s"
+
+
+class NoPoll(NotFound):
+    """The post has no poll."""
+
+    code = "no_poll"
+    detail = "This post has no poll."
+
+
+class BadChoices(Invalid):
+    """The choices are not different options of the poll, or several where it takes one."""
+
+    code = "bad_choices"
+    detail = "Choices are positions of different options of the poll, from 0."
+    field = "choices"
+
+
+class PollClosed(Conflict):
+    """The poll takes no more votes."""
+
+    code = "poll_closed"
+    detail = "This poll is closed."
+
+
+class AlreadyVoted(Conflict):
+    """The caller has voted otherwise: a vote cannot be changed."""
+
+    code = "already_voted"
+    detail = "You have voted in this poll already."
+
+
 class TooManyPinned(LimitReached):
     """The author has pinned as many posts as is allowed."""
 
@@ -70,4 +113,7 @@ class BadHashtag(Invalid):
 
 
 DRAFT_ERRORS = (*TEXT_ERRORS, TooManyHashtags, TooManyMentions, ListMismatch, UnknownList, IncompletePoint)
-"""Of the text and the audience of a post."""
+"""Of the content and the audience of a post."""
+
+POLL_ERRORS = (BadPollOptions, BadPollDuration)
+"""Of a poll to publish."""

@@ -70,4 +70,13 @@ class PostUnpinned(PinEvent):
     type: ClassVar[str] = "posts.unpinned"
 
 
-EVENTS = (PostCreated, PostEdited, PostDeleted, PostPinned, PostUnpinned)
+@dataclass(frozen=True, slots=True)
+class PollVoted(EventBody):
+    """Somebody voted in the poll of a post. Who and how is for no consumer to know."""
+
+    type: ClassVar[str] = "posts.poll_voted"
+    key: ClassVar[str] = "post_id"
+    post_id: UUID
+
+
+EVENTS = (PostCreated, PostEdited, PostDeleted, PostPinned, PostUnpinned, PollVoted)

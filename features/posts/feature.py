@@ -8,13 +8,15 @@ from features.posts.erasure import erase
 from features.posts.events import EVENTS
 from features.posts.policy import PostPolicy
 from features.posts.service import PostService
+from features.posts.voting import Polls
 from features.profiles.feature import PROFILES
 from features.profiles.service import ProfileService
 from features.relationships.feature import RELATIONSHIPS
 
 
 def _service(scope: Scope) -> PostService:
-    return PostService(scope.policy(PostPolicy), scope.service(ProfileService))
+    policy = scope.policy(PostPolicy)
+    return PostService(policy, scope.service(ProfileService), Polls(policy))
 
 
 _UNTIL_DELETED = "until the author deletes the post"
@@ -24,12 +26,21 @@ POSTS = Feature(
     needs=(ACCOUNTS, PROFILES, RELATIONSHIPS),
     policy=PostPolicy,
     service=_service,
-    consumers=lambda _scope: consumers(),
+    consumers=lambda scope: consumers(scope.policy(PostPolicy)),
     events=EVENTS,
     tables=(
         Table("posts", "author_id", _UNTIL_DELETED, subjects=("author_id",)),
         Table("post_versions", "post_id", _UNTIL_DELETED, part_of=PartOf("posts", "post_id")),
         Table("post_hashtags", "tag", _UNTIL_DELETED, part_of=PartOf("posts", "post_id")),
+        # Of the votes, an account's export has its own. Results are what the API shows of them (polls.py).
+        Table("poll_votes", "post_id", _UNTIL_DELETED, part_of=PartOf("posts", "post_id"), subjects=("voter_id",)),
+        Table(
+            "poll_counts",
+            "post_id",
+            _UNTIL_DELETED,
+            part_of=PartOf("posts", "post_id"),
+            secrets=("voters", "counts"),
+        ),
         Table("hashtag_counts", "tag", "for good: it names nobody"),
     ),
     erase=erase,

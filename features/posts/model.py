@@ -60,6 +60,38 @@ class Place(TypedDict):
     longitude: float | None
 
 
+class PollDefinition(TypedDict):
+    """A poll as it is stored with its post."""
+
+    options: list[str]
+    multiple: bool
+    """Whether a vote may have several choices."""
+    closes_at: str
+    """UTC, in the form in which it is sent."""
+    min_voters: int
+    """Voters below whose number results are not shown."""
+
+
+class PollOption(TypedDict):
+    """An option of a poll; `votes` is null while the reader may not see results."""
+
+    text: str
+    votes: int | None
+
+
+class PollView(TypedDict):
+    """A poll as one reader sees it (polls.py)."""
+
+    options: list[PollOption]
+    multiple: bool
+    closes_at: str
+    closed: bool
+    voters: int | None
+    """Number of people who voted; null while the reader may not see results."""
+    own_choices: list[int] | None
+    """What the reader chose, as positions in `options`; null: the reader has not voted."""
+
+
 class PostView(TypedDict):
     """A post as one reader sees it. Ids are strings, as in JSON; times are in UTC."""
 
@@ -77,6 +109,8 @@ class PostView(TypedDict):
     """Whether the author has pinned it to the profile."""
     created_at: datetime
     edited_at: datetime | None
+    poll: PollView | None
+    """The last member: the feed in memory puts each reader's own at the end of what it has rendered for all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What a brand can change about posts."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,5 +19,11 @@ class PostPolicy:
     """Decimals of a degree that are kept of a place's coordinates; 3 are about 100 m."""
     max_pinned: int = 3
     """Posts that an author can pin to the profile."""
+    max_poll_options: int = 4
+    max_poll_option_length: int = 100
+    min_poll_duration: timedelta = timedelta(minutes=5)
+    max_poll_duration: timedelta = timedelta(days=30)
+    min_voters_shown: int = 3
+    """Voters below whose number a poll's results are not shown, and by whose number they go on while it is open."""
     hashtag_days: int = 30
     """Number of days that `GET /hashtags/{tag}` returns."""

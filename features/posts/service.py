@@ -1,7 +1,7 @@
 """The service of posts."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from unicodedata import category
@@ -26,8 +26,11 @@ from features.posts.events import PostCreated, PostDeleted, PostEdited, PostPinn
 from features.posts.labels import clean_content_warning, clean_place
 from features.posts.model import Audience, HashtagCounts, HashtagUse, Place, PostView, Version
 from features.posts.policy import PostPolicy
+from features.posts.poll_views import poll_views
+from features.posts.polls import UNVOTED, PollDraft, view_poll
 from features.posts.text import Hashtag, Mention, parse, tag_of
 from features.posts.views import Row, entities_of, mentioned, view_cursor, views, views_naming
+from features.posts.voting import Polls
 from features.profiles.service import ProfileService
 from features.text import is_blank
 from features.text_errors import ControlCharacters, EmptyText, TextTooLong
@@ -43,6 +46,7 @@ class PostService:
 
     policy: PostPolicy
     profiles: ProfileService
+    polls: Polls
 
     async def create(
         self,
@@ -55,6 +59,7 @@ class PostService:
         *,
         content_warning: str | None = None,
         place: Place | None = None,
+        poll: PollDraft | None = None,
     ) -> PostView:
         """Publishes a post when the unit of work commits. Raises Invalid for an empty or too long text; for a list
         that is not the author's, the commit does."""
@@ -64,16 +69,19 @@ class PostService:
         place = clean_place(place, self.policy) if place else None
         author, people = await self.profiles.resolve_for(uow, author_id, parsed.usernames)
         draft = parsed.draft(people, audience, list_id, warning, place)
+        if poll is not None:
+            draft = replace(draft, poll=self.polls.define(poll, now))
         row = store.insert(uow, new_id(now), author, draft, now)
         publish(uow, PostCreated(**_fields(row)), now)
-        return views_naming([row], draft.usernames)[0]
+        shown = {row["id"]: view_poll(draft.poll, UNVOTED, now)} if draft.poll else {}
+        return views_naming([row], draft.usernames, shown)[0]
 
-    async def get(self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None) -> PostView:
+    async def get(self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, now: datetime) -> PostView:
         """Returns a post."""
         row = await store.find(uow, post_id, viewer_id)
         if row is None:
             raise NoSuchPost
-        return await self._view(uow, viewer_id, row)
+        return await self._view(uow, viewer_id, row, now)
 
     async def edit(
         self,
@@ -110,7 +118,8 @@ class PostService:
             raise UnknownList
         if any(row[column] != before[column] for column in _EDITED) or _state(row) != _state(before):
             publish(uow, PostEdited(**_fields(row), previous=PostState(**_state(before))), now)
-        return views_naming([row], draft.usernames)[0]
+        polls = await poll_views(uow, author_id, {row["id"]: row["poll"]} if row["poll"] else {}, now)
+        return views_naming([row], draft.usernames, polls)[0]
 
     async def pin(self, uow: UnitOfWork, post_id: UUID, author_id: UUID, now: datetime) -> PostView:
         """Pins a post of the author to the profile; one that is pinned stays where it is. Raises TooManyPinned."""
@@ -122,7 +131,7 @@ class PostService:
             publish(uow, PostPinned(post_id, author_id), now)
         found = await store.find(uow, post_id, author_id)
         assert found is not None
-        return await self._view(uow, author_id, found)
+        return await self._view(uow, author_id, found, now)
 
     async def unpin(self, uow: UnitOfWork, post_id: UUID, author_id: UUID, now: datetime) -> None:
         """Takes a post off its author's profile."""
@@ -150,21 +159,21 @@ class PostService:
         return Page([_version(row, usernames) for row in paged.items], paged.next_cursor)
 
     async def of_author(
-        self, uow: UnitOfWork, username: str, viewer_id: UUID | None, page: PageRequest
+        self, uow: UnitOfWork, username: str, viewer_id: UUID | None, page: PageRequest, now: datetime
     ) -> Page[PostView]:
         """Returns an author's posts, pinned ones first, the others newest first. Raises NoSuchPerson for an author whom
         the viewer may not see."""
         author_id = await self.profiles.resolve(uow, viewer_id, username)
         rows = await store.of_author(uow, author_id, viewer_id, page)
         paged = page_of(rows, page.limit, lambda row: Cursor(row["listed_at"], UUID(row["id"])))
-        return Page(await views(uow, viewer_id, paged.items), paged.next_cursor)
+        return Page(await views(uow, viewer_id, paged.items, now), paged.next_cursor)
 
     async def with_hashtag(
-        self, uow: UnitOfWork, hashtag: str, viewer_id: UUID | None, page: PageRequest
+        self, uow: UnitOfWork, hashtag: str, viewer_id: UUID | None, page: PageRequest, now: datetime
     ) -> Page[PostView]:
         """Returns the posts with a hashtag, newest first."""
         rows = await store.with_hashtag(uow, _tag(hashtag), viewer_id, page)
-        return await self._page(uow, viewer_id, rows, page)
+        return page_of(await views(uow, viewer_id, rows, now), page.limit, view_cursor)
 
     async def hashtag(self, uow: UnitOfWork, hashtag: str) -> HashtagCounts:
         """Returns how much a hashtag is used in public posts, the same for every viewer; updated within seconds."""
@@ -181,13 +190,8 @@ class PostService:
             raise NotTheAuthor
         return row
 
-    async def _view(self, uow: UnitOfWork, viewer_id: UUID | None, row: Row) -> PostView:
-        return (await views(uow, viewer_id, [row]))[0]
-
-    async def _page(
-        self, uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row], page: PageRequest
-    ) -> Page[PostView]:
-        return page_of(await views(uow, viewer_id, rows), page.limit, view_cursor)
+    async def _view(self, uow: UnitOfWork, viewer_id: UUID | None, row: Row, now: datetime) -> PostView:
+        return (await views(uow, viewer_id, [row], now))[0]
 
 
 @dataclass(frozen=True, slots=True)

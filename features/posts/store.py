@@ -10,7 +10,7 @@ import orjson
 from cluster.postgres import UnitOfWork
 from features.paging import PageRequest
 from features.posts.errors import UnknownList
-from features.posts.model import Audience, Place
+from features.posts.model import Audience, Place, PollDefinition
 from features.posts.privacy import restricted_audiences, visible_to
 from features.posts.views import AUTHOR, NEWEST_FIRST, Row, after, columns, cursor_parts
 from features.profiles.model import Person
@@ -30,12 +30,13 @@ class Draft:
     usernames: dict[UUID, str]
     content_warning: str | None
     place: Place | None
+    poll: PollDefinition | None = None
 
 
 _INSERT = f"""
 with written as (
-    insert into posts (id, author_id, text, entities, audience, list_id, created_at, content_warning, place)
-    select $1, $2, $3, $4::jsonb, $5, $6, $7, $9, $10::jsonb
+    insert into posts (id, author_id, text, entities, audience, list_id, created_at, content_warning, place, poll)
+    select $1, $2, $3, $4::jsonb, $5, $6, $7, $9, $10::jsonb, $11::jsonb
     where $6::uuid is null or {own_list("$6", "$2")}
     returning id
 ), tagged as (
@@ -60,6 +61,7 @@ def insert(uow: UnitOfWork, post_id: UUID, author: Person, draft: Draft, created
         draft.tags,
         draft.content_warning,
         _stored(draft.place),
+        _stored(draft.poll),
         refused=UnknownList(),
     )
     return {
@@ -73,6 +75,7 @@ def insert(uow: UnitOfWork, post_id: UUID, author: Person, draft: Draft, created
         "content_warning": draft.content_warning,
         "place": draft.place,
         "pinned_at": None,
+        "poll": draft.poll,
         "created_at": created_at,
         "edited_at": None,
         "list_id": str(draft.list_id) if draft.list_id else None,
@@ -287,5 +290,5 @@ async def hashtag_counts(uow: UnitOfWork, tag: str) -> list[Row]:
     return [*await uow.fetch(_COUNTS, tag)]
 
 
-def _stored(value: list[dict[str, Any]] | Place | None) -> str | None:
+def _stored(value: list[dict[str, Any]] | Place | PollDefinition | None) -> str | None:
     return orjson.dumps(value).decode() if value else None

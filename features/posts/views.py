@@ -8,7 +8,8 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.paging import Cursor
-from features.posts.model import Author, Entity, PostView
+from features.posts.model import Author, Entity, PollView, PostView
+from features.posts.poll_views import poll_views
 from features.profiles.queries import joined, visible_usernames
 
 
@@ -30,7 +31,7 @@ def columns(viewer: str) -> str:
     return f"""
         posts.id::text as id, posts.author_id::text as author_id, author.username, author.name, posts.text,
         posts.entities, posts.audience, posts.content_warning, posts.place, posts.pinned_at, posts.created_at,
-        posts.edited_at,
+        posts.edited_at, posts.poll,
         case when posts.author_id = {viewer} then posts.list_id::text end as list_id"""
 
 
@@ -52,13 +53,16 @@ def view_cursor(view: PostView) -> Cursor:
     return Cursor(view["created_at"], UUID(view["id"]))
 
 
-async def views(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row]) -> list[PostView]:
-    """Converts rows to posts. Costs one statement if a post mentions somebody, otherwise none."""
-    return views_naming(rows, await mentioned(uow, viewer_id, [row["entities"] for row in rows]))
+async def views(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row], now: datetime) -> list[PostView]:
+    """Converts rows to posts. Costs one statement if a post mentions somebody, and one if a post has a poll."""
+    usernames = await mentioned(uow, viewer_id, [row["entities"] for row in rows])
+    polls = await poll_views(uow, viewer_id, {row["id"]: row["poll"] for row in rows if row["poll"]}, now)
+    return views_naming(rows, usernames, polls)
 
 
-def views_naming(rows: Sequence[Row], usernames: Mapping[UUID, str]) -> list[PostView]:
-    """Converts rows to posts. `usernames` comes from `mentioned`, or was read with the rows."""
+def views_naming(rows: Sequence[Row], usernames: Mapping[UUID, str], polls: Mapping[str, PollView]) -> list[PostView]:
+    """Converts rows to posts. `usernames` comes from `mentioned`, or was read with the rows; `polls`, by the ids of
+    posts, from `poll_views`: a poll that is not among them is left out."""
     authors: dict[str, Author] = {}
     posts: list[PostView] = []
     for row in rows:
@@ -81,6 +85,7 @@ def views_naming(rows: Sequence[Row], usernames: Mapping[UUID, str]) -> list[Pos
                 "pinned": row["pinned_at"] is not None,
                 "created_at": row["created_at"],
                 "edited_at": row["edited_at"],
+                "poll": polls.get(row["id"]),
             }
         )
     return posts

@@ -348,6 +348,17 @@ ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE public.poll_counts (
+    post_id uuid NOT NULL,
+    voters integer NOT NULL,
+    counts integer[] NOT NULL
+);
+CREATE TABLE public.poll_votes (
+    post_id uuid NOT NULL,
+    voter_id uuid,
+    choices smallint[] NOT NULL,
+    counted boolean DEFAULT false NOT NULL
+);
 CREATE TABLE public.post_hashtags (
     tag text NOT NULL,
     created_at timestamp with time zone NOT NULL,
@@ -377,6 +388,7 @@ CREATE TABLE public.posts (
     content_warning text,
     place jsonb,
     pinned_at timestamp with time zone,
+    poll jsonb,
     CONSTRAINT posts_audience_check CHECK ((audience = ANY (ARRAY['public'::text, 'connections'::text, 'close_friends'::text, 'list'::text, 'only_me'::text]))),
     CONSTRAINT posts_check CHECK (((list_id IS NULL) OR (audience = 'list'::text)))
 );
@@ -553,6 +565,10 @@ ALTER TABLE ONLY public.mutes
     ADD CONSTRAINT mutes_pkey PRIMARY KEY (muter_id, muted_id);
 ALTER TABLE ONLY public.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.poll_counts
+    ADD CONSTRAINT poll_counts_pkey PRIMARY KEY (post_id);
+ALTER TABLE ONLY public.poll_votes
+    ADD CONSTRAINT poll_votes_post_id_voter_id_key UNIQUE (post_id, voter_id);
 ALTER TABLE ONLY public.post_hashtags
     ADD CONSTRAINT post_hashtags_pkey PRIMARY KEY (tag, created_at, post_id);
 ALTER TABLE ONLY public.post_versions
@@ -623,6 +639,8 @@ CREATE INDEX media_uploads_expires_at ON public.media_uploads USING btree (expir
 CREATE INDEX media_uploads_of_account ON public.media_uploads USING btree (account_id);
 CREATE INDEX mutes_by_muted ON public.mutes USING btree (muted_id);
 CREATE INDEX mutes_newest ON public.mutes USING btree (muter_id, created_at, muted_id);
+CREATE INDEX poll_votes_to_count ON public.poll_votes USING btree (post_id) WHERE (NOT counted);
+CREATE INDEX poll_votes_voter ON public.poll_votes USING btree (voter_id) WHERE (voter_id IS NOT NULL);
 CREATE INDEX post_hashtags_post ON public.post_hashtags USING btree (post_id);
 CREATE INDEX post_hashtags_public ON public.post_hashtags USING btree (tag, created_at, post_id) WHERE (audience = 'public'::text);
 CREATE INDEX post_hashtags_restricted ON public.post_hashtags USING btree (author_id, audience, tag, created_at, post_id) WHERE (audience <> 'public'::text);
@@ -687,6 +705,12 @@ ALTER TABLE ONLY public.mutes
     ADD CONSTRAINT mutes_muted_id_fkey FOREIGN KEY (muted_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.mutes
     ADD CONSTRAINT mutes_muter_id_fkey FOREIGN KEY (muter_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.poll_counts
+    ADD CONSTRAINT poll_counts_post_id_fkey FOREIGN KEY (post_id) REFERENCES public.posts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.poll_votes
+    ADD CONSTRAINT poll_votes_post_id_fkey FOREIGN KEY (post_id) REFERENCES public.posts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.poll_votes
+    ADD CONSTRAINT poll_votes_voter_id_fkey FOREIGN KEY (voter_id) REFERENCES public.accounts(id) ON DELETE SET NULL;
 ALTER TABLE ONLY public.post_hashtags
     ADD CONSTRAINT post_hashtags_post_id_fkey FOREIGN KEY (post_id) REFERENCES public.posts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.post_versions

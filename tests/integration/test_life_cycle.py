@@ -42,7 +42,10 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
     ada, bob, eve = [await environment.member(name) for name in ("ada", "bob", "eve")]
     await _connect(environment, ada, bob)
     for me, other in ((ada, bob), (bob, ada)):
-        post = (await me.post("/posts", json={"text": f"On my way to #lisbon with @{other.username}"})).json()
+        poll = {"options": ["By train", "By boat"], "duration_s": 3_600}
+        text = f"On my way to #lisbon with @{other.username}"
+        post = (await me.post("/posts", json={"text": text, "poll": poll})).json()
+        assert (await other.put(f"/posts/{post['id']}/poll/vote", json={"choices": [0]})).status_code == 200
         await me.patch(f"/posts/{post['id']}", json={"text": "Home from #lisbon"})
         await me.put(f"/close-friends/{other.username}")
         await me.put(f"/mutes/{other.username}")
