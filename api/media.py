@@ -18,8 +18,8 @@ from api.error_codes import TooManyRequests, raises
 from api.models import PageModel, render_page
 from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute
-from features.media.errors import NoSuchMedia, StillProcessing
-from features.media.model import Media, MediaState, MediaType
+from features.media.errors import MediaFailed, NoSuchMedia, StillProcessing
+from features.media.model import Image, ImageFailure, Media, MediaState, MediaType, StoredFile
 from features.media.service import MediaService
 
 router = APIRouter(prefix=VERSION, tags=["media"], route_class=ConditionalRoute)
@@ -44,15 +44,35 @@ class AddressModel(BaseModel):
     expires_at: datetime = Field(examples=["2026-01-02T04:00:00Z"])
 
 
+class ImageModel(BaseModel):
+    """What others see of an image: files of these widths, upright, in sRGB, without metadata. Each is there as
+    `{width}.webp` and `{width}.jpg`, beside the `original` in an address."""
+
+    width: int = Field(ge=1, description="Of the image as it is to be seen, in pixels.", examples=[4032])
+    height: int = Field(ge=1, examples=[3024])
+    blurhash: str = Field(
+        max_length=100,
+        description="A blurred preview (https://blurha.sh).",
+        examples=["LEHV6nWB2yk8pyo0adR*.7kCMdnj"],
+    )
+    widths: list[int] = Field(
+        max_length=20, description="Of the files, ascending, in pixels.", examples=[[320, 640, 1080, 2048]]
+    )
+
+
 class MediaModel(BaseModel):
     id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
     type: MediaType = Field(examples=["image/jpeg"])
     size: int = Field(ge=1, description="In bytes.", examples=[482133])
     state: MediaState = Field(
-        description="`processing`: the upload is complete and the content not ready yet.", examples=["ready"]
+        description="`processing`: the upload is complete and the content not ready yet. `failed`: it cannot be shown, "
+        "and nothing of it is kept.",
+        examples=["ready"],
     )
+    failure: ImageFailure | None = Field(description="Why it failed.", examples=[None])
+    image: ImageModel | None = Field(description="Null while it is processed, and for what is no image.")
     created_at: datetime = Field(examples=["2026-01-02T03:04:05Z"])
-    address: AddressModel | None = Field(description="Null while it is processed.")
+    address: AddressModel | None = Field(description="Null unless it is ready.")
 
 
 @router.get("/media")
@@ -100,7 +120,7 @@ _CONTENT_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 @content.get("/media/{media_id}/content", response_class=Response, responses=_CONTENT_RESPONSES)
-@raises(NoSuchMedia, StillProcessing, RANGE_NOT_SATISFIABLE)
+@raises(NoSuchMedia, StillProcessing, MediaFailed, RANGE_NOT_SATISFIABLE)
 async def get_content(
     media_id: UUID,
     identity: SignedIn,
@@ -111,14 +131,17 @@ async def get_content(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read the content of something you have uploaded, as you uploaded it."""
-    found = await media.get_ready(uow, identity.account_id, media_id)
+    found = await media.get_original(uow, identity.account_id, media_id)
     return await _content(media, found, range, if_range, if_none_match)
 
 
-@content.get("/media-files/{token}/original", response_class=Response, responses=_CONTENT_RESPONSES)
+@content.get("/media-files/{token}/{name}", response_class=Response, responses=_CONTENT_RESPONSES)
 @raises(NoSuchMedia, TooManyRequests, RANGE_NOT_SATISFIABLE)
 async def get_file(
     token: Annotated[str, Path(max_length=200, examples=["AQGX8cBdHHwem"])],
+    name: Annotated[
+        str, Path(max_length=100, description="`original`, or a file that was made of it.", examples=["640.webp"])
+    ],
     request: Request,
     media: Service,
     uow: Uow,
@@ -127,20 +150,19 @@ async def get_file(
     if_range: IfRange = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Read the content of a medium by an address, without an access token."""
+    """Read a file of a medium by an address, without an access token."""
     try:
         grant = media.open_token(token, now)
     except NoSuchMedia:
         await limit_address(request)
         raise
     await limit_account(request, grant.viewer_id)
-    return await _content(media, await media.get_granted(uow, grant), range, if_range, if_none_match)
+    return await _content(media, await media.get_granted(uow, grant, name), range, if_range, if_none_match)
 
 
 async def _content(
-    media: MediaService, found: Media, range: str | None, if_range: str | None, if_none_match: str | None
+    media: MediaService, found: StoredFile, range: str | None, if_range: str | None, if_none_match: str | None
 ) -> Response:
-    assert found.digest is not None
     tag = f'"{found.digest.hex()[:24]}"'
     # Whatever a file is, a browser must not run it as a page of ours.
     headers = {"ETag": tag, "Accept-Ranges": "bytes", "Content-Security-Policy": "default-src 'none'; sandbox"}
@@ -157,7 +179,7 @@ async def _content(
         _from(first, chunks),
         HTTPStatus.OK if wanted is None else HTTPStatus.PARTIAL_CONTENT,
         headers,
-        found.media_type,
+        found.content_type,
     )
 
 
@@ -175,6 +197,12 @@ def _render(request: Request, service: MediaService, media: Media, now: datetime
         type=media.media_type,
         size=media.size,
         state=media.state,
+        failure=media.failure,
+        image=media.image and _render_image(media.image),
         created_at=media.created_at,
         address=address and AddressModel(path=f"{root}/{address.token}/original", expires_at=address.expires_at),
     )
+
+
+def _render_image(image: Image) -> ImageModel:
+    return ImageModel(width=image.width, height=image.height, blurhash=image.blurhash, widths=image.widths)

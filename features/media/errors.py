@@ -27,6 +27,12 @@ class StillProcessing(Conflict):
     detail = "The medium is being processed."
 
 
+class MediaFailed(Conflict):
+    """The medium cannot be shown, and nothing of it is kept."""
+
+    code = "media_failed"
+
+
 class NoSuchUpload(NotFound):
     """There is no such upload, it has expired, or it is not the caller's."""
 

@@ -10,12 +10,16 @@ from features.feature import Feature, Scope
 from features.media.addresses import derive_key
 from features.media.erasure import erase
 from features.media.events import EVENTS
+from features.media.image_renderer import ImageRenderer
 from features.media.policy import MediaPolicy
 from features.media.processing import Processing
 from features.media.receiving import Buffered
 from features.media.service import MediaService
 from features.media.sweeping import run_media_sweeps
 from features.media.uploads import UploadService
+
+_RENDERER = ImageRenderer()
+"""One for all brands of a process: it has processes of its own."""
 
 
 def _service(scope: Scope) -> MediaService:
@@ -27,7 +31,7 @@ def _service(scope: Scope) -> MediaService:
 
 def _consumers(scope: Scope) -> Sequence[Consumer]:
     objects = scope.service(MediaService).objects
-    return Processing(scope.brand, scope.policy(MediaPolicy), objects, scope.now).consumers()
+    return Processing(scope.brand, scope.policy(MediaPolicy), objects, _RENDERER, scope.now).consumers()
 
 
 MEDIA = Feature(
@@ -44,6 +48,13 @@ MEDIA = Feature(
         Table("media_uploads", "account_id", "a day after their last bytes", subjects=("account_id",)),
         Table(
             "media_upload_parts", "upload_id", "until the medium is ready", part_of=PartOf("media_uploads", "upload_id")
+        ),
+        Table(
+            "media_files",
+            "media_id",
+            "until the account deletes the medium",
+            part_of=PartOf("media", "media_id"),
+            secrets=("digest",),
         ),
         Table("media_objects", "digest", "until nothing refers to them"),
         Table("media_garbage", "key", "until the object is deleted from storage"),

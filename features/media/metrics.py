@@ -18,6 +18,13 @@ PROCESSED = Histogram(
     ["brand"],
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300),
 )
+IMAGES = Counter("entativa_images_total", "Images that were made ready, or failed and why", ["brand", "result"])
+IMAGE_CPU = Histogram(
+    "entativa_image_cpu_seconds",
+    "CPU time of the process that decoded an image and wrote its files",
+    ["brand"],
+    buckets=(0.03, 0.1, 0.2, 0.5, 1, 2, 4, 8),
+)
 DELETED_OBJECTS = Counter("entativa_media_objects_deleted_total", "Objects deleted from storage", ["brand"])
 GARBAGE = Gauge(
     "entativa_media_garbage",

@@ -30,6 +30,31 @@ class MediaState(StrEnum):
     PROCESSING = "processing"
     """Uploaded in full; its parts are being put together."""
     READY = "ready"
+    FAILED = "failed"
+    """It cannot be shown; `failure` says why. Nothing of it is stored."""
+
+
+class ImageFailure(StrEnum):
+    """Why an image cannot be shown."""
+
+    UNREADABLE = "unreadable"
+    """It is damaged, or not of the announced type."""
+    TOO_MANY_PIXELS = "too_many_pixels"
+    TOO_MANY_FRAMES = "too_many_frames"
+    TOO_COMPLEX = "too_complex"
+    """To decode it takes more memory or time than is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What others see of an image: files of these widths, without anything that the upload had beside pixels."""
+
+    width: int
+    """Of the image as it is to be seen, in pixels."""
+    height: int
+    blurhash: str
+    widths: list[int]
+    """Of the files, ascending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +70,28 @@ class Media:
     epoch: int
     """Addresses of the content are good for one epoch."""
     digest: bytes | None
-    """SHA-256 of the content, which names the stored object; None while it is processed."""
+    """SHA-256 of the content as it was uploaded, which names the stored object; None unless it is ready."""
     created_at: datetime
+    failure: ImageFailure | None = None
+    image: Image | None = None
+    """What others see of an image; None for other media, and unless it is ready."""
 
     def cursor(self) -> Cursor:
         return Cursor(self.created_at, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """Bytes in object storage."""
+
+    content_type: str
+    size: int
+    digest: bytes
+    """SHA-256, which names the object."""
+
+
+ORIGINAL = "original"
+"""The name of what was uploaded, among the files of a medium."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,20 @@ class MediaPolicy:
     """What all uploads of a process buffer together before each stores smaller parts."""
     stall_timeout: timedelta = timedelta(seconds=30)
     """How long a request may send nothing before it is answered."""
+    max_image_pixels: int = 50_000_000
+    max_image_frames: int = 1_000
+    image_widths: tuple[int, ...] = (320, 640, 1080, 2048)
+    """Of the files that others see, in pixels. A file is never wider than the image."""
+    image_quality: int = 80
+    """Of the encoders, 1 to 100."""
+    image_memory_bytes: int = 256 * 1024 * 1024
+    """What decoding an image may take; the program has some 40 MB beside it."""
+    image_decoding_s: float = 1.9
+    """CPU seconds for decoding an image."""
+    image_encoding_s: float = 10.0
+    """CPU seconds for writing its files, of pixels that were decoded already."""
+    image_elapsed_s: float = 120.0
+    """Seconds for an image in all."""
     address_lifetime: timedelta = timedelta(minutes=30)
     """How long an address of content is good at least; at most twice that."""
     garbage_grace: timedelta = timedelta(hours=1)

@@ -1,12 +1,12 @@
-"""Makes the stored object of a complete upload.
+"""Makes the stored objects of a complete upload: what was uploaded, and what others see of an image.
 
-The object is named by the SHA-256 of its content, so that what several people upload is stored once. The handler may be
+An object is named by the SHA-256 of its content, so that what several people upload is stored once. The handler may be
 interrupted anywhere and run again: an object that nothing refers to is garbage from before it is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -19,14 +19,17 @@ from cluster.postgres import UnitOfWork
 from features.events import consumer
 from features.media import store, upload_store
 from features.media.events import Uploaded
-from features.media.metrics import PROCESSED
-from features.media.model import Media, MediaState, object_key, part_key
+from features.media.image_renderer import ImageRenderer, RenderedImage
+from features.media.image_rendering import ImageFormat, ImageOrder, Refused
+from features.media.image_worker import ImageLimits
+from features.media.metrics import IMAGE_CPU, IMAGES, PROCESSED
+from features.media.model import Media, MediaState, MediaType, StoredFile, object_key, part_key
 from features.media.policy import MediaPolicy
 from features.media.upload_store import Part
 
 
 class ObjectLost(Exception):
-    """The object was deleted while its medium was made; the next attempt writes it again."""
+    """An object was deleted while its medium was made; the next attempt writes it again."""
 
 
 def _is_processing(media: Media | None) -> TypeGuard[Media]:
@@ -38,6 +41,7 @@ class Processing:
     brand: str
     policy: MediaPolicy
     objects: ObjectStorage
+    renderer: ImageRenderer
     now: Callable[[], datetime]
 
     def consumers(self) -> list[Consumer]:
@@ -61,34 +65,106 @@ class Processing:
             return
         parts = await upload_store.parts(uow, media.id)
         await uow.commit()  # the connection is free while bytes are copied
-        digest = await self._digest(parts)
-        key = object_key(digest)
-        stored = await store.claim_object(uow, key, digest, media.size, self.now() + self.policy.garbage_grace)
-        await uow.commit()
-        if not stored:
-            await self._copy(parts, key, media.size)
-        if not _is_processing(await store.find(uow, media.id, lock=True)):
-            return  # deleted meanwhile, or another process was faster
-        if not await store.refer_to_object(uow, key, digest):
-            raise ObjectLost
-        await store.make_ready(uow, media.id, digest)
-        part_ids = await upload_store.delete_parts(uow, media.id)
-        await store.discard(uow, [part_key(part_id) for part_id in part_ids], self.now())
+        if media.media_type.is_image:
+            await self._process_image(uow, media, parts)
+        else:
+            await self._process_other(uow, media, parts)
         PROCESSED.labels(self.brand).observe(perf_counter() - begun)
 
-    async def _digest(self, parts: Sequence[Part]) -> bytes:
+    async def _process_other(self, uow: UnitOfWork, media: Media, parts: Sequence[Part]) -> None:
         content = sha256()
         async for chunk in self._read(parts):
             content.update(chunk)
-        return content.digest()
+        digest = content.digest()
+        if not await self._claim(uow, {digest: media.size}):
+            if media.size <= PART_BYTES:  # one request instead of three
+                await self.objects.put(object_key(digest), await self._all(parts))
+            else:
+                await self.objects.put_stream(object_key(digest), self._read(parts))
+        if await self._refer(uow, media, [digest]):
+            await self._finish(uow, media, digest)
 
-    async def _copy(self, parts: Sequence[Part], key: str, size: int) -> None:
-        if size <= PART_BYTES:  # one request instead of three
-            await self.objects.put(key, b"".join([chunk async for chunk in self._read(parts)]))
-        else:
-            await self.objects.put_stream(key, self._read(parts))
+    async def _process_image(self, uow: UnitOfWork, media: Media, parts: Sequence[Part]) -> None:
+        original = await self._all(parts)
+        try:
+            rendered = await self._render(original, media.media_type)
+        except Refused as refused:
+            IMAGES.labels(self.brand, refused.failure).inc()
+            if _is_processing(await store.find(uow, media.id, lock=True)):
+                await store.fail(uow, media.id, refused.failure)
+                await self._discard_parts(uow, media)
+            return
+        digest = sha256(original).digest()
+        contents = {digest: original}
+        files = dict[str, StoredFile]()
+        for name, content in rendered.files.items():
+            file = sha256(content).digest()
+            contents[file] = content
+            content_type = ImageFormat(name.rpartition(".")[2]).content_type
+            files[name] = StoredFile(content_type, len(content), file)
+        stored = await self._claim(uow, {key: len(content) for key, content in contents.items()})
+        for key, content in contents.items():
+            if key not in stored:
+                await self.objects.put(object_key(key), content)
+        if await self._refer(uow, media, [digest, *(file.digest for file in files.values())]):
+            await store.describe_image(uow, media.id, rendered.image, files)
+            await self._finish(uow, media, digest)
+            IMAGES.labels(self.brand, "ready").inc()
+
+    async def _render(self, original: bytes, media_type: MediaType) -> RenderedImage:
+        rendered = await self.renderer.render(original, order_of(media_type, self.policy), limits_of(self.policy))
+        IMAGE_CPU.labels(self.brand).observe(rendered.cost.cpu_s)
+        return rendered
+
+    async def _claim(self, uow: UnitOfWork, sizes: Mapping[bytes, int]) -> set[bytes]:
+        """Announces objects, given by digest and size. Returns those that are stored."""
+        stored = await store.claim_objects(uow, sizes, self.now() + self.policy.garbage_grace)
+        await uow.commit()
+        return stored
+
+    async def _refer(self, uow: UnitOfWork, media: Media, digests: Sequence[bytes]) -> bool:
+        """Locks a medium and has it refer to stored objects. Returns False if it was deleted meanwhile, or another
+        process was faster. Raises ObjectLost."""
+        if not _is_processing(await store.find(uow, media.id, lock=True)):
+            return False
+        if not await store.refer_to_objects(uow, digests):
+            raise ObjectLost
+        return True
+
+    async def _finish(self, uow: UnitOfWork, media: Media, digest: bytes) -> None:
+        await store.make_ready(uow, media.id, digest)
+        await self._discard_parts(uow, media)
+
+    async def _discard_parts(self, uow: UnitOfWork, media: Media) -> None:
+        part_ids = await upload_store.delete_parts(uow, media.id)
+        await store.discard(uow, [part_key(part_id) for part_id in part_ids], self.now())
+
+    async def _all(self, parts: Sequence[Part]) -> bytes:
+        return b"".join([chunk async for chunk in self._read(parts)])
 
     async def _read(self, parts: Sequence[Part]) -> AsyncIterator[bytes]:
         for part in parts:
             async for chunk in self.objects.read(part_key(part.part_id)):
                 yield chunk
+
+
+def order_of(media_type: MediaType, policy: MediaPolicy) -> ImageOrder:
+    """Returns what a brand wants of an image."""
+    return ImageOrder(
+        media_type=media_type,
+        widths=policy.image_widths,
+        formats=tuple(ImageFormat),
+        quality=policy.image_quality,
+        max_pixels=policy.max_image_pixels,
+        max_frames=policy.max_image_frames,
+    )
+
+
+def limits_of(policy: MediaPolicy) -> ImageLimits:
+    """Returns what a brand lets an image cost."""
+    return ImageLimits(
+        memory_bytes=policy.image_memory_bytes,
+        decoding_s=policy.image_decoding_s,
+        encoding_s=policy.image_encoding_s,
+        elapsed_s=policy.image_elapsed_s,
+    )

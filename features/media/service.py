@@ -11,9 +11,9 @@ from cluster.objects import ObjectStorage
 from cluster.postgres import UnitOfWork
 from features.media import store, upload_store
 from features.media.addresses import Grant, expiry, open_token, seal
-from features.media.errors import NoSuchMedia, StillProcessing
+from features.media.errors import MediaFailed, NoSuchMedia, StillProcessing
 from features.media.metrics import SENT_BYTES
-from features.media.model import Address, Media, MediaState, object_key, part_key
+from features.media.model import Address, Media, MediaState, StoredFile, object_key, part_key
 from features.media.policy import MediaPolicy
 from features.media.uploads import UploadService
 from features.paging import Page, PageRequest, page_of
@@ -39,12 +39,14 @@ class MediaService:
         """Returns what an account has uploaded, newest first."""
         return page_of(await store.of_account(uow, account_id, page), page.limit, Media.cursor)
 
-    async def get_ready(self, uow: UnitOfWork, account_id: UUID, media_id: UUID) -> Media:
-        """Returns a medium of an account whose content can be read. Raises NoSuchMedia, StillProcessing."""
+    async def get_original(self, uow: UnitOfWork, account_id: UUID, media_id: UUID) -> StoredFile:
+        """Returns what an account has uploaded. Raises NoSuchMedia, StillProcessing, MediaFailed."""
         media = await self.get(uow, account_id, media_id)
-        if media.state is not MediaState.READY:
+        if media.failure is not None:
+            raise MediaFailed(f"The medium cannot be shown: {media.failure}.")
+        if media.digest is None:
             raise StillProcessing
-        return media
+        return StoredFile(media.media_type, media.size, media.digest)
 
     def address(self, media: Media, now: datetime) -> Address | None:
         """Returns an address of the content for the medium's owner; None while there is no content."""
@@ -60,22 +62,22 @@ class MediaService:
             raise NoSuchMedia
         return grant
 
-    async def get_granted(self, uow: UnitOfWork, grant: Grant) -> Media:
-        """Returns the medium of a grant, in one statement. Raises NoSuchMedia if the grant has ended."""
-        media = await store.find_readable(uow, grant.media_id, grant.viewer_id, grant.epoch)
-        if media is None:
+    async def get_granted(self, uow: UnitOfWork, grant: Grant, name: str) -> StoredFile:
+        """Returns a file of the medium of a grant, in one statement. Raises NoSuchMedia if the grant has ended, or the
+        medium has no such file."""
+        file = await store.find_readable(uow, grant.media_id, grant.viewer_id, grant.epoch, name)
+        if file is None:
             raise NoSuchMedia
-        return media
+        return file
 
     async def end_addresses(self, uow: UnitOfWork, account_id: UUID, media_id: UUID) -> None:
         """Ends all addresses of a medium that were given out. Raises NoSuchMedia."""
         if not await store.next_epoch(uow, media_id, account_id):
             raise NoSuchMedia
 
-    async def read(self, media: Media, start: int, end: int) -> AsyncIterator[bytes]:
-        """Yields the content of a ready medium, from `start` to before `end`."""
-        assert media.digest is not None
-        async for chunk in self.objects.read(object_key(media.digest), start, end):
+    async def read(self, file: StoredFile, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yields the bytes of a file, from `start` to before `end`."""
+        async for chunk in self.objects.read(object_key(file.digest), start, end):
             SENT_BYTES.labels(self.brand).inc(len(chunk))
             yield chunk
 

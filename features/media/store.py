@@ -4,7 +4,7 @@ Locks are taken in the order media, media_garbage, media_objects. An object has 
 nothing refers to it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,10 +12,11 @@ from asyncpg import Record
 
 from cluster.postgres import UnitOfWork
 from features.accounts.queries import inactive
-from features.media.model import Media, MediaState, MediaType
+from features.media.model import ORIGINAL, Image, ImageFailure, Media, MediaState, MediaType, StoredFile, object_key
 from features.paging import PageRequest
 
-_COLUMNS = "id, account_id, media_type, size, state, epoch, digest, created_at"
+_COLUMNS = """media.id, media.account_id, media.media_type, media.size, media.state, media.epoch, media.digest,
+    media.created_at, media.failure, media.width, media.height, media.blurhash, media.widths"""
 _KEY = "'objects/' || encode(digest, 'hex')"
 
 _INSERT = """
@@ -26,19 +27,55 @@ select {_COLUMNS} from media where account_id = $1 and ($2::timestamptz is null 
 order by created_at desc, id desc limit $4
 """
 _READABLE = f"""
-select {_COLUMNS} from media
-where id = $1 and account_id = $2 and epoch = $3 and state = 'ready' and not {inactive("media.account_id")}
+select file.content_type, file.size, file.digest from media cross join lateral (
+    select content_type, size, digest from media_files where media_id = media.id and name = $4
+    union all select media.media_type, media.size, media.digest where $4 = '{ORIGINAL}'
+) as file
+where media.id = $1 and media.account_id = $2 and media.epoch = $3 and media.state = 'ready'
+    and not {inactive("media.account_id")}
 """
 _NEXT_EPOCH = "update media set epoch = epoch + 1 where id = $1 and account_id = $2 returning id"
-_DELETE = "delete from media where id = any($1) and account_id = $2 returning digest"
-_READY = "update media set state = 'ready', digest = $2 where id = $1"
-
-_CLAIM = """
-insert into media_objects (digest, size, refs, stored) values ($1, $2, 0, false)
-on conflict (digest) do update set size = excluded.size returning refs, stored
+_DELETE = """
+with files as (
+    delete from media_files using media
+    where media.id = media_files.media_id and media.id = any($1) and media.account_id = $2
+    returning media_files.media_id, media_files.digest
+), gone as (
+    delete from media where id = any($1) and account_id = $2 returning id, digest
+)
+select id, array(select digest from files where media_id = gone.id) || array_remove(array[digest], null) as digests
+from gone
 """
-_REFER = "update media_objects set refs = refs + 1, stored = true where digest = $1 returning digest"
-# One after the other in the order of keys, so that two who release the same objects do not wait for each other.
+_READY = "update media set state = 'ready', digest = $2 where id = $1"
+# Code of the version before does not know a third state.
+_FAIL = "update media set failure = $2 where id = $1"
+_DESCRIBE = "update media set width = $2, height = $3, blurhash = $4, widths = $5 where id = $1"
+_INSERT_FILES = """
+insert into media_files (media_id, name, content_type, size, digest)
+select $1, * from unnest($2::text[], $3::text[], $4::bigint[], $5::bytea[])
+"""
+
+# Several objects are locked one after the other in the order of keys, so that of two who lock the same ones, one waits.
+_CLAIM = """
+insert into media_objects (digest, size, refs, stored)
+select digest, size, 0, false from unnest($1::bytea[], $2::bigint[]) as wanted (digest, size) order by digest
+on conflict (digest) do update set size = excluded.size returning digest, refs, stored
+"""
+_REFER = """
+with wanted as (
+    select digest, count(*) as times from unnest($1::bytea[]) as given (digest) group by digest
+), locked as (
+    select digest, times from media_objects join wanted using (digest) order by digest for update of media_objects
+)
+update media_objects as object set refs = refs + locked.times, stored = true from locked
+where object.digest = locked.digest returning object.digest
+"""
+_KEEP = """
+with locked as (
+    select key from media_garbage where key = any($1) order by key for update
+)
+delete from media_garbage using locked where media_garbage.key = locked.key
+"""
 _RELEASE = f"""
 with released as (
     select digest, count(*) as times from unnest($1::bytea[]) as given (digest) group by digest
@@ -53,7 +90,7 @@ on conflict (key) do update set due_at = excluded.due_at
 """
 
 _DISCARD = """
-insert into media_garbage (key, due_at) select unnest($1::text[]), $2
+insert into media_garbage (key, due_at) select key, $2 from unnest($1::text[]) as key order by key
 on conflict (key) do update set due_at = excluded.due_at
 """
 _DUE = "select key from media_garbage where due_at <= $1 order by due_at limit $2 for update skip locked"
@@ -73,10 +110,10 @@ async def find(uow: UnitOfWork, media_id: UUID, *, lock: bool = False) -> Media 
     return _media(row) if row else None
 
 
-async def find_readable(uow: UnitOfWork, media_id: UUID, viewer_id: UUID, epoch: int) -> Media | None:
-    """Returns a ready medium that a viewer may read by an address of this epoch."""
-    row = await uow.fetchrow(_READABLE, media_id, viewer_id, epoch)
-    return _media(row) if row else None
+async def find_readable(uow: UnitOfWork, media_id: UUID, viewer_id: UUID, epoch: int, name: str) -> StoredFile | None:
+    """Returns a file of a ready medium that its owner may read by an address of this epoch."""
+    row = await uow.fetchrow(_READABLE, media_id, viewer_id, epoch, name)
+    return StoredFile(**row) if row else None
 
 
 async def next_epoch(uow: UnitOfWork, media_id: UUID, account_id: UUID) -> bool:
@@ -93,30 +130,43 @@ async def of_account(uow: UnitOfWork, account_id: UUID, page: PageRequest) -> li
 async def delete(uow: UnitOfWork, media_ids: Sequence[UUID], account_id: UUID, garbage_due_at: datetime) -> int:
     """Deletes media of an account and releases their objects. Returns how many."""
     rows = await uow.fetch(_DELETE, media_ids, account_id)
-    if digests := [row["digest"] for row in rows if row["digest"] is not None]:
+    if digests := [digest for row in rows for digest in row["digests"]]:
         await uow.execute(_RELEASE, digests, garbage_due_at)
     return len(rows)
 
 
-async def claim_object(uow: UnitOfWork, key: str, digest: bytes, size: int, garbage_due_at: datetime) -> bool:
-    """Announces that a medium will refer to an object, which until then is garbage. Returns whether it is stored."""
-    await discard(uow, [key], garbage_due_at)
-    row = await uow.fetchrow(_CLAIM, digest, size)
-    assert row is not None
-    if row["refs"] > 0:
-        await keep(uow, [key])
-    return bool(row["stored"])
+async def claim_objects(uow: UnitOfWork, sizes: Mapping[bytes, int], garbage_due_at: datetime) -> set[bytes]:
+    """Announces that a medium will refer to objects, given by digest and size, which until then are garbage. Returns
+    those that are stored."""
+    await discard(uow, [object_key(digest) for digest in sizes], garbage_due_at)
+    rows = await uow.fetch(_CLAIM, list(sizes), list(sizes.values()))
+    await keep(uow, [object_key(row["digest"]) for row in rows if row["refs"] > 0])
+    return {row["digest"] for row in rows if row["stored"]}
+
+
+async def refer_to_objects(uow: UnitOfWork, digests: Sequence[bytes]) -> bool:
+    """Counts a medium that refers to stored objects, to each as often as it is given. Returns False if the claim was
+    too long ago."""
+    await keep(uow, [object_key(digest) for digest in digests])
+    return len(await uow.fetch(_REFER, digests)) == len(set(digests))
 
 
 async def make_ready(uow: UnitOfWork, media_id: UUID, digest: bytes) -> None:
-    """Makes a medium ready, after `refer_to_object`."""
+    """Makes a medium ready, after `refer_to_objects`."""
     await uow.execute(_READY, media_id, digest)
 
 
-async def refer_to_object(uow: UnitOfWork, key: str, digest: bytes) -> bool:
-    """Counts a medium that refers to a stored object. Returns False if the claim was too long ago."""
-    await keep(uow, [key])
-    return await uow.fetchval(_REFER, digest) is not None
+async def describe_image(uow: UnitOfWork, media_id: UUID, image: Image, files: Mapping[str, StoredFile]) -> None:
+    """Adds what others see of an image, after `refer_to_objects`."""
+    await uow.execute(_DESCRIBE, media_id, image.width, image.height, image.blurhash, image.widths)
+    types = [file.content_type for file in files.values()]
+    sizes, digests = [file.size for file in files.values()], [file.digest for file in files.values()]
+    await uow.execute(_INSERT_FILES, media_id, list(files), types, sizes, digests)
+
+
+async def fail(uow: UnitOfWork, media_id: UUID, failure: ImageFailure) -> None:
+    """Makes a medium one that cannot be shown."""
+    await uow.execute(_FAIL, media_id, failure)
 
 
 async def discard(uow: UnitOfWork, keys: Sequence[str], due_at: datetime) -> None:
@@ -132,7 +182,8 @@ async def hasten(uow: UnitOfWork, keys: Sequence[str], due_at: datetime) -> None
 
 async def keep(uow: UnitOfWork, keys: Sequence[str]) -> None:
     """Takes back `discard`."""
-    await uow.execute("delete from media_garbage where key = any($1)", keys)
+    if keys:
+        await uow.execute(_KEEP, keys)
 
 
 async def due_garbage(uow: UnitOfWork, now: datetime, limit: int) -> list[str]:
@@ -157,13 +208,17 @@ async def ids_of_account(uow: UnitOfWork, account_id: UUID, limit: int) -> list[
 
 
 def _media(row: Record) -> Media:
+    failure = ImageFailure(row["failure"]) if row["failure"] else None
+    described = row["blurhash"] is not None
     return Media(
         id=row["id"],
         account_id=row["account_id"],
         media_type=MediaType(row["media_type"]),
         size=row["size"],
-        state=MediaState(row["state"]),
+        state=MediaState.FAILED if failure else MediaState(row["state"]),
         epoch=row["epoch"],
         digest=row["digest"],
         created_at=row["created_at"],
+        failure=failure,
+        image=Image(row["width"], row["height"], row["blurhash"], row["widths"]) if described else None,
     )

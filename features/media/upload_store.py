@@ -59,7 +59,7 @@ _FINISH = "update media_uploads set received = length, parts = $2 where id = $1 
 # What an upload consisted of is needed as long as its medium is being put together.
 _EXPIRED = """
 select id from media_uploads where expires_at <= $1
-    and not exists (select from media where media.id = media_uploads.id and state = 'processing')
+    and not exists (select from media where media.id = media_uploads.id and state = 'processing' and failure is null)
 order by expires_at limit $2 for update skip locked
 """
 _OF_ACCOUNT = "select id from media_uploads where account_id = $1 limit $2 for update"

@@ -280,10 +280,25 @@ CREATE TABLE public.media (
     digest bytea,
     created_at timestamp with time zone NOT NULL,
     epoch integer DEFAULT 0 NOT NULL,
+    failure text,
+    width integer,
+    height integer,
+    blurhash text,
+    widths integer[],
     CONSTRAINT media_epoch_check CHECK ((epoch >= 0)),
+    CONSTRAINT media_height_check CHECK ((height > 0)),
     CONSTRAINT media_ready CHECK (((state = 'ready'::text) = (digest IS NOT NULL))),
     CONSTRAINT media_size_check CHECK ((size > 0)),
-    CONSTRAINT media_state_check CHECK ((state = ANY (ARRAY['processing'::text, 'ready'::text])))
+    CONSTRAINT media_state_check CHECK ((state = ANY (ARRAY['processing'::text, 'ready'::text]))),
+    CONSTRAINT media_width_check CHECK ((width > 0))
+);
+CREATE TABLE public.media_files (
+    media_id uuid NOT NULL,
+    name text NOT NULL,
+    content_type text NOT NULL,
+    size bigint NOT NULL,
+    digest bytea NOT NULL,
+    CONSTRAINT media_files_size_check CHECK ((size > 0))
 );
 CREATE TABLE public.media_garbage (
     key text NOT NULL,
@@ -551,6 +566,8 @@ ALTER TABLE ONLY public.list_members
     ADD CONSTRAINT list_members_pkey PRIMARY KEY (list_id, member_id);
 ALTER TABLE ONLY public.lists
     ADD CONSTRAINT lists_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.media_files
+    ADD CONSTRAINT media_files_pkey PRIMARY KEY (media_id, name);
 ALTER TABLE ONLY public.media_garbage
     ADD CONSTRAINT media_garbage_pkey PRIMARY KEY (key);
 ALTER TABLE ONLY public.media_objects
@@ -632,6 +649,7 @@ CREATE INDEX list_members_by_member ON public.list_members USING btree (member_i
 CREATE INDEX list_members_newest ON public.list_members USING btree (list_id, created_at, member_id);
 CREATE UNIQUE INDEX lists_by_name ON public.lists USING btree (owner_id, lower(name));
 CREATE INDEX lists_newest ON public.lists USING btree (owner_id, created_at, id);
+CREATE INDEX media_files_of_object ON public.media_files USING btree (digest);
 CREATE INDEX media_garbage_due_at ON public.media_garbage USING btree (due_at);
 CREATE INDEX media_of_account ON public.media USING btree (account_id, created_at DESC, id DESC);
 CREATE INDEX media_of_object ON public.media USING btree (digest);
@@ -697,6 +715,10 @@ ALTER TABLE ONLY public.media
     ADD CONSTRAINT media_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.media
     ADD CONSTRAINT media_digest_fkey FOREIGN KEY (digest) REFERENCES public.media_objects(digest);
+ALTER TABLE ONLY public.media_files
+    ADD CONSTRAINT media_files_digest_fkey FOREIGN KEY (digest) REFERENCES public.media_objects(digest);
+ALTER TABLE ONLY public.media_files
+    ADD CONSTRAINT media_files_media_id_fkey FOREIGN KEY (media_id) REFERENCES public.media(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.media_upload_parts
     ADD CONSTRAINT media_upload_parts_upload_id_fkey FOREIGN KEY (upload_id) REFERENCES public.media_uploads(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.media_uploads

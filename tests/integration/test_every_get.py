@@ -23,7 +23,7 @@ from tests.support.uploads import upload
 
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 ANONYMOUS = "anonymous"
-FILE = "/media-files/{token}/original"
+FILE = "/media-files/{token}/{name}"
 NOT_SIGNED_IN = {"/health/live", "/health/ready", "/.well-known/jwks.json"}
 """They take no access token."""
 

@@ -67,6 +67,12 @@ def stored(environment: Environment) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+def originals(environment: Environment) -> list[str]:
+    """Returns the keys of those objects that were uploaded, not made of an upload: the larger ones."""
+    folder = Path(environment.settings.objects_url) / environment.brand.name
+    return [key for key in stored(environment) if (folder / key).stat().st_size >= 5_000]
+
+
 async def sweep(environment: Environment) -> None:
     """Does what the background work of media does."""
     await sweep_media(environment.platform)

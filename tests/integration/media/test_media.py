@@ -1,6 +1,7 @@
 """What becomes of uploads: content, ranges, objects that several media share, and what is deleted when."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -12,12 +13,13 @@ from cluster.postgres import UnitOfWork
 from features.media import store
 from features.media.erasure import erase
 from features.media.events import Uploaded
+from features.media.image_renderer import ImageRenderer
 from features.media.processing import ObjectLost, Processing
 from features.media.service import MediaService
 from tests.support.environment import Environment
 from tests.support.files import file_of
 from tests.support.member import Member
-from tests.support.uploads import append, begin, offset_of, stored, sweep, upload
+from tests.support.uploads import append, begin, offset_of, originals, stored, sweep, upload
 
 JPEG = file_of(100_000)
 KEY = f"objects/{hashlib.sha256(JPEG).hexdigest()}"
@@ -76,7 +78,7 @@ async def test_equal_content_is_stored_once_and_kept_while_anybody_has_it(entati
     of_ada, of_grace = await upload(entativa, ada, JPEG), await upload(entativa, grace, JPEG)
     again = await upload(entativa, ada, JPEG)
     await sweep(entativa)
-    assert stored(entativa) == [KEY]
+    assert originals(entativa) == [KEY]
     for member, media_id in ((ada, of_ada), (grace, of_grace)):
         assert (await member.delete(f"/media/{media_id}")).status_code == 204
         assert (await member.get(f"/media/{media_id}/content")).status_code == 404
@@ -86,7 +88,7 @@ async def test_equal_content_is_stored_once_and_kept_while_anybody_has_it(entati
     assert (await ada.get(f"/media/{again}/content")).content == JPEG
     await ada.delete(f"/media/{again}")
     await sweep(entativa)
-    assert stored(entativa) == [KEY]  # for an hour
+    assert originals(entativa) == [KEY]  # for an hour
     entativa.clock.advance(timedelta(hours=1))
     await sweep(entativa)
     assert stored(entativa) == []
@@ -146,14 +148,14 @@ async def test_an_outage_of_storage_is_a_503_and_the_upload_goes_on_after_it(ent
     await entativa.drain()
     entativa.clock.advance(timedelta(days=2))
     await sweep(entativa)
-    assert stored(entativa) == [KEY]
+    assert originals(entativa) == [KEY]
     async with entativa.platform.database.unit_of_work(read_only=True) as uow:
         assert await uow.fetchval("select count(*) from media_garbage") == 0
 
 
 async def _processed(environment: Environment, media_id: str, ada: Member) -> None:
     service = environment.platform.service(MediaService)
-    processing = Processing(environment.brand.name, service.policy, service.objects, environment.clock)
+    processing = Processing(environment.brand.name, service.policy, service.objects, ImageRenderer(), environment.clock)
     async with environment.platform.database.unit_of_work() as uow:
         await processing._process(uow, Uploaded(UUID(media_id), UUID(ada.id)))
         await uow.commit()
@@ -177,7 +179,7 @@ async def test_processing_that_broke_off_is_repeated(entativa: Environment) -> N
     ada = await entativa.log_in("ada")
     assert (await ada.get(f"/media/{media_id}/content")).content == JPEG
     await sweep(entativa)
-    assert stored(entativa) == [KEY]
+    assert originals(entativa) == [KEY]
 
 
 async def test_processing_notices_that_its_object_was_swept(
@@ -187,15 +189,15 @@ async def test_processing_notices_that_its_object_was_swept(
     path = await begin(ada, len(JPEG))
     await append(ada, path, 0, JPEG)
     media_id = path.removeprefix("/uploads/")
-    refer = store.refer_to_object
+    refer = store.refer_to_objects
 
-    async def late(uow: UnitOfWork, key: str, digest: bytes) -> bool:
+    async def late(uow: UnitOfWork, digests: Sequence[bytes]) -> bool:
         entativa.clock.advance(timedelta(hours=2))
         await sweep(entativa)
-        return await refer(uow, key, digest)
+        return await refer(uow, digests)
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "refer_to_object", late)
+        patch.setattr(store, "refer_to_objects", late)
         with pytest.raises(ObjectLost):
             await _processed(entativa, media_id, ada)
     await _processed(entativa, media_id, ada)
@@ -216,11 +218,11 @@ async def test_an_erased_account_leaves_nothing_in_storage(entativa: Environment
     platform = entativa.platform
     await _erase_media(entativa, UUID(ada.id))
     await sweep(entativa)
-    assert stored(entativa) == [KEY]
+    assert originals(entativa) == [KEY]
     assert (await grace.get(f"/media/{shared}/content")).content == JPEG
     async with platform.database.unit_of_work(read_only=True) as uow:
         assert await uow.fetchval("select count(*) from media_uploads where account_id = $1", UUID(ada.id)) == 0
-        assert await uow.fetchval("select refs from media_objects") == 1
+        assert await uow.fetchval("select sum(refs) from media_objects") == 1 + 2
 
 
 async def _erase_media(environment: Environment, account_id: UUID) -> None:

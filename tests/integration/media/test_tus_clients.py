@@ -15,7 +15,7 @@ from tests.support.environment import Environment
 from tests.support.files import file_of
 from tests.support.member import Member
 from tests.support.tus_clients import upload_with_tuspy
-from tests.support.uploads import TUS, begin, offset_of, stored, sweep
+from tests.support.uploads import TUS, begin, offset_of, originals, sweep
 
 SIZE = 3_000_000
 CUTS = 4
@@ -56,7 +56,7 @@ async def test_cut_uploads_of_tuspy_arrive(entativa: Environment, chunk: int) ->
             assert await _content(entativa, ada, url) == data
             assert proxy.left < CUTS
     await sweep(entativa)
-    assert len(stored(entativa)) == 4
+    assert len(originals(entativa)) == 4
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +88,7 @@ async def test_cut_uploads_of_tus_js_client_arrive(
                 )
             assert await _content(entativa, ada, result["url"]) == data
     await sweep(entativa)
-    assert stored(entativa) == sorted(
+    assert originals(entativa) == sorted(
         f"objects/{hashlib.sha256(file_of(SIZE, seed=seed)).hexdigest()}" for seed in range(3)
     )
 

@@ -28,6 +28,7 @@ from tests.support.uploads import (
     create,
     metadata,
     offset_of,
+    originals,
     path_of,
     stored,
     sweep,
@@ -80,7 +81,7 @@ async def test_an_upload_in_pieces_becomes_a_medium(entativa: Environment) -> No
     assert content.content == data
     assert content.headers["content-type"] == "video/mp4"
     await sweep(entativa)
-    assert stored(entativa) == [f"objects/{hashlib.sha256(data).hexdigest()}"]
+    assert originals(entativa) == [f"objects/{hashlib.sha256(data).hexdigest()}"]
     assert entativa.platform.service(MediaService).uploads.buffered.size == 0
 
 
@@ -126,7 +127,7 @@ async def test_an_upload_can_be_terminated(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     path = await begin(ada, len(JPEG))
     await append(ada, path, 0, JPEG[:50_000])
-    assert len(stored(entativa)) == 1
+    assert len(originals(entativa)) == 1
     assert (await ada.delete(path, headers=TUS)).status_code == 204
     assert (await append(ada, path, 50_000, JPEG[50_000:])).status_code == 404
     assert (await ada.request("HEAD", path, headers=TUS)).status_code == 404
@@ -180,7 +181,7 @@ async def test_partial_uploads_are_concatenated(entativa: Environment) -> None:
     assert (await ada.get(f"/media/{path.removeprefix('/uploads/')}/content")).content == JPEG
     assert (await ada.request("HEAD", paths[0], headers=TUS)).status_code == 404
     await sweep(entativa)
-    assert len(stored(entativa)) == 1
+    assert len(originals(entativa)) == 1
 
 
 async def test_only_complete_partial_uploads_of_one_s_own_are_concatenated(entativa: Environment) -> None:
@@ -312,7 +313,7 @@ async def test_a_newer_request_fences_a_stalled_one(entativa: Environment) -> No
     await entativa.drain()
     assert (await ada.get(f"/media/{path.removeprefix('/uploads/')}/content")).content == JPEG
     await sweep(entativa)
-    assert len(stored(entativa)) == 1
+    assert len(originals(entativa)) == 1
 
 
 async def test_what_had_arrived_of_a_stalled_request_is_kept(entativa: Environment) -> None:
@@ -407,7 +408,7 @@ async def test_of_a_broken_request_with_a_checksum_nothing_is_kept(entativa: Env
     upload_id, checksum = UUID(path.removeprefix("/uploads/")), Checksum("sha1", hashlib.sha1(data).digest())
     request = asyncio.create_task(_service(entativa).append(UUID(ada.id), upload_id, 0, body, checksum=checksum))
     await reached.wait()
-    assert len(stored(entativa)) == 1
+    assert len(originals(entativa)) == 1
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request
