@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api import models
+from features.counters.model import ReactionKind
 from features.posts.model import Audience
 from features.posts.policy import PostPolicy
 from features.posts.polls import MAX_OPTIONS
@@ -96,6 +97,30 @@ class PollModel(BaseModel):
     )
 
 
+class ReactionCountsModel(BaseModel):
+    """How many reactions of each kind there are."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    like: int = Field(ge=0, examples=[2])
+    love: int = Field(ge=0, examples=[1])
+    care: int = Field(ge=0, examples=[0])
+    haha: int = Field(ge=0, examples=[0])
+    wow: int = Field(ge=0, examples=[0])
+    sad: int = Field(ge=0, examples=[0])
+    angry: int = Field(ge=0, examples=[0])
+
+
+class ReactionsModel(BaseModel):
+    """The reactions to a post. Everybody's count, also those of people whom you may not see."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    total: int = Field(ge=0, examples=[3])
+    counts: ReactionCountsModel
+    own: ReactionKind | None = Field(description="Your own; null: you have not reacted.", examples=["love"])
+
+
 class PostModel(BaseModel):
     """A post as you see it."""
 
@@ -126,6 +151,7 @@ class PostModel(BaseModel):
         description="When the text or the content warning was changed last; null: never.", examples=[None]
     )
     poll: PollModel | None
+    reactions: ReactionsModel
 
 
 class PostPage(BaseModel):

@@ -4,6 +4,7 @@ from brands import Brand
 from brands.reserved_usernames import PROFILE_POLICY
 from features.accounts.feature import ACCOUNTS
 from features.auth.feature import AUTH
+from features.counters.feature import COUNTERS
 from features.exports.feature import EXPORTS
 from features.feed.feature import FEED
 from features.follows.feature import FOLLOWS
@@ -11,12 +12,27 @@ from features.live_sessions.feature import LIVE_SESSIONS
 from features.media.feature import MEDIA
 from features.posts.feature import POSTS
 from features.profiles.feature import PROFILES
+from features.reactions.feature import REACTIONS
 from features.realtime.feature import REALTIME
 from features.relationships.feature import RELATIONSHIPS
 
 BRAND = Brand(
     name="vignette",
     title="Vignette",
-    features=(FEED, POSTS, PROFILES, AUTH, REALTIME, LIVE_SESSIONS, RELATIONSHIPS, FOLLOWS, MEDIA, ACCOUNTS, EXPORTS),
+    features=(
+        FEED,
+        POSTS,
+        REACTIONS,
+        PROFILES,
+        AUTH,
+        REALTIME,
+        LIVE_SESSIONS,
+        RELATIONSHIPS,
+        FOLLOWS,
+        MEDIA,
+        COUNTERS,
+        ACCOUNTS,
+        EXPORTS,
+    ),
     policies=(PROFILE_POLICY,),
 )

@@ -6,6 +6,8 @@ from cluster.events.consumer import Consumer
 from cluster.postgres import Reaction
 from cluster.redis import StreamReader
 from features.accounts.feature import ACCOUNTS
+from features.counters.feature import COUNTERS
+from features.counters.service import CounterService
 from features.feature import Entities, Feature, Scope
 from features.feed.author_heads import AuthorHeads
 from features.feed.consumers import FeedUpdates
@@ -25,7 +27,7 @@ def _service(scope: Scope) -> FeedService:
     if feeds is None:
         return FeedService(policy)
     cache, heads, invalidations = RenderCache(), AuthorHeads(), InvalidationStream(scope.redis, scope.brand)
-    home = HomeFeed(feeds, cache, heads, InvalidationReader(invalidations, cache, heads))
+    home = HomeFeed(feeds, scope.service(CounterService), cache, heads, InvalidationReader(invalidations, cache, heads))
     return FeedService(policy, home, FeedUpdates(feeds, invalidations, policy))
 
 
@@ -46,7 +48,7 @@ def _stream_reader(scope: Scope) -> StreamReader | None:
 
 FEED = Feature(
     name="feed",
-    needs=(ACCOUNTS, POSTS, PROFILES, RELATIONSHIPS),
+    needs=(ACCOUNTS, COUNTERS, POSTS, PROFILES, RELATIONSHIPS),
     entities=(Entities("actors.feeds:KIND", FEEDS, "actors.feeds.calls:open_calls"),),
     policy=FeedPolicy,
     service=_service,

@@ -1,4 +1,4 @@
-"""Pages of the home feed from memory: post ids from timelines, rendered posts from the cache.
+"""Pages of the home feed from memory: post ids from timelines, rendered posts from the cache, reactions from counters.
 
 The result equals that of the SQL feed: the timeline has the reader's rights for each author, the cache has each post's
 present audience, and posts that are not cached are read by a statement with `visible_to`.
@@ -12,13 +12,15 @@ from uuid import UUID
 
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
+from features.counters.model import Target, TargetKind, reactions_view
+from features.counters.service import CounterService
 from features.feed import store
 from features.feed.author_heads import HEAD_POSTS, AuthorHeads, Head
 from features.feed.invalidations import InvalidationReader
 from features.feed.machine import OWN, Key, TimelinePage, may_see
 from features.feed.merge import Merge
 from features.feed.ports import AuthorRead, Feeds, FeedsUnavailable
-from features.feed.render_cache import RenderCache, RenderedPost, json_of
+from features.feed.render_cache import RenderCache, RenderedPost, json_of, with_reactions
 from features.paging import Cursor, PageRequest
 from features.posts.model import Audience
 from features.posts.poll_views import poll_views
@@ -50,6 +52,7 @@ class HomeFeed:
     """The home feed of one process."""
 
     feeds: Feeds
+    counters: CounterService
     cache: RenderCache
     author_heads: AuthorHeads
     invalidations: InvalidationReader
@@ -68,7 +71,7 @@ class HomeFeed:
             found = await self._merged(uow, context, first.high_fan_out, after, wanted)
         else:
             found = await self._collect(uow, context, first, wanted)
-        return None if found is None else _json(found, page.limit)
+        return None if found is None else await self._json(uow, context, found, page.limit)
 
     async def _merged(
         self, uow: UnitOfWork, context: _ReaderContext, authors: Mapping[bytes, int], after: Key | None, wanted: int
@@ -211,6 +214,20 @@ class HomeFeed:
             self.cache.end(fetch, posts)
         return {post.id: post for post in posts}
 
+    async def _json(self, uow: UnitOfWork, context: _ReaderContext, found: Sequence[RenderedPost], limit: int) -> bytes:
+        """Returns the page as JSON, as api/post_views.py documents it."""
+        items = found[:limit]
+        cursor = b"null"
+        if len(found) > limit:
+            at, id = items[-1].key
+            cursor = b'"%s"' % Cursor(store.moment(at), UUID(bytes=id)).encode().encode()
+        targets = [Target(TargetKind.POST, UUID(bytes=post.id)) for post in items]
+        counted = await self.counters.read(uow, targets, context.reader_id)
+        bodies = [
+            with_reactions(post.body, reactions_view(counts)) for post, counts in zip(items, counted, strict=True)
+        ]
+        return b'{"items":[%s],"next_cursor":%s}' % (b",".join(bodies), cursor)
+
 
 def _rendered(row: Row, body: bytes) -> RenderedPost:
     went_to = row["went_to"]
@@ -223,13 +240,3 @@ def _rendered(row: Row, body: bytes) -> RenderedPost:
         body=body,
         poll=row["poll"],
     )
-
-
-def _json(found: Sequence[RenderedPost], limit: int) -> bytes:
-    """Returns the page as JSON, as api/post_views.py documents it."""
-    items = found[:limit]
-    cursor = b"null"
-    if len(found) > limit:
-        at, id = items[-1].key
-        cursor = b'"%s"' % Cursor(store.moment(at), UUID(bytes=id)).encode().encode()
-    return b'{"items":[%s],"next_cursor":%s}' % (b",".join([post.body for post in items]), cursor)

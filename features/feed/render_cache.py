@@ -1,8 +1,8 @@
 """The render cache of a gateway: posts as JSON, which most readers of a post receive as the same bytes.
 
-Who may see a post is decided at each read (home.py) from what is stored beside the bytes. Three things differ between
+Who may see a post is decided at each read (home.py) from what is stored beside the bytes. Some things differ between
 readers and are not cached: the list a post went to, which only its author sees; mentions of people whom a block
-separates from the reader; and polls, which have the reader's own vote.
+separates from the reader; polls and reactions, which have the reader's own and change all the time.
 """
 
 from collections import OrderedDict
@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import orjson
 
+from features.counters.model import ReactionsView
 from features.feed.invalidations import Invalidation
 from features.feed.machine import Key
 from features.posts.model import PollDefinition, PollView, PostView
 
-_WITHOUT_POLL = b',"poll":null}'
+_WITHOUT_POLL = b',"poll":null'
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class RenderedPost:
     list_id: bytes
     mentions: frozenset[bytes]
     body: bytes
+    """Without its reactions, open at its end: `with_reactions` makes it whole."""
     poll: PollDefinition | None = None
     """The poll of the post, which `body` leaves out."""
 
@@ -37,14 +39,20 @@ class RenderedPost:
         return self.key[1]
 
     def body_with(self, poll: PollView) -> bytes:
-        """Returns the post as JSON with its poll as a reader sees it."""
+        """Returns the body with the post's poll as a reader sees it."""
         assert self.body.endswith(_WITHOUT_POLL)
-        return b'%s,"poll":%s}' % (self.body.removesuffix(_WITHOUT_POLL), orjson.dumps(poll))
+        return b'%s,"poll":%s' % (self.body.removesuffix(_WITHOUT_POLL), orjson.dumps(poll))
 
 
 def json_of(view: PostView) -> bytes:
-    """Returns a post as JSON; times end in Z."""
-    return orjson.dumps(view, option=orjson.OPT_UTC_Z)
+    """Returns a post as JSON without its reactions, and without the last brace; times end in Z."""
+    rest = {member: value for member, value in view.items() if member != "reactions"}
+    return orjson.dumps(rest, option=orjson.OPT_UTC_Z)[:-1]
+
+
+def with_reactions(body: bytes, reactions: ReactionsView) -> bytes:
+    """Returns the JSON of a post."""
+    return b'%s,"reactions":%s}' % (body, orjson.dumps(reactions))
 
 
 class Fetch:

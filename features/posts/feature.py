@@ -2,6 +2,7 @@
 
 from cluster.tables import PartOf, Table
 from features.accounts.feature import ACCOUNTS
+from features.counters.feature import COUNTERS
 from features.feature import Feature, Scope
 from features.posts.consumers import consumers
 from features.posts.erasure import erase
@@ -23,7 +24,7 @@ _UNTIL_DELETED = "until the author deletes the post"
 
 POSTS = Feature(
     name="posts",
-    needs=(ACCOUNTS, PROFILES, RELATIONSHIPS),
+    needs=(ACCOUNTS, COUNTERS, PROFILES, RELATIONSHIPS),
     policy=PostPolicy,
     service=_service,
     consumers=lambda scope: consumers(scope.policy(PostPolicy)),

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypedDict
 
+from features.counters.model import ReactionsView
+
 
 class Audience(StrEnum):
     """The audience that the author chose for a post. privacy.py decides whether a reader belongs to it."""
@@ -110,7 +112,9 @@ class PostView(TypedDict):
     created_at: datetime
     edited_at: datetime | None
     poll: PollView | None
-    """The last member: the feed in memory puts each reader's own at the end of what it has rendered for all."""
+    reactions: ReactionsView
+    """This and the poll are last: the feed in memory puts each reader's own at the end of what it has rendered for
+    all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,3 +76,6 @@ where posts.id = any($2::uuid[]) and {visible_to("$1")} and not {inactive("posts
 """Those of the posts $2 that the viewer $1 may see, for `views`, in no order. `went_to` is the list that a post was
 published to; it is not to be shown. (An author who is not active has no requests; one that is still under way must
 not put the author's posts where others are served from.)"""
+
+EXISTING = f"select posts.id from posts where id = any($1::uuid[]) and {visible_to('posts.author_id')}"
+"""Those of the posts $1 that there are, whoever may see them."""

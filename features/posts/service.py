@@ -83,6 +83,11 @@ class PostService:
             raise NoSuchPost
         return await self._view(uow, viewer_id, row, now)
 
+    async def require_visible(self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None) -> None:
+        """Raises NoSuchPost unless the viewer may see the post."""
+        if not await store.visible(uow, post_id, viewer_id):
+            raise NoSuchPost
+
     async def edit(
         self,
         uow: UnitOfWork,

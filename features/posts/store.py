@@ -79,6 +79,8 @@ def insert(uow: UnitOfWork, post_id: UUID, author: Person, draft: Draft, created
         "created_at": created_at,
         "edited_at": None,
         "list_id": str(draft.list_id) if draft.list_id else None,
+        "counts": None,
+        "own_reaction": None,
     }
 
 
@@ -90,6 +92,14 @@ select {columns("$2::uuid")} from posts {AUTHOR} where posts.id = $1 and {visibl
 async def find(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None) -> Row | None:
     """Returns a post if the viewer may see it."""
     return await uow.fetchrow(_FIND, post_id, viewer_id)
+
+
+_VISIBLE = f"select exists (select from posts where id = $1 and {visible_to('$2::uuid')})"
+
+
+async def visible(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None) -> bool:
+    """Returns whether there is a post that the viewer may see."""
+    return bool(await uow.fetchval(_VISIBLE, post_id, viewer_id))
 
 
 # Deleting a list locks it before the posts that refer to it; the same order is needed here.

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
+from features.counters import queries as counters
+from features.counters.model import reactions_view
 from features.paging import Cursor
 from features.posts.model import Author, Entity, PollView, PostView
 from features.posts.poll_views import poll_views
@@ -32,7 +34,8 @@ def columns(viewer: str) -> str:
         posts.id::text as id, posts.author_id::text as author_id, author.username, author.name, posts.text,
         posts.entities, posts.audience, posts.content_warning, posts.place, posts.pinned_at, posts.created_at,
         posts.edited_at, posts.poll,
-        case when posts.author_id = {viewer} then posts.list_id::text end as list_id"""
+        case when posts.author_id = {viewer} then posts.list_id::text end as list_id,
+        {counters.columns("posts.id", viewer)}"""
 
 
 def after(at: str, id: str, *, key: str = "posts.created_at, posts.id") -> str:
@@ -86,6 +89,7 @@ def views_naming(rows: Sequence[Row], usernames: Mapping[UUID, str], polls: Mapp
                 "created_at": row["created_at"],
                 "edited_at": row["edited_at"],
                 "poll": polls.get(row["id"]),
+                "reactions": reactions_view(counters.counted(row)),
             }
         )
     return posts

@@ -428,6 +428,14 @@ CREATE TABLE public.profiles (
     updated_at timestamp with time zone NOT NULL,
     CONSTRAINT profiles_username_check CHECK ((username ~ '^[a-z0-9_.]{3,30}$'::text))
 );
+CREATE TABLE public.reactions (
+    target_id uuid NOT NULL,
+    target_kind text NOT NULL,
+    account_id uuid NOT NULL,
+    kind text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT reactions_kind_check CHECK ((kind = ANY (ARRAY['like'::text, 'love'::text, 'care'::text, 'haha'::text, 'wow'::text, 'sad'::text, 'angry'::text])))
+);
 CREATE TABLE public.relayed_events (
     "position" bigint NOT NULL,
     event_id uuid NOT NULL,
@@ -498,6 +506,13 @@ CREATE TABLE public.shards (
     epoch bigint NOT NULL,
     moving_to text DEFAULT ''::text NOT NULL,
     version bigint NOT NULL
+)
+WITH (fillfactor='50');
+CREATE TABLE public.target_counts (
+    target_id uuid NOT NULL,
+    name text NOT NULL,
+    shard smallint NOT NULL,
+    count bigint NOT NULL
 )
 WITH (fillfactor='50');
 CREATE TABLE public.turn_commits (
@@ -600,6 +615,8 @@ ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_username_key UNIQUE (username);
+ALTER TABLE ONLY public.reactions
+    ADD CONSTRAINT reactions_pkey PRIMARY KEY (target_id, account_id);
 ALTER TABLE ONLY public.relayed_events
     ADD CONSTRAINT relayed_events_pkey PRIMARY KEY ("position");
 ALTER TABLE ONLY public.schema_migrations
@@ -614,6 +631,8 @@ ALTER TABLE ONLY public.shard_hosts
     ADD CONSTRAINT shard_hosts_pkey PRIMARY KEY (host);
 ALTER TABLE ONLY public.shards
     ADD CONSTRAINT shards_pkey PRIMARY KEY (kind, shard);
+ALTER TABLE ONLY public.target_counts
+    ADD CONSTRAINT target_counts_pkey PRIMARY KEY (target_id, name, shard);
 ALTER TABLE ONLY public.turn_commits
     ADD CONSTRAINT turn_commits_pkey PRIMARY KEY (series);
 CREATE INDEX account_exports_expired ON public.account_exports USING btree (expires_at);
@@ -667,6 +686,8 @@ CREATE INDEX posts_author ON public.posts USING btree (author_id, created_at, id
 CREATE INDEX posts_list ON public.posts USING btree (list_id) WHERE (list_id IS NOT NULL);
 CREATE INDEX posts_pinned ON public.posts USING btree (author_id) WHERE (pinned_at IS NOT NULL);
 CREATE INDEX processed_events_processed_at ON public.processed_events USING btree (processed_at);
+CREATE INDEX reactions_newest ON public.reactions USING btree (target_id, kind, created_at, account_id);
+CREATE INDEX reactions_of_account ON public.reactions USING btree (account_id);
 CREATE INDEX relayed_events_relayed_at ON public.relayed_events USING btree (relayed_at);
 CREATE INDEX shard_answers_age ON public.shard_answers USING btree (answered_at);
 CREATE INDEX shard_generations_term ON public.shard_generations USING btree (term);
@@ -747,3 +768,5 @@ ALTER TABLE ONLY public.presence_settings
     ADD CONSTRAINT presence_settings_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.reactions
+    ADD CONSTRAINT reactions_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;

@@ -69,6 +69,7 @@ class Scenario:
             await bob.put("/close-friends/ada"),
             await bob.put(f"/lists/{self.list_id}/members/ada"),
             await carol.put("/mutes/ada"),
+            await ada.put(f"/posts/{self.answer_id}/reaction", json={"kind": "wow"}),
             await self.people["eve"].put("/blocks/ada"),
         ]
         assert all(way.is_success for way in ways), [way.text for way in ways]
@@ -87,6 +88,7 @@ class Scenario:
                 *((name, f"/posts/{self.post_id}") for name in everybody),
                 *((name, f"/posts/{self.answer_id}") for name in everybody),
             ],
+            "/posts/{post_id}/reactions": [(name, f"/posts/{self.answer_id}/reactions") for name in everybody],
             "/posts/{post_id}/history": [(name, f"/posts/{self.post_id}/history") for name in everybody],
             "/hashtags/{tag}/posts": [(name, "/hashtags/lisbon/posts") for name in everybody],
             "/feed": [("bob", "/feed")],

@@ -56,6 +56,8 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         await upload(environment, me, file_of(1000))
         await begin(me, 1000)
         assert (await me.post("/account/export")).status_code == 202
+        for person, kind in ((ada, "love"), (bob, "wow")):
+            assert (await person.put(f"/posts/{post['id']}/reaction", json={"kind": kind})).status_code == 200
     if "friends" in environment.brand.feature_names:
         carol = await environment.member("carol")
         await ada.post("/friends/requests", json={"username": "carol"})
@@ -119,7 +121,10 @@ async def _nothing_is_left(environment: Environment, ada: Member, bob: Member, o
     assert (await bob.get("/profiles/me")).status_code == 200
     assert (await bob.get("/profiles/ada")).status_code == 404
     feed = (await bob.get("/feed")).json()["items"]
-    assert [post["author"]["username"] for post in feed] == ["bob"]
+    assert [(post["author"]["username"], post["reactions"]["total"]) for post in feed] == [("bob", 1)]
+    assert await pool.fetchval("select count(distinct target_id) from target_counts") == 1, (
+        "of ada's post they are gone with it"
+    )
     assert await pool.fetchval("select count(*) from event_dead_letters") == 0
 
 

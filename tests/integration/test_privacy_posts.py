@@ -136,6 +136,7 @@ async def test_posts_honour_their_audience(scenario: Scenario) -> None:
     await _the_feed(scenario)
     await _a_hidden_post_answers_like_one_that_never_was(scenario)
     await _only_the_author_changes_a_post(scenario)
+    await _whoever_sees_a_post_may_react_to_it(scenario)
     await _counts_give_away_nothing(scenario)
 
 
@@ -158,7 +159,12 @@ async def _every_way_to_a_post(scenario: Scenario) -> None:
     async def hashtag(reader: Member, audience: Audience) -> bool:
         return await scenario.listed(await reader.get("/hashtags/table/posts"), audience)
 
-    for way in (by_id, history, profile, hashtag):
+    async def reactors(reader: Member, audience: Audience) -> bool:
+        answer = await reader.get(f"/posts/{scenario.posts[audience]}/reactions")
+        assert answer.status_code in {200, 404}
+        return answer.status_code == 200
+
+    for way in (by_id, history, profile, hashtag, reactors):
         table = await scenario.table(way)
         assert table["seen"] == table["specified"], way.__name__
 
@@ -180,7 +186,7 @@ async def _a_hidden_post_answers_like_one_that_never_was(scenario: Scenario) -> 
         for audience in Audience:
             if may_see(stands, audience):
                 continue
-            for suffix in ("", "/history", "/history?limit=1"):
+            for suffix in ("", "/history", "/history?limit=1", "/reactions", "/reactions?kind=love"):
                 hidden = await reader.get(f"/posts/{scenario.posts[audience]}{suffix}")
                 unknown = await reader.get(f"/posts/{UNKNOWN}{suffix}")
                 assert hidden.status_code == unknown.status_code == 404
@@ -198,6 +204,18 @@ async def _only_the_author_changes_a_post(scenario: Scenario) -> None:
             changed = await reader.patch(path, json={"text": "mine now"})
             deleted = await reader.delete(path)
             assert (changed.status_code, deleted.status_code) == (expected, expected), (relation, audience)
+
+
+async def _whoever_sees_a_post_may_react_to_it(scenario: Scenario) -> None:
+    for relation, stands in RELATIONS.items():
+        reader = scenario.readers[relation]
+        for audience in Audience:
+            sees = 200 if may_see(stands, audience) else 404
+            path = f"/posts/{scenario.posts[audience]}/reaction"
+            put = await reader.put(path, json={"kind": "love"})
+            removed = await reader.delete(path)
+            expected = (401, 401) if relation == "anonymous" else (sees, 204 if sees == 200 else 404)
+            assert (put.status_code, removed.status_code) == expected, (relation, audience)
 
 
 async def _counts_give_away_nothing(scenario: Scenario) -> None:

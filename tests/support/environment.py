@@ -20,7 +20,6 @@ from cluster.events.worker import drain_events
 from cluster.settings import RateLimits, Settings
 from deployments.platform import brand_consumers, open_platform
 from features.auth.keys import ensure_key
-from features.feed.ports import FEEDS, Feeds
 from features.ports import Ports
 from tests.support.clock import Clock
 from tests.support.mail_trap import CaughtMail, MailTrap
@@ -101,12 +100,11 @@ async def open_environment(
     redis_url: str,
     folder: Path,
     mail_trap: MailTrap,
-    feeds: Feeds | None = None,
+    ports: Ports | None = None,
 ) -> AsyncIterator[Environment]:
-    """Opens a brand over an empty, migrated database. The brand's keys in Redis must have been deleted. Without `feeds`
-    (timelines in memory) all feeds come from Postgres."""
+    """Opens a brand over an empty, migrated database. The brand's keys in Redis must have been deleted. Without `ports`
+    (entities) all feeds and counters come from Postgres."""
     clock = Clock()
-    ports = Ports() if feeds is None else Ports().connect(FEEDS, feeds)
     settings = Settings(
         databases={brand.name: SecretStr(database_address)},
         redis_url=SecretStr(redis_url),
@@ -126,7 +124,7 @@ async def open_environment(
         ),
     )
     ensure_key(folder / brand.name, clock())
-    platform = await open_platform(brand, settings, connect=lambda _: ports, now=clock)
+    platform = await open_platform(brand, settings, connect=lambda _: ports or Ports(), now=clock)
     try:
         async with open_client(platform) as client:
             mail_trap.mails.clear()

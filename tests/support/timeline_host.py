@@ -1,30 +1,41 @@
-"""Feed entities in the test process: a real host behind a real socket, without Ray."""
+"""Timelines and counters in the test process: a real host behind a real socket, without Ray."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from actors.counters import KIND as COUNTER_KIND
+from actors.counters.calls import CounterCalls
+from actors.counters.effects import CounterEffects
 from actors.feeds import KIND
 from actors.feeds.calls import FeedCalls
 from actors.feeds.effects import FeedEffects
 from actors.feeds.entity import FeedEntity
 from actors.runtime.errors import HostUnavailable
+from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.shard_map import SHARDS, Endpoint, MapPosition, MapView, shard_of
 from actors.runtime.store.rows import ShardRow
+from actors.runtime.store.shard_store import ShardStore
+from actors.runtime.store.turn_writes import TurnWrites
 from actors.runtime.transport.router import Router
 from actors.runtime.transport.stream import HostConnection
 from cluster.postgres import open_database
+from features.counters.policy import CounterPolicy
+from features.counters.ports import COUNTERS
 from features.feed.policy import FeedPolicy
+from features.feed.ports import FEEDS
+from features.ports import Ports
 from tests.support.kind_context import kind_context
 
 SECRET = b"the cluster's secret"
 _HOST, _NODE = "host-a", "node-1"
+_KINDS = (KIND.name, COUNTER_KIND.name)
 
 
 class _Control:
@@ -38,7 +49,8 @@ class _Control:
     async def watch(self, known: MapPosition) -> MapView:
         if known.version >= 1:
             await asyncio.sleep(3600)
-        return MapView(1, {_HOST: Endpoint("host-0", _NODE, "", self._socket)}, {KIND.name: [_HOST] * SHARDS})
+        owners = {name: [_HOST] * SHARDS for name in _KINDS}
+        return MapView(1, {_HOST: Endpoint("host-0", _NODE, "", self._socket)}, owners)
 
     async def check_watch(self) -> None:
         """It is here."""
@@ -48,20 +60,21 @@ class _Control:
 
 
 class TimelineHost:
-    """Owns every shard of the kind. `stop` is the crash of the only host."""
+    """Owns every shard of the kinds. `stop` is the crash of the only host."""
 
-    def __init__(self, effects: FeedEffects, socket: str) -> None:
+    def __init__(self, runners: Sequence[TurnRunner], socket: str) -> None:
         self._socket = socket
         self._connections: set[HostConnection] = set()
         self._server: asyncio.Server | None = None
         self.mailboxes = Mailboxes(_HOST, lambda _kind, _number: "")
-        self.mailboxes.add_kind(TurnRunner(KIND, effects, None))
         self.mailboxes.serve_until = time.monotonic() + 3600
-        for number in range(SHARDS):
-            shard = self.mailboxes.shard(KIND.name, number)
-            shard.ownership.mapped(ShardRow(KIND.name, number, _HOST, 1), _HOST)
-            shard.ownership.loaded(1)
-            self.mailboxes.let_in(shard)
+        for runner in runners:
+            self.mailboxes.add_kind(runner)
+            for row in _rows(runner.kind.name):
+                shard = self.mailboxes.shard(row.kind, row.shard)
+                shard.ownership.mapped(row, _HOST)
+                shard.ownership.loaded(row.epoch)
+                self.mailboxes.let_in(shard)
 
     async def start(self) -> None:
         self._server = await asyncio.get_running_loop().create_unix_server(
@@ -86,22 +99,40 @@ HOSTS: dict[int, TimelineHost] = {}
 """The timeline host of each environment, by `id()` of the environment."""
 
 
+def _rows(kind: str) -> list[ShardRow]:
+    """The one host owns every shard."""
+    return [ShardRow(kind, number, _HOST, 1) for number in range(SHARDS)]
+
+
 @contextlib.asynccontextmanager
-async def timelines(
-    database_address: str, folder: Path, policy: FeedPolicy
-) -> AsyncIterator[tuple[TimelineHost, FeedCalls]]:
-    """Starts a host. Yields it with a client."""
+async def entities(
+    database_address: str, folder: Path, policy: FeedPolicy, counters: CounterPolicy
+) -> AsyncIterator[tuple[TimelineHost, Ports]]:
+    """Starts a host. Yields it with the ports of its entities."""
     database = await open_database(database_address, pool_size=2)
-    effects = FeedEffects(kind_context(policy, database=database))
+    store = await ShardStore.open(database_address, application="test")
+    leadership, _ = await store.lead("leader", 3600.0)
+    assert leadership is not None
+    await store.write_map(leadership, _rows(COUNTER_KIND.name))
+    writes = await TurnWrites.open(database_address)
+    timelines = FeedEffects(kind_context(policy, database=database))
+    counting = CounterEffects(kind_context(counters, database=database))
+    runners = (
+        TurnRunner(KIND, timelines, None),
+        TurnRunner(COUNTER_KIND, counting, store, Committer(writes)),
+    )
     socket = str(folder / "host.sock")
-    host = TimelineHost(effects, socket)
+    host = TimelineHost(runners, socket)
     await host.start()
     router = Router(_Control(socket), SECRET)
     await router.start(5)
     try:
-        yield host, FeedCalls(router)
+        yield host, Ports().connect(FEEDS, FeedCalls(router)).connect(COUNTERS, CounterCalls(router))
     finally:
         await router.close()
         host.stop()
         await host.mailboxes.close()
+        await counting.close()
+        await writes.close()
+        await store.close()
         await database.close()

@@ -17,6 +17,7 @@ from uuid import UUID
 import pytest
 from prometheus_client import REGISTRY
 
+from actors.counters.calls import CounterCalls
 from actors.feeds.calls import FeedCalls
 from actors.feeds.entity import KIND_NAME
 from actors.runtime.options import ScalingPolicy
@@ -27,7 +28,11 @@ from cluster.events.trimming import lags
 from cluster.events.worker import Worker
 from cluster.redis import open_redis
 from deployments.platform import brand_consumers
+from features.counters.policy import CounterPolicy
+from features.counters.ports import COUNTERS
 from features.feed.policy import FeedPolicy
+from features.feed.ports import FEEDS
+from features.ports import Ports
 from tests.cluster.conftest import Platform, RunningRuntime, eventually, running
 from tests.support.environment import Environment, open_environment
 from tests.support.mail_trap import MailTrap
@@ -206,14 +211,18 @@ async def environment(
     )
     async with fresh_database(servers, template) as address:
         options: dict[str, Any] = {
-            "kinds": {"actors.feeds:KIND": BRAND.policy(FeedPolicy)},
+            "kinds": {
+                "actors.feeds:KIND": BRAND.policy(FeedPolicy),
+                "actors.counters:KIND": BRAND.policy(CounterPolicy),
+            },
             "redis": servers.redis.address(),
             "scaling": scaling,
             "coordinators": 1,
         }
         async with running(address, hosts=1, **options) as runtime:
-            feeds = FeedCalls(runtime.router)
-            async with open_environment(BRAND, address, servers.redis.address(), tmp_path, mail_trap, feeds) as brand:
+            ports = Ports().connect(FEEDS, FeedCalls(runtime.router))
+            ports = ports.connect(COUNTERS, CounterCalls(runtime.router))
+            async with open_environment(BRAND, address, servers.redis.address(), tmp_path, mail_trap, ports) as brand:
                 environment = Town(brand, runtime)
                 await environment.settle()
                 consumers = [each for each in brand_consumers(brand.platform) if each.name.startswith("feeds.")]

@@ -13,17 +13,24 @@ from api.routes import VERSION
 from brands.catalogue import BRANDS
 from cluster.events.worker import drain_events
 from deployments.platform import brand_consumers
+from features.counters.policy import CounterPolicy
 from features.feed.policy import FeedPolicy
 from tests.support.environment import Environment, open_environment
 from tests.support.mail_trap import MailTrap
 from tests.support.servers import Servers, forget_brand, fresh_database
-from tests.support.timeline_host import HOSTS, timelines
+from tests.support.timeline_host import HOSTS, entities
 
 
 @pytest.fixture
 def feed_policy() -> FeedPolicy:
     """Overridden by tests of high-fan-out authors and short timelines."""
     return FeedPolicy()
+
+
+@pytest.fixture
+def counter_policy() -> CounterPolicy:
+    """Overridden by tests of more reactions than memory has."""
+    return CounterPolicy()
 
 
 async def deliver(environment: Environment, *names: str) -> None:
@@ -35,14 +42,20 @@ async def deliver(environment: Environment, *names: str) -> None:
 
 @asynccontextmanager
 async def _environment(
-    name: str, servers: Servers, template: str, tmp_path: Path, mail_trap: MailTrap, policy: FeedPolicy
+    name: str,
+    servers: Servers,
+    template: str,
+    tmp_path: Path,
+    mail_trap: MailTrap,
+    policy: FeedPolicy,
+    counters: CounterPolicy,
 ) -> AsyncIterator[Environment]:
     await forget_brand(servers, name)
     brand = BRANDS[name].with_policy(policy)
     async with (
         fresh_database(servers, template) as address,
-        timelines(address, tmp_path, policy) as (host, feeds),
-        open_environment(brand, address, servers.redis.address(), tmp_path, mail_trap, feeds) as environment,
+        entities(address, tmp_path, policy, counters) as (host, ports),
+        open_environment(brand, address, servers.redis.address(), tmp_path, mail_trap, ports) as environment,
     ):
         HOSTS[id(environment)] = host
 
@@ -57,17 +70,31 @@ async def _environment(
 
 @pytest.fixture
 async def entativa(
-    servers: Servers, template: str, tmp_path: Path, mail_trap: MailTrap, feed_policy: FeedPolicy
+    servers: Servers,
+    template: str,
+    tmp_path: Path,
+    mail_trap: MailTrap,
+    feed_policy: FeedPolicy,
+    counter_policy: CounterPolicy,
 ) -> AsyncIterator[Environment]:
     """The brand with friends."""
-    async with _environment("entativa", servers, template, tmp_path, mail_trap, feed_policy) as environment:
+    async with _environment(
+        "entativa", servers, template, tmp_path, mail_trap, feed_policy, counter_policy
+    ) as environment:
         yield environment
 
 
 @pytest.fixture
 async def vignette(
-    servers: Servers, template: str, tmp_path: Path, mail_trap: MailTrap, feed_policy: FeedPolicy
+    servers: Servers,
+    template: str,
+    tmp_path: Path,
+    mail_trap: MailTrap,
+    feed_policy: FeedPolicy,
+    counter_policy: CounterPolicy,
 ) -> AsyncIterator[Environment]:
     """The brand with follows."""
-    async with _environment("vignette", servers, template, tmp_path, mail_trap, feed_policy) as environment:
+    async with _environment(
+        "vignette", servers, template, tmp_path, mail_trap, feed_policy, counter_policy
+    ) as environment:
         yield environment

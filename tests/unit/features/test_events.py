@@ -18,6 +18,7 @@ from cluster.events.event import Event
 from cluster.redis import open_redis
 from cluster.settings import Settings
 from deployments.platform import brand_consumers, compose
+from features.counters.ports import COUNTERS
 from features.events import EventBody, UnreadableEvent, read
 from features.feed.ports import FEEDS
 from features.live_sessions.ports import LIVE_SESSIONS
@@ -93,7 +94,7 @@ def test_each_event_has_a_producer() -> None:
 def test_consumers_have_names_of_their_own_and_events_that_the_brand_publishes(brand: Brand, tmp_path: Path) -> None:
     nothing: Any = SimpleNamespace(reactions=[])
     settings = Settings(cluster_secret=SecretStr("secret"), keys_directory=tmp_path)
-    ports = Ports().connect(FEEDS, nothing).connect(LIVE_SESSIONS, nothing)
+    ports = Ports().connect(FEEDS, nothing).connect(COUNTERS, nothing).connect(LIVE_SESSIONS, nothing)
     scope = compose(brand, settings, nothing, open_redis("redis://127.0.0.1:1/0"), ports, lambda: NOW)
     consumers = brand_consumers(scope)
     published = {event.type for feature in brand.features for event in feature.events}

@@ -1,0 +1,60 @@
+"""The counters of one target, in memory: what Postgres has stored, without I/O.
+
+The statement that stores reactions says what each replaced (store.py), and only that changes the counts here. So they
+are those of Postgres after each turn, whatever an account did at once from several devices.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+Account = bytes
+"""The 16 bytes of an account's id."""
+
+
+class TargetCounters:
+    """Counts by name, and the reactions of some accounts: of all who have one if `complete`, otherwise of the last
+    `max_known` that were asked for."""
+
+    __slots__ = ("_known", "complete", "counts", "max_known")
+
+    def __init__(self, max_known: int) -> None:
+        self.max_known = max_known
+        self.load({}, {})
+
+    def load(self, counts: Mapping[str, int], reactions: Mapping[Account, str] | None) -> None:
+        """Takes what is stored. `reactions` are all of them; None: they are too many."""
+        self.counts = {name: count for name, count in counts.items() if count}
+        self.complete = reactions is not None
+        self._known: OrderedDict[Account, str | None] = OrderedDict(reactions or {})
+
+    def knows(self, account: Account) -> bool:
+        """Returns whether `own` can tell the account's reaction."""
+        return self.complete or account in self._known
+
+    def own(self, account: Account) -> str | None:
+        """Returns the account's reaction, None if it has none. Raises KeyError if that is not known."""
+        if self.complete:
+            return self._known.get(account)
+        self._known.move_to_end(account)
+        return self._known[account]
+
+    def learn(self, reactions: Mapping[Account, str | None]) -> None:
+        """Takes accounts' reactions as they are stored."""
+        for account, kind in reactions.items():
+            if kind is None and self.complete:
+                self._known.pop(account, None)
+                continue
+            self._known[account] = kind
+            self._known.move_to_end(account)
+        while len(self._known) > self.max_known:
+            self.complete = False
+            self._known.popitem(last=False)
+
+    def reacted(self, account: Account, before: str | None, after: str | None) -> None:
+        """Notes that an account's reaction `before` was replaced by `after`; None: no reaction."""
+        for kind, change in ((before, -1), (after, 1)):
+            if kind is not None:
+                self.counts[kind] = self.counts.get(kind, 0) + change
+                if not self.counts[kind]:
+                    del self.counts[kind]
+        self.learn({account: after})

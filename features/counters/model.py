@@ -1,0 +1,79 @@
+"""The data of counters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TypedDict
+from uuid import UUID
+
+from features.paging import Cursor
+from features.profiles.model import Person
+
+
+class TargetKind(StrEnum):
+    """What people react to."""
+
+    POST = "post"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something that people react to. Ids are unique over all kinds."""
+
+    kind: TargetKind
+    id: UUID
+
+
+class ReactionKind(StrEnum):
+    """The kinds of reactions. A person has at most one to a target."""
+
+    LIKE = "like"
+    LOVE = "love"
+    CARE = "care"
+    HAHA = "haha"
+    WOW = "wow"
+    SAD = "sad"
+    ANGRY = "angry"
+
+
+REACTION_KINDS = tuple(str(kind) for kind in ReactionKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The counts of a target by name (a kind of reaction), without zeros, and the viewer's own reaction to it."""
+
+    counts: Mapping[str, int]
+    own: str | None = None
+
+
+NOTHING_COUNTED = Counted({})
+
+
+class ReactionsView(TypedDict):
+    """The reactions to a target as one viewer sees them: JSON, member by member and in this order."""
+
+    total: int
+    counts: dict[str, int]
+    """Of every kind, zeros included."""
+    own: str | None
+    """The kind of the viewer's own reaction."""
+
+
+def reactions_view(counted: Counted) -> ReactionsView:
+    """Returns the reactions among what is counted."""
+    counts = {kind: counted.counts.get(kind, 0) for kind in REACTION_KINDS}
+    return {"total": sum(counts.values()), "counts": counts, "own": counted.own}
+
+
+@dataclass(frozen=True, slots=True)
+class Reactor:
+    """Somebody who reacted, how, and when."""
+
+    person: Person
+    kind: ReactionKind
+    at: datetime
+
+    def cursor(self) -> Cursor:
+        return Cursor(self.at, self.person.id)

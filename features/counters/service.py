@@ -1,0 +1,89 @@
+"""The service of counters. It trusts its callers: whether somebody may see a target, they have asked its slice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from cluster.logs import logger
+from cluster.metrics import Counter
+from cluster.postgres import UnitOfWork
+from features.counters import store
+from features.counters.errors import ReactionNotStored
+from features.counters.events import CountsCorrected, ReactionChange, ReactionsChanged
+from features.counters.model import NOTHING_COUNTED, Counted, ReactionKind, Reactor, Target
+from features.counters.ports import Counters, CountersUnavailable
+from features.events import publish
+from features.paging import Page, PageRequest, page_of
+
+FROM_SQL = Counter("entativa_counters_read_from_sql_total", "Reads of counters that memory did not answer")
+_FORGOTTEN_AT_ONCE = 2_000
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CounterService:
+    """Counters through their entities. Without entities (`counters` None), through Postgres."""
+
+    counters: Counters | None = None
+
+    async def react(
+        self, uow: UnitOfWork, target: Target, account_id: UUID, kind: ReactionKind | None, now: datetime
+    ) -> None:
+        """Stores an account's reaction, in place of its former one; None: removes it. It is durable at once, whatever
+        becomes of the unit of work. Raises ReactionNotStored."""
+        if self.counters is None:
+            await store.lock(uow, target)
+            changed = await store.change(uow, [store.Change(target, account_id, kind, now)])
+            for event in events_of([target], changed):
+                publish(uow, event, now)
+            return
+        try:
+            await self.counters.react(target, account_id, kind, now)
+        except CountersUnavailable as error:
+            log.warning("reaction not stored", reason=str(error))
+            raise ReactionNotStored from error
+
+    async def read(self, uow: UnitOfWork, targets: Sequence[Target], viewer_id: UUID | None) -> list[Counted]:
+        """Returns the counts of targets, and the viewer's reactions to them: from memory, otherwise in one
+        statement."""
+        if not targets:
+            return []
+        if self.counters is not None:
+            try:
+                return await self.counters.read(targets, viewer_id)
+            except CountersUnavailable as error:
+                log.info("counters from Postgres", reason=str(error))
+        FROM_SQL.inc()
+        found = await store.read(uow, [target.id for target in targets], viewer_id)
+        return [found.get(target.id, NOTHING_COUNTED) for target in targets]
+
+    async def reactors(
+        self, uow: UnitOfWork, target: Target, viewer_id: UUID | None, kind: ReactionKind | None, page: PageRequest
+    ) -> Page[Reactor]:
+        """Returns who reacted to a target, newest first, without those who are apart from the viewer. One statement."""
+        rows = await store.reactors(uow, target.id, viewer_id, kind, page)
+        return page_of(rows, page.limit, Reactor.cursor)
+
+    async def forget(self, uow: UnitOfWork, target: Target) -> None:
+        """Deletes the reactions to a target that is deleted, in several transactions. Raises CountersUnavailable."""
+        if self.counters is not None:
+            # What was under way has ended afterwards, and what begins later finds that the target is gone.
+            await self.counters.reload(target)
+        while await store.forget(uow, target.id, _FORGOTTEN_AT_ONCE):
+            await uow.commit()
+
+    async def recount(self, uow: UnitOfWork, target: Target, now: datetime) -> None:
+        """Counts the reactions to a target anew, should a count ever be wrong."""
+        await store.recount(uow, target.id)
+        publish(uow, CountsCorrected(target.id, target.kind), now)
+
+
+def events_of(targets: Sequence[Target], changed: Sequence[store.Changed]) -> list[ReactionsChanged]:
+    """Returns the events of what `store.change` returned, one for each target."""
+    kinds = {target.id: target.kind for target in targets}
+    changes: dict[UUID, list[ReactionChange]] = {}
+    for row in changed:
+        changes.setdefault(row.target_id, []).append(ReactionChange(row.account_id, row.kind, row.previous))
+    return [ReactionsChanged(id, kinds[id], tuple(made)) for id, made in changes.items()]

@@ -1,0 +1,1 @@
+"""Reactions: one a person per target, of seven kinds."""

@@ -1,0 +1,22 @@
+"""What this slice declares. The reactions are stored with their counts, by the slice of counters."""
+
+from features.counters.feature import COUNTERS
+from features.counters.model import TargetKind
+from features.counters.service import CounterService
+from features.feature import Feature, Scope
+from features.posts.feature import POSTS
+from features.posts.service import PostService
+from features.reactions.consumers import ReactionCleanup
+from features.reactions.service import ReactionService
+
+
+def _service(scope: Scope) -> ReactionService:
+    return ReactionService(scope.service(CounterService), {TargetKind.POST: scope.service(PostService)})
+
+
+REACTIONS = Feature(
+    name="reactions",
+    needs=(COUNTERS, POSTS),
+    service=_service,
+    consumers=lambda scope: ReactionCleanup(scope.service(CounterService)).consumers(),
+)

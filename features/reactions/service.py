@@ -1,0 +1,45 @@
+"""The service of reactions: whoever may see a target may react to it, and see who has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from cluster.postgres import UnitOfWork
+from features.counters.model import ReactionKind, ReactionsView, Reactor, Target, TargetKind, reactions_view
+from features.counters.service import CounterService
+from features.paging import Page, PageRequest
+from features.reactions.ports import TargetAccess
+
+
+@dataclass(frozen=True, slots=True)
+class ReactionService:
+    """Operations on reactions. They raise the NotFound of the target's slice for a target that does not exist or that
+    the caller may not see."""
+
+    counters: CounterService
+    targets: Mapping[TargetKind, TargetAccess]
+
+    async def put(
+        self, uow: UnitOfWork, target: Target, account_id: UUID, kind: ReactionKind, now: datetime
+    ) -> ReactionsView:
+        """Reacts to a target, in place of the caller's former reaction. Returns the reactions after it. Raises
+        ReactionNotStored."""
+        await self._require_visible(uow, target, account_id)
+        await self.counters.react(uow, target, account_id, kind, now)
+        return reactions_view((await self.counters.read(uow, [target], account_id))[0])
+
+    async def remove(self, uow: UnitOfWork, target: Target, account_id: UUID, now: datetime) -> None:
+        """Removes the caller's reaction, if there is one. Raises ReactionNotStored."""
+        await self._require_visible(uow, target, account_id)
+        await self.counters.react(uow, target, account_id, None, now)
+
+    async def reactors(
+        self, uow: UnitOfWork, target: Target, viewer_id: UUID | None, kind: ReactionKind | None, page: PageRequest
+    ) -> Page[Reactor]:
+        """Returns who reacted to a target, newest first, without those who are apart from the viewer."""
+        await self._require_visible(uow, target, viewer_id)
+        return await self.counters.reactors(uow, target, viewer_id, kind, page)
+
+    async def _require_visible(self, uow: UnitOfWork, target: Target, viewer_id: UUID | None) -> None:
+        await self.targets[target.kind].require_visible(uow, target.id, viewer_id)

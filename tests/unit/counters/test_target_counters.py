@@ -1,0 +1,70 @@
+"""The counters of one target in memory: after any history they are those of the reactions."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.counters.entity import CounterEntity, Find, Reload, Store
+from actors.runtime import Refused, Reply
+from features.counters.machine import TargetCounters
+from features.counters.model import REACTION_KINDS, Counted, reactions_view
+
+ACCOUNTS = [bytes([number]) * 16 for number in range(12)]
+REACTIONS = st.sampled_from([*REACTION_KINDS, None])
+
+
+@given(st.lists(st.tuples(st.sampled_from(ACCOUNTS), REACTIONS)), st.integers(1, 12))
+def test_counts_and_own_reactions_follow_what_is_stored(
+    history: list[tuple[bytes, str | None]], max_known: int
+) -> None:
+    counters, stored = TargetCounters(max_known), dict[bytes, str]()
+    for account, kind in history:
+        before = stored.pop(account, None)
+        if kind is not None:
+            stored[account] = kind
+        if before != kind:
+            counters.reacted(account, before, kind)
+            assert counters.knows(account)
+        kinds = list(stored.values())
+        assert counters.counts == {kind: kinds.count(kind) for kind in kinds}
+        for other in ACCOUNTS:
+            assert not counters.knows(other) or counters.own(other) == stored.get(other)
+
+
+def test_a_target_with_more_reactions_than_memory_asks_for_what_it_does_not_know() -> None:
+    counters = TargetCounters(2)
+    counters.load({"like": 3, "sad": 0}, None)
+    entity, ada = CounterEntity(counters), ACCOUNTS[0]
+    assert entity.receive(["read", None], 0.0) == [Reply([{"like": 3}, None])]
+    assert entity.receive(["read", ada], 0.0) == [Find(ada), Reply(None)]
+    counters.learn({ada: "like"})
+    assert entity.receive(["read", ada], 0.0) == [Reply([{"like": 3}, "like"])]
+    counters.learn({ACCOUNTS[1]: None, ACCOUNTS[2]: None})
+    assert not counters.knows(ada), "whoever was asked for longest ago is forgotten"
+
+
+def test_a_reaction_changes_nothing_before_it_is_stored() -> None:
+    entity = CounterEntity(TargetCounters(2))
+    assert entity.receive(["react", ACCOUNTS[0], "wow", 5.0], 6.0) == [Store(ACCOUNTS[0], "wow", 5.0)]
+    assert entity.snapshot() == {}
+    assert entity.receive(["reload"], 6.0) == [Reload()]
+
+
+def test_a_kind_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(Refused):
+        CounterEntity(TargetCounters(2)).receive(["react", ACCOUNTS[0], "dislike", 5.0], 6.0)
+
+
+def test_a_snapshot_keeps_the_counts() -> None:
+    counters = TargetCounters(2)
+    counters.load({"love": 2}, {ACCOUNTS[0]: "love", ACCOUNTS[1]: "love"})
+    moved = CounterEntity.restore(CounterEntity(counters).snapshot(), 2)
+    assert moved.counters.counts == {"love": 2}
+    assert not moved.counters.knows(ACCOUNTS[0])
+
+
+def test_every_kind_is_shown() -> None:
+    shown = reactions_view(Counted({"like": 2, "comments": 9}, "like"))
+    assert (shown["total"], shown["own"], list(shown["counts"])) == (2, "like", list(REACTION_KINDS))
