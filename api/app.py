@@ -55,5 +55,11 @@ def create_app(platform: Platform) -> FastAPI:
     )
     if platform.settings.cors_origins:  # outermost, so that pages can read refusals of the middleware below, too
         app.add_middleware(allow_origins, platform.settings.cors_origins)
-    describe(app, _routers(platform.brand_features))
+    brand_schemas = {
+        name: schema
+        for routes in routes_of(platform.brand_features)
+        if routes.schemas is not None
+        for name, schema in routes.schemas(platform).items()
+    }
+    describe(app, _routers(platform.brand_features), brand_schemas)
     return app

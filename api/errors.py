@@ -1,10 +1,11 @@
 """The only place where an error becomes a response: problem+json (RFC 9457).
 
 Members: ``type`` (a URN of the brand and the code), ``title``, ``status``, ``detail``, ``code``, ``trace_id``
-and, where input was wrong, ``errors``: a list of ``{"field", "code", "message"}``.
+and, where input was wrong, ``errors``: a list of ``{"field", "code", "message"}``; where a change was based on an older
+version, ``current``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -33,7 +34,7 @@ from cluster.logs import logger
 from cluster.metrics import Counter
 from cluster.storage_errors import POSTGRES_BUSY, STORAGE_UNAVAILABLE, UNSTORABLE_TEXT
 from cluster.trace import current_trace_id
-from features.errors import DomainError, RateLimited, Unauthenticated, Unavailable
+from features.errors import Conflict, DomainError, RateLimited, Unauthenticated, Unavailable
 
 log = logger(__name__)
 
@@ -100,6 +101,9 @@ class ProblemModel(BaseModel):
     code: str = Field(max_length=100)
     trace_id: Annotated[str, Field(max_length=32)] | None = None
     errors: Annotated[list[FieldProblemModel], Field(max_length=_MAX_ERRORS)] | None = None
+    current: dict[str, Any] | None = Field(
+        default=None, description="The present state, where a change was based on an older version of it."
+    )
 
 
 def problem(
@@ -108,6 +112,7 @@ def problem(
     detail: str = "",
     *,
     errors: Sequence[dict[str, Any]] = (),
+    current: Mapping[str, Any] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
     """Returns a problem+json response. `detail` replaces the meaning of the code."""
@@ -121,6 +126,8 @@ def problem(
     }
     if errors:
         body["errors"] = errors
+    if current is not None:
+        body["current"] = current
     return Response(orjson.dumps(body), status_code=code.status, media_type=MEDIA_TYPE, headers=headers)
 
 
@@ -133,9 +140,11 @@ def render_domain_error(error: DomainError, brand: str) -> Response:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, Unavailable):
         headers["Retry-After"] = _RETRY_UNAVAILABLE
-    fields = [{"field": error.field, "code": error.code, "message": error.detail[:_MAX_DETAIL]}] if error.field else []
+    place = _printable(error.field or "")
+    fields = [{"field": place, "code": error.code, "message": error.detail[:_MAX_DETAIL]}] if place else []
     code = ErrorCode(error.code, status_of(type(error)), "")
-    return problem(brand, code, error.detail, errors=fields, headers=headers)
+    current = error.current if isinstance(error, Conflict) else None
+    return problem(brand, code, error.detail, errors=fields, current=current, headers=headers)
 
 
 def _printable(name: str) -> str:

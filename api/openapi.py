@@ -8,6 +8,7 @@ with domain classes. The document leaves `Model` out: `PostModel` is `Post` ther
 import inspect
 import re
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from itertools import groupby
 from typing import Any
 
@@ -90,8 +91,9 @@ _IDEMPOTENCY_KEY = {
 }
 
 
-def describe(app: FastAPI, routers: Sequence[APIRouter]) -> None:
-    """Replaces the application's `openapi()` by one that documents these routers and what all requests share."""
+def describe(app: FastAPI, routers: Sequence[APIRouter], brand_schemas: dict[str, Any]) -> None:
+    """Replaces the application's `openapi()` by one that documents these routers and what all requests share.
+    `brand_schemas` replace those of the models with their names."""
     documented = FastAPI(
         title=app.title, version=app.version, contact=app.contact, generate_unique_id_function=operation_id
     )
@@ -107,13 +109,13 @@ def describe(app: FastAPI, routers: Sequence[APIRouter]) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(documented, routes)
+            app.openapi_schema = _document(documented, routes, brand_schemas)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI, routes: dict[tuple[str, str], APIRoute]) -> dict[str, Any]:
+def _document(app: FastAPI, routes: dict[tuple[str, str], APIRoute], brand_schemas: dict[str, Any]) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -126,6 +128,7 @@ def _document(app: FastAPI, routes: dict[tuple[str, str], APIRoute]) -> dict[str
     problem = ProblemModel.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs", {}))
     schemas["ProblemModel"] = problem
+    schemas.update(deepcopy(brand_schemas))
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     for path, operations in document["paths"].items():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.types import ASGIApp
@@ -26,6 +27,8 @@ class Routes:
     """Wraps the application; inside of the request middleware."""
     streamed: tuple[str, ...] = ()
     """Paths below which bodies may be of any size: routes read them piece by piece, and have limits of their own."""
+    schemas: Callable[[Platform], dict[str, Any]] | None = None
+    """Schemas of the OpenAPI document that depend on the brand. They replace those of the models with their names."""
 
 
 def routes_of(features: Iterable[str]) -> list[Routes]:

@@ -15,6 +15,7 @@ from features.profiles.feature import PROFILES
 from features.reactions.feature import REACTIONS
 from features.realtime.feature import REALTIME
 from features.relationships.feature import RELATIONSHIPS
+from features.settings.feature import SETTINGS
 
 BRAND = Brand(
     name="vignette",
@@ -31,6 +32,7 @@ BRAND = Brand(
         FOLLOWS,
         MEDIA,
         COUNTERS,
+        SETTINGS,
         ACCOUNTS,
         EXPORTS,
     ),

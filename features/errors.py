@@ -1,7 +1,8 @@
 """Kinds of domain errors. A slice declares its errors as subclasses in its `errors.py` and raises them; routes declare
 which of them they can answer with; api/errors.py alone turns them into responses."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class DomainError(Exception):
@@ -41,7 +42,10 @@ class NotFound(DomainError):
 
 
 class Conflict(DomainError):
-    """The request conflicts with the present state."""
+    """The request conflicts with the present state. `current` is that state as JSON, where the caller needs it to go
+    on."""
+
+    current: Mapping[str, Any] | None = None
 
 
 class LimitReached(Conflict):

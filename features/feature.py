@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict
+
 from cluster.events.consumer import Consumer
 from cluster.postgres import Database, Reaction, UnitOfWork
 from cluster.redis import Redis, StreamReader
@@ -42,6 +44,26 @@ Export = Callable[[UnitOfWork, UUID], AsyncIterator[tuple[str, Record]]]
 """Everything that the slice knows about an account: names of tables, each with one of its rows."""
 
 
+class SettingsValues(BaseModel):
+    """The base of the values of a section of settings. All fields have defaults and bounds, and no text that somebody
+    wrote."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, json_schema_serialization_defaults_required=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsSection:
+    """Settings that an account chooses together (features/settings). `apply` is called with the account and the new
+    values in the transaction of a change: for values that statements of the slice look up, which it keeps in a table of
+    its own."""
+
+    name: str
+    values: type[SettingsValues]
+    apply: Callable[[UnitOfWork, UUID, Any], Awaitable[None]] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Entities:
     """A kind of sharded entity. `kind` ("package.module:ATTRIBUTE") is what the runtime hosts. Features reach the
@@ -64,6 +86,7 @@ class Feature:
     events: tuple[type[EventBody], ...] = ()
     """What it publishes."""
     entities: tuple[Entities, ...] = ()
+    settings: tuple[SettingsSection, ...] = ()
     policy: type[Any] | None = None
     """What a brand can change about it."""
     service: Callable[[Scope], object] | None = None

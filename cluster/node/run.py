@@ -29,9 +29,9 @@ HEAD_PORTS = (*WORKER_PORTS, "dashboard_port", "ray_port", "fallback_http_port")
 
 _START_S = 120
 _ATTEMPTS = 3
-_TOO_SLOW = "timed out during startup"
-"""What Ray says of a node that has not joined after 30 s. That limit cannot be changed, so on a busy machine it is
-started again."""
+_TOO_SLOW = ("timed out during startup", "exited unexpectedly")
+"""What Ray says of a node that has not joined after 30 s, and of one whose agents have not joined it after 15 s. On a
+busy machine neither is enough, and the first limit cannot be changed, so the node is started again."""
 
 
 def start_head(
@@ -76,7 +76,7 @@ def _start_ray(
             time.sleep(0.2)
         else:
             return
-        if attempt == _ATTEMPTS or _TOO_SLOW not in log:
+        if attempt == _ATTEMPTS or not any(words in log for words in _TOO_SLOW):
             raise ServiceError(f"Ray ended at its start:\n{processes.log_tail(RAY, 20)}")
         processes.sweep(spare=[METRICS])  # its raylet may still run
 

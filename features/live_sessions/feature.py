@@ -11,7 +11,7 @@ from features.feature import Entities, Feature, Scope
 from features.live_sessions.consumers import SocketRevocation
 from features.live_sessions.policy import LiveSessionPolicy
 from features.live_sessions.ports import LIVE_SESSIONS as PORT
-from features.live_sessions.service import LiveSessionService
+from features.live_sessions.settings import PRESENCE_SETTINGS
 from features.realtime.feature import REALTIME
 from features.relationships.feature import RELATIONSHIPS
 
@@ -32,7 +32,7 @@ LIVE_SESSIONS = Feature(
     tables=(Table("presence_settings", "account_id", "as long as the account", subjects=("account_id",)),),
     entities=(Entities("actors.sessions:KIND", PORT, "actors.sessions.calls:open_calls"),),
     policy=LiveSessionPolicy,
-    service=lambda _scope: LiveSessionService(),
+    settings=(PRESENCE_SETTINGS,),
     consumers=_consumers,
     reaction=_reaction,
 )

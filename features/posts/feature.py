@@ -9,6 +9,7 @@ from features.posts.erasure import erase
 from features.posts.events import EVENTS
 from features.posts.policy import PostPolicy
 from features.posts.service import PostService
+from features.posts.settings import POST_SETTINGS
 from features.posts.voting import Polls
 from features.profiles.feature import PROFILES
 from features.profiles.service import ProfileService
@@ -29,6 +30,7 @@ POSTS = Feature(
     service=_service,
     consumers=lambda scope: consumers(scope.policy(PostPolicy)),
     events=EVENTS,
+    settings=(POST_SETTINGS,),
     tables=(
         Table("posts", "author_id", _UNTIL_DELETED, subjects=("author_id",)),
         Table("post_versions", "post_id", _UNTIL_DELETED, part_of=PartOf("posts", "post_id")),

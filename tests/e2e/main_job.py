@@ -1,10 +1,13 @@
 """The main job, from sign-up to a feed, for every way of deploying the platform."""
 
 import io
+import json
 import time
 
 import httpx
 from tusclient.client import TusClient
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from tests.e2e.people import People
 from tests.e2e.running import RunningPlatform
@@ -18,6 +21,7 @@ def main_job(platform: RunningPlatform, brand: str) -> None:
         _sessions(people)
         _posts(people)
         _media(people)
+        _settings(people)
 
 
 def _sessions(people: People) -> None:
@@ -115,3 +119,23 @@ def _media(people: People) -> None:
         time.sleep(0.05)
     answer = people.client.get(f"{path}/content", headers={**headers, "Range": "bytes=-1000"})
     assert (answer.status_code, answer.content) == (206, data[-1000:])
+
+
+def _settings(people: People) -> None:
+    # Sam changes a setting on the phone, and the laptop is sent it.
+    phone = people.sign_up("sam")
+    laptop = people.log_in(phone.username)
+    ticket = laptop.expect(200, "POST", "/realtime/ticket")
+    with connect(ticket["url"], subprotocols=[Subprotocol("realtime.v1.json")]) as socket:
+        socket.send(json.dumps({"t": "hello", "ticket": ticket["ticket"]}))
+        assert json.loads(socket.recv(timeout=60))["t"] == "welcome"
+        changes = {"accessibility": {"captions": True}}
+        changed = phone.expect(200, "PATCH", "/settings", version=0, changes=changes)
+        while (frame := json.loads(socket.recv(timeout=60)))["t"] != "events":
+            pass
+    (event,) = frame["items"]
+    assert (event["kind"], event["data"]) == ("settings", changed)
+
+    # The laptop, which does not know yet, is told instead of overwriting it.
+    stale = laptop.expect(409, "PATCH", "/settings", version=0, changes={"accessibility": {"captions": False}})
+    assert stale["current"] == changed == laptop.expect(200, "GET", "/settings")

@@ -54,6 +54,13 @@ CREATE TABLE public.account_exports (
     size bigint,
     expires_at timestamp with time zone NOT NULL
 );
+CREATE TABLE public.account_settings (
+    account_id uuid NOT NULL,
+    version bigint NOT NULL,
+    chosen jsonb NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT account_settings_version_check CHECK ((version > 0))
+);
 CREATE TABLE public.accounts (
     id uuid NOT NULL,
     email text NOT NULL,
@@ -527,6 +534,8 @@ ALTER TABLE ONLY public.account_exports
     ADD CONSTRAINT account_exports_account_id_key UNIQUE (account_id);
 ALTER TABLE ONLY public.account_exports
     ADD CONSTRAINT account_exports_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.account_settings
+    ADD CONSTRAINT account_settings_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.auth_audit
@@ -698,6 +707,8 @@ ALTER TABLE ONLY public.account_export_parts
     ADD CONSTRAINT account_export_parts_export_id_fkey FOREIGN KEY (export_id) REFERENCES public.account_exports(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.account_exports
     ADD CONSTRAINT account_exports_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.account_settings
+    ADD CONSTRAINT account_settings_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.auth_audit
     ADD CONSTRAINT auth_audit_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.auth_refresh_tokens

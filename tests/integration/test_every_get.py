@@ -131,7 +131,8 @@ class Scenario:
             "/profiles/me": "/profiles/me",
             "/auth/sessions": "/auth/sessions",
             "/auth/audit": "/auth/audit",
-            "/presence/settings": "/presence/settings",
+            "/settings": "/settings",
+            "/settings/schema": "/settings/schema",
             "/hashtags/{tag}": "/hashtags/lisbon",
             "/media": "/media",
             # Hers: he is told that there is no such medium.

@@ -51,7 +51,8 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         await me.put(f"/mutes/{other.username}")
         created = (await me.post("/lists", json={"name": "Climbing"})).json()
         await me.put(f"/lists/{created['id']}/members/{other.username}")
-        await me.put("/presence/settings", json={"audience": "everyone"})
+        change = {"version": 0, "changes": {"presence": {"audience": "everyone"}}}
+        assert (await me.patch("/settings", json=change)).is_success
         await me.put("/blocks/eve")
         await upload(environment, me, file_of(1000))
         await begin(me, 1000)

@@ -13,7 +13,7 @@ from cluster.postgres import connect_database
 from features.live_sessions.machine import Presence
 from features.live_sessions.policy import LiveSessionPolicy
 from features.live_sessions.presence import PresenceAudience
-from features.live_sessions.service import LiveSessionService
+from features.live_sessions.settings import PresenceSettings, apply_presence_settings
 from features.realtime.errors import SessionsUnavailable
 from tests.support.realtime_harness import RealtimeHarness
 from tests.support.websocket import PHONE, receive, send, welcomed
@@ -55,7 +55,7 @@ async def test_presence_is_shown_to_the_owners_audience_and_never_across_a_block
     harness: RealtimeHarness, database_address: str, audience: PresenceAudience, viewers: set[UUID]
 ) -> None:
     async with connect_database(database_address) as database, database.unit_of_work() as uow:
-        await LiveSessionService().set_presence_audience(uow, OWNER, audience)
+        await apply_presence_settings(uow, OWNER, PresenceSettings(audience=audience))
         await uow.commit()
     for viewer in (OWNER, FRIEND, STRANGER, BLOCKED):
         assert await visible_to(harness, viewer) == (viewer in viewers)
@@ -106,7 +106,7 @@ async def test_who_watches_an_account_that_ends_sees_it_go_offline_and_nothing_e
 ) -> None:
     harness.set_policy(presence_grace_s=0.01)
     async with connect_database(database_address) as database, database.unit_of_work() as uow:
-        await LiveSessionService().set_presence_audience(uow, OWNER, PresenceAudience.EVERYONE)
+        await apply_presence_settings(uow, OWNER, PresenceSettings(audience=PresenceAudience.EVERYONE))
         await uow.commit()
     async with contextlib.AsyncExitStack() as sockets:
         viewers = [await sockets.enter_async_context(welcomed(harness, viewer)) for viewer in (FRIEND, STRANGER)]
