@@ -18,7 +18,7 @@ from api.error_codes import TooManyRequests, raises
 from api.models import PageModel, render_page
 from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute
-from features.media.errors import MediaFailed, NoSuchMedia, StillProcessing
+from features.media.errors import MediaAttached, MediaFailed, NoSuchMedia, StillProcessing
 from features.media.model import Image, ImageFailure, Media, MediaState, MediaType, StoredFile
 from features.media.service import MediaService
 
@@ -95,7 +95,7 @@ async def get_media(
 
 
 @router.delete("/media/{media_id}", status_code=204)
-@raises(NoSuchMedia)
+@raises(NoSuchMedia, MediaAttached)
 async def delete_media(media_id: UUID, identity: SignedIn, media: Service, uow: Uow, now: Now) -> None:
     """Delete something you have uploaded."""
     await media.delete(uow, identity.account_id, media_id, now)
@@ -112,14 +112,14 @@ _BINARY = {media_type.value: {"schema": {"type": "string", "format": "binary"}} 
 Range = Annotated[str | None, Header(max_length=200, description="One range of bytes.", examples=["bytes=0-1023"])]
 IfRange = Annotated[str | None, Header(max_length=200, examples=['"4f2c6a1d0b9e8c7a5b3d2e1f"'])]
 IfNoneMatch = Annotated[str | None, Header(max_length=1000, examples=['"4f2c6a1d0b9e8c7a5b3d2e1f"'])]
-_CONTENT_RESPONSES: dict[int | str, dict[str, Any]] = {
+CONTENT_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "All of the content", "content": _BINARY},
     206: {"description": "The range that was asked for", "content": _BINARY},
     304: {"description": "The client has the content"},
 }
 
 
-@content.get("/media/{media_id}/content", response_class=Response, responses=_CONTENT_RESPONSES)
+@content.get("/media/{media_id}/content", response_class=Response, responses=CONTENT_RESPONSES)
 @raises(NoSuchMedia, StillProcessing, MediaFailed, RANGE_NOT_SATISFIABLE)
 async def get_content(
     media_id: UUID,
@@ -132,10 +132,10 @@ async def get_content(
 ) -> Response:
     """Read the content of something you have uploaded, as you uploaded it."""
     found = await media.get_original(uow, identity.account_id, media_id)
-    return await _content(media, found, range, if_range, if_none_match)
+    return await send_file(media, found, range, if_range, if_none_match)
 
 
-@content.get("/media-files/{token}/{name}", response_class=Response, responses=_CONTENT_RESPONSES)
+@content.get("/media-files/{token}/{name}", response_class=Response, responses=CONTENT_RESPONSES)
 @raises(NoSuchMedia, TooManyRequests, RANGE_NOT_SATISFIABLE)
 async def get_file(
     token: Annotated[str, Path(max_length=200, examples=["AQGX8cBdHHwem"])],
@@ -157,12 +157,13 @@ async def get_file(
         await limit_address(request)
         raise
     await limit_account(request, grant.viewer_id)
-    return await _content(media, await media.get_granted(uow, grant, name), range, if_range, if_none_match)
+    return await send_file(media, await media.get_granted(uow, grant, name), range, if_range, if_none_match)
 
 
-async def _content(
+async def send_file(
     media: MediaService, found: StoredFile, range: str | None, if_range: str | None, if_none_match: str | None
 ) -> Response:
+    """Returns a response with a file, or a range of it."""
     tag = f'"{found.digest.hex()[:24]}"'
     # Whatever a file is, a browser must not run it as a page of ours.
     headers = {"ETag": tag, "Accept-Ranges": "bytes", "Content-Security-Policy": "default-src 'none'; sandbox"}

@@ -121,6 +121,29 @@ class ReactionsModel(BaseModel):
     own: ReactionKind | None = Field(description="Your own; null: you have not reacted.", examples=["love"])
 
 
+class AttachmentModel(BaseModel):
+    """An image of a post. Its files are `{width}.webp` and `{width}.jpg` below `path`, or below an address from
+    `GET /posts/{post_id}/media`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
+    alt: models.AltText = Field(
+        description="What it shows, for people who do not see it; empty: not described.", examples=["A tram on a hill"]
+    )
+    width: int = Field(ge=1, description="Of the image, in pixels.", examples=[4032])
+    height: int = Field(ge=1, examples=[3024])
+    blurhash: str = Field(max_length=100, description="A preview.", examples=["LEHV6nWB2yk8pyo0adR*.7kCMdnj"])
+    widths: list[int] = Field(
+        max_length=20, description="Of the files, ascending, in pixels.", examples=[[320, 640, 1080, 2048]]
+    )
+    path: str | None = Field(
+        max_length=100,
+        description="Relative to the address of the API (`/v1`); null unless the post is public.",
+        examples=["/public-media/0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11/0"],
+    )
+
+
 class PostModel(BaseModel):
     """A post as you see it."""
 
@@ -146,6 +169,7 @@ class PostModel(BaseModel):
     )
     place: PlaceModel | None
     pinned: bool = Field(description="Whether its author has pinned it to the profile.", examples=[False])
+    media: list[AttachmentModel] = Field(max_length=PostPolicy().max_media)
     created_at: datetime = Field(examples=["2026-11-22T15:04:05.123456Z"])
     edited_at: datetime | None = Field(
         description="When the text or the content warning was changed last; null: never.", examples=[None]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from api import models
+from api import models, post_media
 from api.conditional import ConditionalRoute
 from api.deps import MaybeSignedIn, Now, PageDep, Poster, SignedIn, Uow, account_or_none, service
 from api.error_codes import raises
@@ -18,6 +18,8 @@ from api.post_views import PollModel, PostModel, PostPage, VersionPage, respond
 from api.profiles import Username
 from api.routes import VERSION, Routes
 from api.transaction import forget_responses, located
+from features.media.errors import ATTACHMENT_ERRORS
+from features.posts.attachments import MediaDraft
 from features.posts.errors import (
     DRAFT_ERRORS,
     POLL_ERRORS,
@@ -38,7 +40,7 @@ from features.relationships.errors import NoSuchPerson
 
 router = APIRouter(prefix=VERSION, tags=["posts"], route_class=ConditionalRoute)
 
-ROUTES = Routes((router,))
+ROUTES = Routes((router, post_media.router, post_media.content))
 
 Posts = Annotated[PostService, service(PostService)]
 
@@ -120,6 +122,24 @@ class VoteBody(Body):
     )
 
 
+class AttachmentBody(Body):
+    """An image to show in a post: one of your media that is ready and that no other post shows."""
+
+    id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
+    alt: Annotated[str, Field(max_length=MAX_DECOMPOSED * PostPolicy().max_alt_length)] = Field(
+        default="",
+        description="What it shows, in one line of at most 1,000 characters, for people who do not see it.",
+        examples=["A tram on a hill"],
+    )
+
+
+_Attachments = Annotated[list[AttachmentBody], Field(max_length=2 * PostPolicy().max_media, description="At most ten.")]
+
+
+def _drafts(media: list[AttachmentBody]) -> list[MediaDraft]:
+    return [MediaDraft(each.id, each.alt) for each in media]
+
+
 class PostBody(Body):
     """A post to publish."""
 
@@ -128,6 +148,7 @@ class PostBody(Body):
     list_id: UUID | None = Field(default=None, description=_LIST, examples=[None])
     content_warning: _RawWarning | None = Field(default=None, description=_WARNING, examples=[None])
     place: PlaceBody | None = Field(default=None)
+    media: _Attachments = Field(default=[])
     poll: PollBody | None = Field(default=None)
 
 
@@ -141,6 +162,7 @@ class PostChangeBody(Body):
         default=None, description=_WARNING + _REMOVES, examples=["Spoilers for the last episode"]
     )
     place: PlaceBody | None = Field(default=None, description="A place with an empty name removes it.")
+    media: _Attachments | None = Field(default=None, description="All that the post shows afterwards.")
 
 
 class HashtagDayModel(BaseModel):
@@ -159,7 +181,7 @@ class HashtagModel(BaseModel):
 
 
 @router.post("/posts", response_model=PostModel, status_code=HTTPStatus.CREATED)
-@raises(*DRAFT_ERRORS, *POLL_ERRORS, NoSuchPerson)
+@raises(*DRAFT_ERRORS, *POLL_ERRORS, *ATTACHMENT_ERRORS, NoSuchPerson)
 @located("/posts/{id}")
 async def create(body: PostBody, identity: Poster, posts: Posts, uow: Uow, now: Now) -> Response:
     """Publish a post."""
@@ -173,6 +195,7 @@ async def create(body: PostBody, identity: Poster, posts: Posts, uow: Uow, now: 
         content_warning=body.content_warning,
         place=body.place.value() if body.place else None,
         poll=body.poll.value() if body.poll else None,
+        media=_drafts(body.media),
     )
     return respond(post, HTTPStatus.CREATED)
 
@@ -185,7 +208,7 @@ async def get(post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow, 
 
 
 @router.patch("/posts/{post_id}", response_model=PostModel)
-@raises(*DRAFT_ERRORS, NoSuchPost, NotTheAuthor)
+@raises(*DRAFT_ERRORS, *ATTACHMENT_ERRORS, NoSuchPost, NotTheAuthor)
 async def edit(post_id: PostId, body: PostChangeBody, identity: Poster, posts: Posts, uow: Uow, now: Now) -> Response:
     """Change a post of yours. A replaced text or content warning is kept in its history."""
     post = await posts.edit(
@@ -198,6 +221,7 @@ async def edit(post_id: PostId, body: PostChangeBody, identity: Poster, posts: P
         list_id=body.list_id,
         content_warning=body.content_warning,
         place=body.place.value() if body.place else None,
+        media=None if body.media is None else _drafts(body.media),
     )
     return respond(post)
 

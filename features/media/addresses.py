@@ -15,7 +15,10 @@ from struct import Struct
 from uuid import UUID
 
 _FIELDS = Struct(">B16s16sIQ")
-_VERSION = 1
+_OWNED, _ATTACHED = 1, 2
+"""Versions: of the medium of the viewer itself; of one that something shows."""
+NOBODY = UUID(int=0)
+"""The viewer of an address that is for everybody."""
 _MAC_BYTES = 18
 """With the fields a multiple of three bytes, so that Base64 needs no padding."""
 
@@ -27,8 +30,10 @@ class Grant:
     media_id: UUID
     viewer_id: UUID
     epoch: int
-    """The epoch that the medium must have."""
+    """The epoch that the medium must have, or what shows it."""
     expires_at: datetime
+    attached: bool = False
+    """Whether the viewer reads it as what something shows; otherwise, as its owner."""
 
 
 def derive_key(cluster_secret: bytes, brand: str) -> bytes:
@@ -46,7 +51,11 @@ def expiry(now: datetime, lifetime: timedelta) -> datetime:
 def seal(grant: Grant, key: bytes) -> str:
     """Returns the token of a grant: URL-safe characters."""
     fields = _FIELDS.pack(
-        _VERSION, grant.media_id.bytes, grant.viewer_id.bytes, grant.epoch, int(grant.expires_at.timestamp())
+        _ATTACHED if grant.attached else _OWNED,
+        grant.media_id.bytes,
+        grant.viewer_id.bytes,
+        grant.epoch,
+        int(grant.expires_at.timestamp()),
     )
     return base64.urlsafe_b64encode(fields + _mac(fields, key)).decode()
 
@@ -63,9 +72,15 @@ def open_token(token: str, key: bytes, now: datetime) -> Grant | None:
     if len(fields) != _FIELDS.size or not hmac.compare_digest(mac, _mac(fields, key)):
         return None
     version, media_id, viewer_id, epoch, expires_at = _FIELDS.unpack(fields)
-    if version != _VERSION or now.timestamp() >= expires_at:
+    if version not in (_OWNED, _ATTACHED) or now.timestamp() >= expires_at:
         return None
-    return Grant(UUID(bytes=media_id), UUID(bytes=viewer_id), epoch, datetime.fromtimestamp(expires_at, UTC))
+    return Grant(
+        UUID(bytes=media_id),
+        UUID(bytes=viewer_id),
+        epoch,
+        datetime.fromtimestamp(expires_at, UTC),
+        version == _ATTACHED,
+    )
 
 
 def _mac(fields: bytes, key: bytes) -> bytes:

@@ -33,6 +33,45 @@ class MediaFailed(Conflict):
     code = "media_failed"
 
 
+class MediaAttached(Conflict):
+    """The medium is shown by a post: take it out of that, or delete the post."""
+
+    code = "media_attached"
+    detail = "A post shows this medium."
+
+
+class UnknownMedia(Invalid):
+    """The caller has no medium with this id."""
+
+    code = "unknown_media"
+    detail = "You have no medium with this id."
+
+
+class MediaNotReady(Invalid):
+    """The medium is being processed: try again when it is ready."""
+
+    code = "media_not_ready"
+    detail = "The medium is not ready."
+
+
+class UnusableMedia(Invalid):
+    """The medium cannot be shown to others: its processing failed, or it is no image."""
+
+    code = "unusable_media"
+    detail = "The medium cannot be shown to others."
+
+
+class MediaInUse(Invalid):
+    """The medium is attached already: to another post, or twice to this one."""
+
+    code = "media_in_use"
+    detail = "The medium is attached already."
+
+
+ATTACHMENT_ERRORS = (UnknownMedia, MediaNotReady, UnusableMedia, MediaInUse)
+"""Of media that are to be attached to something. `field` says to which of them it happened."""
+
+
 class NoSuchUpload(NotFound):
     """There is no such upload, it has expired, or it is not the caller's."""
 

@@ -44,7 +44,13 @@ MEDIA = Feature(
     events=EVENTS,
     erase=erase,
     tables=(
-        Table("media", "account_id", "until the account deletes them", subjects=("account_id",), secrets=("digest",)),
+        Table(
+            "media",
+            "account_id",
+            "until a week after nothing shows them",
+            subjects=("account_id",),
+            secrets=("digest",),
+        ),
         Table("media_uploads", "account_id", "a day after their last bytes", subjects=("account_id",)),
         Table(
             "media_upload_parts", "upload_id", "until the medium is ready", part_of=PartOf("media_uploads", "upload_id")

@@ -73,6 +73,8 @@ class Media:
     """SHA-256 of the content as it was uploaded, which names the stored object; None unless it is ready."""
     created_at: datetime
     failure: ImageFailure | None = None
+    attached_to: UUID | None = None
+    """What shows it to others."""
     image: Image | None = None
     """What others see of an image; None for other media, and unless it is ready."""
 

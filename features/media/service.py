@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import builtins
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,8 +11,9 @@ from uuid import UUID
 from cluster.objects import ObjectStorage
 from cluster.postgres import UnitOfWork
 from features.media import store, upload_store
-from features.media.addresses import Grant, expiry, open_token, seal
-from features.media.errors import MediaFailed, NoSuchMedia, StillProcessing
+from features.media.addresses import NOBODY, Grant, expiry, open_token, seal
+from features.media.attaching import check_attachable
+from features.media.errors import MediaAttached, MediaFailed, NoSuchMedia, StillProcessing
 from features.media.metrics import SENT_BYTES
 from features.media.model import Address, Media, MediaState, StoredFile, object_key, part_key
 from features.media.policy import MediaPolicy
@@ -55,10 +57,11 @@ class MediaService:
         expires_at = expiry(now, self.policy.address_lifetime)
         return Address(seal(Grant(media.id, media.account_id, media.epoch, expires_at), self.key), expires_at)
 
-    def open_token(self, token: str, now: datetime) -> Grant:
-        """Returns the grant of an address. Raises NoSuchMedia if it is none, or has expired."""
+    def open_token(self, token: str, now: datetime, *, attached: bool = False) -> Grant:
+        """Returns the grant of an address, of an attached medium or of one's own. Raises NoSuchMedia if it is none, or
+        has expired."""
         grant = open_token(token, self.key, now)
-        if grant is None:
+        if grant is None or grant.attached != attached:
             raise NoSuchMedia
         return grant
 
@@ -81,9 +84,30 @@ class MediaService:
             SENT_BYTES.labels(self.brand).inc(len(chunk))
             yield chunk
 
+    async def attach(
+        self, uow: UnitOfWork, account_id: UUID, holder_id: UUID, media_ids: Sequence[UUID], now: datetime
+    ) -> builtins.list[Media]:
+        """Has something show these media of an account, and no others. Returns them, in order. Raises the errors of
+        `check_attachable`."""
+        media = check_attachable(media_ids, await store.lock(uow, media_ids, account_id), holder_id)
+        await store.release(uow, holder_id, media_ids, now)
+        await store.attach(uow, media_ids, holder_id)
+        return media
+
+    def seal(self, media_id: UUID, viewer_id: UUID | None, epoch: int, now: datetime) -> Address:
+        """Returns an address of an attached medium for a viewer (None: anybody)."""
+        expires_at = expiry(now, self.policy.address_lifetime)
+        return Address(
+            seal(Grant(media_id, viewer_id or NOBODY, epoch, expires_at, attached=True), self.key), expires_at
+        )
+
     async def delete(self, uow: UnitOfWork, account_id: UUID, media_id: UUID, now: datetime) -> None:
-        """Deletes a medium. Raises NoSuchMedia."""
-        if not await store.delete(uow, [media_id], account_id, now + self.policy.garbage_grace):
+        """Deletes a medium. Raises NoSuchMedia, MediaAttached."""
+        found = (await store.lock(uow, [media_id], account_id)).get(media_id)
+        if found is None:
             raise NoSuchMedia
+        if found.attached_to is not None:
+            raise MediaAttached
+        await store.delete(uow, [media_id], account_id, now + self.policy.garbage_grace)
         parts = await upload_store.delete(uow, [media_id])
         await store.discard(uow, [part_key(part_id) for part_id in parts], now)

@@ -16,7 +16,8 @@ from features.media.model import ORIGINAL, Image, ImageFailure, Media, MediaStat
 from features.paging import PageRequest
 
 _COLUMNS = """media.id, media.account_id, media.media_type, media.size, media.state, media.epoch, media.digest,
-    media.created_at, media.failure, media.width, media.height, media.blurhash, media.widths"""
+    media.created_at, media.failure, media.attached_to, media.width, media.height,
+    media.blurhash, media.widths"""
 _KEY = "'objects/' || encode(digest, 'hex')"
 
 _INSERT = """
@@ -89,6 +90,17 @@ insert into media_garbage (key, due_at) select {_KEY}, $2 from lowered where ref
 on conflict (key) do update set due_at = excluded.due_at
 """
 
+_LOCK = f"select {_COLUMNS} from media where id = any($1) and account_id = $2 order by id for update"
+_ATTACH = "update media set attached_to = $2, released_at = null where id = any($1)"
+_RELEASE_MEDIA = """
+update media set attached_to = null, released_at = $3 where attached_to = $1 and id <> all($2::uuid[])
+"""
+_UNATTACHED = """
+select id, account_id from media where attached_to is null and coalesce(released_at, created_at) < $1
+    and (state = 'ready' or failure is not null)
+order by coalesce(released_at, created_at) limit $2 for update skip locked
+"""
+
 _DISCARD = """
 insert into media_garbage (key, due_at) select key, $2 from unnest($1::text[]) as key order by key
 on conflict (key) do update set due_at = excluded.due_at
@@ -133,6 +145,26 @@ async def delete(uow: UnitOfWork, media_ids: Sequence[UUID], account_id: UUID, g
     if digests := [digest for row in rows for digest in row["digests"]]:
         await uow.execute(_RELEASE, digests, garbage_due_at)
     return len(rows)
+
+
+async def lock(uow: UnitOfWork, media_ids: Sequence[UUID], account_id: UUID) -> dict[UUID, Media]:
+    """Locks and returns those of these media that an account has."""
+    return {row["id"]: _media(row) for row in await uow.fetch(_LOCK, media_ids, account_id)}
+
+
+async def attach(uow: UnitOfWork, media_ids: Sequence[UUID], holder_id: UUID) -> None:
+    """Notes what shows media to others."""
+    await uow.execute(_ATTACH, media_ids, holder_id)
+
+
+async def release(uow: UnitOfWork, holder_id: UUID, kept: Sequence[UUID], now: datetime) -> None:
+    """Notes that something no longer shows its media, except those that are kept."""
+    await uow.execute(_RELEASE_MEDIA, holder_id, kept, now)
+
+
+async def unattached(uow: UnitOfWork, before: datetime, limit: int) -> list[tuple[UUID, UUID]]:
+    """Locks and returns media that nothing has shown since a time, each with its account."""
+    return [(row["id"], row["account_id"]) for row in await uow.fetch(_UNATTACHED, before, limit)]
 
 
 async def claim_objects(uow: UnitOfWork, sizes: Mapping[bytes, int], garbage_due_at: datetime) -> set[bytes]:
@@ -220,5 +252,6 @@ def _media(row: Record) -> Media:
         digest=row["digest"],
         created_at=row["created_at"],
         failure=failure,
+        attached_to=row["attached_to"],
         image=Image(row["width"], row["height"], row["blurhash"], row["widths"]) if described else None,
     )

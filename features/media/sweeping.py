@@ -1,4 +1,5 @@
-"""Ends uploads that nobody continued, and deletes from storage what nothing refers to."""
+"""Ends uploads that nobody continued, deletes media that nothing shows, and deletes from storage what nothing refers
+to."""
 
 import asyncio
 
@@ -11,6 +12,7 @@ from features.feature import Scope
 from features.media import store, upload_store
 from features.media.metrics import DELETED_OBJECTS, ENDED_UPLOADS, GARBAGE
 from features.media.model import part_key
+from features.media.policy import MediaPolicy
 from features.media.service import MediaService
 
 _PAUSE_S = 30.0
@@ -20,10 +22,10 @@ log = logger(__name__)
 
 
 async def sweep_media(scope: Scope) -> int:
-    """Ends expired uploads and deletes garbage that is due. Returns how many objects were deleted. Several processes
-    may do this at once."""
+    """Ends expired uploads, deletes media that nothing shows and garbage that is due. Returns how many objects were
+    deleted. Several processes may do this at once."""
     objects = scope.service(MediaService).objects
-    while await _end_expired(scope):
+    while await _end_expired(scope) or await _delete_unattached(scope):
         pass
     deleted = 0
     while count := await _delete_due(scope, objects):
@@ -42,6 +44,17 @@ async def _end_expired(scope: Scope) -> int:
         await uow.commit()
     ENDED_UPLOADS.labels(scope.brand, "expired").inc(len(uploads))
     return len(uploads)
+
+
+async def _delete_unattached(scope: Scope) -> int:
+    policy, now = scope.policy(MediaPolicy), scope.now()
+    async with scope.database.unit_of_work() as uow:
+        found = await store.unattached(uow, now - policy.unattached_grace, _AT_ONCE)
+        for account_id in sorted({account_id for _, account_id in found}):
+            ids = [media_id for media_id, of in found if of == account_id]
+            await store.delete(uow, ids, account_id, now + policy.garbage_grace)
+        await uow.commit()
+    return len(found)
 
 
 async def _delete_due(scope: Scope, objects: ObjectStorage) -> int:

@@ -69,6 +69,13 @@ class BadPollDuration(Invalid):
     field = "poll.duration_s"
 
 
+class TooManyMedia(Invalid):
+    """The post has more media than are allowed."""
+
+    code = "too_many_media"
+    field = "media"
+
+
 class NoPoll(NotFound):
     """The post has no poll."""
 
@@ -112,7 +119,15 @@ class BadHashtag(Invalid):
     field = "tag"
 
 
-DRAFT_ERRORS = (*TEXT_ERRORS, TooManyHashtags, TooManyMentions, ListMismatch, UnknownList, IncompletePoint)
+DRAFT_ERRORS = (
+    *TEXT_ERRORS,
+    TooManyHashtags,
+    TooManyMentions,
+    ListMismatch,
+    UnknownList,
+    IncompletePoint,
+    TooManyMedia,
+)
 """Of the content and the audience of a post."""
 
 POLL_ERRORS = (BadPollOptions, BadPollDuration)

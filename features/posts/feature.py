@@ -4,6 +4,8 @@ from cluster.tables import PartOf, Table
 from features.accounts.feature import ACCOUNTS
 from features.counters.feature import COUNTERS
 from features.feature import Feature, Scope
+from features.media.feature import MEDIA
+from features.media.service import MediaService
 from features.posts.consumers import consumers
 from features.posts.erasure import erase
 from features.posts.events import EVENTS
@@ -18,14 +20,14 @@ from features.relationships.feature import RELATIONSHIPS
 
 def _service(scope: Scope) -> PostService:
     policy = scope.policy(PostPolicy)
-    return PostService(policy, scope.service(ProfileService), Polls(policy))
+    return PostService(policy, scope.service(ProfileService), Polls(policy), scope.service(MediaService))
 
 
 _UNTIL_DELETED = "until the author deletes the post"
 
 POSTS = Feature(
     name="posts",
-    needs=(ACCOUNTS, COUNTERS, PROFILES, RELATIONSHIPS),
+    needs=(ACCOUNTS, COUNTERS, MEDIA, PROFILES, RELATIONSHIPS),
     policy=PostPolicy,
     service=_service,
     consumers=lambda scope: consumers(scope.policy(PostPolicy)),

@@ -62,6 +62,26 @@ class Place(TypedDict):
     longitude: float | None
 
 
+class Attachment(TypedDict):
+    """A medium of a post as it is stored with it. Sizes are in pixels."""
+
+    id: str
+    alt: str
+    """What it shows, for people who do not see it; empty: not described."""
+    width: int
+    height: int
+    blurhash: str
+    widths: list[int]
+    """Of its files, ascending."""
+
+
+class AttachmentView(Attachment):
+    """A medium of a post as readers see it."""
+
+    path: str | None
+    """Where everybody reads its files, relative to the API's address; None unless the post is public."""
+
+
 class PollDefinition(TypedDict):
     """A poll as it is stored with its post."""
 
@@ -109,6 +129,7 @@ class PostView(TypedDict):
     place: Place | None
     pinned: bool
     """Whether the author has pinned it to the profile."""
+    media: list[AttachmentView]
     created_at: datetime
     edited_at: datetime | None
     poll: PollView | None

@@ -13,6 +13,9 @@ class PostPolicy:
     """Different hashtags in one post."""
     max_mentions: int = 60
     """Different people mentioned in one post."""
+    max_media: int = 10
+    max_alt_length: int = 1_000
+    """Of the description of a medium."""
     max_content_warning_length: int = 200
     max_place_name_length: int = 100
     place_decimals: int = 3

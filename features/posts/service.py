@@ -1,6 +1,6 @@
 """The service of posts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,8 +10,11 @@ from uuid import UUID
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
 from features.events import publish
+from features.media.model import Address
+from features.media.service import MediaService
 from features.paging import Cursor, Page, PageRequest, page_of
 from features.posts import store
+from features.posts.attachments import MediaDraft, addresses_of, attachments_of, clean_media
 from features.posts.errors import (
     BadHashtag,
     ListMismatch,
@@ -24,7 +27,7 @@ from features.posts.errors import (
 )
 from features.posts.events import PostCreated, PostDeleted, PostEdited, PostPinned, PostState, PostUnpinned
 from features.posts.labels import clean_content_warning, clean_place
-from features.posts.model import Audience, HashtagCounts, HashtagUse, Place, PostView, Version
+from features.posts.model import Attachment, Audience, HashtagCounts, HashtagUse, Place, PostView, Version
 from features.posts.policy import PostPolicy
 from features.posts.poll_views import poll_views
 from features.posts.polls import UNVOTED, PollDraft, view_poll
@@ -36,7 +39,7 @@ from features.text import is_blank
 from features.text_errors import ControlCharacters, EmptyText, TextTooLong
 
 _FIRST = 2**31
-_EDITED = ("text", "content_warning", "place")
+_EDITED = ("text", "content_warning", "place", "media")
 """The columns whose change is an edit, beside the audience."""
 
 
@@ -47,6 +50,7 @@ class PostService:
     policy: PostPolicy
     profiles: ProfileService
     polls: Polls
+    media: MediaService
 
     async def create(
         self,
@@ -60,18 +64,22 @@ class PostService:
         content_warning: str | None = None,
         place: Place | None = None,
         poll: PollDraft | None = None,
+        media: Sequence[MediaDraft] = (),
     ) -> PostView:
-        """Publishes a post when the unit of work commits. Raises Invalid for an empty or too long text; for a list
-        that is not the author's, the commit does."""
+        """Publishes a post when the unit of work commits. Raises Invalid for an empty or too long text, and for media
+        that the author cannot attach; for a list that is not the author's, the commit does."""
         _check_audience(audience, list_id)
         parsed = _parse(text, self.policy)
         warning = clean_content_warning(content_warning or "", self.policy)
         place = clean_place(place, self.policy) if place else None
         author, people = await self.profiles.resolve_for(uow, author_id, parsed.usernames)
-        draft = parsed.draft(people, audience, list_id, warning, place)
+        post_id, attachments = new_id(now), list[Attachment]()
+        if media:
+            attachments = await self._attach(uow, author_id, post_id, media, now)
+        draft = parsed.draft(people, audience, list_id, warning, place, attachments)
         if poll is not None:
             draft = replace(draft, poll=self.polls.define(poll, now))
-        row = store.insert(uow, new_id(now), author, draft, now)
+        row = store.insert(uow, post_id, author, draft, now)
         publish(uow, PostCreated(**_fields(row)), now)
         shown = {row["id"]: view_poll(draft.poll, UNVOTED, now)} if draft.poll else {}
         return views_naming([row], draft.usernames, shown)[0]
@@ -100,6 +108,7 @@ class PostService:
         list_id: UUID | None = None,
         content_warning: str | None = None,
         place: Place | None = None,
+        media: Sequence[MediaDraft] | None = None,
     ) -> PostView:
         """Changes what is not None. An empty content warning, or a place with an empty name, removes it. Keeps a
         replaced text or content warning in the history. Raises NotTheAuthor for somebody else's post, otherwise as
@@ -117,7 +126,10 @@ class PostService:
             warning = clean_content_warning(content_warning, self.policy)
         place = before["place"] if place is None else clean_place(place, self.policy)
         people = await self.profiles.resolve_many(uow, author_id, parsed.usernames)
-        draft = parsed.draft(people, audience, list_id, warning, place)
+        attachments: list[Attachment] = before["media"] or []
+        if media is not None:
+            attachments = await self._attach(uow, author_id, post_id, media, now)
+        draft = parsed.draft(people, audience, list_id, warning, place, attachments)
         row = await store.update(uow, post_id, author_id, draft, now)
         if row is None:
             raise UnknownList
@@ -149,6 +161,8 @@ class PostService:
         """Deletes a post and its history."""
         row = await self._lock_own(uow, post_id, author_id)
         await store.delete(uow, post_id, author_id)
+        if row["media"]:
+            await self.media.attach(uow, author_id, post_id, [], now)
         publish_deleted(uow, row, now)
 
     async def history(self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest) -> Page[Version]:
@@ -187,6 +201,23 @@ class PostService:
         days = [HashtagUse(row["day"].isoformat(), row["posts"]) for row in rows[: self.policy.hashtag_days]]
         return HashtagCounts(tag, rows[0]["total"] if rows else 0, days)
 
+    async def media_addresses(
+        self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, now: datetime
+    ) -> list[tuple[UUID, Address]]:
+        """Returns addresses of a post's media for a viewer, in order, each with the medium's id."""
+        row = await store.find(uow, post_id, viewer_id)
+        if row is None:
+            raise NoSuchPost
+        return addresses_of(self.media, row["media"] or (), viewer_id, row["media_epoch"], now)
+
+    async def _attach(
+        self, uow: UnitOfWork, author_id: UUID, post_id: UUID, drafts: Sequence[MediaDraft], now: datetime
+    ) -> list[Attachment]:
+        """Has a post show media. Raises Invalid, with the position of the first one that cannot be attached."""
+        cleaned = clean_media(drafts, self.policy)
+        media = await self.media.attach(uow, author_id, post_id, [each.media_id for each in cleaned], now)
+        return attachments_of(cleaned, media)
+
     async def _lock_own(self, uow: UnitOfWork, post_id: UUID, author_id: UUID) -> Row:
         row = await store.lock(uow, post_id, author_id)
         if row is None:
@@ -215,6 +246,7 @@ class _Parsed:
         list_id: UUID | None,
         content_warning: str | None,
         place: Place | None,
+        media: list[Attachment],
     ) -> store.Draft:
         """Returns what is stored, given who is mentioned."""
         entities: list[dict[str, Any]] = []
@@ -225,7 +257,7 @@ class _Parsed:
             elif entity.username in people:
                 entities.append({"account_id": str(people[entity.username]), **offsets})
         named = {account_id: username for username, account_id in people.items()}
-        return store.Draft(self.text, entities, self.tags, audience, list_id, named, content_warning, place)
+        return store.Draft(self.text, entities, self.tags, audience, list_id, named, content_warning, place, media)
 
 
 def _parse(text: str, policy: PostPolicy) -> _Parsed:

@@ -10,7 +10,7 @@ import orjson
 from cluster.postgres import UnitOfWork
 from features.paging import PageRequest
 from features.posts.errors import UnknownList
-from features.posts.model import Audience, Place, PollDefinition
+from features.posts.model import Attachment, Audience, Place, PollDefinition
 from features.posts.privacy import restricted_audiences, visible_to
 from features.posts.views import AUTHOR, NEWEST_FIRST, Row, after, columns, cursor_parts
 from features.profiles.model import Person
@@ -30,13 +30,15 @@ class Draft:
     usernames: dict[UUID, str]
     content_warning: str | None
     place: Place | None
+    media: list[Attachment]
     poll: PollDefinition | None = None
 
 
 _INSERT = f"""
 with written as (
-    insert into posts (id, author_id, text, entities, audience, list_id, created_at, content_warning, place, poll)
-    select $1, $2, $3, $4::jsonb, $5, $6, $7, $9, $10::jsonb, $11::jsonb
+    insert into posts (id, author_id, text, entities, audience, list_id, created_at, content_warning, place, poll,
+        media)
+    select $1, $2, $3, $4::jsonb, $5, $6, $7, $9, $10::jsonb, $11::jsonb, $12::jsonb
     where $6::uuid is null or {own_list("$6", "$2")}
     returning id
 ), tagged as (
@@ -62,6 +64,7 @@ def insert(uow: UnitOfWork, post_id: UUID, author: Person, draft: Draft, created
         draft.content_warning,
         _stored(draft.place),
         _stored(draft.poll),
+        _stored(draft.media),
         refused=UnknownList(),
     )
     return {
@@ -76,6 +79,8 @@ def insert(uow: UnitOfWork, post_id: UUID, author: Person, draft: Draft, created
         "place": draft.place,
         "pinned_at": None,
         "poll": draft.poll,
+        "media": draft.media or None,
+        "media_epoch": 0,
         "created_at": created_at,
         "edited_at": None,
         "list_id": str(draft.list_id) if draft.list_id else None,
@@ -123,7 +128,8 @@ with replaced as (
     delete from post_hashtags where post_id = $1 and tag <> all($7::text[])
 ), edited as (
     update posts set text = $3, entities = $4::jsonb, audience = $5, list_id = $6, content_warning = $9,
-        place = $10::jsonb,
+        place = $10::jsonb, media = $11::jsonb,
+        media_epoch = media_epoch + case when (audience, list_id) is distinct from ($5, $6) then 1 else 0 end,
         edited_at = case when (text, content_warning) is distinct from ($3, $9) then $8 else edited_at end
     where id = $1 and author_id = $2 and ($6::uuid is null or {own_list("$6", "$2")})
     returning *
@@ -153,6 +159,7 @@ async def update(uow: UnitOfWork, post_id: UUID, author_id: UUID, draft: Draft, 
         now,
         draft.content_warning,
         _stored(draft.place),
+        _stored(draft.media),
     )
 
 
@@ -300,5 +307,5 @@ async def hashtag_counts(uow: UnitOfWork, tag: str) -> list[Row]:
     return [*await uow.fetch(_COUNTS, tag)]
 
 
-def _stored(value: list[dict[str, Any]] | Place | PollDefinition | None) -> str | None:
+def _stored(value: list[dict[str, Any]] | list[Attachment] | Place | PollDefinition | None) -> str | None:
     return orjson.dumps(value).decode() if value else None

@@ -10,6 +10,7 @@ from cluster.postgres import UnitOfWork
 from features.counters import queries as counters
 from features.counters.model import reactions_view
 from features.paging import Cursor
+from features.posts.attachment_views import attachment_views
 from features.posts.model import Author, Entity, PollView, PostView
 from features.posts.poll_views import poll_views
 from features.profiles.queries import joined, visible_usernames
@@ -33,7 +34,7 @@ def columns(viewer: str) -> str:
     return f"""
         posts.id::text as id, posts.author_id::text as author_id, author.username, author.name, posts.text,
         posts.entities, posts.audience, posts.content_warning, posts.place, posts.pinned_at, posts.created_at,
-        posts.edited_at, posts.poll,
+        posts.edited_at, posts.poll, posts.media, posts.media_epoch,
         case when posts.author_id = {viewer} then posts.list_id::text end as list_id,
         {counters.columns("posts.id", viewer)}"""
 
@@ -86,6 +87,7 @@ def views_naming(rows: Sequence[Row], usernames: Mapping[UUID, str], polls: Mapp
                 "content_warning": row["content_warning"],
                 "place": row["place"],
                 "pinned": row["pinned_at"] is not None,
+                "media": attachment_views(row["media"], row["audience"], row["media_epoch"]),
                 "created_at": row["created_at"],
                 "edited_at": row["edited_at"],
                 "poll": polls.get(row["id"]),

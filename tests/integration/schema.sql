@@ -292,6 +292,8 @@ CREATE TABLE public.media (
     height integer,
     blurhash text,
     widths integer[],
+    attached_to uuid,
+    released_at timestamp with time zone,
     CONSTRAINT media_epoch_check CHECK ((epoch >= 0)),
     CONSTRAINT media_height_check CHECK ((height > 0)),
     CONSTRAINT media_ready CHECK (((state = 'ready'::text) = (digest IS NOT NULL))),
@@ -411,6 +413,8 @@ CREATE TABLE public.posts (
     place jsonb,
     pinned_at timestamp with time zone,
     poll jsonb,
+    media jsonb,
+    media_epoch integer DEFAULT 0 NOT NULL,
     CONSTRAINT posts_audience_check CHECK ((audience = ANY (ARRAY['public'::text, 'connections'::text, 'close_friends'::text, 'list'::text, 'only_me'::text]))),
     CONSTRAINT posts_check CHECK (((list_id IS NULL) OR (audience = 'list'::text)))
 );
@@ -677,10 +681,12 @@ CREATE INDEX list_members_by_member ON public.list_members USING btree (member_i
 CREATE INDEX list_members_newest ON public.list_members USING btree (list_id, created_at, member_id);
 CREATE UNIQUE INDEX lists_by_name ON public.lists USING btree (owner_id, lower(name));
 CREATE INDEX lists_newest ON public.lists USING btree (owner_id, created_at, id);
+CREATE INDEX media_attached_to ON public.media USING btree (attached_to) WHERE (attached_to IS NOT NULL);
 CREATE INDEX media_files_of_object ON public.media_files USING btree (digest);
 CREATE INDEX media_garbage_due_at ON public.media_garbage USING btree (due_at);
 CREATE INDEX media_of_account ON public.media USING btree (account_id, created_at DESC, id DESC);
 CREATE INDEX media_of_object ON public.media USING btree (digest);
+CREATE INDEX media_unattached ON public.media USING btree (COALESCE(released_at, created_at)) WHERE (attached_to IS NULL);
 CREATE INDEX media_uploads_expires_at ON public.media_uploads USING btree (expires_at);
 CREATE INDEX media_uploads_of_account ON public.media_uploads USING btree (account_id);
 CREATE INDEX mutes_by_muted ON public.mutes USING btree (muted_id);

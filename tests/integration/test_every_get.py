@@ -24,6 +24,8 @@ from tests.support.uploads import upload
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 ANONYMOUS = "anonymous"
 FILE = "/media-files/{token}/{name}"
+POST_FILE = "/post-media/{token}/{name}"
+PUBLIC_FILE = "/public-media/{media_id}/{epoch}/{name}"
 NOT_SIGNED_IN = {"/health/live", "/health/ready", "/.well-known/jwks.json"}
 """They take no access token."""
 
@@ -35,8 +37,14 @@ class Scenario:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
         self.people: dict[str, Member] = {ANONYMOUS: environment.anonymous}
+        self.post_file = self.public_file = ""
         self.post_id = self.answer_id = self.list_id = self.media_id = self.file = ""
         self.requests: list[str] = []
+
+    @property
+    def files(self) -> set[str]:
+        """Paths that name nobody, and show what is hers."""
+        return {self.file, self.post_file, self.public_file}
 
     @property
     def ada(self) -> Member:
@@ -62,6 +70,10 @@ class Scenario:
         self.media_id = await upload(self.environment, ada, file_of(1000))
         medium = (await ada.get(f"/media/{self.media_id}")).json()
         self.file = medium["address"]["path"].removeprefix("/v1")
+        shown = await upload(self.environment, ada, file_of(1000, seed=2))
+        await ada.patch(f"/posts/{post.json()['id']}", json={"media": [{"id": shown}]})
+        addresses = (await ada.get(f"/posts/{post.json()['id']}/media")).json()["items"]
+        self.post_file, self.public_file = f"{addresses[0]['path']}/24.webp", f"/public-media/{shown}/0/24.webp"
         people = await bob.post("/lists", json={"name": "Climbing"})
         self.post_id, self.answer_id, self.list_id = [made.json()["id"] for made in (post, answer, people)]
         ways += [
@@ -92,6 +104,9 @@ class Scenario:
             "/posts/{post_id}/history": [(name, f"/posts/{self.post_id}/history") for name in everybody],
             "/hashtags/{tag}/posts": [(name, "/hashtags/lisbon/posts") for name in everybody],
             "/feed": [("bob", "/feed")],
+            "/posts/{post_id}/media": [(name, f"/posts/{self.post_id}/media") for name in everybody],
+            POST_FILE: [(name, self.post_file) for name in everybody],
+            PUBLIC_FILE: [(name, self.public_file) for name in everybody],
             FILE: [(name, self.file) for name in everybody],  # whoever has the address
             "/blocks": [("eve", "/blocks")],
             "/mutes": [("carol", "/mutes")],
@@ -230,7 +245,7 @@ async def test_every_state_on_every_get(scenario: Scenario) -> None:
         if state is not AccountState.DELETED:  # a month has passed by then, and bob has another session
             for path, before in unchanged.items():
                 assert _same(await _unconcerned(scenario, path), before), (state, path)
-        for path in gets - NOT_SIGNED_IN - {FILE}:
+        for path in gets - NOT_SIGNED_IN - {FILE, POST_FILE, PUBLIC_FILE}:
             answer = await scenario.ada.get(_address(scenario, path))
             assert (answer.status_code == 200) == active, (state, path)
             assert active or answer.json()["code"] in {"session_ended", "token_expired"}, (state, path)
@@ -254,7 +269,7 @@ async def _check_shown(scenario: Scenario, path: str, name: str, address: str, *
     reader = scenario.people[name]
     answer = await reader.get(address)
     hers = [scenario.post_id, scenario.ada.id, *scenario.requests]
-    asks_for_her = "/ada" in address or address == scenario.file or any(id in address for id in hers)
+    asks_for_her = "/ada" in address or address in scenario.files or any(id in address for id in hers)
     if active:
         assert answer.status_code == 200, (address, name)
         assert asks_for_her or scenario.shows_her(path, answer), (address, name)
