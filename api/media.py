@@ -1,18 +1,17 @@
 """Media over HTTP. Uploads are in uploads.py."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime
-from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Request
+from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from api import uploads
-from api.byte_range import RANGE_NOT_SATISFIABLE, parse_range
-from api.conditional import ConditionalRoute, matches
+from api.byte_range import RANGE_NOT_SATISFIABLE
+from api.conditional import ConditionalRoute
+from api.content import IfNoneMatch, IfRange, Range, respond_with_content
 from api.deps import Now, PageDep, SignedIn, Uow, limit_account, limit_address, service
 from api.error_codes import TooManyRequests, raises
 from api.models import PageModel, render_page
@@ -109,9 +108,6 @@ async def end_addresses(media_id: UUID, identity: SignedIn, media: Service, uow:
 
 
 _BINARY = {media_type.value: {"schema": {"type": "string", "format": "binary"}} for media_type in MediaType}
-Range = Annotated[str | None, Header(max_length=200, description="One range of bytes.", examples=["bytes=0-1023"])]
-IfRange = Annotated[str | None, Header(max_length=200, examples=['"4f2c6a1d0b9e8c7a5b3d2e1f"'])]
-IfNoneMatch = Annotated[str | None, Header(max_length=1000, examples=['"4f2c6a1d0b9e8c7a5b3d2e1f"'])]
 CONTENT_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "All of the content", "content": _BINARY},
     206: {"description": "The range that was asked for", "content": _BINARY},
@@ -165,29 +161,15 @@ async def send_file(
 ) -> Response:
     """Returns a response with a file, or a range of it."""
     tag = f'"{found.digest.hex()[:24]}"'
-    # Whatever a file is, a browser must not run it as a page of ours.
-    headers = {"ETag": tag, "Accept-Ranges": "bytes", "Content-Security-Policy": "default-src 'none'; sandbox"}
-    if matches(if_none_match or "", tag):
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    wanted = parse_range(range, found.size) if if_range in (None, tag) else None
-    start, end = wanted or (0, found.size)
-    headers["Content-Length"] = str(end - start)
-    if wanted is not None:
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{found.size}"
-    chunks = media.read(found, start, end)
-    first = await anext(chunks)  # an outage of storage is an error now, and a broken response later
-    return StreamingResponse(
-        _from(first, chunks),
-        HTTPStatus.OK if wanted is None else HTTPStatus.PARTIAL_CONTENT,
-        headers,
+    return await respond_with_content(
+        lambda start, end: media.read(found, start, end),
         found.content_type,
+        found.size,
+        tag,
+        range,
+        if_range,
+        if_none_match,
     )
-
-
-async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for chunk in rest:
-        yield chunk
 
 
 def _render(request: Request, service: MediaService, media: Media, now: datetime) -> MediaModel:

@@ -9,9 +9,10 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from api.byte_range import RANGE_NOT_SATISFIABLE
+from api.content import IfNoneMatch, IfRange, Range
 from api.deps import MaybeSignedIn, Now, Uow, account_or_none, limit_account, limit_address, service
 from api.error_codes import TooManyRequests, raises
-from api.media import CONTENT_RESPONSES, IfNoneMatch, IfRange, Range, Service, send_file
+from api.media import CONTENT_RESPONSES, Service, send_file
 from api.routes import VERSION
 from api.transaction import TransactionRoute
 from features.media.addresses import NOBODY

@@ -16,6 +16,7 @@ from features.reactions.feature import REACTIONS
 from features.realtime.feature import REALTIME
 from features.relationships.feature import RELATIONSHIPS
 from features.settings.feature import SETTINGS
+from features.videos.feature import VIDEOS
 
 BRAND = Brand(
     name="vignette",
@@ -31,6 +32,7 @@ BRAND = Brand(
         RELATIONSHIPS,
         FOLLOWS,
         MEDIA,
+        VIDEOS,
         COUNTERS,
         SETTINGS,
         ACCOUNTS,

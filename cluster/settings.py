@@ -65,6 +65,10 @@ class Settings(BaseSettings):
     """Empty: the credentials that AWS gives the machine or the container."""
     objects_s3_secret_access_key: SecretStr = SecretStr("")
 
+    videos_directory: Path | None = None
+    """Where a node keeps copies of the videos that it transcodes, for a minute after their last use; None: in the
+    folder for temporary files."""
+
     public_urls: dict[str, str] = Field(default_factory=dict)
     """The address under which clients reach each brand; it is the ``iss`` of access tokens."""
     cors_origins: tuple[str, ...] = ()

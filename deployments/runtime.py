@@ -19,7 +19,9 @@ from cluster.postgres import Database
 from cluster.settings import Settings
 from cluster.storage_errors import DATABASE_ERRORS
 from deployments.platform import open_platform
+from deployments.video_jobs import RayJobs
 from features.ports import Ports
+from features.videos.jobs import JOBS
 
 _RECONCILE_S = 30.0
 _UPDATE_S = 2.0
@@ -82,13 +84,13 @@ async def keep_runtime(brand: Brand, settings: Settings, database: Database) -> 
 
 
 async def open_platform_on_ray(brand: Brand, settings: Settings, *, features: frozenset[str] = frozenset()) -> Platform:
-    """`open_platform` with the brand's entities, which are there as soon as the runtime has a map. For a process of the
-    Ray cluster."""
+    """`open_platform` with the brand's entities, which are there as soon as the runtime has a map, and with jobs as Ray
+    tasks. For a process of the Ray cluster."""
     router = Router(RayControl(brand.name), settings.cluster_secret.get_secret_value().encode())
     router.follow_map()
 
     def connect(database: Database) -> Ports:
-        ports = Ports()
+        ports = Ports().connect(JOBS, RayJobs(brand.name))
         for feature in brand.features:
             for entities in feature.entities:
                 module, _, function = entities.calls.partition(":")

@@ -1,10 +1,16 @@
 """The command line of `ray start` for a head and for a worker."""
 
+import json
+import os
 import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from cluster.node.settings import NodeSettings
+
+TRANSCODING = "transcoding"
+"""The resource of which a job of transcoding takes one unit: a node has as many as CPUs. CPUs themselves are taken by
+actors that need little of them most of the time, so that on a small node none would be left."""
 
 
 def head_command(node: NodeSettings, *, client_port: int, autoscaling_config: Path | None = None) -> list[str]:
@@ -45,6 +51,9 @@ def _start(node: NodeSettings) -> list[str]:
         # It sends what workers print to a driver's terminal; there is none, and the dashboard reads the files.
         *("--include-log-monitor", "false"),
     ]
+    transcoding = int(node.node_cpus) if node.node_cpus is not None else os.cpu_count() or 1
+    if transcoding:
+        command += ["--resources", json.dumps({TRANSCODING: transcoding})]
     if node.node_address:
         command += ["--node-ip-address", node.node_address]
     if node.node_cpus is not None:

@@ -5,6 +5,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from features.events import EventBody
+from features.media.model import MediaType
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,4 +18,15 @@ class Uploaded(EventBody):
     account_id: UUID
 
 
-EVENTS = (Uploaded,)
+@dataclass(frozen=True, slots=True)
+class Stored(EventBody):
+    """A medium is ready: its content is one object in storage."""
+
+    type: ClassVar[str] = "media.stored"
+    key: ClassVar[str] = "media_id"
+    media_id: UUID
+    account_id: UUID
+    media_type: MediaType
+
+
+EVENTS = (Uploaded, Stored)

@@ -16,9 +16,9 @@ from typing import TypeGuard
 from cluster.events.consumer import Consumer
 from cluster.objects import PART_BYTES, ObjectStorage, ObjectStorageUnavailable
 from cluster.postgres import UnitOfWork
-from features.events import consumer
+from features.events import consumer, publish
 from features.media import store, upload_store
-from features.media.events import Uploaded
+from features.media.events import Stored, Uploaded
 from features.media.image_renderer import ImageRenderer, RenderedImage
 from features.media.image_rendering import ImageFormat, ImageOrder, Refused
 from features.media.image_worker import ImageLimits
@@ -133,6 +133,7 @@ class Processing:
 
     async def _finish(self, uow: UnitOfWork, media: Media, digest: bytes) -> None:
         await store.make_ready(uow, media.id, digest)
+        publish(uow, Stored(media.id, media.account_id, media.media_type), self.now())
         await self._discard_parts(uow, media)
 
     async def _discard_parts(self, uow: UnitOfWork, media: Media) -> None:

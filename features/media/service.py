@@ -80,7 +80,12 @@ class MediaService:
 
     async def read(self, file: StoredFile, start: int, end: int) -> AsyncIterator[bytes]:
         """Yields the bytes of a file, from `start` to before `end`."""
-        async for chunk in self.objects.read(object_key(file.digest), start, end):
+        async for chunk in self.read_object(object_key(file.digest), start, end):
+            yield chunk
+
+    async def read_object(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yields an object that was made of a medium, from `start` to before `end`."""
+        async for chunk in self.objects.read(key, start, end):
             SENT_BYTES.labels(self.brand).inc(len(chunk))
             yield chunk
 
@@ -100,6 +105,11 @@ class MediaService:
         return Address(
             seal(Grant(media_id, viewer_id or NOBODY, epoch, expires_at, attached=True), self.key), expires_at
         )
+
+    async def discard(self, uow: UnitOfWork, keys: Sequence[str], now: datetime) -> None:
+        """Has objects that were made of deleted media deleted from storage, after the grace: until then, somebody may
+        still write one."""
+        await store.discard(uow, keys, now + self.policy.garbage_grace)
 
     async def delete(self, uow: UnitOfWork, account_id: UUID, media_id: UUID, now: datetime) -> None:
         """Deletes a medium. Raises NoSuchMedia, MediaAttached."""

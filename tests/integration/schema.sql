@@ -532,6 +532,45 @@ CREATE TABLE public.turn_commits (
     committed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 )
 WITH (fillfactor='50');
+CREATE TABLE public.video_captions (
+    video_id uuid NOT NULL,
+    language text NOT NULL,
+    label text NOT NULL,
+    origin text NOT NULL,
+    content text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT video_captions_origin_check CHECK ((origin = ANY (ARRAY['uploaded'::text, 'transcribed'::text])))
+);
+CREATE TABLE public.video_objects (
+    key text NOT NULL,
+    video_id uuid,
+    name text,
+    media_type text,
+    size bigint,
+    CONSTRAINT video_objects_published CHECK ((((name IS NULL) = (size IS NULL)) AND ((name IS NULL) = (media_type IS NULL))))
+);
+CREATE TABLE public.video_texts (
+    video_id uuid NOT NULL,
+    name text NOT NULL,
+    media_type text NOT NULL,
+    content text NOT NULL
+);
+CREATE TABLE public.videos (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    state text NOT NULL,
+    problem text,
+    percent smallint DEFAULT 0 NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    width integer,
+    height integer,
+    duration_ms bigint,
+    streams jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT videos_percent_check CHECK (((percent >= 0) AND (percent <= 100))),
+    CONSTRAINT videos_problem CHECK (((state = 'failed'::text) = (problem IS NOT NULL))),
+    CONSTRAINT videos_state_check CHECK ((state = ANY (ARRAY['processing'::text, 'playable'::text, 'ready'::text, 'failed'::text])))
+);
 ALTER TABLE ONLY public.account_export_parts
     ADD CONSTRAINT account_export_parts_pkey PRIMARY KEY (export_id, number);
 ALTER TABLE ONLY public.account_exports
@@ -648,6 +687,14 @@ ALTER TABLE ONLY public.target_counts
     ADD CONSTRAINT target_counts_pkey PRIMARY KEY (target_id, name, shard);
 ALTER TABLE ONLY public.turn_commits
     ADD CONSTRAINT turn_commits_pkey PRIMARY KEY (series);
+ALTER TABLE ONLY public.video_captions
+    ADD CONSTRAINT video_captions_pkey PRIMARY KEY (video_id, language);
+ALTER TABLE ONLY public.video_objects
+    ADD CONSTRAINT video_objects_pkey PRIMARY KEY (key);
+ALTER TABLE ONLY public.video_texts
+    ADD CONSTRAINT video_texts_pkey PRIMARY KEY (video_id, name);
+ALTER TABLE ONLY public.videos
+    ADD CONSTRAINT videos_pkey PRIMARY KEY (id);
 CREATE INDEX account_exports_expired ON public.account_exports USING btree (expires_at);
 CREATE INDEX accounts_deletes_at ON public.accounts USING btree (deletes_at) WHERE (state = ANY (ARRAY['deleting'::text, 'deleted'::text]));
 CREATE UNIQUE INDEX accounts_email ON public.accounts USING btree (lower(email));
@@ -706,6 +753,9 @@ CREATE INDEX reactions_of_account ON public.reactions USING btree (account_id);
 CREATE INDEX relayed_events_relayed_at ON public.relayed_events USING btree (relayed_at);
 CREATE INDEX shard_answers_age ON public.shard_answers USING btree (answered_at);
 CREATE INDEX shard_generations_term ON public.shard_generations USING btree (term);
+CREATE INDEX video_objects_of_video ON public.video_objects USING btree (video_id, name);
+CREATE INDEX video_objects_released ON public.video_objects USING btree (key) WHERE (video_id IS NULL);
+CREATE INDEX videos_of_account ON public.videos USING btree (account_id);
 CREATE TRIGGER auth_audit_append_only BEFORE DELETE OR UPDATE ON public.auth_audit FOR EACH ROW EXECUTE FUNCTION public.auth_audit_refuse_change();
 CREATE TRIGGER post_hashtags_fill BEFORE INSERT ON public.post_hashtags FOR EACH ROW WHEN ((new.audience IS NULL)) EXECUTE FUNCTION public.fill_post_hashtag();
 CREATE TRIGGER posts_audience AFTER UPDATE OF audience ON public.posts FOR EACH ROW WHEN ((new.audience <> old.audience)) EXECUTE FUNCTION public.follow_post_audience();
@@ -787,3 +837,13 @@ ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.reactions
     ADD CONSTRAINT reactions_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.video_captions
+    ADD CONSTRAINT video_captions_video_id_fkey FOREIGN KEY (video_id) REFERENCES public.videos(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.video_objects
+    ADD CONSTRAINT video_objects_video_id_fkey FOREIGN KEY (video_id) REFERENCES public.videos(id) ON DELETE SET NULL;
+ALTER TABLE ONLY public.video_texts
+    ADD CONSTRAINT video_texts_video_id_fkey FOREIGN KEY (video_id) REFERENCES public.videos(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.videos
+    ADD CONSTRAINT videos_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.videos
+    ADD CONSTRAINT videos_id_fkey FOREIGN KEY (id) REFERENCES public.media(id) ON DELETE CASCADE;

@@ -16,6 +16,7 @@ from features.accounts.erasure import erase_due_accounts
 from features.accounts.machine import Action, Actor
 from features.accounts.policy import AccountPolicy
 from features.accounts.service import AccountService
+from tests.support.clips import clip
 from tests.support.environment import PASSWORD, Environment
 from tests.support.files import file_of
 from tests.support.member import Member
@@ -26,6 +27,7 @@ ANONYMOUS = "anonymous"
 FILE = "/media-files/{token}/{name}"
 POST_FILE = "/post-media/{token}/{name}"
 PUBLIC_FILE = "/public-media/{media_id}/{epoch}/{name}"
+STREAM = "/media-files/{token}/stream/{name}"
 NOT_SIGNED_IN = {"/health/live", "/health/ready", "/.well-known/jwks.json"}
 """They take no access token."""
 
@@ -39,12 +41,13 @@ class Scenario:
         self.people: dict[str, Member] = {ANONYMOUS: environment.anonymous}
         self.post_file = self.public_file = ""
         self.post_id = self.answer_id = self.list_id = self.media_id = self.file = ""
+        self.video_id = self.stream = ""
         self.requests: list[str] = []
 
     @property
     def files(self) -> set[str]:
         """Paths that name nobody, and show what is hers."""
-        return {self.file, self.post_file, self.public_file}
+        return {self.file, self.stream, self.post_file, self.public_file}
 
     @property
     def ada(self) -> Member:
@@ -74,6 +77,9 @@ class Scenario:
         await ada.patch(f"/posts/{post.json()['id']}", json={"media": [{"id": shown}]})
         addresses = (await ada.get(f"/posts/{post.json()['id']}/media")).json()["items"]
         self.post_file, self.public_file = f"{addresses[0]['path']}/24.webp", f"/public-media/{shown}/0/24.webp"
+        self.video_id = await upload(self.environment, ada, clip(seconds=0.5), "video/mp4")
+        video = (await ada.get(f"/media/{self.video_id}/video")).json()
+        self.stream = video["stream"]["path"].removeprefix("/v1")
         people = await bob.post("/lists", json={"name": "Climbing"})
         self.post_id, self.answer_id, self.list_id = [made.json()["id"] for made in (post, answer, people)]
         ways += [
@@ -108,6 +114,7 @@ class Scenario:
             POST_FILE: [(name, self.post_file) for name in everybody],
             PUBLIC_FILE: [(name, self.public_file) for name in everybody],
             FILE: [(name, self.file) for name in everybody],  # whoever has the address
+            STREAM: [(name, self.stream) for name in everybody],
             "/blocks": [("eve", "/blocks")],
             "/mutes": [("carol", "/mutes")],
             "/close-friends": [("bob", "/close-friends")],
@@ -153,6 +160,7 @@ class Scenario:
             # Hers: he is told that there is no such medium.
             "/media/{media_id}": f"/media/{self.media_id}",
             "/media/{media_id}/content": f"/media/{self.media_id}/content",
+            "/media/{media_id}/video": f"/media/{self.video_id}/video",
             "/account/export": "/account/export",
             "/account/export/content": "/account/export/content",
             **{path: f"http://test{path}" for path in NOT_SIGNED_IN},
@@ -245,7 +253,7 @@ async def test_every_state_on_every_get(scenario: Scenario) -> None:
         if state is not AccountState.DELETED:  # a month has passed by then, and bob has another session
             for path, before in unchanged.items():
                 assert _same(await _unconcerned(scenario, path), before), (state, path)
-        for path in gets - NOT_SIGNED_IN - {FILE, POST_FILE, PUBLIC_FILE}:
+        for path in gets - NOT_SIGNED_IN - {FILE, STREAM, POST_FILE, PUBLIC_FILE}:
             answer = await scenario.ada.get(_address(scenario, path))
             assert (answer.status_code == 200) == active, (state, path)
             assert active or answer.json()["code"] in {"session_ended", "token_expired"}, (state, path)

@@ -15,6 +15,7 @@ from features.accounts.erasure import erase_due_accounts
 from features.accounts.policy import AccountPolicy
 from features.auth.service import AuthService
 from features.life_cycle import erase_account, export_account
+from tests.support.clips import clip
 from tests.support.environment import PASSWORD, Environment
 from tests.support.files import file_of
 from tests.support.member import Member
@@ -55,6 +56,9 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         assert (await me.patch("/settings", json=change)).is_success
         await me.put("/blocks/eve")
         await upload(environment, me, file_of(1000))
+        video = await upload(environment, me, clip(seconds=0.5), "video/mp4")
+        captions = {"label": "English", "webvtt": "WEBVTT\n\n00:00.000 --> 00:00.400\nHello\n"}
+        assert (await me.put(f"/media/{video}/captions/en", json=captions)).status_code == 200
         await begin(me, 1000)
         assert (await me.post("/account/export")).status_code == 202
         for person, kind in ((ada, "love"), (bob, "wow")):

@@ -111,6 +111,7 @@ async def open_environment(
         smtp_url=SecretStr(mail_trap.url),
         keys_directory=folder,
         objects_url=str(folder / "objects"),
+        videos_directory=folder / "videos",
         cluster_secret=SecretStr("a secret of the tests"),
         public_urls={brand.name: ROOT},
         trusted_proxies=0,

@@ -175,4 +175,11 @@ def test_head_and_worker_listen_where_they_are_told() -> None:
     for command in (head, worker):
         assert command[command.index("--node-ip-address") + 1] == "10.0.0.7"
         assert command[command.index("--num-cpus") + 1] == "0"
+        assert "--resources" not in command
         assert "--block" in command
+
+
+def test_a_node_transcodes_as_many_videos_as_it_has_cpus() -> None:
+    command = worker_command(node(node_cpus=4), "10.0.0.1")
+    assert command[command.index("--resources") + 1] == '{"transcoding": 4}'
+    assert "--resources" in worker_command(node(), "10.0.0.1")

@@ -1,0 +1,103 @@
+"""Performs jobs: on this machine, in the process that calls it."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from cluster.objects import PART_BYTES, NoSuchObject, ObjectStorage
+from features.media.model import object_key
+from features.videos import commands
+from features.videos.fragments import BadFile, FragmentedFile, parse_file
+from features.videos.jobs import DrawPictures, EncodeAudio, EncodeChunk, Job, JobFile, JobResult, Probe, keys_of
+from features.videos.model import Source, Unplayable, VideoProblem
+from features.videos.probe import parse_source, video_stream
+from features.videos.processes import run_limited
+from features.videos.source_files import SourceFiles
+from features.videos.storyboard import poster_time
+
+
+async def perform(job: Job, objects: ObjectStorage, sources: SourceFiles) -> JobResult:
+    """Returns the result of a job: what an earlier run has stored, or what it makes now. Raises Unplayable, JobLost and
+    ObjectStorageUnavailable."""
+    if (stored := await _stored(job, objects)) is not None:
+        return JobResult(files=stored)
+    try:
+        async with sources.open(object_key(job.upload.digest), job.upload.size) as path:
+            if isinstance(job, Probe):
+                return JobResult(source=await _probe(job, path))
+            with tempfile.TemporaryDirectory(prefix="entativa-video-") as folder:
+                outputs = [Path(folder) / str(number) for number in range(len(job.parts))]
+                await _make(job, path, outputs)
+                # All are read before any is stored: a job that fails leaves nothing.
+                described = [await asyncio.to_thread(_described, job, output) for output in outputs]
+                files = []
+                for key, output, (size, media) in zip(keys_of(job), outputs, described, strict=True):
+                    await _store(objects, key, output, size)
+                    files.append(JobFile(key, size, media))
+                return JobResult(files=tuple(files))
+    except NoSuchObject:  # the medium was deleted
+        raise Unplayable(VideoProblem.BROKEN) from None
+
+
+async def _stored(job: Job, objects: ObjectStorage) -> tuple[JobFile, ...] | None:
+    files = []
+    for key in keys_of(job):
+        try:
+            data = b"".join([chunk async for chunk in objects.read(key)])
+        except NoSuchObject:
+            return None
+        files.append(JobFile(key, len(data), None if isinstance(job, DrawPictures) else parse_file(data)))
+    return tuple(files) or None
+
+
+async def _probe(job: Probe, path: Path) -> Source:
+    streams = (await run_limited(commands.probe_streams(path), job.policy)).decode(errors="replace")
+    stream = video_stream(streams)
+    packets = (await run_limited(commands.probe_packets(path, stream), job.policy)).decode(errors="replace")
+    return parse_source(streams, packets.splitlines(), job.policy)
+
+
+async def _make(job: EncodeChunk | EncodeAudio | DrawPictures, path: Path, outputs: list[Path]) -> None:
+    policy, source = job.policy, job.source
+    if isinstance(job, EncodeChunk):
+        rungs = list(zip(job.rungs, outputs, strict=True))
+        await run_limited(commands.encode_chunk(path, source, job.timeline, job.chunk, rungs), policy)
+    elif isinstance(job, EncodeAudio):
+        await run_limited(commands.encode_audio(path, source, policy, outputs[0]), policy)
+    else:
+        poster, storyboard = outputs
+        at = poster_time(source)
+        await run_limited(commands.draw_poster(path, source, at, job.poster, poster), policy)
+        await run_limited(commands.draw_storyboard(path, source, job.storyboard, storyboard), policy)
+
+
+def _described(job: Job, output: Path) -> tuple[int, FragmentedFile | None]:
+    """Returns the size of an output and what is in it. Raises Unplayable if it is not what the job is to make."""
+    try:
+        data = output.read_bytes()
+        if isinstance(job, DrawPictures):
+            if not data:
+                raise Unplayable(VideoProblem.BROKEN)
+            return len(data), None
+        media = parse_file(data)
+    except (BadFile, FileNotFoundError):
+        raise Unplayable(VideoProblem.BROKEN) from None
+    if isinstance(job, EncodeChunk) and media.samples != job.chunk.frames:
+        raise Unplayable(VideoProblem.BROKEN)
+    return len(data), media
+
+
+async def _store(objects: ObjectStorage, key: str, path: Path, size: int) -> None:
+    if size <= PART_BYTES:
+        await objects.put(key, await asyncio.to_thread(path.read_bytes))
+    else:
+        await objects.put_stream(key, _read(path))
+
+
+async def _read(path: Path) -> AsyncIterator[bytes]:
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while chunk := await asyncio.to_thread(file.read, PART_BYTES):
+            yield chunk
