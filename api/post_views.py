@@ -112,7 +112,7 @@ class ReactionCountsModel(BaseModel):
 
 
 class ReactionsModel(BaseModel):
-    """The reactions to a post. Everybody's count, also those of people whom you may not see."""
+    """The reactions to a post or a comment. Everybody's count, also those of people whom you may not see."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -175,6 +175,7 @@ class PostModel(BaseModel):
         description="When the text or the content warning was changed last; null: never.", examples=[None]
     )
     poll: PollModel | None
+    comments: int = Field(ge=0, description="How many there are, replies included.", examples=[4])
     reactions: ReactionsModel
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from api.comments import CommentId
 from api.conditional import ConditionalRoute
 from api.deps import MaybeSignedIn, Now, PageDep, SignedIn, Uow, account_or_none, service
 from api.error_codes import raises
@@ -14,6 +15,7 @@ from api.post_views import ReactionsModel
 from api.posts import PostId
 from api.profiles import PersonModel, render_person
 from api.routes import VERSION, Routes
+from features.comments.errors import NoSuchComment
 from features.counters.errors import ReactionNotStored
 from features.counters.model import ReactionKind, Reactor, Target, TargetKind
 from features.posts.errors import NoSuchPost
@@ -66,6 +68,35 @@ async def to_post(
 ) -> PageModel[ReactorModel]:
     """List who reacted to a post, newest first, as far as you may see them. (The counts include everybody.)"""
     target = Target(TargetKind.POST, post_id)
+    return render_page(await reactions.reactors(uow, target, account_or_none(identity), kind, page), _render)
+
+
+@router.put("/comments/{comment_id}/reaction")
+@raises(NoSuchComment, ReactionNotStored)
+async def put_to_comment(
+    comment_id: CommentId, body: ReactionBody, identity: SignedIn, reactions: Reactions, uow: Uow, now: Now
+) -> ReactionsModel:
+    """React to a comment, in place of your former reaction to it. The response has all reactions after it."""
+    target = Target(TargetKind.COMMENT, comment_id)
+    return ReactionsModel.model_validate(await reactions.put(uow, target, identity.account_id, body.kind, now))
+
+
+@router.delete("/comments/{comment_id}/reaction", status_code=204)
+@raises(NoSuchComment, ReactionNotStored)
+async def remove_from_comment(
+    comment_id: CommentId, identity: SignedIn, reactions: Reactions, uow: Uow, now: Now
+) -> None:
+    """Remove your reaction to a comment, if there is one."""
+    await reactions.remove(uow, Target(TargetKind.COMMENT, comment_id), identity.account_id, now)
+
+
+@router.get("/comments/{comment_id}/reactions")
+@raises(NoSuchComment)
+async def to_comment(
+    comment_id: CommentId, identity: MaybeSignedIn, reactions: Reactions, uow: Uow, page: PageDep, kind: Kind = None
+) -> PageModel[ReactorModel]:
+    """List who reacted to a comment, newest first, as far as you may see them. (The counts include everybody.)"""
+    target = Target(TargetKind.COMMENT, comment_id)
     return render_page(await reactions.reactors(uow, target, account_or_none(identity), kind, page), _render)
 
 

@@ -10,12 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -155,40 +153,23 @@ async def _pace(setting: _Setting, stop: asyncio.Event) -> float:
 
 @contextlib.asynccontextmanager
 async def _setting() -> AsyncIterator[_Setting]:
-    import asyncpg
-
-    from cluster.local.processes import Processes, free_port
-    from cluster.local.services import PostgresServer
-    from cluster.migrate import migrate
+    from benchmarks.stack.private_postgres import private_postgres
     from cluster.postgres import connect_database
     from features.counters.policy import CounterPolicy
     from features.counters.ports import COUNTERS
     from features.feed.policy import FeedPolicy
     from tests.support.timeline_host import entities
 
-    with tempfile.TemporaryDirectory(prefix="entativa-bench-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)  # the account that Postgres runs as must get in
-        processes = Processes(Path(folder))
-        postgres = PostgresServer(processes, free_port(), secrets.token_hex(8))
-        try:
-            postgres.start()
-            admin = await asyncpg.connect(postgres.address("postgres"))
-            await admin.execute("create database bench")
-            await admin.close()
-            address = postgres.address("bench")
-            await migrate(address)
-            async with (
-                connect_database(address, pool_size=4) as database,
-                entities(address, Path(folder), FeedPolicy(), CounterPolicy()) as (_, ports),
-            ):
-                made = await database.pool.fetchrow(_MADE, _PEOPLE)
-                assert made is not None
-                posts = [UUID(bytes=secrets.token_bytes(16)) for _ in range(_POSTS)]
-                await database.pool.executemany(_INSERT_POST, [(post, made["author"]) for post in posts])
-                await database.pool.execute("analyze")
-                counters = ports.get(COUNTERS)
-                assert counters is not None
-                yield _Setting(database, counters, made["author"], made["people"], posts)
-        finally:
-            postgres.stop()
-            processes.sweep()
+    async with (
+        private_postgres() as (address, folder),
+        connect_database(address, pool_size=4) as database,
+        entities(address, folder, FeedPolicy(), CounterPolicy()) as (_, ports),
+    ):
+        made = await database.pool.fetchrow(_MADE, _PEOPLE)
+        assert made is not None
+        posts = [UUID(bytes=secrets.token_bytes(16)) for _ in range(_POSTS)]
+        await database.pool.executemany(_INSERT_POST, [(post, made["author"]) for post in posts])
+        await database.pool.execute("analyze")
+        counters = ports.get(COUNTERS)
+        assert counters is not None
+        yield _Setting(database, counters, made["author"], made["people"], posts)

@@ -4,6 +4,7 @@ from brands import Brand
 from brands.reserved_usernames import PROFILE_POLICY
 from features.accounts.feature import ACCOUNTS
 from features.auth.feature import AUTH
+from features.comments.feature import COMMENTS
 from features.counters.feature import COUNTERS
 from features.exports.feature import EXPORTS
 from features.feed.feature import FEED
@@ -24,6 +25,7 @@ BRAND = Brand(
     features=(
         FEED,
         POSTS,
+        COMMENTS,
         REACTIONS,
         PROFILES,
         AUTH,

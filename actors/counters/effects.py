@@ -13,6 +13,7 @@ from actors.counters.loader import CounterLoader
 from actors.runtime import Effect, EffectHandler, Entity, KindContext, Turn, Value
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
+from features.comments import queries as comments
 from features.counters import store
 from features.counters.machine import TargetCounters
 from features.counters.model import Target, TargetKind
@@ -24,7 +25,7 @@ from features.posts import queries as posts
 STORED = Counter("entativa_reactions_stored_total", "Reactions that were stored, changed or removed")
 LOADED = Counter("entativa_counters_loads_total", "Counters loaded from Postgres")
 
-EXISTING = {TargetKind.POST: posts.EXISTING}
+EXISTING = {TargetKind.POST: posts.EXISTING, TargetKind.COMMENT: comments.EXISTING}
 """Statements that return those of the ids $1 that exist, for each kind of targets."""
 
 

@@ -15,6 +15,7 @@ class TargetKind(StrEnum):
     """What people react to."""
 
     POST = "post"
+    COMMENT = "comment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,9 @@ class ReactionKind(StrEnum):
     SAD = "sad"
     ANGRY = "angry"
 
+
+COMMENTS = "comments"
+"""The name of the count of comments on a post, and of replies to a comment."""
 
 REACTION_KINDS = tuple(str(kind) for kind in ReactionKind)
 

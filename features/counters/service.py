@@ -1,5 +1,6 @@
 """The service of counters. It trusts its callers: whether somebody may see a target, they have asked its slice."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,12 +67,16 @@ class CounterService:
         rows = await store.reactors(uow, target.id, viewer_id, kind, page)
         return page_of(rows, page.limit, Reactor.cursor)
 
-    async def forget(self, uow: UnitOfWork, target: Target) -> None:
-        """Deletes the reactions to a target that is deleted, in several transactions. Raises CountersUnavailable."""
+    async def reload(self, targets: Sequence[Target]) -> None:
+        """Has the entities of targets read what others than they have stored. Raises CountersUnavailable."""
         if self.counters is not None:
-            # What was under way has ended afterwards, and what begins later finds that the target is gone.
-            await self.counters.reload(target)
-        while await store.forget(uow, target.id, _FORGOTTEN_AT_ONCE):
+            await asyncio.gather(*(self.counters.reload(target) for target in targets))
+
+    async def forget(self, uow: UnitOfWork, targets: Sequence[Target]) -> None:
+        """Deletes the counters of targets that are deleted, in several transactions. Raises CountersUnavailable."""
+        # What was under way has ended afterwards, and what begins later finds that the targets are gone.
+        await self.reload(targets)
+        while await store.forget(uow, [target.id for target in targets], _FORGOTTEN_AT_ONCE):
             await uow.commit()
 
     async def recount(self, uow: UnitOfWork, target: Target, now: datetime) -> None:

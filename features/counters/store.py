@@ -202,16 +202,18 @@ async def erase(uow: UnitOfWork, account_id: UUID, limit: int) -> list[Target]:
 
 
 _FORGET = """
-delete from reactions where ctid = any(array(select ctid from reactions where target_id = $1 limit $2 for update))
+delete from reactions where ctid = any(array(
+    select ctid from reactions where target_id = any($1::uuid[]) limit $2 for update
+))
 """
 
 
-async def forget(uow: UnitOfWork, target_id: UUID, limit: int) -> bool:
-    """Deletes up to `limit` reactions to a target that is deleted, and in the end its counts. Returns whether some may
-    be left."""
-    if await uow.execute(_FORGET, target_id, limit) == f"DELETE {limit}":
+async def forget(uow: UnitOfWork, target_ids: Sequence[UUID], limit: int) -> bool:
+    """Deletes up to `limit` reactions to targets that are deleted, and in the end their counts. Returns whether some
+    may be left."""
+    if await uow.execute(_FORGET, list(target_ids), limit) == f"DELETE {limit}":
         return True
-    await uow.execute("delete from target_counts where target_id = $1", target_id)
+    await uow.execute("delete from target_counts where target_id = any($1::uuid[])", list(target_ids))
     return False
 
 

@@ -2,7 +2,8 @@
 
 Who may see a post is decided at each read (home.py) from what is stored beside the bytes. Some things differ between
 readers and are not cached: the list a post went to, which only its author sees; mentions of people whom a block
-separates from the reader; polls and reactions, which have the reader's own and change all the time.
+separates from the reader; polls, reactions and the number of comments, which have
+the reader's own or change all the time.
 """
 
 from collections import OrderedDict
@@ -11,11 +12,12 @@ from dataclasses import dataclass
 
 import orjson
 
-from features.counters.model import ReactionsView
+from features.counters.model import COMMENTS, Counted, reactions_view
 from features.feed.invalidations import Invalidation
 from features.feed.machine import Key
 from features.posts.model import PollDefinition, PollView, PostView
 
+_COUNTED = {"comments", "reactions"}
 _WITHOUT_POLL = b',"poll":null'
 
 
@@ -30,7 +32,7 @@ class RenderedPost:
     list_id: bytes
     mentions: frozenset[bytes]
     body: bytes
-    """Without its reactions, open at its end: `with_reactions` makes it whole."""
+    """Without what is counted, open at its end: `with_counts` makes it whole."""
     poll: PollDefinition | None = None
     """The poll of the post, which `body` leaves out."""
 
@@ -45,14 +47,15 @@ class RenderedPost:
 
 
 def json_of(view: PostView) -> bytes:
-    """Returns a post as JSON without its reactions, and without the last brace; times end in Z."""
-    rest = {member: value for member, value in view.items() if member != "reactions"}
+    """Returns a post as JSON without what is counted, and without the last brace; times end in Z."""
+    rest = {member: value for member, value in view.items() if member not in _COUNTED}
     return orjson.dumps(rest, option=orjson.OPT_UTC_Z)[:-1]
 
 
-def with_reactions(body: bytes, reactions: ReactionsView) -> bytes:
+def with_counts(body: bytes, counted: Counted) -> bytes:
     """Returns the JSON of a post."""
-    return b'%s,"reactions":%s}' % (body, orjson.dumps(reactions))
+    comments, reactions = counted.counts.get(COMMENTS, 0), orjson.dumps(reactions_view(counted))
+    return b'%s,"comments":%d,"reactions":%s}' % (body, comments, reactions)
 
 
 class Fetch:

@@ -133,9 +133,10 @@ class PostView(TypedDict):
     created_at: datetime
     edited_at: datetime | None
     poll: PollView | None
+    comments: int
+    """How many there are, replies included; without those that are hidden."""
     reactions: ReactionsView
-    """This and the poll are last: the feed in memory puts each reader's own at the end of what it has rendered for
-    all."""
+    """The last three are what the feed in memory puts at the end of what it has rendered for all."""
 
 
 @dataclass(frozen=True, slots=True)

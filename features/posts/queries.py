@@ -79,3 +79,13 @@ not put the author's posts where others are served from.)"""
 
 EXISTING = f"select posts.id from posts where id = any($1::uuid[]) and {visible_to('posts.author_id')}"
 """Those of the posts $1 that there are, whoever may see them."""
+
+
+def seen_post(post: str, viewer: str) -> str:
+    """The author of a post (an SQL expression for its id) if the viewer may see it, otherwise null: a scalar query."""
+    return f"(select posts.author_id from posts where posts.id = {post} and {visible_to(viewer)})"
+
+
+def kept_post(post: str) -> str:
+    """The post exists, and is kept from being deleted until the transaction ends: a predicate."""
+    return f"exists (select from posts where posts.id = {post} and {visible_to('posts.author_id')} for key share)"

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.counters import queries as counters
-from features.counters.model import reactions_view
+from features.counters.model import COMMENTS, reactions_view
 from features.paging import Cursor
 from features.posts.attachment_views import attachment_views
 from features.posts.model import Author, Entity, PollView, PostView
@@ -70,7 +70,7 @@ def views_naming(rows: Sequence[Row], usernames: Mapping[UUID, str], polls: Mapp
     authors: dict[str, Author] = {}
     posts: list[PostView] = []
     for row in rows:
-        author_id = row["author_id"]
+        author_id, counted = row["author_id"], counters.counted(row)
         author = authors.get(author_id)
         if author is None:
             author = {"id": author_id, "username": row["username"], "name": row["name"]}
@@ -91,7 +91,8 @@ def views_naming(rows: Sequence[Row], usernames: Mapping[UUID, str], polls: Mapp
                 "created_at": row["created_at"],
                 "edited_at": row["edited_at"],
                 "poll": polls.get(row["id"]),
-                "reactions": reactions_view(counters.counted(row)),
+                "comments": counted.counts.get(COMMENTS, 0),
+                "reactions": reactions_view(counted),
             }
         )
     return posts

@@ -24,4 +24,4 @@ class ReactionCleanup:
         ]
 
     async def _forget(self, uow: UnitOfWork, event: PostDeleted) -> None:
-        await self.counters.forget(uow, Target(TargetKind.POST, event.post_id))
+        await self.counters.forget(uow, [Target(TargetKind.POST, event.post_id)])

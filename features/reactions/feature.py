@@ -1,5 +1,7 @@
 """What this slice declares. The reactions are stored with their counts, by the slice of counters."""
 
+from features.comments.feature import COMMENTS
+from features.comments.service import CommentService
 from features.counters.feature import COUNTERS
 from features.counters.model import TargetKind
 from features.counters.service import CounterService
@@ -7,16 +9,21 @@ from features.feature import Feature, Scope
 from features.posts.feature import POSTS
 from features.posts.service import PostService
 from features.reactions.consumers import ReactionCleanup
+from features.reactions.ports import TargetAccess
 from features.reactions.service import ReactionService
 
 
 def _service(scope: Scope) -> ReactionService:
-    return ReactionService(scope.service(CounterService), {TargetKind.POST: scope.service(PostService)})
+    targets: dict[TargetKind, TargetAccess] = {
+        TargetKind.POST: scope.service(PostService),
+        TargetKind.COMMENT: scope.service(CommentService),
+    }
+    return ReactionService(scope.service(CounterService), targets)
 
 
 REACTIONS = Feature(
     name="reactions",
-    needs=(COUNTERS, POSTS),
+    needs=(COMMENTS, COUNTERS, POSTS),
     service=_service,
     consumers=lambda scope: ReactionCleanup(scope.service(CounterService)).consumers(),
 )

@@ -131,6 +131,30 @@ CREATE TABLE public.close_friends (
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT close_friends_check CHECK ((owner_id <> member_id))
 );
+CREATE TABLE public.comment_filters (
+    account_id uuid NOT NULL,
+    words text[] NOT NULL
+);
+CREATE TABLE public.comment_restrictions (
+    post_id uuid NOT NULL,
+    commenters text NOT NULL,
+    CONSTRAINT comment_restrictions_commenters_check CHECK ((commenters = ANY (ARRAY['connections'::text, 'nobody'::text])))
+);
+CREATE TABLE public.comments (
+    id uuid NOT NULL,
+    post_id uuid NOT NULL,
+    level_id uuid NOT NULL,
+    parent_id uuid,
+    depth smallint NOT NULL,
+    author_id uuid,
+    text text,
+    entities jsonb,
+    created_at timestamp with time zone NOT NULL,
+    edited_at timestamp with time zone,
+    hidden_at timestamp with time zone,
+    score integer DEFAULT 0 NOT NULL,
+    CONSTRAINT comments_check CHECK (((author_id IS NULL) = (text IS NULL)))
+);
 CREATE TABLE public.connection_count_shards (
     account_id uuid NOT NULL,
     shard smallint NOT NULL,
@@ -595,6 +619,12 @@ ALTER TABLE ONLY public.blocks
     ADD CONSTRAINT blocks_pkey PRIMARY KEY (blocker_id, blocked_id);
 ALTER TABLE ONLY public.close_friends
     ADD CONSTRAINT close_friends_pkey PRIMARY KEY (owner_id, member_id);
+ALTER TABLE ONLY public.comment_filters
+    ADD CONSTRAINT comment_filters_pkey PRIMARY KEY (account_id);
+ALTER TABLE ONLY public.comment_restrictions
+    ADD CONSTRAINT comment_restrictions_pkey PRIMARY KEY (post_id);
+ALTER TABLE ONLY public.comments
+    ADD CONSTRAINT comments_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.connection_count_shards
     ADD CONSTRAINT connection_count_shards_pkey PRIMARY KEY (account_id, shard);
 ALTER TABLE ONLY public.connection_counts
@@ -712,6 +742,11 @@ CREATE INDEX blocks_by_blocked ON public.blocks USING btree (blocked_id);
 CREATE INDEX blocks_newest ON public.blocks USING btree (blocker_id, created_at, blocked_id);
 CREATE INDEX close_friends_by_member ON public.close_friends USING btree (member_id);
 CREATE INDEX close_friends_newest ON public.close_friends USING btree (owner_id, created_at, member_id);
+CREATE INDEX comments_newest ON public.comments USING btree (level_id, created_at, id);
+CREATE INDEX comments_of_author ON public.comments USING btree (author_id, id) WHERE (author_id IS NOT NULL);
+CREATE INDEX comments_of_parent ON public.comments USING btree (parent_id) WHERE (parent_id IS NOT NULL);
+CREATE INDEX comments_of_post ON public.comments USING btree (post_id);
+CREATE INDEX comments_relevant ON public.comments USING btree (level_id, score, id);
 CREATE INDEX connections_by_owner ON public.connections USING btree (owner_id, created_at, viewer_id);
 CREATE INDEX connections_by_viewer ON public.connections USING btree (viewer_id, created_at, owner_id);
 CREATE INDEX entity_timers_due ON public.entity_timers USING btree (kind, shard, due_at);
@@ -779,6 +814,14 @@ ALTER TABLE ONLY public.close_friends
     ADD CONSTRAINT close_friends_member_id_fkey FOREIGN KEY (member_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.close_friends
     ADD CONSTRAINT close_friends_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.comment_filters
+    ADD CONSTRAINT comment_filters_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.comment_restrictions
+    ADD CONSTRAINT comment_restrictions_post_id_fkey FOREIGN KEY (post_id) REFERENCES public.posts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.comments
+    ADD CONSTRAINT comments_author_id_fkey FOREIGN KEY (author_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.comments
+    ADD CONSTRAINT comments_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES public.comments(id);
 ALTER TABLE ONLY public.connection_count_shards
     ADD CONSTRAINT connection_count_shards_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.connection_counts

@@ -43,6 +43,8 @@ class Scenario:
         self.post_id = self.answer_id = self.list_id = self.media_id = self.file = ""
         self.video_id = self.stream = ""
         self.requests: list[str] = []
+        self.comment_ids: list[str] = []
+        """On bob's post: of ada, of bob, and ada's reply to that."""
 
     @property
     def files(self) -> set[str]:
@@ -82,12 +84,17 @@ class Scenario:
         self.stream = video["stream"]["path"].removeprefix("/v1")
         people = await bob.post("/lists", json={"name": "Climbing"})
         self.post_id, self.answer_id, self.list_id = [made.json()["id"] for made in (post, answer, people)]
+        for author, parent in ((ada, None), (bob, None), (ada, 1)):
+            body = {"text": "Well", "parent_id": None if parent is None else self.comment_ids[parent]}
+            made = await author.post(f"/posts/{self.answer_id}/comments", json=body)
+            self.comment_ids.append(made.json()["id"])
         ways += [
             await ada.patch(f"/posts/{self.post_id}", json={"text": "Home from #lisbon"}),
             await bob.put("/close-friends/ada"),
             await bob.put(f"/lists/{self.list_id}/members/ada"),
             await carol.put("/mutes/ada"),
             await ada.put(f"/posts/{self.answer_id}/reaction", json={"kind": "wow"}),
+            await ada.put(f"/comments/{self.comment_ids[1]}/reaction", json={"kind": "wow"}),
             await self.people["eve"].put("/blocks/ada"),
         ]
         assert all(way.is_success for way in ways), [way.text for way in ways]
@@ -105,6 +112,15 @@ class Scenario:
             "/posts/{post_id}": [
                 *((name, f"/posts/{self.post_id}") for name in everybody),
                 *((name, f"/posts/{self.answer_id}") for name in everybody),
+            ],
+            "/posts/{post_id}/comments": [(name, f"/posts/{self.answer_id}/comments") for name in everybody],
+            "/posts/{post_id}/commenters": [(name, f"/posts/{self.post_id}/commenters") for name in everybody],
+            "/comments/{comment_id}": [(name, f"/comments/{self.comment_ids[0]}") for name in everybody],
+            "/comments/{comment_id}/replies": [
+                (name, f"/comments/{self.comment_ids[1]}/replies") for name in everybody
+            ],
+            "/comments/{comment_id}/reactions": [
+                (name, f"/comments/{self.comment_ids[1]}/reactions") for name in everybody
             ],
             "/posts/{post_id}/reactions": [(name, f"/posts/{self.answer_id}/reactions") for name in everybody],
             "/posts/{post_id}/history": [(name, f"/posts/{self.post_id}/history") for name in everybody],
@@ -155,6 +171,7 @@ class Scenario:
             "/auth/audit": "/auth/audit",
             "/settings": "/settings",
             "/settings/schema": "/settings/schema",
+            "/comment-filters": "/comment-filters",
             "/hashtags/{tag}": "/hashtags/lisbon",
             "/media": "/media",
             # Hers: he is told that there is no such medium.
@@ -276,7 +293,7 @@ async def _unconcerned(scenario: Scenario, path: str) -> httpx.Response:
 async def _check_shown(scenario: Scenario, path: str, name: str, address: str, *, active: bool) -> None:
     reader = scenario.people[name]
     answer = await reader.get(address)
-    hers = [scenario.post_id, scenario.ada.id, *scenario.requests]
+    hers = [scenario.post_id, scenario.ada.id, scenario.comment_ids[0], *scenario.requests]
     asks_for_her = "/ada" in address or address in scenario.files or any(id in address for id in hers)
     if active:
         assert answer.status_code == 200, (address, name)

@@ -56,6 +56,7 @@ class Scenario:
         self.environment = environment
         self.readers: dict[str, Member] = {}
         self.posts: dict[Audience, str] = {}
+        self.comments: dict[Audience, str] = {}
         self.list_id = ""
 
     @property
@@ -83,6 +84,8 @@ class Scenario:
             assert (await author.put(f"/lists/{self.list_id}/members/{relation}")).is_success
         for audience in Audience:
             self.posts[audience] = await self.publish(audience)
+            made = await author.post(f"/posts/{self.posts[audience]}/comments", json={"text": "mine"})
+            self.comments[audience] = made.json()["id"]
         assert (await author.put("/blocks/blocked_by_author")).is_success
         assert (await readers["blocks_author"].put("/blocks/self")).is_success
         await environment.drain()
@@ -164,7 +167,20 @@ async def _every_way_to_a_post(scenario: Scenario) -> None:
         assert answer.status_code in {200, 404}
         return answer.status_code == 200
 
-    for way in (by_id, history, profile, hashtag, reactors):
+    async def comments(reader: Member, audience: Audience) -> bool:
+        answer = await reader.get(f"/posts/{scenario.posts[audience]}/comments")
+        assert answer.status_code in {200, 404}
+        return answer.status_code == 200
+
+    async def a_comment(reader: Member, audience: Audience) -> bool:
+        found = await reader.get(f"/comments/{scenario.comments[audience]}")
+        replies = await reader.get(f"/comments/{scenario.comments[audience]}/replies")
+        reacted = await reader.get(f"/comments/{scenario.comments[audience]}/reactions")
+        assert found.status_code == replies.status_code == reacted.status_code
+        assert found.status_code in {200, 404}
+        return found.status_code == 200
+
+    for way in (by_id, history, profile, hashtag, reactors, comments, a_comment):
         table = await scenario.table(way)
         assert table["seen"] == table["specified"], way.__name__
 
@@ -186,7 +202,15 @@ async def _a_hidden_post_answers_like_one_that_never_was(scenario: Scenario) -> 
         for audience in Audience:
             if may_see(stands, audience):
                 continue
-            for suffix in ("", "/history", "/history?limit=1", "/reactions", "/reactions?kind=love"):
+            for suffix in (
+                "",
+                "/history",
+                "/history?limit=1",
+                "/reactions",
+                "/reactions?kind=love",
+                "/comments",
+                "/commenters",
+            ):
                 hidden = await reader.get(f"/posts/{scenario.posts[audience]}{suffix}")
                 unknown = await reader.get(f"/posts/{UNKNOWN}{suffix}")
                 assert hidden.status_code == unknown.status_code == 404
@@ -207,6 +231,7 @@ async def _only_the_author_changes_a_post(scenario: Scenario) -> None:
 
 
 async def _whoever_sees_a_post_may_react_to_it(scenario: Scenario) -> None:
+    """And comment on it, and react to comments."""
     for relation, stands in RELATIONS.items():
         reader = scenario.readers[relation]
         for audience in Audience:
@@ -216,6 +241,10 @@ async def _whoever_sees_a_post_may_react_to_it(scenario: Scenario) -> None:
             removed = await reader.delete(path)
             expected = (401, 401) if relation == "anonymous" else (sees, 204 if sees == 200 else 404)
             assert (put.status_code, removed.status_code) == expected, (relation, audience)
+            comment = await reader.post(f"/posts/{scenario.posts[audience]}/comments", json={"text": "hm"})
+            reaction = await reader.put(f"/comments/{scenario.comments[audience]}/reaction", json={"kind": "love"})
+            expected = (401, 401) if relation == "anonymous" else (201 if sees == 200 else 404, sees)
+            assert (comment.status_code, reaction.status_code) == expected, (relation, audience)
 
 
 async def _counts_give_away_nothing(scenario: Scenario) -> None:

@@ -1,0 +1,1 @@
+"""Comments on posts: nested, moderated by the post's author."""
