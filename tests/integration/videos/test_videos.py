@@ -155,6 +155,18 @@ async def test_a_stream_ends_with_its_medium_and_is_deleted_from_storage(entativ
     assert stored(entativa) == []
 
 
+async def test_a_video_is_kept_although_no_post_shows_it(entativa: Environment) -> None:
+    ada = await entativa.member("ada")
+    media_id = await upload(entativa, ada, clip(), "video/mp4")
+    entativa.clock.advance(timedelta(days=30))
+    await sweep_videos(entativa.platform)
+    await sweep(entativa)
+    ada = await entativa.log_in("ada")
+    video = await _video(ada, media_id)
+    assert video["state"] == "ready"
+    await _read(entativa, _beside(video["stream"]["path"], "36p-0.mp4"))
+
+
 async def test_nobody_else_learns_of_a_video(entativa: Environment) -> None:
     ada, friend, blocked, stranger = [await entativa.member(name) for name in ("ada", "grace", "eve", "linus")]
     for one, other in ((ada, friend), (friend, ada)):
