@@ -34,7 +34,7 @@ class SettingsChangesBody(RootModel[dict[str, Any]]):
     its default; what is absent stays."""
 
 
-class SettingsModel(BaseModel):
+class AccountSettingsModel(BaseModel):
     """An account's settings."""
 
     version: int = Field(
@@ -55,7 +55,7 @@ class SettingsSchemaModel(RootModel[dict[str, Any]]):
 
 
 @router.get("/settings")
-async def show(identity: SignedIn, settings: SettingsDep, uow: Uow) -> SettingsModel:
+async def show(identity: SignedIn, settings: SettingsDep, uow: Uow) -> AccountSettingsModel:
     """Get the caller's settings, complete with the defaults of what was never changed."""
     return _render(await settings.get(uow, identity.account_id))
 
@@ -64,7 +64,7 @@ async def show(identity: SignedIn, settings: SettingsDep, uow: Uow) -> SettingsM
 @raises(BadSetting, StaleSettings)
 async def change(
     body: SettingsChangeBody, identity: SignedIn, settings: SettingsDep, uow: Uow, now: Now
-) -> SettingsModel:
+) -> AccountSettingsModel:
     """Change the caller's settings, all together or not at all. All devices of the account are sent the new settings
     over their sockets (the event `settings`). If there is a version newer than `version`, the answer is 409
     `stale_settings`, whose `current` has the present settings."""
@@ -77,9 +77,9 @@ async def schema(_: MaybeSignedIn, settings: SettingsDep) -> SettingsSchemaModel
     return SettingsSchemaModel(settings.schema.json_schema())
 
 
-def _render(settings: Settings) -> SettingsModel:
+def _render(settings: Settings) -> AccountSettingsModel:
     values = {name: dict(section) for name, section in settings.values.items()}
-    return SettingsModel(version=settings.version, settings=SettingsValuesModel(values))
+    return AccountSettingsModel(version=settings.version, settings=SettingsValuesModel(values))
 
 
 def _schemas(platform: Platform) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def _settings(people: People) -> None:
     # Sam changes a setting on the phone, and the laptop is sent it.
     phone = people.sign_up("sam")
     laptop = people.log_in(phone.username)
-    ticket = laptop.expect(200, "POST", "/realtime/ticket")
+    ticket = laptop.expect(201, "POST", "/realtime/ticket")
     with connect(ticket["url"], subprotocols=[Subprotocol("realtime.v1.json")]) as socket:
         socket.send(json.dumps({"t": "hello", "ticket": ticket["ticket"]}))
         assert json.loads(socket.recv(timeout=60))["t"] == "welcome"
