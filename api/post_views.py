@@ -144,14 +144,14 @@ class AttachmentModel(BaseModel):
     )
 
 
-class PostModel(BaseModel):
-    """A post as you see it."""
+class SharedContentModel(BaseModel):
+    """A post that another one shares, as you see it."""
 
     model_config = ConfigDict(extra="forbid")
 
     id: UUID = Field(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c13"])
     author: AuthorModel
-    text: models.PostText = Field(examples=[_TEXT])
+    text: models.PostText = Field(description="Empty for a repost.", examples=[_TEXT])
     entities: list[EntityModel] = Field(
         max_length=_MAX_ENTITIES,
         description="Hashtags and mentions in the order of the text. Offsets count Unicode code points, "
@@ -174,6 +174,24 @@ class PostModel(BaseModel):
     edited_at: datetime | None = Field(
         description="When the text or the content warning was changed last; null: never.", examples=[None]
     )
+
+
+class SharedPostModel(BaseModel):
+    """What a post shares, with a text of its own (a quote) or without (a repost)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["quote", "repost"] = Field(examples=["quote"])
+    post: SharedContentModel | None = Field(
+        description="Null where you may not see it, or where it is deleted. "
+        "Its poll, and what it shares itself, are at its own address."
+    )
+
+
+class PostModel(SharedContentModel):
+    """A post as you see it."""
+
+    shared: SharedPostModel | None
     poll: PollModel | None
     comments: int = Field(ge=0, description="How many there are, replies included.", examples=[4])
     reactions: ReactionsModel

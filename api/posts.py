@@ -23,14 +23,18 @@ from features.posts.attachments import MediaDraft
 from features.posts.errors import (
     DRAFT_ERRORS,
     POLL_ERRORS,
+    AlreadyReposted,
     AlreadyVoted,
     BadChoices,
     BadHashtag,
     NoPoll,
     NoSuchPost,
+    NotEditable,
+    NotShareable,
     NotTheAuthor,
     PollClosed,
     TooManyPinned,
+    UnknownQuotedPost,
 )
 from features.posts.model import Audience, Place
 from features.posts.policy import PostPolicy
@@ -150,6 +154,11 @@ class PostBody(Body):
     place: PlaceBody | None = Field(default=None)
     media: _Attachments = Field(default=[])
     poll: PollBody | None = Field(default=None)
+    quoted_id: UUID | None = Field(
+        default=None,
+        description="A public post to quote; of a repost, the post that it shows is quoted.",
+        examples=[None],
+    )
 
 
 class PostChangeBody(Body):
@@ -181,7 +190,7 @@ class HashtagModel(BaseModel):
 
 
 @router.post("/posts", response_model=PostModel, status_code=HTTPStatus.CREATED)
-@raises(*DRAFT_ERRORS, *POLL_ERRORS, *ATTACHMENT_ERRORS, NoSuchPerson)
+@raises(*DRAFT_ERRORS, *POLL_ERRORS, *ATTACHMENT_ERRORS, UnknownQuotedPost, NoSuchPerson)
 @located("/posts/{id}")
 async def create(body: PostBody, identity: Poster, posts: Posts, uow: Uow, now: Now) -> Response:
     """Publish a post."""
@@ -196,6 +205,7 @@ async def create(body: PostBody, identity: Poster, posts: Posts, uow: Uow, now: 
         place=body.place.value() if body.place else None,
         poll=body.poll.value() if body.poll else None,
         media=_drafts(body.media),
+        quoted_id=body.quoted_id,
     )
     return respond(post, HTTPStatus.CREATED)
 
@@ -208,7 +218,7 @@ async def get(post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow, 
 
 
 @router.patch("/posts/{post_id}", response_model=PostModel)
-@raises(*DRAFT_ERRORS, *ATTACHMENT_ERRORS, NoSuchPost, NotTheAuthor)
+@raises(*DRAFT_ERRORS, *ATTACHMENT_ERRORS, NoSuchPost, NotTheAuthor, NotEditable)
 async def edit(post_id: PostId, body: PostChangeBody, identity: Poster, posts: Posts, uow: Uow, now: Now) -> Response:
     """Change a post of yours. A replaced text or content warning is kept in its history."""
     post = await posts.edit(
@@ -224,6 +234,19 @@ async def edit(post_id: PostId, body: PostChangeBody, identity: Poster, posts: P
         media=None if body.media is None else _drafts(body.media),
     )
     return respond(post)
+
+
+@router.put("/posts/{post_id}/repost", response_model=PostModel)
+@raises(NoSuchPost, NotShareable, AlreadyReposted, NoSuchPerson)
+async def repost(post_id: PostId, identity: Poster, posts: Posts, uow: Uow, now: Now) -> Response:
+    """Repost a public post, and get the repost: a post of yours without a text. Again, it changes nothing."""
+    return respond(await posts.shares.repost(uow, post_id, identity.account_id, now))
+
+
+@router.delete("/posts/{post_id}/repost", status_code=HTTPStatus.NO_CONTENT)
+async def undo_repost(post_id: PostId, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> None:
+    """Undo your repost of a post. (Deleting the repost itself is the same.)"""
+    await posts.shares.undo(uow, post_id, identity.account_id, now)
 
 
 @router.put("/posts/{post_id}/poll/vote", response_model=PollModel)

@@ -116,6 +116,9 @@ class FeedUpdates:
             case Connected() | Disconnected():
                 await self.feeds.forget([event.viewer_id.bytes])
             case Blocked() | Unblocked():
+                # A quote of one by the other is rendered anew: without the quoted post, or with it again.
+                await self.invalidations.publish(author_invalidation(event.blocker_id))
+                await self.invalidations.publish(author_invalidation(event.blocked_id))
                 await self.feeds.forget([event.blocker_id.bytes, event.blocked_id.bytes])
             case AccountStateChanged():
                 # Its posts, and mentions of it, are rendered anew: now as those of somebody who is apart, or no longer.

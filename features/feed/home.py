@@ -22,9 +22,9 @@ from features.feed.merge import Merge
 from features.feed.ports import AuthorRead, Feeds, FeedsUnavailable
 from features.feed.render_cache import RenderCache, RenderedPost, json_of, with_counts
 from features.paging import Cursor, PageRequest
-from features.posts.model import Audience
+from features.posts.model import Audience, PostView
 from features.posts.poll_views import poll_views
-from features.posts.views import Row, mentioned, views, views_naming
+from features.posts.views import Row, views
 
 FROM_SQL = Counter("entativa_feed_posts_read_total", "Posts that feeds had to read from Postgres")
 
@@ -162,7 +162,8 @@ class HomeFeed:
         for post, mask in zip(posts, rights, strict=True):
             if post is None or not may_see(mask, post.audience, post.list_id, lists):
                 continue
-            if (post.list_id and mask & OWN) or (post.mentions and not post.mentions.isdisjoint(blocked)):
+            blocks = post.mentions and not post.mentions.isdisjoint(blocked)
+            if (post.list_id and mask & OWN) or blocks or post.personal:
                 differing.add(post.id)
             shown.append(post)
         if differing:
@@ -206,10 +207,9 @@ class HomeFeed:
         fetch, posts = self.cache.begin(current=self.invalidations.current), []
         try:
             rows = await store.shown(uow, context.reader_id, [UUID(bytes=id) for id in ids])
-            usernames = await mentioned(uow, None, [row["entities"] for row in rows])
-            for row, view in zip(rows, views_naming(rows, usernames, {}), strict=True):
+            for row, view in zip(rows, await views(uow, None, rows, None), strict=True):
                 view["list_id"] = None
-                posts.append(_rendered(row, json_of(view)))
+                posts.append(_rendered(row, view))
         finally:
             self.cache.end(fetch, posts)
         return {post.id: post for post in posts}
@@ -227,14 +227,21 @@ class HomeFeed:
         return b'{"items":[%s],"next_cursor":%s}' % (b",".join(bodies), cursor)
 
 
-def _rendered(row: Row, body: bytes) -> RenderedPost:
+def _rendered(row: Row, view: PostView) -> RenderedPost:
     went_to = row["went_to"]
+    mentions = {UUID(entity["account_id"]).bytes for entity in row["entities"] or () if "account_id" in entity}
+    shared = view["shared"]["post"] if view["shared"] else None
+    if shared is not None:
+        mentions.add(UUID(shared["author"]["id"]).bytes)
+        mentions |= {UUID(one["account_id"]).bytes for one in shared["entities"] if one["kind"] == "mention"}
     return RenderedPost(
         key=(store.micros(row["created_at"]), UUID(row["id"]).bytes),
         author=UUID(row["author_id"]).bytes,
         audience=store.BITS[Audience(row["audience"])],
         list_id=UUID(went_to).bytes if went_to else b"",
-        mentions=frozenset(UUID(e["account_id"]).bytes for e in row["entities"] or () if "account_id" in e),
-        body=body,
+        mentions=frozenset(mentions),
+        body=json_of(view),
         poll=row["poll"],
+        shared=UUID(row["shared_id"]).bytes if row["shared_id"] else b"",
+        personal=row["shared_id"] is not None and shared is None,
     )

@@ -1,9 +1,9 @@
 """The render cache of a gateway: posts as JSON, which most readers of a post receive as the same bytes.
 
-Who may see a post is decided at each read (home.py) from what is stored beside the bytes. Some things differ between
-readers and are not cached: the list a post went to, which only its author sees; mentions of people whom a block
-separates from the reader; polls, reactions and the number of comments, which have
-the reader's own or change all the time.
+Who may see a post is decided at each read (home.py) from what is stored beside the bytes. What differs between readers
+is not cached: the list a post went to, which only its author sees; mentions and shared posts of people whom a block
+separates from the reader; shared posts that are not public any more; polls, reactions and the number of comments, which
+have the reader's own or change all the time.
 """
 
 from collections import OrderedDict
@@ -35,6 +35,10 @@ class RenderedPost:
     """Without what is counted, open at its end: `with_counts` makes it whole."""
     poll: PollDefinition | None = None
     """The poll of the post, which `body` leaves out."""
+    shared: bytes = b""
+    """The post that it shares. Whom that mentions, and its author, are in `mentions`."""
+    personal: bool = False
+    """Whether it shares a post that not everybody may see: then it is rendered for each reader."""
 
     @property
     def id(self) -> bytes:
@@ -74,6 +78,7 @@ class Fetch:
             bool(found)
             and (
                 Invalidation(b"p", post.id) in found
+                or Invalidation(b"p", post.shared) in found
                 or Invalidation(b"l", post.list_id) in found
                 or any(Invalidation(b"a", person) in found for person in (post.author, *post.mentions))
             )
@@ -88,7 +93,7 @@ class RenderCache:
         self._posts: OrderedDict[bytes, RenderedPost] = OrderedDict()
         self._fetches: set[Fetch] = set()
         self._dependents: dict[bytes, set[bytes]] = {}
-        """Author, mentioned person or list -> cached posts, so that an invalidation need not scan all of them."""
+        """Author, mentioned person, list or shared post -> cached posts, so that an invalidation need not scan all."""
 
     def __len__(self) -> int:
         return len(self._posts)
@@ -134,7 +139,6 @@ class RenderCache:
             fetch.invalidations.add(invalidation)
         if invalidation.kind == b"p":
             self._drop(invalidation.id)
-            return
         for post_id in list(self._dependents.get(invalidation.id, ())):
             self._drop(post_id)
 
@@ -147,4 +151,4 @@ class RenderCache:
 
 
 def _dependencies(post: RenderedPost) -> set[bytes]:
-    return {post.author, *post.mentions, *((post.list_id,) if post.list_id else ())}
+    return {post.author, *post.mentions, *(id for id in (post.list_id, post.shared) if id)}

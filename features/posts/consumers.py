@@ -1,18 +1,19 @@
-"""Counts hashtags, and votes in polls, from the events of posts.
+"""Counts hashtags, and votes in polls, from the events of posts; undoes reposts of deleted posts.
 
 Counts of hashtags are public, so only public posts are counted. A change is added to the day on which the post was
 created, so events may arrive in any order; each is handled once (cluster/events/consumer.py).
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, date
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
 
 from cluster.events.consumer import Consumer
 from cluster.events.event import Event
 from cluster.postgres import UnitOfWork
 from features.events import consumer, reader
-from features.posts import poll_store, store
+from features.posts import poll_store, share_store, store
+from features.posts.changes import publish_deleted
 from features.posts.events import PollVoted, PostCreated, PostDeleted, PostEdited, PostEvent, PostState
 from features.posts.model import Audience
 from features.posts.policy import PostPolicy
@@ -20,7 +21,7 @@ from features.posts.policy import PostPolicy
 _read_vote = reader((PollVoted,))
 
 
-def consumers(policy: PostPolicy) -> list[Consumer]:
+def consumers(policy: PostPolicy, now: Callable[[], datetime]) -> list[Consumer]:
     """The consumers of this slice."""
 
     async def count_votes(uow: UnitOfWork, events: Sequence[Event]) -> None:
@@ -28,9 +29,14 @@ def consumers(policy: PostPolicy) -> list[Consumer]:
         post_ids = {body.post_id for event in events if (body := _read_vote(event)) is not None}
         await poll_store.count_votes(uow, post_ids, at_once=policy.min_voters_shown)
 
+    async def undo_reposts(uow: UnitOfWork, event: PostDeleted) -> None:
+        for row in await share_store.delete_of(uow, event.post_id):
+            publish_deleted(uow, row, now())
+
     return [
         consumer("posts.hashtag_counts", (PostCreated, PostEdited, PostDeleted), _count_hashtags),
         Consumer("posts.poll_counts", frozenset([PollVoted.type]), count_votes),
+        consumer("posts.undo_reposts", (PostDeleted,), undo_reposts),
     ]
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from cluster.postgres import UnitOfWork
 from features.paging import PageRequest
 from features.posts import poll_store, store
-from features.posts.service import publish_deleted
+from features.posts.changes import publish_deleted
 
 
 async def erase(uow: UnitOfWork, account_id: UUID, limit: int, now: datetime) -> bool:

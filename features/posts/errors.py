@@ -105,6 +105,35 @@ class AlreadyVoted(Conflict):
     detail = "You have voted in this poll already."
 
 
+class NotShareable(Forbidden):
+    """The post is not public: nobody can repost it."""
+
+    code = "not_shareable"
+    detail = "Only public posts can be shared."
+
+
+class UnknownQuotedPost(Invalid):
+    """There is no public post with the id of the quoted one that the caller may see."""
+
+    code = "unknown_quoted_post"
+    detail = "There is no public post with this id."
+    field = "quoted_id"
+
+
+class AlreadyReposted(Conflict):
+    """The post was reposted by another request of the caller at the same moment."""
+
+    code = "already_reposted"
+    detail = "You have just reposted this post."
+
+
+class NotEditable(Conflict):
+    """A repost has no text of its own."""
+
+    code = "not_editable"
+    detail = "A repost cannot be changed, only undone."
+
+
 class TooManyPinned(LimitReached):
     """The author has pinned as many posts as is allowed."""
 

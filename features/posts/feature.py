@@ -12,6 +12,7 @@ from features.posts.events import EVENTS
 from features.posts.policy import PostPolicy
 from features.posts.service import PostService
 from features.posts.settings import POST_SETTINGS
+from features.posts.sharing import Shares, undo_between
 from features.posts.voting import Polls
 from features.profiles.feature import PROFILES
 from features.profiles.service import ProfileService
@@ -20,7 +21,8 @@ from features.relationships.feature import RELATIONSHIPS
 
 def _service(scope: Scope) -> PostService:
     policy = scope.policy(PostPolicy)
-    return PostService(policy, scope.service(ProfileService), Polls(policy), scope.service(MediaService))
+    profiles, media = scope.service(ProfileService), scope.service(MediaService)
+    return PostService(policy, profiles, Polls(policy), Shares(profiles), media)
 
 
 _UNTIL_DELETED = "until the author deletes the post"
@@ -30,7 +32,7 @@ POSTS = Feature(
     needs=(ACCOUNTS, COUNTERS, MEDIA, PROFILES, RELATIONSHIPS),
     policy=PostPolicy,
     service=_service,
-    consumers=lambda scope: consumers(scope.policy(PostPolicy)),
+    consumers=lambda scope: consumers(scope.policy(PostPolicy), scope.now),
     events=EVENTS,
     settings=(POST_SETTINGS,),
     tables=(
@@ -48,5 +50,6 @@ POSTS = Feature(
         ),
         Table("hashtag_counts", "tag", "for good: it names nobody"),
     ),
+    on_block=undo_between,
     erase=erase,
 )

@@ -114,8 +114,9 @@ class PollView(TypedDict):
     """What the reader chose, as positions in `options`; null: the reader has not voted."""
 
 
-class PostView(TypedDict):
-    """A post as one reader sees it. Ids are strings, as in JSON; times are in UTC."""
+class PostContent(TypedDict):
+    """What a post has whether it is shown by itself or in another one, as one reader sees it. Ids are strings, as in
+    JSON; times are in UTC."""
 
     id: str
     author: Author
@@ -132,6 +133,20 @@ class PostView(TypedDict):
     media: list[AttachmentView]
     created_at: datetime
     edited_at: datetime | None
+
+
+class SharedPost(TypedDict):
+    """What a post shares: with a text of its own (`quote`), or without (`repost`)."""
+
+    kind: Literal["quote", "repost"]
+    post: PostContent | None
+    """Null where the reader may not see it, for whatever reason: it may be deleted, too."""
+
+
+class PostView(PostContent):
+    """A post as one reader sees it."""
+
+    shared: SharedPost | None
     poll: PollView | None
     comments: int
     """How many there are, replies included; without those that are hidden."""

@@ -15,24 +15,28 @@ from features.media.service import MediaService
 from features.paging import Cursor, Page, PageRequest, page_of
 from features.posts import store
 from features.posts.attachments import MediaDraft, addresses_of, attachments_of, clean_media
+from features.posts.changes import publish_created, publish_deleted, publish_edited, state_of
 from features.posts.errors import (
     BadHashtag,
     ListMismatch,
     NoSuchPost,
+    NotEditable,
+    NotShareable,
     NotTheAuthor,
     TooManyHashtags,
     TooManyMentions,
     TooManyPinned,
     UnknownList,
+    UnknownQuotedPost,
 )
-from features.posts.events import PostCreated, PostDeleted, PostEdited, PostPinned, PostState, PostUnpinned
+from features.posts.events import PostPinned, PostUnpinned
 from features.posts.labels import clean_content_warning, clean_place
-from features.posts.model import Attachment, Audience, HashtagCounts, HashtagUse, Place, PostView, Version
+from features.posts.model import Attachment, Audience, HashtagCounts, HashtagUse, Place, PostContent, PostView, Version
 from features.posts.policy import PostPolicy
-from features.posts.poll_views import poll_views
 from features.posts.polls import UNVOTED, PollDraft, view_poll
+from features.posts.sharing import Shares
 from features.posts.text import Hashtag, Mention, parse, tag_of
-from features.posts.views import Row, entities_of, mentioned, view_cursor, views, views_naming
+from features.posts.views import Row, content_of, entities_of, mentioned, view_cursor, views, views_naming
 from features.posts.voting import Polls
 from features.profiles.service import ProfileService
 from features.text import is_blank
@@ -50,6 +54,7 @@ class PostService:
     policy: PostPolicy
     profiles: ProfileService
     polls: Polls
+    shares: Shares
     media: MediaService
 
     async def create(
@@ -65,6 +70,7 @@ class PostService:
         place: Place | None = None,
         poll: PollDraft | None = None,
         media: Sequence[MediaDraft] = (),
+        quoted_id: UUID | None = None,
     ) -> PostView:
         """Publishes a post when the unit of work commits. Raises Invalid for an empty or too long text, and for media
         that the author cannot attach; for a list that is not the author's, the commit does."""
@@ -79,10 +85,15 @@ class PostService:
         draft = parsed.draft(people, audience, list_id, warning, place, attachments)
         if poll is not None:
             draft = replace(draft, poll=self.polls.define(poll, now))
+        shared: dict[tuple[str, str], PostContent] = {}
+        if quoted_id is not None:
+            quoted = await self._quoted(uow, quoted_id, author_id)
+            draft = replace(draft, quoted_id=UUID(quoted["id"]))
+            shared = {(quoted["id"], str(author_id)): quoted}
         row = store.insert(uow, post_id, author, draft, now)
-        publish(uow, PostCreated(**_fields(row)), now)
-        shown = {row["id"]: view_poll(draft.poll, UNVOTED, now)} if draft.poll else {}
-        return views_naming([row], draft.usernames, shown)[0]
+        publish_created(uow, row, now)
+        polls = {row["id"]: view_poll(draft.poll, UNVOTED, now)} if draft.poll else {}
+        return views_naming([row], draft.usernames, polls, shared)[0]
 
     async def get(self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, now: datetime) -> PostView:
         """Returns a post."""
@@ -114,6 +125,8 @@ class PostService:
         replaced text or content warning in the history. Raises NotTheAuthor for somebody else's post, otherwise as
         `create`."""
         before = await self._lock_own(uow, post_id, author_id)
+        if before["is_repost"]:
+            raise NotEditable
         if audience is None and list_id is None:
             audience = Audience(before["audience"])
             list_id = UUID(before["list_id"]) if before["list_id"] else None
@@ -133,10 +146,11 @@ class PostService:
         row = await store.update(uow, post_id, author_id, draft, now)
         if row is None:
             raise UnknownList
-        if any(row[column] != before[column] for column in _EDITED) or _state(row) != _state(before):
-            publish(uow, PostEdited(**_fields(row), previous=PostState(**_state(before))), now)
-        polls = await poll_views(uow, author_id, {row["id"]: row["poll"]} if row["poll"] else {}, now)
-        return views_naming([row], draft.usernames, polls)[0]
+        if any(row[column] != before[column] for column in _EDITED) or state_of(row) != state_of(before):
+            publish_edited(uow, row, before, now)
+        if row["poll"] or row["shared_id"]:
+            return await self._view(uow, author_id, row, now)
+        return views_naming([row], draft.usernames, {}, {})[0]
 
     async def pin(self, uow: UnitOfWork, post_id: UUID, author_id: UUID, now: datetime) -> PostView:
         """Pins a post of the author to the profile; one that is pinned stays where it is. Raises TooManyPinned."""
@@ -226,6 +240,14 @@ class PostService:
             raise NotTheAuthor
         return row
 
+    async def _quoted(self, uow: UnitOfWork, post_id: UUID, author_id: UUID) -> PostContent:
+        """Returns a post that the author may quote, as the author sees it. Raises UnknownQuotedPost."""
+        try:
+            row = await self.shares.shareable(uow, post_id, author_id)
+        except (NoSuchPost, NotShareable):
+            raise UnknownQuotedPost from None
+        return content_of(row, await mentioned(uow, author_id, [row["entities"]]))
+
     async def _view(self, uow: UnitOfWork, viewer_id: UUID | None, row: Row, now: datetime) -> PostView:
         return (await views(uow, viewer_id, [row], now))[0]
 
@@ -273,32 +295,6 @@ def _parse(text: str, policy: PostPolicy) -> _Parsed:
         limit = f"A post mentions at most {policy.max_mentions} people."
         raise TooManyMentions(limit)
     return _Parsed(text, found, sorted(tags), sorted(usernames))
-
-
-def _state(row: Row) -> dict[str, Any]:
-    """Returns the fields of a PostState."""
-    entities = row["entities"] or ()
-    return {
-        "audience": Audience(row["audience"]),
-        "list_id": UUID(row["list_id"]) if row["list_id"] else None,
-        "hashtags": tuple(sorted({entity["tag"] for entity in entities if "tag" in entity})),
-        "mentions": tuple(sorted({UUID(entity["account_id"]) for entity in entities if "account_id" in entity})),
-    }
-
-
-def _fields(row: Row) -> dict[str, Any]:
-    """Returns the fields of a PostEvent."""
-    return {
-        "post_id": UUID(row["id"]),
-        "author_id": UUID(row["author_id"]),
-        "created_at": row["created_at"],
-        **_state(row),
-    }
-
-
-def publish_deleted(uow: UnitOfWork, row: Row, now: datetime) -> None:
-    """Publishes that a post, as it was, is deleted."""
-    publish(uow, PostDeleted(**_fields(row)), now)
 
 
 def clean_text(text: str, max_length: int) -> str:

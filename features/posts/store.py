@@ -32,13 +32,14 @@ class Draft:
     place: Place | None
     media: list[Attachment]
     poll: PollDefinition | None = None
+    quoted_id: UUID | None = None
 
 
 _INSERT = f"""
 with written as (
     insert into posts (id, author_id, text, entities, audience, list_id, created_at, content_warning, place, poll,
-        media)
-    select $1, $2, $3, $4::jsonb, $5, $6, $7, $9, $10::jsonb, $11::jsonb, $12::jsonb
+        media, quoted_id)
+    select $1, $2, $3, $4::jsonb, $5, $6, $7, $9, $10::jsonb, $11::jsonb, $12::jsonb, $13
     where $6::uuid is null or {own_list("$6", "$2")}
     returning id
 ), tagged as (
@@ -65,8 +66,14 @@ def insert(uow: UnitOfWork, post_id: UUID, author: Person, draft: Draft, created
         _stored(draft.place),
         _stored(draft.poll),
         _stored(draft.media),
+        draft.quoted_id,
         refused=UnknownList(),
     )
+    return new_row(post_id, author, draft, created_at)
+
+
+def new_row(post_id: UUID, author: Person, draft: Draft, created_at: datetime) -> dict[str, Any]:
+    """Returns the columns of a post that is being created, for its author."""
     return {
         "id": str(post_id),
         "author_id": str(author.id),
@@ -81,6 +88,8 @@ def insert(uow: UnitOfWork, post_id: UUID, author: Person, draft: Draft, created
         "poll": draft.poll,
         "media": draft.media or None,
         "media_epoch": 0,
+        "shared_id": str(draft.quoted_id) if draft.quoted_id else None,
+        "is_repost": False,
         "created_at": created_at,
         "edited_at": None,
         "list_id": str(draft.list_id) if draft.list_id else None,

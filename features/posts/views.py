@@ -11,9 +11,11 @@ from features.counters import queries as counters
 from features.counters.model import COMMENTS, reactions_view
 from features.paging import Cursor
 from features.posts.attachment_views import attachment_views
-from features.posts.model import Author, Entity, PollView, PostView
+from features.posts.model import Entity, PollView, PostContent, PostView
 from features.posts.poll_views import poll_views
+from features.posts.privacy import visible_to
 from features.profiles.queries import joined, visible_usernames
+from features.relationships.visibility import apart
 
 
 class Row(Protocol):
@@ -35,6 +37,7 @@ def columns(viewer: str) -> str:
         posts.id::text as id, posts.author_id::text as author_id, author.username, author.name, posts.text,
         posts.entities, posts.audience, posts.content_warning, posts.place, posts.pinned_at, posts.created_at,
         posts.edited_at, posts.poll, posts.media, posts.media_epoch,
+        coalesce(posts.quoted_id, posts.reposted_id)::text as shared_id, posts.reposted_id is not null as is_repost,
         case when posts.author_id = {viewer} then posts.list_id::text end as list_id,
         {counters.columns("posts.id", viewer)}"""
 
@@ -57,45 +60,76 @@ def view_cursor(view: PostView) -> Cursor:
     return Cursor(view["created_at"], UUID(view["id"]))
 
 
-async def views(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row], now: datetime) -> list[PostView]:
-    """Converts rows to posts. Costs one statement if a post mentions somebody, and one if a post has a poll."""
-    usernames = await mentioned(uow, viewer_id, [row["entities"] for row in rows])
-    polls = await poll_views(uow, viewer_id, {row["id"]: row["poll"] for row in rows if row["poll"]}, now)
-    return views_naming(rows, usernames, polls)
+async def views(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row], now: datetime | None) -> list[PostView]:
+    """Converts rows to posts; without their polls if `now` is None. Costs one statement if a post mentions somebody,
+    one if a post has a poll, and one if a post shares another one."""
+    shared = await _shared(uow, viewer_id, rows)
+    usernames = await mentioned(uow, viewer_id, [row["entities"] for row in (*rows, *shared)])
+    defined = {row["id"]: row["poll"] for row in rows if row["poll"]}
+    polls = await poll_views(uow, viewer_id, defined, now) if now else {}
+    contents = {(row["id"], row["shared_by"]): content_of(row, usernames) for row in shared}
+    return views_naming(rows, usernames, polls, contents)
 
 
-def views_naming(rows: Sequence[Row], usernames: Mapping[UUID, str], polls: Mapping[str, PollView]) -> list[PostView]:
+def views_naming(
+    rows: Sequence[Row],
+    usernames: Mapping[UUID, str],
+    polls: Mapping[str, PollView],
+    shared: Mapping[tuple[str, str], PostContent],
+) -> list[PostView]:
     """Converts rows to posts. `usernames` comes from `mentioned`, or was read with the rows; `polls`, by the ids of
-    posts, from `poll_views`: a poll that is not among them is left out."""
-    authors: dict[str, Author] = {}
-    posts: list[PostView] = []
-    for row in rows:
-        author_id, counted = row["author_id"], counters.counted(row)
-        author = authors.get(author_id)
-        if author is None:
-            author = {"id": author_id, "username": row["username"], "name": row["name"]}
-            authors[author_id] = author
-        stored = row["entities"]
-        posts.append(
-            {
-                "id": row["id"],
-                "author": author,
-                "text": row["text"],
-                "entities": entities_of(stored, usernames) if stored else [],
-                "audience": row["audience"],
-                "list_id": row["list_id"],
-                "content_warning": row["content_warning"],
-                "place": row["place"],
-                "pinned": row["pinned_at"] is not None,
-                "media": attachment_views(row["media"], row["audience"], row["media_epoch"]),
-                "created_at": row["created_at"],
-                "edited_at": row["edited_at"],
-                "poll": polls.get(row["id"]),
-                "comments": counted.counts.get(COMMENTS, 0),
-                "reactions": reactions_view(counted),
-            }
-        )
-    return posts
+    posts, from `poll_views`: a poll that is not among them is left out. `shared` has the shared posts that the viewer
+    may see, by their ids and the ids of those who share them."""
+    return [
+        {
+            **content_of(row, usernames),
+            "shared": None
+            if row["shared_id"] is None
+            else {
+                "kind": "repost" if row["is_repost"] else "quote",
+                "post": shared.get((row["shared_id"], row["author_id"])),
+            },
+            "poll": polls.get(row["id"]),
+            "comments": counters.counted(row).counts.get(COMMENTS, 0),
+            "reactions": reactions_view(counters.counted(row)),
+        }
+        for row in rows
+    ]
+
+
+def content_of(row: Row, usernames: Mapping[UUID, str]) -> PostContent:
+    """Converts a row to a post without what it shares, its poll and its counts."""
+    stored = row["entities"]
+    return {
+        "id": row["id"],
+        "author": {"id": row["author_id"], "username": row["username"], "name": row["name"]},
+        "text": row["text"],
+        "entities": entities_of(stored, usernames) if stored else [],
+        "audience": row["audience"],
+        "list_id": row["list_id"],
+        "content_warning": row["content_warning"],
+        "place": row["place"],
+        "pinned": row["pinned_at"] is not None,
+        "media": attachment_views(row["media"], row["audience"], row["media_epoch"]),
+        "created_at": row["created_at"],
+        "edited_at": row["edited_at"],
+    }
+
+
+_SHARED = f"""
+select {columns("$1::uuid")}, share.by::text as shared_by
+from unnest($2::uuid[], $3::uuid[]) as share (id, by) join posts on posts.id = share.id {AUTHOR}
+where {visible_to("$1::uuid")} and not {apart("posts.author_id", "share.by")}
+"""
+
+
+async def _shared(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row]) -> Sequence[Row]:
+    """Returns the posts that these posts share, as far as the viewer may see them, each with `shared_by`: without those
+    whose author and whoever shares them are apart."""
+    shares = {(row["shared_id"], row["author_id"]) for row in rows if row["shared_id"] is not None}
+    if not shares:
+        return ()
+    return await uow.fetch(_SHARED, viewer_id, *([UUID(id) for id in ids] for ids in zip(*shares, strict=True)))
 
 
 async def mentioned(

@@ -1,0 +1,63 @@
+"""SQL of reposts."""
+
+from datetime import datetime
+from uuid import UUID
+
+from cluster.postgres import UnitOfWork
+from features.posts.errors import AlreadyReposted
+from features.posts.privacy import visible_to
+from features.posts.views import AUTHOR, Row, columns
+
+_FIND = f"""
+select {columns("$1::uuid")} from posts {AUTHOR}
+where posts.author_id = $1 and posts.reposted_id = $2 and {visible_to("$1::uuid")}
+"""
+
+
+async def find(uow: UnitOfWork, author_id: UUID, reposted_id: UUID) -> Row | None:
+    """Returns an account's repost of a post."""
+    return await uow.fetchrow(_FIND, author_id, reposted_id)
+
+
+_INSERT = """
+with written as (
+    insert into posts (id, author_id, text, audience, reposted_id, created_at) values ($1, $2, '', 'public', $3, $4)
+    on conflict (author_id, reposted_id) where reposted_id is not null do nothing returning id
+)
+select count(*) from written"""
+
+
+def insert(uow: UnitOfWork, repost_id: UUID, author_id: UUID, reposted_id: UUID, now: datetime) -> None:
+    """Inserts a repost when the unit of work commits, which raises AlreadyReposted for a second one."""
+    uow.write_at_commit(_INSERT, repost_id, author_id, reposted_id, now, refused=AlreadyReposted())
+
+
+def _delete(which: str) -> str:
+    return f"""
+with deleted as (
+    delete from posts where ctid = any(array(
+        select posts.ctid from posts where {which} and {visible_to("posts.author_id")} for update
+    )) returning *
+)
+select {columns("posts.author_id")} from deleted as posts {AUTHOR}
+"""
+
+
+_DELETE_OF = _delete("posts.reposted_id = $1")
+_BETWEEN = f"""
+posts.reposted_id is not null and posts.author_id = any(array[$1::uuid, $2]) and {visible_to("posts.author_id")}
+    and exists (
+        select from posts as original where original.id = posts.reposted_id
+            and original.author_id = any(array[$1, $2]) and original.author_id <> posts.author_id
+    )"""
+_DELETE_BETWEEN = _delete(_BETWEEN)
+
+
+async def delete_of(uow: UnitOfWork, post_id: UUID) -> list[Row]:
+    """Deletes all reposts of a post. Returns what they were."""
+    return [*await uow.fetch(_DELETE_OF, post_id)]
+
+
+async def delete_between(uow: UnitOfWork, one: UUID, other: UUID) -> list[Row]:
+    """Deletes the reposts that two people have made of each other's posts. Returns what they were."""
+    return [*await uow.fetch(_DELETE_BETWEEN, one, other)]

@@ -1,0 +1,64 @@
+"""Quotes and reposts: posts that show another post.
+
+Only public posts are shared. Whether a reader sees what is shared is decided for that reader whenever it is read
+(views.py): by the shared post's present audience, and by who is apart from whom.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from cluster.ids import new_id
+from cluster.postgres import UnitOfWork
+from features.posts import share_store, store
+from features.posts.changes import publish_created, publish_deleted
+from features.posts.errors import NoSuchPost, NotShareable
+from features.posts.model import Audience, PostView
+from features.posts.views import Row, content_of, mentioned, views, views_naming
+from features.profiles.service import ProfileService
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Operations on reposts, and what quotes have in common with them."""
+
+    profiles: ProfileService
+
+    async def shareable(self, uow: UnitOfWork, post_id: UUID, account_id: UUID) -> Row:
+        """Returns a post that the account may share; of a repost, the post that it shows. Raises NoSuchPost,
+        NotShareable."""
+        row = await store.find(uow, post_id, account_id)
+        if row is not None and row["is_repost"]:
+            row = await store.find(uow, UUID(row["shared_id"]), account_id)
+        if row is None:
+            raise NoSuchPost
+        if row["audience"] != Audience.PUBLIC:
+            raise NotShareable
+        return row
+
+    async def repost(self, uow: UnitOfWork, post_id: UUID, account_id: UUID, now: datetime) -> PostView:
+        """Reposts a post, once. Raises NoSuchPost, NotShareable; AlreadyReposted, which the commit raises."""
+        row = await self.shareable(uow, post_id, account_id)
+        reposted_id = UUID(row["id"])
+        if (existing := await share_store.find(uow, account_id, reposted_id)) is not None:
+            return (await views(uow, account_id, [existing], now))[0]
+        author, _ = await self.profiles.resolve_for(uow, account_id, [])
+        draft = store.Draft("", [], [], Audience.PUBLIC, None, {}, None, None, [])
+        repost = {**store.new_row(new_id(now), author, draft, now), "shared_id": row["id"], "is_repost": True}
+        share_store.insert(uow, UUID(repost["id"]), account_id, reposted_id, now)
+        publish_created(uow, repost, now)
+        content = content_of(row, await mentioned(uow, account_id, [row["entities"]]))
+        return views_naming([repost], {}, {}, {(row["id"], str(account_id)): content})[0]
+
+    async def undo(self, uow: UnitOfWork, post_id: UUID, account_id: UUID, now: datetime) -> None:
+        """Deletes the account's repost of a post, if there is one."""
+        row = await share_store.find(uow, account_id, post_id)
+        if row is not None:
+            await store.delete(uow, UUID(row["id"]), account_id)
+            publish_deleted(uow, row, now)
+
+
+async def undo_between(uow: UnitOfWork, one: UUID, other: UUID, now: datetime) -> None:
+    """Deletes what two people have reposted of each other: one has blocked the other."""
+    for row in await share_store.delete_between(uow, one, other):
+        publish_deleted(uow, row, now)

@@ -1,0 +1,78 @@
+"""Quotes and reposts in feeds from memory: what a reader sees of them is what the reader sees at their addresses."""
+
+from datetime import timedelta
+from typing import Any
+
+from tests.integration.feeds.conftest import deliver
+from tests.support.environment import PASSWORD, Environment
+from tests.support.member import Member
+
+
+async def _feed(reader: Member) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await reader.get("/feed")).json()["items"]
+    return items
+
+
+async def _as_at_their_addresses(reader: Member) -> list[bool]:
+    """Whether the reader sees what is shared, of each post of the feed, newest first."""
+    shown = await _feed(reader)
+    assert shown == [(await reader.get(f"/posts/{item['id']}")).json() for item in shown]
+    return [item["shared"]["post"] is not None for item in shown]
+
+
+async def test_each_reader_sees_what_is_shared_as_at_its_address(vignette: Environment) -> None:
+    ada, bob, eve, joe = [await vignette.member(name) for name in ("ada", "bob", "eve", "joe")]
+    for reader in (eve, joe):
+        assert (await reader.put("/follows/bob")).is_success
+    assert (await joe.put("/follows/ada")).is_success
+    post = (await ada.post("/posts", json={"text": "Hi @eve"})).json()
+    path = f"/posts/{post['id']}"
+    assert (await bob.post("/posts", json={"text": "Look", "quoted_id": post["id"]})).is_success
+    vignette.clock.advance(timedelta(seconds=1))
+    assert (await bob.put(f"{path}/repost")).is_success
+    joes = [item for item in await _feed(joe) if item["shared"]]
+    assert len(joes) == 2
+    assert (await joe.delete("/follows/ada")).is_success
+
+    async def seen_by_all() -> list[list[bool]]:
+        return [await _as_at_their_addresses(reader) for reader in (eve, joe, bob)]
+
+    shown, hidden = [True, True], [False, False]
+    assert await seen_by_all() == [shown] * 3
+    assert vignette.statements(await eve.get("/feed")) == 0
+    # Nothing is delivered in between: all of this happens before the response.
+    assert (await ada.patch(path, json={"text": "Hello @eve"})).is_success
+    assert await seen_by_all() == [shown] * 3
+    assert (await _feed(eve))[0]["shared"]["post"]["text"] == "Hello @eve"
+    assert (await eve.put("/blocks/ada")).is_success
+    assert await seen_by_all() == [hidden, shown, shown]
+    assert (await eve.delete("/blocks/ada")).is_success
+    assert (await ada.patch(path, json={"audience": "connections"})).is_success
+    assert (await joe.put("/follows/ada")).is_success
+    assert await _as_at_their_addresses(eve) == hidden
+    assert [item["shared"]["post"] is not None for item in await _feed(joe) if item["shared"]] == shown
+    assert (await joe.delete("/follows/ada")).is_success
+    assert (await ada.patch(path, json={"audience": "public"})).is_success
+    assert await seen_by_all() == [shown] * 3
+    assert (await ada.post("/account/deactivate", json={"password": PASSWORD})).is_success
+    assert await seen_by_all() == [hidden] * 3
+    ada = await vignette.log_in("ada")
+    assert await seen_by_all() == [shown] * 3
+    assert (await bob.put("/blocks/ada")).is_success
+    assert await seen_by_all() == [[False]] * 3, "the quote is parted, the repost is undone"
+    assert (await bob.delete("/blocks/ada")).is_success
+    assert await seen_by_all() == [[True]] * 3
+    assert (await ada.delete(path)).is_success
+    assert await seen_by_all() == [[False]] * 3
+
+
+async def test_reposts_of_a_deleted_post_leave_feeds(vignette: Environment) -> None:
+    ada, bob, eve = [await vignette.member(name) for name in ("ada", "bob", "eve")]
+    assert (await eve.put("/follows/bob")).is_success
+    post = (await ada.post("/posts", json={"text": "Hi"})).json()
+    assert (await bob.put(f"/posts/{post['id']}/repost")).is_success
+    assert await _as_at_their_addresses(eve) == [True]
+    assert (await ada.delete(f"/posts/{post['id']}")).is_success
+    assert await _as_at_their_addresses(eve) == [False]
+    await deliver(vignette, "posts.undo_reposts")
+    assert await _feed(eve) == []

@@ -1,0 +1,165 @@
+"""Quotes and reposts over HTTP: what is shared is seen by those who may see it, and by nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from features.posts.model import Audience
+from features.posts.privacy import may_see
+from tests.integration.test_privacy_posts import RELATIONS, UNKNOWN, Scenario, environment, scenario
+from tests.support.environment import Environment
+from tests.support.member import Member
+
+__all__ = ["environment", "scenario"]
+
+GONE = {"kind": "quote", "post": None}
+
+
+async def _publish(author: Member, text: str, **more: Any) -> dict[str, Any]:
+    answer = await author.post("/posts", json={"text": text, **more})
+    assert answer.status_code == 201, answer.text
+    post: dict[str, Any] = answer.json()
+    return post
+
+
+async def _repost(reader: Member, post_id: str) -> dict[str, Any]:
+    answer = await reader.put(f"/posts/{post_id}/repost")
+    assert answer.status_code == 200, answer.text
+    post: dict[str, Any] = answer.json()
+    return post
+
+
+async def _get(reader: Member, post: dict[str, Any]) -> dict[str, Any]:
+    answer = await reader.get(f"/posts/{post['id']}")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def _content(post: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in post.items() if name not in ("shared", "poll")}
+
+
+async def test_a_quote_shows_the_post_it_quotes(entativa: Environment) -> None:
+    ada, bob = await entativa.member("ada"), await entativa.member("bob")
+    post = await _publish(ada, "Hi #all @bob", place={"name": "Lisbon"})
+    quote = await _publish(bob, "So true #quote", quoted_id=post["id"])
+    assert quote["shared"] == {"kind": "quote", "post": _content(post)}
+    for path in ("/feed", "/profiles/bob/posts", "/hashtags/quote/posts"):
+        assert (await bob.get(path)).json()["items"] == [quote]
+    assert await _get(entativa.anonymous, quote) == quote
+    edited = await bob.patch(f"/posts/{quote['id']}", json={"text": "Indeed #quote"})
+    assert edited.json()["shared"] == quote["shared"]
+    await ada.patch(f"/posts/{post['id']}", json={"text": "Hello"})
+    assert (await _get(bob, quote))["shared"]["post"]["text"] == "Hello"
+    assert (await ada.delete(f"/posts/{post['id']}")).status_code == 204
+    assert (await _get(bob, quote))["shared"] == GONE
+
+
+async def test_a_repost_is_one_per_person_and_can_be_undone(entativa: Environment) -> None:
+    ada, bob, eve = [await entativa.member(name) for name in ("ada", "bob", "eve")]
+    post = await _publish(ada, "Hi #all")
+    repost = await _repost(bob, post["id"])
+    assert (repost["text"], repost["author"]["username"], repost["audience"]) == ("", "bob", "public")
+    assert repost["shared"] == {"kind": "repost", "post": _content(post)}
+    assert await _repost(bob, post["id"]) == await _get(entativa.anonymous, repost) == repost
+    assert (await bob.get("/profiles/bob/posts")).json()["items"] == [repost]
+    of_repost = await _repost(eve, repost["id"])
+    assert of_repost["shared"] == repost["shared"], "a repost of a repost is one of the post"
+    changed = await bob.patch(f"/posts/{repost['id']}", json={"text": "mine"})
+    assert (changed.status_code, changed.json()["code"]) == (409, "not_editable")
+    for _ in range(2):
+        assert (await bob.delete(f"/posts/{post['id']}/repost")).status_code == 204
+    assert (await bob.get("/profiles/bob/posts")).json()["items"] == []
+    assert (await ada.delete(f"/posts/{post['id']}")).status_code == 204
+    assert (await _get(eve, of_repost))["shared"] == {"kind": "repost", "post": None}
+    await entativa.drain()
+    assert (await eve.get("/profiles/eve/posts")).json()["items"] == []
+
+
+async def test_requests_at_once_repost_once(entativa: Environment) -> None:
+    ada, bob = await entativa.member("ada"), await entativa.member("bob")
+    post = await _publish(ada, "x")
+    answers = await asyncio.gather(*(bob.put(f"/posts/{post['id']}/repost") for _ in range(6)))
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    assert 200 in {answer.status_code for answer in answers}
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} <= {"already_reposted"}
+    assert len((await bob.get("/profiles/bob/posts")).json()["items"]) == 1
+
+
+async def test_what_may_be_shared(scenario: Scenario) -> None:
+    """Public posts, by those who may see them; what one may not see is as what there is not."""
+    for relation, stands in RELATIONS.items():
+        reader = scenario.readers[relation]
+        for audience, post_id in scenario.posts.items():
+            seen = may_see(stands, audience)
+            reposted = await reader.put(f"/posts/{post_id}/repost")
+            quoted = await reader.post("/posts", json={"text": "x", "quoted_id": post_id})
+            if relation == "anonymous":
+                assert (reposted.status_code, quoted.status_code) == (401, 401)
+            elif seen and audience is Audience.PUBLIC:
+                assert (reposted.status_code, quoted.status_code) == (200, 201)
+            else:
+                assert reposted.status_code == (403 if seen else 404), (relation, audience)
+                unknown = await reader.post("/posts", json={"text": "x", "quoted_id": UNKNOWN})
+                assert quoted.status_code == unknown.status_code == 422
+                assert quoted.json()["errors"] == unknown.json()["errors"]
+                assert quoted.json()["errors"][0]["field"] == "quoted_id"
+
+
+async def test_what_is_shared_honours_its_present_audience_for_each_reader(scenario: Scenario) -> None:
+    """Somebody whom everybody sees has quoted and reposted a post whose audience is changed afterwards."""
+    sharer = await scenario.environment.member("sharer")
+    author = scenario.author
+    for audience in Audience:
+        post = await _publish(author, "Hi")
+        quote = await _publish(sharer, "Look #look", quoted_id=post["id"])
+        repost = await _repost(sharer, post["id"])
+        list_id = scenario.list_id if audience is Audience.LIST else None
+        changed = await author.patch(f"/posts/{post['id']}", json={"audience": audience, "list_id": list_id})
+        assert changed.status_code == 200
+        for relation, stands in RELATIONS.items():
+            reader = scenario.readers[relation]
+            listed = (await reader.get("/profiles/sharer/posts")).json()["items"]
+            tagged = (await reader.get("/hashtags/look/posts")).json()["items"]
+            for shown in (quote, repost):
+                found = await _get(reader, shown)
+                assert (found["shared"]["post"] is not None) == may_see(stands, audience), (relation, audience)
+                assert found in listed
+                assert (found in tagged) == (shown is quote)
+                if found["shared"]["post"] is None:
+                    assert author.id not in str(found)
+
+
+async def test_a_block_parts_quotes_and_undoes_reposts(entativa: Environment) -> None:
+    ada, bob, eve = [await entativa.member(name) for name in ("ada", "bob", "eve")]
+    post = await _publish(ada, "Hi")
+    quote = await _publish(bob, "Look", quoted_id=post["id"])
+    repost = await _repost(bob, post["id"])
+    of_bob = await _publish(bob, "Hi")
+    await _repost(ada, of_bob["id"])
+    others = await _repost(eve, post["id"])
+    assert (await ada.put("/blocks/bob")).is_success
+    for reader in (bob, eve, entativa.anonymous):
+        assert (await _get(reader, quote))["shared"] == GONE
+        assert (await reader.get(f"/posts/{repost['id']}")).status_code == 404
+    assert [item["text"] for item in (await ada.get("/profiles/ada/posts")).json()["items"]] == ["Hi"]
+    assert (await _get(eve, others))["shared"]["post"] is not None
+    assert (await ada.delete("/blocks/bob")).is_success
+    assert (await _get(eve, quote))["shared"]["post"] is not None
+
+
+async def test_an_author_who_is_gone_is_gone_from_what_is_shared(entativa: Environment) -> None:
+    from tests.support.environment import PASSWORD
+
+    ada, bob = await entativa.member("ada"), await entativa.member("bob")
+    post = await _publish(ada, "Hi")
+    quote = await _publish(bob, "Look", quoted_id=post["id"])
+    assert (await ada.post("/account/deactivate", json={"password": PASSWORD})).is_success
+    for reader in (bob, entativa.anonymous):
+        assert (await _get(reader, quote))["shared"] == GONE
+    entativa.clock.advance(timedelta(seconds=1))
+    await entativa.log_in("ada")
+    assert (await _get(bob, quote))["shared"] == quote["shared"]
