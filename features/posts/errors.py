@@ -134,6 +134,26 @@ class NotEditable(Conflict):
     detail = "A repost cannot be changed, only undone."
 
 
+class NoSuchDraft(NotFound):
+    """The caller has no such draft: it may be published."""
+
+    code = "no_such_draft"
+    detail = "You have no such draft."
+
+
+class TooManyDrafts(LimitReached):
+    """The account has as many drafts as is allowed."""
+
+    code = "too_many_drafts"
+
+
+class BadPublishAt(Invalid):
+    """The time of publication is too near, past, or too far away."""
+
+    code = "bad_publish_at"
+    field = "publish_at"
+
+
 class TooManyPinned(LimitReached):
     """The author has pinned as many posts as is allowed."""
 

@@ -6,10 +6,13 @@ from features.counters.feature import COUNTERS
 from features.feature import Feature, Scope
 from features.media.feature import MEDIA
 from features.media.service import MediaService
+from features.posts.composing import Composer
 from features.posts.consumers import consumers
+from features.posts.drafting import Drafts
 from features.posts.erasure import erase
 from features.posts.events import EVENTS
 from features.posts.policy import PostPolicy
+from features.posts.scheduling import run_schedule
 from features.posts.service import PostService
 from features.posts.settings import POST_SETTINGS
 from features.posts.sharing import Shares, undo_between
@@ -22,7 +25,9 @@ from features.relationships.feature import RELATIONSHIPS
 def _service(scope: Scope) -> PostService:
     policy = scope.policy(PostPolicy)
     profiles, media = scope.service(ProfileService), scope.service(MediaService)
-    return PostService(policy, profiles, Polls(policy), Shares(profiles), media)
+    shares = Shares(profiles)
+    composer = Composer(policy, profiles, shares, media)
+    return PostService(policy, profiles, composer, Polls(), shares, Drafts(policy, composer, media), media)
 
 
 _UNTIL_DELETED = "until the author deletes the post"
@@ -33,10 +38,12 @@ POSTS = Feature(
     policy=PostPolicy,
     service=_service,
     consumers=lambda scope: consumers(scope.policy(PostPolicy), scope.now),
+    background=run_schedule,
     events=EVENTS,
     settings=(POST_SETTINGS,),
     tables=(
         Table("posts", "author_id", _UNTIL_DELETED, subjects=("author_id",)),
+        Table("post_drafts", "author_id", "until they are published or deleted", subjects=("author_id",)),
         Table("post_versions", "post_id", _UNTIL_DELETED, part_of=PartOf("posts", "post_id")),
         Table("post_hashtags", "tag", _UNTIL_DELETED, part_of=PartOf("posts", "post_id")),
         # Of the votes, an account's export has its own. Results are what the API shows of them (polls.py).

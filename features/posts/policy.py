@@ -22,6 +22,11 @@ class PostPolicy:
     """Decimals of a degree that are kept of a place's coordinates; 3 are about 100 m."""
     max_pinned: int = 3
     """Posts that an author can pin to the profile."""
+    max_drafts: int = 100
+    """Drafts of an account, scheduled ones included."""
+    min_schedule_ahead: timedelta = timedelta(minutes=1)
+    """No shorter than twice `scheduling.READ_S`, so that no process finds a draft too late."""
+    max_schedule_ahead: timedelta = timedelta(days=366)
     max_poll_options: int = 4
     max_poll_option_length: int = 100
     min_poll_duration: timedelta = timedelta(minutes=5)

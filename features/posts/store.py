@@ -33,6 +33,7 @@ class Draft:
     media: list[Attachment]
     poll: PollDefinition | None = None
     quoted_id: UUID | None = None
+    poll_duration_s: int | None = None
 
 
 _INSERT = f"""

@@ -11,19 +11,12 @@ from features.posts import poll_store, store
 from features.posts.errors import AlreadyVoted, NoPoll, NoSuchPost, PollClosed
 from features.posts.events import PollVoted
 from features.posts.model import PollDefinition, PollView
-from features.posts.policy import PostPolicy
-from features.posts.polls import PollDraft, check_choices, define_poll, is_closed, view_poll
+from features.posts.polls import check_choices, is_closed, view_poll
 
 
 @dataclass(frozen=True, slots=True)
 class Polls:
     """Operations on polls."""
-
-    policy: PostPolicy
-
-    def define(self, draft: PollDraft, now: datetime) -> PollDefinition:
-        """Returns a poll as it is stored. Raises Invalid."""
-        return define_poll(draft, self.policy, now)
 
     async def vote(
         self, uow: UnitOfWork, post_id: UUID, voter_id: UUID, choices: Sequence[int], now: datetime

@@ -407,6 +407,25 @@ CREATE TABLE public.poll_votes (
     choices smallint[] NOT NULL,
     counted boolean DEFAULT false NOT NULL
 );
+CREATE TABLE public.post_drafts (
+    id uuid NOT NULL,
+    author_id uuid NOT NULL,
+    text text NOT NULL,
+    entities jsonb,
+    tags text[] NOT NULL,
+    audience text NOT NULL,
+    list_id uuid,
+    content_warning text,
+    place jsonb,
+    poll jsonb,
+    poll_duration_s integer,
+    quoted_id uuid,
+    publish_at timestamp with time zone,
+    problem text,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT post_drafts_check CHECK (((poll IS NULL) = (poll_duration_s IS NULL)))
+);
 CREATE TABLE public.post_hashtags (
     tag text NOT NULL,
     created_at timestamp with time zone NOT NULL,
@@ -683,6 +702,8 @@ ALTER TABLE ONLY public.poll_counts
     ADD CONSTRAINT poll_counts_pkey PRIMARY KEY (post_id);
 ALTER TABLE ONLY public.poll_votes
     ADD CONSTRAINT poll_votes_post_id_voter_id_key UNIQUE (post_id, voter_id);
+ALTER TABLE ONLY public.post_drafts
+    ADD CONSTRAINT post_drafts_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.post_hashtags
     ADD CONSTRAINT post_hashtags_pkey PRIMARY KEY (tag, created_at, post_id);
 ALTER TABLE ONLY public.post_versions
@@ -775,6 +796,8 @@ CREATE INDEX mutes_by_muted ON public.mutes USING btree (muted_id);
 CREATE INDEX mutes_newest ON public.mutes USING btree (muter_id, created_at, muted_id);
 CREATE INDEX poll_votes_to_count ON public.poll_votes USING btree (post_id) WHERE (NOT counted);
 CREATE INDEX poll_votes_voter ON public.poll_votes USING btree (voter_id) WHERE (voter_id IS NOT NULL);
+CREATE INDEX post_drafts_author ON public.post_drafts USING btree (author_id, created_at, id);
+CREATE INDEX post_drafts_publish_at ON public.post_drafts USING btree (publish_at) WHERE (publish_at IS NOT NULL);
 CREATE INDEX post_hashtags_post ON public.post_hashtags USING btree (post_id);
 CREATE INDEX post_hashtags_public ON public.post_hashtags USING btree (tag, created_at, post_id) WHERE (audience = 'public'::text);
 CREATE INDEX post_hashtags_restricted ON public.post_hashtags USING btree (author_id, audience, tag, created_at, post_id) WHERE (audience <> 'public'::text);
@@ -864,6 +887,8 @@ ALTER TABLE ONLY public.poll_votes
     ADD CONSTRAINT poll_votes_post_id_fkey FOREIGN KEY (post_id) REFERENCES public.posts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.poll_votes
     ADD CONSTRAINT poll_votes_voter_id_fkey FOREIGN KEY (voter_id) REFERENCES public.accounts(id) ON DELETE SET NULL;
+ALTER TABLE ONLY public.post_drafts
+    ADD CONSTRAINT post_drafts_author_id_fkey FOREIGN KEY (author_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.post_hashtags
     ADD CONSTRAINT post_hashtags_post_id_fkey FOREIGN KEY (post_id) REFERENCES public.posts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.post_versions

@@ -40,7 +40,7 @@ class Scenario:
         self.environment = environment
         self.people: dict[str, Member] = {ANONYMOUS: environment.anonymous}
         self.post_file = self.public_file = ""
-        self.post_id = self.answer_id = self.list_id = self.media_id = self.file = ""
+        self.post_id = self.answer_id = self.list_id = self.media_id = self.file = self.draft_id = ""
         self.video_id = self.stream = ""
         self.requests: list[str] = []
         self.comment_ids: list[str] = []
@@ -72,6 +72,7 @@ class Scenario:
             ways += [await ada.put("/follows/bob"), await bob.put("/follows/ada")]
         post = await ada.post("/posts", json={"text": "On my way to #lisbon"})
         answer = await bob.post("/posts", json={"text": "So is @ada"})
+        self.draft_id = (await ada.post("/drafts", json={"text": "Off again"})).json()["id"]
         self.media_id = await upload(self.environment, ada, file_of(1000))
         medium = (await ada.get(f"/media/{self.media_id}")).json()
         self.file = medium["address"]["path"].removeprefix("/v1")
@@ -174,6 +175,9 @@ class Scenario:
             "/comment-filters": "/comment-filters",
             "/hashtags/{tag}": "/hashtags/lisbon",
             "/media": "/media",
+            "/drafts": "/drafts",
+            # Hers: he is told that there is no such draft.
+            "/drafts/{draft_id}": f"/drafts/{self.draft_id}",
             # Hers: he is told that there is no such medium.
             "/media/{media_id}": f"/media/{self.media_id}",
             "/media/{media_id}/content": f"/media/{self.media_id}/content",

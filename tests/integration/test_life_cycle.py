@@ -48,6 +48,7 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         post = (await me.post("/posts", json={"text": text, "poll": poll})).json()
         assert (await other.put(f"/posts/{post['id']}/poll/vote", json={"choices": [0]})).status_code == 200
         await me.patch(f"/posts/{post['id']}", json={"text": "Home from #lisbon"})
+        assert (await me.post("/drafts", json={"text": "Off again"})).status_code == 201
         await me.put(f"/close-friends/{other.username}")
         await me.put(f"/mutes/{other.username}")
         created = (await me.post("/lists", json={"name": "Climbing"})).json()
