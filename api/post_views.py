@@ -144,6 +144,17 @@ class AttachmentModel(BaseModel):
     )
 
 
+class LinkPreviewModel(BaseModel):
+    """What the page that a post links to says about itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = Field(max_length=2_000, examples=["https://example.org/lisbon"])
+    title: str = Field(max_length=200, examples=["Lisbon"])
+    description: Annotated[str, Field(max_length=500)] | None = Field(examples=["A city on seven hills."])
+    site_name: Annotated[str, Field(max_length=100)] | None = Field(examples=["Example"])
+
+
 class SharedContentModel(BaseModel):
     """A post that another one shares, as you see it."""
 
@@ -168,6 +179,10 @@ class SharedContentModel(BaseModel):
         description="What clients show in place of the post until the reader asks for it.", examples=[None]
     )
     place: PlaceModel | None
+    link: LinkPreviewModel | None = Field(
+        description="Of the first link in the text, fetched within seconds of its publication. "
+        "Null if there is none, or nothing to show."
+    )
     pinned: bool = Field(description="Whether its author has pinned it to the profile.", examples=[False])
     media: list[AttachmentModel] = Field(max_length=PostPolicy().max_media)
     created_at: datetime = Field(examples=["2026-11-22T15:04:05.123456Z"])

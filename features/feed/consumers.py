@@ -29,7 +29,15 @@ from features.feed.invalidations import (
 from features.feed.machine import ONLY_ME, Entry
 from features.feed.policy import FeedPolicy
 from features.feed.ports import Feeds, FeedsUnavailable, TimelineFailed
-from features.posts.events import PostCreated, PostDeleted, PostEdited, PostEvent, PostPinned, PostUnpinned
+from features.posts.events import (
+    LinkPreviewed,
+    PostCreated,
+    PostDeleted,
+    PostEdited,
+    PostEvent,
+    PostPinned,
+    PostUnpinned,
+)
 from features.profiles.events import ProfileUpdated
 from features.relationships.events import Blocked, CirclesChanged, Connected, Disconnected, Unblocked
 
@@ -41,6 +49,7 @@ _REPEATED = (
     PostDeleted,
     PostPinned,
     PostUnpinned,
+    LinkPreviewed,
     Connected,
     Disconnected,
     Blocked,
@@ -107,7 +116,7 @@ class FeedUpdates:
 
     async def _apply(self, event: EventBody) -> None:
         match event:
-            case PostEdited() | PostDeleted() | PostPinned() | PostUnpinned():
+            case PostEdited() | PostDeleted() | PostPinned() | PostUnpinned() | LinkPreviewed():
                 await self.invalidations.publish(post_invalidation(event.post_id))
             case PostCreated():
                 await self.feeds.put([event.author_id.bytes], entry_of(event))

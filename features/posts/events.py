@@ -79,4 +79,35 @@ class PollVoted(EventBody):
     post_id: UUID
 
 
-EVENTS = (PostCreated, PostEdited, PostDeleted, PostPinned, PostUnpinned, PollVoted)
+@dataclass(frozen=True, slots=True)
+class LinkEvent(EventBody):
+    """Something happened to the link in a post."""
+
+    key: ClassVar[str] = "post_id"
+    post_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFound(LinkEvent):
+    """The text has a new link."""
+
+    type: ClassVar[str] = "posts.link_found"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPreviewed(LinkEvent):
+    """What the linked page says about itself has become known, or changed."""
+
+    type: ClassVar[str] = "posts.link_previewed"
+
+
+EVENTS = (
+    PostCreated,
+    PostEdited,
+    PostDeleted,
+    PostPinned,
+    PostUnpinned,
+    PollVoted,
+    LinkFound,
+    LinkPreviewed,
+)

@@ -1,6 +1,8 @@
 """What this slice declares."""
 
+from cluster.events.consumer import Consumer
 from cluster.tables import PartOf, Table
+from cluster.web import PageFetcher, PublicNetwork
 from features.accounts.feature import ACCOUNTS
 from features.counters.feature import COUNTERS
 from features.feature import Feature, Scope
@@ -11,6 +13,7 @@ from features.posts.consumers import consumers
 from features.posts.drafting import Drafts
 from features.posts.erasure import erase
 from features.posts.events import EVENTS
+from features.posts.link_previews import LinkPreviews
 from features.posts.policy import PostPolicy
 from features.posts.scheduling import run_schedule
 from features.posts.service import PostService
@@ -30,6 +33,12 @@ def _service(scope: Scope) -> PostService:
     return PostService(policy, profiles, composer, Polls(), shares, Drafts(policy, composer, media), media)
 
 
+def _consumers(scope: Scope) -> list[Consumer]:
+    policy = scope.policy(PostPolicy)
+    links = LinkPreviews(policy, PageFetcher(PublicNetwork()), scope.now)
+    return [*consumers(policy, scope.now), *links.consumers()]
+
+
 _UNTIL_DELETED = "until the author deletes the post"
 
 POSTS = Feature(
@@ -37,7 +46,7 @@ POSTS = Feature(
     needs=(ACCOUNTS, COUNTERS, MEDIA, PROFILES, RELATIONSHIPS),
     policy=PostPolicy,
     service=_service,
-    consumers=lambda scope: consumers(scope.policy(PostPolicy), scope.now),
+    consumers=_consumers,
     background=run_schedule,
     events=EVENTS,
     settings=(POST_SETTINGS,),

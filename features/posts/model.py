@@ -114,6 +114,15 @@ class PollView(TypedDict):
     """What the reader chose, as positions in `options`; null: the reader has not voted."""
 
 
+class LinkPreview(TypedDict):
+    """What the page that a post links to says about itself (link_previews.py)."""
+
+    url: str
+    title: str
+    description: str | None
+    site_name: str | None
+
+
 class PostContent(TypedDict):
     """What a post has whether it is shown by itself or in another one, as one reader sees it. Ids are strings, as in
     JSON; times are in UTC."""
@@ -131,6 +140,8 @@ class PostContent(TypedDict):
     pinned: bool
     """Whether the author has pinned it to the profile."""
     media: list[AttachmentView]
+    link: LinkPreview | None
+    """Of the first link in the text; null until it is fetched, and where there is nothing to show."""
     created_at: datetime
     edited_at: datetime | None
 

@@ -27,6 +27,8 @@ class PostPolicy:
     min_schedule_ahead: timedelta = timedelta(minutes=1)
     """No shorter than twice `scheduling.READ_S`, so that no process finds a draft too late."""
     max_schedule_ahead: timedelta = timedelta(days=366)
+    link_refresh_after: timedelta = timedelta(days=7)
+    """Age from which what was fetched of a page is fetched again for another post that links to it."""
     max_poll_options: int = 4
     max_poll_option_length: int = 100
     min_poll_duration: timedelta = timedelta(minutes=5)

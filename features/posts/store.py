@@ -91,6 +91,7 @@ def new_row(post_id: UUID, author: Person, draft: Draft, created_at: datetime) -
         "media_epoch": 0,
         "shared_id": str(draft.quoted_id) if draft.quoted_id else None,
         "is_repost": False,
+        "link": None,
         "created_at": created_at,
         "edited_at": None,
         "list_id": str(draft.list_id) if draft.list_id else None,
@@ -140,6 +141,7 @@ with replaced as (
     update posts set text = $3, entities = $4::jsonb, audience = $5, list_id = $6, content_warning = $9,
         place = $10::jsonb, media = $11::jsonb,
         media_epoch = media_epoch + case when (audience, list_id) is distinct from ($5, $6) then 1 else 0 end,
+        link = case when text = $3 then link end, link_url = case when text = $3 then link_url end,
         edited_at = case when (text, content_warning) is distinct from ($3, $9) then $8 else edited_at end
     where id = $1 and author_id = $2 and ($6::uuid is null or {own_list("$6", "$2")})
     returning *

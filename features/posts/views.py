@@ -36,7 +36,7 @@ def columns(viewer: str) -> str:
     return f"""
         posts.id::text as id, posts.author_id::text as author_id, author.username, author.name, posts.text,
         posts.entities, posts.audience, posts.content_warning, posts.place, posts.pinned_at, posts.created_at,
-        posts.edited_at, posts.poll, posts.media, posts.media_epoch,
+        posts.edited_at, posts.poll, posts.media, posts.media_epoch, posts.link,
         coalesce(posts.quoted_id, posts.reposted_id)::text as shared_id, posts.reposted_id is not null as is_repost,
         case when posts.author_id = {viewer} then posts.list_id::text end as list_id,
         {counters.columns("posts.id", viewer)}"""
@@ -111,6 +111,7 @@ def content_of(row: Row, usernames: Mapping[UUID, str]) -> PostContent:
         "place": row["place"],
         "pinned": row["pinned_at"] is not None,
         "media": attachment_views(row["media"], row["audience"], row["media_epoch"]),
+        "link": row["link"] if row["link"] and row["link"]["title"] else None,
         "created_at": row["created_at"],
         "edited_at": row["edited_at"],
     }

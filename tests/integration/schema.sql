@@ -420,6 +420,7 @@ CREATE TABLE public.post_drafts (
     poll jsonb,
     poll_duration_s integer,
     quoted_id uuid,
+    media jsonb,
     publish_at timestamp with time zone,
     problem text,
     created_at timestamp with time zone NOT NULL,
@@ -458,8 +459,14 @@ CREATE TABLE public.posts (
     poll jsonb,
     media jsonb,
     media_epoch integer DEFAULT 0 NOT NULL,
+    quoted_id uuid,
+    reposted_id uuid,
+    link_url text,
+    link jsonb,
+    link_fetched_at timestamp with time zone,
     CONSTRAINT posts_audience_check CHECK ((audience = ANY (ARRAY['public'::text, 'connections'::text, 'close_friends'::text, 'list'::text, 'only_me'::text]))),
-    CONSTRAINT posts_check CHECK (((list_id IS NULL) OR (audience = 'list'::text)))
+    CONSTRAINT posts_check CHECK (((list_id IS NULL) OR (audience = 'list'::text))),
+    CONSTRAINT posts_shares_one CHECK (((quoted_id IS NULL) OR (reposted_id IS NULL)))
 );
 CREATE TABLE public.presence_settings (
     account_id uuid NOT NULL,
@@ -803,8 +810,11 @@ CREATE INDEX post_hashtags_public ON public.post_hashtags USING btree (tag, crea
 CREATE INDEX post_hashtags_restricted ON public.post_hashtags USING btree (author_id, audience, tag, created_at, post_id) WHERE (audience <> 'public'::text);
 CREATE INDEX post_versions_list ON public.post_versions USING btree (list_id) WHERE (list_id IS NOT NULL);
 CREATE INDEX posts_author ON public.posts USING btree (author_id, created_at, id) INCLUDE (audience, list_id);
+CREATE INDEX posts_link ON public.posts USING btree (md5(link_url)) WHERE (link_url IS NOT NULL);
 CREATE INDEX posts_list ON public.posts USING btree (list_id) WHERE (list_id IS NOT NULL);
 CREATE INDEX posts_pinned ON public.posts USING btree (author_id) WHERE (pinned_at IS NOT NULL);
+CREATE UNIQUE INDEX posts_reposted_once ON public.posts USING btree (author_id, reposted_id) WHERE (reposted_id IS NOT NULL);
+CREATE INDEX posts_reposts ON public.posts USING btree (reposted_id) WHERE (reposted_id IS NOT NULL);
 CREATE INDEX processed_events_processed_at ON public.processed_events USING btree (processed_at);
 CREATE INDEX reactions_newest ON public.reactions USING btree (target_id, kind, created_at, account_id);
 CREATE INDEX reactions_of_account ON public.reactions USING btree (account_id);

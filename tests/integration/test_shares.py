@@ -39,7 +39,7 @@ async def _get(reader: Member, post: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(post: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in post.items() if name not in ("shared", "poll")}
+    return {name: value for name, value in post.items() if name not in ("shared", "poll", "comments", "reactions")}
 
 
 async def test_a_quote_shows_the_post_it_quotes(entativa: Environment) -> None:
