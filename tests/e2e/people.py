@@ -70,7 +70,7 @@ class People:
 
     platform: RunningPlatform
     client: httpx.Client
-    surname: str = field(default_factory=lambda: secrets.token_hex(4))
+    surname: str = field(default_factory=lambda: f"x{secrets.token_hex(4)}")
 
     def sign_up(self, name: str) -> Device:
         """Sign up, wait for the mail, and confirm with the code in it: the first device is logged in."""

@@ -60,7 +60,7 @@ def log_in(client: Client, address: str, username: str) -> AuthenticatedClient:
 
 def main_job(address: str) -> None:
     anonymous = Client(address, raise_on_unexpected_status=True)
-    surname = uuid4().hex[:8]
+    surname = f"x{uuid4().hex[:8]}"  # a hashtag of digits alone is none
     grace, linus = f"grace_{surname}", f"linus_{surname}"
     account_id = sign_up(anonymous, grace).account_id
     sign_up(anonymous, linus)

@@ -50,7 +50,7 @@ async function logIn(login: string): Promise<Client<paths>> {
   return createClient<paths>({ baseUrl: baseUrl as string, headers: { Authorization: `Bearer ${tokens.access_token}` } });
 }
 
-const surname = randomUUID().slice(0, 8);
+const surname = `x${randomUUID().slice(0, 8)}`; // a hashtag of digits alone is none
 const [grace, linus] = [`grace_${surname}`, `linus_${surname}`];
 const { account_id } = await signUp(grace);
 await signUp(linus);
