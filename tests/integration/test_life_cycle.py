@@ -252,6 +252,7 @@ async def test_an_export_has_every_table_that_is_about_the_account(environment: 
             rows.setdefault(name, []).append(record)
     about = {t.name for feature in environment.brand.features for t in feature.tables if t.subjects}
     parts = {"auth_refresh_tokens", "post_hashtags", "post_versions", "list_members", "media_files"}
+    parts |= {"video_captions", "video_texts"}
     assert rows.keys() == about | parts
     assert [post["text"] for post in rows["posts"]] == ["Home from #lisbon"]
     assert [version["text"] for version in rows["post_versions"]] == ["On my way to #lisbon with @bob"]
@@ -263,7 +264,7 @@ async def test_an_export_discloses_no_secret_and_nothing_that_others_did_in_priv
     ada, bob, eve = await _live(environment)
     async with environment.platform.database.unit_of_work() as uow:
         exported = [row async for row in export_account(uow, environment.brand.features, UUID(ada.id))]
-    shown = {"accounts", "media"}  # their state is about what is the account's own
+    shown = {"accounts", "media", "videos"}  # their state is about what is the account's own
     columns = {column for name, record in exported for column in record if column != "state" or name not in shown}
     assert columns.isdisjoint({"password_hash", "hash", "successor", "state", "refused_at"})
     assert {str(record["muter_id"]) for name, record in exported if name == "mutes"} == {ada.id}
