@@ -192,8 +192,22 @@ class Worker:
     async def drain(self) -> int:
         """Handle, without leases, everything that is in the log now and every parked event that is due; returns how
         many events were passed. For tests and commands. Raises Outage, LogUnavailable, DATABASE_ERRORS."""
+        await self._take_all()
+        return await self._handle_all()
+
+    async def relay_and_drain(self) -> int:
+        """Relay and handle everything that was published by now; returns how many events were passed."""
+        await self._take_all()
+        total = 0
+        while passed := await relay_once(self._database, self._log) + await self._handle_all():
+            total += passed
+        return total
+
+    async def _take_all(self) -> None:
         await offsets.declare(self._database, self._consumers)
         await self.assign(frozenset(range(PARTITIONS)))
+
+    async def _handle_all(self) -> int:
         total = 0
         while True:
             passed = await self._tail.read()
@@ -217,9 +231,4 @@ async def _quietly(leases: Leases) -> None:
 
 async def drain_events(consumers: Sequence[Consumer], database: Database, event_log: EventLog) -> int:
     """Relay and handle everything that was published by now; returns how many events were passed. For tests."""
-    worker = Worker(consumers, database, event_log)
-    await offsets.declare(database, consumers)
-    total = 0
-    while passed := await relay_once(database, event_log) + await worker.drain():
-        total += passed
-    return total
+    return await Worker(consumers, database, event_log).relay_and_drain()
