@@ -157,8 +157,7 @@ select {columns("$2::uuid")} from edited as posts {AUTHOR}
 
 async def update(uow: UnitOfWork, post_id: UUID, author_id: UUID, draft: Draft, now: datetime) -> Row | None:
     """Changes a locked post of the author, and stores its old text and content warning as a version if one of them
-    changed. Returns None if the
-    list is not the author's; the unit of work must not commit then."""
+    changed. Returns None if the list is not the author's; the unit of work must not commit then."""
     return await uow.fetchrow(
         _UPDATE,
         post_id,

@@ -33,7 +33,7 @@ from tests.support.uploads import BODY_TYPE
 
 schemathesis.serializer.alias(BODY_TYPE, "application/octet-stream")
 
-EXAMPLES = 12
+EXAMPLES = 8
 """Requests per operation, for each of: signed in or not, right or wrong by the document."""
 
 CHECKS = [
