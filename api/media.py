@@ -17,6 +17,7 @@ from api.error_codes import TooManyRequests, raises
 from api.models import PageModel, render_page
 from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute
+from features.media.addresses import NOBODY, Grant
 from features.media.errors import MediaAttached, MediaFailed, NoSuchMedia, StillProcessing
 from features.media.model import Image, ImageFailure, Media, MediaState, MediaType, StoredFile
 from features.media.service import MediaService
@@ -131,6 +132,20 @@ async def get_content(
     return await send_file(media, found, range, if_range, if_none_match)
 
 
+async def grant_of(
+    request: Request, media: MediaService, token: str, now: datetime, *, attached: bool = False
+) -> Grant:
+    """Returns what an address grants. The request counts against the limit of the account that the address was made
+    for, otherwise of the network address. Raises NoSuchMedia, TooManyRequests."""
+    try:
+        grant = media.open_token(token, now, attached=attached)
+    except NoSuchMedia:
+        await limit_address(request)
+        raise
+    await (limit_address(request) if grant.viewer_id == NOBODY else limit_account(request, grant.viewer_id))
+    return grant
+
+
 @content.get("/media-files/{token}/{name}", response_class=Response, responses=CONTENT_RESPONSES)
 @raises(NoSuchMedia, TooManyRequests, RANGE_NOT_SATISFIABLE)
 async def get_file(
@@ -147,12 +162,7 @@ async def get_file(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read a file of a medium by an address, without an access token."""
-    try:
-        grant = media.open_token(token, now)
-    except NoSuchMedia:
-        await limit_address(request)
-        raise
-    await limit_account(request, grant.viewer_id)
+    grant = await grant_of(request, media, token, now)
     return await send_file(media, await media.get_granted(uow, grant, name), range, if_range, if_none_match)
 
 

@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from api.byte_range import RANGE_NOT_SATISFIABLE
 from api.content import IfNoneMatch, IfRange, Range
-from api.deps import MaybeSignedIn, Now, Uow, account_or_none, limit_account, limit_address, service
+from api.deps import MaybeSignedIn, Now, Uow, account_or_none, limit_address, service
 from api.error_codes import TooManyRequests, raises
-from api.media import CONTENT_RESPONSES, Service, send_file
+from api.media import CONTENT_RESPONSES, Service, grant_of, send_file
 from api.routes import VERSION
 from api.transaction import TransactionRoute
 from features.media.addresses import NOBODY
@@ -80,13 +80,8 @@ async def get_post_file(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read a file of a post's medium by an address, without an access token."""
-    try:
-        grant = media.open_token(token, now, attached=True)
-    except NoSuchMedia:
-        await limit_address(request)
-        raise
+    grant = await grant_of(request, media, token, now, attached=True)
     viewer_id = None if grant.viewer_id == NOBODY else grant.viewer_id
-    await (limit_address(request) if viewer_id is None else limit_account(request, viewer_id))
     file = await visible_file(uow, grant.media_id, viewer_id, grant.epoch, name)
     return await send_file(media, file, range, if_range, if_none_match)
 

@@ -74,7 +74,7 @@ async def change(
 @router.get("/settings/schema")
 async def schema(_: MaybeSignedIn, settings: SettingsDep) -> SettingsSchemaModel:
     """Get the JSON Schema of all settings, with their descriptions and defaults."""
-    return SettingsSchemaModel(settings.schema.json_schema())
+    return SettingsSchemaModel(settings.schema.published)
 
 
 def _render(settings: Settings) -> AccountSettingsModel:

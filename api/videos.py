@@ -11,9 +11,9 @@ from starlette.responses import Response
 from api.byte_range import RANGE_NOT_SATISFIABLE
 from api.conditional import ConditionalRoute
 from api.content import IfNoneMatch, IfRange, Range, respond_with_content
-from api.deps import Now, SignedIn, Uow, limit_account, limit_address, service
+from api.deps import Now, SignedIn, Uow, service
 from api.error_codes import TooManyRequests, raises
-from api.media import AddressModel
+from api.media import AddressModel, grant_of
 from api.models import Body
 from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute
@@ -128,12 +128,7 @@ async def get_stream_file(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read a file of a video's stream by an address, without an access token."""
-    try:
-        grant = media.open_token(token, now)
-    except NoSuchMedia:
-        await limit_address(request)
-        raise
-    await limit_account(request, grant.viewer_id)
+    grant = await grant_of(request, media, token, now)
     await media.get_granted(uow, grant, ORIGINAL)
     file = await videos.file(uow, grant.media_id, name)
     return await respond_with_content(

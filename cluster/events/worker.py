@@ -189,28 +189,16 @@ class Worker:
                 raise_if_cancelled()
                 log.warning("event log not watched", error=type(error).__name__)
 
-    async def drain(self) -> int:
-        """Handle, without leases, everything that is in the log now and every parked event that is due; returns how
-        many events were passed. For tests and commands. Raises Outage, LogUnavailable, DATABASE_ERRORS."""
-        await self._take_all()
-        return await self._handle_all()
-
-    async def relay_and_drain(self) -> int:
-        """Relay and handle everything that was published by now; returns how many events were passed."""
-        await self._take_all()
-        total = 0
-        while passed := await relay_once(self._database, self._log) + await self._handle_all():
-            total += passed
-        return total
-
-    async def _take_all(self) -> None:
+    async def drain(self, *, relay: bool = False) -> int:
+        """Handle, without leases, everything that is in the log now, with `relay` also what was published and is not in
+        it yet, and every parked event that is due; returns how many events were passed. For tests and commands. Raises
+        Outage, LogUnavailable, DATABASE_ERRORS."""
         await offsets.declare(self._database, self._consumers)
         await self.assign(frozenset(range(PARTITIONS)))
-
-    async def _handle_all(self) -> int:
         total = 0
         while True:
-            passed = await self._tail.read()
+            passed = await relay_once(self._database, self._log) if relay else 0
+            passed += await self._tail.read()
             for runner in self._runners:
                 while count := await runner.step():
                     passed += count
@@ -231,4 +219,4 @@ async def _quietly(leases: Leases) -> None:
 
 async def drain_events(consumers: Sequence[Consumer], database: Database, event_log: EventLog) -> int:
     """Relay and handle everything that was published by now; returns how many events were passed. For tests."""
-    return await Worker(consumers, database, event_log).relay_and_drain()
+    return await Worker(consumers, database, event_log).drain(relay=True)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -105,6 +106,11 @@ class SettingsSchema:
             for name, section in self._sections.items()
             if section.apply is not None and was[name] != now[name]
         ]
+
+    @cached_property
+    def published(self) -> dict[str, Any]:
+        """The JSON Schema of all settings, as clients get it."""
+        return self.json_schema()
 
     def json_schema(self, reference: str = "#/$defs/{model}") -> dict[str, Any]:
         """Returns the JSON Schema (draft 2020-12) of all settings, with the brand's defaults."""

@@ -153,8 +153,8 @@ async def test_what_cannot_be_published_any_more_stays_a_draft(entativa: Environ
         await ada.post("/drafts", json={"text": "x", **body}),
     ):
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "list_id")
-    mended = await ada.put(path, json={"text": "x", "publish_at": _in(entativa, minutes=2)})
-    assert mended.json()["problem"] is None
+    corrected = await ada.put(path, json={"text": "x", "publish_at": _in(entativa, minutes=2)})
+    assert corrected.json()["problem"] is None
     assert await _posts(bob) == await _posts(ada)
 
 

@@ -59,7 +59,7 @@ async def test_each_reader_sees_what_is_shared_as_at_its_address(vignette: Envir
     ada = await vignette.log_in("ada")
     assert await seen_by_all() == [shown] * 3
     assert (await bob.put("/blocks/ada")).is_success
-    assert await seen_by_all() == [[False]] * 3, "the quote is parted, the repost is undone"
+    assert await seen_by_all() == [[False]] * 3, "the quote is gone, the repost is undone"
     assert (await bob.delete("/blocks/ada")).is_success
     assert await seen_by_all() == [[True]] * 3
     assert (await ada.delete(path)).is_success
