@@ -21,8 +21,8 @@ async def test_entities_of_every_kind_answer_wherever_they_live(runtime: Running
     assert totals == list(range(300))
     assert await asyncio.gather(*(second.call("tally", f"t{n}", "read", timeout=30) for n in range(300))) == totals
     await second.close()
-    owners = {(await router.call("tally", f"t{n}", "where", timeout=30))[0] for n in range(50)}
-    assert len(owners) == 2, "both hosts serve"
+    # A host that stalled for longer than its lease has no shards until the leader gives it some back.
+    await eventually(lambda: _serve(runtime, 2))
 
     assert await router.call("book", "b", "line", timeout=30) == 1
     assert await router.call("jar", "j", 7, timeout=30) == 1
@@ -39,6 +39,12 @@ async def test_entities_of_every_kind_answer_wherever_they_live(runtime: Running
             await router.call(kind, "x", message, timeout=30)
     with pytest.raises(DeadlineExceeded):
         await router.call("tally", "x", 1, timeout=0.0)
+
+
+async def _serve(runtime: RunningRuntime, hosts: int) -> bool:
+    """Whether so many processes answer for fifty entities."""
+    calls = (runtime.router.call("tally", f"t{n}", "where", timeout=30) for n in range(50))
+    return len({pid for pid, _total in await asyncio.gather(*calls)}) == hosts
 
 
 async def test_actors_log_json_that_names_them(runtime: RunningRuntime, platform: Platform) -> None:
