@@ -4,6 +4,7 @@ from brands import Brand
 from brands.reserved_usernames import PROFILE_POLICY
 from features.accounts.feature import ACCOUNTS
 from features.auth.feature import AUTH
+from features.collections.feature import COLLECTIONS
 from features.comments.feature import COMMENTS
 from features.counters.feature import COUNTERS
 from features.exports.feature import EXPORTS
@@ -27,6 +28,7 @@ BRAND = Brand(
         POSTS,
         COMMENTS,
         REACTIONS,
+        COLLECTIONS,
         PROFILES,
         AUTH,
         REALTIME,

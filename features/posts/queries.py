@@ -89,3 +89,12 @@ def seen_post(post: str, viewer: str) -> str:
 def kept_post(post: str) -> str:
     """The post exists, and is kept from being deleted until the transaction ends: a predicate."""
     return f"exists (select from posts where posts.id = {post} and {visible_to('posts.author_id')} for key share)"
+
+
+def listed_posts(entries: str, viewer: str) -> str:
+    """The posts of a list that another slice keeps, the last listed first, for `views`. `entries` is a query of a page
+    of it (id, listed_at), without the posts that the viewer may not see (`seen_post`)."""
+    return f"""
+select {columns(viewer)}, listed.listed_at from ({entries}) as listed join posts on posts.id = listed.id {AUTHOR}
+where {visible_to(viewer)} order by listed.listed_at desc, posts.id desc
+"""

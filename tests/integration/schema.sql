@@ -131,6 +131,18 @@ CREATE TABLE public.close_friends (
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT close_friends_check CHECK ((owner_id <> member_id))
 );
+CREATE TABLE public.collection_posts (
+    account_id uuid NOT NULL,
+    post_id uuid NOT NULL,
+    collection_id uuid NOT NULL,
+    added_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.collections (
+    account_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.comment_filters (
     account_id uuid NOT NULL,
     words text[] NOT NULL
@@ -515,6 +527,11 @@ ALTER TABLE public.relayed_events ALTER COLUMN "position" ADD GENERATED ALWAYS A
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE public.saved_posts (
+    account_id uuid NOT NULL,
+    post_id uuid NOT NULL,
+    saved_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.schema_migrations (
     number integer NOT NULL,
     name text NOT NULL,
@@ -645,6 +662,10 @@ ALTER TABLE ONLY public.blocks
     ADD CONSTRAINT blocks_pkey PRIMARY KEY (blocker_id, blocked_id);
 ALTER TABLE ONLY public.close_friends
     ADD CONSTRAINT close_friends_pkey PRIMARY KEY (owner_id, member_id);
+ALTER TABLE ONLY public.collection_posts
+    ADD CONSTRAINT collection_posts_pkey PRIMARY KEY (account_id, post_id, collection_id);
+ALTER TABLE ONLY public.collections
+    ADD CONSTRAINT collections_pkey PRIMARY KEY (account_id, id);
 ALTER TABLE ONLY public.comment_filters
     ADD CONSTRAINT comment_filters_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.comment_restrictions
@@ -729,6 +750,8 @@ ALTER TABLE ONLY public.reactions
     ADD CONSTRAINT reactions_pkey PRIMARY KEY (target_id, account_id);
 ALTER TABLE ONLY public.relayed_events
     ADD CONSTRAINT relayed_events_pkey PRIMARY KEY ("position");
+ALTER TABLE ONLY public.saved_posts
+    ADD CONSTRAINT saved_posts_pkey PRIMARY KEY (account_id, post_id);
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (number);
 ALTER TABLE ONLY public.shard_answers
@@ -770,6 +793,9 @@ CREATE INDEX blocks_by_blocked ON public.blocks USING btree (blocked_id);
 CREATE INDEX blocks_newest ON public.blocks USING btree (blocker_id, created_at, blocked_id);
 CREATE INDEX close_friends_by_member ON public.close_friends USING btree (member_id);
 CREATE INDEX close_friends_newest ON public.close_friends USING btree (owner_id, created_at, member_id);
+CREATE INDEX collection_posts_newest ON public.collection_posts USING btree (account_id, collection_id, added_at, post_id);
+CREATE UNIQUE INDEX collections_by_name ON public.collections USING btree (account_id, lower(name));
+CREATE INDEX collections_newest ON public.collections USING btree (account_id, created_at, id);
 CREATE INDEX comments_newest ON public.comments USING btree (level_id, created_at, id);
 CREATE INDEX comments_of_author ON public.comments USING btree (author_id, id) WHERE (author_id IS NOT NULL);
 CREATE INDEX comments_of_parent ON public.comments USING btree (parent_id) WHERE (parent_id IS NOT NULL);
@@ -819,6 +845,8 @@ CREATE INDEX processed_events_processed_at ON public.processed_events USING btre
 CREATE INDEX reactions_newest ON public.reactions USING btree (target_id, kind, created_at, account_id);
 CREATE INDEX reactions_of_account ON public.reactions USING btree (account_id);
 CREATE INDEX relayed_events_relayed_at ON public.relayed_events USING btree (relayed_at);
+CREATE INDEX saved_posts_newest ON public.saved_posts USING btree (account_id, saved_at, post_id);
+CREATE INDEX saved_posts_of_post ON public.saved_posts USING btree (post_id);
 CREATE INDEX shard_answers_age ON public.shard_answers USING btree (answered_at);
 CREATE INDEX shard_generations_term ON public.shard_generations USING btree (term);
 CREATE INDEX video_objects_of_video ON public.video_objects USING btree (video_id, name);
@@ -847,6 +875,14 @@ ALTER TABLE ONLY public.close_friends
     ADD CONSTRAINT close_friends_member_id_fkey FOREIGN KEY (member_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.close_friends
     ADD CONSTRAINT close_friends_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.collection_posts
+    ADD CONSTRAINT collection_posts_account_id_collection_id_fkey FOREIGN KEY (account_id, collection_id) REFERENCES public.collections(account_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.collection_posts
+    ADD CONSTRAINT collection_posts_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.collection_posts
+    ADD CONSTRAINT collection_posts_account_id_post_id_fkey FOREIGN KEY (account_id, post_id) REFERENCES public.saved_posts(account_id, post_id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.collections
+    ADD CONSTRAINT collections_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.comment_filters
     ADD CONSTRAINT comment_filters_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.comment_restrictions
@@ -915,6 +951,8 @@ ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.reactions
     ADD CONSTRAINT reactions_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.saved_posts
+    ADD CONSTRAINT saved_posts_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.video_captions
     ADD CONSTRAINT video_captions_video_id_fkey FOREIGN KEY (video_id) REFERENCES public.videos(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.video_objects

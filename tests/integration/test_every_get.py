@@ -41,6 +41,7 @@ class Scenario:
         self.people: dict[str, Member] = {ANONYMOUS: environment.anonymous}
         self.post_file = self.public_file = ""
         self.post_id = self.answer_id = self.list_id = self.media_id = self.file = self.draft_id = ""
+        self.collection_id = ""
         self.video_id = self.stream = ""
         self.requests: list[str] = []
         self.comment_ids: list[str] = []
@@ -89,6 +90,7 @@ class Scenario:
             body = {"text": "Well", "parent_id": None if parent is None else self.comment_ids[parent]}
             made = await author.post(f"/posts/{self.answer_id}/comments", json=body)
             self.comment_ids.append(made.json()["id"])
+        self.collection_id = (await bob.post("/collections", json={"name": "Trips"})).json()["id"]
         ways += [
             await ada.patch(f"/posts/{self.post_id}", json={"text": "Home from #lisbon"}),
             await bob.put("/close-friends/ada"),
@@ -96,6 +98,7 @@ class Scenario:
             await carol.put("/mutes/ada"),
             await ada.put(f"/posts/{self.answer_id}/reaction", json={"kind": "wow"}),
             await ada.put(f"/comments/{self.comment_ids[1]}/reaction", json={"kind": "wow"}),
+            await bob.put(f"/collections/{self.collection_id}/posts/{self.post_id}"),
             await self.people["eve"].put("/blocks/ada"),
         ]
         assert all(way.is_success for way in ways), [way.text for way in ways]
@@ -127,6 +130,9 @@ class Scenario:
             "/posts/{post_id}/history": [(name, f"/posts/{self.post_id}/history") for name in everybody],
             "/hashtags/{tag}/posts": [(name, "/hashtags/lisbon/posts") for name in everybody],
             "/feed": [("bob", "/feed")],
+            "/saved-posts": [("bob", "/saved-posts")],
+            "/saved-posts/{post_id}": [("bob", f"/saved-posts/{self.post_id}")],
+            "/collections/{collection_id}/posts": [("bob", f"/collections/{self.collection_id}/posts")],
             "/posts/{post_id}/media": [(name, f"/posts/{self.post_id}/media") for name in everybody],
             POST_FILE: [(name, self.post_file) for name in everybody],
             PUBLIC_FILE: [(name, self.public_file) for name in everybody],
@@ -175,6 +181,8 @@ class Scenario:
             "/comment-filters": "/comment-filters",
             "/hashtags/{tag}": "/hashtags/lisbon",
             "/media": "/media",
+            "/collections": "/collections",
+            "/collections/{collection_id}": f"/collections/{self.collection_id}",
             "/drafts": "/drafts",
             # Hers: he is told that there is no such draft.
             "/drafts/{draft_id}": f"/drafts/{self.draft_id}",
@@ -285,6 +293,8 @@ def _address(scenario: Scenario, path: str) -> str:
     """Returns a request that ada can make for a path."""
     if path.startswith("/lists/{list_id}"):
         return "/lists"  # she has none of her own
+    if path.startswith(("/collections/{collection_id}", "/saved-posts/{post_id}")):
+        return "/collections"  # nor has she saved a post
     if path.startswith("/account/export"):
         return "/profiles/me"  # nor has she an export
     return scenario.unconcerned().get(path) or scenario.shown()[path][0][1]

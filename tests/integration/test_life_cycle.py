@@ -55,6 +55,8 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         await me.put(f"/lists/{created['id']}/members/{other.username}")
         change = {"version": 0, "changes": {"presence": {"audience": "everyone"}}}
         assert (await me.patch("/settings", json=change)).is_success
+        saved = (await me.post("/collections", json={"name": "Trips"})).json()
+        assert (await me.put(f"/collections/{saved['id']}/posts/{post['id']}")).status_code == 200
         await me.put("/blocks/eve")
         await upload(environment, me, file_of(1000))
         video = await upload(environment, me, clip(seconds=0.5), "video/mp4")

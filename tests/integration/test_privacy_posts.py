@@ -141,6 +141,7 @@ async def test_posts_honour_their_audience(scenario: Scenario) -> None:
     await _only_the_author_changes_a_post(scenario)
     await _whoever_sees_a_post_may_react_to_it(scenario)
     await _counts_give_away_nothing(scenario)
+    await _whoever_sees_a_post_may_save_it(scenario)
 
 
 async def _every_way_to_a_post(scenario: Scenario) -> None:
@@ -245,6 +246,24 @@ async def _whoever_sees_a_post_may_react_to_it(scenario: Scenario) -> None:
             reaction = await reader.put(f"/comments/{scenario.comments[audience]}/reaction", json={"kind": "love"})
             expected = (401, 401) if relation == "anonymous" else (201 if sees == 200 else 404, sees)
             assert (comment.status_code, reaction.status_code) == expected, (relation, audience)
+
+
+async def _whoever_sees_a_post_may_save_it(scenario: Scenario) -> None:
+    """And nobody else; nor does a saved post tell more than the post."""
+    for relation, stands in RELATIONS.items():
+        reader = scenario.readers[relation]
+        for audience in Audience:
+            saved = await reader.put(f"/saved-posts/{scenario.posts[audience]}")
+            found = await reader.get(f"/saved-posts/{scenario.posts[audience]}")
+            expected = 401 if relation == "anonymous" else 200 if may_see(stands, audience) else 404
+            assert (saved.status_code, found.status_code) == (expected, expected), (relation, audience)
+            if expected == 404:
+                unknown = await reader.put(f"/saved-posts/{UNKNOWN}"), await reader.get(f"/saved-posts/{UNKNOWN}")
+                assert [_without_trace(each) for each in unknown] == [_without_trace(saved), _without_trace(found)]
+        if relation != "anonymous":
+            listed = await reader.get("/saved-posts")
+            shown = {audience for audience in Audience if await scenario.listed(listed, audience)}
+            assert shown == {audience for audience in Audience if may_see(stands, audience)}, relation
 
 
 async def _counts_give_away_nothing(scenario: Scenario) -> None:

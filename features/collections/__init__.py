@@ -1,0 +1,1 @@
+"""Saved posts: each account's own, in collections that nobody else sees."""
