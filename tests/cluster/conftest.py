@@ -30,7 +30,10 @@ from tests.cluster.runtime.kinds import BOOK_TABLE, KINDS
 from tests.support.servers import Servers, fresh_database
 
 SECRET = "the cluster's secret"
-_SHARING = ("counters/", "feeds/", "realtime/", "runtime/test_failures.py", "runtime/test_runtime.py")
+_SHARING = (
+    *("counters/", "feeds/", "realtime/"),
+    *("runtime/test_failures.py", "runtime/test_lease.py", "runtime/test_runtime.py"),
+)
 """Tests that use the platform's cluster."""
 
 

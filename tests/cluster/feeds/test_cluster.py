@@ -184,9 +184,12 @@ class Town:
 
     async def lose_node(self, platform: Platform) -> None:
         """So does a whole node."""
-        name = await self.owner(self.people[2])
-        (node,) = (row.node for row in await self.runtime.hosts() if row.name == name)
-        await asyncio.to_thread(platform.kill_worker, node)
+
+        async def node() -> str | None:
+            name = await self.owner(self.people[2])
+            return next((row.node for row in await self.runtime.hosts() if row.name == name), None)
+
+        await asyncio.to_thread(platform.kill_worker, await eventually(node))
         await asyncio.gather(self.delete(), self.block("mia", "eve"))
         await self._take_back()
         await asyncio.to_thread(platform.add_worker)
@@ -235,7 +238,7 @@ async def environment(
 
 @pytest.mark.slow
 async def test_whatever_befalls_their_hosts_feeds_are_what_postgres_says(environment: Town, platform: Platform) -> None:
-    assert len(await environment.runtime.hosts()) == 1
+    await eventually(lambda: environment.runtime.settled(1))
     async with environment.busy():
         await environment.grow()
     await environment.compare()

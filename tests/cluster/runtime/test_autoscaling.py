@@ -77,6 +77,7 @@ async def _story(address: str, database: str, redis: str) -> dict[str, int]:
     from actors.runtime.options import ScalingPolicy
     from tests.cluster.conftest import eventually, running
     from tests.cluster.realtime.stack import SESSIONS, Person, note, read, stack_on
+    from tests.cluster.runtime.books import append
     from tests.cluster.runtime.kinds import KINDS
 
     ray.init(address=address, namespace="tests", log_to_driver=False)
@@ -111,7 +112,7 @@ async def _story(address: str, database: str, redis: str) -> dict[str, int]:
 
         async def grown() -> bool:
             told["attempted"] += 1
-            await runtime.router.call("book", "during", f"line {told['attempted']}", timeout=60)
+            await append(runtime.router, "during", f"line {told['attempted']}")
             return workers() == 3 and await runtime.settled(3)
 
         tasks = [asyncio.create_task(load(entity)) for entity in range(40)]

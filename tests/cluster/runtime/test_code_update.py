@@ -22,6 +22,7 @@ import pytest
 
 from actors.runtime.errors import CallError
 from tests.cluster.nodes import ROOT, RayNodes
+from tests.cluster.runtime.books import append
 
 PACKAGES = ("actors", "api", "brands", "cluster", "crypto", "deployments", "features", "tests/cluster", "tests/support")
 NAME = "updated"
@@ -153,7 +154,10 @@ class Load:
     async def _book(self) -> None:
         while not self._done.is_set():
             self._lines += 1
-            await self._call("book", "during", f"line {self._lines}")
+            try:
+                await append(self._router, f"{self._name} during", f"line {self._lines}")
+            except CallError as error:
+                self.failed.append(f"{type(error).__name__}: {error}")
 
     async def releases(self) -> list[int]:
         """The editions of kinds.py that answer."""

@@ -63,7 +63,7 @@ async def test_what_hangs_on_its_way_by_ray_goes_by_the_stream_as_soon_as_there_
     control.deliver = deliver  # type: ignore[method-assign, assignment]
     host.stop()
     router = Router(control, SECRET)
-    await router.start(5)
+    await router.start(60)
     waiting = router.call(KIND.name, ENTITY, 1, timeout=60)
     await asyncio.wait_for(hanging.wait(), 30)
     await host.listen()
@@ -130,7 +130,7 @@ async def test_shards_that_should_go_where_nobody_answers_are_served_all_the_whi
 ) -> None:
     monkeypatch.setattr("actors.runtime.hosting.shard_owner._PING_SECONDS", 0.5)
     stored, router = Map(), Router(Nobody(), SECRET)
-    await router.start(5)
+    await router.start(60)
     shard_owner = ShardOwner(stored, router)  # type: ignore[arg-type]
     mailboxes = shard_owner.mailboxes
     mailboxes.host = "host-a"

@@ -24,6 +24,7 @@ from actors.runtime.store.rows import HostRow
 from actors.runtime.transport.router import Router
 from tests.cluster.conftest import SECRET, RunningRuntime, eventually, running
 from tests.cluster.nodes import ROOT, RayNodes
+from tests.cluster.runtime.books import append
 
 PREFIX = "10.231.77"
 BOOKS = 30
@@ -118,7 +119,7 @@ class Caller:
 
         async def one(n: int) -> str:
             line = f"{operation} {n}"
-            await self._router.call("book", f"b{n}", line, timeout=100)
+            await append(self._router, f"b{n}", line, timeout=100)
             return line
 
         return list(await asyncio.gather(*(one(n) for n in range(BOOKS))))
@@ -145,7 +146,7 @@ class Story:
 
         async def one(n: int) -> None:
             operation = f"{phase}, head {n}"
-            await self.runtime.router.call("book", f"b{n}", operation, timeout=100)
+            await append(self.runtime.router, f"b{n}", operation, timeout=100)
             self.acknowledged.append(operation)
 
         said = [caller.append.remote(f"{phase}, node {number}") for number, caller in enumerate(self.callers)]

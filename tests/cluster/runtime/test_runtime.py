@@ -12,6 +12,7 @@ from actors.runtime import DeadlineExceeded, EntityFailed, FrameTooLarge, Refuse
 from actors.runtime.shard_map import shard_of
 from actors.runtime.transport.router import Router
 from tests.cluster.conftest import SECRET, Platform, RunningRuntime, eventually
+from tests.cluster.runtime.books import append
 
 
 async def test_entities_of_every_kind_answer_wherever_they_live(runtime: RunningRuntime) -> None:
@@ -24,7 +25,8 @@ async def test_entities_of_every_kind_answer_wherever_they_live(runtime: Running
     # A host that stalled for longer than its lease has no shards until the leader gives it some back.
     await eventually(lambda: _serve(runtime, 2))
 
-    assert await router.call("book", "b", "line", timeout=30) == 1
+    await append(router, "b", "line")
+    assert await router.call("book", "b", "read", timeout=30) == ["line"]
     assert await router.call("jar", "j", 7, timeout=30) == 1
     await eventually(lambda: _left_memory(runtime, "jar"))
     assert await router.call("jar", "j", "read", timeout=30) == [7], "back from its snapshot"

@@ -165,14 +165,22 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
     await host.mailboxes.close()
 
 
+class PatientRouter(Router):
+    """A router whose calls have a minute, unless a test wants less: this process may stall for seconds."""
+
+    def call(self, kind: str, entity_id: str, message: Value, timeout: float = 60.0) -> asyncio.Future[Value]:
+        """See Router."""
+        return super().call(kind, entity_id, message, timeout)
+
+
 @contextlib.asynccontextmanager
 async def routed(
     host: Host, node: str = "node-1", secret: bytes = SECRET, *, reachable: bool = False, direct: bool = True
 ) -> AsyncIterator[Router]:
     control = Control(host, node)
     control.reachable = reachable
-    router = Router(control, secret, direct=direct)
-    await router.start(5)
+    router = PatientRouter(control, secret, direct=direct)
+    await router.start(60)
     try:
         yield router
     finally:
@@ -203,7 +211,7 @@ async def test_every_fault_is_typed_and_leaves_the_connection_alone(host: Host) 
         with pytest.raises(TypeError):
             await router.call("counter", "a", {1, 2})
         with pytest.raises(DeadlineExceeded):
-            await router.call("counter", "a", ["wait", 5.0], timeout=0.05)
+            await router.call("counter", "a", ["wait", 60.0], timeout=0.05)
         with pytest.raises((DeadlineExceeded, HostUnavailable)):
             await router.call("counter", "b", 1, timeout=0.0)
         assert await router.call("counter", "c", 1) == 1
@@ -248,11 +256,11 @@ async def test_a_router_that_leaves_takes_no_one_elses_call_with_it(host: Host) 
     async with routed(host) as stays:
         async with routed(host) as leaves:
             mine = stays.call("counter", "a", ["wait", 0.1])
-            theirs = leaves.call("counter", "a", ["wait", 0.1])
+            theirs = leaves.call("counter", "b", ["wait", 60.0])
             await asyncio.sleep(0.03)
         with pytest.raises(HostUnavailable):
             await theirs
-        assert await mine in (1, 2)
+        assert await mine == 1
 
 
 async def test_a_wrong_secret_gets_nowhere_and_says_so_by_the_deadline(host: Host) -> None:
@@ -271,7 +279,7 @@ async def _raw(host: Host, *chunks: bytes) -> list[list[Any]]:
     frames: list[list[Any]] = []
     buffer = FrameBuffer()
     with contextlib.suppress(ConnectionError):
-        while data := await asyncio.wait_for(reader.read(1 << 16), 10):
+        while data := await asyncio.wait_for(reader.read(1 << 16), 60):
             frames += [unpack(payload) for payload in buffer.feed(data)]
     writer.close()
     return frames
@@ -321,7 +329,7 @@ async def test_a_proven_peer_that_sends_garbage_is_cut_off_alone(host: Host, bad
         writer.write(frame(pack((PROVE, PROTOCOL, b"12345678", b"n" * 16, mac))))
         await reader.read(1000)
         writer.write(bad)
-        frames = [unpack(p) for p in buffer.feed(await asyncio.wait_for(reader.read(1000), 10))]
+        frames = [unpack(p) for p in buffer.feed(await asyncio.wait_for(reader.read(1000), 60))]
         assert [items[0] for items in frames] == [ERROR]
         writer.close()
         assert await router.call("counter", "a", 1) == 2
@@ -352,7 +360,7 @@ async def test_without_a_reachable_port_calls_go_by_ray_coalesced(host: Host) ->
         assert sorted(totals) == list(range(1, 501))
         assert control.batches < 50
         await host.listen()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not host.connections:
                 await router.call("counter", "a", 1)
                 await asyncio.sleep(0.02)
@@ -369,7 +377,7 @@ async def test_with_no_way_to_the_host_calls_fail_by_their_deadline(host: Host) 
 
 async def test_closing_the_router_fails_what_is_in_flight(host: Host) -> None:
     async with routed(host) as router:
-        call = router.call("counter", "a", ["wait", 5.0])
+        call = router.call("counter", "a", ["wait", 60.0])
         await asyncio.sleep(0.05)
     with pytest.raises(HostUnavailable):
         await call
