@@ -105,7 +105,7 @@ class RealtimeHarness:
     async def start(self) -> None:
         self._database = await open_database(self._address, pool_size=2)
         self._router = Router(NoControlPlane(NODE), SECRET)
-        self.sessions = SessionCalls(self._router, PresenceAccess(self._database))
+        self.sessions = SessionCalls(self._router, PresenceAccess(self._database), timeout=60)
         await self.start_shards()
         await self.start_host()
 

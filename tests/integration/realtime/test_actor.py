@@ -17,7 +17,7 @@ async def test_the_constructor_does_not_wait_for_the_database() -> None:
         secret="secret",
     )
     actor: Any = RealtimeActor.__new__(RealtimeActor)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await actor.__init__(options, 0)
         status = await actor.status()
         assert (status["phase"], status["url"], status["sockets"]) == ("starting", "", 0)

@@ -81,7 +81,7 @@ class Mailbox:
         self.answers[call] = (status, value)
 
     async def get(self, call: int) -> Any:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while call not in self.answers:
                 await asyncio.sleep(0)
         return self.answers[call]

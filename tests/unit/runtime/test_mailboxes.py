@@ -134,7 +134,7 @@ class Host:
         return await self.answer(call)
 
     async def answer(self, call: int) -> tuple[int, Any]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while call not in self.mailbox.answers:
                 await asyncio.sleep(0)
         return self.mailbox.answers[call]
@@ -302,7 +302,7 @@ async def test_timers_come_back_as_messages_and_keep_the_entity_in_memory() -> N
     host = Host("a")
     await host.ask("a", ["soon", "ding"])
     assert host.mailboxes.passivate(time.monotonic() + 1000) == 0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while (await host.ask("a", "read"))[1] != ["ding"]:
             await asyncio.sleep(0.01)
     assert host.mailboxes.passivate(time.monotonic() + 1000) == 1
@@ -355,7 +355,7 @@ async def test_a_shard_goes_over_with_state_timers_and_answers_and_no_call_is_dr
     new.send("a", "y", calls=[done])
     assert await new.answer(done) == (DONE, 2), "answered there, known here"
     new.calls = 100
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while (await new.ask("a", "read"))[1] != ["x", "y", "z", "ding"]:
             await asyncio.sleep(0.01)
 

@@ -136,7 +136,7 @@ async def test_a_router_of_the_version_before_is_served() -> None:
     router.prove()
     call = pack((1, "notebook", "a", 5000, pack_body("x")))
     router.connection.data_received(calls_frame(1, [call]))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (frames := router.frames()):
             await asyncio.sleep(0)
     ((kind, packed),) = frames
