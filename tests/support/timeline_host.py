@@ -125,7 +125,7 @@ async def entities(
     host = TimelineHost(runners, socket)
     await host.start()
     router = Router(_Control(socket), SECRET)
-    await router.start(5)
+    await router.start(60)
     try:
         yield host, Ports().connect(FEEDS, FeedCalls(router)).connect(COUNTERS, CounterCalls(router))
     finally:

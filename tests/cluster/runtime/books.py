@@ -26,7 +26,7 @@ async def append(router: Router, book: str, operation: str, *, slowly: bool = Fa
             await router.call("book", book, ["slowly", operation] if slowly else operation, timeout=timeout)
             return
         except EntityFailed as error:
-            if not str(error).startswith(_DATABASE_STALLED):
+            if not any(name in str(error) for name in _DATABASE_STALLED):
                 raise
         if operation in await router.call("book", book, "read", timeout=timeout):
             return

@@ -33,6 +33,19 @@ def counter_policy() -> CounterPolicy:
     return CounterPolicy()
 
 
+def set_patience(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """How long features wait for an entity before they do without it."""
+    for calls in ("feeds", "counters"):
+        for what in ("_READ_S", "_WRITE_S"):
+            monkeypatch.setattr(f"actors.{calls}.calls.{what}", seconds)
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in memory is read from there, although this process may stall."""
+    set_patience(monkeypatch, 60.0)
+
+
 async def deliver(environment: Environment, *names: str) -> None:
     """Runs the fan-out, and the named consumers. Everything else must have happened before the response."""
     platform = environment.platform

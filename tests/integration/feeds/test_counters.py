@@ -12,6 +12,7 @@ from features.counters.model import NOTHING_COUNTED, REACTION_KINDS, Counted, Re
 from features.counters.policy import CounterPolicy
 from features.counters.ports import COUNTERS, Counters
 from features.counters.service import CounterService
+from tests.integration.feeds.conftest import set_patience
 from tests.integration.test_reactions import (
     environment,
     publish,
@@ -120,11 +121,14 @@ async def test_a_post_that_is_gone_gets_no_reactions(environment: Environment) -
     assert await pool.fetchval("select count(*) from target_counts") == 0
 
 
-async def test_without_a_host_counters_are_read_from_postgres_and_nothing_is_stored(environment: Environment) -> None:
+async def test_without_a_host_counters_are_read_from_postgres_and_nothing_is_stored(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ada = await environment.member("ada")
     post_id = await publish(ada)
     await react(ada, post_id, "love")
     HOSTS[id(environment)].stop()
+    set_patience(monkeypatch, 0.5)
     refused = await ada.put(f"/posts/{post_id}/reaction", json={"kind": "like"})
     assert (refused.status_code, refused.json()["code"]) == (503, "reaction_not_stored")
     for path in (f"/posts/{post_id}", "/profiles/ada/posts"):

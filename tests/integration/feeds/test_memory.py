@@ -18,7 +18,7 @@ from features.feed.machine import TimelinePage
 from features.feed.policy import FeedPolicy
 from features.feed.ports import AuthorRead
 from features.feed.service import FeedService
-from tests.integration.feeds.conftest import deliver
+from tests.integration.feeds.conftest import deliver, set_patience
 from tests.support.environment import PASSWORD, Environment
 from tests.support.member import Member
 from tests.support.timeline_host import HOSTS
@@ -194,12 +194,15 @@ async def test_what_strangers_do_to_their_close_friends_and_lists_drops_no_timel
     assert (await _feed(ada))[0] == ["eve's", "for close friends"]
 
 
-async def test_without_timelines_the_feed_comes_from_postgres(vignette: Environment) -> None:
+async def test_without_timelines_the_feed_comes_from_postgres(
+    vignette: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ada, bob = await vignette.member("ada"), await vignette.member("bob")
     await ada.put("/follows/bob")
     await _publish(vignette, bob, "news")
     await _feed(ada)
     HOSTS[id(vignette)].stop()
+    set_patience(monkeypatch, 0.5)
     before = _degraded()
     texts, statements = await _feed(ada, cursor="")
     assert (texts, statements > 0, _degraded() - before) == (["news"], True, 1)
