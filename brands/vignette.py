@@ -18,6 +18,7 @@ from features.reactions.feature import REACTIONS
 from features.realtime.feature import REALTIME
 from features.relationships.feature import RELATIONSHIPS
 from features.settings.feature import SETTINGS
+from features.stories.feature import STORIES
 from features.videos.feature import VIDEOS
 
 BRAND = Brand(
@@ -29,6 +30,7 @@ BRAND = Brand(
         COMMENTS,
         REACTIONS,
         COLLECTIONS,
+        STORIES,
         PROFILES,
         AUTH,
         REALTIME,

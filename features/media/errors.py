@@ -34,10 +34,10 @@ class MediaFailed(Conflict):
 
 
 class MediaAttached(Conflict):
-    """The medium is shown by a post: take it out of that, or delete the post."""
+    """The medium is shown by a post or a story: take it out of the post, or delete either."""
 
     code = "media_attached"
-    detail = "A post shows this medium."
+    detail = "A post or a story shows this medium."
 
 
 class UnknownMedia(Invalid):
@@ -62,7 +62,7 @@ class UnusableMedia(Invalid):
 
 
 class MediaInUse(Invalid):
-    """The medium is attached already: to another post, or twice to this one."""
+    """The medium is attached already: to another post or story, or twice to this one."""
 
     code = "media_in_use"
     detail = "The medium is attached already."

@@ -80,6 +80,11 @@ def visible_to(viewer: str, *, shown: str = "posts", among: str | None = None) -
     column with the `audiences` of the post's author for this viewer, if they are computed already. A null list has no
     members: posts to a deleted list are visible to their author only.
     """
-    author = "posts.author_id"
+    return in_audience(shown, "posts.author_id", viewer, among=among)
+
+
+def in_audience(shown: str, author: str, viewer: str, *, among: str | None = None) -> str:
+    """Returns a predicate on a row with the columns audience and list_id (posts, stories): the viewer belongs to the
+    audience that the author has chosen for it. Arguments as in `visible_to`."""
     return f"""({shown}.audience = any({among or audiences(author, viewer)})
         and ({shown}.audience <> '{Audience.LIST}' or {author} = {viewer} or {in_list(f"{shown}.list_id", viewer)}))"""

@@ -586,6 +586,25 @@ CREATE TABLE public.shards (
     version bigint NOT NULL
 )
 WITH (fillfactor='50');
+CREATE TABLE public.stories (
+    id uuid NOT NULL,
+    author_id uuid NOT NULL,
+    text text NOT NULL,
+    media jsonb,
+    audience text NOT NULL,
+    list_id uuid,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT stories_audience_check CHECK ((audience = ANY (ARRAY['public'::text, 'connections'::text, 'close_friends'::text, 'list'::text, 'only_me'::text]))),
+    CONSTRAINT stories_check CHECK (((list_id IS NULL) OR (audience = 'list'::text))),
+    CONSTRAINT stories_check1 CHECK (((text <> ''::text) OR (media IS NOT NULL)))
+);
+CREATE TABLE public.story_views (
+    story_id uuid NOT NULL,
+    viewer_id uuid NOT NULL,
+    author_id uuid NOT NULL,
+    viewed_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.target_counts (
     target_id uuid NOT NULL,
     name text NOT NULL,
@@ -764,6 +783,10 @@ ALTER TABLE ONLY public.shard_hosts
     ADD CONSTRAINT shard_hosts_pkey PRIMARY KEY (host);
 ALTER TABLE ONLY public.shards
     ADD CONSTRAINT shards_pkey PRIMARY KEY (kind, shard);
+ALTER TABLE ONLY public.stories
+    ADD CONSTRAINT stories_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.story_views
+    ADD CONSTRAINT story_views_pkey PRIMARY KEY (story_id, viewer_id);
 ALTER TABLE ONLY public.target_counts
     ADD CONSTRAINT target_counts_pkey PRIMARY KEY (target_id, name, shard);
 ALTER TABLE ONLY public.turn_commits
@@ -849,6 +872,11 @@ CREATE INDEX saved_posts_newest ON public.saved_posts USING btree (account_id, s
 CREATE INDEX saved_posts_of_post ON public.saved_posts USING btree (post_id);
 CREATE INDEX shard_answers_age ON public.shard_answers USING btree (answered_at);
 CREATE INDEX shard_generations_term ON public.shard_generations USING btree (term);
+CREATE INDEX stories_author ON public.stories USING btree (author_id, created_at, id);
+CREATE INDEX stories_list ON public.stories USING btree (list_id) WHERE (list_id IS NOT NULL);
+CREATE INDEX stories_live ON public.stories USING btree (author_id, expires_at);
+CREATE INDEX story_views_newest ON public.story_views USING btree (story_id, viewed_at, viewer_id);
+CREATE INDEX story_views_viewer ON public.story_views USING btree (viewer_id, author_id, viewed_at);
 CREATE INDEX video_objects_of_video ON public.video_objects USING btree (video_id, name);
 CREATE INDEX video_objects_released ON public.video_objects USING btree (key) WHERE (video_id IS NULL);
 CREATE INDEX videos_of_account ON public.videos USING btree (account_id);
@@ -953,6 +981,14 @@ ALTER TABLE ONLY public.reactions
     ADD CONSTRAINT reactions_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.saved_posts
     ADD CONSTRAINT saved_posts_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.stories
+    ADD CONSTRAINT stories_author_id_fkey FOREIGN KEY (author_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.stories
+    ADD CONSTRAINT stories_list_id_fkey FOREIGN KEY (list_id) REFERENCES public.lists(id) ON DELETE SET NULL;
+ALTER TABLE ONLY public.story_views
+    ADD CONSTRAINT story_views_story_id_fkey FOREIGN KEY (story_id) REFERENCES public.stories(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.story_views
+    ADD CONSTRAINT story_views_viewer_id_fkey FOREIGN KEY (viewer_id) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.video_captions
     ADD CONSTRAINT video_captions_video_id_fkey FOREIGN KEY (video_id) REFERENCES public.videos(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.video_objects

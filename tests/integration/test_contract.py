@@ -53,7 +53,9 @@ async def _inhabit(environment: Environment) -> dict[str, str]:
     await directory.announce(ListedHost("rt-1", "ws://127.0.0.1:9/realtime", sockets=0), ttl_s=600)
     post = await grace.post("/posts", json={"text": "On my way to #lisbon with @ada"})
     created = await ada.post("/lists", json={"name": "Climbing"})
+    story = await grace.post("/stories", json={"text": "Good morning"})
     known = {"username": "grace", "tag": "lisbon", "post_id": post.json()["id"], "list_id": created.json()["id"]}
+    known["story_id"] = story.json()["id"]
     if "friends" in environment.brand.feature_names:
         asked = await grace.post("/friends/requests", json={"username": "ada"})
         known["request_id"] = asked.json()["id"]

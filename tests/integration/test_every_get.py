@@ -27,6 +27,7 @@ ANONYMOUS = "anonymous"
 FILE = "/media-files/{token}/{name}"
 POST_FILE = "/post-media/{token}/{name}"
 PUBLIC_FILE = "/public-media/{media_id}/{epoch}/{name}"
+STORY_FILE = "/story-media/{token}/{name}"
 STREAM = "/media-files/{token}/stream/{name}"
 NOT_SIGNED_IN = {"/health/live", "/health/ready", "/.well-known/jwks.json"}
 """They take no access token."""
@@ -39,10 +40,10 @@ class Scenario:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
         self.people: dict[str, Member] = {ANONYMOUS: environment.anonymous}
-        self.post_file = self.public_file = ""
+        self.post_file = self.public_file = self.story_file = self.story_id = ""
         self.post_id = self.answer_id = self.list_id = self.media_id = self.file = self.draft_id = ""
         self.collection_id = ""
-        self.video_id = self.stream = ""
+        self.video_id = self.stream = self.bobs_story_id = ""
         self.requests: list[str] = []
         self.comment_ids: list[str] = []
         """On bob's post: of ada, of bob, and ada's reply to that."""
@@ -50,7 +51,7 @@ class Scenario:
     @property
     def files(self) -> set[str]:
         """Paths that name nobody, and show what is hers."""
-        return {self.file, self.stream, self.post_file, self.public_file}
+        return {self.file, self.stream, self.post_file, self.public_file, self.story_file}
 
     @property
     def ada(self) -> Member:
@@ -81,6 +82,10 @@ class Scenario:
         await ada.patch(f"/posts/{post.json()['id']}", json={"media": [{"id": shown}]})
         addresses = (await ada.get(f"/posts/{post.json()['id']}/media")).json()["items"]
         self.post_file, self.public_file = f"{addresses[0]['path']}/24.webp", f"/public-media/{shown}/0/24.webp"
+        told = await upload(self.environment, ada, file_of(1000, seed=3))
+        story = (await ada.post("/stories", json={"media": {"id": told}})).json()
+        self.story_id, self.story_file = story["id"], f"{story['media']['path']}/24.webp"
+        self.bobs_story_id = (await bob.post("/stories", json={"text": "So am I"})).json()["id"]
         self.video_id = await upload(self.environment, ada, clip(seconds=0.5), "video/mp4")
         video = (await ada.get(f"/media/{self.video_id}/video")).json()
         self.stream = video["stream"]["path"].removeprefix("/v1")
@@ -99,6 +104,7 @@ class Scenario:
             await ada.put(f"/posts/{self.answer_id}/reaction", json={"kind": "wow"}),
             await ada.put(f"/comments/{self.comment_ids[1]}/reaction", json={"kind": "wow"}),
             await bob.put(f"/collections/{self.collection_id}/posts/{self.post_id}"),
+            await ada.put(f"/stories/{self.bobs_story_id}/view"),
             await self.people["eve"].put("/blocks/ada"),
         ]
         assert all(way.is_success for way in ways), [way.text for way in ways]
@@ -136,6 +142,10 @@ class Scenario:
             "/posts/{post_id}/media": [(name, f"/posts/{self.post_id}/media") for name in everybody],
             POST_FILE: [(name, self.post_file) for name in everybody],
             PUBLIC_FILE: [(name, self.public_file) for name in everybody],
+            "/stories/{story_id}": [(name, f"/stories/{self.story_id}") for name in everybody],
+            "/stories/{story_id}/viewers": [("bob", f"/stories/{self.bobs_story_id}/viewers")],
+            "/profiles/{username}/stories": [(name, "/profiles/ada/stories") for name in everybody],
+            STORY_FILE: [(name, self.story_file) for name in everybody],
             FILE: [(name, self.file) for name in everybody],  # whoever has the address
             STREAM: [(name, self.stream) for name in everybody],
             "/blocks": [("eve", "/blocks")],
@@ -184,6 +194,7 @@ class Scenario:
             "/collections": "/collections",
             "/collections/{collection_id}": f"/collections/{self.collection_id}",
             "/drafts": "/drafts",
+            "/stories/archive": "/stories/archive",
             # Hers: he is told that there is no such draft.
             "/drafts/{draft_id}": f"/drafts/{self.draft_id}",
             # Hers: he is told that there is no such medium.
@@ -282,7 +293,7 @@ async def test_every_state_on_every_get(scenario: Scenario) -> None:
         if state is not AccountState.DELETED:  # a month has passed by then, and bob has another session
             for path, before in unchanged.items():
                 assert _same(await _unconcerned(scenario, path), before), (state, path)
-        for path in gets - NOT_SIGNED_IN - {FILE, STREAM, POST_FILE, PUBLIC_FILE}:
+        for path in gets - NOT_SIGNED_IN - {FILE, STREAM, POST_FILE, PUBLIC_FILE, STORY_FILE}:
             answer = await scenario.ada.get(_address(scenario, path))
             assert (answer.status_code == 200) == active, (state, path)
             assert active or answer.json()["code"] in {"session_ended", "token_expired"}, (state, path)
@@ -295,6 +306,8 @@ def _address(scenario: Scenario, path: str) -> str:
         return "/lists"  # she has none of her own
     if path.startswith(("/collections/{collection_id}", "/saved-posts/{post_id}")):
         return "/collections"  # nor has she saved a post
+    if path == "/stories/{story_id}/viewers":
+        return f"/stories/{scenario.story_id}/viewers"  # of hers, not of bob's
     if path.startswith("/account/export"):
         return "/profiles/me"  # nor has she an export
     return scenario.unconcerned().get(path) or scenario.shown()[path][0][1]
@@ -307,7 +320,13 @@ async def _unconcerned(scenario: Scenario, path: str) -> httpx.Response:
 async def _check_shown(scenario: Scenario, path: str, name: str, address: str, *, active: bool) -> None:
     reader = scenario.people[name]
     answer = await reader.get(address)
-    hers = [scenario.post_id, scenario.ada.id, scenario.comment_ids[0], *scenario.requests]
+    hers = [
+        scenario.post_id,
+        scenario.story_id,
+        scenario.ada.id,
+        scenario.comment_ids[0],
+        *scenario.requests,
+    ]
     asks_for_her = "/ada" in address or address in scenario.files or any(id in address for id in hers)
     if active:
         assert answer.status_code == 200, (address, name)

@@ -49,6 +49,8 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         assert (await other.put(f"/posts/{post['id']}/poll/vote", json={"choices": [0]})).status_code == 200
         await me.patch(f"/posts/{post['id']}", json={"text": "Home from #lisbon"})
         assert (await me.post("/drafts", json={"text": "Off again"})).status_code == 201
+        story = (await me.post("/stories", json={"text": "Good morning"})).json()
+        assert (await other.put(f"/stories/{story['id']}/view")).status_code == 204
         await me.put(f"/close-friends/{other.username}")
         await me.put(f"/mutes/{other.username}")
         created = (await me.post("/lists", json={"name": "Climbing"})).json()
@@ -122,7 +124,17 @@ async def test_nothing_of_an_erased_account_is_left_and_everything_of_others_is(
 async def _nothing_is_left(environment: Environment, ada: Member, bob: Member, of_bob: dict[str, int]) -> None:
     assert set((await _rows_with(environment, ada.id)).values()) == {0}
     left = await _rows_with(environment, bob.id)
-    own = {"accounts", "auth_audit", "auth_sessions", "connection_counts", "lists", "media", "posts", "profiles"}
+    own = {
+        "accounts",
+        "auth_audit",
+        "auth_sessions",
+        "connection_counts",
+        "lists",
+        "media",
+        "posts",
+        "profiles",
+        "stories",
+    }
     assert {name: left[name] for name in own} == {name: of_bob[name] for name in own}
 
     pool = environment.platform.database.pool

@@ -1,0 +1,219 @@
+"""Stories over HTTP."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from api import models
+from api.byte_range import RANGE_NOT_SATISFIABLE
+from api.conditional import ConditionalRoute
+from api.content import IfNoneMatch, IfRange, Range
+from api.deps import MaybeSignedIn, Now, PageDep, Poster, SignedIn, Uow, account_or_none, service
+from api.error_codes import TooManyRequests, raises
+from api.media import CONTENT_RESPONSES, Service, grant_of, send_file
+from api.models import MAX_DECOMPOSED, Body, PageModel, render_page
+from api.post_media import Name
+from api.post_views import AuthorModel, respond
+from api.profiles import PersonModel, Username, render_person
+from api.routes import VERSION, Routes
+from api.transaction import TransactionRoute, forget_responses, located
+from features.media.errors import NoSuchMedia
+from features.posts.model import Audience
+from features.relationships.errors import NoSuchPerson
+from features.stories.errors import CONTENT_ERRORS, NoSuchStory, NotYourStory, TooManyStories
+from features.stories.model import StoryContent, StoryMediaDraft, StoryViewer
+from features.stories.policy import StoryPolicy
+from features.stories.service import StoryService
+
+router = APIRouter(prefix=VERSION, tags=["stories"], route_class=ConditionalRoute)
+content = APIRouter(prefix=VERSION, tags=["stories"], route_class=TransactionRoute)
+
+ROUTES = Routes((router, content))
+
+Stories = Annotated[StoryService, service(StoryService)]
+StoryId = Annotated[UUID, Path(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c31"])]
+
+_POLICY = StoryPolicy()
+_Text = Annotated[str, Field(max_length=_POLICY.max_text_length)]
+_Alt = Annotated[str, Field(max_length=_POLICY.max_alt_length)]
+_RawText = Annotated[str, Field(max_length=MAX_DECOMPOSED * _POLICY.max_text_length)]
+_RawAlt = Annotated[str, Field(max_length=MAX_DECOMPOSED * _POLICY.max_alt_length)]
+
+
+class StoryMediaBody(Body):
+    """An image to show in a story: one of your media that is ready and that nothing else shows."""
+
+    id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
+    alt: _RawAlt = Field(
+        default="",
+        description="What it shows, in one line of at most 1,000 characters, for people who do not see it.",
+        examples=["A tram on a hill"],
+    )
+
+
+class StoryBody(Body):
+    """A story to publish: an image, a text, or both."""
+
+    text: _RawText = Field(
+        default="",
+        description="Plain text, at most 500 characters (Unicode code points); required without an image.",
+        examples=["Good morning, Lisbon"],
+    )
+    media: StoryMediaBody | None = Field(default=None)
+    audience: Audience = Field(default=Audience.PUBLIC, description="Who may see it.", examples=["close_friends"])
+    list_id: UUID | None = Field(
+        default=None,
+        description="One of your own lists; required for the audience `list`, not allowed otherwise.",
+        examples=[None],
+    )
+
+    def content(self) -> StoryContent:
+        """Returns the story as the service takes it."""
+        media = StoryMediaDraft(self.media.id, self.media.alt) if self.media else None
+        return StoryContent(self.text, media, self.audience, self.list_id)
+
+
+class StoryMediaModel(BaseModel):
+    """The image of a story. Its files are `{path}/{width}.webp` and `{path}/{width}.jpg`, without an access token. The
+    path is yours: whoever has it can use it until it expires. It ends with the story, or when you may not see that any
+    more."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
+    alt: _Alt = Field(
+        description="What it shows, for people who do not see it; empty: not described.", examples=["A tram on a hill"]
+    )
+    width: int = Field(ge=1, description="Of the image, in pixels.", examples=[1080])
+    height: int = Field(ge=1, examples=[1920])
+    blurhash: str = Field(max_length=100, description="A preview.", examples=["LEHV6nWB2yk8pyo0adR*.7kCMdnj"])
+    widths: list[int] = Field(
+        max_length=20, description="Of the files, ascending, in pixels.", examples=[[320, 640, 1080]]
+    )
+    path: str = Field(
+        max_length=200, description="Relative to the address of the API (`/v1`).", examples=["/story-media/AgGX8cBd"]
+    )
+    path_expires_at: datetime = Field(
+        description="Read the story again for another path.", examples=["2026-11-22T16:00:00Z"]
+    )
+
+
+class StoryModel(BaseModel):
+    """A story as you see it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID = Field(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c31"])
+    author: AuthorModel
+    text: _Text = Field(description="Empty: an image alone.", examples=["Good morning, Lisbon"])
+    media: StoryMediaModel | None
+    audience: Audience = Field(
+        description="Who may see it: `connections` are friends (Entativa) or followers (Vignette).",
+        examples=["close_friends"],
+    )
+    list_id: UUID | None = Field(
+        description="The list of an audience `list`; only its author is told which one.", examples=[None]
+    )
+    created_at: datetime = Field(examples=["2026-11-22T15:04:05.123456Z"])
+    expires_at: datetime = Field(
+        description="From then on, only its author sees it.", examples=["2026-11-23T15:04:05.123456Z"]
+    )
+    seen: bool = Field(description="Whether you have seen it; of your own, true.", examples=[False])
+
+
+class StoryPage(BaseModel):
+    """A page of stories. Pass `next_cursor` as `cursor` to get the next page; null: this was the last."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[StoryModel] = Field(max_length=models.MAX_PAGE)
+    next_cursor: models.NextCursor | None = Field(examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
+
+
+class StoryViewerModel(BaseModel):
+    """Somebody who has seen a story, and when first."""
+
+    person: PersonModel
+    at: datetime = Field(examples=["2026-11-22T15:04:05.123456Z"])
+
+
+@router.post("/stories", response_model=StoryModel, status_code=HTTPStatus.CREATED)
+@raises(*CONTENT_ERRORS, TooManyStories, NoSuchPerson)
+@located("/stories/{id}")
+async def create(body: StoryBody, identity: Poster, stories: Stories, uow: Uow, now: Now) -> Response:
+    """Publish a story. Others see it for 24 hours; you find it in your archive afterwards."""
+    return respond(await stories.create(uow, identity.account_id, body.content(), now), HTTPStatus.CREATED)
+
+
+@router.get("/stories/archive", response_model=StoryPage)
+async def archive(identity: SignedIn, page: PageDep, stories: Stories, uow: Uow, now: Now) -> Response:
+    """List your stories that others do not see any more, newest first."""
+    return respond(await stories.archive(uow, identity.account_id, page, now))
+
+
+@router.get("/stories/{story_id}", response_model=StoryModel)
+@raises(NoSuchStory)
+async def get(story_id: StoryId, identity: MaybeSignedIn, stories: Stories, uow: Uow, now: Now) -> Response:
+    """Get a story."""
+    return respond(await stories.get(uow, story_id, account_or_none(identity), now))
+
+
+@router.delete("/stories/{story_id}", status_code=HTTPStatus.NO_CONTENT)
+@raises(NoSuchStory, NotYourStory)
+async def delete(story_id: StoryId, identity: SignedIn, stories: Stories, uow: Uow, now: Now) -> None:
+    """Delete a story of yours, from the archive, too."""
+    await stories.delete(uow, story_id, identity.account_id, now)
+    await forget_responses(uow, identity.account_id, story_id)
+
+
+@router.put("/stories/{story_id}/view", status_code=HTTPStatus.NO_CONTENT)
+@raises(NoSuchStory)
+async def view(story_id: StoryId, identity: SignedIn, stories: Stories, uow: Uow, now: Now) -> None:
+    """Say that you have seen a story: its author is told so. Again, it changes nothing."""
+    await stories.record_view(uow, story_id, identity.account_id, now)
+
+
+@router.get("/stories/{story_id}/viewers")
+@raises(NoSuchStory, NotYourStory)
+async def viewers(
+    story_id: StoryId, identity: SignedIn, page: PageDep, stories: Stories, uow: Uow, now: Now
+) -> PageModel[StoryViewerModel]:
+    """List who has seen a story of yours, newest first."""
+    return render_page(await stories.viewers(uow, story_id, identity.account_id, page, now), _render_viewer)
+
+
+@router.get("/profiles/{username}/stories", response_model=StoryPage)
+@raises(NoSuchPerson)
+async def of_profile(
+    username: Username, identity: MaybeSignedIn, page: PageDep, stories: Stories, uow: Uow, now: Now
+) -> Response:
+    """List a person's stories that you may see, oldest first."""
+    return respond(await stories.of_author(uow, username, account_or_none(identity), page, now))
+
+
+@content.get("/story-media/{token}/{name}", response_class=Response, responses=CONTENT_RESPONSES)
+@raises(NoSuchMedia, TooManyRequests, RANGE_NOT_SATISFIABLE)
+async def get_story_file(
+    token: Annotated[str, Path(max_length=200, examples=["AgGX8cBdHHwem"])],
+    name: Name,
+    request: Request,
+    stories: Stories,
+    media: Service,
+    uow: Uow,
+    now: Now,
+    range: Range = None,
+    if_range: IfRange = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Read a file of a story's image by its path, without an access token."""
+    grant = await grant_of(request, media, token, now, attached=True)
+    return await send_file(media, await stories.get_file(uow, grant, name, now), range, if_range, if_none_match)
+
+
+def _render_viewer(viewer: StoryViewer) -> StoryViewerModel:
+    return StoryViewerModel(person=render_person(viewer.person), at=viewer.at)

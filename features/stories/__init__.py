@@ -1,0 +1,1 @@
+"""Stories: images and texts that are shown for a day, and kept for their author."""

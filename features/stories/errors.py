@@ -1,0 +1,30 @@
+"""The errors of stories."""
+
+from features.errors import Forbidden, LimitReached, NotFound
+from features.media.errors import ATTACHMENT_ERRORS
+from features.posts.errors import ListMismatch, UnknownList
+from features.text_errors import TEXT_ERRORS
+
+
+class NoSuchStory(NotFound):
+    """The story does not exist, its time is over, or the caller may not see it."""
+
+    code = "no_such_story"
+    detail = "There is no such story."
+
+
+class NotYourStory(Forbidden):
+    """The story is somebody else's."""
+
+    code = "not_your_story"
+    detail = "Only its author can do this with a story."
+
+
+class TooManyStories(LimitReached):
+    """The caller has as many stories that others see as are allowed."""
+
+    code = "too_many_stories"
+
+
+CONTENT_ERRORS = (*TEXT_ERRORS, *ATTACHMENT_ERRORS, ListMismatch, UnknownList)
+"""Of what an author wants to publish."""

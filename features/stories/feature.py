@@ -1,0 +1,39 @@
+"""What this slice declares."""
+
+from cluster.tables import PartOf, Table
+from features.accounts.feature import ACCOUNTS
+from features.feature import Feature, Scope
+from features.media.feature import MEDIA
+from features.media.service import MediaService
+from features.posts.feature import POSTS
+from features.profiles.feature import PROFILES
+from features.profiles.service import ProfileService
+from features.relationships.feature import RELATIONSHIPS
+from features.stories.erasure import erase, forget_views_between
+from features.stories.events import EVENTS
+from features.stories.policy import StoryPolicy
+from features.stories.service import StoryService
+
+
+def _service(scope: Scope) -> StoryService:
+    return StoryService(scope.policy(StoryPolicy), scope.service(ProfileService), scope.service(MediaService))
+
+
+_UNTIL_DELETED = "until the author deletes the story"
+
+STORIES = Feature(
+    name="stories",
+    needs=(ACCOUNTS, MEDIA, POSTS, PROFILES, RELATIONSHIPS),
+    policy=StoryPolicy,
+    service=_service,
+    events=EVENTS,
+    tables=(
+        Table("stories", "author_id", _UNTIL_DELETED, subjects=("author_id",)),
+        # Who has seen a story is that person's data: the author's export does not have it.
+        Table(
+            "story_views", "story_id", _UNTIL_DELETED, part_of=PartOf("stories", "story_id"), subjects=("viewer_id",)
+        ),
+    ),
+    on_block=forget_views_between,
+    erase=erase,
+)

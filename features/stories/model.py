@@ -1,0 +1,69 @@
+"""The data of stories, and their representation for a reader."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypedDict
+from uuid import UUID
+
+from features.paging import Cursor
+from features.posts.model import Attachment, Audience, Author
+from features.profiles.model import Person
+
+
+@dataclass(frozen=True, slots=True)
+class StoryMediaDraft:
+    """The medium that a story is to show, and what it shows."""
+
+    media_id: UUID
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoryContent:
+    """What an author wants to publish, as it came."""
+
+    text: str
+    media: StoryMediaDraft | None
+    audience: Audience
+    list_id: UUID | None = None
+
+
+# The JSON of responses, member by member and in this order.
+
+
+class StoryMediaView(Attachment):
+    """The image of a story as one reader sees it."""
+
+    path: str
+    """Where this reader reads its files, relative to the API's address."""
+    path_expires_at: datetime
+
+
+class StoryView(TypedDict):
+    """A story as one reader sees it. Ids are strings, as in JSON; times are in UTC."""
+
+    id: str
+    author: Author
+    text: str
+    """Empty: an image alone."""
+    media: StoryMediaView | None
+    audience: str
+    """A value of Audience."""
+    list_id: str | None
+    """The list of an audience `list`; shown to the author only."""
+    created_at: datetime
+    expires_at: datetime
+    """When nobody but the author sees it any more: at that time, not after it."""
+    seen: bool
+    """Whether the reader has seen it; authors have seen their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoryViewer:
+    """Somebody who has seen a story, and when first."""
+
+    person: Person
+    at: datetime
+
+    def cursor(self) -> Cursor:
+        return Cursor(self.at, self.person.id)

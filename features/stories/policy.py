@@ -1,0 +1,17 @@
+"""What a brand can change about stories."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class StoryPolicy:
+    """Limits of a story. Lengths are in Unicode code points."""
+
+    lifetime: timedelta = timedelta(hours=24)
+    """How long others than its author see a story. A change is for new stories."""
+    max_text_length: int = 500
+    max_alt_length: int = 1_000
+    """Of the description of a medium."""
+    max_live: int = 100
+    """Stories of an account that others see at a time."""

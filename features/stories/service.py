@@ -1,0 +1,161 @@
+"""The service of stories."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from cluster.ids import new_id
+from cluster.postgres import UnitOfWork
+from features.media.addresses import NOBODY, Grant
+from features.media.errors import ATTACHMENT_ERRORS, NoSuchMedia, UnusableMedia
+from features.media.model import StoredFile
+from features.media.service import MediaService
+from features.paging import Cursor, Page, PageRequest, page_of
+from features.posts.composing import check_audience
+from features.posts.errors import UnknownList
+from features.posts.model import Attachment
+from features.profiles.service import ProfileService
+from features.stories import store
+from features.stories.changes import publish_created, publish_deleted
+from features.stories.errors import NoSuchStory, NotYourStory, TooManyStories
+from features.stories.model import StoryContent, StoryMediaDraft, StoryMediaView, StoryView, StoryViewer
+from features.stories.policy import StoryPolicy
+from features.stories.store import Row
+from features.text import clean_line, clean_paragraphs, is_blank
+from features.text_errors import EmptyText
+
+_EPOCH = 0
+"""Of the addresses of media: a story's audience does not change."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoryService:
+    """Operations on stories. They raise NoSuchStory for a story that does not exist or that the caller may not see."""
+
+    policy: StoryPolicy
+    profiles: ProfileService
+    media: MediaService
+
+    async def create(self, uow: UnitOfWork, author_id: UUID, content: StoryContent, now: datetime) -> StoryView:
+        """Publishes a story. Raises Invalid, the errors of media that cannot be attached, TooManyStories."""
+        check_audience(content.audience, content.list_id)
+        text = clean_paragraphs(content.text, field="text", max_characters=self.policy.max_text_length)
+        if is_blank(text):
+            if content.media is None:
+                raise EmptyText("A story needs an image, or a text with a visible character.", field="text")
+            text = ""
+        author, _ = await self.profiles.resolve_for(uow, author_id, [])
+        if await store.lock_live(uow, author_id, now) >= self.policy.max_live:
+            raise TooManyStories(f"You can have at most {self.policy.max_live} stories at a time.")
+        story_id = new_id(now)
+        attachment = None
+        if content.media is not None:
+            attachment = await self._attach(uow, author_id, story_id, content.media, now)
+        expires_at = now + self.policy.lifetime
+        draft = store.Draft(story_id, author, text, attachment, content.audience, content.list_id, now, expires_at)
+        row = await store.insert(uow, draft)
+        if row is None:
+            raise UnknownList
+        publish_created(uow, row, now)
+        return self._view(row, author_id, now)
+
+    async def get(self, uow: UnitOfWork, story_id: UUID, viewer_id: UUID | None, now: datetime) -> StoryView:
+        """Returns a story."""
+        return self._view(await self._find(uow, story_id, viewer_id, now), viewer_id, now)
+
+    async def delete(self, uow: UnitOfWork, story_id: UUID, author_id: UUID, now: datetime) -> None:
+        """Deletes a story of the author, expired or not. Raises NotYourStory for somebody else's."""
+        row = await store.delete(uow, story_id, author_id)
+        if row is None:
+            await self._find(uow, story_id, author_id, now)
+            raise NotYourStory
+        if row["media"]:
+            await self.media.attach(uow, author_id, story_id, [], now)
+        publish_deleted(uow, row, now)
+
+    async def of_author(
+        self, uow: UnitOfWork, username: str, viewer_id: UUID | None, page: PageRequest, now: datetime
+    ) -> Page[StoryView]:
+        """Returns an author's stories that have not expired, oldest first. Raises NoSuchPerson for an author whom the
+        viewer may not see."""
+        author_id = await self.profiles.resolve(uow, viewer_id, username)
+        return self._page(await store.live_of(uow, author_id, viewer_id, now, page), viewer_id, page, now)
+
+    async def archive(self, uow: UnitOfWork, author_id: UUID, page: PageRequest, now: datetime) -> Page[StoryView]:
+        """Returns the author's own stories that have expired, newest first."""
+        return self._page(await store.archive(uow, author_id, now, page), author_id, page, now)
+
+    async def record_view(self, uow: UnitOfWork, story_id: UUID, viewer_id: UUID, now: datetime) -> None:
+        """Records that the viewer has seen a story, once."""
+        if not await store.record_view(uow, story_id, viewer_id, now):
+            raise NoSuchStory
+
+    async def viewers(
+        self, uow: UnitOfWork, story_id: UUID, author_id: UUID, page: PageRequest, now: datetime
+    ) -> Page[StoryViewer]:
+        """Returns who has seen a story of the author, newest first. Raises NotYourStory for somebody else's."""
+        if (await self._find(uow, story_id, author_id, now))["author_id"] != str(author_id):
+            raise NotYourStory
+        return page_of(await store.viewers(uow, story_id, author_id, page), page.limit, StoryViewer.cursor)
+
+    async def get_file(self, uow: UnitOfWork, grant: Grant, name: str, now: datetime) -> StoredFile:
+        """Returns a file of the medium of a grant, in one statement. Raises NoSuchMedia unless the viewer may see the
+        story at this moment."""
+        viewer_id = None if grant.viewer_id == NOBODY else grant.viewer_id
+        file = await store.find_file(uow, grant.media_id, viewer_id, name, now) if grant.epoch == _EPOCH else None
+        if file is None:
+            raise NoSuchMedia
+        return file
+
+    async def _find(self, uow: UnitOfWork, story_id: UUID, viewer_id: UUID | None, now: datetime) -> Row:
+        row = await store.find(uow, story_id, viewer_id, now)
+        if row is None:
+            raise NoSuchStory
+        return row
+
+    async def _attach(
+        self, uow: UnitOfWork, author_id: UUID, story_id: UUID, draft: StoryMediaDraft, now: datetime
+    ) -> Attachment:
+        """Has a story show an image. Returns what is stored of it with the story. Raises Invalid."""
+        alt = clean_line(draft.alt, field="media.alt", max_characters=self.policy.max_alt_length, required=False)
+        try:
+            [medium] = await self.media.attach(uow, author_id, story_id, [draft.media_id], now)
+        except ATTACHMENT_ERRORS as error:
+            raise type(error)(field="media.id") from None
+        if (image := medium.image) is None:
+            raise UnusableMedia(field="media.id")
+        return {
+            "id": str(medium.id),
+            "alt": alt,
+            "width": image.width,
+            "height": image.height,
+            "blurhash": image.blurhash,
+            "widths": image.widths,
+        }
+
+    def _page(self, rows: Sequence[Row], viewer_id: UUID | None, page: PageRequest, now: datetime) -> Page[StoryView]:
+        paged = page_of(rows, page.limit, lambda row: Cursor(row["created_at"], UUID(row["id"])))
+        return Page([self._view(row, viewer_id, now) for row in paged.items], paged.next_cursor)
+
+    def _view(self, row: Row, viewer_id: UUID | None, now: datetime) -> StoryView:
+        return {
+            "id": row["id"],
+            "author": {"id": row["author_id"], "username": row["username"], "name": row["name"]},
+            "text": row["text"],
+            "media": self._media_view(row, viewer_id, now) if row["media"] else None,
+            "audience": row["audience"],
+            "list_id": row["list_id"],
+            "created_at": row["created_at"],
+            "expires_at": row["expires_at"],
+            "seen": row["seen"],
+        }
+
+    def _media_view(self, row: Row, viewer_id: UUID | None, now: datetime) -> StoryMediaView:
+        """Returns the image of a story with an address for the viewer. The address ends with the story, because each
+        request asks whether the viewer may see that."""
+        medium: Attachment = row["media"]
+        address = self.media.seal(UUID(medium["id"]), viewer_id, _EPOCH, now)
+        own = row["author_id"] == str(viewer_id)
+        expires_at = address.expires_at if own else min(address.expires_at, row["expires_at"])
+        return {**medium, "path": f"/story-media/{address.token}", "path_expires_at": expires_at}

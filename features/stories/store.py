@@ -1,0 +1,231 @@
+"""SQL of stories. Every statement that can show a story to others has the rule of privacy.py."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from cluster.postgres import UnitOfWork
+from features.accounts.queries import inactive
+from features.media.model import StoredFile
+from features.media.queries import attached_file
+from features.paging import PageRequest
+from features.posts.model import Attachment, Audience
+from features.profiles.model import Person
+from features.profiles.queries import joined
+from features.relationships.queries import own_list
+from features.relationships.visibility import apart
+from features.stories.model import StoryViewer
+from features.stories.privacy import live, shown_to, visible_to
+
+Row = Any
+"""A row of a result: columns by name."""
+
+_STORY = """stories.id::text as id, stories.author_id::text as author_id, stories.text, stories.media, stories.audience,
+    stories.created_at, stories.expires_at"""
+_AUTHOR = joined("author", "stories.author_id")
+
+
+def _columns(viewer: str) -> str:
+    """Returns the columns of a story for a viewer (an SQL expression), from ``stories`` and ``author``."""
+    return f"""{_STORY}, author.username, author.name,
+        case when stories.author_id = {viewer} then stories.list_id::text end as list_id,
+        coalesce(stories.author_id = {viewer}, false) or exists (
+            select from story_views where story_id = stories.id and viewer_id = {viewer}
+        ) as seen"""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A story to be stored."""
+
+    id: UUID
+    author: Person
+    text: str
+    media: Attachment | None
+    audience: Audience
+    list_id: UUID | None
+    created_at: datetime
+    expires_at: datetime
+
+
+_LOCK_OWN = "select pg_advisory_xact_lock(hashtextextended('stories:' || $1::uuid::text, 0))"
+_COUNT_LIVE = f"select count(*) from stories where author_id = $1 and {live('$2')}"
+
+
+async def lock_live(uow: UnitOfWork, author_id: UUID, now: datetime) -> int:
+    """Returns how many stories of an account have not expired; nobody adds one until the unit of work ends."""
+    await uow.execute(_LOCK_OWN, author_id)
+    return int(await uow.fetchval(_COUNT_LIVE, author_id, now))
+
+
+_INSERT = f"""
+insert into stories (id, author_id, text, media, audience, list_id, created_at, expires_at)
+select $1, $2, $3, $4::jsonb, $5, $6, $7, $8 where $6::uuid is null or {own_list("$6", "$2")}
+"""
+
+
+async def insert(uow: UnitOfWork, draft: Draft) -> Row | None:
+    """Stores a story. Returns its columns for its author; None if its list is not the author's."""
+    tag = await uow.execute(
+        _INSERT,
+        draft.id,
+        draft.author.id,
+        draft.text,
+        orjson.dumps(draft.media).decode() if draft.media else None,
+        draft.audience,
+        draft.list_id,
+        draft.created_at,
+        draft.expires_at,
+    )
+    if tag != "INSERT 0 1":
+        return None
+    return {
+        "id": str(draft.id),
+        "author_id": str(draft.author.id),
+        "username": draft.author.username,
+        "name": draft.author.name,
+        "text": draft.text,
+        "media": draft.media,
+        "audience": draft.audience,
+        "list_id": str(draft.list_id) if draft.list_id else None,
+        "created_at": draft.created_at,
+        "expires_at": draft.expires_at,
+        "seen": True,
+    }
+
+
+_FIND = f"""
+select {_columns("$2::uuid")} from stories {_AUTHOR}
+where stories.id = $1 and {visible_to("$2::uuid", "$3::timestamptz")}
+"""
+
+
+async def find(uow: UnitOfWork, story_id: UUID, viewer_id: UUID | None, now: datetime) -> Row | None:
+    """Returns a story if the viewer may see it."""
+    return await uow.fetchrow(_FIND, story_id, viewer_id, now)
+
+
+_FIRST = "'00000000-0000-0000-0000-000000000000'::uuid"
+_LIVE = f"""
+select {_columns("$2::uuid")} from stories {_AUTHOR}
+where stories.author_id = $1 and {live("$3")} and {shown_to("$2::uuid")}
+    and (stories.created_at, stories.id) > (coalesce($4::timestamptz, '-infinity'), coalesce($5::uuid, {_FIRST}))
+order by stories.created_at, stories.id limit $6
+"""
+
+
+async def live_of(
+    uow: UnitOfWork, author_id: UUID, viewer_id: UUID | None, now: datetime, page: PageRequest
+) -> list[Row]:
+    """Returns an author's stories that have not expired and that the viewer may see, oldest first, one more than the
+    page holds."""
+    return [*await uow.fetch(_LIVE, author_id, viewer_id, now, *_after(page), page.limit + 1)]
+
+
+_LAST = "'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid"
+_ARCHIVE = f"""
+select {_columns("$1")} from stories {_AUTHOR}
+where stories.author_id = $1 and not {live("$2")}
+    and (stories.created_at, stories.id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, {_LAST}))
+order by stories.created_at desc, stories.id desc limit $5
+"""
+
+
+async def archive(uow: UnitOfWork, author_id: UUID, now: datetime, page: PageRequest) -> list[Row]:
+    """Returns an author's stories that have expired, newest first, one more than the page holds."""
+    return [*await uow.fetch(_ARCHIVE, author_id, now, *_after(page), page.limit + 1)]
+
+
+def _after(page: PageRequest) -> tuple[datetime | None, UUID | None]:
+    return (page.cursor.at, page.cursor.id) if page.cursor else (None, None)
+
+
+_FILE = f"""
+select file.content_type, file.size, file.digest
+from ({attached_file("$1", "$3")}) as file join stories on stories.id = file.attached_to
+where {visible_to("$2::uuid", "$4::timestamptz")} and not {inactive("stories.author_id")}
+"""
+
+
+async def find_file(
+    uow: UnitOfWork, media_id: UUID, viewer_id: UUID | None, name: str, now: datetime
+) -> StoredFile | None:
+    """Returns a file of a medium of a story that the viewer may see."""
+    row = await uow.fetchrow(_FILE, media_id, viewer_id, name, now)
+    return None if row is None else StoredFile(row["content_type"], row["size"], row["digest"])
+
+
+_DELETED = f"{_STORY}, stories.list_id::text as list_id"
+_DELETE = f"delete from stories where id = $1 and author_id = $2 returning {_DELETED}"
+
+
+async def delete(uow: UnitOfWork, story_id: UUID, author_id: UUID) -> Row | None:
+    """Deletes a story of the author, with who has seen it. Returns it; None if there is none."""
+    return await uow.fetchrow(_DELETE, story_id, author_id)
+
+
+_DELETE_SOME = f"""
+delete from stories where ctid = any(array(select ctid from stories where author_id = $1 limit $2 for update))
+returning {_DELETED}
+"""
+
+
+async def delete_some(uow: UnitOfWork, author_id: UUID, limit: int) -> Sequence[Row]:
+    """Deletes up to `limit` stories of an author. Returns them."""
+    return await uow.fetch(_DELETE_SOME, author_id, limit)
+
+
+# The lock keeps the story: it could be deleted between the two parts otherwise.
+_RECORD = f"""
+with story as materialized (
+    select id, author_id from stories where stories.id = $1 and {visible_to("$2", "$3")} for key share
+), recorded as (
+    insert into story_views (story_id, viewer_id, author_id, viewed_at)
+    select id, $2, author_id, $3 from story where author_id <> $2 on conflict do nothing
+)
+select exists (select from story)
+"""
+
+
+async def record_view(uow: UnitOfWork, story_id: UUID, viewer_id: UUID, now: datetime) -> bool:
+    """Records that somebody has seen a story; the first time counts, and authors are not recorded. Returns False if the
+    viewer may not see it."""
+    return bool(await uow.fetchval(_RECORD, story_id, viewer_id, now))
+
+
+_VIEWERS = f"""
+select viewer.account_id, viewer.username, viewer.name, story_views.viewed_at
+from story_views {joined("viewer", "story_views.viewer_id")}
+where story_id = $1 and not {apart("$2", "story_views.viewer_id")}
+    and (viewed_at, viewer_id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, {_LAST}))
+order by viewed_at desc, viewer_id desc limit $5
+"""
+
+
+async def viewers(uow: UnitOfWork, story_id: UUID, author_id: UUID, page: PageRequest) -> list[StoryViewer]:
+    """Returns who has seen a story, newest first, without those who are apart from its author: one more than the page
+    holds."""
+    rows = await uow.fetch(_VIEWERS, story_id, author_id, *_after(page), page.limit + 1)
+    return [StoryViewer(Person(row["account_id"], row["username"], row["name"]), row["viewed_at"]) for row in rows]
+
+
+_FORGET_BETWEEN = """
+delete from story_views where (viewer_id, author_id) in (($1::uuid, $2::uuid), ($2, $1))
+"""
+_FORGET_VIEWER = """
+delete from story_views where ctid = any(array(select ctid from story_views where viewer_id = $1 limit $2 for update))
+"""
+
+
+async def forget_between(uow: UnitOfWork, one: UUID, other: UUID) -> None:
+    """Forgets which stories of each other two people have seen."""
+    await uow.execute(_FORGET_BETWEEN, one, other)
+
+
+async def forget_viewer(uow: UnitOfWork, viewer_id: UUID, limit: int) -> bool:
+    """Forgets up to `limit` stories that an account has seen. Returns whether there may be more."""
+    return await uow.execute(_FORGET_VIEWER, viewer_id, limit) == f"DELETE {limit}"
