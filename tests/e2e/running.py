@@ -1,5 +1,6 @@
 """A whole platform for tests, started and stopped by the command line that its users have."""
 
+import contextlib
 import json
 import os
 import random
@@ -7,12 +8,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 
 from api.routes import VERSION
@@ -55,6 +58,14 @@ def free_ports() -> dict[str, str]:
     raise RuntimeError("there is no block of free ports for a platform")
 
 
+def until(happened: Callable[[], bool], what: str | Callable[[], str]) -> None:
+    """Waits for something that must come; long, since a busy machine is no failure."""
+    deadline = time.monotonic() + 120
+    while not happened():
+        assert time.monotonic() < deadline, f"never happened: {what if isinstance(what, str) else what()}"
+        time.sleep(0.1)
+
+
 @dataclass(frozen=True, slots=True)
 class RunningPlatform:
     """An installation under `home`. `settings` are the variables that an operator would have set."""
@@ -95,12 +106,29 @@ class RunningPlatform:
         return done.stdout
 
     def status(self) -> dict[str, Any]:
-        addresses: dict[str, Any] = json.loads(self.succeed("status", "--json"))
+        """What `entativa status` says once every brand answers."""
+        said: list[str] = []
+
+        def all_answer() -> bool:
+            done = self.command("status", "--json")
+            said.append(done.stdout)
+            return done.returncode == 0
+
+        until(all_answer, "every brand answers")
+        addresses: dict[str, Any] = json.loads(said[-1])
         return addresses
 
     def applications(self) -> dict[str, dict[str, Any]]:
-        """What Serve says about each application."""
-        return ServeApi(self.installation.node).applications()
+        """What Serve says about each application, once it answers."""
+        said: list[dict[str, dict[str, Any]]] = []
+
+        def answers() -> bool:
+            with contextlib.suppress(httpx.HTTPError):
+                said.append(ServeApi(self.installation.node).applications())
+            return bool(said)
+
+        until(answers, "Ray's dashboard answers")
+        return said[-1]
 
     def replicas(self, application: str) -> dict[str, int]:
         """The process id of each replica that runs now."""

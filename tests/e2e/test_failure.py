@@ -3,25 +3,15 @@
 import contextlib
 import os
 import signal
-import time
-from collections.abc import Callable
 
 import httpx
 import psutil
 
 from tests.e2e.load import Load
 from tests.e2e.people import People
-from tests.e2e.running import RunningPlatform
+from tests.e2e.running import RunningPlatform, until
 
 CLIENTS = 4
-
-
-def until(happened: Callable[[], bool], what: str) -> None:
-    """Wait for something that must come; long, since a busy machine is no failure."""
-    deadline = time.monotonic() + 120
-    while not happened():
-        assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(0.1)
 
 
 def kill_replicas(platform: RunningPlatform, application: str) -> None:

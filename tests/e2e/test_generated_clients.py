@@ -33,7 +33,7 @@ def brand(request: pytest.FixtureRequest) -> str:
 def document(platform: RunningPlatform, brand: str, tmp_path: Path) -> Path:
     """A file with the document of a brand."""
     path = tmp_path / "document.json"
-    path.write_bytes(httpx.get(f"{platform.address(brand)}/openapi.json").raise_for_status().content)
+    path.write_bytes(httpx.get(f"{platform.address(brand)}/openapi.json", timeout=60).raise_for_status().content)
     return path
 
 
