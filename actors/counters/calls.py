@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from actors.counters.effects import entity_of
 from actors.counters.entity import KIND_NAME, counted_from_wire
 from actors.runtime import CallError
+from actors.runtime.transport.reads import read as read_many
 from actors.runtime.transport.router import Router
 from actors.runtime.value import Value
 from cluster.postgres import Database
@@ -34,22 +34,23 @@ class CounterCalls:
     async def read(self, targets: Sequence[Target], viewer_id: UUID | None) -> list[Counted]:
         """See Counters.read."""
         self._require_map()
-        message = ["read", viewer_id.bytes if viewer_id else None]
-        found: dict[Target, Counted] = {}
-        missing = list(dict.fromkeys(targets))
-        for _ in range(_MAX_READS):
-            # All at once, without a task for each: they go in one frame per host.
-            calls = [self._router.call(KIND_NAME, entity_of(target), message, _READ_S) for target in missing]
-            try:
-                values = await asyncio.gather(*calls)
-            except CallError as error:
-                raise _unavailable(error) from error
-            replies = zip(missing, values, strict=True)
-            found |= {target: counted_from_wire(value) for target, value in replies if value is not None}
-            missing = [target for target in missing if target not in found]
-            if not missing:
-                return [found[target] for target in targets]
-        raise CountersUnavailable("reactions are dropped from memory faster than they are read")
+        account = viewer_id.bytes if viewer_id else None
+        entities = [target.name for target in targets]
+        try:
+            values = await read_many(self._router, KIND_NAME, entities, account, _READ_S)
+            for _ in range(_MAX_READS):
+                missing = [index for index, value in enumerate(values) if value is None]
+                if not missing:
+                    break
+                # All at once, without a task for each: they go in one frame per host.
+                calls = [self._router.call(KIND_NAME, entities[index], ["read", account], _READ_S) for index in missing]
+                for index, value in zip(missing, await asyncio.gather(*calls), strict=True):
+                    values[index] = value
+        except CallError as error:
+            raise _unavailable(error) from error
+        if None in values:
+            raise CountersUnavailable("reactions are dropped from memory faster than they are read")
+        return [counted_from_wire(value) for value in values]
 
     async def reload(self, target: Target) -> None:
         """See Counters.reload."""
@@ -58,7 +59,7 @@ class CounterCalls:
     async def _call(self, target: Target, message: Value) -> None:
         self._require_map()
         try:
-            await self._router.call(KIND_NAME, entity_of(target), message, _WRITE_S)
+            await self._router.call(KIND_NAME, target.name, message, _WRITE_S)
         except CallError as error:
             raise _unavailable(error) from error
 

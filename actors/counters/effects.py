@@ -97,13 +97,8 @@ class CounterEffects(EffectHandler[CounterPolicy]):
         LOADED.inc()
 
 
-def entity_of(target: Target) -> str:
-    """Returns the id of a target's entity."""
-    return f"{target.kind}:{target.id.hex}"
-
-
 def target_of(entity_id: str) -> Target:
-    """Returns the target of an entity. Raises ValueError for an id that is none of `entity_of`."""
+    """Returns the target of an entity. Raises ValueError for an id that is no `Target.name`."""
     kind, _, id = entity_id.partition(":")
     return Target(TargetKind(kind), UUID(id))
 

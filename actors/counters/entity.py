@@ -6,6 +6,9 @@ starts with the name of the operation; `_OPERATIONS` lists them all. Accounts in
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+
+import msgpack
 
 from actors.runtime import Effect, Refused, Reply, Value
 from features.counters.machine import TargetCounters
@@ -38,10 +41,31 @@ class Reload:
 class CounterEntity:
     """The counters of one target. They are loaded with the entity, and change when what changed them is committed."""
 
-    __slots__ = ("counters",)
+    __slots__ = ("_packed", "_packed_at", "counters")
 
     def __init__(self, counters: TargetCounters) -> None:
         self.counters = counters
+        self._packed: dict[str | None, bytes] = {}
+        """By an account's own reaction: what those who have it read, since they are many."""
+        self._packed_at = counters.changes
+
+    def packed(self, account: bytes | None) -> bytes | None:
+        """Returns the counts and the account's reaction as `counted_from_wire` reads them; None if that is to be read
+        from Postgres first."""
+        counters = self.counters
+        if account is None:
+            own = None
+        elif counters.knows(account):
+            own = counters.own(account)
+        else:
+            return None
+        if self._packed_at != counters.changes:
+            self._packed.clear()
+            self._packed_at = counters.changes
+        packed = self._packed.get(own)
+        if packed is None:
+            packed = self._packed[own] = msgpack.packb([counters.counts, own])
+        return packed
 
     @classmethod
     def restore(cls, counts: Mapping[str, int], max_known: int) -> "CounterEntity":
@@ -52,30 +76,27 @@ class CounterEntity:
 
     def receive(self, message: Value, now: float) -> list[Effect]:
         """Executes one operation."""
-        return _OPERATIONS[message[0]](self.counters, *message[1:])
+        return _OPERATIONS[message[0]](self, *message[1:])
 
     def snapshot(self) -> Value:
         """Returns the counts. Whose reactions they are is read again where the shard goes."""
         return self.counters.counts
 
 
-def react(_counters: TargetCounters, account: bytes, kind: str | None, at: float) -> list[Effect]:
+def react(_entity: CounterEntity, account: bytes, kind: str | None, at: float) -> list[Effect]:
     """Replies once the reaction is durable."""
     if kind is not None and kind not in REACTION_KINDS:
         raise Refused("bad_kind", f"{kind!r} is no kind of reactions")
     return [Store(account, kind, at)]
 
 
-def read(counters: TargetCounters, account: bytes | None) -> list[Effect]:
+def read(entity: CounterEntity, account: bytes | None) -> list[Effect]:
     """Replies with the counts and the account's reaction, or with None while that is being read: call again."""
-    if account is None:
-        return [Reply([counters.counts, None])]
-    if not counters.knows(account):
-        return [Find(account), Reply(None)]
-    return [Reply([counters.counts, counters.own(account)])]
+    packed = entity.packed(account)
+    return [Reply(packed)] if packed is not None or account is None else [Find(account), Reply(None)]
 
 
-def reload(_counters: TargetCounters) -> list[Effect]:
+def reload(_entity: CounterEntity) -> list[Effect]:
     return [Reload()]
 
 
@@ -84,6 +105,12 @@ _OPERATIONS: dict[str, Callable[..., list[Effect]]] = {
 }
 
 
-def counted_from_wire(value: Value) -> Counted:
-    """Decodes the reply to `read`."""
-    return Counted(value[0], value[1])
+def read_in_memory(entity: CounterEntity, account: bytes | None) -> bytes | None:
+    """What `read` replies, without a turn."""
+    return entity.packed(account)
+
+
+@lru_cache(maxsize=16_384)
+def counted_from_wire(packed: bytes) -> Counted:
+    """Decodes the reply to `read`. Few targets have many reactions: most replies are alike."""
+    return Counted(*msgpack.unpackb(packed))

@@ -201,6 +201,9 @@ class EntityKind(Generic[Policy]):
     """Seconds without a message after which an entity leaves memory; None: never."""
     inbox_size: int = 1024
     """Messages that may wait for one entity; a call beyond is answered Overloaded."""
+    read: Callable[[Any, Value], Value] | None = None
+    """Answers a message for ``Router.read`` from an entity of the kind that is in no turn, and changes nothing. None:
+    it takes a call to answer that."""
     on_load: Value = None
     """If set, the first message after an entity was loaded or created (not after a handoff). If it raises, the calls
     that wait fail, as those do whose entity cannot be loaded."""

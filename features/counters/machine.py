@@ -15,15 +15,18 @@ class TargetCounters:
     """Counts by name, and the reactions of some accounts: of all who have one if `complete`, otherwise of the last
     `max_known` that were asked for."""
 
-    __slots__ = ("_known", "complete", "counts", "max_known")
+    __slots__ = ("_known", "changes", "complete", "counts", "max_known")
 
     def __init__(self, max_known: int) -> None:
         self.max_known = max_known
+        self.changes = 0
+        """How often `counts` changed."""
         self.load({}, {})
 
     def load(self, counts: Mapping[str, int], reactions: Mapping[Account, str] | None) -> None:
         """Takes what is stored. `reactions` are all of them; None: they are too many."""
         self.counts = {name: count for name, count in counts.items() if count}
+        self.changes += 1
         self.complete = reactions is not None
         self._known: OrderedDict[Account, str | None] = OrderedDict(reactions or {})
 
@@ -57,4 +60,5 @@ class TargetCounters:
                 self.counts[kind] = self.counts.get(kind, 0) + change
                 if not self.counts[kind]:
                     del self.counts[kind]
+        self.changes += 1
         self.learn({account: after})

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import TypedDict
 from uuid import UUID
+
+import orjson
 
 from features.paging import Cursor
 from features.profiles.model import Person
@@ -18,12 +21,17 @@ class TargetKind(StrEnum):
     COMMENT = "comment"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Target:
     """Something that people react to. Ids are unique over all kinds."""
 
     kind: TargetKind
     id: UUID
+
+    @cached_property
+    def name(self) -> str:
+        """The kind, a colon and the id in hexadecimal."""
+        return f"{self.kind}:{self.id.hex}"
 
 
 class ReactionKind(StrEnum):
@@ -44,12 +52,18 @@ COMMENTS = "comments"
 REACTION_KINDS = tuple(str(kind) for kind in ReactionKind)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Counted:
     """The counts of a target by name (a kind of reaction), without zeros, and the viewer's own reaction to it."""
 
     counts: Mapping[str, int]
     own: str | None = None
+
+    @cached_property
+    def json(self) -> bytes:
+        """The end of a view in JSON: a comma, the members `comments` and `reactions`, and the brace."""
+        reactions = orjson.dumps(reactions_view(self))
+        return b',"comments":%d,"reactions":%s}' % (self.counts.get(COMMENTS, 0), reactions)
 
 
 NOTHING_COUNTED = Counted({})

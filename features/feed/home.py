@@ -12,7 +12,6 @@ from uuid import UUID
 
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
-from features.counters.model import Target, TargetKind
 from features.counters.service import CounterService
 from features.feed import store
 from features.feed.author_heads import HEAD_POSTS, AuthorHeads, Head
@@ -20,7 +19,7 @@ from features.feed.invalidations import InvalidationReader
 from features.feed.machine import OWN, Key, TimelinePage, may_see
 from features.feed.merge import Merge
 from features.feed.ports import AuthorRead, Feeds, FeedsUnavailable
-from features.feed.render_cache import RenderCache, RenderedPost, json_of, with_counts
+from features.feed.render_cache import RenderCache, RenderedPost, json_of
 from features.paging import Cursor, PageRequest
 from features.posts.model import Audience, PostView
 from features.posts.poll_views import poll_views
@@ -221,10 +220,9 @@ class HomeFeed:
         if len(found) > limit:
             at, id = items[-1].key
             cursor = b'"%s"' % Cursor(store.moment(at), UUID(bytes=id)).encode().encode()
-        targets = [Target(TargetKind.POST, UUID(bytes=post.id)) for post in items]
-        counted = await self.counters.read(uow, targets, context.reader_id)
-        bodies = [with_counts(post.body, counts) for post, counts in zip(items, counted, strict=True)]
-        return b'{"items":[%s],"next_cursor":%s}' % (b",".join(bodies), cursor)
+        counted = await self.counters.read(uow, [post.target for post in items], context.reader_id)
+        bodies = b",".join([post.body + counts.json for post, counts in zip(items, counted, strict=True)])
+        return b'{"items":[%s],"next_cursor":%s}' % (bodies, cursor)
 
 
 def _rendered(row: Row, view: PostView) -> RenderedPost:

@@ -9,10 +9,12 @@ have the reader's own or change all the time.
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from uuid import UUID
 
 import orjson
 
-from features.counters.model import COMMENTS, Counted, reactions_view
+from features.counters.model import Target, TargetKind
 from features.feed.invalidations import Invalidation
 from features.feed.machine import Key
 from features.posts.model import PollDefinition, PollView, PostView
@@ -21,7 +23,7 @@ _COUNTED = {"comments", "reactions"}
 _WITHOUT_POLL = b',"poll":null'
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RenderedPost:
     """A post as JSON, and what decides who may see it. Ids are 16 bytes."""
 
@@ -32,7 +34,7 @@ class RenderedPost:
     list_id: bytes
     mentions: frozenset[bytes]
     body: bytes
-    """Without what is counted, open at its end: `with_counts` makes it whole."""
+    """Without what is counted, open at its end: `Counted.json` ends it."""
     poll: PollDefinition | None = None
     """The poll of the post, which `body` leaves out."""
     shared: bytes = b""
@@ -44,6 +46,11 @@ class RenderedPost:
     def id(self) -> bytes:
         return self.key[1]
 
+    @cached_property
+    def target(self) -> Target:
+        """What its reactions and comments are counted for."""
+        return Target(TargetKind.POST, UUID(bytes=self.id))
+
     def body_with(self, poll: PollView) -> bytes:
         """Returns the body with the post's poll as a reader sees it."""
         assert self.body.endswith(_WITHOUT_POLL)
@@ -54,12 +61,6 @@ def json_of(view: PostView) -> bytes:
     """Returns a post as JSON without what is counted, and without the last brace; times end in Z."""
     rest = {member: value for member, value in view.items() if member not in _COUNTED}
     return orjson.dumps(rest, option=orjson.OPT_UTC_Z)[:-1]
-
-
-def with_counts(body: bytes, counted: Counted) -> bytes:
-    """Returns the JSON of a post."""
-    comments, reactions = counted.counts.get(COMMENTS, 0), orjson.dumps(reactions_view(counted))
-    return b'%s,"comments":%d,"reactions":%s}' % (body, comments, reactions)
 
 
 class Fetch:

@@ -17,14 +17,19 @@ from actors.feeds.effects import FeedEffects
 from actors.feeds.entity import FeedEntity
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.hosting.committer import Committer
+from actors.runtime.hosting.deduplication import Origin
 from actors.runtime.hosting.mailboxes import Mailboxes
+from actors.runtime.hosting.reads import answer_read
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.shard_map import SHARDS, Endpoint, MapPosition, MapView, shard_of
 from actors.runtime.store.rows import ShardRow
 from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.store.turn_writes import TurnWrites
+from actors.runtime.transport.frames import DONE, pack_answer
+from actors.runtime.transport.reads import WHAT as READ
 from actors.runtime.transport.router import Router
 from actors.runtime.transport.stream import HostConnection
+from actors.runtime.value import Value
 from cluster.postgres import open_database
 from features.counters.policy import CounterPolicy
 from features.counters.ports import COUNTERS
@@ -68,6 +73,7 @@ class TimelineHost:
         self._server: asyncio.Server | None = None
         self.mailboxes = Mailboxes(_HOST, lambda _kind, _number: "")
         self.mailboxes.serve_until = time.monotonic() + 3600
+        self.mailboxes.on_runtime_call = self._read
         for runner in runners:
             self.mailboxes.add_kind(runner)
             for row in _rows(runner.kind.name):
@@ -75,6 +81,11 @@ class TimelineHost:
                 shard.ownership.mapped(row, _HOST)
                 shard.ownership.loaded(row.epoch)
                 self.mailboxes.let_in(shard)
+
+    def _read(self, origin: Origin, call: int, what: str, body: Value) -> None:
+        """Answers as ShardOwner does."""
+        assert what == READ
+        origin.answer(pack_answer(call, DONE, answer_read(self.mailboxes, body)))
 
     async def start(self) -> None:
         self._server = await asyncio.get_running_loop().create_unix_server(

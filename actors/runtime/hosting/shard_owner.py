@@ -15,15 +15,17 @@ import structlog
 
 from actors.runtime.clock import SYSTEM_CLOCK, Clock
 from actors.runtime.errors import CallError, HostUnavailable, to_wire
+from actors.runtime.hosting import handoff
 from actors.runtime.hosting.deduplication import Origin
-from actors.runtime.hosting.handoff import WHAT, send, take
 from actors.runtime.hosting.mailbox import Shard
 from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.ownership import Action, Ownership, Status
+from actors.runtime.hosting.reads import answer_read
 from actors.runtime.shard_map import UNREAD, MapPosition
 from actors.runtime.store.rows import DATABASE_ERRORS, Claim, ShardRow
 from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.supervise import BackgroundTasks
+from actors.runtime.transport import reads
 from actors.runtime.transport.frames import DONE, pack_answer
 from actors.runtime.transport.router import Router
 from actors.runtime.value import Value
@@ -196,8 +198,8 @@ class ShardOwner:
         calls = self.mailboxes.answers.calls_of([(shard.kind, shard.number) for shard, _ in going])
         for shard, epoch in going:
             key = (shard.kind, shard.number)
-            handoff = send(self.mailboxes, self._router, shard, epoch, to, calls[key])
-            self._drains[key] = self._tasks.spawn("host.handoff", handoff)
+            sending = handoff.send(self.mailboxes, self._router, shard, epoch, to, calls[key])
+            self._drains[key] = self._tasks.spawn("host.handoff", sending)
 
     def moves(self) -> tuple[list[Claim], list[Claim]]:
         """The moves away from here that came to an end and are not in the map yet: (let go, could not be made).
@@ -238,15 +240,17 @@ class ShardOwner:
         return released, refused
 
     def _runtime_call(self, origin: Origin, call: int, what: str, body: Value) -> None:
-        """A call to this host's runtime from another host's."""
+        """A call to this host's runtime."""
         try:
             match what:
                 case _ if what == _PING:
                     reply: Value = True
-                case _ if what == WHAT:
-                    reply = take(self.mailboxes, body)
+                case _ if what == handoff.WHAT:
+                    reply = handoff.take(self.mailboxes, body)
                     if reply:
                         self._incoming_since[body[0], body[1]] = self._clock.monotonic()
+                case _ if what == reads.WHAT:
+                    reply = answer_read(self.mailboxes, body)
                 case _:
                     raise HostUnavailable(f"nothing here answers {what!r}")
         except CallError as error:

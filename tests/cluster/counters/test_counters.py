@@ -19,7 +19,6 @@ import asyncpg
 import pytest
 
 from actors.counters.calls import CounterCalls
-from actors.counters.effects import entity_of
 from actors.counters.entity import KIND_NAME
 from actors.runtime.shard_map import shard_of
 from cluster.local.processes import Processes, free_port
@@ -130,7 +129,7 @@ async def test_reactions_are_exact_through_crashes_of_hosts_and_of_postgres(
         square = Square(address, runtime, people, target)
         busy = [asyncio.create_task(square.toggle(person)) for person in people]
         await square.go_on()
-        os.kill(await runtime.pid(await runtime.owner(KIND_NAME, shard_of(entity_of(target)))), signal.SIGKILL)
+        os.kill(await runtime.pid(await runtime.owner(KIND_NAME, shard_of(target.name))), signal.SIGKILL)
         await square.go_on()
         postgres.processes.stop(postgres.NAME, signal_number=signal.SIGQUIT)  # at once, with recovery at its next start
         await asyncio.to_thread(postgres.start)

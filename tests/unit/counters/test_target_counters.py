@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.counters.entity import CounterEntity, Find, Reload, Store
+from actors.counters.entity import CounterEntity, Find, Reload, Store, counted_from_wire, read_in_memory
 from actors.runtime import Refused, Reply
 from features.counters.machine import TargetCounters
 from features.counters.model import REACTION_KINDS, Counted, reactions_view
@@ -37,12 +37,35 @@ def test_a_target_with_more_reactions_than_memory_asks_for_what_it_does_not_know
     counters = TargetCounters(2)
     counters.load({"like": 3, "sad": 0}, None)
     entity, ada = CounterEntity(counters), ACCOUNTS[0]
-    assert entity.receive(["read", None], 0.0) == [Reply([{"like": 3}, None])]
+    assert counted(entity, None) == Counted({"like": 3})
     assert entity.receive(["read", ada], 0.0) == [Find(ada), Reply(None)]
+    assert read_in_memory(entity, ada) is None
     counters.learn({ada: "like"})
-    assert entity.receive(["read", ada], 0.0) == [Reply([{"like": 3}, "like"])]
+    assert counted(entity, ada) == Counted({"like": 3}, "like")
     counters.learn({ACCOUNTS[1]: None, ACCOUNTS[2]: None})
     assert not counters.knows(ada), "whoever was asked for longest ago is forgotten"
+
+
+def counted(entity: CounterEntity, account: bytes | None) -> Counted:
+    """What a call replies, and what is read without one."""
+    (reply,) = entity.receive(["read", account], 0.0)
+    packed = read_in_memory(entity, account)
+    assert packed is not None
+    assert reply == Reply(packed)
+    return counted_from_wire(packed)
+
+
+def test_every_change_of_counts_and_of_ones_own_reaction_is_read() -> None:
+    entity, (ada, bob, *_) = CounterEntity(TargetCounters(16)), ACCOUNTS
+    assert counted(entity, ada) == Counted({})
+    entity.counters.reacted(ada, None, "like")
+    assert counted(entity, ada) == Counted({"like": 1}, "like")
+    assert counted(entity, bob) == Counted({"like": 1})
+    entity.counters.reacted(bob, None, "like")
+    entity.counters.reacted(ada, "like", None)
+    assert (counted(entity, ada), counted(entity, bob)) == (Counted({"like": 1}), Counted({"like": 1}, "like"))
+    entity.counters.load({"comments": 4}, {ada: "wow"})
+    assert (counted(entity, ada), counted(entity, bob)) == (Counted({"comments": 4}, "wow"), Counted({"comments": 4}))
 
 
 def test_a_reaction_changes_nothing_before_it_is_stored() -> None:

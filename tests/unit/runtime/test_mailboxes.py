@@ -78,6 +78,7 @@ KIND = EntityKind(
     "notebook",
     create=lambda _id, _context: Notebook([]),
     restore=lambda _id, _version, notes, _context: Notebook(notes),
+    read=lambda notebook, message: [*notebook.notes, message],
     passivate_after=60.0,
 )
 
@@ -346,7 +347,7 @@ async def test_a_shard_goes_over_with_state_timers_and_answers_and_no_call_is_dr
     assert parked not in old.mailbox.answers
     calls = old.mailboxes.answers.calls_of([("notebook", number)])["notebook", number]
     assert await send(old.mailboxes, Wire(new), shard, 1, "host-b", calls)  # type: ignore[arg-type]
-    assert old.mailbox.answers[parked] == (MOVED, "host-b")
+    assert await old.answer(parked) == (MOVED, "host-b")
 
     (parked,) = new.send("a", "z", calls=[parked])
     assert parked not in new.mailbox.answers, "not the owner yet"

@@ -262,7 +262,7 @@ async def test_calls_held_for_shards_that_were_lost_are_told_who_has_them() -> N
     move.map.says(*(ShardRow("notebook", number, "host-c", 2) for number in (A, B)))
     await move.shard_owner.sync()
     assert isinstance(move.old.mailbox, Mailbox)
-    assert [move.old.mailbox.answers[call] for call in calls] == [(MOVED, "host-c")] * 2
+    assert [await move.old.answer(call) for call in calls] == [(MOVED, "host-c")] * 2
     assert move.old.mailboxes.waiting == 0
 
 

@@ -17,14 +17,33 @@ from actors.runtime.errors import (
     FrameTooLarge,
     HandshakeFailed,
     HostUnavailable,
+    to_wire,
 )
-from actors.runtime.shard_map import SHARDS, Endpoint, MapView
+from actors.runtime.hosting.deduplication import Origin
+from actors.runtime.hosting.reads import answer_read
+from actors.runtime.shard_map import SHARDS, Endpoint, MapView, shard_of
 from actors.runtime.transport.calls import MAX_SECONDS
+from actors.runtime.transport.frames import DONE, pack_answer
+from actors.runtime.transport.reads import read
 from actors.runtime.transport.router import NoControlPlane, Router
 from actors.runtime.transport.stream import HostConnection, Link
 from tests.unit.runtime.test_mailboxes import Host, Notebook
 
 SECRET = b"secret"
+
+
+def serve_reads(host: Host) -> None:
+    """Has a host answer reads, as ShardOwner does."""
+
+    def answer(origin: Origin, call: int, _what: str, body: Any) -> None:
+        origin.answer(pack_answer(call, DONE, answer_read(host.mailboxes, body)))
+
+    host.mailboxes.on_runtime_call = answer
+
+
+def nothing_here(origin: Origin, call: int, what: str, _body: Any) -> None:
+    """What a host answers to a call to its runtime that it does not know."""
+    origin.answer(pack_answer(call, *to_wire(HostUnavailable(f"nothing here answers {what!r}"))))
 
 
 class Pipe:
@@ -172,6 +191,51 @@ async def test_a_defect_in_the_runtime_s_own_calls_costs_nobody_else_a_call() ->
     assert await outcome(odd) is EntityFailed
     assert len(router.dials) == 1
     await router.close()
+
+
+async def test_entities_in_memory_are_read_together_and_without_turns() -> None:
+    ids = [f"e{number}" for number in range(1_200)]  # more than one call may read
+    host = Host(*ids)
+    serve_reads(host)
+    router = Wired(host)
+    assert await read(router, "notebook", ids, "x", 5.0) == [None] * len(ids), "none is in memory"
+    await asyncio.gather(*(router.call("notebook", entity, entity) for entity in ids[::2]))
+    remembered = len(host.mailboxes.answers)
+    expected = [[entity, "x"] if index % 2 == 0 else None for index, entity in enumerate(ids)]
+    assert await read(router, "notebook", ids, "x", 5.0) == expected
+    assert await router.call("notebook", ids[0], "read") == [ids[0]], "a read changes nothing"
+    assert len(host.mailboxes.answers) <= remembered + 1, "reads are not remembered"
+    await router.close()
+
+
+async def test_what_cannot_be_read_is_left_to_a_call() -> None:
+    host = Host("a", "b", "c")
+    serve_reads(host)
+    router = Wired(host)
+    for entity in "abc":
+        await router.call("notebook", entity, entity)
+    host.handler.gate.clear()
+    turn = router.call("notebook", "a", ["save", "more"])
+    await asyncio.sleep(0.05)
+    assert await read(router, "notebook", "ab", "x", 5.0) == [None, ["b", "x"]], "what is not stored yet is not read"
+    host.handler.gate.set()
+    await turn
+    host.mailboxes.shard("notebook", shard_of("b")).serving = False
+    assert await read(router, "notebook", "abc", "x", 5.0) == [["a", "more", "x"], None, ["c", "x"]], (
+        "a shard that goes"
+    )
+    host.mailboxes.serve_until = 0.0
+    assert await read(router, "notebook", "abc", "x", 5.0) == [None] * 3, "the lease is over"
+    host.mailboxes.on_runtime_call = nothing_here
+    assert await read(router, "notebook", "abc", "x", 5.0) == [None] * 3, "a host of the version before"
+    assert await read(router, "unknown", "abc", "x", 5.0) == [None] * 3
+    await router.close()
+
+
+@pytest.mark.parametrize("body", [None, ["notebook", "x"], ["notebook", "x", [7]], ["notebook", "x", ["a"] * 513]])
+async def test_a_read_that_is_none_is_refused(body: Any) -> None:
+    with pytest.raises(BadFrame):
+        answer_read(Host("a").mailboxes, body)
 
 
 async def test_an_id_that_no_frame_takes_costs_nobody_else_a_call() -> None:
