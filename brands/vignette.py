@@ -18,6 +18,7 @@ from features.reactions.feature import REACTIONS
 from features.realtime.feature import REALTIME
 from features.relationships.feature import RELATIONSHIPS
 from features.settings.feature import SETTINGS
+from features.share_links.feature import SHARE_LINKS
 from features.stories.feature import STORIES
 from features.videos.feature import VIDEOS
 
@@ -31,6 +32,7 @@ BRAND = Brand(
         REACTIONS,
         COLLECTIONS,
         STORIES,
+        SHARE_LINKS,
         PROFILES,
         AUTH,
         REALTIME,

@@ -586,6 +586,13 @@ CREATE TABLE public.shards (
     version bigint NOT NULL
 )
 WITH (fillfactor='50');
+CREATE TABLE public.share_links (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    post_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.stories (
     id uuid NOT NULL,
     author_id uuid NOT NULL,
@@ -783,6 +790,8 @@ ALTER TABLE ONLY public.shard_hosts
     ADD CONSTRAINT shard_hosts_pkey PRIMARY KEY (host);
 ALTER TABLE ONLY public.shards
     ADD CONSTRAINT shards_pkey PRIMARY KEY (kind, shard);
+ALTER TABLE ONLY public.share_links
+    ADD CONSTRAINT share_links_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.stories
     ADD CONSTRAINT stories_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.story_views
@@ -872,6 +881,9 @@ CREATE INDEX saved_posts_newest ON public.saved_posts USING btree (account_id, s
 CREATE INDEX saved_posts_of_post ON public.saved_posts USING btree (post_id);
 CREATE INDEX shard_answers_age ON public.shard_answers USING btree (answered_at);
 CREATE INDEX shard_generations_term ON public.shard_generations USING btree (term);
+CREATE INDEX share_links_expired ON public.share_links USING btree (expires_at);
+CREATE INDEX share_links_of_account ON public.share_links USING btree (account_id, created_at, id);
+CREATE INDEX share_links_of_post ON public.share_links USING btree (post_id);
 CREATE INDEX stories_author ON public.stories USING btree (author_id, created_at, id);
 CREATE INDEX stories_list ON public.stories USING btree (list_id) WHERE (list_id IS NOT NULL);
 CREATE INDEX stories_live ON public.stories USING btree (author_id, expires_at);
@@ -981,6 +993,8 @@ ALTER TABLE ONLY public.reactions
     ADD CONSTRAINT reactions_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.saved_posts
     ADD CONSTRAINT saved_posts_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.share_links
+    ADD CONSTRAINT share_links_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.stories
     ADD CONSTRAINT stories_author_id_fkey FOREIGN KEY (author_id) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.stories

@@ -42,7 +42,7 @@ class Scenario:
         self.people: dict[str, Member] = {ANONYMOUS: environment.anonymous}
         self.post_file = self.public_file = self.story_file = self.story_id = ""
         self.post_id = self.answer_id = self.list_id = self.media_id = self.file = self.draft_id = ""
-        self.collection_id = ""
+        self.collection_id = self.link_id = self.shared = ""
         self.video_id = self.stream = self.bobs_story_id = ""
         self.requests: list[str] = []
         self.comment_ids: list[str] = []
@@ -51,7 +51,7 @@ class Scenario:
     @property
     def files(self) -> set[str]:
         """Paths that name nobody, and show what is hers."""
-        return {self.file, self.stream, self.post_file, self.public_file, self.story_file}
+        return {self.file, self.stream, self.post_file, self.public_file, self.story_file, self.shared}
 
     @property
     def ada(self) -> Member:
@@ -95,6 +95,8 @@ class Scenario:
             body = {"text": "Well", "parent_id": None if parent is None else self.comment_ids[parent]}
             made = await author.post(f"/posts/{self.answer_id}/comments", json=body)
             self.comment_ids.append(made.json()["id"])
+        link = (await bob.post(f"/posts/{self.post_id}/share-links", json={})).json()
+        self.link_id, self.shared = link["id"], link["path"]
         self.collection_id = (await bob.post("/collections", json={"name": "Trips"})).json()["id"]
         ways += [
             await ada.patch(f"/posts/{self.post_id}", json={"text": "Home from #lisbon"}),
@@ -136,6 +138,7 @@ class Scenario:
             "/posts/{post_id}/history": [(name, f"/posts/{self.post_id}/history") for name in everybody],
             "/hashtags/{tag}/posts": [(name, "/hashtags/lisbon/posts") for name in everybody],
             "/feed": [("bob", "/feed")],
+            "/shared/{token}": [(name, self.shared) for name in everybody],
             "/saved-posts": [("bob", "/saved-posts")],
             "/saved-posts/{post_id}": [("bob", f"/saved-posts/{self.post_id}")],
             "/collections/{collection_id}/posts": [("bob", f"/collections/{self.collection_id}/posts")],
@@ -193,6 +196,8 @@ class Scenario:
             "/media": "/media",
             "/collections": "/collections",
             "/collections/{collection_id}": f"/collections/{self.collection_id}",
+            "/share-links": "/share-links",
+            "/share-links/{link_id}": f"/share-links/{self.link_id}",
             "/drafts": "/drafts",
             "/stories/archive": "/stories/archive",
             # Hers: he is told that there is no such draft.
@@ -304,10 +309,10 @@ def _address(scenario: Scenario, path: str) -> str:
     """Returns a request that ada can make for a path."""
     if path.startswith("/lists/{list_id}"):
         return "/lists"  # she has none of her own
-    if path.startswith(("/collections/{collection_id}", "/saved-posts/{post_id}")):
-        return "/collections"  # nor has she saved a post
     if path == "/stories/{story_id}/viewers":
         return f"/stories/{scenario.story_id}/viewers"  # of hers, not of bob's
+    if path.startswith(("/collections/{collection_id}", "/saved-posts/{post_id}", "/share-links/{link_id}")):
+        return "/collections"  # nor has she saved a post, or made a link
     if path.startswith("/account/export"):
         return "/profiles/me"  # nor has she an export
     return scenario.unconcerned().get(path) or scenario.shown()[path][0][1]

@@ -59,6 +59,7 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         assert (await me.patch("/settings", json=change)).is_success
         saved = (await me.post("/collections", json={"name": "Trips"})).json()
         assert (await me.put(f"/collections/{saved['id']}/posts/{post['id']}")).status_code == 200
+        assert (await other.post(f"/posts/{post['id']}/share-links", json={})).status_code == 201
         await me.put("/blocks/eve")
         await upload(environment, me, file_of(1000))
         video = await upload(environment, me, clip(seconds=0.5), "video/mp4")
