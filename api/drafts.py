@@ -63,7 +63,7 @@ class DraftedPollModel(BaseModel):
 
 
 class DraftedMediumModel(BaseModel):
-    """An image of a draft."""
+    """An image or a video of a draft."""
 
     id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
     alt: models.AltText = Field(examples=["A tram on a hill"])

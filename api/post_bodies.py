@@ -85,7 +85,8 @@ class VoteBody(Body):
 
 
 class AttachmentBody(Body):
-    """An image to show in a post: one of your media that is ready and that no other post shows."""
+    """An image or a video to show in a post: one of your media that is ready and that no other post shows. A video need
+    not be playable yet."""
 
     id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
     alt: Annotated[str, Field(max_length=MAX_DECOMPOSED * PostPolicy().max_alt_length)] = Field(

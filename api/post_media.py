@@ -15,8 +15,9 @@ from api.error_codes import TooManyRequests, raises
 from api.media import CONTENT_RESPONSES, Service, grant_of, send_file
 from api.routes import VERSION
 from api.transaction import TransactionRoute
-from features.media.addresses import NOBODY
+from features.media.addresses import NOBODY, Grant
 from features.media.errors import NoSuchMedia
+from features.media.service import MediaService
 from features.posts.attachments import public_file, visible_file
 from features.posts.errors import NoSuchPost
 from features.posts.policy import PostPolicy
@@ -30,9 +31,9 @@ Name = Annotated[str, Path(max_length=100, description="A width and a format of 
 
 
 class PostMediaAddressModel(BaseModel):
-    """Where you read the files of a medium without an access token: `{path}/{width}.webp`, `{path}/{width}.jpg`. It is
-    yours: whoever has it can use it until it expires. It ends when you may no longer see the post, or its audience
-    changes."""
+    """Where you read the files of a medium without an access token: `{path}/{width}.webp`, `{path}/{width}.jpg`; of a
+    video, `{path}/stream/master.m3u8` and `{path}/stream/poster.jpg`. It is yours: whoever has it can use it until it
+    expires. It ends when you may no longer see the post, or its audience changes."""
 
     id: UUID = Field(description="Of the medium.", examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
     path: str = Field(
@@ -81,8 +82,7 @@ async def get_post_file(
 ) -> Response:
     """Read a file of a post's medium by an address, without an access token."""
     grant = await grant_of(request, media, token, now, attached=True)
-    viewer_id = None if grant.viewer_id == NOBODY else grant.viewer_id
-    file = await visible_file(uow, grant.media_id, viewer_id, grant.epoch, name)
+    file = await visible_file(uow, grant.media_id, viewer_of(grant), grant.epoch, name)
     return await send_file(media, file, range, if_range, if_none_match)
 
 
@@ -104,6 +104,15 @@ async def get_public_file(
     await limit_address(request)
     file = await public_file(uow, media_id, epoch, name)
     response = await send_file(media, file, range, if_range, if_none_match)
-    age = int(media.policy.public_cache_age.total_seconds())
-    response.headers["Cache-Control"] = f"public, max-age={age}, immutable"
+    response.headers["Cache-Control"] = public_cache_control(media)
     return response
+
+
+def viewer_of(grant: Grant) -> UUID | None:
+    """Returns who reads what a post shows by an address; None: anybody."""
+    return None if grant.viewer_id == NOBODY else grant.viewer_id
+
+
+def public_cache_control(media: MediaService) -> str:
+    """Returns how long anybody may keep a file of a public post that never changes."""
+    return f"public, max-age={int(media.policy.public_cache_age.total_seconds())}, immutable"

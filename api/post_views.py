@@ -18,6 +18,7 @@ from features.counters.model import ReactionKind
 from features.posts.model import Audience
 from features.posts.policy import PostPolicy
 from features.posts.polls import MAX_OPTIONS
+from features.videos.model import VideoState
 
 _TEXT = "On my way to #Lisbon with @grace"
 _START = "Offset of its first character in the text, in Unicode code points, the sign included."
@@ -121,9 +122,23 @@ class ReactionsModel(BaseModel):
     own: ReactionKind | None = Field(description="Your own; null: you have not reacted.", examples=["love"])
 
 
+class AttachedVideoModel(BaseModel):
+    """What a video of a post has and an image has not."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: VideoState = Field(
+        description="`processing`: show a placeholder, there is no stream yet. `playable`, `ready`: it can be played; "
+        "the latter has all qualities and `storyboard.vtt`. `failed`: it never will.",
+        examples=["ready"],
+    )
+    duration_ms: int | None = Field(ge=0, description="Null until it is known.", examples=[61400])
+
+
 class AttachmentModel(BaseModel):
-    """An image of a post. Its files are `{width}.webp` and `{width}.jpg` below `path`, or below an address from
-    `GET /posts/{post_id}/media`."""
+    """An image or a video of a post. The files of an image are `{width}.webp` and `{width}.jpg` below `path`, or below
+    an address from `GET /posts/{post_id}/media`; those of a video are `stream/master.m3u8` (HLS), `stream/poster.jpg`
+    and `stream/storyboard.vtt`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -131,12 +146,20 @@ class AttachmentModel(BaseModel):
     alt: models.AltText = Field(
         description="What it shows, for people who do not see it; empty: not described.", examples=["A tram on a hill"]
     )
-    width: int = Field(ge=1, description="Of the image, in pixels.", examples=[4032])
-    height: int = Field(ge=1, examples=[3024])
-    blurhash: str = Field(max_length=100, description="A preview.", examples=["LEHV6nWB2yk8pyo0adR*.7kCMdnj"])
-    widths: list[int] = Field(
-        max_length=20, description="Of the files, ascending, in pixels.", examples=[[320, 640, 1080, 2048]]
+    width: int | None = Field(
+        ge=1, description="In pixels, as it is shown; null while a video is processed.", examples=[4032]
     )
+    height: int | None = Field(ge=1, examples=[3024])
+    blurhash: Annotated[str, Field(max_length=100)] | None = Field(
+        description="A preview (https://blurha.sh), of a video's poster; null until that is drawn.",
+        examples=["LEHV6nWB2yk8pyo0adR*.7kCMdnj"],
+    )
+    widths: list[int] = Field(
+        max_length=20,
+        description="Of an image's files, ascending, in pixels; empty for a video.",
+        examples=[[320, 640, 1080, 2048]],
+    )
+    video: AttachedVideoModel | None = Field(description="Null for an image.")
     path: str | None = Field(
         max_length=100,
         description="Relative to the address of the API (`/v1`); null unless the post is public.",

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from api import drafts, models, post_media
+from api import drafts, models, post_media, post_videos
 from api.conditional import ConditionalRoute
 from api.deps import MaybeSignedIn, Now, PageDep, Poster, SignedIn, Uow, account_or_none
 from api.error_codes import raises
@@ -39,7 +39,7 @@ from features.relationships.errors import NoSuchPerson
 
 router = APIRouter(prefix=VERSION, tags=["posts"], route_class=ConditionalRoute)
 
-ROUTES = Routes((router, drafts.router, post_media.router, post_media.content))
+ROUTES = Routes((router, drafts.router, post_media.router, post_media.content, post_videos.router))
 
 PostId = Annotated[UUID, Path(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c13"])]
 

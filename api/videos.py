@@ -21,7 +21,7 @@ from features.media.errors import NoSuchMedia, StillProcessing
 from features.media.model import ORIGINAL, Media
 from features.media.service import MediaService
 from features.videos.errors import BadCaptions, BadLanguage, NoSuchCaptions, NoSuchFile, NotAVideo, TooManyCaptions
-from features.videos.model import Captions, CaptionsOrigin, Video, VideoProblem, VideoState
+from features.videos.model import Captions, CaptionsOrigin, StreamFile, Video, VideoProblem, VideoState
 from features.videos.service import MASTER, VideoService
 
 router = APIRouter(prefix=VERSION, tags=["videos"], route_class=ConditionalRoute)
@@ -70,7 +70,7 @@ class VideoModel(BaseModel):
     height: int | None = Field(ge=1, examples=[1080])
     duration_ms: int | None = Field(ge=0, examples=[61400])
     stream: AddressModel | None = Field(description="An HLS playlist, for players. Null while there is no stream.")
-    poster: AddressModel | None = Field(description="A picture (JPEG). Null until the video is ready.")
+    poster: AddressModel | None = Field(description="A picture (JPEG). Null while there is no stream.")
     storyboard: AddressModel | None = Field(
         description="Small pictures by time (WebVTT), for seeking. Null until the video is ready."
     )
@@ -106,14 +106,14 @@ async def delete_captions(media_id: UUID, language: Language, identity: SignedIn
 
 _TYPES = ("application/vnd.apple.mpegurl", "video/mp4", "audio/mp4", "image/jpeg", "text/vtt")
 _BINARY = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in _TYPES}
-_FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
+FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "All of the file", "content": _BINARY},
     206: {"description": "The range that was asked for", "content": _BINARY},
     304: {"description": "The client has the file"},
 }
 
 
-@files.get("/media-files/{token}/stream/{name}", response_class=Response, responses=_FILE_RESPONSES)
+@files.get("/media-files/{token}/stream/{name}", response_class=Response, responses=FILE_RESPONSES)
 @raises(NoSuchMedia, NoSuchFile, TooManyRequests, RANGE_NOT_SATISFIABLE)
 async def get_stream_file(
     token: Annotated[str, Path(max_length=200, examples=["AQGX8cBdHHwem"])],
@@ -131,6 +131,13 @@ async def get_stream_file(
     grant = await grant_of(request, media, token, now)
     await media.get_granted(uow, grant, ORIGINAL)
     file = await videos.file(uow, grant.media_id, name)
+    return await send_stream_file(videos, file, range, if_range, if_none_match)
+
+
+async def send_stream_file(
+    videos: VideoService, file: StreamFile, range: str | None, if_range: str | None, if_none_match: str | None
+) -> Response:
+    """Returns a response with a file of a stream, or a range of it."""
     return await respond_with_content(
         lambda start, end: videos.read(file, start, end),
         file.media_type,
@@ -163,7 +170,7 @@ def _render(
         height=video.height,
         duration_ms=video.duration_ms,
         stream=file(MASTER, exists=video.can_be_played),
-        poster=file("poster.jpg", exists=ready),
+        poster=file("poster.jpg", exists=video.can_be_played),
         storyboard=file("storyboard.vtt", exists=ready),
         captions=[_render_captions(one) for one in captions],
     )

@@ -115,14 +115,14 @@ async def _first_rung(clip: Path, folder: Path) -> Figure:
 
 async def _cpu(clip: Path, folder: Path) -> Figure:
     from features.videos import commands
-    from features.videos.jobs import DrawPictures
+    from features.videos.jobs import DrawPoster, DrawStoryboard
     from features.videos.model import Chunk
     from features.videos.processes import run_limited
 
     jobs, upload = await _stored(clip, folder)
     plan = await _planned(jobs, upload)
     before = _cpu_s()
-    encoding = [job for job in plan.jobs if not isinstance(job, DrawPictures)]
+    encoding = [job for job in plan.jobs if not isinstance(job, DrawPoster | DrawStoryboard)]
     await asyncio.gather(*(jobs.run(job) for job in encoding))
     chunked = _cpu_s() - before
 

@@ -31,6 +31,7 @@ from features.feed.policy import FeedPolicy
 from features.feed.ports import Feeds, FeedsUnavailable, TimelineFailed
 from features.posts.events import (
     LinkPreviewed,
+    MediaUpdated,
     PostCreated,
     PostDeleted,
     PostEdited,
@@ -50,6 +51,7 @@ _REPEATED = (
     PostPinned,
     PostUnpinned,
     LinkPreviewed,
+    MediaUpdated,
     Connected,
     Disconnected,
     Blocked,
@@ -116,7 +118,7 @@ class FeedUpdates:
 
     async def _apply(self, event: EventBody) -> None:
         match event:
-            case PostEdited() | PostDeleted() | PostPinned() | PostUnpinned() | LinkPreviewed():
+            case PostEdited() | PostDeleted() | PostPinned() | PostUnpinned() | LinkPreviewed() | MediaUpdated():
                 await self.invalidations.publish(post_invalidation(event.post_id))
             case PostCreated():
                 await self.feeds.put([event.author_id.bytes], entry_of(event))

@@ -15,11 +15,11 @@ def check_attachable(media_ids: Sequence[UUID], found: Mapping[UUID, Media], hol
         field, medium = f"media.{position}.id", found.get(media_id)
         if medium is None:
             raise UnknownMedia(field=field)
-        if medium.failure is not None or not medium.media_type.is_image:
+        if medium.failure is not None:
             raise UnusableMedia(field=field)
         if medium.state is not MediaState.READY:
             raise MediaNotReady(field=field)
-        if medium.image is None:  # from before images had files
+        if medium.media_type.is_image and medium.image is None:  # from before images had files
             raise UnusableMedia(field=field)
         if medium.attached_to not in (None, holder_id) or media_id in media_ids[:position]:
             raise MediaInUse(field=field)

@@ -37,7 +37,7 @@ class MediaPolicy:
     address_lifetime: timedelta = timedelta(minutes=30)
     """How long an address of content is good at least; at most twice that."""
     unattached_grace: timedelta = timedelta(days=7)
-    """How long an image is kept that nothing shows."""
+    """How long a medium is kept that nothing shows."""
     public_cache_age: timedelta = timedelta(hours=1)
     """How long caches may keep a file of a public post without asking again."""
     garbage_grace: timedelta = timedelta(hours=1)

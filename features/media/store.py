@@ -95,10 +95,9 @@ _ATTACH = "update media set attached_to = $2, released_at = null where id = any(
 _RELEASE_MEDIA = """
 update media set attached_to = null, released_at = $3 where attached_to = $1 and id <> all($2::uuid[])
 """
-# Images only: nothing can show a video yet.
 _UNATTACHED = """
 select id, account_id from media where attached_to is null and coalesce(released_at, created_at) < $1
-    and (state = 'ready' or failure is not null) and media_type like 'image/%'
+    and (state = 'ready' or failure is not null)
 order by coalesce(released_at, created_at) limit $2 for update skip locked
 """
 
@@ -164,7 +163,7 @@ async def release(uow: UnitOfWork, holder_id: UUID, kept: Sequence[UUID], now: d
 
 
 async def unattached(uow: UnitOfWork, before: datetime, limit: int) -> list[tuple[UUID, UUID]]:
-    """Locks and returns images that nothing has shown since a time, each with its account."""
+    """Locks and returns media that nothing has shown since a time, each with its account."""
     return [(row["id"], row["account_id"]) for row in await uow.fetch(_UNATTACHED, before, limit)]
 
 

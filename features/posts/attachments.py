@@ -5,23 +5,24 @@ which changes with the audience: an address from before is dead, even when the p
 Addresses of public posts are the same for everybody; others are for one viewer, and expire.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.accounts.queries import inactive
-from features.media.errors import NoSuchMedia
-from features.media.model import Address, Media, StoredFile
-from features.media.queries import attached_file
+from features.media.errors import NoSuchMedia, UnusableMedia
+from features.media.model import Address, Image, Media, StoredFile
+from features.media.queries import attached_file, holder
 from features.media.service import MediaService
 from features.posts.errors import TooManyMedia
-from features.posts.model import Attachment, Audience
+from features.posts.model import Appearance, AttachedVideo, Attachment, Audience
 from features.posts.policy import PostPolicy
 from features.posts.privacy import visible_to
 from features.posts.views import Row
 from features.text import clean_line
+from features.videos.model import Video, VideoState
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +44,44 @@ def clean_media(drafts: Sequence[MediaDraft], policy: PostPolicy) -> list[MediaD
     ]
 
 
-def attachments_of(drafts: Sequence[MediaDraft], media: Sequence[Media]) -> list[Attachment]:
-    """Returns what is stored of media with their post."""
+def attachments_of(
+    drafts: Sequence[MediaDraft], media: Sequence[Media], videos: Mapping[UUID, Video]
+) -> list[Attachment]:
+    """Returns what is stored of media with their post. `videos` are what became of those that are no images, by id.
+    Raises UnusableMedia, with the position of a video that cannot be played."""
     found = list[Attachment]()
-    for draft, medium in zip(drafts, media, strict=True):
-        image = medium.image
-        assert image is not None
-        found.append(
-            {
-                "id": str(medium.id),
-                "alt": draft.alt,
-                "width": image.width,
-                "height": image.height,
-                "blurhash": image.blurhash,
-                "widths": image.widths,
-            }
-        )
+    for position, (draft, medium) in enumerate(zip(drafts, media, strict=True)):
+        video = videos.get(medium.id)
+        if video is not None and video.state is VideoState.FAILED:
+            raise UnusableMedia(field=f"media.{position}.id")
+        appearance = of_image(medium.image) if medium.image is not None else of_video(video)
+        found.append({"id": str(medium.id), "alt": draft.alt, **appearance})
     return found
+
+
+def of_image(image: Image) -> Appearance:
+    """Returns how an image looks."""
+    return {
+        "width": image.width,
+        "height": image.height,
+        "blurhash": image.blurhash,
+        "widths": image.widths,
+        "video": None,
+    }
+
+
+def of_video(video: Video | None) -> Appearance:
+    """Returns how a video looks; None: nobody has begun with it."""
+    if video is None:
+        processing: AttachedVideo = {"state": VideoState.PROCESSING.value, "duration_ms": None}
+        return {"width": None, "height": None, "blurhash": None, "widths": [], "video": processing}
+    return {
+        "width": video.width,
+        "height": video.height,
+        "blurhash": video.blurhash,
+        "widths": [],
+        "video": {"state": video.state.value, "duration_ms": video.duration_ms},
+    }
 
 
 _FILE = f"""
@@ -70,6 +92,13 @@ where posts.media_epoch = $4 and {visible_to("$2::uuid")} and not {inactive("pos
 _PUBLIC_FILE = f"{_FILE} and posts.audience = '{Audience.PUBLIC}'"
 
 
+_SHOWN = f"""
+select 1 from posts where posts.id = {holder("$1")} and posts.media_epoch = $3 and {visible_to("$2::uuid")}
+    and not {inactive("posts.author_id")}
+"""
+_PUBLIC = f"{_SHOWN} and posts.audience = '{Audience.PUBLIC}'"
+
+
 async def visible_file(uow: UnitOfWork, media_id: UUID, viewer_id: UUID | None, epoch: int, name: str) -> StoredFile:
     """Returns a file of a medium of a post that the viewer may see. Raises NoSuchMedia."""
     return _found(await uow.fetchrow(_FILE, media_id, viewer_id, name, epoch))
@@ -78,6 +107,18 @@ async def visible_file(uow: UnitOfWork, media_id: UUID, viewer_id: UUID | None, 
 async def public_file(uow: UnitOfWork, media_id: UUID, epoch: int, name: str) -> StoredFile:
     """Returns a file of a medium of a public post. Raises NoSuchMedia."""
     return _found(await uow.fetchrow(_PUBLIC_FILE, media_id, None, name, epoch))
+
+
+async def require_visible(uow: UnitOfWork, media_id: UUID, viewer_id: UUID | None, epoch: int) -> None:
+    """Raises NoSuchMedia unless a post that the viewer may see shows the medium."""
+    if await uow.fetchval(_SHOWN, media_id, viewer_id, epoch) is None:
+        raise NoSuchMedia
+
+
+async def require_public(uow: UnitOfWork, media_id: UUID, epoch: int) -> None:
+    """Raises NoSuchMedia unless a public post shows the medium."""
+    if await uow.fetchval(_PUBLIC, media_id, None, epoch) is None:
+        raise NoSuchMedia
 
 
 def _found(row: Row | None) -> StoredFile:

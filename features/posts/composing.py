@@ -30,6 +30,7 @@ from features.profiles.model import Person
 from features.profiles.service import ProfileService
 from features.text import is_blank
 from features.text_errors import ControlCharacters, EmptyText, TextTooLong
+from features.videos.service import VideoService
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Composer:
     profiles: ProfileService
     shares: Shares
     media: MediaService
+    videos: VideoService
 
     async def compose(
         self,
@@ -100,7 +102,9 @@ class Composer:
         attached."""
         cleaned = clean_media(drafts, self.policy)
         media = await self.media.attach(uow, author_id, post_id, [each.media_id for each in cleaned], now)
-        return attachments_of(cleaned, media)
+        of_videos = [each.id for each in media if not each.media_type.is_image]
+        videos = await self.videos.of_media(uow, of_videos) if of_videos else {}
+        return attachments_of(cleaned, media, videos)
 
     async def _quoted(self, uow: UnitOfWork, post_id: UUID, author_id: UUID) -> PostContent:
         """Returns a post that the author may quote, as the author sees it. Raises UnknownQuotedPost."""

@@ -101,6 +101,15 @@ class LinkPreviewed(LinkEvent):
     type: ClassVar[str] = "posts.link_previewed"
 
 
+@dataclass(frozen=True, slots=True)
+class MediaUpdated(EventBody):
+    """Readers see something else of a post's media, which nobody has edited: a video can be played, or never will."""
+
+    type: ClassVar[str] = "posts.media_updated"
+    key: ClassVar[str] = "post_id"
+    post_id: UUID
+
+
 EVENTS = (
     PostCreated,
     PostEdited,
@@ -110,4 +119,5 @@ EVENTS = (
     PollVoted,
     LinkFound,
     LinkPreviewed,
+    MediaUpdated,
 )

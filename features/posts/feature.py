@@ -19,31 +19,34 @@ from features.posts.scheduling import run_schedule
 from features.posts.service import PostService
 from features.posts.settings import POST_SETTINGS
 from features.posts.sharing import Shares, undo_between
+from features.posts.videos import video_consumers
 from features.posts.voting import Polls
 from features.profiles.feature import PROFILES
 from features.profiles.service import ProfileService
 from features.relationships.feature import RELATIONSHIPS
+from features.videos.feature import VIDEOS
+from features.videos.service import VideoService
 
 
 def _service(scope: Scope) -> PostService:
     policy = scope.policy(PostPolicy)
     profiles, media = scope.service(ProfileService), scope.service(MediaService)
     shares = Shares(profiles)
-    composer = Composer(policy, profiles, shares, media)
+    composer = Composer(policy, profiles, shares, media, scope.service(VideoService))
     return PostService(policy, profiles, composer, Polls(), shares, Drafts(policy, composer, media), media)
 
 
 def _consumers(scope: Scope) -> list[Consumer]:
     policy = scope.policy(PostPolicy)
     links = LinkPreviews(policy, PageFetcher(PublicNetwork()), scope.now)
-    return [*consumers(policy, scope.now), *links.consumers()]
+    return [*consumers(policy, scope.now), *links.consumers(), *video_consumers(scope.service(VideoService), scope.now)]
 
 
 _UNTIL_DELETED = "until the author deletes the post"
 
 POSTS = Feature(
     name="posts",
-    needs=(ACCOUNTS, COUNTERS, MEDIA, PROFILES, RELATIONSHIPS),
+    needs=(ACCOUNTS, COUNTERS, MEDIA, PROFILES, RELATIONSHIPS, VIDEOS),
     policy=PostPolicy,
     service=_service,
     consumers=_consumers,

@@ -62,17 +62,34 @@ class Place(TypedDict):
     longitude: float | None
 
 
-class Attachment(TypedDict):
-    """A medium of a post as it is stored with it. Sizes are in pixels."""
+class AttachedVideo(TypedDict):
+    """What a video of a post has and an image has not."""
+
+    state: str
+    """A value of VideoState."""
+    duration_ms: int | None
+
+
+class Appearance(TypedDict):
+    """What is known of how a medium of a post looks. Sizes are in pixels; those of a video are null until its first
+    quality is there."""
+
+    width: int | None
+    height: int | None
+    blurhash: str | None
+    """Of a video, that of its poster."""
+    widths: list[int]
+    """Of an image's files, ascending; none of a video."""
+    video: AttachedVideo | None
+    """Null for an image."""
+
+
+class Attachment(Appearance):
+    """A medium of a post as it is stored with it."""
 
     id: str
     alt: str
     """What it shows, for people who do not see it; empty: not described."""
-    width: int
-    height: int
-    blurhash: str
-    widths: list[int]
-    """Of its files, ascending."""
 
 
 class AttachmentView(Attachment):

@@ -6,7 +6,7 @@ from typing import TypedDict
 from uuid import UUID
 
 from features.paging import Cursor
-from features.posts.model import Attachment, Audience, Author
+from features.posts.model import Audience, Author
 from features.profiles.model import Person
 
 
@@ -31,7 +31,20 @@ class StoryContent:
 # The JSON of responses, member by member and in this order.
 
 
-class StoryMediaView(Attachment):
+class StoryImage(TypedDict):
+    """The image of a story as it is stored with it. Sizes are in pixels."""
+
+    id: str
+    alt: str
+    """What it shows, for people who do not see it; empty: not described."""
+    width: int
+    height: int
+    blurhash: str
+    widths: list[int]
+    """Of its files, ascending."""
+
+
+class StoryMediaView(StoryImage):
     """The image of a story as one reader sees it."""
 
     path: str

@@ -14,12 +14,11 @@ from features.media.service import MediaService
 from features.paging import Cursor, Page, PageRequest, page_of
 from features.posts.composing import check_audience
 from features.posts.errors import UnknownList
-from features.posts.model import Attachment
 from features.profiles.service import ProfileService
 from features.stories import store
 from features.stories.changes import publish_created, publish_deleted
 from features.stories.errors import NoSuchStory, NotYourStory, TooManyStories
-from features.stories.model import StoryContent, StoryMediaDraft, StoryMediaView, StoryView, StoryViewer
+from features.stories.model import StoryContent, StoryImage, StoryMediaDraft, StoryMediaView, StoryView, StoryViewer
 from features.stories.policy import StoryPolicy
 from features.stories.store import Row
 from features.text import clean_line, clean_paragraphs, is_blank
@@ -116,7 +115,7 @@ class StoryService:
 
     async def _attach(
         self, uow: UnitOfWork, author_id: UUID, story_id: UUID, draft: StoryMediaDraft, now: datetime
-    ) -> Attachment:
+    ) -> StoryImage:
         """Has a story show an image. Returns what is stored of it with the story. Raises Invalid."""
         alt = clean_line(draft.alt, field="media.alt", max_characters=self.policy.max_alt_length, required=False)
         try:
@@ -154,7 +153,7 @@ class StoryService:
     def _media_view(self, row: Row, viewer_id: UUID | None, now: datetime) -> StoryMediaView:
         """Returns the image of a story with an address for the viewer. The address ends with the story, because each
         request asks whether the viewer may see that."""
-        medium: Attachment = row["media"]
+        medium: StoryImage = row["media"]
         address = self.media.seal(UUID(medium["id"]), viewer_id, _EPOCH, now)
         own = row["author_id"] == str(viewer_id)
         expires_at = address.expires_at if own else min(address.expires_at, row["expires_at"])

@@ -13,12 +13,12 @@ from features.accounts.queries import inactive
 from features.media.model import StoredFile
 from features.media.queries import attached_file
 from features.paging import PageRequest
-from features.posts.model import Attachment, Audience
+from features.posts.model import Audience
 from features.profiles.model import Person
 from features.profiles.queries import joined
 from features.relationships.queries import own_list
 from features.relationships.visibility import apart
-from features.stories.model import StoryViewer
+from features.stories.model import StoryImage, StoryViewer
 from features.stories.privacy import live, shown_to, visible_to
 
 Row = Any
@@ -45,7 +45,7 @@ class Draft:
     id: UUID
     author: Person
     text: str
-    media: Attachment | None
+    media: StoryImage | None
     audience: Audience
     list_id: UUID | None
     created_at: datetime

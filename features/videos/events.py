@@ -8,25 +8,35 @@ from features.events import EventBody
 
 
 @dataclass(frozen=True, slots=True)
-class Ready(EventBody):
-    """All qualities of a video's stream can be played."""
+class VideoEvent(EventBody):
+    """A video has another state."""
 
-    type: ClassVar[str] = "videos.ready"
     key: ClassVar[str] = "media_id"
     media_id: UUID
     account_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Failed(EventBody):
+class Playable(VideoEvent):
+    """The first quality of a video's stream can be played."""
+
+    type: ClassVar[str] = "videos.playable"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready(VideoEvent):
+    """All qualities of a video's stream can be played."""
+
+    type: ClassVar[str] = "videos.ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(VideoEvent):
     """A file cannot become a stream. `problem` is a VideoProblem."""
 
     type: ClassVar[str] = "videos.failed"
-    key: ClassVar[str] = "media_id"
-    media_id: UUID
-    account_id: UUID
     problem: str
 
 
-EVENTS = (Ready, Failed)
+EVENTS = (Playable, Ready, Failed)
 """What this slice declares."""

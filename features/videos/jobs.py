@@ -74,21 +74,34 @@ class EncodeAudio:
 
 
 @dataclass(frozen=True, slots=True)
-class DrawPictures:
-    """Draws the poster and the storyboard."""
+class DrawPoster:
+    """Draws the poster."""
 
     upload: Upload
     policy: VideoPolicy
     source: Source
-    poster: Rung
+    size: Rung
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        return ("poster",)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawStoryboard:
+    """Draws the storyboard."""
+
+    upload: Upload
+    policy: VideoPolicy
+    source: Source
     storyboard: Storyboard
 
     @property
     def parts(self) -> tuple[object, ...]:
-        return ("poster", "storyboard")
+        return ("storyboard",)
 
 
-Job = Probe | EncodeChunk | EncodeAudio | DrawPictures
+Job = Probe | EncodeChunk | EncodeAudio | DrawPoster | DrawStoryboard
 
 
 def keys_of(job: Job) -> tuple[str, ...]:
@@ -110,11 +123,12 @@ def _hash(job: Job, part: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """A file that a job has stored. `media` is None for pictures."""
+    """A file that a job has stored. `media` is None for pictures, `blurhash` for all but the poster."""
 
     key: str
     size: int
-    media: FragmentedFile | None
+    media: FragmentedFile | None = None
+    blurhash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,8 @@ class Video:
     """As it is shown; None until it is known."""
     height: int | None
     duration_ms: int | None
+    blurhash: str | None
+    """A blurred preview of the poster; None until that is drawn."""
     created_at: datetime
 
     @property
@@ -138,6 +140,8 @@ class StreamFile:
     """The object's key."""
     content: bytes
     """Where there is no object."""
+    final: bool = True
+    """Whether the name will never stand for other content."""
 
     @property
     def tag(self) -> str:

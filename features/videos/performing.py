@@ -10,13 +10,23 @@ from pathlib import Path
 from cluster.objects import PART_BYTES, NoSuchObject, ObjectStorage
 from features.media.model import object_key
 from features.videos import commands
-from features.videos.fragments import BadFile, FragmentedFile, parse_file
-from features.videos.jobs import DrawPictures, EncodeAudio, EncodeChunk, Job, JobFile, JobResult, Probe, keys_of
+from features.videos.fragments import BadFile, parse_file
+from features.videos.jobs import (
+    DrawPoster,
+    DrawStoryboard,
+    EncodeAudio,
+    EncodeChunk,
+    Job,
+    JobFile,
+    JobResult,
+    Probe,
+    keys_of,
+)
 from features.videos.model import Source, Unplayable, VideoProblem
+from features.videos.poster import BadPoster, blurhash_of, poster_time
 from features.videos.probe import parse_source, video_stream
 from features.videos.processes import run_limited
 from features.videos.source_files import SourceFiles
-from features.videos.storyboard import poster_time
 
 
 async def perform(job: Job, objects: ObjectStorage, sources: SourceFiles) -> JobResult:
@@ -32,11 +42,12 @@ async def perform(job: Job, objects: ObjectStorage, sources: SourceFiles) -> Job
                 outputs = [Path(folder) / str(number) for number in range(len(job.parts))]
                 await _make(job, path, outputs)
                 # All are read before any is stored: a job that fails leaves nothing.
-                described = [await asyncio.to_thread(_described, job, output) for output in outputs]
-                files = []
-                for key, output, (size, media) in zip(keys_of(job), outputs, described, strict=True):
-                    await _store(objects, key, output, size)
-                    files.append(JobFile(key, size, media))
+                files = [
+                    await asyncio.to_thread(_made, job, key, output)
+                    for key, output in zip(keys_of(job), outputs, strict=True)
+                ]
+                for file, output in zip(files, outputs, strict=True):
+                    await _store(objects, file.key, output, file.size)
                 return JobResult(files=tuple(files))
     except NoSuchObject:  # the medium was deleted
         raise Unplayable(VideoProblem.BROKEN) from None
@@ -49,7 +60,7 @@ async def _stored(job: Job, objects: ObjectStorage) -> tuple[JobFile, ...] | Non
             data = b"".join([chunk async for chunk in objects.read(key)])
         except NoSuchObject:
             return None
-        files.append(JobFile(key, len(data), None if isinstance(job, DrawPictures) else parse_file(data)))
+        files.append(await asyncio.to_thread(_described, job, key, data))
     return tuple(files) or None
 
 
@@ -60,34 +71,35 @@ async def _probe(job: Probe, path: Path) -> Source:
     return parse_source(streams, packets.splitlines(), job.policy)
 
 
-async def _make(job: EncodeChunk | EncodeAudio | DrawPictures, path: Path, outputs: list[Path]) -> None:
+async def _make(job: EncodeChunk | EncodeAudio | DrawPoster | DrawStoryboard, path: Path, outputs: list[Path]) -> None:
     policy, source = job.policy, job.source
     if isinstance(job, EncodeChunk):
         rungs = list(zip(job.rungs, outputs, strict=True))
         await run_limited(commands.encode_chunk(path, source, job.timeline, job.chunk, rungs), policy)
     elif isinstance(job, EncodeAudio):
         await run_limited(commands.encode_audio(path, source, policy, outputs[0]), policy)
+    elif isinstance(job, DrawPoster):
+        await run_limited(commands.draw_poster(path, source, poster_time(source), job.size, outputs[0]), policy)
     else:
-        poster, storyboard = outputs
-        at = poster_time(source)
-        await run_limited(commands.draw_poster(path, source, at, job.poster, poster), policy)
-        await run_limited(commands.draw_storyboard(path, source, job.storyboard, storyboard), policy)
+        await run_limited(commands.draw_storyboard(path, source, job.storyboard, outputs[0]), policy)
 
 
-def _described(job: Job, output: Path) -> tuple[int, FragmentedFile | None]:
-    """Returns the size of an output and what is in it. Raises Unplayable if it is not what the job is to make."""
+def _made(job: Job, key: str, output: Path) -> JobFile:
+    """Returns an output that will be stored. Raises Unplayable if it is not what the job is to make."""
     try:
-        data = output.read_bytes()
-        if isinstance(job, DrawPictures):
-            if not data:
-                raise Unplayable(VideoProblem.BROKEN)
-            return len(data), None
-        media = parse_file(data)
-    except (BadFile, FileNotFoundError):
+        file = _described(job, key, output.read_bytes())
+    except (BadFile, BadPoster, FileNotFoundError):
         raise Unplayable(VideoProblem.BROKEN) from None
-    if isinstance(job, EncodeChunk) and media.samples != job.chunk.frames:
+    if file.size == 0 or (isinstance(job, EncodeChunk) and file.media and file.media.samples != job.chunk.frames):
         raise Unplayable(VideoProblem.BROKEN)
-    return len(data), media
+    return file
+
+
+def _described(job: Job, key: str, data: bytes) -> JobFile:
+    """Returns a file with what is in it. Raises BadFile, BadPoster."""
+    if isinstance(job, DrawPoster):
+        return JobFile(key, len(data), blurhash=blurhash_of(data))
+    return JobFile(key, len(data), None if isinstance(job, DrawStoryboard) else parse_file(data))
 
 
 async def _store(objects: ObjectStorage, key: str, path: Path, size: int) -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from features.videos.jobs import DrawPictures, EncodeAudio, EncodeChunk, Job, JobResult, Upload, keys_of
+from features.videos.jobs import (
+    DrawPoster,
+    DrawStoryboard,
+    EncodeAudio,
+    EncodeChunk,
+    Job,
+    JobResult,
+    Upload,
+    keys_of,
+)
 from features.videos.ladder import ladder
 from features.videos.model import Rung, Source
 from features.videos.playlists import (
@@ -59,8 +68,9 @@ class Plan:
         jobs: list[Job] = []
         if source.audio_stream is not None:
             jobs.append(EncodeAudio(upload, policy, source))
+        jobs.append(DrawPoster(upload, policy, source, rungs[min(1, len(rungs) - 1)]))
         jobs += [EncodeChunk(upload, policy, source, timeline, chunk, rungs[:1]) for chunk in chunks]
-        jobs.append(DrawPictures(upload, policy, source, rungs[min(1, len(rungs) - 1)], storyboard))
+        jobs.append(DrawStoryboard(upload, policy, source, storyboard))
         if rungs[1:]:
             jobs += [EncodeChunk(upload, policy, source, timeline, chunk, rungs[1:]) for chunk in chunks]
         return cls(policy, source, timeline, rungs, storyboard, tuple(jobs))
@@ -75,13 +85,13 @@ class Plan:
         return 100 * sum(weights[number] for number in results) // sum(weights)
 
     def complete_rungs(self, results: Mapping[int, JobResult]) -> list[Rung]:
-        """Returns the rungs that can be played, from the smallest on: none without the audio."""
+        """Returns the rungs that can be played, from the smallest on: none without audio and poster."""
         found = []
         for rung in self.rungs:
             needed = [
                 number
                 for number, job in enumerate(self.jobs)
-                if isinstance(job, EncodeAudio) or (isinstance(job, EncodeChunk) and rung in job.rungs)
+                if isinstance(job, EncodeAudio | DrawPoster) or (isinstance(job, EncodeChunk) and rung in job.rungs)
             ]
             if not all(number in results for number in needed):
                 break
@@ -128,17 +138,23 @@ class Plan:
                 return audio, Published(((file.key, "audio.mp4", "audio/mp4", file.size),), (text,))
         return None, Published()
 
-    def pictures(self, results: Mapping[int, JobResult]) -> Published:
-        """Returns the poster and the storyboard, if they are drawn."""
+    def poster(self, results: Mapping[int, JobResult]) -> tuple[str | None, Published]:
+        """Returns the blurhash of the poster and the poster itself, if it is drawn."""
         for number, result in results.items():
-            if isinstance(self.jobs[number], DrawPictures):
-                poster, storyboard = result.files
-                objects = (
-                    (poster.key, "poster.jpg", "image/jpeg", poster.size),
-                    (storyboard.key, "storyboard.jpg", "image/jpeg", storyboard.size),
-                )
+            if isinstance(self.jobs[number], DrawPoster):
+                (file,) = result.files
+                return file.blurhash, Published(((file.key, "poster.jpg", "image/jpeg", file.size),))
+        return None, Published()
+
+    def drawn_storyboard(self, results: Mapping[int, JobResult]) -> Published:
+        """Returns the storyboard, if it is drawn."""
+        for number, result in results.items():
+            if isinstance(self.jobs[number], DrawStoryboard):
+                (file,) = result.files
                 times = self.storyboard.webvtt(self.source.duration, "storyboard.jpg")
-                return Published(objects, (("storyboard.vtt", "text/vtt", times),))
+                return Published(
+                    ((file.key, "storyboard.jpg", "image/jpeg", file.size),), (("storyboard.vtt", "text/vtt", times),)
+                )
         return Published()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -46,6 +46,11 @@ class VideoService:
             return medium, _waiting(medium), []
         return medium, video, await store.captions(uow, media_id)
 
+    async def of_media(self, uow: UnitOfWork, media_ids: Sequence[UUID]) -> dict[UUID, Video]:
+        """Returns what became of media that somebody wants to show, without those with which nobody has begun. It does
+        not change until the unit of work ends, so that whoever follows the events of videos misses no change."""
+        return {video.id: video for video in await store.of_media(uow, media_ids)}
+
     async def file(self, uow: UnitOfWork, video_id: UUID, name: str) -> StreamFile:
         """Returns a file of a stream. Whether the caller may read the medium has been decided. Raises NoSuchFile."""
         if name == MASTER:
@@ -62,18 +67,20 @@ class VideoService:
         if not renditions:
             raise NoSuchFile
         captions = [(one.language, one.label) for one in await store.captions(uow, video_id)]
-        return _text(PLAYLIST_TYPE, master_playlist(renditions, audio, captions))
+        return _changing(PLAYLIST_TYPE, master_playlist(renditions, audio, captions))
 
     async def _captions(self, uow: UnitOfWork, video_id: UUID, language: str, *, playlist: bool) -> StreamFile:
         content = await store.captions_text(uow, video_id, language)
         if content is None:
             raise NoSuchFile
         if not playlist:
-            return _text(CAPTIONS_TYPE, content)
+            return _changing(CAPTIONS_TYPE, content)
         video = await store.find(uow, video_id)
         if video is None or video.duration_ms is None:
             raise NoSuchFile
-        return _text(PLAYLIST_TYPE, captions_playlist(f"captions-{language}.vtt", Fraction(video.duration_ms, 1000)))
+        return _changing(
+            PLAYLIST_TYPE, captions_playlist(f"captions-{language}.vtt", Fraction(video.duration_ms, 1000))
+        )
 
     async def read(self, file: StreamFile, start: int, end: int) -> AsyncIterator[bytes]:
         """Yields a file from `start` to before `end`."""
@@ -128,10 +135,12 @@ def _waiting(medium: Media) -> Video:
         width=None,
         height=None,
         duration_ms=None,
+        blurhash=None,
         created_at=medium.created_at,
     )
 
 
-def _text(media_type: str, content: str) -> StreamFile:
+def _changing(media_type: str, content: str) -> StreamFile:
+    """Returns a text to which qualities or captions are added, or which is replaced."""
     encoded = content.encode()
-    return StreamFile(media_type, len(encoded), None, encoded)
+    return StreamFile(media_type, len(encoded), None, encoded, final=False)

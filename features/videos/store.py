@@ -17,9 +17,10 @@ from cluster.postgres import UnitOfWork
 from features.videos.model import Captions, CaptionsOrigin, StreamFile, Video, VideoProblem, VideoState
 from features.videos.playlists import Audio, Rendition
 
-_COLUMNS = "id, account_id, state, problem, percent, attempts, width, height, duration_ms, created_at"
+_COLUMNS = "id, account_id, state, problem, percent, attempts, width, height, duration_ms, blurhash, created_at"
 _CAPTIONS = "select language, label, origin from video_captions where video_id = $1 order by language"
 
+_OF_MEDIA = f"select {_COLUMNS} from videos where id = any($1) order by id for share"
 _BEGIN = """
 insert into videos (id, account_id, state, created_at) values ($1, $2, 'processing', $3) on conflict (id) do nothing
 """
@@ -29,7 +30,8 @@ where id = $1 returning id
 """
 _DESCRIBE = "update videos set width = $2, height = $3, duration_ms = $4 where id = $1"
 _PUBLISH = """
-update videos set state = $2, streams = $3, percent = case when $2 = 'ready' then 100 else percent end, attempts = 0
+update videos set state = $2, streams = $3, blurhash = $4, attempts = 0,
+    percent = case when $2 = 'ready' then 100 else percent end
 where id = $1 returning id
 """
 _FAIL = "update videos set state = 'failed', problem = $2 where id = $1 and state <> 'ready' returning account_id"
@@ -84,6 +86,11 @@ async def find(uow: UnitOfWork, video_id: UUID, *, lock: bool = False) -> Video 
     return _video(row) if row else None
 
 
+async def of_media(uow: UnitOfWork, media_ids: Sequence[UUID]) -> list[Video]:
+    """Returns those videos of media of which there are some, none of which changes until the unit of work ends."""
+    return [_video(row) for row in await uow.fetch(_OF_MEDIA, media_ids)]
+
+
 async def progress(uow: UnitOfWork, video_id: UUID, percent: int) -> bool:
     """Notes how much of the work is done. Returns False if the video is gone."""
     return await uow.fetchval(_PROGRESS, video_id, percent) is not None
@@ -95,14 +102,19 @@ async def describe(uow: UnitOfWork, video_id: UUID, width: int, height: int, dur
 
 
 async def publish(
-    uow: UnitOfWork, video_id: UUID, state: VideoState, renditions: Sequence[Rendition], audio: Audio | None
+    uow: UnitOfWork,
+    video_id: UUID,
+    state: VideoState,
+    renditions: Sequence[Rendition],
+    audio: Audio | None,
+    blurhash: str | None,
 ) -> bool:
-    """Replaces what the master playlist lists. Returns False if the video is gone."""
+    """Replaces what the master playlist lists, and the poster's preview. Returns False if the video is gone."""
     streams = {
         "renditions": [{**asdict(one), "frame_rate": str(one.frame_rate)} for one in renditions],
         "audio": asdict(audio) if audio else None,
     }
-    return await uow.fetchval(_PUBLISH, video_id, state.value, streams) is not None
+    return await uow.fetchval(_PUBLISH, video_id, state.value, streams, blurhash) is not None
 
 
 async def streams(uow: UnitOfWork, video_id: UUID) -> tuple[list[Rendition], Audio | None]:
@@ -195,5 +207,6 @@ def _video(row: Record) -> Video:
         width=row["width"],
         height=row["height"],
         duration_ms=row["duration_ms"],
+        blurhash=row["blurhash"],
         created_at=row["created_at"],
     )

@@ -1,4 +1,4 @@
-"""The storyboard: small pictures that players show while somebody looks for a place; and the poster."""
+"""The storyboard: small pictures that players show while somebody looks for a place."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from features.videos.policy import VideoPolicy
 from features.videos.webvtt import Cue, render
 
 TILES_PER_ROW = 10
-
-_POSTER_AT = Fraction(1, 10)
-_POSTER_LATEST = Fraction(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +36,3 @@ class Storyboard:
             area = f"{column * self.tile_width},{row * self.tile_height},{self.tile_width},{self.tile_height}"
             cues.append(Cue(int(begins * 1000), int(ends * 1000), f"{picture}#xywh={area}"))
         return render(cues)
-
-
-def poster_time(source: Source) -> Fraction:
-    """Returns from where on the poster is chosen, in seconds: the very first frames are often black."""
-    return min(source.duration * _POSTER_AT, _POSTER_LATEST)

@@ -21,7 +21,7 @@ from features.media.errors import NoSuchMedia, StillProcessing
 from features.media.events import Stored
 from features.media.service import MediaService
 from features.videos import metrics, store
-from features.videos.events import Failed, Ready
+from features.videos.events import Failed, Playable, Ready
 from features.videos.jobs import Job, JobLost, JobResult, Jobs, Probe, Upload
 from features.videos.model import Rung, Unplayable, Video, VideoProblem, VideoState
 from features.videos.plan import Plan, merged
@@ -196,7 +196,8 @@ class _Attempt:
     async def _publish(self, plan: Plan, complete: list[Rung], *, all_done: bool) -> None:
         brand, video, uow, first = self._transcoding.brand, self._video, self._uow, not self._renditions
         audio, of_audio = plan.audio(self._results)
-        parts = [of_audio, plan.pictures(self._results)]
+        blurhash, of_poster = plan.poster(self._results)
+        parts = [of_audio, of_poster, plan.drawn_storyboard(self._results)]
         for rung in complete[len(self._renditions) :]:
             rendition, of_rung = plan.rung(rung, self._results)
             self._renditions.append(rendition)
@@ -204,7 +205,7 @@ class _Attempt:
         files = merged(parts)
         state = VideoState.READY if all_done else VideoState.PLAYABLE
         # First, so that rows are locked in the order in which the deletion of a video locks them.
-        if not await store.publish(uow, video.id, state, self._renditions, audio):
+        if not await store.publish(uow, video.id, state, self._renditions, audio, blurhash):
             raise _VideoGone
         await store.name_objects(uow, video.id, files.objects)
         for name, media_type, content in files.texts:
@@ -212,6 +213,8 @@ class _Attempt:
         now = self._transcoding.now()
         if all_done:
             publish(uow, Ready(video.id, video.account_id), now)
+        elif first:
+            publish(uow, Playable(video.id, video.account_id), now)
         await uow.commit()
         seconds = (now - video.created_at).total_seconds()
         if first:

@@ -660,6 +660,7 @@ CREATE TABLE public.videos (
     duration_ms bigint,
     streams jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    blurhash text,
     CONSTRAINT videos_percent_check CHECK (((percent >= 0) AND (percent <= 100))),
     CONSTRAINT videos_problem CHECK (((state = 'failed'::text) = (problem IS NOT NULL))),
     CONSTRAINT videos_state_check CHECK ((state = ANY (ARRAY['processing'::text, 'playable'::text, 'ready'::text, 'failed'::text])))

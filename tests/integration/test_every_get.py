@@ -29,6 +29,9 @@ POST_FILE = "/post-media/{token}/{name}"
 PUBLIC_FILE = "/public-media/{media_id}/{epoch}/{name}"
 STORY_FILE = "/story-media/{token}/{name}"
 STREAM = "/media-files/{token}/stream/{name}"
+POST_STREAM = "/post-media/{token}/stream/{name}"
+PUBLIC_STREAM = "/public-media/{media_id}/{epoch}/stream/{name}"
+ADDRESSES = {FILE, STREAM, POST_FILE, POST_STREAM, PUBLIC_FILE, PUBLIC_STREAM, STORY_FILE}
 NOT_SIGNED_IN = {"/health/live", "/health/ready", "/.well-known/jwks.json"}
 """They take no access token."""
 
@@ -42,8 +45,8 @@ class Scenario:
         self.people: dict[str, Member] = {ANONYMOUS: environment.anonymous}
         self.post_file = self.public_file = self.story_file = self.story_id = ""
         self.post_id = self.answer_id = self.list_id = self.media_id = self.file = self.draft_id = ""
-        self.collection_id = self.link_id = self.shared = ""
-        self.video_id = self.stream = self.bobs_story_id = ""
+        self.collection_id = self.bobs_story_id = self.link_id = self.shared = ""
+        self.video_id = self.stream = self.post_stream = self.public_stream = ""
         self.requests: list[str] = []
         self.comment_ids: list[str] = []
         """On bob's post: of ada, of bob, and ada's reply to that."""
@@ -51,7 +54,12 @@ class Scenario:
     @property
     def files(self) -> set[str]:
         """Paths that name nobody, and show what is hers."""
-        return {self.file, self.stream, self.post_file, self.public_file, self.story_file, self.shared}
+        return {
+            *(self.file, self.stream),
+            *(self.post_file, self.post_stream),
+            *(self.public_file, self.public_stream),
+            *(self.story_file, self.shared),
+        }
 
     @property
     def ada(self) -> Member:
@@ -79,14 +87,16 @@ class Scenario:
         medium = (await ada.get(f"/media/{self.media_id}")).json()
         self.file = medium["address"]["path"].removeprefix("/v1")
         shown = await upload(self.environment, ada, file_of(1000, seed=2))
-        await ada.patch(f"/posts/{post.json()['id']}", json={"media": [{"id": shown}]})
+        self.video_id = await upload(self.environment, ada, clip(seconds=0.5), "video/mp4")
+        await ada.patch(f"/posts/{post.json()['id']}", json={"media": [{"id": shown}, {"id": self.video_id}]})
         addresses = (await ada.get(f"/posts/{post.json()['id']}/media")).json()["items"]
         self.post_file, self.public_file = f"{addresses[0]['path']}/24.webp", f"/public-media/{shown}/0/24.webp"
+        self.post_stream = f"{addresses[1]['path']}/stream/master.m3u8"
+        self.public_stream = f"/public-media/{self.video_id}/0/stream/master.m3u8"
         told = await upload(self.environment, ada, file_of(1000, seed=3))
         story = (await ada.post("/stories", json={"media": {"id": told}})).json()
         self.story_id, self.story_file = story["id"], f"{story['media']['path']}/24.webp"
         self.bobs_story_id = (await bob.post("/stories", json={"text": "So am I"})).json()["id"]
-        self.video_id = await upload(self.environment, ada, clip(seconds=0.5), "video/mp4")
         video = (await ada.get(f"/media/{self.video_id}/video")).json()
         self.stream = video["stream"]["path"].removeprefix("/v1")
         people = await bob.post("/lists", json={"name": "Climbing"})
@@ -144,7 +154,9 @@ class Scenario:
             "/collections/{collection_id}/posts": [("bob", f"/collections/{self.collection_id}/posts")],
             "/posts/{post_id}/media": [(name, f"/posts/{self.post_id}/media") for name in everybody],
             POST_FILE: [(name, self.post_file) for name in everybody],
+            POST_STREAM: [(name, self.post_stream) for name in everybody],
             PUBLIC_FILE: [(name, self.public_file) for name in everybody],
+            PUBLIC_STREAM: [(name, self.public_stream) for name in everybody],
             "/stories/{story_id}": [(name, f"/stories/{self.story_id}") for name in everybody],
             "/stories/{story_id}/viewers": [("bob", f"/stories/{self.bobs_story_id}/viewers")],
             "/profiles/{username}/stories": [(name, "/profiles/ada/stories") for name in everybody],
@@ -298,7 +310,7 @@ async def test_every_state_on_every_get(scenario: Scenario) -> None:
         if state is not AccountState.DELETED:  # a month has passed by then, and bob has another session
             for path, before in unchanged.items():
                 assert _same(await _unconcerned(scenario, path), before), (state, path)
-        for path in gets - NOT_SIGNED_IN - {FILE, STREAM, POST_FILE, PUBLIC_FILE, STORY_FILE}:
+        for path in gets - NOT_SIGNED_IN - ADDRESSES:
             answer = await scenario.ada.get(_address(scenario, path))
             assert (answer.status_code == 200) == active, (state, path)
             assert active or answer.json()["code"] in {"session_ended", "token_expired"}, (state, path)

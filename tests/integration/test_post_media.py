@@ -51,6 +51,7 @@ async def test_media_are_shown_wherever_their_post_is(entativa: Environment) -> 
         "width": 400,
         "height": 300,
         "widths": [320, 400],
+        "video": None,
         "path": f"/public-media/{first}/0",
     }
     await entativa.drain()

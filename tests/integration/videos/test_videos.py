@@ -155,16 +155,18 @@ async def test_a_stream_ends_with_its_medium_and_is_deleted_from_storage(entativ
     assert stored(entativa) == []
 
 
-async def test_a_video_is_kept_although_no_post_shows_it(entativa: Environment) -> None:
+async def test_a_video_that_no_post_shows_is_deleted_after_a_week(entativa: Environment) -> None:
     ada = await entativa.member("ada")
-    media_id = await upload(entativa, ada, clip(), "video/mp4")
-    entativa.clock.advance(timedelta(days=30))
-    await sweep_videos(entativa.platform)
+    await upload(entativa, ada, clip(), "video/mp4")
+    for days, kept in ((6, True), (2, False)):
+        entativa.clock.advance(timedelta(days=days))
+        await sweep(entativa)
+        await sweep_videos(entativa.platform)
+        ada = await entativa.log_in("ada")
+        assert [item["state"] for item in (await ada.get("/media")).json()["items"]] == ["ready"] * kept
+    entativa.clock.advance(timedelta(hours=2))
     await sweep(entativa)
-    ada = await entativa.log_in("ada")
-    video = await _video(ada, media_id)
-    assert video["state"] == "ready"
-    await _read(entativa, _beside(video["stream"]["path"], "36p-0.mp4"))
+    assert stored(entativa) == []
 
 
 async def test_nobody_else_learns_of_a_video(entativa: Environment) -> None:

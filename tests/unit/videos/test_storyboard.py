@@ -1,4 +1,4 @@
-"""The storyboard, and where the poster is taken from."""
+"""The storyboard."""
 
 import itertools
 from dataclasses import replace
@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from features.videos.model import Source
 from features.videos.policy import VideoPolicy
-from features.videos.storyboard import Storyboard, poster_time
+from features.videos.storyboard import Storyboard
 from features.videos.webvtt import parse
 
 POLICY = VideoPolicy()
@@ -29,9 +29,3 @@ def test_a_short_or_oblong_video() -> None:
     assert Storyboard.of(replace(SOURCE, frames=3), POLICY).tiles == 3
     assert Storyboard.of(replace(SOURCE, width=100, height=2000), POLICY).tile_height == 320
     assert Storyboard.of(replace(SOURCE, width=2000, height=100), POLICY).tile_height == 8
-
-
-def test_the_poster_is_not_taken_from_the_first_frames() -> None:
-    assert poster_time(SOURCE) == 5
-    assert poster_time(replace(SOURCE, frames=300)) == 1
-    assert poster_time(replace(SOURCE, frames=1)) < SOURCE.duration
