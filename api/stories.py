@@ -18,16 +18,20 @@ from api.error_codes import TooManyRequests, raises
 from api.media import CONTENT_RESPONSES, Service, grant_of, send_file
 from api.models import MAX_DECOMPOSED, Body, PageModel, render_page
 from api.post_media import Name
-from api.post_views import AuthorModel, respond
+from api.post_views import AuthorModel, ReactionsModel, respond
 from api.profiles import PersonModel, Username, render_person
+from api.reactions import ReactionBody
 from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute, forget_responses, located
+from features.counters.errors import ReactionNotStored
+from features.counters.model import ReactionKind
 from features.media.errors import NoSuchMedia
 from features.posts.model import Audience
 from features.relationships.errors import NoSuchPerson
 from features.stories.errors import CONTENT_ERRORS, NoSuchStory, NotYourStory, TooManyStories
 from features.stories.model import StoryContent, StoryMediaDraft, StoryViewer
 from features.stories.policy import StoryPolicy
+from features.stories.rings import Ring
 from features.stories.service import StoryService
 
 router = APIRouter(prefix=VERSION, tags=["stories"], route_class=ConditionalRoute)
@@ -124,6 +128,9 @@ class StoryModel(BaseModel):
         description="From then on, only its author sees it.", examples=["2026-11-23T15:04:05.123456Z"]
     )
     seen: bool = Field(description="Whether you have seen it; of your own, true.", examples=[False])
+    own_reaction: ReactionKind | None = Field(description="Null: you have not reacted.", examples=["love"])
+    viewers: int | None = Field(description="How many people have seen it; null unless it is yours.", examples=[12])
+    reactions: ReactionsModel | None = Field(description="Null unless it is yours.")
 
 
 class StoryPage(BaseModel):
@@ -136,10 +143,20 @@ class StoryPage(BaseModel):
 
 
 class StoryViewerModel(BaseModel):
-    """Somebody who has seen a story, and when first."""
+    """Somebody who has seen a story, when first, and the reaction to it."""
 
     person: PersonModel
     at: datetime = Field(examples=["2026-11-22T15:04:05.123456Z"])
+    reaction: ReactionKind | None = Field(examples=["love"])
+
+
+class StoryRingModel(BaseModel):
+    """Somebody with stories for you."""
+
+    person: PersonModel
+    stories: int = Field(ge=1, description="How many you may see.", examples=[3])
+    unseen: int = Field(ge=0, description="How many of them you have not seen.", examples=[1])
+    latest_at: datetime = Field(description="When the newest was published.", examples=["2026-11-22T15:04:05.123456Z"])
 
 
 @router.post("/stories", response_model=StoryModel, status_code=HTTPStatus.CREATED)
@@ -154,6 +171,13 @@ async def create(body: StoryBody, identity: Poster, stories: Stories, uow: Uow, 
 async def archive(identity: SignedIn, page: PageDep, stories: Stories, uow: Uow, now: Now) -> Response:
     """List your stories that others do not see any more, newest first."""
     return respond(await stories.archive(uow, identity.account_id, page, now))
+
+
+@router.get("/stories/rings")
+async def rings(identity: SignedIn, page: PageDep, stories: Stories, uow: Uow, now: Now) -> PageModel[StoryRingModel]:
+    """List your friends, or the people whom you follow, who have stories for you: those with unseen ones first, then by
+    how close they are to you. Without people whom you have muted."""
+    return render_page(await stories.rings(uow, identity.account_id, page, now), _render_ring)
 
 
 @router.get("/stories/{story_id}", response_model=StoryModel)
@@ -178,12 +202,28 @@ async def view(story_id: StoryId, identity: SignedIn, stories: Stories, uow: Uow
     await stories.record_view(uow, story_id, identity.account_id, now)
 
 
+@router.put("/stories/{story_id}/reaction", status_code=HTTPStatus.NO_CONTENT)
+@raises(NoSuchStory, ReactionNotStored)
+async def react(
+    story_id: StoryId, body: ReactionBody, identity: SignedIn, stories: Stories, uow: Uow, now: Now
+) -> None:
+    """React to a story, in place of your former reaction to it. Its author alone is told so."""
+    await stories.react(uow, story_id, identity.account_id, body.kind, now)
+
+
+@router.delete("/stories/{story_id}/reaction", status_code=HTTPStatus.NO_CONTENT)
+@raises(NoSuchStory, ReactionNotStored)
+async def remove_reaction(story_id: StoryId, identity: SignedIn, stories: Stories, uow: Uow, now: Now) -> None:
+    """Remove your reaction to a story, if there is one."""
+    await stories.react(uow, story_id, identity.account_id, None, now)
+
+
 @router.get("/stories/{story_id}/viewers")
 @raises(NoSuchStory, NotYourStory)
 async def viewers(
     story_id: StoryId, identity: SignedIn, page: PageDep, stories: Stories, uow: Uow, now: Now
 ) -> PageModel[StoryViewerModel]:
-    """List who has seen a story of yours, newest first."""
+    """List who has seen a story of yours, newest first, with their reactions."""
     return render_page(await stories.viewers(uow, story_id, identity.account_id, page, now), _render_viewer)
 
 
@@ -216,4 +256,10 @@ async def get_story_file(
 
 
 def _render_viewer(viewer: StoryViewer) -> StoryViewerModel:
-    return StoryViewerModel(person=render_person(viewer.person), at=viewer.at)
+    return StoryViewerModel(person=render_person(viewer.person), at=viewer.at, reaction=viewer.reaction)
+
+
+def _render_ring(ring: Ring) -> StoryRingModel:
+    return StoryRingModel(
+        person=render_person(ring.person), stories=ring.stories, unseen=ring.unseen, latest_at=ring.latest_at
+    )

@@ -21,11 +21,16 @@ from features.counters.policy import CounterPolicy
 from features.counters.service import events_of
 from features.events import publish
 from features.posts import queries as posts
+from features.stories import queries as stories
 
 STORED = Counter("entativa_reactions_stored_total", "Reactions that were stored, changed or removed")
 LOADED = Counter("entativa_counters_loads_total", "Counters loaded from Postgres")
 
-EXISTING = {TargetKind.POST: posts.EXISTING, TargetKind.COMMENT: comments.EXISTING}
+EXISTING = {
+    TargetKind.POST: posts.EXISTING,
+    TargetKind.COMMENT: comments.EXISTING,
+    TargetKind.STORY: stories.EXISTING,
+}
 """Statements that return those of the ids $1 that exist, for each kind of targets."""
 
 

@@ -19,6 +19,7 @@ class TargetKind(StrEnum):
 
     POST = "post"
     COMMENT = "comment"
+    STORY = "story"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ class ReactionKind(StrEnum):
 
 COMMENTS = "comments"
 """The name of the count of comments on a post, and of replies to a comment."""
+
+VIEWERS = "viewers"
+"""The name of the count of people who have seen a story."""
 
 REACTION_KINDS = tuple(str(kind) for kind in ReactionKind)
 

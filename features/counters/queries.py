@@ -11,7 +11,12 @@ from features.counters.model import Counted
 def columns(target: str, viewer: str) -> str:
     """Returns the columns that `counted` reads: the counts of a target, and the viewer's own reaction to it."""
     return f"""{counts(target)} as counts,
-        (select kind from reactions where target_id = {target} and account_id = {viewer}) as own_reaction"""
+        {reaction(target, viewer)} as own_reaction"""
+
+
+def reaction(target: str, account: str) -> str:
+    """Returns an expression: the kind of an account's reaction to a target, null for none."""
+    return f"(select kind from reactions where target_id = {target} and account_id = {account})"
 
 
 def counts(target: str) -> str:

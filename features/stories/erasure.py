@@ -10,7 +10,7 @@ from features.stories.changes import publish_deleted
 
 async def erase(uow: UnitOfWork, account_id: UUID, limit: int, now: datetime) -> bool:
     """Erases about `limit` views or stories of an account. Returns whether there may be more."""
-    if await store.forget_viewer(uow, account_id, limit):
+    if await store.forget_viewer(uow, account_id, None, limit):
         return True
     rows = await store.delete_some(uow, account_id, limit)
     for row in rows:
@@ -20,4 +20,5 @@ async def erase(uow: UnitOfWork, account_id: UUID, limit: int, now: datetime) ->
 
 async def forget_views_between(uow: UnitOfWork, one: UUID, other: UUID, _now: datetime) -> None:
     """Takes two people out of each other's lists of viewers: one has blocked the other."""
-    await store.forget_between(uow, one, other)
+    for viewer_id, author_id in ((one, other), (other, one)):
+        await store.forget_viewer(uow, viewer_id, author_id, None)

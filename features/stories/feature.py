@@ -2,6 +2,8 @@
 
 from cluster.tables import PartOf, Table
 from features.accounts.feature import ACCOUNTS
+from features.counters.feature import COUNTERS
+from features.counters.service import CounterService
 from features.feature import Feature, Scope
 from features.media.feature import MEDIA
 from features.media.service import MediaService
@@ -9,6 +11,7 @@ from features.posts.feature import POSTS
 from features.profiles.feature import PROFILES
 from features.profiles.service import ProfileService
 from features.relationships.feature import RELATIONSHIPS
+from features.stories.consumers import StoryCleanup
 from features.stories.erasure import erase, forget_views_between
 from features.stories.events import EVENTS
 from features.stories.policy import StoryPolicy
@@ -16,16 +19,22 @@ from features.stories.service import StoryService
 
 
 def _service(scope: Scope) -> StoryService:
-    return StoryService(scope.policy(StoryPolicy), scope.service(ProfileService), scope.service(MediaService))
+    return StoryService(
+        scope.policy(StoryPolicy),
+        scope.service(ProfileService),
+        scope.service(MediaService),
+        scope.service(CounterService),
+    )
 
 
 _UNTIL_DELETED = "until the author deletes the story"
 
 STORIES = Feature(
     name="stories",
-    needs=(ACCOUNTS, MEDIA, POSTS, PROFILES, RELATIONSHIPS),
+    needs=(ACCOUNTS, COUNTERS, MEDIA, POSTS, PROFILES, RELATIONSHIPS),
     policy=StoryPolicy,
     service=_service,
+    consumers=lambda scope: StoryCleanup(scope.service(CounterService)).consumers(),
     events=EVENTS,
     tables=(
         Table("stories", "author_id", _UNTIL_DELETED, subjects=("author_id",)),

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
+from features.counters.model import ReactionKind, ReactionsView
 from features.paging import Cursor
 from features.posts.model import Audience, Author
 from features.profiles.model import Person
@@ -69,14 +70,20 @@ class StoryView(TypedDict):
     """When nobody but the author sees it any more: at that time, not after it."""
     seen: bool
     """Whether the reader has seen it; authors have seen their own."""
+    own_reaction: str | None
+    """The kind of the reader's own reaction."""
+    viewers: int | None
+    """How many people have seen it; None for everybody but the author, like the reactions."""
+    reactions: ReactionsView | None
 
 
 @dataclass(frozen=True, slots=True)
 class StoryViewer:
-    """Somebody who has seen a story, and when first."""
+    """Somebody who has seen a story, when first, and the reaction to it."""
 
     person: Person
     at: datetime
+    reaction: ReactionKind | None
 
     def cursor(self) -> Cursor:
         return Cursor(self.at, self.person.id)

@@ -15,3 +15,5 @@ class StoryPolicy:
     """Of the description of a medium."""
     max_live: int = 100
     """Stories of an account that others see at a time."""
+    closeness_period: timedelta = timedelta(days=30)
+    """Whose stories somebody has seen in this time is how close they are."""

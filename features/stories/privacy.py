@@ -21,10 +21,10 @@ def live(now: str) -> str:
     return f"stories.expires_at > {now}"
 
 
-def shown_to(viewer: str) -> str:
+def shown_to(viewer: str, *, among: str | None = None) -> str:
     """Returns a predicate on the table ``stories``: the viewer belongs to the story's audience. `viewer` is an SQL
-    expression for an account id (``$1::uuid``; null: not signed in)."""
-    return in_audience("stories", "stories.author_id", viewer)
+    expression for an account id (``$1::uuid``; null: not signed in), `among` as in `in_audience`."""
+    return in_audience("stories", "stories.author_id", viewer, among=among)
 
 
 def visible_to(viewer: str, now: str) -> str:

@@ -7,6 +7,9 @@ from uuid import UUID
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
+from features.counters import queries
+from features.counters.model import VIEWERS, ReactionKind, Target, TargetKind, reactions_view
+from features.counters.service import CounterService
 from features.media.addresses import NOBODY, Grant
 from features.media.errors import ATTACHMENT_ERRORS, NoSuchMedia, UnusableMedia
 from features.media.model import StoredFile
@@ -20,6 +23,7 @@ from features.stories.changes import publish_created, publish_deleted
 from features.stories.errors import NoSuchStory, NotYourStory, TooManyStories
 from features.stories.model import StoryContent, StoryImage, StoryMediaDraft, StoryMediaView, StoryView, StoryViewer
 from features.stories.policy import StoryPolicy
+from features.stories.rings import Ring, find_rings
 from features.stories.store import Row
 from features.text import clean_line, clean_paragraphs, is_blank
 from features.text_errors import EmptyText
@@ -35,6 +39,7 @@ class StoryService:
     policy: StoryPolicy
     profiles: ProfileService
     media: MediaService
+    counters: CounterService
 
     async def create(self, uow: UnitOfWork, author_id: UUID, content: StoryContent, now: datetime) -> StoryView:
         """Publishes a story. Raises Invalid, the errors of media that cannot be attached, TooManyStories."""
@@ -90,6 +95,19 @@ class StoryService:
         if not await store.record_view(uow, story_id, viewer_id, now):
             raise NoSuchStory
 
+    async def react(
+        self, uow: UnitOfWork, story_id: UUID, account_id: UUID, kind: ReactionKind | None, now: datetime
+    ) -> None:
+        """Reacts to a story, in place of a former reaction; None: removes it. Who reacts has seen the story. Raises
+        ReactionNotStored."""
+        await self.record_view(uow, story_id, account_id, now)
+        await self.counters.react(uow, Target(TargetKind.STORY, story_id), account_id, kind, now)
+
+    async def rings(self, uow: UnitOfWork, viewer_id: UUID, page: PageRequest, now: datetime) -> Page[Ring]:
+        """Returns those whose stories the viewer follows and who have some, closest first. One statement."""
+        seen_since = now - self.policy.closeness_period
+        return page_of(await find_rings(uow, viewer_id, page, now, seen_since), page.limit, Ring.cursor)
+
     async def viewers(
         self, uow: UnitOfWork, story_id: UUID, author_id: UUID, page: PageRequest, now: datetime
     ) -> Page[StoryViewer]:
@@ -138,6 +156,7 @@ class StoryService:
         return Page([self._view(row, viewer_id, now) for row in paged.items], paged.next_cursor)
 
     def _view(self, row: Row, viewer_id: UUID | None, now: datetime) -> StoryView:
+        own, counted = row["author_id"] == str(viewer_id), queries.counted(row)
         return {
             "id": row["id"],
             "author": {"id": row["author_id"], "username": row["username"], "name": row["name"]},
@@ -148,6 +167,9 @@ class StoryService:
             "created_at": row["created_at"],
             "expires_at": row["expires_at"],
             "seen": row["seen"],
+            "own_reaction": counted.own,
+            "viewers": counted.counts.get(VIEWERS, 0) if own else None,
+            "reactions": reactions_view(counted) if own else None,
         }
 
     def _media_view(self, row: Row, viewer_id: UUID | None, now: datetime) -> StoryMediaView:

@@ -10,6 +10,8 @@ import orjson
 
 from cluster.postgres import UnitOfWork
 from features.accounts.queries import inactive
+from features.counters import queries as counters
+from features.counters.model import VIEWERS, ReactionKind
 from features.media.model import StoredFile
 from features.media.queries import attached_file
 from features.paging import PageRequest
@@ -35,7 +37,9 @@ def _columns(viewer: str) -> str:
         case when stories.author_id = {viewer} then stories.list_id::text end as list_id,
         coalesce(stories.author_id = {viewer}, false) or exists (
             select from story_views where story_id = stories.id and viewer_id = {viewer}
-        ) as seen"""
+        ) as seen,
+        {counters.reaction("stories.id", viewer)} as own_reaction,
+        case when stories.author_id = {viewer} then {counters.counts("stories.id")} end as counts"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ async def insert(uow: UnitOfWork, draft: Draft) -> Row | None:
         "created_at": draft.created_at,
         "expires_at": draft.expires_at,
         "seen": True,
+        "own_reaction": None,
+        "counts": None,
     }
 
 
@@ -185,20 +191,25 @@ with story as materialized (
     select id, author_id from stories where stories.id = $1 and {visible_to("$2", "$3")} for key share
 ), recorded as (
     insert into story_views (story_id, viewer_id, author_id, viewed_at)
-    select id, $2, author_id, $3 from story where author_id <> $2 on conflict do nothing
+    select id, $2, author_id, $3 from story where author_id <> $2 on conflict do nothing returning story_id
 )
-select exists (select from story)
+select exists (select from story) as visible, exists (select from recorded) as recorded
 """
 
 
 async def record_view(uow: UnitOfWork, story_id: UUID, viewer_id: UUID, now: datetime) -> bool:
     """Records that somebody has seen a story; the first time counts, and authors are not recorded. Returns False if the
     viewer may not see it."""
-    return bool(await uow.fetchval(_RECORD, story_id, viewer_id, now))
+    row = await uow.fetchrow(_RECORD, story_id, viewer_id, now)
+    assert row is not None
+    if row["recorded"]:
+        await counters.add(uow, [story_id], VIEWERS, viewer_id, 1)
+    return bool(row["visible"])
 
 
 _VIEWERS = f"""
-select viewer.account_id, viewer.username, viewer.name, story_views.viewed_at
+select viewer.account_id, viewer.username, viewer.name, story_views.viewed_at,
+    {counters.reaction("story_id", "viewer_id")} as reaction
 from story_views {joined("viewer", "story_views.viewer_id")}
 where story_id = $1 and not {apart("$2", "story_views.viewer_id")}
     and (viewed_at, viewer_id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, {_LAST}))
@@ -210,22 +221,24 @@ async def viewers(uow: UnitOfWork, story_id: UUID, author_id: UUID, page: PageRe
     """Returns who has seen a story, newest first, without those who are apart from its author: one more than the page
     holds."""
     rows = await uow.fetch(_VIEWERS, story_id, author_id, *_after(page), page.limit + 1)
-    return [StoryViewer(Person(row["account_id"], row["username"], row["name"]), row["viewed_at"]) for row in rows]
+    return [_viewer(row) for row in rows]
 
 
-_FORGET_BETWEEN = """
-delete from story_views where (viewer_id, author_id) in (($1::uuid, $2::uuid), ($2, $1))
+def _viewer(row: Row) -> StoryViewer:
+    reaction = ReactionKind(row["reaction"]) if row["reaction"] else None
+    return StoryViewer(Person(row["account_id"], row["username"], row["name"]), row["viewed_at"], reaction)
+
+
+_FORGET = """
+delete from story_views where ctid = any(array(
+    select ctid from story_views where viewer_id = $1 and ($2::uuid is null or author_id = $2) limit $3 for update
+)) returning story_id
 """
-_FORGET_VIEWER = """
-delete from story_views where ctid = any(array(select ctid from story_views where viewer_id = $1 limit $2 for update))
-"""
 
 
-async def forget_between(uow: UnitOfWork, one: UUID, other: UUID) -> None:
-    """Forgets which stories of each other two people have seen."""
-    await uow.execute(_FORGET_BETWEEN, one, other)
-
-
-async def forget_viewer(uow: UnitOfWork, viewer_id: UUID, limit: int) -> bool:
-    """Forgets up to `limit` stories that an account has seen. Returns whether there may be more."""
-    return await uow.execute(_FORGET_VIEWER, viewer_id, limit) == f"DELETE {limit}"
+async def forget_viewer(uow: UnitOfWork, viewer_id: UUID, author_id: UUID | None, limit: int | None) -> int:
+    """Forgets up to `limit` stories, of an author or of all (None), that an account has seen. Returns how many."""
+    rows = await uow.fetch(_FORGET, viewer_id, author_id, limit)
+    if rows:
+        await counters.add(uow, [row["story_id"] for row in rows], VIEWERS, viewer_id, -1)
+    return len(rows)

@@ -159,6 +159,7 @@ class Scenario:
             PUBLIC_STREAM: [(name, self.public_stream) for name in everybody],
             "/stories/{story_id}": [(name, f"/stories/{self.story_id}") for name in everybody],
             "/stories/{story_id}/viewers": [("bob", f"/stories/{self.bobs_story_id}/viewers")],
+            "/stories/rings": [("bob", "/stories/rings")],
             "/profiles/{username}/stories": [(name, "/profiles/ada/stories") for name in everybody],
             STORY_FILE: [(name, self.story_file) for name in everybody],
             FILE: [(name, self.file) for name in everybody],  # whoever has the address

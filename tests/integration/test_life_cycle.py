@@ -50,7 +50,7 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         await me.patch(f"/posts/{post['id']}", json={"text": "Home from #lisbon"})
         assert (await me.post("/drafts", json={"text": "Off again"})).status_code == 201
         story = (await me.post("/stories", json={"text": "Good morning"})).json()
-        assert (await other.put(f"/stories/{story['id']}/view")).status_code == 204
+        assert (await other.put(f"/stories/{story['id']}/reaction", json={"kind": "haha"})).status_code == 204
         await me.put(f"/close-friends/{other.username}")
         await me.put(f"/mutes/{other.username}")
         created = (await me.post("/lists", json={"name": "Climbing"})).json()
@@ -147,7 +147,10 @@ async def _nothing_is_left(environment: Environment, ada: Member, bob: Member, o
     feed = (await bob.get("/feed")).json()["items"]
     assert [(post["author"]["username"], post["reactions"]["total"]) for post in feed] == [("bob", 1)]
     orphans = "select count(*) from target_counts where target_id not in"
-    assert await pool.fetchval(f"{orphans} (select id from posts union all select id from comments)") == 0
+    targets = " union all ".join(f"select id from {name}" for name in ("posts", "comments", "stories"))
+    assert await pool.fetchval(f"{orphans} ({targets})") == 0
+    [story] = (await bob.get("/stories/archive")).json()["items"]
+    assert (story["viewers"], story["reactions"]["total"]) == (0, 0)
     assert await pool.fetchval("select count(*) from event_dead_letters") == 0
 
 

@@ -1,6 +1,8 @@
 """Who may see which story, and the files of its image: every way to one, for every relationship, audience, and state of
 the author, on both brands; HTTP responses agree with the specification (features/stories/privacy.py, `may_see`)."""
 
+from typing import Any
+
 import pytest
 
 from features.media.model import MediaType
@@ -48,18 +50,23 @@ class StoryScenario(Scenario):
             assert await self.got(relation) == seen, relation
             assert await self.listed_on_the_profile(relation) == (seen if live else set()), relation
             assert await self.read(relation) == seen, relation
+            if signed_in:
+                assert await self.in_rings(relation) == (len(seen) if relationship.connected and live else 0), relation
             assert await self.viewed(relation) == (seen if signed_in else set()), relation
 
     async def got(self, relation: str) -> set[Audience]:
         return await self._each(relation, "GET", "", 200)
 
     async def viewed(self, relation: str) -> set[Audience]:
-        return await self._each(relation, "PUT", "/view", 204)
+        """Which stories the reader may say to have seen, and may react to."""
+        reacted = await self._each(relation, "PUT", "/reaction", 204, json={"kind": "love"})
+        assert await self._each(relation, "PUT", "/view", 204) == reacted
+        return reacted
 
-    async def _each(self, relation: str, method: str, suffix: str, success: int) -> set[Audience]:
+    async def _each(self, relation: str, method: str, suffix: str, success: int, **more: Any) -> set[Audience]:
         found = set()
         for audience, story_id in self.stories.items():
-            answer = await self.readers[relation].request(method, f"/stories/{story_id}{suffix}")
+            answer = await self.readers[relation].request(method, f"/stories/{story_id}{suffix}", **more)
             assert answer.status_code in {success, 401, 404}
             if answer.status_code == success:
                 found.add(audience)
@@ -70,6 +77,11 @@ class StoryScenario(Scenario):
         assert answer.status_code in {200, 404}
         shown = {item["id"] for item in answer.json().get("items", [])}
         return {audience for audience, story_id in self.stories.items() if story_id in shown}
+
+    async def in_rings(self, relation: str) -> int:
+        """Returns how many stories of the author the reader's rings count."""
+        rings = (await self.readers[relation].get("/stories/rings")).json()["items"]
+        return sum(ring["stories"] for ring in rings if ring["person"]["username"] == "self")
 
     async def read(self, relation: str) -> set[Audience]:
         """Files, by the paths that the reader was given while the story could be seen, if it could."""

@@ -48,7 +48,9 @@ async def test_a_story_shows_a_text_or_an_image_or_both(entativa: Environment) -
     assert entativa.statements(page) == 2
     shown = page.json()["items"][1]
     assert shown["media"]["path"] != image["media"]["path"]
-    assert {**shown, "media": None, "seen": True} == {**image, "media": None}
+    assert (image["viewers"], image["reactions"]["total"]) == (0, 0)
+    own = {"media": None, "seen": None, "viewers": None, "reactions": None}
+    assert {**image, **own} == {**shown, **own}
     for reader, expected in ((bob, shown), (ada, image)):
         one = await reader.get(f"/stories/{image['id']}")
         assert entativa.statements(one) == 1
@@ -201,11 +203,12 @@ async def test_a_view_counts_once_and_is_shown_to_the_author_alone(entativa: Env
     for viewer in (bob, eve, bob, ada):
         viewed = await viewer.put(f"{path}/view")
         assert viewed.status_code == 204
-        assert entativa.statements(viewed) == 1
+        assert entativa.statements(viewed) <= 2
         entativa.clock.advance(timedelta(seconds=1))
     assert (await entativa.anonymous.put(f"{path}/view")).status_code == 401
     assert (await bob.get(path)).json()["seen"] is True
     assert (await entativa.anonymous.get(path)).json()["seen"] is False
+    assert [(await reader.get(path)).json()["viewers"] for reader in (ada, bob)] == [2, None]
     listed = await ada.get(f"{path}/viewers?limit=1")
     assert entativa.statements(listed) == 2
     rest = await ada.get(f"{path}/viewers?cursor={listed.json()['next_cursor']}")
@@ -226,7 +229,40 @@ async def test_a_view_counts_once_and_is_shown_to_the_author_alone(entativa: Env
     assert (await bob.delete("/blocks/ada")).is_success
     assert (await ada.delete("/blocks/eve")).is_success
     assert (await ada.get(f"{path}/viewers")).json()["items"] == []
+    assert (await ada.get(path)).json()["viewers"] == 0
     assert (await bob.get(path)).json()["seen"] is False
+
+
+async def test_reactions_are_for_the_author(entativa: Environment) -> None:
+    ada, bob = await entativa.member("ada"), await entativa.member("bob")
+    story = await _publish(ada, text="Good morning")
+    path = f"/stories/{story['id']}"
+    for kind in ("love", "wow"):
+        assert (await bob.put(f"{path}/reaction", json={"kind": kind})).status_code == 204
+    shown = (await bob.get(path)).json()
+    assert (shown["seen"], shown["own_reaction"], shown["reactions"], shown["viewers"]) == (True, "wow", None, None)
+    shown = (await ada.get(path)).json()
+    assert (shown["viewers"], shown["reactions"]["total"], shown["reactions"]["counts"]["wow"]) == (1, 1, 1)
+    [viewer] = (await ada.get(f"{path}/viewers")).json()["items"]
+    assert (viewer["person"]["username"], viewer["reaction"]) == ("bob", "wow")
+    assert (await bob.delete(f"{path}/reaction")).status_code == 204
+    assert (await bob.get(path)).json()["own_reaction"] is None
+    assert [item["reaction"] for item in (await ada.get(f"{path}/viewers")).json()["items"]] == [None]
+    refused = await bob.put(f"{path}/reaction", json={"kind": "meh"})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "kind")
+    unknown = [
+        await bob.put(f"/stories/{UNKNOWN}/reaction", json={"kind": "love"}),
+        await bob.delete(f"/stories/{UNKNOWN}/reaction"),
+    ]
+    assert [answer.json()["code"] for answer in unknown] == ["no_such_story"] * 2
+
+    # With the story goes what was counted of it.
+    assert (await bob.put(f"{path}/reaction", json={"kind": "love"})).status_code == 204
+    assert (await ada.delete(path)).status_code == 204
+    await entativa.drain()
+    pool = entativa.platform.database.pool
+    for table in ("reactions", "target_counts", "story_views"):
+        assert await pool.fetchval(f"select count(*) from {table}") == 0
 
 
 async def test_pages_cost_the_same_however_many_stories_and_viewers_there_are(entativa: Environment) -> None:
