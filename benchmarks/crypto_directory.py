@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from benchmarks.figure import Extra, Figure, percentiles, quantile
+from benchmarks.size import sized
 
-ACCOUNTS = 1_000_000
-EPOCHS = 365 * 24
-ASKED = 200
+ACCOUNTS = sized(1_000_000, 1_000)
+EPOCHS = sized(365 * 24, 48)
+ASKED = sized(200, 3)
 HOUR = 3_600_000
 BOUNDS = {
     "crypto.directory.lookup.bytes": (2_048.0, "B"),

@@ -19,14 +19,15 @@ from typing import TypeVar
 
 from benchmarks.cost import Cost, Stopwatch
 from benchmarks.figure import Extra, Figure, percentiles
+from benchmarks.size import sized
 
 T = TypeVar("T")
 
-MEMBERS = 1500
+MEMBERS = sized(1500, 750)
 SUITES = (1, 2)
 TIMES = ("public.commit", "public.restore")
 SIZES = ("public.stored", "stored.send", "stored.receive", "stored.first", "stored.commit", "stored.whole")
-SAMPLES = 30
+SAMPLES = sized(30, 2)
 DEADLINE_S = 20.0  # for each figure
 BOUNDS = {"public.commit": 15.0, "stored.send": 2048, "stored.receive": 2048}
 

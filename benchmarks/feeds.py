@@ -91,7 +91,7 @@ def _await_memory(url: str, tokens: list[str]) -> None:
     import httpx
 
     deadline = time.monotonic() + 60
-    with httpx.Client() as client:
+    with httpx.Client(timeout=60) as client:
         for token in tokens:
             while True:
                 answer = client.get(url, headers={"Authorization": f"Bearer {token}"}).raise_for_status()
@@ -163,17 +163,21 @@ async def _follow(installation: Installation) -> tuple[bytes, list[bytes]]:
     return author.bytes, sorted(row["id"].bytes for row in rows)
 
 
-async def _load_all(feeds: FeedCalls, readers: list[bytes]) -> None:
+async def _newest(feeds: FeedCalls, reader: bytes) -> list[bytes]:
+    """The id of the newest post of a timeline, as soon as that can be reached."""
     from features.feed.ports import FeedsUnavailable
 
+    while True:
+        try:
+            return list((await feeds.page(reader, None, 1)).ids)
+        except FeedsUnavailable:
+            await asyncio.sleep(0.01)
+
+
+async def _load_all(feeds: FeedCalls, readers: list[bytes]) -> None:
     async def load(some: list[bytes]) -> None:
         for reader in some:
-            while True:
-                try:
-                    await feeds.page(reader, None, 1)
-                    break
-                except FeedsUnavailable:
-                    await asyncio.sleep(0.2)
+            await _newest(feeds, reader)
 
     await asyncio.gather(*(load(readers[start::8]) for start in range(8)))
 
@@ -201,15 +205,15 @@ async def _publish(installation: Installation, feeds: FeedCalls, token: str, rea
 
     url = f"{installation.addresses()['entativa']['api']}/v1/posts"
     body = {"text": "news", "audience": "public"}
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as client:
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
         begin = time.perf_counter()
         post_id = UUID((await client.post(url, json=body)).raise_for_status().json()["id"]).bytes
-    while list((await feeds.page(readers[-1], None, 1)).ids) != [post_id]:
+    while await _newest(feeds, readers[-1]) != [post_id]:
         await asyncio.sleep(0.01)
     seconds = time.perf_counter() - begin
     for start in range(0, len(readers), 1000):
-        pages = await asyncio.gather(*(feeds.page(reader, None, 1) for reader in readers[start : start + 1000]))
-        assert all(list(page.ids) == [post_id] for page in pages)
+        newest = await asyncio.gather(*(_newest(feeds, reader) for reader in readers[start : start + 1000]))
+        assert all(ids == [post_id] for ids in newest)
     return seconds
 
 

@@ -20,7 +20,7 @@ import psutil
 
 from benchmarks.figure import Figure, percentiles, quantile
 from benchmarks.size import sized
-from benchmarks.stack.realtime_stack import HOSTS, Clients, RealtimeStack, realtime_stack
+from benchmarks.stack.realtime_stack import HOSTS, Clients, RealtimeStack, realtime_stack, received
 
 FIGURES = ("realtime.sockets", "realtime.delivery_ms")
 
@@ -100,14 +100,11 @@ async def _measured(stack: RealtimeStack, echo_bytes: float, echo_ms: list[float
         per_socket = (_own_bytes(*pids) - before) / SOCKETS
         per_entity = (_own_bytes(stack.entities) - entities_before) / SOCKETS
         kernel = (_kernel_socket_bytes() - kernel_before) / SOCKETS / 2
-        await asyncio.sleep(5)
+        await asyncio.sleep(sized(5.0, 0.5))
         for process in processes:
             await process.report()
         await _push(stack, users)
-        await asyncio.sleep(2)
-        reports = [await process.report() for process in processes[HOSTS:]]
-        latencies = [latency for some, _ in reports for latency in some]
-        held = sum(alive for _, alive in reports)
+        latencies, held = await received(processes[HOSTS:], RATE * SECONDS)
         return [
             Figure(
                 "realtime.sockets",

@@ -52,7 +52,7 @@ async def _measure() -> Figure:
                 processes.append(await stack.clients(url, number, calm))
             for number, url in enumerate(stack.urls):
                 processes.append(await stack.clients(url, HOSTS + number, hot_devices[number::HOSTS]))
-            await asyncio.sleep(2)
+            await asyncio.sleep(sized(2.0, 0.5))
             for _ in range(ROUNDS):
                 without.append(await _latencies(stack, users, processes[:HOSTS]))
                 async with _pushing(stack) as answered:
@@ -76,6 +76,8 @@ async def _measure() -> Figure:
 
 async def _latencies(stack: RealtimeStack, users: list[UUID], processes: list[Clients]) -> list[float]:
     """Milliseconds from push to socket of RATE events a second, whatever becomes of them (an open loop)."""
+    from benchmarks.stack.realtime_stack import received
+
     for process in processes:
         await process.report()
     tasks = []
@@ -84,8 +86,7 @@ async def _latencies(stack: RealtimeStack, users: list[UUID], processes: list[Cl
         await asyncio.sleep(max(0.0, start + number / RATE - time.monotonic()))
         tasks.append(asyncio.create_task(_push(stack, users[number * 7919 % len(users)])))
     await asyncio.gather(*tasks)
-    await asyncio.sleep(0.5)
-    return [latency for process in processes for latency in (await process.report())[0]]
+    return (await received(processes, RATE * SECONDS))[0]
 
 
 @asynccontextmanager

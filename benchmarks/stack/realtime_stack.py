@@ -9,6 +9,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -62,6 +63,21 @@ class Clients:
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
+
+
+async def received(processes: Sequence[Clients], events: int) -> tuple[list[float], int]:
+    """The latencies of so many events since the last report, in ms, and how many connections are open.
+
+    What has not arrived after ten seconds is left out.
+    """
+    latencies: list[float] = []
+    end = time.monotonic() + 10
+    while True:
+        reports = [await process.report() for process in processes]
+        latencies += [latency for some, _ in reports for latency in some]
+        if len(latencies) >= events or time.monotonic() > end:
+            return latencies, sum(alive for _, alive in reports)
+        await asyncio.sleep(0.1)
 
 
 @dataclass(frozen=True)
