@@ -15,6 +15,7 @@ from types import ModuleType
 import benchmarks
 from benchmarks import size
 from benchmarks.deadline import FIGURE_TIMEOUT_S, SMALLEST_TIMEOUT_S, DeadlineExceeded, deadline
+from benchmarks.platform.shared import shared
 from benchmarks.termination import EXIT_CODE, Terminated, stopped_by_sigterm
 
 
@@ -66,28 +67,28 @@ def _run(modules: Iterable[ModuleType], wanted: Callable[[str], bool], failures:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("prefix", nargs="?", default="", help="only figures whose name starts with this")
+    parser.add_argument("prefix", nargs="*", default=[""], help="only figures whose names start with one of these")
     parser.add_argument("--list", action="store_true", help="print the names instead of measuring")
     parser.add_argument("--smallest", action="store_true", help="as small as possible: whether they run, not how fast")
     options = parser.parse_args(arguments)
     if options.smallest:
         os.environ[size.VARIABLE] = "1"
-    prefix: str = options.prefix
+    prefixes = tuple(options.prefix)
 
     def wanted(name: str) -> bool:
-        return name.startswith(prefix)
+        return name.startswith(prefixes)
 
     failures: list[str] = []
     modules = list(_modules(failures))
     names = [name for module in modules for name in module.FIGURES if wanted(name)]
     if not names and not failures:
-        print(f"no figure starts with {prefix!r}", file=sys.stderr)
+        print(f"no figure starts with {' or '.join(map(repr, prefixes))}", file=sys.stderr)
         return 2
     if options.list:
         print("\n".join(names))
     else:
         try:
-            with stopped_by_sigterm():
+            with stopped_by_sigterm(), shared:
                 _run(modules, wanted, failures)
         except Terminated:
             return EXIT_CODE

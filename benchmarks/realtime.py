@@ -72,7 +72,7 @@ async def _echo() -> tuple[float, list[float]]:
         clients = Clients(url, 1, "-", [""] * ECHO_SOCKETS)
         await clients.answer()
         used = (_own_bytes(server.pid) - before) / ECHO_SOCKETS
-        await clients.ask(f"echo {RATE} 5")
+        await clients.ask(f"echo {RATE} {sized(5, 1)}")
         latencies, _ = await clients.report()
         clients.stop()
         warm.stop()

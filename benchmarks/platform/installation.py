@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 import subprocess
@@ -15,6 +16,8 @@ from typing import Any
 import psutil
 import yaml
 
+from benchmarks.platform.shared import shared
+from benchmarks.size import sized
 from brands.catalogue import BRANDS
 from cluster.local.installation import Installation
 from cluster.local.processes import free_port, port_is_free
@@ -27,7 +30,21 @@ BARE = "bare"
 @contextlib.contextmanager
 def running_platform(*, measured: bool = True) -> Iterator[Installation]:
     """Both brands and the no-op (`/bare/`), each gateway with one replica per core; unless `measured`, exactly what
-    serve_config.yaml says. Takes about a minute."""
+    serve_config.yaml says. Takes about a minute. At the smallest size all benchmarks of a run have the same one."""
+    if sized(False, True):
+        yield _shared_platform()
+    else:
+        with _own_platform(measured) as installation:
+            yield installation
+
+
+@functools.cache
+def _shared_platform() -> Installation:
+    return shared.enter_context(_own_platform(measured=True))
+
+
+@contextlib.contextmanager
+def _own_platform(measured: bool) -> Iterator[Installation]:
     with tempfile.TemporaryDirectory(prefix="entativa-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # the accounts that Postgres and Redis run as must get in
         home, config = Path(folder) / "home", Path(folder) / "serve.yaml"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 import httpx
@@ -95,6 +96,12 @@ async def _log_in(installation: Installation, brand: Brand) -> list[str]:
     return [answer.raise_for_status().json()["access_token"] for answer in answers]
 
 
+_filled: dict[tuple[Path, str], list[str]] = {}
+
+
 def fill_now(installation: Installation, brand: Brand) -> list[str]:
-    """`fill` for callers outside an event loop."""
-    return asyncio.run(fill(installation, brand))
+    """`fill` for callers outside an event loop, once for each installation."""
+    key = (installation.home, brand.name)
+    if key not in _filled:
+        _filled[key] = asyncio.run(fill(installation, brand))
+    return _filled[key]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.smallest_benchmarks import (
+    ON_A_PLATFORM,
     WITH_RAY,
     WITHOUT_RAY,
     assert_all_printed,
@@ -19,7 +20,7 @@ def test_every_figure_is_printed(prefix: str) -> None:
 
 
 def test_no_figure_is_forgotten() -> None:
-    run = (*WITHOUT_RAY, *WITH_RAY)
+    run = (*WITHOUT_RAY, *ON_A_PLATFORM, *WITH_RAY)
     names = figure_names()
     assert names
     assert [name for name in names if not name.startswith(run)] == []

@@ -9,25 +9,27 @@ import sys
 from pathlib import Path
 
 WITHOUT_RAY = ("content", "crypto", "events", "realtime", "relationships")
-WITH_RAY = ("feeds", "http", "platform.idle", "platform.kill_gap", "runtime")
+ON_A_PLATFORM = ("feeds", "http", "platform.idle")
+"""They share its start."""
+WITH_RAY = ("platform.kill_gap", "runtime")
 
 _ROOT = Path(__file__).parents[2]
 _TIMEOUT_S = 800
 """For the whole run; that of each figure is shorter, and lets a benchmark stop what it started."""
 
 
-def figure_names(prefix: str = "") -> list[str]:
+def figure_names(*prefixes: str) -> list[str]:
     """The figures that there are at the smallest size; the names of some have the size in them."""
-    return _benchmarks("--list", prefix).stdout.split()
+    return _benchmarks("--list", *prefixes).stdout.split()
 
 
-def assert_all_printed(prefix: str) -> None:
-    """Every figure with this prefix is printed once and has a value, and none hits its deadline."""
-    ran = _benchmarks(prefix)
+def assert_all_printed(*prefixes: str) -> None:
+    """Every figure with one of these prefixes is printed once and has a value, and none hits its deadline."""
+    ran = _benchmarks(*prefixes)
     assert "DeadlineExceeded" not in ran.stderr, ran.stderr
     assert ran.returncode == 0, ran.stderr
     figures = [json.loads(line) for line in ran.stdout.splitlines()]
-    printed, expected = (figure["figure"] for figure in figures), figure_names(prefix)
+    printed, expected = (figure["figure"] for figure in figures), figure_names(*prefixes)
     assert expected
     assert sorted(printed) == sorted(expected), ran.stdout
     assert [figure["figure"] for figure in figures if not math.isfinite(figure["value"])] == []
