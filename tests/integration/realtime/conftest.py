@@ -11,3 +11,9 @@ async def harness(servers: Servers, database_address: str) -> AsyncIterator[Real
     """One brand's live sessions over empty storage."""
     async with open_harness(servers, database_address) as opened:
         yield opened
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hosts look at every socket twice a second."""
+    monkeypatch.setattr("actors.realtime.host._SWEEP_S", 0.5)

@@ -213,12 +213,6 @@ async def test_a_client_that_does_not_keep_up_is_told_and_can_catch_up(strict: R
         assert [item["data"]["n"] for item in frame["items"]] == [5, 6]
 
 
-@pytest.fixture
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hosts look at every socket twice a second."""
-    monkeypatch.setattr("actors.realtime.host._SWEEP_S", 0.5)
-
-
 @pytest.mark.usefixtures("often")
 async def test_a_client_that_stays_slow_is_disconnected_and_costs_no_memory(
     servers: Servers, database_address: str
