@@ -67,7 +67,7 @@ class Server:
         self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: object
     ) -> AuthResult:
         right = isinstance(given, LoginPassword) and self._wants == (given.login.decode(), given.password.decode())
-        return AuthResult(success=right)
+        return AuthResult(success=right, handled=False)  # the server answers
 
     def text(self) -> str:
         content = self.envelopes[-1].content
