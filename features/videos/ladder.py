@@ -1,15 +1,21 @@
 """Which qualities a video is streamed in."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
 from features.videos.model import Rung, Source
-from features.videos.policy import VideoPolicy
+from features.videos.policy import Quality, VideoPolicy
+
+_WORTH_A_RUNG = Fraction(5, 4)
+"""How much larger than the largest rung a video must be to get one of its own size, too: less is not seen."""
 
 
 def ladder(source: Source, policy: VideoPolicy) -> tuple[Rung, ...]:
-    """Returns the rungs of a video from the smallest on: those of the policy that do not enlarge it. What is smaller
-    than all of them gets one rung of its own size."""
-    short = min(source.width, source.height)
-    fitting = [quality for quality in policy.ladder if quality.short_side <= short]
-    rungs = [
+    """Returns the rungs of a video from the smallest on: those of the policy that do not enlarge it, and one of its own
+    size where it lies well between two of them, or below all."""
+    qualities = _qualities(min(source.width, source.height), policy.ladder)
+    return tuple(
         Rung(
             f"{quality.short_side}p",
             *_size(source, quality.short_side),
@@ -17,12 +23,17 @@ def ladder(source: Source, policy: VideoPolicy) -> tuple[Rung, ...]:
             quality.max_rate,
             quality.preset,
         )
-        for quality in fitting
-    ]
-    if not rungs:
-        smallest = policy.ladder[0]
-        rungs = [Rung(f"{short}p", *_size(source, short), smallest.crf, smallest.max_rate, smallest.preset)]
-    return tuple(rungs)
+        for quality in qualities
+    )
+
+
+def _qualities(short: int, offered: Sequence[Quality]) -> list[Quality]:
+    fitting = [quality for quality in offered if quality.short_side <= short]
+    larger = offered[len(fitting) :]
+    if larger and (not fitting or short >= fitting[-1].short_side * _WORTH_A_RUNG):
+        rate = larger[0].max_rate * short**2 // larger[0].short_side ** 2 if fitting else larger[0].max_rate
+        fitting.append(replace(larger[0], short_side=short, max_rate=rate))
+    return fitting
 
 
 def _size(source: Source, short_side: int) -> tuple[int, int]:

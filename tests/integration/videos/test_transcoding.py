@@ -5,6 +5,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -20,9 +21,11 @@ from features.media.model import MediaType
 from features.media.service import MediaService
 from features.realtime.errors import SessionsUnavailable
 from features.videos import performing
+from features.videos.commands import TIMESTAMP_OFFSET, encode_audio
 from features.videos.fragments import FragmentedFile, parse_file
 from features.videos.jobs import Job, JobLost, JobResult, Jobs
 from features.videos.local_jobs import LocalJobs
+from features.videos.model import Source
 from features.videos.policy import VideoPolicy
 from features.videos.processes import run_limited
 from features.videos.source_files import SourceFiles
@@ -211,7 +214,24 @@ async def test_rungs_are_aligned_and_no_frame_is_lost_or_repeated(chunked: Envir
     assert min(likeness) > 0.9
 
     audio = parse_file(await _file(chunked, ada, event, "audio.mp4"))
-    assert abs(audio.samples * 1024 - 3.2 * 48_000) <= 2 * 1024  # one packet more: what the encoder begins with
+    _check_audio(audio, 3.2)
+
+
+def _check_audio(audio: FragmentedFile, seconds: float) -> None:
+    """Sample 0 is at the time of frame 0, and the last one where the picture ends. Before them is what the encoder
+    begins with: 1,024 samples that players do not play."""
+    assert audio.fragments[0].decode_time == (TIMESTAMP_OFFSET * 48_000) - 1024
+    assert sum(fragment.duration for fragment in audio.fragments) == seconds * 48_000 + 1024
+
+
+@pytest.mark.parametrize("frames", [3, 30, 75])
+def test_audio_ends_with_the_picture(tmp_path: Path, frames: int) -> None:
+    """Also where that is not the end of a packet."""
+    (tmp_path / "source.mp4").write_bytes(clip(seconds=4))
+    source = Source(0, 1, 64, 36, Fraction(0), Fraction(30), frames, False, False)
+    command = encode_audio(tmp_path / "source.mp4", source, POLICY, tmp_path / "audio.mp4")
+    subprocess.run(command, check=True)
+    _check_audio(parse_file((tmp_path / "audio.mp4").read_bytes()), frames / 30)
 
 
 async def test_the_owner_is_told(chunked: Environment) -> None:
