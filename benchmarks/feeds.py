@@ -1,8 +1,10 @@
 """The feed from memory: reads over HTTP behind Ray Serve, and how fast a post reaches timelines.
 
-Reads are measured like those of benchmarks/http.py, beside a bare Serve no-op in the same run. Deliveries go from this
-process through a router to the platform's own hosts; `fanout_10k_s` is the whole way of a post: over HTTP, the outbox,
-the event log and the consumer, until the last of 10,000 followers' timelines has it.
+Reads are measured like those of benchmarks/http.py, beside a bare Serve no-op in the same run: pages of texts that
+nobody has reacted to (`feeds.read_requests_per_s`), and of posts with images, counts and own reactions
+(`content.feed_page_per_s`). Deliveries go from this process through a router to the platform's own hosts;
+`fanout_10k_s` is the whole way of a post: over HTTP, the outbox, the event log and the consumer, until the last of
+10,000 followers' timelines has it.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 _READS, _DELIVERIES = "feeds.read_requests_per_s", "feeds.fanout_deliveries_per_s"
 _TEN_THOUSAND, _BYTES = "feeds.fanout_10k_s", "feeds.entity_bytes"
 _HEAVY = "feeds.heavy_authors_cpu_ms"
-FIGURES = (_READS, _DELIVERIES, _TEN_THOUSAND, _BYTES, _HEAVY)
+_MEDIA_READS = "content.feed_page_per_s"
+FIGURES = (_READS, _MEDIA_READS, _DELIVERIES, _TEN_THOUSAND, _BYTES, _HEAVY)
 
 _RUNS, _SECONDS, _WARM_UP_SECONDS = sized(3, 1), sized(8, 1), sized(5, 1)
 _FOLLOWERS = sized(10_000, 200)
@@ -38,24 +41,27 @@ def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
         from benchmarks import feeds_heavy
 
         yield feeds_heavy.run()
-    if not any(wanted(name) for name in (_READS, _DELIVERIES, _TEN_THOUSAND)):
+    if not any(wanted(name) for name in (_READS, _MEDIA_READS, _DELIVERIES, _TEN_THOUSAND)):
         return
     from benchmarks.platform.installation import running_platform
-    from benchmarks.platform.people import fill_now
+    from benchmarks.platform.people import WITH_MEDIA, fill_now
     from brands.catalogue import BRANDS
 
     with running_platform() as installation:
         tokens = fill_now(installation, BRANDS["entativa"])
         if wanted(_READS):
-            yield _reads(installation, tokens)
+            yield _reads(installation, _READS, tokens)
+        if wanted(_MEDIA_READS):
+            yield _reads(installation, _MEDIA_READS, fill_now(installation, BRANDS["entativa"], WITH_MEDIA))
         if wanted(_DELIVERIES) or wanted(_TEN_THOUSAND):
             for figure in asyncio.run(_deliveries(installation, tokens[0])):
                 if wanted(figure.figure):
                     yield figure
 
 
-def _reads(installation: Installation, tokens: list[str]) -> Figure:
-    """Bare and feed in turns, so that a busy moment of the machine hits both."""
+def _reads(installation: Installation, figure: str, tokens: list[str]) -> Figure:
+    """Reads of feeds of 50 posts by the holders of tokens. Bare and feed in turns, so that a busy moment of the machine
+    hits both."""
     from benchmarks.platform.installation import BARE, cpu_seconds
     from benchmarks.platform.load import load
 
@@ -83,7 +89,7 @@ def _reads(installation: Installation, tokens: list[str]) -> Figure:
     median = {name: quantile(values, 0.5) for name, values in figures.items()}
     extra = {"p95_ms": median["p95"], "baseline_p95_ms": median["bare_p95"], "cpu_ms": median["cpu"]}
     extra |= {"baseline_cpu_ms": median["bare_cpu"], "connections": 32}
-    return Figure(_READS, median["feed"], "1/s", "bare Serve no-op", median["bare"], _RUNS, extra)
+    return Figure(figure, median["feed"], "1/s", "bare Serve no-op", median["bare"], _RUNS, extra)
 
 
 def _await_memory(url: str, tokens: list[str]) -> None:
