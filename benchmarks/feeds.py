@@ -48,13 +48,13 @@ def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     from brands.catalogue import BRANDS
 
     with running_platform() as installation:
-        tokens = fill_now(installation, BRANDS["entativa"])
         if wanted(_READS):
-            yield _reads(installation, _READS, tokens)
+            yield _reads(installation, _READS, fill_now(installation, BRANDS["entativa"]))
         if wanted(_MEDIA_READS):
             yield _reads(installation, _MEDIA_READS, fill_now(installation, BRANDS["entativa"], WITH_MEDIA))
         if wanted(_DELIVERIES) or wanted(_TEN_THOUSAND):
-            for figure in asyncio.run(_deliveries(installation, tokens[0])):
+            token = fill_now(installation, BRANDS["entativa"])[0]
+            for figure in asyncio.run(_deliveries(installation, token)):
                 if wanted(figure.figure):
                     yield figure
 

@@ -58,7 +58,9 @@ def _own_platform(measured: bool) -> Iterator[Installation]:
             # All clients share one address, and each replica counts a token against it once.
             "ENTATIVA_RATE_LIMITS__ADDRESS_PER_MINUTE": "600000",
             "ENTATIVA_RATE_LIMITS__ADDRESS_BURST": "600000",
-            # Few people post at the rate of many.
+            # Few people read and post at the rate of many.
+            "ENTATIVA_RATE_LIMITS__IDENTITY_PER_MINUTE": "600000",
+            "ENTATIVA_RATE_LIMITS__IDENTITY_BURST": "600000",
             "ENTATIVA_RATE_LIMITS__POSTS_PER_MINUTE": "600000",
             "ENTATIVA_RATE_LIMITS__POSTS_BURST": "600000",
             "PYTHONPATH": str(ROOT),

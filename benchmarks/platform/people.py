@@ -1,4 +1,4 @@
-"""Fills a brand with groups of people: 100 in a ring, each tied to the 20 nearest, 5,000 posts, and a session for each.
+"""Fills a brand with groups of people: 100 in a ring, each tied to the 20 nearest, 5,000 posts, and sessions.
 
 Posts of one group are texts; those of another have one to four images each, and reactions of their authors' friends."""
 
@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from api.app import create_app
 from api.routes import VERSION
+from benchmarks.size import sized
 from brands import Brand
 from cluster.ids import new_id
 from cluster.local.installation import Installation
@@ -26,6 +27,7 @@ from deployments.platform import open_platform
 from features.posts.model import Attachment
 
 PEOPLE, TIES, POSTS = 100, 20, 5_000
+LOGGED_IN = sized(PEOPLE, 5)
 PASSWORD = "correct horse battery staple"
 TEXT = "Some text of the usual length, as people write them when they have something to tell; it goes on. "
 
@@ -34,7 +36,7 @@ PLAIN, WITH_MEDIA = "person", "photographer"
 
 
 async def fill(installation: Installation, brand: Brand, group: str) -> list[str]:
-    """Adds a group to the brand's database and returns an access token for each person."""
+    """Adds a group to the brand's database and returns access tokens, one for each person who is logged in."""
     connection = await asyncpg.connect(installation.databases()[brand.name])
     try:
         await _add_people(connection, group)
@@ -142,7 +144,7 @@ async def _log_in(installation: Installation, brand: Brand, group: str) -> list[
     try:
         transport = httpx.ASGITransport(app=create_app(platform))
         async with httpx.AsyncClient(transport=transport, base_url=f"http://bench{VERSION}") as client:
-            logins = [{"login": f"{group}{n}", "password": PASSWORD} for n in range(PEOPLE)]
+            logins = [{"login": f"{group}{n}", "password": PASSWORD} for n in range(LOGGED_IN)]
             answers = [await client.post("/auth/log-in", json=login) for login in logins]
     finally:
         await platform.close()

@@ -8,8 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-WITHOUT_RAY = ("content", "crypto", "events", "realtime", "relationships")
-ON_A_PLATFORM = ("feeds", "http", "platform.idle")
+_CONTENT = ("comment", "cut", "first", "hot", "image", "poll", "scheduled", "stalled", "transcode")
+WITHOUT_RAY = {
+    "content": tuple(f"content.{name}" for name in _CONTENT),
+    **{name: (name,) for name in ("crypto", "events", "realtime", "relationships")},
+}
+"""Prefixes of figures that are measured together, by a name for that."""
+ON_A_PLATFORM = ("content.feed_page", "feeds", "http", "platform.idle")
 """They share its start."""
 WITH_RAY = ("platform.kill_gap", "runtime")
 
