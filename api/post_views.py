@@ -178,8 +178,8 @@ class LinkPreviewModel(BaseModel):
     site_name: Annotated[str, Field(max_length=100)] | None = Field(examples=["Example"])
 
 
-class SharedContentModel(BaseModel):
-    """A post that another one shares, as you see it."""
+class ContentModel(BaseModel):
+    """What a post has whether it is shown by itself or in another one, as you see it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -214,6 +214,12 @@ class SharedContentModel(BaseModel):
     )
 
 
+class SharedContentModel(ContentModel):
+    """A post that another one shares, as you see it."""
+
+    poll: PollModel | None
+
+
 class SharedPostModel(BaseModel):
     """What a post shares, with a text of its own (a quote) or without (a repost)."""
 
@@ -222,16 +228,19 @@ class SharedPostModel(BaseModel):
     kind: Literal["quote", "repost"] = Field(examples=["quote"])
     post: SharedContentModel | None = Field(
         description="Null where you may not see it, or where it is deleted. "
-        "Its poll, and what it shares itself, are at its own address."
+        "What it shares itself, and its numbers, are at its own address."
     )
 
 
-class PostModel(SharedContentModel):
+class PostModel(ContentModel):
     """A post as you see it."""
 
     shared: SharedPostModel | None
     poll: PollModel | None
+    reposted: bool = Field(description="Whether you have reposted it.", examples=[False])
     comments: int = Field(ge=0, description="How many there are, replies included.", examples=[4])
+    reposts: int = Field(ge=0, description="How many people have reposted it.", examples=[2])
+    quotes: int = Field(ge=0, description="How many public posts quote it.", examples=[1])
     reactions: ReactionsModel
 
 

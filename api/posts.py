@@ -1,5 +1,6 @@
 """Posts over HTTP."""
 
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -14,7 +15,7 @@ from api.deps import MaybeSignedIn, Now, PageDep, Poster, SignedIn, Uow, account
 from api.error_codes import raises
 from api.post_bodies import PostBody, PostChangeBody, Posts, VoteBody, media_drafts
 from api.post_views import PollModel, PostModel, PostPage, VersionPage, respond
-from api.profiles import Username
+from api.profiles import PersonModel, Username, render_person
 from api.routes import VERSION, Routes
 from api.transaction import forget_responses, located
 from features.media.errors import ATTACHMENT_ERRORS
@@ -34,6 +35,7 @@ from features.posts.errors import (
     TooManyPinned,
     UnknownQuotedPost,
 )
+from features.posts.model import Reposter
 from features.posts.policy import PostPolicy
 from features.relationships.errors import NoSuchPerson
 
@@ -41,6 +43,7 @@ router = APIRouter(prefix=VERSION, tags=["posts"], route_class=ConditionalRoute)
 
 ROUTES = Routes((router, drafts.router, post_media.router, post_media.content, post_videos.router))
 
+_REPOST = "0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c14"
 PostId = Annotated[UUID, Path(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c13"])]
 
 Tag = Annotated[
@@ -66,6 +69,18 @@ class HashtagModel(BaseModel):
     tag: models.Tag = Field(examples=["lisbon"])
     posts: int = Field(description="Public posts with it.", examples=[12])
     days: list[HashtagDayModel] = Field(max_length=PostPolicy().hashtag_days)
+
+
+class ReposterModel(BaseModel):
+    """Somebody who reposted a post, and when."""
+
+    person: PersonModel
+    repost_id: UUID = Field(description="The repost, which is a post, too.", examples=[_REPOST])
+    at: datetime = Field(examples=["2026-11-22T15:04:05.123456Z"])
+
+
+def _render_reposter(reposter: Reposter) -> ReposterModel:
+    return ReposterModel(person=render_person(reposter.person), repost_id=reposter.repost_id, at=reposter.at)
 
 
 @router.post("/posts", response_model=PostModel, status_code=HTTPStatus.CREATED)
@@ -107,6 +122,16 @@ async def edit(post_id: PostId, body: PostChangeBody, identity: Poster, posts: P
 async def repost(post_id: PostId, identity: Poster, posts: Posts, uow: Uow, now: Now) -> Response:
     """Repost a public post, and get the repost: a post of yours without a text. Again, it changes nothing."""
     return respond(await posts.shares.repost(uow, post_id, identity.account_id, now))
+
+
+@router.get("/posts/{post_id}/reposts")
+@raises(NoSuchPost)
+async def reposts(
+    post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow, page: PageDep
+) -> models.PageModel[ReposterModel]:
+    """List who has reposted a post, the last one first, as far as you may see them. (The number includes everybody.)"""
+    found = await posts.shares.reposters(uow, post_id, account_or_none(identity), page)
+    return models.render_page(found, _render_reposter)
 
 
 @router.delete("/posts/{post_id}/repost", status_code=HTTPStatus.NO_CONTENT)

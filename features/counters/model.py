@@ -49,6 +49,9 @@ class ReactionKind(StrEnum):
 
 COMMENTS = "comments"
 """The name of the count of comments on a post, and of replies to a comment."""
+REPOSTS = "reposts"
+QUOTES = "quotes"
+"""Of a post; of quotes, the public ones."""
 
 VIEWERS = "viewers"
 """The name of the count of people who have seen a story."""
@@ -65,9 +68,12 @@ class Counted:
 
     @cached_property
     def json(self) -> bytes:
-        """The end of a view in JSON: a comma, the members `comments` and `reactions`, and the brace."""
-        reactions = orjson.dumps(reactions_view(self))
-        return b',"comments":%d,"reactions":%s}' % (self.counts.get(COMMENTS, 0), reactions)
+        """The end of a post in JSON: a comma, the members `comments`, `reposts`, `quotes` and `reactions`, and the
+        brace."""
+        numbers = b',"comments":%d,"reposts":%d,"quotes":%d' % tuple(
+            self.counts.get(name, 0) for name in (COMMENTS, REPOSTS, QUOTES)
+        )
+        return b'%s,"reactions":%s}' % (numbers, orjson.dumps(reactions_view(self)))
 
 
 NOTHING_COUNTED = Counted({})

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
+from features.counters.model import REPOSTS
 from features.counters.service import CounterService
 from features.feed import store
 from features.feed.author_heads import HEAD_POSTS, AuthorHeads, Head
@@ -21,9 +22,10 @@ from features.feed.merge import Merge
 from features.feed.ports import AuthorRead, Feeds, FeedsUnavailable
 from features.feed.render_cache import RenderCache, RenderedPost, json_of
 from features.paging import Cursor, PageRequest
-from features.posts.model import Audience, PostView
+from features.posts.model import Audience, PollDefinition, PostView
 from features.posts.poll_views import poll_views
-from features.posts.views import Row, views
+from features.posts.share_views import own_reposts
+from features.posts.views import Row, shared_rows, views, views_sharing
 
 FROM_SQL = Counter("entativa_feed_posts_read_total", "Posts that feeds had to read from Postgres")
 
@@ -170,22 +172,22 @@ class HomeFeed:
             found = await views(uow, context.reader_id, rows, context.now)
             own = {UUID(view["id"]).bytes: json_of(view) for view in found}
             visible = [post for post in shown if post.id in own or post.id not in differing]
-            shown = [replace(post, body=own[post.id], poll=None) if post.id in own else post for post in visible]
+            shown = [
+                replace(post, body=own[post.id], poll=None, shared_poll=None) if post.id in own else post
+                for post in visible
+            ]
         return await self._with_polls(uow, context, shown)
 
     async def _with_polls(
         self, uow: UnitOfWork, context: _ReaderContext, posts: list[RenderedPost]
     ) -> list[RenderedPost]:
         """Returns the posts with their polls as the reader sees them."""
-        defined = {str(UUID(bytes=post.id)): post.poll for post in posts if post.poll is not None}
+        defined = {str(UUID(bytes=id)): poll for post in posts for id, poll in post.polls.items()}
         if not defined:
             return posts
         polls = await poll_views(uow, context.reader_id, defined, context.now)
         own = {UUID(post_id).bytes: poll for post_id, poll in polls.items()}
-        return [
-            replace(post, body=post.body_with(own[post.id]), poll=None) if post.poll is not None else post
-            for post in posts
-        ]
+        return [post.with_polls(own) if post.polls else post for post in posts]
 
     async def _among(
         self, uow: UnitOfWork, context: _ReaderContext, posts: Sequence[RenderedPost | None]
@@ -206,9 +208,11 @@ class HomeFeed:
         fetch, posts = self.cache.begin(current=self.invalidations.current), []
         try:
             rows = await store.shown(uow, context.reader_id, [UUID(bytes=id) for id in ids])
-            for row, view in zip(rows, await views(uow, None, rows, None), strict=True):
+            shared = await shared_rows(uow, None, rows)
+            polls = {row["id"]: row["poll"] for row in shared}
+            for row, view in zip(rows, await views_sharing(uow, None, rows, shared, {}), strict=True):
                 view["list_id"] = None
-                posts.append(_rendered(row, view))
+                posts.append(_rendered(row, view, polls.get(row["shared_id"])))
         finally:
             self.cache.end(fetch, posts)
         return {post.id: post for post in posts}
@@ -221,11 +225,14 @@ class HomeFeed:
             at, id = items[-1].key
             cursor = b'"%s"' % Cursor(store.moment(at), UUID(bytes=id)).encode().encode()
         counted = await self.counters.read(uow, [post.target for post in items], context.reader_id)
-        bodies = b",".join([post.body + counts.json for post, counts in zip(items, counted, strict=True)])
+        each = [*zip(items, counted, strict=True)]
+        shared = [UUID(bytes=post.id) for post, counts in each if REPOSTS in counts.counts]
+        own = {id.bytes for id in await own_reposts(uow, context.reader_id, shared)}
+        bodies = b",".join([post.json(counts, reposted=post.id in own) for post, counts in each])
         return b'{"items":[%s],"next_cursor":%s}' % (bodies, cursor)
 
 
-def _rendered(row: Row, view: PostView) -> RenderedPost:
+def _rendered(row: Row, view: PostView, shared_poll: PollDefinition | None) -> RenderedPost:
     went_to = row["went_to"]
     mentions = {UUID(entity["account_id"]).bytes for entity in row["entities"] or () if "account_id" in entity}
     shared = view["shared"]["post"] if view["shared"] else None
@@ -240,6 +247,7 @@ def _rendered(row: Row, view: PostView) -> RenderedPost:
         mentions=frozenset(mentions),
         body=json_of(view),
         poll=row["poll"],
+        shared_poll=shared_poll if shared else None,
         shared=UUID(row["shared_id"]).bytes if row["shared_id"] else b"",
         personal=row["shared_id"] is not None and shared is None,
     )

@@ -2,25 +2,28 @@
 
 Who may see a post is decided at each read (home.py) from what is stored beside the bytes. What differs between readers
 is not cached: the list a post went to, which only its author sees; mentions and shared posts of people whom a block
-separates from the reader; shared posts that are not public any more; polls, reactions and the number of comments, which
-have the reader's own or change all the time.
+separates from the reader; shared posts that are not public any more; polls, reactions, reposts and the number of
+comments, which have the reader's own or change all the time.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from uuid import UUID
 
 import orjson
 
-from features.counters.model import Target, TargetKind
+from features.counters.model import Counted, Target, TargetKind
 from features.feed.invalidations import Invalidation
 from features.feed.machine import Key
 from features.posts.model import PollDefinition, PollView, PostView
 
-_COUNTED = {"comments", "reactions"}
+_COUNTED = {"reposted", "comments", "reposts", "quotes", "reactions"}
 _WITHOUT_POLL = b',"poll":null'
+_REST = b'}},"poll":null'
+"""After the poll of a shared post: the ends of `post` and `shared`, and the post's own poll."""
+_REPOSTED = (b',"reposted":false', b',"reposted":true')
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,11 @@ class RenderedPost:
     list_id: bytes
     mentions: frozenset[bytes]
     body: bytes
-    """Without what is counted, open at its end: `Counted.json` ends it."""
+    """Without what is counted, open at its end: `json` makes it whole."""
     poll: PollDefinition | None = None
     """The poll of the post, which `body` leaves out."""
+    shared_poll: PollDefinition | None = None
+    """That of the post that it shares, which `body` leaves out, too."""
     shared: bytes = b""
     """The post that it shares. Whom that mentions, and its author, are in `mentions`."""
     personal: bool = False
@@ -51,10 +56,27 @@ class RenderedPost:
         """What its reactions and comments are counted for."""
         return Target(TargetKind.POST, UUID(bytes=self.id))
 
-    def body_with(self, poll: PollView) -> bytes:
-        """Returns the body with the post's poll as a reader sees it."""
-        assert self.body.endswith(_WITHOUT_POLL)
-        return b'%s,"poll":%s' % (self.body.removesuffix(_WITHOUT_POLL), orjson.dumps(poll))
+    @property
+    def polls(self) -> dict[bytes, PollDefinition]:
+        """The polls that `body` leaves out, by their posts."""
+        both = ((self.id, self.poll), (self.shared, self.shared_poll))
+        return {post_id: poll for post_id, poll in both if poll is not None}
+
+    def with_polls(self, polls: Mapping[bytes, PollView]) -> "RenderedPost":
+        """Returns the post with its polls as a reader sees them."""
+        body = self.body
+        if self.shared_poll is not None:
+            assert body.endswith(_WITHOUT_POLL + _REST)
+            poll = orjson.dumps(polls[self.shared])
+            body = b'%s,"poll":%s%s' % (body.removesuffix(_WITHOUT_POLL + _REST), poll, _REST)
+        if self.poll is not None:
+            assert body.endswith(_WITHOUT_POLL)
+            body = b'%s,"poll":%s' % (body.removesuffix(_WITHOUT_POLL), orjson.dumps(polls[self.id]))
+        return replace(self, body=body, poll=None, shared_poll=None)
+
+    def json(self, counted: Counted, *, reposted: bool) -> bytes:
+        """Returns the whole post as JSON for a reader, who has reposted it or not."""
+        return self.body + _REPOSTED[reposted] + counted.json
 
 
 def json_of(view: PostView) -> bytes:

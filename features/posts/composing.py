@@ -20,12 +20,11 @@ from features.posts.errors import (
     UnknownQuotedPost,
 )
 from features.posts.labels import clean_content_warning, clean_place
-from features.posts.model import Attachment, Audience, Place, PostContent
+from features.posts.model import Attachment, Audience, Place, SharedContent
 from features.posts.policy import PostPolicy
 from features.posts.polls import PollDraft, define_poll
 from features.posts.sharing import Shares
 from features.posts.text import Hashtag, Mention, parse
-from features.posts.views import content_of, mentioned
 from features.profiles.model import Person
 from features.profiles.service import ProfileService
 from features.text import is_blank
@@ -53,7 +52,7 @@ class Composed:
 
     author: Person
     draft: store.Draft
-    quoted: PostContent | None
+    quoted: SharedContent | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ class Composer:
             draft = replace(draft, poll=poll, poll_duration_s=int(content.poll.duration.total_seconds()))
         if content.quoted_id is None:
             return Composed(author, draft, None)
-        quoted = await self._quoted(uow, content.quoted_id, author_id)
+        quoted = await self._quoted(uow, content.quoted_id, author_id, now)
         return Composed(author, replace(draft, quoted_id=UUID(quoted["id"])), quoted)
 
     async def attach(
@@ -106,13 +105,13 @@ class Composer:
         videos = await self.videos.of_media(uow, of_videos) if of_videos else {}
         return attachments_of(cleaned, media, videos)
 
-    async def _quoted(self, uow: UnitOfWork, post_id: UUID, author_id: UUID) -> PostContent:
+    async def _quoted(self, uow: UnitOfWork, post_id: UUID, author_id: UUID, now: datetime) -> SharedContent:
         """Returns a post that the author may quote, as the author sees it. Raises UnknownQuotedPost."""
         try:
             row = await self.shares.shareable(uow, post_id, author_id)
         except (NoSuchPost, NotShareable):
             raise UnknownQuotedPost from None
-        return content_of(row, await mentioned(uow, author_id, [row["entities"]]))
+        return await self.shares.content(uow, row, author_id, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def consumers(policy: PostPolicy, now: Callable[[], datetime]) -> list[Consumer]
 
     async def undo_reposts(uow: UnitOfWork, event: PostDeleted) -> None:
         for row in await share_store.delete_of(uow, event.post_id):
-            publish_deleted(uow, row, now())
+            await publish_deleted(uow, row, now())
 
     return [
         consumer("posts.hashtag_counts", (PostCreated, PostEdited, PostDeleted), _count_hashtags),

@@ -115,7 +115,7 @@ class Drafts:
         row = await draft_store.publish(uow, draft_id, author_id, now)
         if row is None:
             raise UnknownList
-        publish_created(uow, row, now)
+        await publish_created(uow, row, now)
         return (await views(uow, author_id, [row], now))[0]
 
     def _check_time(self, publish_at: datetime | None, now: datetime) -> None:

@@ -16,7 +16,8 @@ async def erase(uow: UnitOfWork, account_id: UUID, limit: int, now: datetime) ->
         return True
     rows = await store.of_author(uow, account_id, account_id, PageRequest(limit))
     deleted = await store.delete_many(uow, [UUID(row["id"]) for row in rows], account_id)
-    for row in rows:
+    # In the order of what they share, whose counts are changed: so do others who change several.
+    for row in sorted(rows, key=lambda row: row["shared_id"] or ""):
         if row["id"] in deleted:
-            publish_deleted(uow, row, now)
+            await publish_deleted(uow, row, now)
     return bool(rows)

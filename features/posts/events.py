@@ -6,7 +6,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from features.events import EventBody
-from features.posts.model import Audience
+from features.posts.model import Audience, ShareKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,29 @@ class MediaUpdated(EventBody):
     post_id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class ShareEvent(EventBody):
+    """Something happened to a public quote, or to a repost (`share_id`), by an account, of a post."""
+
+    key: ClassVar[str] = "post_id"
+    post_id: UUID
+    share_id: UUID
+    account_id: UUID
+    kind: ShareKind
+
+
+@dataclass(frozen=True, slots=True)
+class PostShared(ShareEvent):
+    type: ClassVar[str] = "posts.shared"
+
+
+@dataclass(frozen=True, slots=True)
+class PostUnshared(ShareEvent):
+    """It is deleted, or no longer public."""
+
+    type: ClassVar[str] = "posts.unshared"
+
+
 EVENTS = (
     PostCreated,
     PostEdited,
@@ -120,4 +143,6 @@ EVENTS = (
     LinkFound,
     LinkPreviewed,
     MediaUpdated,
+    PostShared,
+    PostUnshared,
 )

@@ -5,6 +5,7 @@ from cluster.tables import PartOf, Table
 from cluster.web import PageFetcher, PublicNetwork
 from features.accounts.feature import ACCOUNTS
 from features.counters.feature import COUNTERS
+from features.counters.service import CounterService
 from features.feature import Feature, Scope
 from features.media.feature import MEDIA
 from features.media.service import MediaService
@@ -18,6 +19,7 @@ from features.posts.policy import PostPolicy
 from features.posts.scheduling import run_schedule
 from features.posts.service import PostService
 from features.posts.settings import POST_SETTINGS
+from features.posts.share_counts import ShareCounts
 from features.posts.sharing import Shares, undo_between
 from features.posts.videos import video_consumers
 from features.posts.voting import Polls
@@ -39,7 +41,12 @@ def _service(scope: Scope) -> PostService:
 def _consumers(scope: Scope) -> list[Consumer]:
     policy = scope.policy(PostPolicy)
     links = LinkPreviews(policy, PageFetcher(PublicNetwork()), scope.now)
-    return [*consumers(policy, scope.now), *links.consumers(), *video_consumers(scope.service(VideoService), scope.now)]
+    videos = video_consumers(scope.service(VideoService), scope.now)
+    return [*consumers(policy, scope.now), *links.consumers(), *videos, *_share_counts(scope).consumers()]
+
+
+def _share_counts(scope: Scope) -> ShareCounts:
+    return ShareCounts(scope.service(CounterService))
 
 
 _UNTIL_DELETED = "until the author deletes the post"
@@ -50,6 +57,7 @@ POSTS = Feature(
     policy=PostPolicy,
     service=_service,
     consumers=_consumers,
+    reaction=lambda scope: _share_counts(scope).after_commit,
     background=run_schedule,
     events=EVENTS,
     settings=(POST_SETTINGS,),

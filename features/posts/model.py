@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypedDict
+from uuid import UUID
 
 from features.counters.model import ReactionsView
+from features.paging import Cursor
+from features.profiles.model import Person
 
 
 class Audience(StrEnum):
@@ -163,11 +166,25 @@ class PostContent(TypedDict):
     edited_at: datetime | None
 
 
-class SharedPost(TypedDict):
-    """What a post shares: with a text of its own (`quote`), or without (`repost`)."""
+class ShareKind(StrEnum):
+    """How a post shares another one: with a text of its own, or without."""
 
-    kind: Literal["quote", "repost"]
-    post: PostContent | None
+    QUOTE = "quote"
+    REPOST = "repost"
+
+
+class SharedContent(PostContent):
+    """A post in one that shares it."""
+
+    poll: PollView | None
+
+
+class SharedPost(TypedDict):
+    """What a post shares."""
+
+    kind: str
+    """A value of ShareKind."""
+    post: SharedContent | None
     """Null where the reader may not see it, for whatever reason: it may be deleted, too."""
 
 
@@ -176,10 +193,27 @@ class PostView(PostContent):
 
     shared: SharedPost | None
     poll: PollView | None
+    reposted: bool
+    """Whether the reader has reposted it."""
     comments: int
     """How many there are, replies included; without those that are hidden."""
+    reposts: int
+    quotes: int
+    """How many public ones there are."""
     reactions: ReactionsView
-    """The last three are what the feed in memory puts at the end of what it has rendered for all."""
+    """What follows `shared` is what the feed in memory puts at the end of what it has rendered for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reposter:
+    """Somebody who reposted a post, and when."""
+
+    person: Person
+    repost_id: UUID
+    at: datetime
+
+    def cursor(self) -> Cursor:
+        return Cursor(self.at, self.repost_id)
 
 
 @dataclass(frozen=True, slots=True)

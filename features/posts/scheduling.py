@@ -49,7 +49,7 @@ async def _publish_batch(scope: Scope) -> int:
         now = scope.now()
         rows = await draft_store.publish_due(uow, now, _AT_ONCE)
         for row in rows:
-            publish_created(uow, row, now)
+            await publish_created(uow, row, now)
         await uow.commit()
     PUBLISHED.labels(scope.brand).inc(len(rows))
     return len(rows)

@@ -59,7 +59,7 @@ class PostService:
         composed = await self.composer.compose(uow, author_id, post_id, content, now)
         draft, quoted = composed.draft, composed.quoted
         row = store.insert(uow, post_id, composed.author, draft, now)
-        publish_created(uow, row, now)
+        await publish_created(uow, row, now)
         polls = {row["id"]: view_poll(draft.poll, UNVOTED, now)} if draft.poll else {}
         shared = {(quoted["id"], str(author_id)): quoted} if quoted else {}
         return views_naming([row], draft.usernames, polls, shared)[0]
@@ -116,7 +116,7 @@ class PostService:
         if row is None:
             raise UnknownList
         if any(row[column] != before[column] for column in _EDITED) or state_of(row) != state_of(before):
-            publish_edited(uow, row, before, now)
+            await publish_edited(uow, row, before, now)
         if row["poll"] or row["shared_id"]:
             return await self._view(uow, author_id, row, now)
         return views_naming([row], draft.usernames, {}, {})[0]
@@ -146,7 +146,7 @@ class PostService:
         await store.delete(uow, post_id, author_id)
         if row["media"]:
             await self.media.attach(uow, author_id, post_id, [], now)
-        publish_deleted(uow, row, now)
+        await publish_deleted(uow, row, now)
 
     async def history(self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest) -> Page[Version]:
         """Returns the versions of a post, newest first. A reader who may see the post sees those versions whose own

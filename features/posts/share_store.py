@@ -1,12 +1,18 @@
-"""SQL of reposts."""
+"""SQL of reposts, and of the counts of reposts and quotes."""
 
 from datetime import datetime
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
+from features.counters import queries as counters
+from features.counters.model import QUOTES, REPOSTS
+from features.paging import PageRequest
 from features.posts.errors import AlreadyReposted
+from features.posts.model import Reposter, ShareKind
 from features.posts.privacy import visible_to
-from features.posts.views import AUTHOR, Row, columns
+from features.posts.queries import kept_post
+from features.posts.views import AUTHOR, NEWEST_FIRST, Row, after, columns, cursor_parts
+from features.profiles.model import Person
 
 _FIND = f"""
 select {columns("$1::uuid")} from posts {AUTHOR}
@@ -61,3 +67,28 @@ async def delete_of(uow: UnitOfWork, post_id: UUID) -> list[Row]:
 async def delete_between(uow: UnitOfWork, one: UUID, other: UUID) -> list[Row]:
     """Deletes the reposts that two people have made of each other's posts. Returns what they were."""
     return [*await uow.fetch(_DELETE_BETWEEN, one, other)]
+
+
+_NAMES = {ShareKind.REPOST: REPOSTS, ShareKind.QUOTE: QUOTES}
+_KEPT = f"select {kept_post('$1')}"
+
+
+async def count(uow: UnitOfWork, post_id: UUID, kind: ShareKind, share_id: UUID, change: int) -> None:
+    """Adds to the number of a post's reposts or quotes, unless the post is deleted: its counts are, then."""
+    if await uow.fetchval(_KEPT, post_id):
+        await counters.add(uow, [post_id], _NAMES[kind], share_id, change)
+
+
+_REPOSTERS = f"""
+select posts.id, posts.author_id, author.username, author.name, posts.created_at from posts {AUTHOR}
+where posts.reposted_id = $1 and {visible_to("$2::uuid")} and {after("$3", "$4")} {NEWEST_FIRST} limit $5
+"""
+
+
+async def reposters(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest) -> list[Reposter]:
+    """Returns who has reposted a post, the last one first, as far as the viewer may see them: one more than the page
+    holds."""
+    rows = await uow.fetch(_REPOSTERS, post_id, viewer_id, *cursor_parts(page.cursor), page.limit + 1)
+    return [
+        Reposter(Person(row["author_id"], row["username"], row["name"]), row["id"], row["created_at"]) for row in rows
+    ]

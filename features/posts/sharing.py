@@ -10,11 +10,13 @@ from uuid import UUID
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
+from features.paging import Page, PageRequest, page_of
 from features.posts import share_store, store
 from features.posts.changes import publish_created, publish_deleted
 from features.posts.errors import NoSuchPost, NotShareable
-from features.posts.model import Audience, PostView
-from features.posts.views import Row, content_of, mentioned, views, views_naming
+from features.posts.model import Audience, PostView, Reposter, SharedContent
+from features.posts.poll_views import poll_views
+from features.posts.views import Row, mentioned, shared_content, views, views_naming
 from features.profiles.service import ProfileService
 
 
@@ -46,19 +48,33 @@ class Shares:
         draft = store.Draft("", [], [], Audience.PUBLIC, None, {}, None, None, [])
         repost = {**store.new_row(new_id(now), author, draft, now), "shared_id": row["id"], "is_repost": True}
         share_store.insert(uow, UUID(repost["id"]), account_id, reposted_id, now)
-        publish_created(uow, repost, now)
-        content = content_of(row, await mentioned(uow, account_id, [row["entities"]]))
+        await publish_created(uow, repost, now)
+        content = await self.content(uow, row, account_id, now)
         return views_naming([repost], {}, {}, {(row["id"], str(account_id)): content})[0]
+
+    async def content(self, uow: UnitOfWork, row: Row, viewer_id: UUID, now: datetime) -> SharedContent:
+        """Returns a post as the viewer, who may see it, sees it in one that shares it."""
+        usernames = await mentioned(uow, viewer_id, [row["entities"]])
+        polls = await poll_views(uow, viewer_id, {row["id"]: row["poll"]} if row["poll"] else {}, now)
+        return shared_content(row, usernames, polls)
+
+    async def reposters(
+        self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest
+    ) -> Page[Reposter]:
+        """Returns who has reposted a post, the last one first, without those who are apart from the viewer. Raises
+        NoSuchPost."""
+        if not await store.visible(uow, post_id, viewer_id):
+            raise NoSuchPost
+        return page_of(await share_store.reposters(uow, post_id, viewer_id, page), page.limit, Reposter.cursor)
 
     async def undo(self, uow: UnitOfWork, post_id: UUID, account_id: UUID, now: datetime) -> None:
         """Deletes the account's repost of a post, if there is one."""
         row = await share_store.find(uow, account_id, post_id)
-        if row is not None:
-            await store.delete(uow, UUID(row["id"]), account_id)
-            publish_deleted(uow, row, now)
+        if row is not None and await store.delete(uow, UUID(row["id"]), account_id):
+            await publish_deleted(uow, row, now)
 
 
 async def undo_between(uow: UnitOfWork, one: UUID, other: UUID, now: datetime) -> None:
     """Deletes what two people have reposted of each other: one has blocked the other."""
     for row in await share_store.delete_between(uow, one, other):
-        publish_deleted(uow, row, now)
+        await publish_deleted(uow, row, now)

@@ -95,6 +95,7 @@ def new_row(post_id: UUID, author: Person, draft: Draft, created_at: datetime) -
         "created_at": created_at,
         "edited_at": None,
         "list_id": str(draft.list_id) if draft.list_id else None,
+        "reposted": False,
         "counts": None,
         "own_reaction": None,
     }
@@ -174,9 +175,10 @@ async def update(uow: UnitOfWork, post_id: UUID, author_id: UUID, draft: Draft, 
     )
 
 
-async def delete(uow: UnitOfWork, post_id: UUID, author_id: UUID) -> None:
-    """Deletes a post with its versions."""
-    await uow.execute("delete from posts where id = $1 and author_id = $2", post_id, author_id)
+async def delete(uow: UnitOfWork, post_id: UUID, author_id: UUID) -> bool:
+    """Deletes a post with its versions. Returns False if somebody else has deleted it before."""
+    sql = "delete from posts where id = $1 and author_id = $2"
+    return await uow.execute(sql, post_id, author_id) == "DELETE 1"
 
 
 _LOCK_PINNED = "select pg_advisory_xact_lock(hashtextextended('posts.pinned:' || $1::uuid::text, 0))"

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.counters import queries as counters
-from features.counters.model import COMMENTS, reactions_view
+from features.counters.model import COMMENTS, QUOTES, REPOSTS, reactions_view
 from features.paging import Cursor
 from features.posts.attachment_views import attachment_views
-from features.posts.model import Entity, PollView, PostContent, PostView
+from features.posts.model import Entity, PollView, PostContent, PostView, SharedContent, ShareKind
 from features.posts.poll_views import poll_views
 from features.posts.privacy import visible_to
 from features.profiles.queries import joined, visible_usernames
@@ -39,6 +39,7 @@ def columns(viewer: str) -> str:
         posts.edited_at, posts.poll, posts.media, posts.media_epoch, posts.link,
         coalesce(posts.quoted_id, posts.reposted_id)::text as shared_id, posts.reposted_id is not null as is_repost,
         case when posts.author_id = {viewer} then posts.list_id::text end as list_id,
+        exists (select from posts as own where own.author_id = {viewer} and own.reposted_id = posts.id) as reposted,
         {counters.columns("posts.id", viewer)}"""
 
 
@@ -60,14 +61,25 @@ def view_cursor(view: PostView) -> Cursor:
     return Cursor(view["created_at"], UUID(view["id"]))
 
 
-async def views(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row], now: datetime | None) -> list[PostView]:
-    """Converts rows to posts; without their polls if `now` is None. Costs one statement if a post mentions somebody,
-    one if a post has a poll, and one if a post shares another one."""
-    shared = await _shared(uow, viewer_id, rows)
+async def views(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row], now: datetime) -> list[PostView]:
+    """Converts rows to posts. Costs one statement if a post mentions somebody, one if a post has a poll, and one if a
+    post shares another one."""
+    shared = await shared_rows(uow, viewer_id, rows)
+    polls = await poll_views(uow, viewer_id, {row["id"]: row["poll"] for row in (*rows, *shared) if row["poll"]}, now)
+    return await views_sharing(uow, viewer_id, rows, shared, polls)
+
+
+async def views_sharing(
+    uow: UnitOfWork,
+    viewer_id: UUID | None,
+    rows: Sequence[Row],
+    shared: Sequence[Row],
+    polls: Mapping[str, PollView],
+) -> list[PostView]:
+    """Converts rows to posts. `shared` comes from `shared_rows`, `polls` as for `views_naming`. Costs one statement if
+    a post mentions somebody."""
     usernames = await mentioned(uow, viewer_id, [row["entities"] for row in (*rows, *shared)])
-    defined = {row["id"]: row["poll"] for row in rows if row["poll"]}
-    polls = await poll_views(uow, viewer_id, defined, now) if now else {}
-    contents = {(row["id"], row["shared_by"]): content_of(row, usernames) for row in shared}
+    contents = {(row["id"], row["shared_by"]): shared_content(row, usernames, polls) for row in shared}
     return views_naming(rows, usernames, polls, contents)
 
 
@@ -75,7 +87,7 @@ def views_naming(
     rows: Sequence[Row],
     usernames: Mapping[UUID, str],
     polls: Mapping[str, PollView],
-    shared: Mapping[tuple[str, str], PostContent],
+    shared: Mapping[tuple[str, str], SharedContent],
 ) -> list[PostView]:
     """Converts rows to posts. `usernames` comes from `mentioned`, or was read with the rows; `polls`, by the ids of
     posts, from `poll_views`: a poll that is not among them is left out. `shared` has the shared posts that the viewer
@@ -86,15 +98,23 @@ def views_naming(
             "shared": None
             if row["shared_id"] is None
             else {
-                "kind": "repost" if row["is_repost"] else "quote",
+                "kind": ShareKind.REPOST if row["is_repost"] else ShareKind.QUOTE,
                 "post": shared.get((row["shared_id"], row["author_id"])),
             },
             "poll": polls.get(row["id"]),
-            "comments": counters.counted(row).counts.get(COMMENTS, 0),
-            "reactions": reactions_view(counters.counted(row)),
+            "reposted": row["reposted"],
+            "comments": (counted := counters.counted(row)).counts.get(COMMENTS, 0),
+            "reposts": counted.counts.get(REPOSTS, 0),
+            "quotes": counted.counts.get(QUOTES, 0),
+            "reactions": reactions_view(counted),
         }
         for row in rows
     ]
+
+
+def shared_content(row: Row, usernames: Mapping[UUID, str], polls: Mapping[str, PollView]) -> SharedContent:
+    """Converts the row of a post that another one shares. `polls` as for `views_naming`."""
+    return {**content_of(row, usernames), "poll": polls.get(row["id"])}
 
 
 def content_of(row: Row, usernames: Mapping[UUID, str]) -> PostContent:
@@ -124,7 +144,7 @@ where {visible_to("$1::uuid")} and not {apart("posts.author_id", "share.by")}
 """
 
 
-async def _shared(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row]) -> Sequence[Row]:
+async def shared_rows(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row]) -> Sequence[Row]:
     """Returns the posts that these posts share, as far as the viewer may see them, each with `shared_by`: without those
     whose author and whoever shares them are apart."""
     shares = {(row["shared_id"], row["author_id"]) for row in rows if row["shared_id"] is not None}

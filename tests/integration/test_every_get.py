@@ -145,6 +145,7 @@ class Scenario:
                 (name, f"/comments/{self.comment_ids[1]}/reactions") for name in everybody
             ],
             "/posts/{post_id}/reactions": [(name, f"/posts/{self.answer_id}/reactions") for name in everybody],
+            "/posts/{post_id}/reposts": [(name, f"/posts/{self.post_id}/reposts") for name in everybody],
             "/posts/{post_id}/history": [(name, f"/posts/{self.post_id}/history") for name in everybody],
             "/hashtags/{tag}/posts": [(name, "/hashtags/lisbon/posts") for name in everybody],
             "/feed": [("bob", "/feed")],

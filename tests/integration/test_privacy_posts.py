@@ -168,6 +168,11 @@ async def _every_way_to_a_post(scenario: Scenario) -> None:
         assert answer.status_code in {200, 404}
         return answer.status_code == 200
 
+    async def reposters(reader: Member, audience: Audience) -> bool:
+        answer = await reader.get(f"/posts/{scenario.posts[audience]}/reposts")
+        assert answer.status_code in {200, 404}
+        return answer.status_code == 200
+
     async def comments(reader: Member, audience: Audience) -> bool:
         answer = await reader.get(f"/posts/{scenario.posts[audience]}/comments")
         assert answer.status_code in {200, 404}
@@ -181,7 +186,7 @@ async def _every_way_to_a_post(scenario: Scenario) -> None:
         assert found.status_code in {200, 404}
         return found.status_code == 200
 
-    for way in (by_id, history, profile, hashtag, reactors, comments, a_comment):
+    for way in (by_id, history, profile, hashtag, reactors, reposters, comments, a_comment):
         table = await scenario.table(way)
         assert table["seen"] == table["specified"], way.__name__
 
@@ -208,6 +213,7 @@ async def _a_hidden_post_answers_like_one_that_never_was(scenario: Scenario) -> 
                 "/history",
                 "/history?limit=1",
                 "/reactions",
+                "/reposts",
                 "/reactions?kind=love",
                 "/comments",
                 "/commenters",

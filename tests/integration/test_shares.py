@@ -9,7 +9,7 @@ from typing import Any
 from features.posts.model import Audience
 from features.posts.privacy import may_see
 from tests.integration.test_privacy_posts import RELATIONS, UNKNOWN, Scenario, environment, scenario
-from tests.support.environment import Environment
+from tests.support.environment import PASSWORD, Environment
 from tests.support.member import Member
 
 __all__ = ["environment", "scenario"]
@@ -39,7 +39,14 @@ async def _get(reader: Member, post: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(post: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in post.items() if name not in ("shared", "poll", "comments", "reactions")}
+    """What is shown of a post in one that shares it."""
+    own = ("shared", "reposted", "comments", "reposts", "quotes", "reactions")
+    return {name: value for name, value in post.items() if name not in own}
+
+
+async def _counted(reader: Member, post: dict[str, Any]) -> tuple[int, int, bool]:
+    found = await _get(reader, post)
+    return found["reposts"], found["quotes"], found["reposted"]
 
 
 async def test_a_quote_shows_the_post_it_quotes(entativa: Environment) -> None:
@@ -152,8 +159,6 @@ async def test_a_block_parts_quotes_and_undoes_reposts(entativa: Environment) ->
 
 
 async def test_an_author_who_is_gone_is_gone_from_what_is_shared(entativa: Environment) -> None:
-    from tests.support.environment import PASSWORD
-
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     post = await _publish(ada, "Hi")
     quote = await _publish(bob, "Look", quoted_id=post["id"])
@@ -163,3 +168,92 @@ async def test_an_author_who_is_gone_is_gone_from_what_is_shared(entativa: Envir
     entativa.clock.advance(timedelta(seconds=1))
     await entativa.log_in("ada")
     assert (await _get(bob, quote))["shared"] == quote["shared"]
+
+
+async def test_reposts_and_quotes_are_counted(entativa: Environment) -> None:
+    ada, bob, eve = [await entativa.member(name) for name in ("ada", "bob", "eve")]
+    post = await _publish(ada, "Hi")
+    assert (post["reposts"], post["quotes"], post["reposted"]) == (0, 0, False)
+    for _ in range(2):
+        await _repost(bob, post["id"])
+    quotes = [await _publish(bob, "x", quoted_id=post["id"], audience=audience) for audience in ("public", "only_me")]
+    assert await _counted(bob, post) == (1, 1, True)
+    for reader in (ada, eve, entativa.anonymous):
+        assert await _counted(reader, post) == (1, 1, False)
+    for audience, quoted in (("only_me", 2), ("public", 1), ("public", 1), ("connections", 0)):
+        changed = quotes[1] if audience == "only_me" else quotes[0]
+        visible = "public" if audience == "only_me" else audience
+        assert (await bob.patch(f"/posts/{changed['id']}", json={"audience": visible})).is_success
+        if audience == "public":
+            assert (await bob.patch(f"/posts/{quotes[1]['id']}", json={"audience": "only_me"})).is_success
+        assert await _counted(bob, post) == (1, quoted, True), audience
+    draft = (await bob.post("/drafts", json={"text": "x", "quoted_id": post["id"]})).json()
+    assert await _counted(bob, post) == (1, 0, True)
+    assert (await bob.post(f"/drafts/{draft['id']}/publication")).is_success
+    assert await _counted(bob, post) == (1, 1, True)
+    assert (await bob.delete(f"/posts/{draft['id']}")).is_success
+    for _ in range(2):
+        assert (await bob.delete(f"/posts/{post['id']}/repost")).is_success
+    assert await _counted(bob, post) == (0, 0, False)
+
+
+async def test_counts_of_shares_are_exact_whoever_shares_at_once(entativa: Environment) -> None:
+    ada = await entativa.member("ada")
+    people = [await entativa.member(f"person_{number}") for number in range(6)]
+    post = await _publish(ada, "Hi")
+    path = f"/posts/{post['id']}/repost"
+    await asyncio.gather(*(person.put(path) for person in people for _ in range(2)))
+    assert await _counted(people[0], post) == (6, 0, True)
+    await asyncio.gather(*(person.delete(path) for person in people[:4] for _ in range(2)))
+    assert await _counted(people[0], post) == (2, 0, False)
+    assert (await ada.put(f"/blocks/{people[5].username}")).is_success
+    assert await _counted(ada, post) == (1, 0, False)
+    assert (await ada.delete(f"/posts/{post['id']}")).is_success
+    await entativa.drain()
+    assert await entativa.platform.database.pool.fetchval("select count(*) from target_counts") == 0
+
+
+async def test_who_reposted_a_post(entativa: Environment) -> None:
+    ada, bob, eve, mia = [await entativa.member(name) for name in ("ada", "bob", "eve", "mia")]
+    post = await _publish(ada, "Hi")
+    path, reposts = f"/posts/{post['id']}/reposts", {}
+    for person in (bob, eve):
+        entativa.clock.advance(timedelta(seconds=1))
+        reposts[person.username] = (await _repost(person, post["id"]))["id"]
+
+    async def listed(reader: Member) -> list[str]:
+        answer = await reader.get(path)
+        assert answer.status_code == 200, answer.text
+        items = answer.json()["items"]
+        assert all(item["repost_id"] == reposts[item["person"]["username"]] for item in items)
+        return [item["person"]["username"] for item in items]
+
+    for reader in (ada, bob, mia, entativa.anonymous):
+        assert await listed(reader) == ["eve", "bob"]
+    first = (await mia.get(f"{path}?limit=1")).json()
+    second = (await mia.get(f"{path}?cursor={first['next_cursor']}")).json()
+    assert [item["person"]["username"] for item in second["items"]] == ["bob"]
+    assert (await mia.put("/blocks/eve")).is_success
+    assert (await listed(mia), await listed(eve)) == (["bob"], ["eve", "bob"])
+    assert (await _get(mia, post))["reposts"] == 2
+    assert (await bob.post("/account/deactivate", json={"password": PASSWORD})).is_success
+    assert (await listed(mia), await listed(ada)) == ([], ["eve"])
+    assert (await ada.patch(f"/posts/{post['id']}", json={"audience": "only_me"})).is_success
+    assert await listed(ada) == ["eve"]
+    assert (await eve.get(path)).json()["code"] == "no_such_post"
+
+
+async def test_the_poll_of_a_quoted_post_is_shown_in_the_quote(entativa: Environment) -> None:
+    ada, bob, eve = [await entativa.member(name) for name in ("ada", "bob", "eve")]
+    poll = {"options": ["a", "b"], "duration_s": 3600}
+    post = await _publish(ada, "Hi", poll=poll)
+    quote = await _publish(bob, "Look", quoted_id=post["id"], poll={"options": ["c", "d"], "duration_s": 3600})
+    repost = await _repost(eve, post["id"])
+    assert quote["shared"]["post"]["poll"] == repost["shared"]["post"]["poll"] == post["poll"] != quote["poll"]
+    assert (await eve.put(f"/posts/{post['id']}/poll/vote", json={"choices": [1]})).is_success
+    for reader, choices in ((eve, [1]), (bob, None), (entativa.anonymous, None)):
+        for shown in (quote, repost):
+            found = (await _get(reader, shown))["shared"]["post"]["poll"]
+            assert found == (await _get(reader, post))["poll"]
+            assert found["own_choices"] == choices
+        assert (await _get(reader, quote))["poll"]["own_choices"] is None

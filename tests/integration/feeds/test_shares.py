@@ -76,3 +76,31 @@ async def test_reposts_of_a_deleted_post_leave_feeds(vignette: Environment) -> N
     assert await _as_at_their_addresses(eve) == [False]
     await deliver(vignette, "posts.undo_reposts")
     assert await _feed(eve) == []
+
+
+async def test_reposts_and_polls_are_those_of_each_reader(vignette: Environment) -> None:
+    ada, bob, eve = [await vignette.member(name) for name in ("ada", "bob", "eve")]
+    for reader, author in ((bob, "ada"), (eve, "ada"), (eve, "bob")):
+        assert (await reader.put(f"/follows/{author}")).is_success
+    poll = {"options": ["a", "b"], "duration_s": 3600}
+    post = (await ada.post("/posts", json={"text": "Hi", "poll": poll})).json()
+    vignette.clock.advance(timedelta(seconds=1))
+    await deliver(vignette, "feeds.fanout")
+    for reader in (ada, bob, eve):
+        assert [item["reposted"] for item in await _feed(reader)] == [False]
+    # Nothing is delivered in between: all of this happens before the response.
+    assert (await bob.put(f"/posts/{post['id']}/repost")).is_success
+    assert (await bob.post("/posts", json={"text": "Look", "quoted_id": post["id"], "poll": poll})).is_success
+    assert (await eve.put(f"/posts/{post['id']}/poll/vote", json={"choices": [0]})).is_success
+    await deliver(vignette, "feeds.fanout")
+    for reader, reposted in ((ada, False), (bob, True), (eve, False)):
+        shown = await _feed(reader)
+        assert shown == [(await reader.get(f"/posts/{item['id']}")).json() for item in shown]
+        (own,) = [item for item in shown if item["id"] == post["id"]]
+        assert (own["reposts"], own["quotes"], own["reposted"]) == (1, 1, reposted)
+        shared = [item["shared"]["post"]["poll"]["own_choices"] for item in shown if item["shared"]]
+        assert shared == ([] if reader is ada else [[0], [0]] if reader is eve else [None, None])
+    assert (await bob.delete(f"/posts/{post['id']}/repost")).is_success
+    for reader in (ada, bob, eve):
+        (own,) = [item for item in await _feed(reader) if item["id"] == post["id"]]
+        assert (own["reposts"], own["reposted"]) == (0, False)

@@ -41,7 +41,8 @@ def _reads_posts(sql: str) -> bool:
 
 
 def _is_the_authors_own(sql: str) -> bool:
-    return re.search(r"where id = (\$1|any\(\$1::uuid\[\]\)) and author_id = \$2", sql) is not None
+    own = r"where id = (\$1|any\(\$1::uuid\[\]\)) and author_id = \$2|from posts as own where own\.author_id = "
+    return re.search(own, sql) is not None
 
 
 def _statements(path: Path) -> Iterator[tuple[str, bool]]:
