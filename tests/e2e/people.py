@@ -37,7 +37,13 @@ class Device:
     def ask(self, method: str, path: str, **json: Any) -> httpx.Response:
         """A request with the access token; keyword arguments are the body."""
         headers = {"Authorization": f"Bearer {self.tokens['access_token']}"}
-        return self.client.request(method, path, headers=headers, json=json or None)
+        deadline = time.monotonic() + 60
+        while True:
+            answer = self.client.request(method, path, headers=headers, json=json or None)
+            # A storage service that stalls is down for a moment: clients ask again what they may ask twice.
+            if answer.status_code != 503 or method not in ("GET", "PUT") or time.monotonic() > deadline:
+                return answer
+            time.sleep(1)
 
     def expect(self, status: int, method: str, path: str, **json: Any) -> Any:
         """A request that must be answered with this status; returns the body."""

@@ -1,23 +1,29 @@
 """Entativa split in three applications does the same job at the same address."""
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from tests.e2e.main_job import main_job
-from tests.e2e.running import RunningPlatform
+from tests.e2e.running import RunningPlatform, until
 
 SPLIT = Path(__file__).parents[2] / "examples" / "serve_config.split.yaml"
 
 
+def _document(platform: RunningPlatform) -> dict[str, Any]:
+    document: dict[str, Any] = httpx.get(f"{platform.address('entativa')}/openapi.json", timeout=60).json()
+    return document
+
+
 def test_a_brand_in_three_applications_does_the_same_job(platform: RunningPlatform) -> None:
-    whole = httpx.get(f"{platform.address('entativa')}/openapi.json", timeout=60).json()
+    whole = _document(platform)
     platform.succeed("deploy", str(SPLIT))
     try:
         applications = platform.applications()
         assert {"entativa", "entativa-auth", "entativa-feed"} <= applications.keys()
         # The main application alone would not know the other two's paths.
-        assert httpx.get(f"{platform.address('entativa')}/openapi.json", timeout=60).json() == whole
+        until(lambda: _document(platform) == whole, "the document is the same")
         # Nobody is left without an address: every path answers, if only to say that a token is needed.
         for path, operations in whole["paths"].items():
             for method in operations:
@@ -29,4 +35,4 @@ def test_a_brand_in_three_applications_does_the_same_job(platform: RunningPlatfo
     finally:
         platform.succeed("deploy")
     assert "entativa-auth" not in platform.applications()
-    assert httpx.get(f"{platform.api('entativa')}/feed", timeout=60).status_code == 401
+    until(lambda: httpx.get(f"{platform.api('entativa')}/feed", timeout=60).status_code == 401, "the feed answers")
