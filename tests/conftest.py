@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from brands.catalogue import BRANDS
@@ -55,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 # A busy machine takes as long as it takes.
-hypothesis_settings.register_profile("no_deadline", deadline=None)
+hypothesis_settings.register_profile("no_deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("no_deadline")
 
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
