@@ -6,10 +6,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from api import models
+from api import highlights
 from api.byte_range import RANGE_NOT_SATISFIABLE
 from api.conditional import ConditionalRoute
 from api.content import IfNoneMatch, IfRange, Range
@@ -18,10 +18,11 @@ from api.error_codes import TooManyRequests, raises
 from api.media import CONTENT_RESPONSES, Service, grant_of, send_file
 from api.models import MAX_DECOMPOSED, Body, PageModel, render_page
 from api.post_media import Name
-from api.post_views import AuthorModel, ReactionsModel, respond
+from api.post_views import respond
 from api.profiles import PersonModel, Username, render_person
 from api.reactions import ReactionBody
 from api.routes import VERSION, Routes
+from api.story_views import StoryModel, StoryPage
 from api.transaction import TransactionRoute, forget_responses, located
 from features.counters.errors import ReactionNotStored
 from features.counters.model import ReactionKind
@@ -37,14 +38,12 @@ from features.stories.service import StoryService
 router = APIRouter(prefix=VERSION, tags=["stories"], route_class=ConditionalRoute)
 content = APIRouter(prefix=VERSION, tags=["stories"], route_class=TransactionRoute)
 
-ROUTES = Routes((router, content))
+ROUTES = Routes((router, highlights.router, content))
 
 Stories = Annotated[StoryService, service(StoryService)]
 StoryId = Annotated[UUID, Path(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c31"])]
 
 _POLICY = StoryPolicy()
-_Text = Annotated[str, Field(max_length=_POLICY.max_text_length)]
-_Alt = Annotated[str, Field(max_length=_POLICY.max_alt_length)]
 _RawText = Annotated[str, Field(max_length=MAX_DECOMPOSED * _POLICY.max_text_length)]
 _RawAlt = Annotated[str, Field(max_length=MAX_DECOMPOSED * _POLICY.max_alt_length)]
 
@@ -80,66 +79,6 @@ class StoryBody(Body):
         """Returns the story as the service takes it."""
         media = StoryMediaDraft(self.media.id, self.media.alt) if self.media else None
         return StoryContent(self.text, media, self.audience, self.list_id)
-
-
-class StoryMediaModel(BaseModel):
-    """The image of a story. Its files are `{path}/{width}.webp` and `{path}/{width}.jpg`, without an access token. The
-    path is yours: whoever has it can use it until it expires. It ends with the story, or when you may not see that any
-    more."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
-    alt: _Alt = Field(
-        description="What it shows, for people who do not see it; empty: not described.", examples=["A tram on a hill"]
-    )
-    width: int = Field(ge=1, description="Of the image, in pixels.", examples=[1080])
-    height: int = Field(ge=1, examples=[1920])
-    blurhash: str = Field(max_length=100, description="A preview.", examples=["LEHV6nWB2yk8pyo0adR*.7kCMdnj"])
-    widths: list[int] = Field(
-        max_length=20, description="Of the files, ascending, in pixels.", examples=[[320, 640, 1080]]
-    )
-    path: str = Field(
-        max_length=200, description="Relative to the address of the API (`/v1`).", examples=["/story-media/AgGX8cBd"]
-    )
-    path_expires_at: datetime = Field(
-        description="Read the story again for another path.", examples=["2026-11-22T16:00:00Z"]
-    )
-
-
-class StoryModel(BaseModel):
-    """A story as you see it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: UUID = Field(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c31"])
-    author: AuthorModel
-    text: _Text = Field(description="Empty: an image alone.", examples=["Good morning, Lisbon"])
-    media: StoryMediaModel | None
-    audience: Audience = Field(
-        description="Who may see it: `connections` are friends (Entativa) or followers (Vignette).",
-        examples=["close_friends"],
-    )
-    list_id: UUID | None = Field(
-        description="The list of an audience `list`; only its author is told which one.", examples=[None]
-    )
-    created_at: datetime = Field(examples=["2026-11-22T15:04:05.123456Z"])
-    expires_at: datetime = Field(
-        description="From then on, only its author sees it.", examples=["2026-11-23T15:04:05.123456Z"]
-    )
-    seen: bool = Field(description="Whether you have seen it; of your own, true.", examples=[False])
-    own_reaction: ReactionKind | None = Field(description="Null: you have not reacted.", examples=["love"])
-    viewers: int | None = Field(description="How many people have seen it; null unless it is yours.", examples=[12])
-    reactions: ReactionsModel | None = Field(description="Null unless it is yours.")
-
-
-class StoryPage(BaseModel):
-    """A page of stories. Pass `next_cursor` as `cursor` to get the next page; null: this was the last."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    items: list[StoryModel] = Field(max_length=models.MAX_PAGE)
-    next_cursor: models.NextCursor | None = Field(examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
 
 
 class StoryViewerModel(BaseModel):

@@ -4,13 +4,13 @@ from datetime import datetime
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
-from features.stories import store
+from features.stories import highlight_store, store
 from features.stories.changes import publish_deleted
 
 
 async def erase(uow: UnitOfWork, account_id: UUID, limit: int, now: datetime) -> bool:
-    """Erases about `limit` views or stories of an account. Returns whether there may be more."""
-    if await store.forget_viewer(uow, account_id, None, limit):
+    """Erases about `limit` views, highlights or stories of an account. Returns whether there may be more."""
+    if await store.forget_viewer(uow, account_id, None, limit) or await highlight_store.erase(uow, account_id, limit):
         return True
     rows = await store.delete_some(uow, account_id, limit)
     for row in rows:

@@ -26,5 +26,34 @@ class TooManyStories(LimitReached):
     code = "too_many_stories"
 
 
+class NoSuchHighlight(NotFound):
+    """The highlight does not exist, or the caller may not see it."""
+
+    code = "no_such_highlight"
+    detail = "There is no such highlight."
+
+
+class NotYourHighlight(Forbidden):
+    """The highlight is somebody else's."""
+
+    code = "not_your_highlight"
+    detail = "Only its author can change a highlight."
+
+
+class TooManyHighlights(LimitReached):
+    """The caller has as many highlights as are allowed."""
+
+    code = "too_many_highlights"
+
+
+class TooManyHighlighted(LimitReached):
+    """The highlight has as many stories as are allowed."""
+
+    code = "too_many_highlighted"
+
+
+HIGHLIGHT_ERRORS = (*TEXT_ERRORS, ListMismatch, UnknownList)
+"""Of the title and the audience of a highlight."""
+
 CONTENT_ERRORS = (*TEXT_ERRORS, *ATTACHMENT_ERRORS, ListMismatch, UnknownList)
 """Of what an author wants to publish."""

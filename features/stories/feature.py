@@ -14,17 +14,14 @@ from features.relationships.feature import RELATIONSHIPS
 from features.stories.consumers import StoryCleanup
 from features.stories.erasure import erase, forget_views_between
 from features.stories.events import EVENTS
+from features.stories.highlights import Highlights
 from features.stories.policy import StoryPolicy
 from features.stories.service import StoryService
 
 
 def _service(scope: Scope) -> StoryService:
-    return StoryService(
-        scope.policy(StoryPolicy),
-        scope.service(ProfileService),
-        scope.service(MediaService),
-        scope.service(CounterService),
-    )
+    policy, profiles, media = scope.policy(StoryPolicy), scope.service(ProfileService), scope.service(MediaService)
+    return StoryService(policy, profiles, media, scope.service(CounterService), Highlights(policy, profiles, media))
 
 
 _UNTIL_DELETED = "until the author deletes the story"
@@ -38,6 +35,13 @@ STORIES = Feature(
     events=EVENTS,
     tables=(
         Table("stories", "author_id", _UNTIL_DELETED, subjects=("author_id",)),
+        Table("story_highlights", "author_id", "until the author deletes it", subjects=("author_id",)),
+        Table(
+            "highlighted_stories",
+            "highlight_id",
+            "until the highlight or the story is deleted",
+            part_of=PartOf("story_highlights", "highlight_id"),
+        ),
         # Who has seen a story is that person's data: the author's export does not have it.
         Table(
             "story_views", "story_id", _UNTIL_DELETED, part_of=PartOf("stories", "story_id"), subjects=("viewer_id",)

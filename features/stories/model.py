@@ -77,6 +77,21 @@ class StoryView(TypedDict):
     reactions: ReactionsView | None
 
 
+class HighlightView(TypedDict):
+    """A highlight as one reader sees it."""
+
+    id: str
+    author: Author
+    title: str
+    audience: str
+    """A value of Audience: who sees its stories, whatever their own audiences are, for good."""
+    list_id: str | None
+    """Shown to the author only."""
+    stories: int
+    """How many it has."""
+    created_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class StoryViewer:
     """Somebody who has seen a story, when first, and the reaction to it."""

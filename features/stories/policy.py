@@ -15,5 +15,11 @@ class StoryPolicy:
     """Of the description of a medium."""
     max_live: int = 100
     """Stories of an account that others see at a time."""
+    max_highlights: int = 100
+    """Of an account."""
+    max_highlighted: int = 100
+    """Stories in one highlight."""
+    max_title_length: int = 50
+    """Of a highlight."""
     closeness_period: timedelta = timedelta(days=30)
     """Whose stories somebody has seen in this time is how close they are."""

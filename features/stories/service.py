@@ -1,35 +1,32 @@
 """The service of stories."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
-from features.counters import queries
-from features.counters.model import VIEWERS, ReactionKind, Target, TargetKind, reactions_view
+from features.counters.model import ReactionKind, Target, TargetKind
 from features.counters.service import CounterService
 from features.media.addresses import NOBODY, Grant
 from features.media.errors import ATTACHMENT_ERRORS, NoSuchMedia, UnusableMedia
 from features.media.model import StoredFile
 from features.media.service import MediaService
-from features.paging import Cursor, Page, PageRequest, page_of
+from features.paging import Page, PageRequest, page_of
 from features.posts.composing import check_audience
 from features.posts.errors import UnknownList
 from features.profiles.service import ProfileService
 from features.stories import store
 from features.stories.changes import publish_created, publish_deleted
 from features.stories.errors import NoSuchStory, NotYourStory, TooManyStories
-from features.stories.model import StoryContent, StoryImage, StoryMediaDraft, StoryMediaView, StoryView, StoryViewer
+from features.stories.highlights import Highlights
+from features.stories.model import StoryContent, StoryImage, StoryMediaDraft, StoryView, StoryViewer
 from features.stories.policy import StoryPolicy
 from features.stories.rings import Ring, find_rings
 from features.stories.store import Row
+from features.stories.views import story_page, view
 from features.text import clean_line, clean_paragraphs, is_blank
 from features.text_errors import EmptyText
-
-_EPOCH = 0
-"""Of the addresses of media: a story's audience does not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +37,7 @@ class StoryService:
     profiles: ProfileService
     media: MediaService
     counters: CounterService
+    highlights: Highlights
 
     async def create(self, uow: UnitOfWork, author_id: UUID, content: StoryContent, now: datetime) -> StoryView:
         """Publishes a story. Raises Invalid, the errors of media that cannot be attached, TooManyStories."""
@@ -62,11 +60,11 @@ class StoryService:
         if row is None:
             raise UnknownList
         publish_created(uow, row, now)
-        return self._view(row, author_id, now)
+        return view(self.media, row, author_id, now)
 
     async def get(self, uow: UnitOfWork, story_id: UUID, viewer_id: UUID | None, now: datetime) -> StoryView:
         """Returns a story."""
-        return self._view(await self._find(uow, story_id, viewer_id, now), viewer_id, now)
+        return view(self.media, await self._find(uow, story_id, viewer_id, now), viewer_id, now)
 
     async def delete(self, uow: UnitOfWork, story_id: UUID, author_id: UUID, now: datetime) -> None:
         """Deletes a story of the author, expired or not. Raises NotYourStory for somebody else's."""
@@ -84,11 +82,11 @@ class StoryService:
         """Returns an author's stories that have not expired, oldest first. Raises NoSuchPerson for an author whom the
         viewer may not see."""
         author_id = await self.profiles.resolve(uow, viewer_id, username)
-        return self._page(await store.live_of(uow, author_id, viewer_id, now, page), viewer_id, page, now)
+        return story_page(self.media, await store.live_of(uow, author_id, viewer_id, now, page), viewer_id, page, now)
 
     async def archive(self, uow: UnitOfWork, author_id: UUID, page: PageRequest, now: datetime) -> Page[StoryView]:
         """Returns the author's own stories that have expired, newest first."""
-        return self._page(await store.archive(uow, author_id, now, page), author_id, page, now)
+        return story_page(self.media, await store.archive(uow, author_id, now, page), author_id, page, now)
 
     async def record_view(self, uow: UnitOfWork, story_id: UUID, viewer_id: UUID, now: datetime) -> None:
         """Records that the viewer has seen a story, once."""
@@ -120,7 +118,7 @@ class StoryService:
         """Returns a file of the medium of a grant, in one statement. Raises NoSuchMedia unless the viewer may see the
         story at this moment."""
         viewer_id = None if grant.viewer_id == NOBODY else grant.viewer_id
-        file = await store.find_file(uow, grant.media_id, viewer_id, name, now) if grant.epoch == _EPOCH else None
+        file = await store.find_file(uow, grant.media_id, viewer_id, grant.epoch, name, now)
         if file is None:
             raise NoSuchMedia
         return file
@@ -150,33 +148,3 @@ class StoryService:
             "blurhash": image.blurhash,
             "widths": image.widths,
         }
-
-    def _page(self, rows: Sequence[Row], viewer_id: UUID | None, page: PageRequest, now: datetime) -> Page[StoryView]:
-        paged = page_of(rows, page.limit, lambda row: Cursor(row["created_at"], UUID(row["id"])))
-        return Page([self._view(row, viewer_id, now) for row in paged.items], paged.next_cursor)
-
-    def _view(self, row: Row, viewer_id: UUID | None, now: datetime) -> StoryView:
-        own, counted = row["author_id"] == str(viewer_id), queries.counted(row)
-        return {
-            "id": row["id"],
-            "author": {"id": row["author_id"], "username": row["username"], "name": row["name"]},
-            "text": row["text"],
-            "media": self._media_view(row, viewer_id, now) if row["media"] else None,
-            "audience": row["audience"],
-            "list_id": row["list_id"],
-            "created_at": row["created_at"],
-            "expires_at": row["expires_at"],
-            "seen": row["seen"],
-            "own_reaction": counted.own,
-            "viewers": counted.counts.get(VIEWERS, 0) if own else None,
-            "reactions": reactions_view(counted) if own else None,
-        }
-
-    def _media_view(self, row: Row, viewer_id: UUID | None, now: datetime) -> StoryMediaView:
-        """Returns the image of a story with an address for the viewer. The address ends with the story, because each
-        request asks whether the viewer may see that."""
-        medium: StoryImage = row["media"]
-        address = self.media.seal(UUID(medium["id"]), viewer_id, _EPOCH, now)
-        own = row["author_id"] == str(viewer_id)
-        expires_at = address.expires_at if own else min(address.expires_at, row["expires_at"])
-        return {**medium, "path": f"/story-media/{address.token}", "path_expires_at": expires_at}

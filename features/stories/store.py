@@ -27,11 +27,11 @@ Row = Any
 """A row of a result: columns by name."""
 
 _STORY = """stories.id::text as id, stories.author_id::text as author_id, stories.text, stories.media, stories.audience,
-    stories.created_at, stories.expires_at"""
-_AUTHOR = joined("author", "stories.author_id")
+    stories.created_at, stories.expires_at, stories.media_epoch"""
+AUTHOR = joined("author", "stories.author_id")
 
 
-def _columns(viewer: str) -> str:
+def columns(viewer: str) -> str:
     """Returns the columns of a story for a viewer (an SQL expression), from ``stories`` and ``author``."""
     return f"""{_STORY}, author.username, author.name,
         case when stories.author_id = {viewer} then stories.list_id::text end as list_id,
@@ -98,6 +98,7 @@ async def insert(uow: UnitOfWork, draft: Draft) -> Row | None:
         "list_id": str(draft.list_id) if draft.list_id else None,
         "created_at": draft.created_at,
         "expires_at": draft.expires_at,
+        "media_epoch": 0,
         "seen": True,
         "own_reaction": None,
         "counts": None,
@@ -105,7 +106,7 @@ async def insert(uow: UnitOfWork, draft: Draft) -> Row | None:
 
 
 _FIND = f"""
-select {_columns("$2::uuid")} from stories {_AUTHOR}
+select {columns("$2::uuid")} from stories {AUTHOR}
 where stories.id = $1 and {visible_to("$2::uuid", "$3::timestamptz")}
 """
 
@@ -115,11 +116,11 @@ async def find(uow: UnitOfWork, story_id: UUID, viewer_id: UUID | None, now: dat
     return await uow.fetchrow(_FIND, story_id, viewer_id, now)
 
 
-_FIRST = "'00000000-0000-0000-0000-000000000000'::uuid"
+FIRST = "'00000000-0000-0000-0000-000000000000'::uuid"
 _LIVE = f"""
-select {_columns("$2::uuid")} from stories {_AUTHOR}
+select {columns("$2::uuid")} from stories {AUTHOR}
 where stories.author_id = $1 and {live("$3")} and {shown_to("$2::uuid")}
-    and (stories.created_at, stories.id) > (coalesce($4::timestamptz, '-infinity'), coalesce($5::uuid, {_FIRST}))
+    and (stories.created_at, stories.id) > (coalesce($4::timestamptz, '-infinity'), coalesce($5::uuid, {FIRST}))
 order by stories.created_at, stories.id limit $6
 """
 
@@ -129,39 +130,41 @@ async def live_of(
 ) -> list[Row]:
     """Returns an author's stories that have not expired and that the viewer may see, oldest first, one more than the
     page holds."""
-    return [*await uow.fetch(_LIVE, author_id, viewer_id, now, *_after(page), page.limit + 1)]
+    return [*await uow.fetch(_LIVE, author_id, viewer_id, now, *after(page), page.limit + 1)]
 
 
-_LAST = "'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid"
+LAST = "'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid"
 _ARCHIVE = f"""
-select {_columns("$1")} from stories {_AUTHOR}
+select {columns("$1")} from stories {AUTHOR}
 where stories.author_id = $1 and not {live("$2")}
-    and (stories.created_at, stories.id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, {_LAST}))
+    and (stories.created_at, stories.id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, {LAST}))
 order by stories.created_at desc, stories.id desc limit $5
 """
 
 
 async def archive(uow: UnitOfWork, author_id: UUID, now: datetime, page: PageRequest) -> list[Row]:
     """Returns an author's stories that have expired, newest first, one more than the page holds."""
-    return [*await uow.fetch(_ARCHIVE, author_id, now, *_after(page), page.limit + 1)]
+    return [*await uow.fetch(_ARCHIVE, author_id, now, *after(page), page.limit + 1)]
 
 
-def _after(page: PageRequest) -> tuple[datetime | None, UUID | None]:
+def after(page: PageRequest) -> tuple[datetime | None, UUID | None]:
+    """Returns the sort key after which a page starts, as two parameters."""
     return (page.cursor.at, page.cursor.id) if page.cursor else (None, None)
 
 
 _FILE = f"""
 select file.content_type, file.size, file.digest
 from ({attached_file("$1", "$3")}) as file join stories on stories.id = file.attached_to
-where {visible_to("$2::uuid", "$4::timestamptz")} and not {inactive("stories.author_id")}
+where stories.media_epoch = $5 and {visible_to("$2::uuid", "$4::timestamptz")}
+    and not {inactive("stories.author_id")}
 """
 
 
 async def find_file(
-    uow: UnitOfWork, media_id: UUID, viewer_id: UUID | None, name: str, now: datetime
+    uow: UnitOfWork, media_id: UUID, viewer_id: UUID | None, epoch: int, name: str, now: datetime
 ) -> StoredFile | None:
-    """Returns a file of a medium of a story that the viewer may see."""
-    row = await uow.fetchrow(_FILE, media_id, viewer_id, name, now)
+    """Returns a file of a medium of a story that the viewer may see, by an address of this epoch."""
+    row = await uow.fetchrow(_FILE, media_id, viewer_id, name, now, epoch)
     return None if row is None else StoredFile(row["content_type"], row["size"], row["digest"])
 
 
@@ -212,7 +215,7 @@ select viewer.account_id, viewer.username, viewer.name, story_views.viewed_at,
     {counters.reaction("story_id", "viewer_id")} as reaction
 from story_views {joined("viewer", "story_views.viewer_id")}
 where story_id = $1 and not {apart("$2", "story_views.viewer_id")}
-    and (viewed_at, viewer_id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, {_LAST}))
+    and (viewed_at, viewer_id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, {LAST}))
 order by viewed_at desc, viewer_id desc limit $5
 """
 
@@ -220,7 +223,7 @@ order by viewed_at desc, viewer_id desc limit $5
 async def viewers(uow: UnitOfWork, story_id: UUID, author_id: UUID, page: PageRequest) -> list[StoryViewer]:
     """Returns who has seen a story, newest first, without those who are apart from its author: one more than the page
     holds."""
-    rows = await uow.fetch(_VIEWERS, story_id, author_id, *_after(page), page.limit + 1)
+    rows = await uow.fetch(_VIEWERS, story_id, author_id, *after(page), page.limit + 1)
     return [_viewer(row) for row in rows]
 
 

@@ -294,6 +294,10 @@ CREATE TABLE public.hashtag_counts (
     day date NOT NULL,
     posts integer NOT NULL
 );
+CREATE TABLE public.highlighted_stories (
+    highlight_id uuid NOT NULL,
+    story_id uuid NOT NULL
+);
 CREATE TABLE public.idempotency_keys (
     scope text NOT NULL,
     key text NOT NULL,
@@ -602,9 +606,20 @@ CREATE TABLE public.stories (
     list_id uuid,
     created_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
+    media_epoch integer DEFAULT 0 NOT NULL,
     CONSTRAINT stories_audience_check CHECK ((audience = ANY (ARRAY['public'::text, 'connections'::text, 'close_friends'::text, 'list'::text, 'only_me'::text]))),
     CONSTRAINT stories_check CHECK (((list_id IS NULL) OR (audience = 'list'::text))),
     CONSTRAINT stories_check1 CHECK (((text <> ''::text) OR (media IS NOT NULL)))
+);
+CREATE TABLE public.story_highlights (
+    id uuid NOT NULL,
+    author_id uuid NOT NULL,
+    title text NOT NULL,
+    audience text NOT NULL,
+    list_id uuid,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT story_highlights_audience_check CHECK ((audience = ANY (ARRAY['public'::text, 'connections'::text, 'close_friends'::text, 'list'::text, 'only_me'::text]))),
+    CONSTRAINT story_highlights_check CHECK (((list_id IS NULL) OR (audience = 'list'::text)))
 );
 CREATE TABLE public.story_views (
     story_id uuid NOT NULL,
@@ -731,6 +746,8 @@ ALTER TABLE ONLY public.friend_requests
     ADD CONSTRAINT friend_requests_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.hashtag_counts
     ADD CONSTRAINT hashtag_counts_pkey PRIMARY KEY (tag, day);
+ALTER TABLE ONLY public.highlighted_stories
+    ADD CONSTRAINT highlighted_stories_pkey PRIMARY KEY (highlight_id, story_id);
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (scope, key);
 ALTER TABLE ONLY public.list_members
@@ -795,6 +812,8 @@ ALTER TABLE ONLY public.share_links
     ADD CONSTRAINT share_links_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.stories
     ADD CONSTRAINT stories_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.story_highlights
+    ADD CONSTRAINT story_highlights_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.story_views
     ADD CONSTRAINT story_views_pkey PRIMARY KEY (story_id, viewer_id);
 ALTER TABLE ONLY public.target_counts
@@ -844,6 +863,7 @@ CREATE UNIQUE INDEX friend_requests_open ON public.friend_requests USING btree (
 CREATE INDEX friend_requests_received ON public.friend_requests USING btree (recipient_id, created_at, id) WHERE (state = 'waiting'::text);
 CREATE INDEX friend_requests_refused ON public.friend_requests USING btree (sender_id, recipient_id, refused_at) WHERE (refused_at IS NOT NULL);
 CREATE INDEX friend_requests_sent ON public.friend_requests USING btree (sender_id, created_at, id);
+CREATE INDEX highlighted_stories_story ON public.highlighted_stories USING btree (story_id);
 CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (scope, created_id) WHERE (created_id IS NOT NULL);
 CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX list_members_by_member ON public.list_members USING btree (member_id);
@@ -889,6 +909,8 @@ CREATE INDEX share_links_of_post ON public.share_links USING btree (post_id);
 CREATE INDEX stories_author ON public.stories USING btree (author_id, created_at, id);
 CREATE INDEX stories_list ON public.stories USING btree (list_id) WHERE (list_id IS NOT NULL);
 CREATE INDEX stories_live ON public.stories USING btree (author_id, expires_at);
+CREATE INDEX story_highlights_author ON public.story_highlights USING btree (author_id, created_at, id);
+CREATE INDEX story_highlights_list ON public.story_highlights USING btree (list_id) WHERE (list_id IS NOT NULL);
 CREATE INDEX story_views_newest ON public.story_views USING btree (story_id, viewed_at, viewer_id);
 CREATE INDEX story_views_viewer ON public.story_views USING btree (viewer_id, author_id, viewed_at);
 CREATE INDEX video_objects_of_video ON public.video_objects USING btree (video_id, name);
@@ -947,6 +969,10 @@ ALTER TABLE ONLY public.friend_requests
     ADD CONSTRAINT friend_requests_recipient_id_fkey FOREIGN KEY (recipient_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.friend_requests
     ADD CONSTRAINT friend_requests_sender_id_fkey FOREIGN KEY (sender_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.highlighted_stories
+    ADD CONSTRAINT highlighted_stories_highlight_id_fkey FOREIGN KEY (highlight_id) REFERENCES public.story_highlights(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.highlighted_stories
+    ADD CONSTRAINT highlighted_stories_story_id_fkey FOREIGN KEY (story_id) REFERENCES public.stories(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.list_members
     ADD CONSTRAINT list_members_list_id_fkey FOREIGN KEY (list_id) REFERENCES public.lists(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.list_members
@@ -1001,6 +1027,10 @@ ALTER TABLE ONLY public.stories
     ADD CONSTRAINT stories_author_id_fkey FOREIGN KEY (author_id) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.stories
     ADD CONSTRAINT stories_list_id_fkey FOREIGN KEY (list_id) REFERENCES public.lists(id) ON DELETE SET NULL;
+ALTER TABLE ONLY public.story_highlights
+    ADD CONSTRAINT story_highlights_author_id_fkey FOREIGN KEY (author_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.story_highlights
+    ADD CONSTRAINT story_highlights_list_id_fkey FOREIGN KEY (list_id) REFERENCES public.lists(id) ON DELETE SET NULL;
 ALTER TABLE ONLY public.story_views
     ADD CONSTRAINT story_views_story_id_fkey FOREIGN KEY (story_id) REFERENCES public.stories(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.story_views

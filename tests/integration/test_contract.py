@@ -58,6 +58,7 @@ async def _inhabit(environment: Environment) -> dict[str, str]:
     story = await grace.post("/stories", json={"text": "Good morning"})
     known = {"username": "grace", "tag": "lisbon", "post_id": post.json()["id"], "list_id": created.json()["id"]}
     known["story_id"] = story.json()["id"]
+    known["highlight_id"] = (await grace.post("/highlights", json={"title": "Lisbon"})).json()["id"]
     if "friends" in environment.brand.feature_names:
         asked = await grace.post("/friends/requests", json={"username": "ada"})
         known["request_id"] = asked.json()["id"]

@@ -45,7 +45,7 @@ class Scenario:
         self.people: dict[str, Member] = {ANONYMOUS: environment.anonymous}
         self.post_file = self.public_file = self.story_file = self.story_id = ""
         self.post_id = self.answer_id = self.list_id = self.media_id = self.file = self.draft_id = ""
-        self.collection_id = self.bobs_story_id = self.link_id = self.shared = ""
+        self.collection_id = self.bobs_story_id = self.highlight_id = self.link_id = self.shared = ""
         self.video_id = self.stream = self.post_stream = self.public_stream = ""
         self.requests: list[str] = []
         self.comment_ids: list[str] = []
@@ -96,6 +96,8 @@ class Scenario:
         told = await upload(self.environment, ada, file_of(1000, seed=3))
         story = (await ada.post("/stories", json={"media": {"id": told}})).json()
         self.story_id, self.story_file = story["id"], f"{story['media']['path']}/24.webp"
+        self.highlight_id = (await ada.post("/highlights", json={"title": "Lisbon"})).json()["id"]
+        assert (await ada.put(f"/highlights/{self.highlight_id}/stories/{self.story_id}")).is_success
         self.bobs_story_id = (await bob.post("/stories", json={"text": "So am I"})).json()["id"]
         video = (await ada.get(f"/media/{self.video_id}/video")).json()
         self.stream = video["stream"]["path"].removeprefix("/v1")
@@ -160,6 +162,11 @@ class Scenario:
             PUBLIC_STREAM: [(name, self.public_stream) for name in everybody],
             "/stories/{story_id}": [(name, f"/stories/{self.story_id}") for name in everybody],
             "/stories/{story_id}/viewers": [("bob", f"/stories/{self.bobs_story_id}/viewers")],
+            "/highlights/{highlight_id}": [(name, f"/highlights/{self.highlight_id}") for name in everybody],
+            "/highlights/{highlight_id}/stories": [
+                (name, f"/highlights/{self.highlight_id}/stories") for name in everybody
+            ],
+            "/profiles/{username}/highlights": [(name, "/profiles/ada/highlights") for name in everybody],
             "/stories/rings": [("bob", "/stories/rings")],
             "/profiles/{username}/stories": [(name, "/profiles/ada/stories") for name in everybody],
             STORY_FILE: [(name, self.story_file) for name in everybody],
@@ -342,6 +349,7 @@ async def _check_shown(scenario: Scenario, path: str, name: str, address: str, *
     hers = [
         scenario.post_id,
         scenario.story_id,
+        scenario.highlight_id,
         scenario.ada.id,
         scenario.comment_ids[0],
         *scenario.requests,

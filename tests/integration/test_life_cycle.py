@@ -50,6 +50,8 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         await me.patch(f"/posts/{post['id']}", json={"text": "Home from #lisbon"})
         assert (await me.post("/drafts", json={"text": "Off again"})).status_code == 201
         story = (await me.post("/stories", json={"text": "Good morning"})).json()
+        highlight = (await me.post("/highlights", json={"title": "Lisbon"})).json()
+        assert (await me.put(f"/highlights/{highlight['id']}/stories/{story['id']}")).status_code == 200
         assert (await other.put(f"/stories/{story['id']}/reaction", json={"kind": "haha"})).status_code == 204
         await me.put(f"/close-friends/{other.username}")
         await me.put(f"/mutes/{other.username}")
@@ -135,6 +137,7 @@ async def _nothing_is_left(environment: Environment, ada: Member, bob: Member, o
         "posts",
         "profiles",
         "stories",
+        "story_highlights",
     }
     assert {name: left[name] for name in own} == {name: of_bob[name] for name in own}
 

@@ -179,3 +179,68 @@ async def _the_end(scenario: StoryScenario) -> None:
         found = await scenario.author.get(f"/stories/{story_id}")
         scenario.files["self", audience] = f"{found.json()['media']['path']}/320.webp"
     await scenario.check(live=False)
+    await _highlights(scenario)
+
+
+async def _highlights(scenario: StoryScenario) -> None:
+    """Of each audience one, with a story that had another audience and has expired."""
+    environment, readers, pairs = scenario.environment, scenario.readers, [*Audience]
+    highlights, kept = {}, {}
+    for position, audience in enumerate(pairs):
+        list_id = scenario.list_id if audience is Audience.LIST else None
+        body = {"title": str(audience), "audience": audience, "list_id": list_id}
+        highlights[audience] = (await scenario.author.post("/highlights", json=body)).json()["id"]
+        kept[audience] = scenario.stories[pairs[position - 1]]
+        path = f"/highlights/{highlights[audience]}/stories/{kept[audience]}"
+        assert (await scenario.author.put(path)).json()["stories"] == 1
+
+    async def shown(relation: str, *, away: bool = False) -> dict[Audience, str]:
+        """Returns paths of the files of the stories that the reader sees in highlights."""
+        reader, relationship, files = readers[relation], RELATIONS[relation], dict[Audience, str]()
+        listed = await reader.get("/profiles/self/highlights")
+        found = {item["id"] for item in listed.json().get("items", [])}
+        for audience, highlight_id in highlights.items():
+            expected = not away and may_see(relationship, pairs[0], live=False, highlighted=[audience])
+            assert (highlight_id in found) is expected, (relation, audience)
+            answers = [
+                await reader.get(f"/highlights/{highlight_id}"),
+                await reader.get(f"/highlights/{highlight_id}/stories"),
+                await reader.get(f"/stories/{kept[audience]}"),
+            ]
+            assert [answer.status_code for answer in answers] == [200 if expected else 404] * 3, (relation, audience)
+            if expected:
+                [story] = answers[1].json()["items"]
+                assert story["id"] == kept[audience]
+                files[audience] = f"{story['media']['path']}/320.webp"
+                assert (await environment.anonymous.get(files[audience])).status_code == 200
+        return files
+
+    files = {relation: await shown(relation) for relation in readers}
+
+    async def read(relation: str, audience: Audience) -> bool:
+        return (await environment.anonymous.get(files[relation][audience])).status_code == 200
+
+    # Another audience, and back: what was given out before stays dead. Others are not concerned.
+    author, public = scenario.author, f"/highlights/{highlights[Audience.PUBLIC]}"
+    for audience in (Audience.ONLY_ME, Audience.PUBLIC):
+        assert (await author.patch(public, json={"audience": audience})).status_code == 200
+        assert not await read("stranger", Audience.PUBLIC)
+    assert await read("connected", Audience.CONNECTIONS)
+    files["stranger"] = await shown("stranger")
+    # Taken out, and put back.
+    assert (await author.delete(f"{public}/stories/{kept[Audience.PUBLIC]}")).status_code == 204
+    assert not await read("stranger", Audience.PUBLIC)
+    assert (await author.put(f"{public}/stories/{kept[Audience.PUBLIC]}")).status_code == 200
+    assert not await read("stranger", Audience.PUBLIC)
+    files["stranger"] = await shown("stranger")
+    assert (await author.put("/blocks/connected")).is_success
+    assert not await read("connected", Audience.CONNECTIONS)
+    assert (await author.post("/account/deactivate", json={"password": PASSWORD})).is_success
+    await shown("stranger", away=True)
+    assert not await read("stranger", Audience.PUBLIC)
+    author = readers["self"] = await environment.log_in("self")
+    assert await read("stranger", Audience.PUBLIC)
+    assert (await author.delete(public)).status_code == 204
+    assert not await read("stranger", Audience.PUBLIC)
+    assert (await readers["stranger"].get(f"/stories/{kept[Audience.PUBLIC]}")).status_code == 404
+    assert (await author.get(f"/stories/{kept[Audience.PUBLIC]}")).status_code == 200

@@ -8,7 +8,7 @@ from features.stories.policy import StoryPolicy
 from tests.support.environment import PASSWORD, Environment
 from tests.support.hostile_images import encoded, noise
 from tests.support.member import Member
-from tests.support.people import add_people
+from tests.support.people import add_people, befriend
 from tests.support.uploads import append, begin, sweep, upload
 
 JPEG = encoded(noise(400, 300), MediaType.JPEG)
@@ -159,6 +159,42 @@ async def test_a_story_ends_at_its_time_and_is_in_the_archive_then(entativa: Env
     assert [item["person"]["username"] for item in (await ada.get(f"{path}/viewers")).json()["items"]] == ["bob"]
     assert (await ada.delete(path)).status_code == 204
     assert (await entativa.anonymous.get(files["ada"])).status_code == 404
+
+
+async def test_a_thousand_stories_end_at_the_same_moment(entativa: Environment) -> None:
+    """To the microsecond, in every list, with nothing running: a page before it and a page at it."""
+    ada, bob = await entativa.member("ada"), await entativa.member("bob")
+    story = await _publish(ada, media={"id": await upload(entativa, ada, JPEG)})
+    names = await add_people(entativa, 999)
+    async with entativa.platform.database.unit_of_work() as uow:
+        await befriend(uow, bob.id, [*names, "ada"], entativa.clock())
+        await uow.execute(
+            """insert into stories (id, author_id, text, audience, created_at, expires_at)
+            select gen_random_uuid(), account_id, 'x', 'connections', $2::timestamptz, $3
+            from profiles where username = any($1::text[])""",
+            names,
+            entativa.clock(),
+            entativa.clock() + DAY,
+        )
+        await uow.commit()
+
+    async def ringed() -> int:
+        count, cursor = 0, ""
+        while True:
+            page = (await bob.get(f"/stories/rings?limit=100{cursor}")).json()
+            count += len(page["items"])
+            if page["next_cursor"] is None:
+                return count
+            cursor = f"&cursor={page['next_cursor']}"
+
+    entativa.clock.advance(DAY - MOMENT)
+    bob = await entativa.log_in("bob")
+    shown = (await bob.get(f"/stories/{story['id']}")).json()
+    file = f"{shown['media']['path']}/320.webp"
+    assert (await ringed(), (await entativa.anonymous.get(file)).status_code) == (1_000, 200)
+    entativa.clock.advance(MOMENT)
+    assert (await ringed(), (await entativa.anonymous.get(file)).status_code) == (0, 404)
+    assert await _live(bob, names[0]) == []
 
 
 async def test_a_deleted_story_leaves_nothing(entativa: Environment) -> None:

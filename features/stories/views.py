@@ -1,0 +1,49 @@
+"""Converts rows to stories as one reader sees them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from features.counters import queries
+from features.counters.model import VIEWERS, reactions_view
+from features.media.service import MediaService
+from features.paging import Cursor, Page, PageRequest, page_of
+from features.stories.model import StoryImage, StoryMediaView, StoryView
+from features.stories.store import Row
+
+
+def story_page(
+    media: MediaService, rows: Sequence[Row], viewer_id: UUID | None, page: PageRequest, now: datetime
+) -> Page[StoryView]:
+    """Converts up to `limit + 1` rows to a page of stories."""
+    paged = page_of(rows, page.limit, lambda row: Cursor(row["created_at"], UUID(row["id"])))
+    return Page([view(media, row, viewer_id, now) for row in paged.items], paged.next_cursor)
+
+
+def view(media: MediaService, row: Row, viewer_id: UUID | None, now: datetime) -> StoryView:
+    """Converts a row to a story."""
+    own, counted = row["author_id"] == str(viewer_id), queries.counted(row)
+    return {
+        "id": row["id"],
+        "author": {"id": row["author_id"], "username": row["username"], "name": row["name"]},
+        "text": row["text"],
+        "media": _media_view(media, row, viewer_id, now) if row["media"] else None,
+        "audience": row["audience"],
+        "list_id": row["list_id"],
+        "created_at": row["created_at"],
+        "expires_at": row["expires_at"],
+        "seen": row["seen"],
+        "own_reaction": counted.own,
+        "viewers": counted.counts.get(VIEWERS, 0) if own else None,
+        "reactions": reactions_view(counted) if own else None,
+    }
+
+
+def _media_view(media: MediaService, row: Row, viewer_id: UUID | None, now: datetime) -> StoryMediaView:
+    """Returns the image of a story with an address for the viewer. The address ends with the story, because each
+    request asks whether the viewer may see that."""
+    medium: StoryImage = row["media"]
+    address = media.seal(UUID(medium["id"]), viewer_id, row["media_epoch"], now)
+    others = row["author_id"] != str(viewer_id) and row["expires_at"] > now  # not the author, nor by a highlight
+    expires_at = min(address.expires_at, row["expires_at"]) if others else address.expires_at
+    return {**medium, "path": f"/story-media/{address.token}", "path_expires_at": expires_at}
