@@ -2,6 +2,7 @@
 brands: HTTP responses agree with the specification (features/posts/privacy.py, `may_see`)."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -26,6 +27,51 @@ RELATIONS: dict[str, Relationship] = {
     "self": Relationship(is_author=True),
 }
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
+
+OF_STORIES = {"stories", "highlights"}
+"""Tags of what has a rule of its own (test_privacy_stories.py)."""
+
+# Every other GET of the documents is in one of these, or among the ways that list posts (`_every_way_to_a_post`).
+ANSWERING = {
+    "/posts/{post_id}",
+    "/posts/{post_id}/reactions",
+    "/posts/{post_id}/reposts",
+    "/posts/{post_id}/comments",
+    "/posts/{post_id}/commenters",
+    "/comments/{comment_id}",
+    "/comments/{comment_id}/replies",
+    "/comments/{comment_id}/reactions",
+}
+"""They answer 200 to who may see the post, and 404 to others."""
+CHECKED_BELOW = {"/feed", "/hashtags/{tag}", "/saved-posts", "/saved-posts/{post_id}"}
+CHECKED_IN = {
+    "/collections/{collection_id}/posts": "test_collections.py",
+    "/shared/{token}": "test_share_links.py",
+    "/posts/{post_id}/media": "test_post_media.py",
+    "/post-media/{token}/{name}": "test_post_media.py",
+    "/public-media/{media_id}/{epoch}/{name}": "test_post_media.py",
+    "/post-media/{token}/stream/{name}": "videos/test_post_videos.py",
+    "/public-media/{media_id}/{epoch}/stream/{name}": "videos/test_post_videos.py",
+}
+_OWN = {
+    *("/account/export", "/account/export/content", "/auth/audit", "/auth/sessions", "/settings", "/settings/schema"),
+    *("/blocks", "/close-friends", "/mutes", "/lists", "/lists/{list_id}", "/lists/{list_id}/members"),
+    *("/comment-filters", "/drafts", "/drafts/{draft_id}", "/collections", "/collections/{collection_id}"),
+    *("/media", "/media/{media_id}", "/media/{media_id}/content", "/media/{media_id}/video"),
+    *("/media-files/{token}/{name}", "/media-files/{token}/stream/{name}"),
+    *("/share-links", "/share-links/{link_id}", "/profiles/me"),
+}
+"""What is the caller's own alone."""
+WITHOUT_POSTS = _OWN | {
+    *("/.well-known/jwks.json", "/health/live", "/health/ready"),
+    *(
+        "/people/{person_id}",
+        "/profiles/{username}",
+        "/profiles/{username}/followers",
+        "/profiles/{username}/following",
+    ),
+    *("/friends", "/friends/requests", "/friends/requests/{request_id}"),
+}
 
 Table = dict[str, dict[Audience, bool]]
 
@@ -145,11 +191,6 @@ async def test_posts_honour_their_audience(scenario: Scenario) -> None:
 
 
 async def _every_way_to_a_post(scenario: Scenario) -> None:
-    async def by_id(reader: Member, audience: Audience) -> bool:
-        answer = await reader.get(f"/posts/{scenario.posts[audience]}")
-        assert answer.status_code in {200, 404}
-        return answer.status_code == 200
-
     async def history(reader: Member, audience: Audience) -> bool:
         answer = await reader.get(f"/posts/{scenario.posts[audience]}/history")
         texts = [item["text"] for item in answer.json().get("items", [])]
@@ -163,32 +204,27 @@ async def _every_way_to_a_post(scenario: Scenario) -> None:
     async def hashtag(reader: Member, audience: Audience) -> bool:
         return await scenario.listed(await reader.get("/hashtags/table/posts"), audience)
 
-    async def reactors(reader: Member, audience: Audience) -> bool:
-        answer = await reader.get(f"/posts/{scenario.posts[audience]}/reactions")
-        assert answer.status_code in {200, 404}
-        return answer.status_code == 200
+    def answering(path: str) -> Callable[[Member, Audience], Awaitable[bool]]:
+        async def answers(reader: Member, audience: Audience) -> bool:
+            ids = {"post_id": scenario.posts[audience], "comment_id": scenario.comments[audience]}
+            answer = await reader.get(path.format_map(ids))
+            assert answer.status_code in {200, 404}
+            return answer.status_code == 200
 
-    async def reposters(reader: Member, audience: Audience) -> bool:
-        answer = await reader.get(f"/posts/{scenario.posts[audience]}/reposts")
-        assert answer.status_code in {200, 404}
-        return answer.status_code == 200
+        return answers
 
-    async def comments(reader: Member, audience: Audience) -> bool:
-        answer = await reader.get(f"/posts/{scenario.posts[audience]}/comments")
-        assert answer.status_code in {200, 404}
-        return answer.status_code == 200
-
-    async def a_comment(reader: Member, audience: Audience) -> bool:
-        found = await reader.get(f"/comments/{scenario.comments[audience]}")
-        replies = await reader.get(f"/comments/{scenario.comments[audience]}/replies")
-        reacted = await reader.get(f"/comments/{scenario.comments[audience]}/reactions")
-        assert found.status_code == replies.status_code == reacted.status_code
-        assert found.status_code in {200, 404}
-        return found.status_code == 200
-
-    for way in (by_id, history, profile, hashtag, reactors, reposters, comments, a_comment):
+    listing = {"/posts/{post_id}/history": history, "/profiles/{username}/posts": profile}
+    ways = {**listing, "/hashtags/{tag}/posts": hashtag, **{path: answering(path) for path in ANSWERING}}
+    document = (await scenario.environment.client.get("http://test/openapi.json")).json()
+    reading = {path.removeprefix("/v1"): each["get"] for path, each in document["paths"].items() if "get" in each}
+    gets = {path for path, operation in reading.items() if OF_STORIES.isdisjoint(operation.get("tags", ()))}
+    assert gets <= ways.keys() | CHECKED_BELOW | CHECKED_IN.keys() | WITHOUT_POSTS, "a new GET: may it show a post?"
+    assert ways.keys() | CHECKED_BELOW | CHECKED_IN.keys() <= gets
+    for name in set(CHECKED_IN.values()):
+        assert "RELATIONS" in (Path(__file__).parent / name).read_text(), f"{name} goes over all relations"
+    for path, way in ways.items():
         table = await scenario.table(way)
-        assert table["seen"] == table["specified"], way.__name__
+        assert table["seen"] == table["specified"], path
 
 
 async def _the_feed(scenario: Scenario) -> None:
