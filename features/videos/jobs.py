@@ -19,7 +19,7 @@ from features.videos.policy import VideoPolicy
 from features.videos.storyboard import Storyboard
 from features.videos.timeline import Timeline
 
-_FORMAT = 1
+_FORMAT = 2
 """Goes into every key: another number where the same job would make something else."""
 
 
