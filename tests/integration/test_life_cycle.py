@@ -273,7 +273,7 @@ async def test_an_export_has_every_table_that_is_about_the_account(environment: 
             rows.setdefault(name, []).append(record)
     about = {t.name for feature in environment.brand.features for t in feature.tables if t.subjects}
     parts = {"auth_refresh_tokens", "post_hashtags", "post_versions", "list_members", "media_files"}
-    parts |= {"video_captions", "video_texts"}
+    parts |= {"video_captions", "video_texts", "highlighted_stories"}
     assert rows.keys() == about | parts
     assert [post["text"] for post in rows["posts"]] == ["Home from #lisbon"]
     assert [version["text"] for version in rows["post_versions"]] == ["On my way to #lisbon with @bob"]
