@@ -70,4 +70,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        # A killed process may fill the pipe once more, and wait() waits for its end.
+        assert process.stdout is not None
+        while await process.stdout.read(1024 * 1024):
+            pass
         await process.wait()
