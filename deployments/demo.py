@@ -98,6 +98,10 @@ async def _fill(installation: Installation, brand: Brand) -> Login:
     return Login(brand.name, "ada", PASSWORD)
 
 
+_TRIES = 20
+"""Of a request while a storage service is down."""
+
+
 @dataclass(slots=True)
 class _DemoBrand:
     client: httpx.AsyncClient
@@ -109,7 +113,11 @@ class _DemoBrand:
     ) -> httpx.Response:
         """A request that must succeed, or be refused with one of the error codes in `also`. Raises ServiceError."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        response = await self.client.request(method, path, headers=headers, json=json or None)
+        for _ in range(_TRIES):
+            response = await self.client.request(method, path, headers=headers, json=json or None)
+            if response.status_code != 503:
+                break
+            await asyncio.sleep(1)  # as Retry-After says: a storage service is down for a moment
         if response.is_error and response.json()["code"] not in also:
             problem = response.json()
             raise ServiceError(
