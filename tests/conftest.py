@@ -69,6 +69,10 @@ def _small_collections() -> None:
     gc.freeze()
 
 
+_IN_MEMORY = Path("/dev/shm")
+_ROOM_BYTES = 4 << 30
+
+
 @pytest.fixture(autouse=True)
 def _tasks_without_errors() -> Iterator[None]:
     """Fails a test in which a task or a callback ended with an exception that nobody awaited."""
@@ -77,11 +81,18 @@ def _tasks_without_errors() -> Iterator[None]:
     assert errors == []
 
 
+def _memory() -> Path | None:
+    """A folder in memory, if it has room: a fresh database takes 0.05 s there, and 0.2 to 0.5 s on a disk."""
+    if os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free >= _ROOM_BYTES:
+        return _IN_MEMORY
+    return None
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """Start the servers on free ports; stop them at the end."""
     # Not in a folder of pytest's: those are private, and the accounts that the servers run as must pass through.
-    root = Path(tempfile.mkdtemp(prefix="entativa-test-"))
+    root = Path(tempfile.mkdtemp(prefix="entativa-test-", dir=_memory()))
     root.chmod(0o755)
     processes = Processes(root)
     password = secrets.token_hex(8)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.fuzz.decoders import DECODERS, public_decoders
 
 ROOT = Path(__file__).parents[2]
-FUZZ_SECONDS = 10
+FUZZ_SECONDS = 5
 
 LENGTHS = (b"\xff\xff\xff\xff", bytes(4), b"\x80\x00\x00\x00", b"\xbf\xff\xff\xff", b"\x3f")
 
