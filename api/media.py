@@ -17,7 +17,7 @@ from api.error_codes import TooManyRequests, raises
 from api.models import PageModel, render_page
 from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute
-from features.media.addresses import NOBODY, Grant
+from features.media.addresses import Grant
 from features.media.errors import MediaAttached, MediaFailed, NoSuchMedia, StillProcessing
 from features.media.model import Image, ImageFailure, Media, MediaState, MediaType, StoredFile
 from features.media.service import MediaService
@@ -142,7 +142,7 @@ async def grant_of(
     except NoSuchMedia:
         await limit_address(request)
         raise
-    await (limit_address(request) if grant.viewer_id == NOBODY else limit_account(request, grant.viewer_id))
+    await (limit_address(request) if grant.viewer is None else limit_account(request, grant.viewer))
     return grant
 
 

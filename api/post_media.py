@@ -15,7 +15,6 @@ from api.error_codes import TooManyRequests, raises
 from api.media import CONTENT_RESPONSES, Service, grant_of, send_file
 from api.routes import VERSION
 from api.transaction import TransactionRoute
-from features.media.addresses import NOBODY, Grant
 from features.media.errors import NoSuchMedia
 from features.media.service import MediaService
 from features.posts.attachments import public_file, visible_file
@@ -82,7 +81,7 @@ async def get_post_file(
 ) -> Response:
     """Read a file of a post's medium by an address, without an access token."""
     grant = await grant_of(request, media, token, now, attached=True)
-    file = await visible_file(uow, grant.media_id, viewer_of(grant), grant.epoch, name)
+    file = await visible_file(uow, grant.media_id, grant.viewer, grant.epoch, name)
     return await send_file(media, file, range, if_range, if_none_match)
 
 
@@ -106,11 +105,6 @@ async def get_public_file(
     response = await send_file(media, file, range, if_range, if_none_match)
     response.headers["Cache-Control"] = public_cache_control(media)
     return response
-
-
-def viewer_of(grant: Grant) -> UUID | None:
-    """Returns who reads what a post shows by an address; None: anybody."""
-    return None if grant.viewer_id == NOBODY else grant.viewer_id
 
 
 def public_cache_control(media: MediaService) -> str:

@@ -12,7 +12,7 @@ from api.content import IfNoneMatch, IfRange, Range
 from api.deps import Now, Uow, limit_address
 from api.error_codes import TooManyRequests, raises
 from api.media import Service, grant_of
-from api.post_media import public_cache_control, viewer_of
+from api.post_media import public_cache_control
 from api.routes import VERSION
 from api.transaction import TransactionRoute
 from api.videos import FILE_RESPONSES, Videos, send_stream_file
@@ -48,7 +48,7 @@ async def get_post_stream_file(
 ) -> Response:
     """Read a file of the stream of a post's video by an address, without an access token."""
     grant = await grant_of(request, media, token, now, attached=True)
-    await require_visible(uow, grant.media_id, viewer_of(grant), grant.epoch)
+    await require_visible(uow, grant.media_id, grant.viewer, grant.epoch)
     file = await videos.file(uow, grant.media_id, name)
     return await send_stream_file(videos, file, range, if_range, if_none_match)
 

@@ -35,6 +35,11 @@ class Grant:
     attached: bool = False
     """Whether the viewer reads it as what something shows; otherwise, as its owner."""
 
+    @property
+    def viewer(self) -> UUID | None:
+        """Who reads by it; None: anybody."""
+        return None if self.viewer_id == NOBODY else self.viewer_id
+
 
 def derive_key(cluster_secret: bytes, brand: str) -> bytes:
     """Returns the key of a brand's tokens."""

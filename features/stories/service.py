@@ -8,7 +8,7 @@ from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
 from features.counters.model import ReactionKind, Target, TargetKind
 from features.counters.service import CounterService
-from features.media.addresses import NOBODY, Grant
+from features.media.addresses import Grant
 from features.media.errors import ATTACHMENT_ERRORS, NoSuchMedia, UnusableMedia
 from features.media.model import StoredFile
 from features.media.service import MediaService
@@ -117,8 +117,7 @@ class StoryService:
     async def get_file(self, uow: UnitOfWork, grant: Grant, name: str, now: datetime) -> StoredFile:
         """Returns a file of the medium of a grant, in one statement. Raises NoSuchMedia unless the viewer may see the
         story at this moment."""
-        viewer_id = None if grant.viewer_id == NOBODY else grant.viewer_id
-        file = await store.find_file(uow, grant.media_id, viewer_id, grant.epoch, name, now)
+        file = await store.find_file(uow, grant.media_id, grant.viewer, grant.epoch, name, now)
         if file is None:
             raise NoSuchMedia
         return file
