@@ -123,7 +123,7 @@ class ReactionsModel(BaseModel):
 
 
 class AttachedVideoModel(BaseModel):
-    """What a video of a post has and an image has not."""
+    """What a video of a post or story has and an image has not."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -18,22 +18,26 @@ from api.error_codes import TooManyRequests, raises
 from api.media import CONTENT_RESPONSES, Service, grant_of, send_file
 from api.models import MAX_DECOMPOSED, Body, PageModel, render_page
 from api.post_media import Name
+from api.post_videos import Name as StreamName
 from api.post_views import respond
 from api.profiles import PersonModel, Username, render_person
 from api.reactions import ReactionBody
 from api.routes import VERSION, Routes
 from api.story_views import StoryModel, StoryPage
 from api.transaction import TransactionRoute, forget_responses, located
+from api.videos import FILE_RESPONSES, send_stream_file
 from features.counters.errors import ReactionNotStored
 from features.counters.model import ReactionKind
 from features.media.errors import NoSuchMedia
+from features.posts.attachments import MediaDraft
 from features.posts.model import Audience
 from features.relationships.errors import NoSuchPerson
 from features.stories.errors import CONTENT_ERRORS, NoSuchStory, NotYourStory, TooManyStories
-from features.stories.model import StoryContent, StoryMediaDraft, StoryViewer
+from features.stories.model import StoryContent, StoryViewer
 from features.stories.policy import StoryPolicy
 from features.stories.rings import Ring
 from features.stories.service import StoryService
+from features.videos.errors import NoSuchFile
 
 router = APIRouter(prefix=VERSION, tags=["stories"], route_class=ConditionalRoute)
 content = APIRouter(prefix=VERSION, tags=["stories"], route_class=TransactionRoute)
@@ -43,13 +47,16 @@ ROUTES = Routes((router, highlights.router, content))
 Stories = Annotated[StoryService, service(StoryService)]
 StoryId = Annotated[UUID, Path(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c31"])]
 
+Token = Annotated[str, Path(max_length=200, examples=["AgGX8cBdHHwem"])]
+
 _POLICY = StoryPolicy()
 _RawText = Annotated[str, Field(max_length=MAX_DECOMPOSED * _POLICY.max_text_length)]
 _RawAlt = Annotated[str, Field(max_length=MAX_DECOMPOSED * _POLICY.max_alt_length)]
 
 
 class StoryMediaBody(Body):
-    """An image to show in a story: one of your media that is ready and that nothing else shows."""
+    """An image or video to show in a story: one of your media that is ready and that nothing else shows. A video can be
+    shown as soon as it is uploaded."""
 
     id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
     alt: _RawAlt = Field(
@@ -60,11 +67,11 @@ class StoryMediaBody(Body):
 
 
 class StoryBody(Body):
-    """A story to publish: an image, a text, or both."""
+    """A story to publish: an image or a video, a text, or both."""
 
     text: _RawText = Field(
         default="",
-        description="Plain text, at most 500 characters (Unicode code points); required without an image.",
+        description="Plain text, at most 500 characters (Unicode code points); required without a medium.",
         examples=["Good morning, Lisbon"],
     )
     media: StoryMediaBody | None = Field(default=None)
@@ -77,7 +84,7 @@ class StoryBody(Body):
 
     def content(self) -> StoryContent:
         """Returns the story as the service takes it."""
-        media = StoryMediaDraft(self.media.id, self.media.alt) if self.media else None
+        media = MediaDraft(self.media.id, self.media.alt) if self.media else None
         return StoryContent(self.text, media, self.audience, self.list_id)
 
 
@@ -178,7 +185,7 @@ async def of_profile(
 @content.get("/story-media/{token}/{name}", response_class=Response, responses=CONTENT_RESPONSES)
 @raises(NoSuchMedia, TooManyRequests, RANGE_NOT_SATISFIABLE)
 async def get_story_file(
-    token: Annotated[str, Path(max_length=200, examples=["AgGX8cBdHHwem"])],
+    token: Token,
     name: Name,
     request: Request,
     stories: Stories,
@@ -192,6 +199,26 @@ async def get_story_file(
     """Read a file of a story's image by its path, without an access token."""
     grant = await grant_of(request, media, token, now, attached=True)
     return await send_file(media, await stories.get_file(uow, grant, name, now), range, if_range, if_none_match)
+
+
+@content.get("/story-media/{token}/stream/{name}", response_class=Response, responses=FILE_RESPONSES)
+@raises(NoSuchMedia, NoSuchFile, TooManyRequests, RANGE_NOT_SATISFIABLE)
+async def get_story_stream_file(
+    token: Token,
+    name: StreamName,
+    request: Request,
+    stories: Stories,
+    media: Service,
+    uow: Uow,
+    now: Now,
+    range: Range = None,
+    if_range: IfRange = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Read a file of the stream of a story's video by its path, without an access token."""
+    grant = await grant_of(request, media, token, now, attached=True)
+    file = await stories.get_stream_file(uow, grant, name, now)
+    return await send_stream_file(stories.videos, file, range, if_range, if_none_match)
 
 
 def _render_viewer(viewer: StoryViewer) -> StoryViewerModel:

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import models
-from api.post_views import AuthorModel, ReactionsModel
+from api.post_views import AttachedVideoModel, AuthorModel, ReactionsModel
 from features.counters.model import ReactionKind
 from features.posts.model import Audience
 from features.stories.policy import StoryPolicy
@@ -17,9 +17,10 @@ _Alt = Annotated[str, Field(max_length=StoryPolicy().max_alt_length)]
 
 
 class StoryMediaModel(BaseModel):
-    """The image of a story. Its files are `{path}/{width}.webp` and `{path}/{width}.jpg`, without an access token. The
-    path is yours: whoever has it can use it until it expires. It ends with the story, or when you may not see that any
-    more."""
+    """The image or video of a story. The files of an image are `{path}/{width}.webp` and `{path}/{width}.jpg`, those of
+    a video `{path}/stream/master.m3u8` (HLS), `{path}/stream/poster.jpg` and `{path}/stream/storyboard.vtt`; they are
+    read without an access token. The path is yours: whoever has it can use it until it expires. It ends with the story,
+    or when you may not see that any more."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,12 +28,18 @@ class StoryMediaModel(BaseModel):
     alt: _Alt = Field(
         description="What it shows, for people who do not see it; empty: not described.", examples=["A tram on a hill"]
     )
-    width: int = Field(ge=1, description="Of the image, in pixels.", examples=[1080])
-    height: int = Field(ge=1, examples=[1920])
-    blurhash: str = Field(max_length=100, description="A preview.", examples=["LEHV6nWB2yk8pyo0adR*.7kCMdnj"])
-    widths: list[int] = Field(
-        max_length=20, description="Of the files, ascending, in pixels.", examples=[[320, 640, 1080]]
+    width: int | None = Field(ge=1, description="In pixels; null while a video is processed.", examples=[1080])
+    height: int | None = Field(ge=1, examples=[1920])
+    blurhash: Annotated[str, Field(max_length=100)] | None = Field(
+        description="A preview, of a video's poster; null until that is drawn.",
+        examples=["LEHV6nWB2yk8pyo0adR*.7kCMdnj"],
     )
+    widths: list[int] = Field(
+        max_length=20,
+        description="Of an image's files, ascending, in pixels; empty for a video.",
+        examples=[[320, 640, 1080]],
+    )
+    video: AttachedVideoModel | None = Field(description="Null for an image.")
     path: str = Field(
         max_length=200, description="Relative to the address of the API (`/v1`).", examples=["/story-media/AgGX8cBd"]
     )
@@ -48,7 +55,7 @@ class StoryModel(BaseModel):
 
     id: UUID = Field(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c31"])
     author: AuthorModel
-    text: _Text = Field(description="Empty: an image alone.", examples=["Good morning, Lisbon"])
+    text: _Text = Field(description="Empty: an image or a video alone.", examples=["Good morning, Lisbon"])
     media: StoryMediaModel | None
     audience: Audience = Field(
         description="Who may see it: `connections` are friends (Entativa) or followers (Vignette).",

@@ -66,7 +66,7 @@ class Place(TypedDict):
 
 
 class AttachedVideo(TypedDict):
-    """What a video of a post has and an image has not."""
+    """What a video of a post or story has and an image has not."""
 
     state: str
     """A value of VideoState."""

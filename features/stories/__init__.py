@@ -1,1 +1,1 @@
-"""Stories: images and texts that are shown for a day, and kept for their author."""
+"""Stories: images, videos and texts that are shown for a day, and kept for their author."""

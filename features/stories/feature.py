@@ -1,5 +1,6 @@
 """What this slice declares."""
 
+from cluster.events.consumer import Consumer
 from cluster.tables import PartOf, Table
 from features.accounts.feature import ACCOUNTS
 from features.counters.feature import COUNTERS
@@ -11,27 +12,34 @@ from features.posts.feature import POSTS
 from features.profiles.feature import PROFILES
 from features.profiles.service import ProfileService
 from features.relationships.feature import RELATIONSHIPS
-from features.stories.consumers import StoryCleanup
+from features.stories.consumers import StoryCleanup, follow_videos
 from features.stories.erasure import erase, forget_views_between
 from features.stories.events import EVENTS
 from features.stories.highlights import Highlights
 from features.stories.policy import StoryPolicy
 from features.stories.service import StoryService
+from features.videos.feature import VIDEOS
+from features.videos.service import VideoService
 
 
 def _service(scope: Scope) -> StoryService:
     policy, profiles, media = scope.policy(StoryPolicy), scope.service(ProfileService), scope.service(MediaService)
-    return StoryService(policy, profiles, media, scope.service(CounterService), Highlights(policy, profiles, media))
+    videos, counters = scope.service(VideoService), scope.service(CounterService)
+    return StoryService(policy, profiles, media, videos, counters, Highlights(policy, profiles, media))
+
+
+def _consumers(scope: Scope) -> list[Consumer]:
+    return [*StoryCleanup(scope.service(CounterService)).consumers(), follow_videos(scope.service(VideoService))]
 
 
 _UNTIL_DELETED = "until the author deletes the story"
 
 STORIES = Feature(
     name="stories",
-    needs=(ACCOUNTS, COUNTERS, MEDIA, POSTS, PROFILES, RELATIONSHIPS),
+    needs=(ACCOUNTS, COUNTERS, MEDIA, POSTS, PROFILES, RELATIONSHIPS, VIDEOS),
     policy=StoryPolicy,
     service=_service,
-    consumers=lambda scope: StoryCleanup(scope.service(CounterService)).consumers(),
+    consumers=_consumers,
     events=EVENTS,
     tables=(
         Table("stories", "author_id", _UNTIL_DELETED, subjects=("author_id",)),

@@ -111,7 +111,7 @@ where id in (select story_id from highlighted_stories where highlight_id = $1 an
 
 
 async def end_addresses(uow: UnitOfWork, highlight_id: UUID, story_id: UUID | None = None) -> None:
-    """Ends the addresses that were given out of the images of a highlight's stories, or of one of them."""
+    """Ends the addresses that were given out of the media of a highlight's stories, or of one of them."""
     await uow.execute(_NEXT_EPOCHS, highlight_id, story_id)
 
 

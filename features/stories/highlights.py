@@ -1,6 +1,6 @@
 """Highlights: stories that their author keeps visible on the profile, with an audience of the highlight's own.
 
-A path to an image that was given out ends when the story leaves a highlight, or the highlight's audience changes, and
+A path to a medium that was given out ends when the story leaves a highlight, or the highlight's audience changes, and
 stays dead when it comes back: the story's media epoch changes.
 """
 

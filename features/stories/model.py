@@ -7,16 +7,9 @@ from uuid import UUID
 
 from features.counters.model import ReactionKind, ReactionsView
 from features.paging import Cursor
-from features.posts.model import Audience, Author
+from features.posts.attachments import MediaDraft
+from features.posts.model import Attachment, Audience, Author
 from features.profiles.model import Person
-
-
-@dataclass(frozen=True, slots=True)
-class StoryMediaDraft:
-    """The medium that a story is to show, and what it shows."""
-
-    media_id: UUID
-    alt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +17,7 @@ class StoryContent:
     """What an author wants to publish, as it came."""
 
     text: str
-    media: StoryMediaDraft | None
+    media: MediaDraft | None
     audience: Audience
     list_id: UUID | None = None
 
@@ -32,21 +25,8 @@ class StoryContent:
 # The JSON of responses, member by member and in this order.
 
 
-class StoryImage(TypedDict):
-    """The image of a story as it is stored with it. Sizes are in pixels."""
-
-    id: str
-    alt: str
-    """What it shows, for people who do not see it; empty: not described."""
-    width: int
-    height: int
-    blurhash: str
-    widths: list[int]
-    """Of its files, ascending."""
-
-
-class StoryMediaView(StoryImage):
-    """The image of a story as one reader sees it."""
+class StoryMediaView(Attachment):
+    """The image or video of a story as one reader sees it."""
 
     path: str
     """Where this reader reads its files, relative to the API's address."""
@@ -59,7 +39,7 @@ class StoryView(TypedDict):
     id: str
     author: Author
     text: str
-    """Empty: an image alone."""
+    """Empty: an image or a video alone."""
     media: StoryMediaView | None
     audience: str
     """A value of Audience."""

@@ -9,24 +9,28 @@ from cluster.postgres import UnitOfWork
 from features.counters.model import ReactionKind, Target, TargetKind
 from features.counters.service import CounterService
 from features.media.addresses import Grant
-from features.media.errors import ATTACHMENT_ERRORS, NoSuchMedia, UnusableMedia
+from features.media.errors import ATTACHMENT_ERRORS, NoSuchMedia
 from features.media.model import StoredFile
 from features.media.service import MediaService
 from features.paging import Page, PageRequest, page_of
+from features.posts.attachments import MediaDraft, attachments_of
 from features.posts.composing import check_audience
 from features.posts.errors import UnknownList
+from features.posts.model import Attachment
 from features.profiles.service import ProfileService
 from features.stories import store
 from features.stories.changes import publish_created, publish_deleted
 from features.stories.errors import NoSuchStory, NotYourStory, TooManyStories
 from features.stories.highlights import Highlights
-from features.stories.model import StoryContent, StoryImage, StoryMediaDraft, StoryView, StoryViewer
+from features.stories.model import StoryContent, StoryView, StoryViewer
 from features.stories.policy import StoryPolicy
 from features.stories.rings import Ring, find_rings
 from features.stories.store import Row
 from features.stories.views import story_page, view
 from features.text import clean_line, clean_paragraphs, is_blank
 from features.text_errors import EmptyText
+from features.videos.model import StreamFile
+from features.videos.service import VideoService
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class StoryService:
     policy: StoryPolicy
     profiles: ProfileService
     media: MediaService
+    videos: VideoService
     counters: CounterService
     highlights: Highlights
 
@@ -45,7 +50,7 @@ class StoryService:
         text = clean_paragraphs(content.text, field="text", max_characters=self.policy.max_text_length)
         if is_blank(text):
             if content.media is None:
-                raise EmptyText("A story needs an image, or a text with a visible character.", field="text")
+                raise EmptyText("A story needs an image, a video, or a text with a visible character.", field="text")
             text = ""
         author, _ = await self.profiles.resolve_for(uow, author_id, [])
         if await store.lock_live(uow, author_id, now) >= self.policy.max_live:
@@ -122,6 +127,13 @@ class StoryService:
             raise NoSuchMedia
         return file
 
+    async def get_stream_file(self, uow: UnitOfWork, grant: Grant, name: str, now: datetime) -> StreamFile:
+        """Returns a file of the stream of a grant's video, in two statements. Raises NoSuchMedia unless the viewer may
+        see the story at this moment; NoSuchFile."""
+        if not await store.shows(uow, grant.media_id, grant.viewer, grant.epoch, now):
+            raise NoSuchMedia
+        return await self.videos.file(uow, grant.media_id, name)
+
     async def _find(self, uow: UnitOfWork, story_id: UUID, viewer_id: UUID | None, now: datetime) -> Row:
         row = await store.find(uow, story_id, viewer_id, now)
         if row is None:
@@ -129,21 +141,14 @@ class StoryService:
         return row
 
     async def _attach(
-        self, uow: UnitOfWork, author_id: UUID, story_id: UUID, draft: StoryMediaDraft, now: datetime
-    ) -> StoryImage:
-        """Has a story show an image. Returns what is stored of it with the story. Raises Invalid."""
+        self, uow: UnitOfWork, author_id: UUID, story_id: UUID, draft: MediaDraft, now: datetime
+    ) -> Attachment:
+        """Has a story show an image or a video. Returns what is stored of it with the story. Raises Invalid."""
         alt = clean_line(draft.alt, field="media.alt", max_characters=self.policy.max_alt_length, required=False)
         try:
             [medium] = await self.media.attach(uow, author_id, story_id, [draft.media_id], now)
+            videos = {} if medium.media_type.is_image else await self.videos.of_media(uow, [medium.id])
+            [attachment] = attachments_of([MediaDraft(medium.id, alt)], [medium], videos)
         except ATTACHMENT_ERRORS as error:
             raise type(error)(field="media.id") from None
-        if (image := medium.image) is None:
-            raise UnusableMedia(field="media.id")
-        return {
-            "id": str(medium.id),
-            "alt": alt,
-            "width": image.width,
-            "height": image.height,
-            "blurhash": image.blurhash,
-            "widths": image.widths,
-        }
+        return attachment

@@ -13,14 +13,14 @@ from features.accounts.queries import inactive
 from features.counters import queries as counters
 from features.counters.model import VIEWERS, ReactionKind
 from features.media.model import StoredFile
-from features.media.queries import attached_file
+from features.media.queries import attached_file, holder
 from features.paging import PageRequest
-from features.posts.model import Audience
+from features.posts.model import Appearance, Attachment, Audience
 from features.profiles.model import Person
 from features.profiles.queries import joined
 from features.relationships.queries import own_list
 from features.relationships.visibility import apart
-from features.stories.model import StoryImage, StoryViewer
+from features.stories.model import StoryViewer
 from features.stories.privacy import live, shown_to, visible_to
 
 Row = Any
@@ -49,7 +49,7 @@ class Draft:
     id: UUID
     author: Person
     text: str
-    media: StoryImage | None
+    media: Attachment | None
     audience: Audience
     list_id: UUID | None
     created_at: datetime
@@ -166,6 +166,25 @@ async def find_file(
     """Returns a file of a medium of a story that the viewer may see, by an address of this epoch."""
     row = await uow.fetchrow(_FILE, media_id, viewer_id, name, now, epoch)
     return None if row is None else StoredFile(row["content_type"], row["size"], row["digest"])
+
+
+_SHOWN = f"""
+select 1 from stories where stories.id = {holder("$1")} and stories.media_epoch = $4
+    and {visible_to("$2::uuid", "$3::timestamptz")} and not {inactive("stories.author_id")}
+"""
+
+
+async def shows(uow: UnitOfWork, media_id: UUID, viewer_id: UUID | None, epoch: int, now: datetime) -> bool:
+    """Returns whether a story that the viewer may see shows the medium, by an address of this epoch."""
+    return await uow.fetchval(_SHOWN, media_id, viewer_id, now, epoch) is not None
+
+
+_UPDATE_MEDIUM = f"update stories set media = media || $2::jsonb where id = {holder('$1')}"
+
+
+async def update_medium(uow: UnitOfWork, media_id: UUID, appearance: Appearance) -> None:
+    """Stores how a medium looks with the story that shows it, if one does."""
+    await uow.execute(_UPDATE_MEDIUM, media_id, orjson.dumps(appearance).decode())
 
 
 _DELETED = f"{_STORY}, stories.list_id::text as list_id"

@@ -8,7 +8,8 @@ from features.counters import queries
 from features.counters.model import VIEWERS, reactions_view
 from features.media.service import MediaService
 from features.paging import Cursor, Page, PageRequest, page_of
-from features.stories.model import StoryImage, StoryMediaView, StoryView
+from features.posts.model import Attachment
+from features.stories.model import StoryMediaView, StoryView
 from features.stories.store import Row
 
 
@@ -40,10 +41,11 @@ def view(media: MediaService, row: Row, viewer_id: UUID | None, now: datetime) -
 
 
 def _media_view(media: MediaService, row: Row, viewer_id: UUID | None, now: datetime) -> StoryMediaView:
-    """Returns the image of a story with an address for the viewer. The address ends with the story, because each
+    """Returns the medium of a story with an address for the viewer. The address ends with the story, because each
     request asks whether the viewer may see that."""
-    medium: StoryImage = row["media"]
+    medium: Attachment = row["media"]
     address = media.seal(UUID(medium["id"]), viewer_id, row["media_epoch"], now)
     others = row["author_id"] != str(viewer_id) and row["expires_at"] > now  # not the author, nor by a highlight
     expires_at = min(address.expires_at, row["expires_at"]) if others else address.expires_at
-    return {**medium, "path": f"/story-media/{address.token}", "path_expires_at": expires_at}
+    path = f"/story-media/{address.token}"
+    return {**medium, "video": medium.get("video"), "path": path, "path_expires_at": expires_at}

@@ -28,10 +28,11 @@ FILE = "/media-files/{token}/{name}"
 POST_FILE = "/post-media/{token}/{name}"
 PUBLIC_FILE = "/public-media/{media_id}/{epoch}/{name}"
 STORY_FILE = "/story-media/{token}/{name}"
+STORY_STREAM = "/story-media/{token}/stream/{name}"
 STREAM = "/media-files/{token}/stream/{name}"
 POST_STREAM = "/post-media/{token}/stream/{name}"
 PUBLIC_STREAM = "/public-media/{media_id}/{epoch}/stream/{name}"
-ADDRESSES = {FILE, STREAM, POST_FILE, POST_STREAM, PUBLIC_FILE, PUBLIC_STREAM, STORY_FILE}
+ADDRESSES = {FILE, STREAM, POST_FILE, POST_STREAM, PUBLIC_FILE, PUBLIC_STREAM, STORY_FILE, STORY_STREAM}
 NOT_SIGNED_IN = {"/health/live", "/health/ready", "/.well-known/jwks.json"}
 """They take no access token."""
 
@@ -46,7 +47,7 @@ class Scenario:
         self.post_file = self.public_file = self.story_file = self.story_id = ""
         self.post_id = self.answer_id = self.list_id = self.media_id = self.file = self.draft_id = ""
         self.collection_id = self.bobs_story_id = self.highlight_id = self.link_id = self.shared = ""
-        self.video_id = self.stream = self.post_stream = self.public_stream = ""
+        self.video_id = self.stream = self.post_stream = self.public_stream = self.story_stream = ""
         self.requests: list[str] = []
         self.comment_ids: list[str] = []
         """On bob's post: of ada, of bob, and ada's reply to that."""
@@ -58,7 +59,7 @@ class Scenario:
             *(self.file, self.stream),
             *(self.post_file, self.post_stream),
             *(self.public_file, self.public_stream),
-            *(self.story_file, self.shared),
+            *(self.story_file, self.story_stream, self.shared),
         }
 
     @property
@@ -96,6 +97,9 @@ class Scenario:
         told = await upload(self.environment, ada, file_of(1000, seed=3))
         story = (await ada.post("/stories", json={"media": {"id": told}})).json()
         self.story_id, self.story_file = story["id"], f"{story['media']['path']}/24.webp"
+        told = await upload(self.environment, ada, clip(seconds=0.5), "video/mp4")
+        moving = (await ada.post("/stories", json={"media": {"id": told}})).json()
+        self.story_stream = f"{moving['media']['path']}/stream/master.m3u8"
         self.highlight_id = (await ada.post("/highlights", json={"title": "Lisbon"})).json()["id"]
         assert (await ada.put(f"/highlights/{self.highlight_id}/stories/{self.story_id}")).is_success
         self.bobs_story_id = (await bob.post("/stories", json={"text": "So am I"})).json()["id"]
@@ -170,6 +174,7 @@ class Scenario:
             "/stories/rings": [("bob", "/stories/rings")],
             "/profiles/{username}/stories": [(name, "/profiles/ada/stories") for name in everybody],
             STORY_FILE: [(name, self.story_file) for name in everybody],
+            STORY_STREAM: [(name, self.story_stream) for name in everybody],
             FILE: [(name, self.file) for name in everybody],  # whoever has the address
             STREAM: [(name, self.stream) for name in everybody],
             "/blocks": [("eve", "/blocks")],

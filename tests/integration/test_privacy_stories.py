@@ -1,7 +1,8 @@
-"""Who may see which story, and the files of its image: every way to one, for every relationship, audience, and state of
-the author, on both brands; HTTP responses agree with the specification (features/stories/privacy.py, `may_see`)."""
+"""Who may see which story, and the files of its medium: every way to one, for every relationship, audience, and state
+of the author, on both brands; HTTP responses agree with the specification (features/stories/privacy.py, `may_see`)."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import pytest
 
@@ -20,16 +21,22 @@ JPEG = encoded(noise(400, 300), MediaType.JPEG)
 class StoryScenario(Scenario):
     """An author with a story for every audience, and a reader for every relation."""
 
+    names: ClassVar[Sequence[str]] = ("320.webp",)
+    """Of the files of a story."""
     stories: dict[Audience, str]
     files: dict[tuple[str, Audience], str]
-    """Paths of files by the relation of the reader whom they were made for."""
+    """Paths of media by the relation of the reader whom they were made for."""
+
+    async def medium(self) -> str:
+        """Returns what a story is to show."""
+        return await upload(self.environment, self.author, JPEG)
 
     async def build(self) -> None:
         await super().build()
         self.stories, self.files = {}, {}
         for audience in Audience:
             list_id = self.list_id if audience is Audience.LIST else None
-            medium = {"id": await upload(self.environment, self.author, JPEG)}
+            medium = {"id": await self.medium()}
             body = {"media": medium, "audience": audience, "list_id": list_id}
             answer = await self.author.post("/stories", json=body)
             assert answer.status_code == 201, answer.text
@@ -38,7 +45,7 @@ class StoryScenario(Scenario):
             for audience, story_id in self.stories.items():
                 found = await reader.get(f"/stories/{story_id}")
                 if found.status_code == 200:
-                    self.files[relation, audience] = f"{found.json()['media']['path']}/320.webp"
+                    self.files[relation, audience] = found.json()["media"]["path"]
 
     async def check(self, *, live: bool, away: bool = False) -> None:
         """Compares what each reader sees of each story, each way, with the specification."""
@@ -89,7 +96,13 @@ class StoryScenario(Scenario):
 
     async def file(self, relation: str, audience: Audience) -> bool:
         path = self.files.get((relation, audience))
-        return path is not None and (await self.environment.anonymous.get(path)).status_code == 200
+        return path is not None and await self.readable(path)
+
+    async def readable(self, path: str) -> bool:
+        """Returns whether all files of a medium can be read; fails unless none can, otherwise."""
+        statuses = {(await self.environment.anonymous.get(f"{path}/{name}")).status_code for name in self.names}
+        assert statuses in ({200}, {404}), path
+        return statuses == {200}
 
 
 @pytest.fixture(params=["entativa", "vignette"])
@@ -106,6 +119,11 @@ async def scenario(environment: Environment) -> StoryScenario:
 
 
 async def test_stories_honour_their_audience_until_they_end(scenario: StoryScenario) -> None:
+    await check_everything(scenario)
+
+
+async def check_everything(scenario: StoryScenario) -> None:
+    """Checks a new scenario, and what changes in the life of a story."""
     assert set(scenario.files) == {
         (relation, audience)
         for relation, relationship in RELATIONS.items()
@@ -177,7 +195,7 @@ async def _the_end(scenario: StoryScenario) -> None:
         scenario.readers[relation] = await scenario.environment.log_in(relation)
     for audience, story_id in scenario.stories.items():  # paths from before have expired, too
         found = await scenario.author.get(f"/stories/{story_id}")
-        scenario.files["self", audience] = f"{found.json()['media']['path']}/320.webp"
+        scenario.files["self", audience] = found.json()["media"]["path"]
     await scenario.check(live=False)
     await _highlights(scenario)
 
@@ -195,7 +213,7 @@ async def _highlights(scenario: StoryScenario) -> None:
         assert (await scenario.author.put(path)).json()["stories"] == 1
 
     async def shown(relation: str, *, away: bool = False) -> dict[Audience, str]:
-        """Returns paths of the files of the stories that the reader sees in highlights."""
+        """Returns paths of the media of the stories that the reader sees in highlights."""
         reader, relationship, files = readers[relation], RELATIONS[relation], dict[Audience, str]()
         listed = await reader.get("/profiles/self/highlights")
         found = {item["id"] for item in listed.json().get("items", [])}
@@ -211,14 +229,14 @@ async def _highlights(scenario: StoryScenario) -> None:
             if expected:
                 [story] = answers[1].json()["items"]
                 assert story["id"] == kept[audience]
-                files[audience] = f"{story['media']['path']}/320.webp"
-                assert (await environment.anonymous.get(files[audience])).status_code == 200
+                files[audience] = story["media"]["path"]
+                assert await scenario.readable(files[audience])
         return files
 
     files = {relation: await shown(relation) for relation in readers}
 
     async def read(relation: str, audience: Audience) -> bool:
-        return (await environment.anonymous.get(files[relation][audience])).status_code == 200
+        return await scenario.readable(files[relation][audience])
 
     # Another audience, and back: what was given out before stays dead. Others are not concerned.
     author, public = scenario.author, f"/highlights/{highlights[Audience.PUBLIC]}"

@@ -35,7 +35,7 @@ EVERY_KIND = ["36p.m3u8", "36p-0.mp4", "master.m3u8", "captions-en.vtt"]
 """A text and an object that are stored, a playlist and captions that are made for the request."""
 
 
-async def _video(environment: Environment, member: Member) -> str:
+async def add_captioned_video(environment: Environment, member: Member) -> str:
     """Returns a video with captions."""
     media_id = await upload(environment, member, clip(seconds=1), "video/mp4")
     body = {"label": "English", "webvtt": "WEBVTT\n\n00:00.100 --> 00:00.900\nHello\n"}
@@ -59,7 +59,7 @@ async def _statuses(environment: Environment, root: str, names: Sequence[str] = 
 async def test_a_video_is_shown_beside_images_and_played_by_everybody(vignette: Environment) -> None:
     ada, bob = await vignette.member("ada"), await vignette.member("bob")
     assert (await bob.put("/follows/ada")).is_success
-    image, video = await upload(vignette, ada, JPEG), await _video(vignette, ada)
+    image, video = await upload(vignette, ada, JPEG), await add_captioned_video(vignette, ada)
     post = await _publish(ada, image, video)
     shown = post["media"][1]
     assert len(shown.pop("blurhash")) == 28
@@ -99,7 +99,7 @@ async def test_a_video_is_shown_beside_images_and_played_by_everybody(vignette: 
 
 
 @dataclass
-class _UpTo:
+class UpTo:
     """Jobs that end with the first of a kind: their workers are lost."""
 
     inner: Jobs
@@ -111,7 +111,7 @@ class _UpTo:
         return await self.inner.run(job)
 
 
-async def _drain_posts(environment: Environment) -> None:
+async def drain_all_but_streams(environment: Environment) -> None:
     """Handles all events but those that make streams."""
     consumers = [one for one in brand_consumers(environment.platform) if one.name != "videos.transcoding"]
     await drain_events(consumers, environment.platform.database, environment.event_log)
@@ -126,7 +126,7 @@ async def test_readers_see_how_far_a_video_is(chunked: Environment) -> None:
     post = await _publish(ada, str(stored.media_id))
     draft = {"text": "later", "media": [{"id": str(drafted.media_id)}]}
     draft_id = (await ada.post("/drafts", json=draft)).json()["id"]
-    await _drain_posts(chunked)
+    await drain_all_but_streams(chunked)
 
     async def shown() -> tuple[str, int | None, bool, set[int]]:
         """State, duration, whether there is a preview, and what the files of a playable stream answer."""
@@ -141,12 +141,12 @@ async def test_readers_see_how_far_a_video_is(chunked: Environment) -> None:
     jobs = transcoding._jobs(chunked)
     one_by_one = replace(POLICY, jobs_at_once=1, max_job_losses=1)
     with pytest.raises(JobLost):
-        await transcoding._transcode(chunked, stored, _UpTo(jobs, DrawStoryboard), policy=one_by_one)
-    await _drain_posts(chunked)
+        await transcoding._transcode(chunked, stored, UpTo(jobs, DrawStoryboard), policy=one_by_one)
+    await drain_all_but_streams(chunked)
     assert await shown() == ("playable", 1000, True, {200})
     for event in (stored, drafted):
         await transcoding._transcode(chunked, event, jobs)
-    await _drain_posts(chunked)
+    await drain_all_but_streams(chunked)
     assert await shown() == ("ready", 1000, True, {200})
     published = await ada.post(f"/drafts/{draft_id}/publication")
     assert published.json()["media"][0]["video"] == {"state": "ready", "duration_ms": 1000}
@@ -158,7 +158,7 @@ async def test_a_video_that_cannot_be_played(chunked: Environment) -> None:
     stored = await transcoding._store(chunked, ada, content[: len(content) // 2])
     post = await _publish(ada, str(stored.media_id), text="shown before anybody knew")
     await transcoding._transcode(chunked, stored, transcoding._jobs(chunked))
-    await _drain_posts(chunked)
+    await drain_all_but_streams(chunked)
     [medium] = (await ada.get(f"/posts/{post['id']}")).json()["media"]
     assert (medium["video"], medium["width"]) == ({"state": "failed", "duration_ms": None}, None)
     assert (await chunked.anonymous.get(f"{medium['path']}/stream/master.m3u8")).status_code == 404
@@ -180,7 +180,7 @@ async def test_streams_are_read_by_those_who_may_see_the_post_and_by_nobody_else
     scenario = Scenario(environment)
     await scenario.build()
     author, readers = scenario.author, scenario.readers
-    media_id = await _video(environment, author)
+    media_id = await add_captioned_video(environment, author)
     post_id = (await _publish(author, media_id, audience="only_me"))["id"]
     epoch = 0
 
