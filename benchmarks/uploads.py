@@ -10,20 +10,14 @@ the upload with the highest one.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
-import secrets
-import signal
-import sys
-import tempfile
 import threading
 import time
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from benchmarks.figure import Figure, percentiles, quantile
@@ -32,6 +26,7 @@ from benchmarks.size import sized
 if TYPE_CHECKING:
     import httpx
 
+    from benchmarks.stack.private_brand import BrandProcesses
     from tests.peers.node import NodePeer
     from tests.support.environment import Environment
 
@@ -48,7 +43,6 @@ LARGE_EVERY = 20
 LARGE, SMALL = 20_000_000, 1_000_000
 STALLED = sized(50, 5)
 REQUESTS = sized(2000, 50)
-_BRAND = "entativa"
 
 
 def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
@@ -58,112 +52,19 @@ def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
             yield asyncio.run(measure())
 
 
-@asynccontextmanager
-async def _installation() -> AsyncIterator[Environment]:
-    """A brand over private servers and an empty folder."""
-    from brands.catalogue import BRANDS
-    from cluster.local.processes import Processes, free_port
-    from cluster.local.services import PostgresServer, RedisServer
-    from cluster.migrate import migrate
-    from tests.support.environment import open_environment
-    from tests.support.mail_trap import MailTrap
-    from tests.support.servers import execute
-
-    with tempfile.TemporaryDirectory(prefix="entativa-bench-", ignore_cleanup_errors=True) as folder:
-        root = Path(folder)
-        root.chmod(0o755)
-        processes, password = Processes(root), secrets.token_hex(8)
-        postgres = PostgresServer(processes, free_port(), password)
-        redis = RedisServer(processes, free_port(), password)
-        try:
-            postgres.start()
-            redis.start()
-            await execute(postgres.address("postgres"), f"create database {_BRAND}")
-            await migrate(postgres.address(_BRAND))
-            with MailTrap() as trap:
-                async with open_environment(
-                    BRANDS[_BRAND], postgres.address(_BRAND), redis.address(), root / "home", trap
-                ) as environment:
-                    yield environment
-        finally:
-            redis.stop()
-            postgres.stop()
-            processes.sweep()
-
-
-@dataclass(slots=True)
-class _Replicas:
-    """Processes that serve the brand, each on a port of its own."""
-
-    environment: Environment
-    ports: list[int]
-    kills: int = 0
-    _running: dict[int, Process] = field(default_factory=dict)
-
-    async def start(self, port: int) -> None:
-        settings = self.environment.settings
-        variables = {
-            "ENTATIVA_DATABASES": f'{{"{_BRAND}": "{settings.databases[_BRAND].get_secret_value()}"}}',
-            "ENTATIVA_REDIS_URL": settings.redis_url.get_secret_value(),
-            "ENTATIVA_KEYS_DIRECTORY": str(settings.keys_directory),
-            "ENTATIVA_OBJECTS_URL": settings.objects_url,
-            "ENTATIVA_CLUSTER_SECRET": settings.cluster_secret.get_secret_value(),
-            "ENTATIVA_PUBLIC_URLS": f'{{"{_BRAND}": "{settings.public_urls[_BRAND]}"}}',
-            "ENTATIVA_TRUSTED_PROXIES": "0",
-            "ENTATIVA_RATE_LIMITS__IDENTITY_PER_MINUTE": "600000",
-            "ENTATIVA_RATE_LIMITS__ADDRESS_PER_MINUTE": "600000",
-        }
-        command = [sys.executable, "-m", "benchmarks.stack.upload_replica", _BRAND, str(port)]
-        process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **variables}, stdout=PIPE)
-        self._running[port] = process
-        assert process.stdout is not None
-        if not await process.stdout.readline():
-            raise RuntimeError("a replica did not start")
-
-    async def kill(self, port: int) -> None:
-        process = self._running.pop(port)
-        with suppress(ProcessLookupError):  # it has ended by itself
-            process.send_signal(signal.SIGKILL)
-        await process.wait()
-
-    async def kill_in_turn(self) -> None:
-        """Kills one replica after the other, each when the one before serves again, until cancelled."""
-        while True:
-            for port in self.ports:
-                await asyncio.sleep(KILL_EVERY_S)
-                await self.kill(port)
-                self.kills += 1
-                await self.start(port)
-
-    async def stop(self) -> None:
-        for port in list(self._running):
-            await self.kill(port)
-
-
-@asynccontextmanager
-async def _replicas(environment: Environment, count: int) -> AsyncIterator[_Replicas]:
-    from cluster.local.processes import free_port
-
-    replicas = _Replicas(environment, [free_port() for _ in range(count)])
-    try:
-        await asyncio.gather(*(replicas.start(port) for port in replicas.ports))
-        yield replicas
-    finally:
-        await replicas.stop()
-
-
 async def _cut_uploads() -> Figure:
+    from benchmarks.stack.private_brand import brand_processes, private_brand
     from tests.peers.node import NodePeer
 
-    begun = time.monotonic()
+    begun, kills = time.monotonic(), itertools.count()
     async with AsyncExitStack() as stack:
-        environment = await stack.enter_async_context(_installation())
-        replicas = await stack.enter_async_context(_replicas(environment, 2))
+        environment = await stack.enter_async_context(private_brand())
+        replicas = await stack.enter_async_context(brand_processes(environment, 2))
         peers: asyncio.Queue[NodePeer] = asyncio.Queue()
         for _ in range(AT_ONCE // 2):
             peers.put_nowait(stack.enter_context(NodePeer("tus.mjs")))
         await environment.member("ada")
-        background = [asyncio.create_task(each) for each in (replicas.kill_in_turn(), _process(environment))]
+        background = [asyncio.create_task(each) for each in (_kill_in_turn(replicas, kills), _process(environment))]
         again: list[float] = []
         try:
             numbers = iter(range(UPLOADS))
@@ -180,8 +81,18 @@ async def _cut_uploads() -> Figure:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
         await _check_storage(environment)
-        extra = {"parts_again": max(again), "kills": replicas.kills, "cuts": UPLOADS * CUTS}
+        extra = {"parts_again": max(again), "kills": next(kills), "cuts": UPLOADS * CUTS}
     return Figure(_CUT, len(again), "uploads", samples=UPLOADS, extra={**extra, "seconds": time.monotonic() - begun})
+
+
+async def _kill_in_turn(replicas: BrandProcesses, kills: Iterator[int]) -> None:
+    """Kills one replica after the other, each when the one before serves again, until cancelled."""
+    while True:
+        for port in replicas.ports:
+            await asyncio.sleep(KILL_EVERY_S)
+            await replicas.kill(port)
+            next(kills)
+            await replicas.start(port)
 
 
 async def _process(environment: Environment) -> None:
@@ -200,8 +111,11 @@ async def _check_storage(environment: Environment) -> None:
         raise RuntimeError(f"{len(stored(environment))} objects are stored after {UPLOADS} uploads")
 
 
-async def _upload(environment: Environment, replicas: _Replicas, peers: asyncio.Queue[NodePeer], number: int) -> float:
+async def _upload(
+    environment: Environment, replicas: BrandProcesses, peers: asyncio.Queue[NodePeer], number: int
+) -> float:
     """Uploads one file and reads it back. Returns how many parts were sent again after an interruption, on average."""
+    from benchmarks.stack.private_brand import log_in_now
     from features.media.machine import PART_BYTES
     from tests.support.app_server import CuttingProxy
     from tests.support.files import file_of
@@ -210,9 +124,7 @@ async def _upload(environment: Environment, replicas: _Replicas, peers: asyncio.
     size = LARGE if number % LARGE_EVERY == 0 else random.Random(number).randrange(1000, SMALL)
     media_type = "video/mp4"
     data = file_of(size, media_type, seed=number)
-    # Tokens are good for 15 minutes of the replicas' clock.
-    environment.clock.advance(datetime.now(UTC) - environment.clock())
-    member = await environment.log_in("ada")
+    member = await log_in_now(environment, "ada")
     proxy = CuttingProxy(replicas.ports, cuts=CUTS, within=max(2000, size), seed=number)
     async with proxy.serve() as port:
         endpoint = f"http://127.0.0.1:{port}/v1/uploads"
@@ -260,7 +172,9 @@ async def _stalled() -> Figure:
     """Milliseconds of GET /v1/media, p99, while uploads stall on the same replica; the baseline is without them."""
     import httpx
 
-    async with _installation() as environment, _replicas(environment, 1) as replicas:
+    from benchmarks.stack.private_brand import brand_processes, private_brand
+
+    async with private_brand() as environment, brand_processes(environment, 1) as replicas:
         member = await environment.member("ada")
         base = f"http://127.0.0.1:{replicas.ports[0]}/v1"
         async with httpx.AsyncClient(headers=member.headers, timeout=60) as client:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-_CONTENT = ("comment", "cut", "first", "hot", "image", "poll", "scheduled", "stalled", "transcode")
+_CONTENT = ("comment", "cut", "due", "first", "hot", "image", "poll", "stalled", "transcode")
 WITHOUT_RAY = {
     "content": tuple(f"content.{name}" for name in _CONTENT),
     **{name: (name,) for name in ("crypto", "events", "realtime", "relationships")},
