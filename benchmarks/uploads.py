@@ -37,7 +37,7 @@ FIGURE_TIMEOUT_S = sized(2400.0, 300.0)
 UPLOADS = int(os.environ.get("CUT_UPLOADS", sized(1000, 6)))
 AT_ONCE = 6
 CUTS = 2
-KILL_EVERY_S = 5.0
+KILL_EVERY_S = sized(5.0, 1.0)
 LARGE_EVERY = 20
 """One upload in so many has several parts."""
 LARGE, SMALL = 20_000_000, 1_000_000
