@@ -7,6 +7,7 @@ from features.auth.feature import AUTH
 from features.collections.feature import COLLECTIONS
 from features.comments.feature import COMMENTS
 from features.counters.feature import COUNTERS
+from features.devices.feature import DEVICES
 from features.exports.feature import EXPORTS
 from features.feed.feature import FEED
 from features.follows.feature import FOLLOWS
@@ -42,6 +43,7 @@ BRAND = Brand(
         MEDIA,
         VIDEOS,
         COUNTERS,
+        DEVICES,
         SETTINGS,
         ACCOUNTS,
         EXPORTS,

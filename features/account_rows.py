@@ -3,7 +3,9 @@
 Names of tables and columns are constants of the code, never input.
 """
 
+from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
@@ -35,7 +37,12 @@ async def export_rows(uow: UnitOfWork, tables: Sequence[Table], account_id: UUID
         if condition is None:
             continue
         async for row in uow.stream(f"select * from {table.name} where {condition}", account_id):
-            yield table.name, {column: value for column, value in row.items() if column not in table.secrets}
+            yield table.name, {name: _shown(value) for name, value in row.items() if name not in table.secrets}
+
+
+def _shown(value: Any) -> Any:
+    """Returns bytes as Base64, and other values as they are."""
+    return b64encode(value).decode() if isinstance(value, bytes) else value
 
 
 def _about(table: Table, tables: dict[str, Table]) -> str | None:

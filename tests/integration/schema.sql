@@ -186,6 +186,24 @@ CREATE TABLE public.connections (
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT connections_check CHECK ((owner_id <> viewer_id))
 );
+CREATE TABLE public.device_key_versions (
+    account_id uuid NOT NULL,
+    number bigint NOT NULL,
+    keys bytea NOT NULL,
+    submitted_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.device_rosters (
+    account_id uuid NOT NULL,
+    last_number integer NOT NULL,
+    keys bytea
+);
+CREATE TABLE public.devices (
+    account_id uuid NOT NULL,
+    number integer NOT NULL,
+    identity_key bytea NOT NULL,
+    session_id uuid NOT NULL,
+    registered_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.entity_snapshots (
     kind text NOT NULL,
     entity text NOT NULL,
@@ -720,6 +738,14 @@ ALTER TABLE ONLY public.connection_counts
     ADD CONSTRAINT connection_counts_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.connections
     ADD CONSTRAINT connections_pkey PRIMARY KEY (owner_id, viewer_id);
+ALTER TABLE ONLY public.device_key_versions
+    ADD CONSTRAINT device_key_versions_pkey PRIMARY KEY (account_id, number);
+ALTER TABLE ONLY public.device_rosters
+    ADD CONSTRAINT device_rosters_pkey PRIMARY KEY (account_id);
+ALTER TABLE ONLY public.devices
+    ADD CONSTRAINT devices_account_id_session_id_key UNIQUE (account_id, session_id);
+ALTER TABLE ONLY public.devices
+    ADD CONSTRAINT devices_pkey PRIMARY KEY (account_id, number);
 ALTER TABLE ONLY public.entity_snapshots
     ADD CONSTRAINT entity_snapshots_pkey PRIMARY KEY (kind, entity);
 ALTER TABLE ONLY public.entity_timers
@@ -963,6 +989,12 @@ ALTER TABLE ONLY public.connections
     ADD CONSTRAINT connections_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.connections
     ADD CONSTRAINT connections_viewer_id_fkey FOREIGN KEY (viewer_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.device_key_versions
+    ADD CONSTRAINT device_key_versions_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.device_rosters
+    ADD CONSTRAINT device_rosters_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.devices
+    ADD CONSTRAINT devices_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.follow_days
     ADD CONSTRAINT follow_days_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.friend_requests

@@ -17,6 +17,7 @@ from features.accounts.machine import Action, Actor
 from features.accounts.policy import AccountPolicy
 from features.accounts.service import AccountService
 from tests.support.clips import clip
+from tests.support.devices import register_first_device
 from tests.support.environment import PASSWORD, Environment
 from tests.support.files import file_of
 from tests.support.member import Member
@@ -111,6 +112,7 @@ class Scenario:
             body = {"text": "Well", "parent_id": None if parent is None else self.comment_ids[parent]}
             made = await author.post(f"/posts/{self.answer_id}/comments", json=body)
             self.comment_ids.append(made.json()["id"])
+        await register_first_device(bob)
         link = (await bob.post(f"/posts/{self.post_id}/share-links", json={})).json()
         self.link_id, self.shared = link["id"], link["path"]
         self.collection_id = (await bob.post("/collections", json={"name": "Trips"})).json()["id"]
@@ -215,6 +217,8 @@ class Scenario:
             "/profiles/me": "/profiles/me",
             "/auth/sessions": "/auth/sessions",
             "/auth/audit": "/auth/audit",
+            "/devices": "/devices",
+            "/devices/{number}": "/devices/1",
             "/settings": "/settings",
             "/settings/schema": "/settings/schema",
             "/comment-filters": "/comment-filters",
@@ -339,6 +343,8 @@ def _address(scenario: Scenario, path: str) -> str:
         return f"/stories/{scenario.story_id}/viewers"  # of hers, not of bob's
     if path.startswith(("/collections/{collection_id}", "/saved-posts/{post_id}", "/share-links/{link_id}")):
         return "/collections"  # nor has she saved a post, or made a link
+    if path == "/devices/{number}":
+        return "/devices"  # nor has she a device
     if path.startswith("/account/export"):
         return "/profiles/me"  # nor has she an export
     return scenario.unconcerned().get(path) or scenario.shown()[path][0][1]

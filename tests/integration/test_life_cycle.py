@@ -16,6 +16,7 @@ from features.accounts.policy import AccountPolicy
 from features.auth.service import AuthService
 from features.life_cycle import erase_account, export_account
 from tests.support.clips import clip
+from tests.support.devices import register_first_device
 from tests.support.environment import PASSWORD, Environment
 from tests.support.files import file_of
 from tests.support.member import Member
@@ -63,6 +64,7 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         assert (await me.put(f"/collections/{saved['id']}/posts/{post['id']}")).status_code == 200
         assert (await other.post(f"/posts/{post['id']}/share-links", json={})).status_code == 201
         await me.put("/blocks/eve")
+        await register_first_device(me)
         await upload(environment, me, file_of(1000))
         video = await upload(environment, me, clip(seconds=0.5), "video/mp4")
         captions = {"label": "English", "webvtt": "WEBVTT\n\n00:00.000 --> 00:00.400\nHello\n"}

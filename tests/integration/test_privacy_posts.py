@@ -59,7 +59,7 @@ _OWN = {
     *("/comment-filters", "/drafts", "/drafts/{draft_id}", "/collections", "/collections/{collection_id}"),
     *("/media", "/media/{media_id}", "/media/{media_id}/content", "/media/{media_id}/video"),
     *("/media-files/{token}/{name}", "/media-files/{token}/stream/{name}"),
-    *("/share-links", "/share-links/{link_id}", "/profiles/me"),
+    *("/share-links", "/share-links/{link_id}", "/profiles/me", "/devices", "/devices/{number}"),
 }
 """What is the caller's own alone."""
 WITHOUT_POSTS = _OWN | {

@@ -1,0 +1,64 @@
+"""The errors of devices."""
+
+from features.errors import Conflict, Invalid, NotFound, RateLimited
+
+
+class BadIdentityKey(Invalid):
+    """The bytes are not an identity key of a device."""
+
+    code = "bad_identity_key"
+    detail = "This is no identity key."
+    field = "identity_key"
+
+
+class BadSessionBinding(Invalid):
+    """The signature is not the device's, or is about another account, device number or sign-in session."""
+
+    code = "bad_session_binding"
+    detail = "The device's identity key has not signed that this session acts for it."
+    field = "session_binding"
+
+
+class BadAccountKeys(Invalid):
+    """The bytes are no version of this account's keys, or have other devices than the account has after the change."""
+
+    code = "bad_account_keys"
+    detail = "These are not the account's keys with the change that the request makes."
+    field = "account_keys"
+
+
+class AccountKeysOutdated(Conflict):
+    """The keys do not follow the newest version: somebody has changed the account's devices meanwhile. `current` holds
+    the newest version and the number of the next device."""
+
+    code = "account_keys_outdated"
+    detail = "The account's devices have changed: check the newest keys, and make a version that follows them."
+    field = "account_keys"
+
+
+class DevicesExist(Conflict):
+    """The account has a device, which has to approve a further one."""
+
+    code = "devices_exist"
+    detail = "You have a device: link this one to it."
+
+
+class SessionHasDevice(Conflict):
+    """The sign-in session acts for another device."""
+
+    code = "session_has_device"
+    detail = "This session acts for another of your devices."
+
+
+class NoSuchDevice(NotFound):
+    """The caller has no such device."""
+
+    code = "no_such_device"
+    detail = "You have no such device."
+
+
+class TooManyDeviceChanges(RateLimited):
+    """The caller's devices have changed too often within a day."""
+
+    code = "too_many_device_changes"
+    detail = "Your devices have changed too often; try again tomorrow."
