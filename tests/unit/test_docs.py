@@ -8,7 +8,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("actors", "api", "benchmarks", "brands", "client", "cluster", "crypto", "deployments", "docs", "features")
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "benchmarks/README.md", ROOT / "crypto/README.md"]
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        ROOT / "benchmarks/README.md",
+        ROOT / "client/README.md",
+        ROOT / "crypto/README.md",
+    ]
 )
 DECISIONS = sorted(set((ROOT / "docs/decisions").glob("*.md")) - {ROOT / "docs/decisions/README.md"})
 

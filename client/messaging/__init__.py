@@ -1,0 +1,20 @@
+"""Messaging of one device. `Messenger` is the machine; requests.py has what it asks the server."""
+
+from client.messaging.device import Device, NotRegistered
+from client.messaging.messenger import (
+    Change,
+    DevicesLearned,
+    DirectoryDistrusted,
+    MessageChanged,
+    Messenger,
+)
+
+__all__ = [
+    "Change",
+    "Device",
+    "DevicesLearned",
+    "DirectoryDistrusted",
+    "MessageChanged",
+    "Messenger",
+    "NotRegistered",
+]

@@ -1,0 +1,160 @@
+"""This device: its address, identity, prekeys and sessions in the account's database."""
+
+from collections.abc import Iterable, Mapping
+
+from client.storage import Database
+from crypto.handshake import PreKeyBundle, PreKeyStore
+from crypto.identity import IdentityKey, IdentityKeyPair
+from crypto.randomness import Randomness
+from crypto.sessions import DeviceAddress, RosterChange, SessionStore
+
+ROTATION_S = 7 * 86_400
+KEEP_S = 45 * 86_400
+"""How long replaced prekeys and removed devices can still be read: longer than a message waits on the server."""
+
+
+class NotRegistered(Exception):
+    """The account on this device has no device number yet."""
+
+
+class Device:
+    """Reads from and writes to the database only; callers hold the transaction."""
+
+    def __init__(self, database: Database, randomness: Randomness) -> None:
+        self._database = database
+        self._randomness = randomness
+
+    def prepare(self, account_id: str) -> IdentityKeyPair:
+        """Returns the identity with which this device is registered; a repetition returns the same one."""
+        existing = self._get("identity")
+        if existing is not None:
+            return IdentityKeyPair.restore(existing)
+        identity = IdentityKeyPair.generate(self._randomness)
+        self._put("identity", identity.serialize())
+        self._put("account_id", account_id.encode())
+        self._put("prekeys", PreKeyStore(identity).serialize())
+        return identity
+
+    def registered(self, number: int) -> None:
+        """The server has registered this device under a number."""
+        self._put("device", str(number).encode())
+
+    @property
+    def address(self) -> DeviceAddress:
+        """Raises NotRegistered."""
+        account_id, number = self._get("account_id"), self._get("device")
+        if account_id is None or number is None:
+            raise NotRegistered("this account has no device here yet")
+        return DeviceAddress(account_id.decode(), int(number))
+
+    @property
+    def identity(self) -> IdentityKeyPair:
+        """Raises NotRegistered."""
+        stored = self._get("identity")
+        if stored is None:
+            raise NotRegistered("this account has no device here yet")
+        return IdentityKeyPair.restore(stored)
+
+    # --- prekeys ------------------------------------------------------------------------------------------------
+
+    def prekeys_due(self, now_s: int) -> bool:
+        """Whether the signed prekey is missing or old."""
+        return self._prekeys(self.identity).rotation_due(now_s, ROTATION_S)
+
+    def make_prekeys(self, count: int, now_s: int) -> None:
+        """Makes one-time prekeys, `count` of each kind, and a signed prekey if it is due. `upload` has their public
+        halves until `uploaded`."""
+        store = self._prekeys(self.identity)
+        if store.rotation_due(now_s, ROTATION_S):
+            store.rotate(now_s, self._randomness)
+            store.expire(now_s, KEEP_S)
+        published = store.publish(*store.replenish(count, self._randomness))
+        self._put("prekeys", store.serialize())
+        self._put("upload", published.encode())
+
+    @property
+    def upload(self) -> bytes | None:
+        """The public halves that the server does not have for certain, None if it has all."""
+        return self._get("upload")
+
+    def uploaded(self, published: bytes) -> None:
+        """The server has these public halves."""
+        self._database.execute("delete from state where name = 'upload' and value = ?", published)
+
+    # --- sessions -----------------------------------------------------------------------------------------------
+
+    def open_sessions(self, accounts: Iterable[str]) -> "Sessions":
+        """The sessions with the devices of these accounts."""
+        identity = self.identity
+        prekeys = self._prekeys(identity)
+        states: list[bytes] = []
+        for account_id in set(accounts):
+            rows = self._database.rows("select state from sessions where account_id = ?", account_id)
+            states += [state for (state,) in rows]
+        return Sessions(self._database, SessionStore(self.address, identity, prekeys, states), prekeys)
+
+    def _prekeys(self, identity: IdentityKeyPair) -> PreKeyStore:
+        stored = self._get("prekeys")
+        assert stored is not None
+        return PreKeyStore.restore(stored, identity)
+
+    def _get(self, name: str) -> bytes | None:
+        rows = self._database.rows("select value from state where name = ?", name)
+        return rows[0][0] if rows else None
+
+    def _put(self, name: str, value: bytes) -> None:
+        self._database.execute("insert or replace into state (name, value) values (?, ?)", name, value)
+
+
+class Sessions:
+    """Some of the sessions and the prekeys, for one transaction. Methods that change something write it."""
+
+    def __init__(self, database: Database, store: SessionStore, prekeys: PreKeyStore) -> None:
+        self._database = database
+        self._store = store
+        self._prekeys = prekeys
+        self._used: set[DeviceAddress] = set()
+
+    def update_roster(self, account_id: str, devices: Mapping[int, IdentityKey], now_s: int) -> RosterChange:
+        """Takes over the devices of an account."""
+        change = self._store.update_roster(account_id, devices, now_s)
+        for address in self._store.expire(now_s, KEEP_S):
+            self._database.execute(
+                "delete from sessions where account_id = ? and device = ?", address.user, address.device
+            )
+        self._write({*change.stale, *self._store.devices(account_id)})
+        return change
+
+    def start(self, address: DeviceAddress, bundle: PreKeyBundle, randomness: Randomness) -> None:
+        """Begins a session with a device. Raises SessionError or HandshakeError."""
+        self._store.start(address, bundle, randomness)
+        self._write({address})
+
+    def encrypt_for(
+        self, accounts: Iterable[str], plaintext: bytes, randomness: Randomness
+    ) -> dict[DeviceAddress, bytes]:
+        """A message for every device of the accounts, except this one. Raises NoSession."""
+        encrypted = self._store.encrypt_for(accounts, plaintext, randomness)
+        self._write(encrypted)
+        return encrypted
+
+    def decrypt(self, sender: DeviceAddress, ciphertext: bytes) -> bytes:
+        """Decrypts a message. `write_used` has to be called before the transaction ends. Raises SessionError."""
+        plaintext = self._store.decrypt(sender, ciphertext)
+        self._used.add(sender)
+        return plaintext
+
+    def write_used(self) -> None:
+        """Writes what `decrypt` has changed: the sessions, and the prekeys that first messages have used up."""
+        if self._used:
+            self._write(self._used)
+            self._database.execute("update state set value = ? where name = 'prekeys'", self._prekeys.serialize())
+
+    def _write(self, addresses: Iterable[DeviceAddress]) -> None:
+        for address in addresses:
+            self._database.execute(
+                "insert or replace into sessions (account_id, device, state) values (?, ?, ?)",
+                address.user,
+                address.device,
+                self._store.state_of(address),
+            )

@@ -1,0 +1,302 @@
+"""Messaging of one device as a machine without network and clock: it makes requests and is told the responses.
+
+    while (request := messenger.next_request(now)) is not None:
+        try:
+            messenger.handle(request, await perform(request), now)
+        except NoResponse:
+            messenger.failed(request, now)
+
+All that matters is in the database. Each step is one transaction: new session states are stored before what they made
+is sent, and messages before they are acknowledged. The process may end between any two steps, and no request has to be
+performed exactly once.
+"""
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+
+from client.messaging.device import Device
+from client.messaging.directory import Directory
+from client.messaging.incoming import Incoming
+from client.messaging.outgoing import Outgoing, Pending
+from client.messaging.requests import (
+    Accepted,
+    Acknowledge,
+    DevicesChanged,
+    Done,
+    FetchInbox,
+    InboxItem,
+    InboxPage,
+    KeysFound,
+    LookUpKeys,
+    PreKeysTaken,
+    Refused,
+    Request,
+    Response,
+    Send,
+    TakePreKeys,
+    UploadPreKeys,
+)
+from client.messaging.waits import Waits
+from client.storage import Database
+from crypto.directory import DirectoryError, DirectoryKeys, LookupAnswer
+from crypto.errors import CryptoError
+from crypto.handshake import PreKeyBundle
+from crypto.randomness import Randomness, SystemRandomness
+from crypto.sessions import DeviceAddress
+from crypto.transparency import ProofInvalid
+
+_PREKEYS_CHECK_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class MessageChanged:
+    """A message is new, or the server has accepted or refused it."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class DevicesLearned:
+    """The devices of an account are other ones than before: tell the user, whose safety number with it is another."""
+
+    account_id: str
+    added: tuple[DeviceAddress, ...]
+    removed: tuple[DeviceAddress, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryDistrusted:
+    """The key directory's answer about an account does not hold. Nothing is sent to it: warn the user."""
+
+    account_id: str
+    reason: str
+
+
+Change = MessageChanged | DevicesLearned | DirectoryDistrusted
+
+
+class Messenger:
+    """Not safe for several threads. `changes` is what the user should see; the caller empties it."""
+
+    def __init__(
+        self,
+        database: Database,
+        directory: DirectoryKeys,
+        randomness: Randomness | None = None,
+        *,
+        prekeys: int = 100,
+    ) -> None:
+        """`prekeys`: how many one-time prekeys of each kind an upload has.
+
+        Raises NotRegistered before this device has a number (`Device.registered`).
+        """
+        randomness = randomness or SystemRandomness()
+        self._database = database
+        self._randomness = randomness
+        self._prekeys = prekeys
+        self._device = Device(database, randomness)
+        self._directory = Directory(database, directory)
+        self._incoming = Incoming(database, self._device, self._directory)
+        self._outgoing = Outgoing(database, self._device, randomness)
+        self.address = self._device.address
+        self.changes: list[Change] = []
+        self._waits = Waits()
+        self._fetch = True
+        self._after: str | None = None
+        self._prekeys_checked_at: int | None = None
+        self._encrypted_anew: set[int] = set()
+
+    # --- what the user does -------------------------------------------------------------------------------------
+
+    def add_conversation(self, conversation_id: str, peer: str) -> None:
+        """Makes a conversation of the server's known. Raises ValueError for one with oneself."""
+        if peer == self.address.user:
+            raise ValueError("a conversation is with somebody else")
+        with self._database.transaction():
+            self._database.execute(
+                "insert into conversations (id, peer) values (?, ?) on conflict (id) do nothing", conversation_id, peer
+            )
+
+    def write(self, conversation_id: str, text: str, now: int) -> int:
+        """Writes a message, which is sent when that is possible. Returns its number. Raises ValueError."""
+        with self._database.transaction():
+            number = self._outgoing.add(conversation_id, text, now)
+        self.changes.append(MessageChanged(number))
+        return number
+
+    # --- what the connection says -------------------------------------------------------------------------------
+
+    def connected(self) -> None:
+        """The connection is there again: what waits is tried at once, and messages may have been missed."""
+        self._waits.clear()
+        self._fetch, self._after = True, None
+
+    def pushed(self, item: InboxItem) -> None:
+        """A message has come over the socket."""
+        with self._database.transaction():
+            missing = self._incoming.store((item,), pushed=True)
+        if missing:
+            self._fetch = True
+
+    def prekeys_low(self, now: int) -> None:
+        """The server has few one-time prekeys of this device left."""
+        with self._database.transaction():
+            if self._device.upload is None:
+                self._device.make_prekeys(self._prekeys, now // 1000)
+
+    # --- requests -----------------------------------------------------------------------------------------------
+
+    def next_request(self, now: int) -> Request | None:
+        """Does what can be done here, and returns the next request; None if there is nothing to ask now. `now`: in
+        milliseconds."""
+        ready = (request for request in self._requests(now) if self._waits.ready(_key(request), now))
+        return next(ready, None)
+
+    def _requests(self, now: int) -> Iterator[Request]:
+        unknown = self._decrypt(now)
+        if published := self._upload(now):
+            yield UploadPreKeys(published)
+        if self._fetch:
+            yield FetchInbox(self._after)
+        if received := self._incoming.unacknowledged():
+            yield Acknowledge(received)
+        for account_id in sorted(unknown):
+            yield self._directory.request(account_id)
+        for pending in self._outgoing.heads():
+            if self._waits.ready(_send_key(pending.conversation_id), now):
+                yield from self._send(pending, now)
+
+    def next_at(self, now: int) -> int | None:
+        """When something that waits may be tried again; None if nothing waits."""
+        return self._waits.next(now)
+
+    def failed(self, request: Request, now: int) -> None:
+        """There was no response, and nobody knows whether the server has carried the request out."""
+        self._waits.failed(_key(request), now)
+
+    def handle(self, request: Request, response: Response, now: int) -> None:
+        """Takes in the response to a request. Raises TypeError for one that does not belong to it."""
+        failed = False
+        match request, response:
+            case LookUpKeys(), KeysFound(answer):
+                failed = not self._keys_found(request.account_id, answer, now)
+            case TakePreKeys(), PreKeysTaken():
+                failed = not self._start_sessions(request, response)
+            case Send(), Accepted(seq, sent_at):
+                with self._database.transaction():
+                    self._outgoing.accepted(request.number, seq, sent_at)
+                self._encrypted_anew.discard(request.number)
+                self.changes.append(MessageChanged(request.number))
+            case Send(), Refused(code):
+                with self._database.transaction():
+                    self._outgoing.refused(request.number, code)
+                self._encrypted_anew.discard(request.number)
+                self.changes.append(MessageChanged(request.number))
+            case Send(), DevicesChanged():
+                failed = request.number in self._encrypted_anew  # at once, then less and less often
+                self._encrypted_anew.add(request.number)
+                with self._database.transaction():
+                    self._outgoing.devices_changed(request.number)
+                    for account_id in {self.address.user, *(payload.address.user for payload in request.payloads)}:
+                        self._directory.distrust(account_id)
+            case FetchInbox(), InboxPage(items, after):
+                with self._database.transaction():
+                    self._incoming.store(items)
+                self._fetch, self._after = after is not None, after
+            case Acknowledge(received), Done():
+                with self._database.transaction():
+                    self._incoming.acknowledged(received.items())
+            case UploadPreKeys(published), Done():
+                with self._database.transaction():
+                    self._device.uploaded(published)
+            case ((LookUpKeys() | TakePreKeys()), Refused()):
+                failed = True
+            case _:
+                raise TypeError(f"{type(response).__name__} is no response to {type(request).__name__}")
+        if failed:
+            self._waits.failed(_key(request), now)
+        else:
+            self._waits.succeeded(_key(request))
+
+    def _decrypt(self, now: int) -> set[str]:
+        """Decrypts all that can be. Returns the accounts that have to be looked up first."""
+        unknown: set[str] = set()
+        waiting: set[str] = set()
+        while True:
+            with self._database.transaction():
+                decrypted = self._incoming.decrypt(now, waiting)
+            self.changes += [MessageChanged(number) for number in decrypted.numbers]
+            unknown |= decrypted.unknown
+            waiting |= decrypted.waiting
+            if not decrypted.progress:
+                return unknown
+
+    def _upload(self, now: int) -> bytes | None:
+        if self._prekeys_checked_at is None or now - self._prekeys_checked_at > _PREKEYS_CHECK_MS:
+            if self._device.prekeys_due(now // 1000):
+                with self._database.transaction():
+                    self._device.make_prekeys(self._prekeys, now // 1000)
+            self._prekeys_checked_at = now
+        return self._device.upload
+
+    def _send(self, pending: Pending, now: int) -> Iterator[Request]:
+        if not pending.encrypted:
+            due = [each for each in (self.address.user, pending.peer) if self._directory.due(each, now)]
+            if due:
+                yield from (self._directory.request(account_id) for account_id in due)
+                return
+            if not self._directory.devices(pending.peer):  # all its devices are gone, perhaps only for now
+                self._directory.distrust(pending.peer)
+                self._waits.failed(_send_key(pending.conversation_id), now)
+                return
+            with self._database.transaction():
+                missing = self._outgoing.encrypt(pending)
+            if missing:
+                account_id = missing[0].user
+                yield TakePreKeys(account_id, tuple(each.device for each in missing if each.user == account_id))
+                return
+        yield self._outgoing.request(pending)
+
+    def _keys_found(self, account_id: str, encoded: bytes, now: int) -> bool:
+        try:
+            with self._database.transaction():
+                change = self._directory.found(self._device, account_id, LookupAnswer.decode(encoded), now)
+        except (DirectoryError, ProofInvalid, CryptoError) as error:
+            self.changes.append(DirectoryDistrusted(account_id, str(error)))
+            return False
+        if change is None:
+            return False  # somebody who has no device yet
+        if change.added or change.replaced or change.stale:
+            self.changes.append(DevicesLearned(account_id, change.added + change.replaced, change.stale))
+        return True
+
+    def _start_sessions(self, request: TakePreKeys, response: PreKeysTaken) -> bool:
+        complete = True
+        with self._database.transaction():
+            sessions = self._device.open_sessions((request.account_id,))
+            for number in request.devices:
+                address = DeviceAddress(request.account_id, number)
+                try:
+                    bundle = PreKeyBundle.decode(response.bundles[number])
+                    sessions.start(address, bundle, self._randomness)
+                except (KeyError, CryptoError):  # gone, or with another key than the directory shows: look again
+                    self._directory.distrust(request.account_id)
+                    complete = False
+        return complete
+
+
+def _key(request: Request) -> Hashable:
+    """What waits when the request fails."""
+    match request:
+        case LookUpKeys(account_id):
+            return "look up", account_id
+        case TakePreKeys(account_id):
+            return "prekeys", account_id
+        case Send(conversation_id=conversation_id):
+            return _send_key(conversation_id)
+        case _:
+            return type(request).__name__
+
+
+def _send_key(conversation_id: str) -> Hashable:
+    return "send", conversation_id

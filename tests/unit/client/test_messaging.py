@@ -1,0 +1,282 @@
+"""The messenger, case by case: what a user is told when a message, a device or the directory is not as it should be."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from client.messaging import DevicesLearned, DirectoryDistrusted, MessageChanged, Messenger
+from client.messaging.body import MAX_TEXT, BadBody, Body
+from client.messaging.requests import (
+    Accepted,
+    Done,
+    FetchInbox,
+    InboxItem,
+    InboxPage,
+    KeysFound,
+    LookUpKeys,
+    PreKeysTaken,
+    Refused,
+    Request,
+    Send,
+    TakePreKeys,
+    UploadPreKeys,
+)
+from client.storage import Database
+from crypto.handshake import PublishedPreKeys
+from crypto.randomness import SystemRandomness
+from crypto.sessions import DeviceAddress
+from tests.unit.client.model_server import ModelServer
+
+ADA, BOB = "a" * 32, "b" * 32
+CONVERSATION = f"{ADA}-{BOB}"
+RANDOM = SystemRandomness()
+
+
+class Pair:
+    """Ada and Bob with a device each, at a server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server = ModelServer()
+        self.folder = folder
+        self.databases: list[Database] = []
+        self.ada, self.bob = self.device(ADA, BOB, 1), self.device(BOB, ADA, 1)
+
+    def device(self, account_id: str, peer: str, number: int) -> Messenger:
+        database = Database(self.folder / f"{account_id[0]}{number}.db", bytes(32))
+        self.databases.append(database)
+        self.server.register(database, account_id, number, RANDOM)
+        messenger = Messenger(database, self.server.directory.public, prekeys=2)
+        messenger.add_conversation(CONVERSATION, peer)
+        request = messenger.next_request(self.server.now)
+        assert isinstance(request, UploadPreKeys)
+        messenger.handle(request, self.server.perform(messenger.address, request), self.server.now)
+        return messenger
+
+    def run(self, messenger: Messenger) -> list[Request]:
+        """Performs requests until there is none. Returns them."""
+        requests = []
+        while (request := messenger.next_request(self.server.now)) is not None:
+            messenger.handle(request, self.server.perform(messenger.address, request), self.server.now)
+            requests.append(request)
+        return requests
+
+    def messages(self, messenger: Messenger) -> list[tuple[str | None, str | None]]:
+        """(text, problem) of each message, in order."""
+        database = self.databases[0 if messenger is self.ada else 1]
+        return [(text, problem) for text, problem in database.rows("select text, problem from messages order by seq")]
+
+    def delivered(self, text: str) -> InboxItem:
+        """Ada writes and sends. Returns what waits for Bob."""
+        self.ada.write(CONVERSATION, text, self.server.now)
+        self.run(self.ada)
+        return self.server.mailboxes[self.bob.address][-1]
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    made = Pair(tmp_path)
+    yield made
+    for database in made.databases:
+        database.close()
+
+
+def test_a_message_goes_there_and_back(pair: Pair) -> None:
+    number = pair.ada.write(CONVERSATION, "hello", pair.server.now)
+    assert [type(request) for request in pair.run(pair.ada)] == [FetchInbox, LookUpKeys, LookUpKeys, TakePreKeys, Send]
+    assert pair.ada.changes[-1] == MessageChanged(number)
+    pair.run(pair.bob)
+    pair.bob.write(CONVERSATION, "hello to you", pair.server.now)
+    # The keys are known, and the session is there.
+    assert [type(request) for request in pair.run(pair.bob)] == [LookUpKeys, Send]
+    pair.ada.connected()
+    pair.run(pair.ada)
+    expected = [("hello", None), ("hello to you", None)]
+    assert pair.messages(pair.ada) == pair.messages(pair.bob) == expected
+    assert pair.server.mailboxes[pair.bob.address] == []
+
+
+def test_what_is_written_offline_is_sent_later_in_its_order(pair: Pair) -> None:
+    for text in ("one", "two", "three"):
+        pair.ada.write(CONVERSATION, text, pair.server.now)
+    request = pair.ada.next_request(pair.server.now)
+    waited = 0
+    while request is not None:  # everything fails until it has to wait
+        pair.ada.failed(request, pair.server.now)
+        request = pair.ada.next_request(pair.server.now)
+        waited += 1
+    assert waited >= 1
+    assert pair.ada.next_at(pair.server.now) == pair.server.now + 500
+    pair.server.now += 500
+    pair.run(pair.ada)
+    pair.run(pair.bob)
+    assert pair.messages(pair.bob) == [("one", None), ("two", None), ("three", None)]
+
+
+def test_a_refused_message_says_why_and_the_next_one_goes(pair: Pair) -> None:
+    pair.ada.write(CONVERSATION, "one", pair.server.now)
+    pair.ada.write(CONVERSATION, "two", pair.server.now)
+    while not isinstance(request := pair.ada.next_request(pair.server.now), Send):
+        assert request is not None
+        pair.ada.handle(request, pair.server.perform(pair.ada.address, request), pair.server.now)
+    pair.ada.handle(request, Refused("request_not_accepted"), pair.server.now)
+    pair.run(pair.ada)
+    assert pair.messages(pair.ada) == [("one", "request_not_accepted"), ("two", None)]
+    assert [sent.number for sent in pair.server.accepted] == [2]
+
+
+def test_a_new_device_is_told_and_gets_messages(pair: Pair) -> None:
+    pair.delivered("one")
+    pair.device(BOB, ADA, 2)
+    pair.ada.changes.clear()
+    pair.delivered("two")  # the server asks for the new device, Ada looks it up
+    second = DeviceAddress(BOB, 2)
+    assert DevicesLearned(BOB, (second,), ()) in pair.ada.changes
+    assert len(pair.server.mailboxes[second]) == 1
+    pair.server.remove(second)
+    pair.ada.changes.clear()
+    pair.server.now += 1_000
+    pair.delivered("three")
+    assert DevicesLearned(BOB, (), (second,)) in pair.ada.changes
+
+
+def test_a_directory_that_rewrites_keys_is_not_believed(pair: Pair) -> None:
+    pair.delivered("one")
+    other = ModelServer()  # with the same keys, and another history
+    other.rosters[BOB] = {1: pair.server.rosters[ADA][1]}
+    other._publish(BOB)
+    pair.ada.write(CONVERSATION, "two", pair.server.now)
+    pair.server.now += 4_000_000
+    pair.server.close_epoch()
+    while not isinstance(request := pair.ada.next_request(pair.server.now), LookUpKeys) or request.account_id != BOB:
+        assert request is not None
+        pair.ada.handle(request, pair.server.perform(pair.ada.address, request), pair.server.now)
+    other.now = pair.server.now
+    other.close_epoch()
+    pair.ada.changes.clear()
+    answer = other.directory.lookup(BOB, min(request.known_size, 3), request.seen)
+    pair.ada.handle(request, KeysFound(answer.encode()), pair.server.now)
+    (change,) = pair.ada.changes
+    assert isinstance(change, DirectoryDistrusted)
+    assert change.account_id == BOB
+    assert pair.ada.next_request(pair.server.now) is None  # nothing is sent to Bob
+    pair.server.now += 60_000
+    pair.run(pair.ada)
+    assert [sent.number for sent in pair.server.accepted] == [1, 2]
+
+
+def test_prekeys_of_another_identity_start_no_session(pair: Pair) -> None:
+    bob = pair.bob.address
+    pair.server.prekeys[bob] = replace(
+        pair.server.prekeys[bob], identity=pair.server.prekeys[pair.ada.address].identity
+    )
+    pair.ada.write(CONVERSATION, "secret", pair.server.now)
+    pair.run(pair.ada)
+    assert pair.server.accepted == []
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x01" * 500])
+def test_nonsense_from_the_server_changes_nothing(pair: Pair, answer: bytes) -> None:
+    pair.ada.write(CONVERSATION, "hello", pair.server.now)
+    for request in (LookUpKeys(BOB, 0, 0), TakePreKeys(BOB, (1,))):
+        response = KeysFound(answer) if isinstance(request, LookUpKeys) else PreKeysTaken({1: answer})
+        pair.ada.handle(request, response, pair.server.now)
+    with pytest.raises(TypeError):
+        pair.ada.handle(FetchInbox(None), Accepted(1, 1), pair.server.now)
+    pair.server.now += 60_000
+    pair.run(pair.ada)
+    assert len(pair.server.accepted) == 1
+
+
+def test_messages_that_cannot_be_read_are_shown_as_problems(pair: Pair) -> None:
+    first, second = pair.delivered("one"), pair.delivered("two")
+    altered = bytes([*second.envelope[:-1], second.envelope[-1] ^ 1])
+    for item in (
+        replace(first, envelope=b""),
+        replace(second, envelope=altered),
+        replace(second, seq=second.seq + 1),  # the message itself comes after all
+        replace(second, seq=second.seq + 2),  # and again: there is nothing to show
+    ):
+        pair.server.mailboxes[pair.bob.address] = [item]
+        pair.bob.connected()
+        pair.run(pair.bob)
+    assert pair.messages(pair.bob) == [(None, "malformed"), (None, "not_decrypted_unauthentic"), ("two", None)]
+
+
+def test_a_message_cannot_be_moved_to_another_conversation(pair: Pair) -> None:
+    item = pair.delivered("for Bob only")
+    second = pair.device(ADA, BOB, 2)
+    pair.ada.write(CONVERSATION, "also for my tablet", pair.server.now)
+    pair.run(pair.ada)
+    (mine,) = pair.server.mailboxes[second.address]
+    eve = "e" * 32
+    moved = replace(mine, conversation_id=f"{ADA}-{eve}", peer=eve)
+    second.handle(FetchInbox(None), InboxPage((moved,), None), pair.server.now)
+    pair.server.mailboxes.clear()
+    pair.run(second)
+    assert pair.databases[2].rows("select text, problem from messages") == [(None, "misdirected")]
+    # Nor can the server change who a conversation is with, or let somebody else write in it.
+    wrong = (
+        replace(item, peer=eve),
+        replace(item, sender=DeviceAddress(eve, 1)),
+        replace(item, sender=pair.bob.address),
+    )
+    for seq, each in enumerate(wrong, 100):
+        pair.bob.handle(FetchInbox(None), InboxPage((replace(each, seq=seq),), None), pair.server.now)
+    assert pair.databases[1].rows("select * from incoming") == []
+
+
+def test_a_push_is_taken_if_nothing_before_it_is_missing(pair: Pair) -> None:
+    first, second, third = pair.delivered("one"), pair.delivered("two"), pair.delivered("three")
+    assert pair.bob.next_request(pair.server.now) == FetchInbox(None)
+    pair.bob.handle(FetchInbox(None), InboxPage((first,), None), pair.server.now)
+    pair.bob.pushed(third)  # the second is missing: it is fetched
+    pair.bob.pushed(second)
+    pair.run(pair.bob)
+    pair.bob.pushed(third)
+    assert pair.messages(pair.bob) == [("one", None), ("two", None), ("three", None)]
+
+
+def test_few_prekeys_are_replenished_once(pair: Pair) -> None:
+    for _ in range(2):
+        pair.ada.prekeys_low(pair.server.now)
+    requests = [request for request in pair.run(pair.ada) if isinstance(request, UploadPreKeys)]
+    (request,) = requests
+    assert len(PublishedPreKeys.decode(request.published).one_time) == 2
+    pair.ada.handle(request, Done(), pair.server.now)
+    pair.server.now += 8 * 86_400_000
+    assert [type(request) for request in pair.run(pair.ada)] == [UploadPreKeys]  # a new signed prekey after a week
+
+
+def test_nobody_writes_to_a_conversation_with_oneself_or_nothing(pair: Pair) -> None:
+    with pytest.raises(ValueError):
+        pair.ada.add_conversation("x", ADA)
+    for text in ("", "x" * (MAX_TEXT + 1)):
+        with pytest.raises(ValueError):
+            pair.ada.write(CONVERSATION, text, pair.server.now)
+    assert pair.messages(pair.ada) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "malformed"),
+        (b"[]", "malformed"),
+        (b"\xff", "malformed"),
+        (b"[" * 100_000, "malformed"),
+        (b'{"version": 2}', "too_new"),
+        (b'{"version": 1, "id": "x", "to": "y", "text": "z"}', "malformed"),
+        (b'{"version": 1, "id": "%s", "to": "%s", "text": ""}' % (b"a" * 32, b"a" * 32), "malformed"),
+        (b'{"version": 1, "id": "%s", "to": "%s", "text": "\\ud800"}' % (b"a" * 32, b"a" * 32), "malformed"),
+    ],
+)
+def test_bodies_that_are_none(data: bytes, code: str) -> None:
+    with pytest.raises(BadBody) as error:
+        Body.decode(data)
+    assert error.value.code == code
+
+
+def test_a_body_is_read_as_it_was_written() -> None:
+    body = Body("0" * 32, "f" * 32, "Grüße\n\u2028🙂")
+    assert Body.decode(body.encode()) == body
