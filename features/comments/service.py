@@ -84,8 +84,10 @@ class CommentService:
         self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, order: CommentOrder, page: PageRequest
     ) -> Page[CommentView]:
         """Returns the comments on a post, without their replies. Two statements; three if they mention somebody."""
-        post = await self._post(uow, post_id, viewer_id)
-        return await self._level(uow, post_id, viewer_id, post.author_id, order, page)
+        author_id = await store.author_of(uow, post_id, viewer_id)
+        if author_id is None:
+            raise NoSuchPost
+        return await self._level(uow, post_id, viewer_id, author_id, order, page)
 
     async def replies(
         self, uow: UnitOfWork, comment_id: UUID, viewer_id: UUID | None, order: CommentOrder, page: PageRequest

@@ -58,6 +58,15 @@ async def post(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None) -> Post |
     return Post(row["author_id"], row["connected"], row["commenters"], row["words"] or [])
 
 
+_AUTHOR_OF = f"select {seen_post('$1', '$2::uuid')}"
+
+
+async def author_of(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None) -> UUID | None:
+    """Returns the author of a post that the viewer may see."""
+    author_id: UUID | None = await uow.fetchval(_AUTHOR_OF, post_id, viewer_id)
+    return author_id
+
+
 _FIND = f"""
 select {_columns("$2::uuid")}, post.author_id as moderator_id
 from comments cross join lateral (select {seen_post("comments.post_id", "$2::uuid")} as author_id) as post {_AUTHOR}

@@ -22,7 +22,7 @@ async def views(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row]) ->
     usernames = await mentioned(uow, viewer_id, [row["entities"] for row in rows])
     shown: list[CommentView] = []
     for row in rows:
-        counted, author_id = counters.counted(row), row["author_id"]
+        counted, author_id, entities = counters.counted(row), row["author_id"], row["entities"]
         shown.append(
             {
                 "id": row["id"],
@@ -31,7 +31,7 @@ async def views(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row]) ->
                 "depth": row["depth"],
                 "author": {"id": author_id, "username": row["username"], "name": row["name"]} if author_id else None,
                 "text": row["text"],
-                "entities": entities_of(row["entities"], usernames),
+                "entities": entities_of(entities, usernames) if entities else [],
                 "hidden": row["hidden"],
                 "created_at": row["created_at"],
                 "edited_at": row["edited_at"],

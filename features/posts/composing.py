@@ -140,7 +140,7 @@ class Parsed:
                 entities.append({"tag": entity.tag, **offsets})
             elif entity.username in people:
                 entities.append({"account_id": str(people[entity.username]), **offsets})
-        named = {account_id: username for username, account_id in people.items()}
+        named = {str(account_id): username for username, account_id in people.items()}
         return store.Draft(self.text, entities, self.tags, audience, list_id, named, content_warning, place, media)
 
 

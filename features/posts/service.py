@@ -205,7 +205,7 @@ class PostService:
         return (await views(uow, viewer_id, [row], now))[0]
 
 
-def _version(row: Row, usernames: Mapping[UUID, str]) -> Version:
+def _version(row: Row, usernames: Mapping[str, str]) -> Version:
     entities = entities_of(row["entities"], usernames)
     return Version(row["text"], entities, row["content_warning"], Audience(row["audience"]), row["created_at"])
 

@@ -27,7 +27,7 @@ class Draft:
     tags: list[str]
     audience: Audience
     list_id: UUID | None
-    usernames: dict[UUID, str]
+    usernames: dict[str, str]
     content_warning: str | None
     place: Place | None
     media: list[Attachment]

@@ -85,7 +85,7 @@ async def views_sharing(
 
 def views_naming(
     rows: Sequence[Row],
-    usernames: Mapping[UUID, str],
+    usernames: Mapping[str, str],
     polls: Mapping[str, PollView],
     shared: Mapping[tuple[str, str], SharedContent],
 ) -> list[PostView]:
@@ -112,12 +112,12 @@ def views_naming(
     ]
 
 
-def shared_content(row: Row, usernames: Mapping[UUID, str], polls: Mapping[str, PollView]) -> SharedContent:
+def shared_content(row: Row, usernames: Mapping[str, str], polls: Mapping[str, PollView]) -> SharedContent:
     """Converts the row of a post that another one shares. `polls` as for `views_naming`."""
     return {**content_of(row, usernames), "poll": polls.get(row["id"])}
 
 
-def content_of(row: Row, usernames: Mapping[UUID, str]) -> PostContent:
+def content_of(row: Row, usernames: Mapping[str, str]) -> PostContent:
     """Converts a row to a post without what it shares, its poll and its counts."""
     stored = row["entities"]
     return {
@@ -155,26 +155,23 @@ async def shared_rows(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Ro
 
 async def mentioned(
     uow: UnitOfWork, viewer_id: UUID | None, stored: Sequence[list[dict[str, Any]] | None]
-) -> dict[UUID, str]:
-    """Returns the present usernames of the people mentioned in stored entities, except those whom a block separates
-    from the viewer: their mentions are plain text, as for a name that nobody has."""
-    ids = {
-        UUID(entity["account_id"]) for entities in stored if entities for entity in entities if "account_id" in entity
-    }
+) -> dict[str, str]:
+    """Returns the present usernames of the people mentioned in stored entities, by their ids, except those whom a block
+    separates from the viewer: their mentions are plain text, as for a name that nobody has."""
+    ids = {entity["account_id"] for entities in stored if entities for entity in entities if "account_id" in entity}
     if not ids:
         return {}
     return await visible_usernames(uow, viewer_id, ids)
 
 
-def entities_of(stored: list[dict[str, Any]] | None, usernames: Mapping[UUID, str]) -> list[Entity]:
+def entities_of(stored: list[dict[str, Any]] | None, usernames: Mapping[str, str]) -> list[Entity]:
     """Converts stored entities to those of a response. `usernames` comes from `mentioned`."""
     entities: list[Entity] = []
     for entity in stored or ():
         start, end = entity["start"], entity["end"]
         if "tag" in entity:
             entities.append({"kind": "hashtag", "tag": entity["tag"], "start": start, "end": end})
-        elif username := usernames.get(UUID(entity["account_id"])):
-            account_id = entity["account_id"]
+        elif username := usernames.get(account_id := entity["account_id"]):
             entities.append(
                 {"kind": "mention", "account_id": account_id, "username": username, "start": start, "end": end}
             )

@@ -13,12 +13,12 @@ def joined(alias: str, account: str) -> str:
 
 
 _USERNAMES = f"""
-select account_id, username from profiles
+select account_id::text as account_id, username from profiles
 where account_id = any($1::uuid[]) and not {apart("account_id", "$2::uuid")}
 """
 
 
-async def visible_usernames(uow: UnitOfWork, viewer_id: UUID | None, account_ids: Collection[UUID]) -> dict[UUID, str]:
+async def visible_usernames(uow: UnitOfWork, viewer_id: UUID | None, account_ids: Collection[str]) -> dict[str, str]:
     """Returns the usernames of accounts, except those who are apart from the viewer. One statement."""
-    rows = await uow.fetch(_USERNAMES, list(account_ids), viewer_id)
+    rows = await uow.fetch(_USERNAMES, [UUID(account_id) for account_id in account_ids], viewer_id)
     return {row["account_id"]: row["username"] for row in rows}
