@@ -13,6 +13,7 @@ from features.feed.feature import FEED
 from features.follows.feature import FOLLOWS
 from features.live_sessions.feature import LIVE_SESSIONS
 from features.media.feature import MEDIA
+from features.messaging.feature import MESSAGING
 from features.posts.feature import POSTS
 from features.profiles.feature import PROFILES
 from features.reactions.feature import REACTIONS
@@ -44,6 +45,7 @@ BRAND = Brand(
         VIDEOS,
         COUNTERS,
         DEVICES,
+        MESSAGING,
         SETTINGS,
         ACCOUNTS,
         EXPORTS,

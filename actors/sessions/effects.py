@@ -15,7 +15,7 @@ from actors.delivery.hosts import RealtimeHosts
 from actors.runtime import CallError, EffectHandler, KindContext, Turn, Value
 from actors.runtime.kind import Entity
 from actors.runtime.store.rows import StaleEpoch
-from actors.sessions.entity import Announce, Disconnect, Publish, Save, SessionEntity, Tell
+from actors.sessions.entity import Announce, Disconnect, Publish, Save, SessionEntity, Tell, TellSessions
 from cluster.cancellation import raise_if_cancelled
 from cluster.metrics import Counter
 from cluster.storage_errors import DATABASE_ERRORS
@@ -97,6 +97,11 @@ class SessionEffects(EffectHandler[LiveSessionPolicy]):
                 case Tell(kind, data):
                     for host, connections in entity.session.by_host().items():
                         self._spawn(self._tell(entity.user, host, connections, kind, data))
+                case TellSessions(kind, by_session):
+                    for device, signals in by_session.items():
+                        for host, connections in entity.session.by_host(device).items():
+                            for data in signals:
+                                self._spawn(self._tell(entity.user, host, connections, kind, data))
                 case Announce(state):
                     self._spawn(self._announce(entity, state))
         return ()

@@ -59,6 +59,14 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
+class TellSessions:
+    """Send transient events of a kind to the open sockets of sign-in sessions, to each its own."""
+
+    kind: str
+    by_session: dict[str, list[Value]]
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """Send the presence to the watchers."""
 
@@ -154,6 +162,9 @@ class SessionEntity:
     def signal(self, now: float, kind: str, data: Value) -> list[Effect]:
         return [Tell(kind, data)]
 
+    def signal_sessions(self, now: float, kind: str, by_session: dict[str, list[Value]]) -> list[Effect]:
+        return [TellSessions(kind, by_session)] if self.session.sockets else []
+
     def count_unread(self, now: float, counter: str, change: int) -> list[Effect]:
         return self._unread_changed(now, counter, self.session.count_unread(counter, change))
 
@@ -229,6 +240,7 @@ _OPERATIONS: dict[str, Callable[..., list[Effect]]] = {
         SessionEntity.devices,
         SessionEntity.push,
         SessionEntity.signal,
+        SessionEntity.signal_sessions,
         SessionEntity.count_unread,
         SessionEntity.set_unread,
         SessionEntity.unread,

@@ -34,8 +34,9 @@ class Load:
 def load(
     url: str, *, seconds: int, connections: int = 32, tokens: Sequence[str] = (), method: str = "GET", body: str = ""
 ) -> Load:
-    """Keep `connections` requests in flight, each with the next token. Raises RuntimeError unless all are answered
-    with 2xx; at the smallest size, in one of several tries, since the machine may be too busy to answer any."""
+    """Keep `connections` requests in flight, each with the next token (load.lua says what may follow it). Raises
+    RuntimeError unless all are answered with 2xx; at the smallest size, in one of several tries, since the machine may
+    be too busy to answer any."""
     wrk = shutil.which("wrk")
     if wrk is None:
         raise RuntimeError("wrk is not installed: apt-get install wrk")

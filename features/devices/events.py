@@ -22,8 +22,15 @@ class DeviceRegistered(DeviceEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceBound(DeviceEvent):
+    """Another sign-in session acts for a device."""
+
+    type: ClassVar[str] = "devices.bound"
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceRemoved(DeviceEvent):
     type: ClassVar[str] = "devices.removed"
 
 
-EVENTS = (DeviceRegistered, DeviceRemoved)
+EVENTS = (DeviceRegistered, DeviceBound, DeviceRemoved)

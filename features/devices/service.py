@@ -9,7 +9,7 @@ from cluster.postgres import UnitOfWork
 from features.auth.service import AuthService
 from features.devices import roster, store
 from features.devices.errors import DevicesExist, NoSuchDevice, SessionHasDevice, TooManyDeviceChanges
-from features.devices.events import DeviceRegistered, DeviceRemoved
+from features.devices.events import DeviceBound, DeviceRegistered, DeviceRemoved
 from features.devices.model import Device, Roster
 from features.devices.policy import DevicePolicy
 from features.events import publish
@@ -89,6 +89,7 @@ class DeviceService:
         if other is not None and other.number != number:
             raise SessionHasDevice
         await store.bind(uow, identity.account_id, number, identity.session_id)
+        publish(uow, DeviceBound(identity.account_id, number), now)
         return Device(number, device.identity_key, identity.session_id, device.registered_at)
 
     async def remove(self, uow: UnitOfWork, identity: Identity, number: int, now: datetime) -> Roster:

@@ -150,11 +150,12 @@ class LiveSession:
             counts[socket.device] = counts.get(socket.device, 0) + 1
         return counts
 
-    def by_host(self) -> dict[str, list[str]]:
-        """Returns the connection ids on each host."""
+    def by_host(self, device: str | None = None) -> dict[str, list[str]]:
+        """Returns the connection ids on each host, of one sign-in session or all."""
         hosts: dict[str, list[str]] = {}
         for connection, socket in self.sockets.items():
-            hosts.setdefault(socket.host, []).append(connection)
+            if device in (None, socket.device):
+                hosts.setdefault(socket.host, []).append(connection)
         return hosts
 
     # --- events --------------------------------------------------------------------------------------

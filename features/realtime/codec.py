@@ -1,5 +1,6 @@
 """Codecs of the two subprotocols: frames as JSON text messages or as msgpack binary messages."""
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -84,7 +85,18 @@ def _unpack_json(payload: bytes) -> Any:
     return orjson.loads(payload.decode())  # decoded first, so that bad UTF-8 is told apart from bad JSON
 
 
-JSON = Codec("realtime.v1.json", False, orjson.dumps, _unpack_json)
+def _pack_json(value: Any) -> bytes:
+    return orjson.dumps(value, default=_base64)
+
+
+def _base64(value: object) -> str:
+    """Returns bytes, which JSON does not have, as text. Raises TypeError for anything else."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError(f"{type(value).__name__} is nothing that JSON has")
+
+
+JSON = Codec("realtime.v1.json", False, _pack_json, _unpack_json)
 MSGPACK = Codec("realtime.v1.msgpack", True, msgpack.packb, _unpack_msgpack)
 CODECS = {codec.subprotocol: codec for codec in (MSGPACK, JSON)}
 """By subprotocol name, the server's preference first."""

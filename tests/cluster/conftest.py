@@ -31,7 +31,7 @@ from tests.support.servers import Servers, fresh_database
 
 SECRET = "the cluster's secret"
 _SHARING = (
-    *("counters/", "feeds/", "realtime/"),
+    *("conversations/", "counters/", "feeds/", "realtime/"),
     *("runtime/test_failures.py", "runtime/test_lease.py", "runtime/test_runtime.py"),
 )
 """Tests that use the platform's cluster."""

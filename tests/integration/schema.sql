@@ -186,6 +186,23 @@ CREATE TABLE public.connections (
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT connections_check CHECK ((owner_id <> viewer_id))
 );
+CREATE TABLE public.conversation_members (
+    conversation_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    state text NOT NULL,
+    invited_by uuid,
+    muted_until timestamp with time zone,
+    archived boolean DEFAULT false NOT NULL,
+    pinned boolean DEFAULT false NOT NULL,
+    joined_at timestamp with time zone NOT NULL,
+    CONSTRAINT conversation_members_state_check CHECK ((state = ANY (ARRAY['active'::text, 'requested'::text, 'declined'::text])))
+);
+CREATE TABLE public.conversations (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT conversations_kind_check CHECK ((kind = 'pair'::text))
+);
 CREATE TABLE public.device_key_versions (
     account_id uuid NOT NULL,
     number bigint NOT NULL,
@@ -405,6 +422,29 @@ CREATE TABLE public.media_uploads (
     CONSTRAINT media_uploads_length_check CHECK ((length > 0)),
     CONSTRAINT media_uploads_received CHECK (((received >= 0) AND (received <= length))),
     CONSTRAINT media_uploads_type CHECK (((kind = 'partial'::text) = (media_type IS NULL)))
+);
+CREATE TABLE public.message_payloads (
+    account_id uuid NOT NULL,
+    device integer NOT NULL,
+    conversation_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    previous bigint NOT NULL,
+    sender_account_id uuid NOT NULL,
+    sender_device integer NOT NULL,
+    client_id uuid NOT NULL,
+    sent_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ciphertext bytea NOT NULL
+);
+ALTER TABLE ONLY public.message_payloads ALTER COLUMN ciphertext SET STORAGE EXTERNAL;
+CREATE TABLE public.messages (
+    conversation_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    sender_account_id uuid NOT NULL,
+    sender_device integer NOT NULL,
+    client_id uuid NOT NULL,
+    digest bytea NOT NULL,
+    sent_at timestamp with time zone NOT NULL
 );
 CREATE TABLE public.mutes (
     muter_id uuid NOT NULL,
@@ -738,6 +778,10 @@ ALTER TABLE ONLY public.connection_counts
     ADD CONSTRAINT connection_counts_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.connections
     ADD CONSTRAINT connections_pkey PRIMARY KEY (owner_id, viewer_id);
+ALTER TABLE ONLY public.conversation_members
+    ADD CONSTRAINT conversation_members_pkey PRIMARY KEY (account_id, conversation_id);
+ALTER TABLE ONLY public.conversations
+    ADD CONSTRAINT conversations_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.device_key_versions
     ADD CONSTRAINT device_key_versions_pkey PRIMARY KEY (account_id, number);
 ALTER TABLE ONLY public.device_rosters
@@ -792,6 +836,10 @@ ALTER TABLE ONLY public.media_upload_parts
     ADD CONSTRAINT media_upload_parts_pkey PRIMARY KEY (upload_id, start);
 ALTER TABLE ONLY public.media_uploads
     ADD CONSTRAINT media_uploads_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.message_payloads
+    ADD CONSTRAINT message_payloads_pkey PRIMARY KEY (account_id, device, seq, conversation_id);
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_pkey PRIMARY KEY (conversation_id, seq);
 ALTER TABLE ONLY public.mutes
     ADD CONSTRAINT mutes_pkey PRIMARY KEY (muter_id, muted_id);
 ALTER TABLE ONLY public.outbox
@@ -881,6 +929,8 @@ CREATE INDEX comments_of_post ON public.comments USING btree (post_id);
 CREATE INDEX comments_relevant ON public.comments USING btree (level_id, score, id);
 CREATE INDEX connections_by_owner ON public.connections USING btree (owner_id, created_at, viewer_id);
 CREATE INDEX connections_by_viewer ON public.connections USING btree (viewer_id, created_at, owner_id);
+CREATE INDEX conversation_members_conversation ON public.conversation_members USING btree (conversation_id);
+CREATE INDEX conversation_members_invited_by ON public.conversation_members USING btree (invited_by) WHERE (invited_by IS NOT NULL);
 CREATE INDEX entity_timers_due ON public.entity_timers USING btree (kind, shard, due_at);
 CREATE INDEX event_retries_due_at ON public.event_retries USING btree (due_at);
 CREATE INDEX event_retries_key ON public.event_retries USING btree (consumer, key, id);
@@ -904,6 +954,8 @@ CREATE INDEX media_of_object ON public.media USING btree (digest);
 CREATE INDEX media_unattached ON public.media USING btree (COALESCE(released_at, created_at)) WHERE (attached_to IS NULL);
 CREATE INDEX media_uploads_expires_at ON public.media_uploads USING btree (expires_at);
 CREATE INDEX media_uploads_of_account ON public.media_uploads USING btree (account_id);
+CREATE INDEX message_payloads_expires_at ON public.message_payloads USING btree (expires_at);
+CREATE INDEX messages_sent_at ON public.messages USING btree (sent_at);
 CREATE INDEX mutes_by_muted ON public.mutes USING btree (muted_id);
 CREATE INDEX mutes_newest ON public.mutes USING btree (muter_id, created_at, muted_id);
 CREATE INDEX poll_votes_to_count ON public.poll_votes USING btree (post_id) WHERE (NOT counted);
@@ -989,6 +1041,12 @@ ALTER TABLE ONLY public.connections
     ADD CONSTRAINT connections_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.connections
     ADD CONSTRAINT connections_viewer_id_fkey FOREIGN KEY (viewer_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.conversation_members
+    ADD CONSTRAINT conversation_members_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.conversation_members
+    ADD CONSTRAINT conversation_members_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.conversation_members
+    ADD CONSTRAINT conversation_members_invited_by_fkey FOREIGN KEY (invited_by) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.device_key_versions
     ADD CONSTRAINT device_key_versions_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.device_rosters

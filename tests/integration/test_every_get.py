@@ -48,6 +48,7 @@ class Scenario:
         self.post_file = self.public_file = self.story_file = self.story_id = ""
         self.post_id = self.answer_id = self.list_id = self.media_id = self.file = self.draft_id = ""
         self.collection_id = self.bobs_story_id = self.highlight_id = self.link_id = self.shared = ""
+        self.conversation_id = ""
         self.video_id = self.stream = self.post_stream = self.public_stream = self.story_stream = ""
         self.requests: list[str] = []
         self.comment_ids: list[str] = []
@@ -113,6 +114,7 @@ class Scenario:
             made = await author.post(f"/posts/{self.answer_id}/comments", json=body)
             self.comment_ids.append(made.json()["id"])
         await register_first_device(bob)
+        self.conversation_id = (await bob.post("/conversations", json={"account_id": ada.id})).json()["id"]
         link = (await bob.post(f"/posts/{self.post_id}/share-links", json={})).json()
         self.link_id, self.shared = link["id"], link["path"]
         self.collection_id = (await bob.post("/collections", json={"name": "Trips"})).json()["id"]
@@ -179,6 +181,8 @@ class Scenario:
             STORY_STREAM: [(name, self.story_stream) for name in everybody],
             FILE: [(name, self.file) for name in everybody],  # whoever has the address
             STREAM: [(name, self.stream) for name in everybody],
+            "/conversations": [("bob", "/conversations")],
+            "/conversations/{conversation_id}": [("bob", f"/conversations/{self.conversation_id}")],
             "/blocks": [("eve", "/blocks")],
             "/mutes": [("carol", "/mutes")],
             "/close-friends": [("bob", "/close-friends")],
@@ -219,6 +223,7 @@ class Scenario:
             "/auth/audit": "/auth/audit",
             "/devices": "/devices",
             "/devices/{number}": "/devices/1",
+            "/messaging/inbox": "/messaging/inbox",
             "/settings": "/settings",
             "/settings/schema": "/settings/schema",
             "/comment-filters": "/comment-filters",
@@ -343,7 +348,7 @@ def _address(scenario: Scenario, path: str) -> str:
         return f"/stories/{scenario.story_id}/viewers"  # of hers, not of bob's
     if path.startswith(("/collections/{collection_id}", "/saved-posts/{post_id}", "/share-links/{link_id}")):
         return "/collections"  # nor has she saved a post, or made a link
-    if path == "/devices/{number}":
+    if path in ("/devices/{number}", "/messaging/inbox"):
         return "/devices"  # nor has she a device
     if path.startswith("/account/export"):
         return "/profiles/me"  # nor has she an export
@@ -361,6 +366,7 @@ async def _check_shown(scenario: Scenario, path: str, name: str, address: str, *
         scenario.post_id,
         scenario.story_id,
         scenario.highlight_id,
+        scenario.conversation_id,
         scenario.ada.id,
         scenario.comment_ids[0],
         *scenario.requests,

@@ -39,6 +39,19 @@ async def _connect(environment: Environment, one: Member, other: Member) -> None
         assert (await other.put(f"/follows/{one.username}")).status_code == 200
 
 
+_MESSAGE = """
+with accepted as (
+    insert into messages (conversation_id, seq, sender_account_id, sender_device, client_id, digest, sent_at)
+    select $1, 1 + count(*), $2, 1, gen_random_uuid(), 'digest', $4 from messages
+    returning seq, client_id
+)
+insert into message_payloads (account_id, device, conversation_id, seq, previous, sender_account_id, sender_device,
+    client_id, sent_at, expires_at, ciphertext)
+select $3, 1, $1, seq, 0, $2, 1, client_id, $4, $4 + interval '30 days', 'sealed' from accepted
+"""
+"""A message from $2 to $3: it takes an entity to send one."""
+
+
 async def _live(environment: Environment) -> tuple[Member, Member, Member]:
     """Ada and Bob, who have rows in every table of every feature, each with the other; and Eve, who wants no part."""
     ada, bob, eve = [await environment.member(name) for name in ("ada", "bob", "eve")]
@@ -65,6 +78,9 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         assert (await other.post(f"/posts/{post['id']}/share-links", json={})).status_code == 201
         await me.put("/blocks/eve")
         await register_first_device(me)
+        conversation = (await me.post("/conversations", json={"account_id": other.id})).json()["id"]
+        pool = environment.platform.database.pool
+        await pool.execute(_MESSAGE, UUID(conversation), UUID(me.id), UUID(other.id), environment.clock())
         await upload(environment, me, file_of(1000))
         video = await upload(environment, me, clip(seconds=0.5), "video/mp4")
         captions = {"label": "English", "webvtt": "WEBVTT\n\n00:00.000 --> 00:00.400\nHello\n"}
@@ -287,7 +303,7 @@ async def test_an_export_discloses_no_secret_and_nothing_that_others_did_in_priv
     ada, bob, eve = await _live(environment)
     async with environment.platform.database.unit_of_work() as uow:
         exported = [row async for row in export_account(uow, environment.brand.features, UUID(ada.id))]
-    shown = {"accounts", "media", "videos"}  # their state is about what is the account's own
+    shown = {"accounts", "conversation_members", "media", "videos"}  # their state is about what is the account's own
     columns = {column for name, record in exported for column in record if column != "state" or name not in shown}
     assert columns.isdisjoint({"password_hash", "hash", "successor", "state", "refused_at"})
     assert {str(record["muter_id"]) for name, record in exported if name == "mutes"} == {ada.id}

@@ -60,6 +60,7 @@ _OWN = {
     *("/media", "/media/{media_id}", "/media/{media_id}/content", "/media/{media_id}/video"),
     *("/media-files/{token}/{name}", "/media-files/{token}/stream/{name}"),
     *("/share-links", "/share-links/{link_id}", "/profiles/me", "/devices", "/devices/{number}"),
+    *("/conversations", "/conversations/{conversation_id}", "/messaging/inbox"),
 }
 """What is the caller's own alone."""
 WITHOUT_POSTS = _OWN | {

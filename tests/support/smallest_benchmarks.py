@@ -14,7 +14,7 @@ WITHOUT_RAY = {
     **{name: (name,) for name in ("crypto", "events", "realtime", "relationships")},
 }
 """Prefixes of figures that are measured together, by a name for that."""
-ON_A_PLATFORM = ("content.counts", "content.feed_page", "feeds", "http", "platform.idle")
+ON_A_PLATFORM = ("content.counts", "content.feed_page", "feeds", "http", "messaging", "platform.idle")
 """They share its start."""
 WITH_RAY = ("platform.kill_gap", "runtime")
 

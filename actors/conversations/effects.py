@@ -1,0 +1,100 @@
+"""Executes the effects of conversation entities: stores messages in Postgres, then signals them to devices.
+
+The messages of all turns that are committed together are stored by two statements. A signal is transient: a device that
+misses one finds the message in its inbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from actors.conversations.entity import ConversationEntity, Reload, SetState, Store
+from actors.conversations.signals import signals_of
+from actors.runtime import Effect, EffectHandler, Entity, Turn, Value
+from actors.sessions.effects import KIND_NAME as SESSIONS
+from cluster.metrics import Counter
+from cluster.postgres import UnitOfWork
+from features.messaging import entity_store as store
+from features.messaging.machine import Conversation, Stored
+from features.messaging.policy import MessagingPolicy
+
+STORED = Counter("entativa_messages_stored_total", "Messages that were stored")
+SIGNALLED = Counter("entativa_message_signals_total", "Messages signalled to live sessions, by account")
+LOST = Counter("entativa_message_signals_lost_total", "Signals that did not reach a live session: inboxes have them")
+LOADED = Counter("entativa_conversations_loads_total", "Conversations read from Postgres")
+
+_SIGNAL_S = 5.0
+
+
+class ConversationEffects(EffectHandler[MessagingPolicy]):
+    """Effects of the conversation entities of one host process."""
+
+    async def load(self, entity_id: str) -> Entity | None:
+        """Returns the entity as it is stored."""
+        conversation = Conversation(self.context.policy)
+        conversation.load(await self._read(entity_id))
+        return ConversationEntity(conversation)
+
+    def needs_write(self, effects: Sequence[Effect]) -> bool:
+        """Not what only reads."""
+        return any(not isinstance(effect, Reload) for effect in effects)
+
+    async def write(self, transaction: UnitOfWork, turns: Sequence[Turn]) -> None:
+        """Stores messages, and of each member the last state."""
+        messages = [
+            (UUID(turn.entity_id), effect.message)
+            for turn in turns
+            for effect in turn.effects
+            if isinstance(effect, Store)
+        ]
+        if messages:
+            await store.insert(transaction, messages)
+        states = {
+            (turn.entity_id, effect.account): effect.state
+            for turn in turns
+            for effect in turn.effects
+            if isinstance(effect, SetState)
+        }
+        if states:
+            changes = [
+                store.StateChange(UUID(conversation), UUID(bytes=account), state)
+                for (conversation, account), state in states.items()
+            ]
+            await store.set_states(transaction, changes)
+
+    async def act(self, turn: Turn) -> Sequence[Value]:
+        """Signals messages, and reads what is to be read, in place: a later message must not overtake it
+        (docs/runtime.md)."""
+        assert isinstance(turn.entity, ConversationEntity)
+        conversation = turn.entity.conversation
+        messages = [effect.message for effect in turn.effects if isinstance(effect, Store)]
+        if messages:
+            STORED.inc(len(messages))
+            signals = signals_of(UUID(turn.entity_id), conversation, messages)
+            for account, by_session in signals.items():
+                self._signal(account, by_session)
+        if any(isinstance(effect, Reload) for effect in turn.effects):
+            conversation.load(await self._read(turn.entity_id))
+        return ()
+
+    def _signal(self, account: UUID, by_session: dict[str, list[Any]]) -> None:
+        """Sends signals in the order of calls, and waits for none."""
+        SIGNALLED.inc()
+        call = self.context.router.call(SESSIONS, str(account), ["signal_sessions", "message", by_session], _SIGNAL_S)
+        call.add_done_callback(_count_lost)
+
+    async def _read(self, entity_id: str) -> Stored:
+        LOADED.inc()
+        policy = self.context.policy
+        since = datetime.fromtimestamp(self.context.clock.time(), UTC) - policy.remembered
+        async with self.context.database.unit_of_work(read_only=True) as uow:
+            return await store.load(uow, UUID(entity_id), since)
+
+
+def _count_lost(call: asyncio.Future[Any]) -> None:
+    if not call.cancelled() and call.exception() is not None:
+        LOST.inc()

@@ -1,0 +1,41 @@
+"""What live sessions are told of new messages: each device its own ciphertext, by the session that acts for it."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from features.messaging.machine import Address, Conversation, Message
+from features.messaging.model import timestamp
+
+
+def signals_of(
+    conversation_id: UUID, conversation: Conversation, messages: Sequence[Message]
+) -> dict[UUID, dict[str, list[Any]]]:
+    """Returns the data of the signals for each account, by the sessions of its devices. It has the members of an item
+    of an inbox (api/messaging.py); the envelope is None where it is too large for a socket."""
+    signals: dict[UUID, dict[str, list[Any]]] = {}
+    for message in messages:
+        accepted = message.accepted
+        sender_id, client_id = str(UUID(bytes=accepted.sender.account)), str(UUID(bytes=accepted.client_id))
+        sent_at = timestamp(accepted.sent_at)
+        for (account, number, ciphertext), previous in zip(message.payloads, message.previous, strict=True):
+            session = conversation.devices.get(Address(account, number))
+            if session is None:
+                continue  # the device went while the message was stored
+            other = next(member for member in conversation.members if member != account)
+            large = len(ciphertext) > conversation.policy.max_signal_bytes
+            data = {
+                "conversation_id": str(conversation_id),
+                "kind": "pair",
+                "other_account_id": str(UUID(bytes=other)),
+                "seq": accepted.seq,
+                "previous": previous,
+                "sender_account_id": sender_id,
+                "sender_device": accepted.sender.number,
+                "client_id": client_id,
+                "sent_at": sent_at,
+                "envelope": None if large else ciphertext,
+            }
+            by_session = signals.setdefault(UUID(bytes=account), {})
+            by_session.setdefault(str(UUID(bytes=session)), []).append(data)
+    return signals

@@ -1,0 +1,224 @@
+"""Messages of two people through a whole platform on this machine: HTTP, group commit, signals to sockets.
+
+Everything (HAProxy, replicas, hosts, Postgres with fsync, wrk) shares the machine's cores. The baseline of the rates is
+a bare Serve deployment that does nothing, measured in turns. `cpu_ms` is CPU time of all the platform's processes per
+message. A message is 1 KiB of ciphertext for the one device of the other person; a request counts when it is
+answered, that is, when its message is durable.
+
+Delivery is measured from before a request is sent until its signal has come over the other person's socket, at a fixed
+rate (an open loop), by one process that has both ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from benchmarks.figure import Figure, percentiles, quantile
+from benchmarks.size import sized
+
+if TYPE_CHECKING:
+    from cluster.local.installation import Installation
+
+FIGURES = (
+    "messaging.http_one_conversation_per_s",
+    "messaging.http_own_conversations_per_s",
+    "messaging.delivery_ms",
+)
+
+_RUNS, _SECONDS, _WARM_UP_SECONDS = sized(3, 1), sized(8, 1), sized(4, 1)
+_PAIRS = sized(16, 2)
+_RATE, _RATE_SECONDS = sized(500, 20), sized(20, 1)
+_BYTES = 1024
+_LATE_S = sized(10.0, 60.0)
+_DEADLINE_S = 600
+_DEVICE = """
+insert into devices (account_id, number, identity_key, session_id, registered_at) values ($1, 1, $2, $3, now())
+on conflict do nothing
+"""
+_FORGET = "truncate messages, message_payloads"
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    """Somebody with one device."""
+
+    token: str
+    account: UUID
+    session: UUID
+
+    @classmethod
+    def of(cls, token: str) -> _Person:
+        claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+        return cls(token, UUID(claims["sub"]), UUID(claims["sid"]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two people and their conversation."""
+
+    sender: _Person
+    recipient: _Person
+    conversation: str
+
+    def body(self, client_id: str, ciphertext: bytes) -> str:
+        envelope = base64.b64encode(ciphertext).decode()
+        payload = {"account_id": str(self.recipient.account), "device": 1, "envelope": envelope}
+        return json.dumps({"client_id": client_id, "payloads": [payload]})
+
+    @property
+    def path(self) -> str:
+        return f"/v1/conversations/{self.conversation}/messages"
+
+    def line(self) -> str:
+        """A caller of load.lua."""
+        return f"{self.sender.token}\t{self.path}\t{self.body('@ID@', os.urandom(_BYTES))}"
+
+
+def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
+    """Starts the platform, measures what is wanted, stops it. Raises TimeoutError for signals that do not come."""
+    from benchmarks.platform.installation import BARE, running_platform
+    from benchmarks.platform.people import fill_now
+    from brands.catalogue import BRANDS
+
+    with running_platform() as installation:
+        people = [_Person.of(token) for token in fill_now(installation, BRANDS["entativa"])]
+        address = installation.addresses()["entativa"]["api"]
+        pairs = asyncio.run(_pairs(installation, address, people))
+        bare = f"{installation.base_url}/{BARE}/"
+        for name, callers in ((FIGURES[0], pairs[:1]), (FIGURES[1], pairs)):
+            if wanted(name):
+                yield _rate(installation, name, address, bare, callers)
+        if wanted(FIGURES[2]):
+            asyncio.run(_forget(installation))
+            yield asyncio.run(asyncio.wait_for(_delivery(installation, address, pairs), _DEADLINE_S))
+
+
+async def _pairs(installation: Installation, address: str, people: Sequence[_Person]) -> list[_Pair]:
+    """Gives everybody a device, and opens a conversation of each two neighbours, who are friends."""
+    import asyncpg
+    import httpx
+
+    connection = await asyncpg.connect(installation.databases()["entativa"])
+    for person in people:
+        await connection.execute(_DEVICE, person.account, os.urandom(33), person.session)
+    await connection.close()
+    pairs = []
+    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+        for sender, recipient in zip(people[::2], people[1::2], strict=False):
+            headers = {"Authorization": f"Bearer {sender.token}"}
+            body = {"account_id": str(recipient.account)}
+            answer = await client.post("/v1/conversations", json=body, headers=headers)
+            pairs.append(_Pair(sender, recipient, answer.raise_for_status().json()["id"]))
+    return pairs[:_PAIRS]
+
+
+async def _forget(installation: Installation) -> None:
+    import asyncpg
+
+    connection = await asyncpg.connect(installation.databases()["entativa"])
+    await connection.execute(_FORGET)
+    await connection.close()
+
+
+def _rate(installation: Installation, name: str, address: str, bare: str, pairs: Sequence[_Pair]) -> Figure:
+    from benchmarks.platform.installation import cpu_seconds
+    from benchmarks.platform.load import Load, load
+
+    lines = [pair.line() for pair in pairs]
+    url = f"{address}{pairs[0].path}"
+
+    def send(seconds: int) -> tuple[Load, float]:
+        before = cpu_seconds(installation)
+        run = load(url, seconds=seconds, tokens=lines, method="POST")
+        return run, 1000 * (cpu_seconds(installation) - before) / run.requests
+
+    send(_WARM_UP_SECONDS)
+    runs, nothing = [], []
+    for _ in range(_RUNS):
+        asyncio.run(_forget(installation))
+        runs.append(send(_SECONDS))
+        nothing.append(load(bare, seconds=_SECONDS).per_second)
+    loads = [run for run, _ in runs]
+    return Figure(
+        name,
+        quantile([run.per_second for run in loads], 0.5),
+        "1/s",
+        "bare Serve no-op",
+        quantile(nothing, 0.5),
+        _RUNS,
+        {
+            **{f"{p}_ms": quantile([getattr(run, p) for run in loads], 0.5) for p in ("p50", "p95", "p99")},
+            "cpu_ms": quantile([cpu for _, cpu in runs], 0.5),
+            "bytes": _BYTES,
+            "connections": 32,
+            "conversations": len(pairs),
+        },
+    )
+
+
+async def _delivery(installation: Installation, address: str, pairs: Sequence[_Pair]) -> Figure:
+    """Sends at a fixed rate to people who listen."""
+    import httpx
+
+    from client.realtime import RealtimeClient, Resync, Signal, Ticket
+
+    latencies: list[float] = []
+    expected = _RATE * _RATE_SECONDS
+    attached: asyncio.Queue[None] = asyncio.Queue()
+    done = asyncio.Event()
+    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+    async with httpx.AsyncClient(base_url=address, timeout=60, limits=limits) as client:
+
+        async def ticket(person: _Person) -> Ticket:
+            headers = {"Authorization": f"Bearer {person.token}"}
+            answer = (await client.post("/v1/realtime/ticket", headers=headers)).raise_for_status().json()
+            return Ticket(answer["ticket"], answer["url"])
+
+        async def listen(person: _Person) -> None:
+            async with RealtimeClient(lambda: ticket(person)) as socket:
+                async for received in socket:
+                    match received:
+                        case Resync():
+                            attached.put_nowait(None)
+                        case Signal("message", data):
+                            sent_ns = int.from_bytes(data["envelope"][:8], "big")
+                            latencies.append((time.monotonic_ns() - sent_ns) / 1e6)
+                            if len(latencies) >= expected:
+                                done.set()
+
+        async def send(pair: _Pair) -> None:
+            ciphertext = time.monotonic_ns().to_bytes(8, "big") + bytes(_BYTES - 8)
+            headers = {"Authorization": f"Bearer {pair.sender.token}", "Content-Type": "application/json"}
+            answer = await client.post(pair.path, content=pair.body(str(uuid4()), ciphertext), headers=headers)
+            answer.raise_for_status()
+
+        listening = [asyncio.create_task(listen(pair.recipient)) for pair in pairs]
+        for _ in pairs:
+            await attached.get()
+        sending: list[asyncio.Task[Any]] = []
+        begun = time.monotonic()
+        for number in range(expected):
+            ahead = begun + number / _RATE - time.monotonic()
+            if ahead > 0:
+                await asyncio.sleep(ahead)
+            sending.append(asyncio.create_task(send(pairs[number % len(pairs)])))
+        await asyncio.gather(*sending)
+        await asyncio.wait_for(done.wait(), _LATE_S)
+        for task in listening:
+            task.cancel()
+        await asyncio.gather(*listening, return_exceptions=True)
+    return Figure(
+        "messaging.delivery_ms",
+        quantile(latencies, 0.5),
+        "ms",
+        samples=len(latencies),
+        extra={**percentiles(latencies), "rate": _RATE, "bytes": _BYTES, "conversations": len(pairs)},
+    )

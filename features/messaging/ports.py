@@ -1,0 +1,29 @@
+"""The interface of conversations as entities."""
+
+from collections.abc import Collection
+from typing import Protocol
+from uuid import UUID
+
+from features.identity import Identity
+from features.messaging.model import Outgoing, Sent
+from features.ports import Port
+
+
+class Conversations(Protocol):
+    """Conversations, each with one writer. All methods raise MessagingUnavailable."""
+
+    async def send(self, conversation_id: UUID, sender: Identity, message: Outgoing) -> Sent:
+        """Stores a message and delivers it. Returns when it is durable. Raises NoSuchConversation, DeviceRequired,
+        MessageIdReused, DevicesChanged, RequestNotAccepted, NoDevices."""
+
+    async def accept(self, conversation_id: UUID, account_id: UUID) -> None:
+        """Makes a member active. Raises NoSuchConversation."""
+
+    async def decline(self, conversation_id: UUID, account_id: UUID) -> None:
+        """Declines the conversation for a member. Raises NoSuchConversation, NothingToDecline."""
+
+    async def reload(self, conversation_ids: Collection[UUID]) -> None:
+        """Has conversations read what others than they have stored: devices, blocks, states of accounts."""
+
+
+CONVERSATIONS: Port[Conversations] = Port("conversations")

@@ -1,0 +1,133 @@
+"""The service of messaging: opening conversations, their settings, sending, and inboxes of devices."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from cluster.postgres import UnitOfWork
+from features.devices.service import DeviceService
+from features.identity import Identity
+from features.messaging import store
+from features.messaging.errors import (
+    DeviceRequired,
+    DuplicateDevice,
+    MessagingUnavailable,
+    NoSuchConversation,
+    TooManyPendingConversations,
+)
+from features.messaging.model import (
+    Acknowledgement,
+    ConversationView,
+    Delivery,
+    Membership,
+    MemberState,
+    Outgoing,
+    Sent,
+    pair_id,
+)
+from features.messaging.policy import MessagingPolicy
+from features.messaging.ports import Conversations
+from features.paging import Page, PageRequest, page_of
+from features.profiles.service import ProfileService
+from features.relationships.errors import Yourself
+from features.relationships.service import RelationshipService
+
+
+@dataclass(frozen=True, slots=True)
+class MessagingService:
+    """Conversations through their entities. Without entities (`conversations` None) nothing is sent."""
+
+    policy: MessagingPolicy
+    relationships: RelationshipService
+    profiles: ProfileService
+    devices: DeviceService
+    conversations: Conversations | None = None
+
+    async def open(self, uow: UnitOfWork, me: UUID, other: UUID, now: datetime) -> tuple[ConversationView, bool]:
+        """Returns the conversation with an account, and whether it is new. To somebody who does not follow the caller
+        (who is no friend), a new one is a request. Raises NoSuchPerson, Yourself, TooManyPendingConversations."""
+        if me == other:
+            raise Yourself(field="account_id")
+        found = await self.relationships.relationship(uow, me, other)
+        state = MemberState.ACTIVE if found.state.follows_me else MemberState.REQUESTED
+        id = pair_id(me, other)
+        new = await store.open_pair(uow, id, me, other, state, now)
+        limit = self.policy.max_pending_requests
+        if new and state is MemberState.REQUESTED and await store.pending(uow, me) > limit:
+            raise TooManyPendingConversations(f"At most {limit} conversations can wait for others to accept them.")
+        return await self.get(uow, me, id), new
+
+    async def get(self, uow: UnitOfWork, me: UUID, conversation_id: UUID) -> ConversationView:
+        """Returns a conversation of the caller, in two statements. Raises NoSuchConversation."""
+        membership = await store.find(uow, me, conversation_id)
+        if membership is None:
+            raise NoSuchConversation
+        people = await self.profiles.people(uow, [membership.other_id])
+        if membership.other_id not in people:
+            raise NoSuchConversation
+        return ConversationView(membership, people[membership.other_id])
+
+    async def list(self, uow: UnitOfWork, me: UUID, state: MemberState, page: PageRequest) -> Page[ConversationView]:
+        """Returns the caller's conversations, newest first, in two statements."""
+        listed = page_of(await store.memberships(uow, me, state, page), page.limit, Membership.cursor)
+        people = await self.profiles.people(uow, [each.other_id for each in listed.items])
+        shown = [ConversationView(each, people[each.other_id]) for each in listed.items if each.other_id in people]
+        return Page(shown, listed.next_cursor)
+
+    async def change(
+        self,
+        uow: UnitOfWork,
+        me: UUID,
+        conversation_id: UUID,
+        *,
+        mutes: bool,
+        muted_until: datetime | None,
+        archived: bool | None,
+        pinned: bool | None,
+    ) -> ConversationView:
+        """Changes the caller's own settings of a conversation, those that are not None, and `muted_until` if `mutes`.
+        Raises NoSuchConversation."""
+        await self.get(uow, me, conversation_id)
+        await store.change_settings(
+            uow, me, conversation_id, mutes=mutes, muted_until=muted_until, archived=archived, pinned=pinned
+        )
+        return await self.get(uow, me, conversation_id)
+
+    async def accept(self, me: UUID, conversation_id: UUID) -> None:
+        """Accepts a conversation. Raises NoSuchConversation, MessagingUnavailable."""
+        await self._entities().accept(conversation_id, me)
+
+    async def decline(self, me: UUID, conversation_id: UUID) -> None:
+        """Declines a conversation; the other is not notified. Raises NoSuchConversation, NothingToDecline,
+        MessagingUnavailable."""
+        await self._entities().decline(conversation_id, me)
+
+    async def send(self, conversation_id: UUID, sender: Identity, message: Outgoing) -> Sent:
+        """Sends a message and returns when it is durable; the same message again is answered alike. Raises
+        NoSuchConversation, DeviceRequired, DuplicateDevice, MessageIdReused, DevicesChanged, RequestNotAccepted,
+        NoDevices, MessagingUnavailable."""
+        if len({envelope.device for envelope in message.envelopes}) < len(message.envelopes):
+            raise DuplicateDevice
+        return await self._entities().send(conversation_id, sender, message)
+
+    async def inbox(self, uow: UnitOfWork, reader: Identity, page: PageRequest, now: datetime) -> Page[Delivery]:
+        """Returns what waits for the caller's device, oldest first, in two statements. Raises DeviceRequired."""
+        device = await self._device(uow, reader)
+        return page_of(await store.inbox(uow, reader.account_id, device, page, now), page.limit, Delivery.cursor)
+
+    async def acknowledge(self, uow: UnitOfWork, reader: Identity, acknowledgements: Sequence[Acknowledgement]) -> None:
+        """Deletes what the caller's device has stored, in two statements. Raises DeviceRequired."""
+        device = await self._device(uow, reader)
+        await store.acknowledge(uow, reader.account_id, device, acknowledgements)
+
+    async def _device(self, uow: UnitOfWork, identity: Identity) -> int:
+        device = await self.devices.device_of_session(uow, identity)
+        if device is None:
+            raise DeviceRequired
+        return device.number
+
+    def _entities(self) -> Conversations:
+        if self.conversations is None:
+            raise MessagingUnavailable
+        return self.conversations
