@@ -180,7 +180,7 @@ class AcknowledgementsBody(Body):
     status_code=HTTPStatus.CREATED,
     responses={200: {"model": ConversationModel, "description": "There is a conversation with this account already"}},
 )
-@raises(NoSuchPerson, Yourself, TooManyPendingConversations, NoSuchConversation)
+@raises(NoSuchPerson, Yourself, TooManyPendingConversations)
 @located("/conversations/{id}")
 async def open_conversation(
     body: ConversationBody, identity: SignedIn, messaging: Messaging, uow: Uow, now: Now, response: Response

@@ -30,7 +30,7 @@ from features.messaging.policy import MessagingPolicy
 from features.messaging.ports import Conversations
 from features.paging import Page, PageRequest, page_of
 from features.profiles.service import ProfileService
-from features.relationships.errors import Yourself
+from features.relationships.errors import NoSuchPerson, Yourself
 from features.relationships.service import RelationshipService
 
 
@@ -56,17 +56,25 @@ class MessagingService:
         limit = self.policy.max_pending_requests
         if new and state is MemberState.REQUESTED and await store.pending(uow, me) > limit:
             raise TooManyPendingConversations(f"At most {limit} conversations can wait for others to accept them.")
-        return await self.get(uow, me, id), new
+        view = await self._find(uow, me, id)
+        if view is None:  # it was blocked, or is no longer active, since
+            raise NoSuchPerson
+        return view, new
 
     async def get(self, uow: UnitOfWork, me: UUID, conversation_id: UUID) -> ConversationView:
         """Returns a conversation of the caller, in two statements. Raises NoSuchConversation."""
+        view = await self._find(uow, me, conversation_id)
+        if view is None:
+            raise NoSuchConversation
+        return view
+
+    async def _find(self, uow: UnitOfWork, me: UUID, conversation_id: UUID) -> ConversationView | None:
         membership = await store.find(uow, me, conversation_id)
         if membership is None:
-            raise NoSuchConversation
+            return None
         people = await self.profiles.people(uow, [membership.other_id])
-        if membership.other_id not in people:
-            raise NoSuchConversation
-        return ConversationView(membership, people[membership.other_id])
+        person = people.get(membership.other_id)
+        return None if person is None else ConversationView(membership, person)
 
     async def list(self, uow: UnitOfWork, me: UUID, state: MemberState, page: PageRequest) -> Page[ConversationView]:
         """Returns the caller's conversations, newest first, in two statements."""
