@@ -236,6 +236,7 @@ async def test_a_wrong_header_is_named(
     assert answer.headers["Tus-Version"] == "1.0.0"
     async with entativa.platform.database.unit_of_work(read_only=True) as uow:
         assert await uow.fetchval("select count(*) from media_uploads") == 0
+    assert stored(entativa) == []
 
 
 async def test_a_length_is_needed(entativa: Environment) -> None:

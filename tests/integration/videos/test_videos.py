@@ -105,7 +105,9 @@ async def test_what_is_no_video_has_a_problem_and_leaves_nothing_in_storage(enta
     source = clip()
     broken = source[:60] + bytes(len(source) - 60)
     silent = made("-f", "lavfi", "-i", "sine=440", "-t", "1", "-c:a", "aac")
+    still = ("-f", "lavfi", "-i", "color=size=64x36:rate=1", "-c:v", "libx264", "-preset", "ultrafast")
     files = {
+        "too_long": [made(*still, "-t", str(timedelta(hours=10).total_seconds()))],
         "broken": [file_of(5000, "video/mp4"), broken, source[: len(source) // 2]],
         "audio_only": [silent],
         "bad_frame_rate": [clip(rate="600", seconds=0.5, audio=False)],
