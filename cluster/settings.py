@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     """Where a node keeps copies of the videos that it transcodes, for a minute after their last use; None: in the
     folder for temporary files."""
 
+    transcriber_url: str = ""
+    """Where speech becomes text (features/videos/http_transcriber.py); empty: videos get no captions by themselves."""
+    transcriber_token: SecretStr = SecretStr("")
+
     public_urls: dict[str, str] = Field(default_factory=dict)
     """The address under which clients reach each brand; it is the ``iss`` of access tokens."""
     cors_origins: tuple[str, ...] = ()

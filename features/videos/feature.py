@@ -11,6 +11,7 @@ from features.live_sessions.ports import LIVE_SESSIONS as LIVE_PORT
 from features.media.feature import MEDIA
 from features.media.service import MediaService
 from features.videos.events import EVENTS
+from features.videos.http_transcriber import HttpTranscriber
 from features.videos.jobs import JOBS
 from features.videos.local_jobs import LocalJobs
 from features.videos.policy import VideoPolicy
@@ -18,6 +19,7 @@ from features.videos.service import VideoService
 from features.videos.source_files import SourceFiles
 from features.videos.sweeping import run_video_sweeps
 from features.videos.transcoding import Transcoding
+from features.videos.transcribing import Transcribing
 
 
 def _service(scope: Scope) -> VideoService:
@@ -28,7 +30,13 @@ def _consumers(scope: Scope) -> Sequence[Consumer]:
     media = scope.service(MediaService)
     jobs = scope.ports.get(JOBS) or LocalJobs(media.objects, SourceFiles.of(scope.settings, scope.brand, media.objects))
     live = scope.ports.get(LIVE_PORT)
-    return Transcoding(scope.brand, scope.policy(VideoPolicy), media, jobs, live, scope.now).consumers()
+    transcoding = Transcoding(scope.brand, scope.policy(VideoPolicy), media, jobs, live, scope.now)
+    if not scope.settings.transcriber_url:
+        return transcoding.consumers()
+    transcriber = HttpTranscriber(scope.settings.transcriber_url, scope.settings.transcriber_token.get_secret_value())
+    videos = scope.service(VideoService)
+    transcribing = Transcribing(scope.brand, videos, media, transcriber, scope.now)
+    return [*transcoding.consumers(), *transcribing.consumers()]
 
 
 _AS_LONG = "as long as their video"

@@ -17,6 +17,9 @@ READY = Histogram(
     buckets=_BUCKETS,
 )
 FAILED = Counter("entativa_videos_failed_total", "Videos that cannot be played", ["brand", "problem"])
+TRANSCRIPTS = Counter(
+    "entativa_video_transcripts_total", "Videos that were transcribed", ["brand", "outcome"]
+)  # captions, silent, refused, late
 JOBS = Counter("entativa_video_jobs_total", "Jobs of transcoding", ["brand", "outcome"])  # done, lost, failed
 WAITING = Gauge(
     "entativa_video_jobs_waiting",

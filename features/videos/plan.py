@@ -33,6 +33,7 @@ from features.videos.storyboard import Storyboard
 from features.videos.timeline import Timeline
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
+AUDIO_FILE = "audio.mp4"
 
 _SMALL_JOB = 1_000_000
 """The weight of jobs that are not encodings of video, in pixels."""
@@ -131,11 +132,11 @@ class Plan:
             if isinstance(self.jobs[number], EncodeAudio):
                 (file,) = result.files
                 assert file.media is not None
-                parts = [Part("audio.mp4", file.media)]
+                parts = [Part(AUDIO_FILE, file.media)]
                 found = segments(parts, 1)
                 text = ("audio.m3u8", PLAYLIST_TYPE, media_playlist(parts, found))
                 audio = Audio(file.media.codec, peak_rate(found), average_rate(found))
-                return audio, Published(((file.key, "audio.mp4", "audio/mp4", file.size),), (text,))
+                return audio, Published(((file.key, AUDIO_FILE, "audio/mp4", file.size),), (text,))
         return None, Published()
 
     def poster(self, results: Mapping[int, JobResult]) -> tuple[str | None, Published]:

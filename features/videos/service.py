@@ -26,6 +26,7 @@ MASTER = "master.m3u8"
 CAPTIONS_TYPE = "text/vtt"
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?")
+_UNKNOWN_LANGUAGE = "und"
 _CAPTIONS_FILE = re.compile(rf"captions-({_LANGUAGE.pattern})\.(m3u8|vtt)")
 # Cues count from the beginning of the video, time stamps of the stream from a little earlier; in ticks of 90 kHz.
 _TIMESTAMP_MAP = f"X-TIMESTAMP-MAP=MPEGTS:{90_000 * TIMESTAMP_OFFSET},LOCAL:00:00:00.000"
@@ -110,6 +111,18 @@ class VideoService:
         captions = Captions(language, label, CaptionsOrigin.UPLOADED)
         await self._put(uow, media_id, captions, cues, now)
         return captions
+
+    async def add_transcript(self, uow: UnitOfWork, video_id: UUID, language: str, webvtt: str, now: datetime) -> bool:
+        """Stores captions that were made of the audio, unless the video has some by now, or is gone. Returns whether
+        they were stored. Raises BadWebVTT."""
+        cues = parse(webvtt, self.policy.max_caption_cues)
+        if await store.find(uow, video_id, lock=True) is None or await store.captions(uow, video_id):
+            return False
+        if _LANGUAGE.fullmatch(language) is None:
+            language = _UNKNOWN_LANGUAGE
+        captions = Captions(language, f"{language} (automatic)", CaptionsOrigin.TRANSCRIBED)
+        await store.put_captions(uow, video_id, captions, render(cues, _TIMESTAMP_MAP), now)
+        return True
 
     async def _put(self, uow: UnitOfWork, video_id: UUID, captions: Captions, cues: list[Cue], now: datetime) -> None:
         others = [one for one in await store.captions(uow, video_id) if one.language != captions.language]

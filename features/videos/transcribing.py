@@ -1,0 +1,100 @@
+"""Captions that a transcriber makes of a video's audio, where the operator has one.
+
+What the owner uploads comes first: a video that has captions is not transcribed, and captions in the same language
+replace transcribed ones. Timings are those of the stream's audio, which begins with the first frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from cluster.events.consumer import Consumer
+from cluster.logs import logger
+from cluster.objects import NoSuchObject, ObjectStorageUnavailable
+from cluster.postgres import UnitOfWork
+from features.events import consumer
+from features.media.service import MediaService
+from features.videos import metrics, store
+from features.videos.events import Ready
+from features.videos.plan import AUDIO_FILE
+from features.videos.service import VideoService
+from features.videos.webvtt import BadWebVTT
+
+log = logger(__name__)
+
+_MAX_ATTEMPTS = 4
+
+
+class TranscriberUnavailable(Exception):
+    """The transcriber cannot be reached or has no time: it is asked again later."""
+
+
+class Untranscribable(Exception):
+    """The transcriber refuses the audio: it is not asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What is said. `language` is a language tag (BCP 47)."""
+
+    language: str
+    webvtt: str
+
+
+class Transcriber(Protocol):
+    """Turns speech into text."""
+
+    async def transcribe(self, audio: AsyncIterator[bytes], size: int) -> Transcript | None:
+        """Returns what is said in audio (fragmented MP4 with AAC, of this many bytes); None for nothing. Raises
+        TranscriberUnavailable, Untranscribable, and what `audio` raises. Whatever else it raises is a failed attempt,
+        of which there are a few."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribing:
+    """Has streams transcribed once they are ready."""
+
+    brand: str
+    videos: VideoService
+    media: MediaService
+    transcriber: Transcriber
+    now: Callable[[], datetime]
+
+    def consumers(self) -> list[Consumer]:
+        """The consumers of transcripts."""
+        return [
+            consumer(
+                "videos.transcribing",
+                (Ready,),
+                self.transcribe,
+                outside=True,
+                concurrency=2,
+                outages=(ObjectStorageUnavailable, TranscriberUnavailable),
+                max_attempts=_MAX_ATTEMPTS,
+            )
+        ]
+
+    async def transcribe(self, uow: UnitOfWork, event: Ready) -> None:
+        """Adds captions to a video that has none. Raises TranscriberUnavailable and ObjectStorageUnavailable: then it
+        is to be called again."""
+        audio = await store.find_file(uow, event.media_id, AUDIO_FILE)
+        if audio is None or audio.key is None or await store.captions(uow, event.media_id):
+            return
+        await uow.commit()  # the connection is free while somebody listens
+        outcome = "silent"
+        try:
+            transcript = await self.transcriber.transcribe(self.media.objects.read(audio.key), audio.size)
+            if transcript is not None:
+                added = await self.videos.add_transcript(
+                    uow, event.media_id, transcript.language, transcript.webvtt, self.now()
+                )
+                outcome = "captions" if added else "late"
+        except NoSuchObject:  # the medium was deleted
+            outcome = "late"
+        except (Untranscribable, BadWebVTT) as error:
+            outcome = "refused"
+            log.warning("video not transcribed", error=type(error).__name__, reason=str(error))
+        metrics.TRANSCRIPTS.labels(self.brand, outcome).inc()
