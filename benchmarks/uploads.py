@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from benchmarks.stack.private_brand import BrandProcesses
     from tests.peers.node import NodePeer
     from tests.support.environment import Environment
+    from tests.support.member import Member
 
 _CUT, _STALLED = "content.cut_uploads", "content.stalled_upload_ms"
 FIGURES = (_CUT, _STALLED)
@@ -36,8 +38,9 @@ FIGURE_TIMEOUT_S = sized(2400.0, 300.0)
 
 UPLOADS = int(os.environ.get("CUT_UPLOADS", sized(1000, 6)))
 AT_ONCE = 6
+LOG_IN_EVERY_S = 300.0
 CUTS = 2
-KILL_EVERY_S = sized(5.0, 1.0)
+KILL_EVERY_S, MOST_KILLS = sized(5.0, 1.0), sized(10_000, 1)
 LARGE_EVERY = 20
 """One upload in so many has several parts."""
 LARGE, SMALL = 20_000_000, 1_000_000
@@ -64,6 +67,7 @@ async def _cut_uploads() -> Figure:
         for _ in range(AT_ONCE // 2):
             peers.put_nowait(stack.enter_context(NodePeer("tus.mjs")))
         await environment.member("ada")
+        owner = _Owner(environment)
         background = [asyncio.create_task(each) for each in (_kill_in_turn(replicas, kills), _process(environment))]
         again: list[float] = []
         try:
@@ -71,7 +75,7 @@ async def _cut_uploads() -> Figure:
 
             async def work() -> None:
                 while (number := next(numbers, None)) is not None:
-                    again.append(await _upload(environment, replicas, peers, number))
+                    again.append(await _upload(owner, replicas, peers, number))
 
             async with asyncio.TaskGroup() as group:
                 for _ in range(AT_ONCE):
@@ -85,14 +89,31 @@ async def _cut_uploads() -> Figure:
     return Figure(_CUT, len(again), "uploads", samples=UPLOADS, extra={**extra, "seconds": time.monotonic() - begun})
 
 
+@dataclass(slots=True)
+class _Owner:
+    """The account that uploads."""
+
+    environment: Environment
+    _member: Member | None = None
+    _since: float = 0.0
+
+    async def member(self) -> Member:
+        """Returns the owner with a token that is good for some more minutes."""
+        from benchmarks.stack.private_brand import log_in_now
+
+        if self._member is None or time.monotonic() > self._since + LOG_IN_EVERY_S:
+            self._since = time.monotonic()
+            self._member = await log_in_now(self.environment, "ada")
+        return self._member
+
+
 async def _kill_in_turn(replicas: BrandProcesses, kills: Iterator[int]) -> None:
     """Kills one replica after the other, each when the one before serves again, until cancelled."""
-    while True:
-        for port in replicas.ports:
-            await asyncio.sleep(KILL_EVERY_S)
-            await replicas.kill(port)
-            next(kills)
-            await replicas.start(port)
+    for port in itertools.islice(itertools.cycle(replicas.ports), MOST_KILLS):
+        await asyncio.sleep(KILL_EVERY_S)
+        await replicas.kill(port)
+        next(kills)
+        await replicas.start(port)
 
 
 async def _process(environment: Environment) -> None:
@@ -111,11 +132,8 @@ async def _check_storage(environment: Environment) -> None:
         raise RuntimeError(f"{len(stored(environment))} objects are stored after {UPLOADS} uploads")
 
 
-async def _upload(
-    environment: Environment, replicas: BrandProcesses, peers: asyncio.Queue[NodePeer], number: int
-) -> float:
+async def _upload(owner: _Owner, replicas: BrandProcesses, peers: asyncio.Queue[NodePeer], number: int) -> float:
     """Uploads one file and reads it back. Returns how many parts were sent again after an interruption, on average."""
-    from benchmarks.stack.private_brand import log_in_now
     from features.media.machine import PART_BYTES
     from tests.support.app_server import CuttingProxy
     from tests.support.files import file_of
@@ -124,7 +142,7 @@ async def _upload(
     size = LARGE if number % LARGE_EVERY == 0 else random.Random(number).randrange(1000, SMALL)
     media_type = "video/mp4"
     data = file_of(size, media_type, seed=number)
-    member = await log_in_now(environment, "ada")
+    member = await owner.member()
     proxy = CuttingProxy(replicas.ports, cuts=CUTS, within=max(2000, size), seed=number)
     async with proxy.serve() as port:
         endpoint = f"http://127.0.0.1:{port}/v1/uploads"
