@@ -344,6 +344,8 @@ async def open_database(dsn: str, *, pool_size: int = 8, settings: Mapping[str, 
         server_settings={
             "application_name": "entativa",
             "jit": "off",
+            # Each statement is planned once a connection: docs/decisions/generic-plans.md.
+            "plan_cache_mode": "force_generic_plan",
             "timezone": "UTC",
             **DEAD_CLIENT_SETTINGS,
             **(settings or {}),

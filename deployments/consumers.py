@@ -20,6 +20,7 @@ from cluster.events.adoption import adopt_old_log
 from cluster.events.load import Load
 from cluster.events.redis_log import open_redis_log
 from cluster.events.worker import Worker
+from cluster.garbage_collection import collect_garbage_rarely
 from cluster.logs import configure_logs
 from cluster.retention import run_retention
 from cluster.settings import load_settings
@@ -51,6 +52,7 @@ class Consumers:
     async def _run(self) -> None:
         settings = load_settings()
         configure_logs(settings.log_level, brand=self._brand, process="consumers")
+        collect_garbage_rarely()
         brand = BRANDS[self._brand]
         await asyncio.to_thread(ensure_runtime, brand, settings)
         platform = await open_platform_on_ray(brand, settings)

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.app import create_app
 from brands.catalogue import BRANDS
+from cluster.garbage_collection import collect_garbage_rarely
 from cluster.logs import configure_logs
 from cluster.settings import load_settings
 from deployments.runtime import open_platform_on_ray
@@ -54,6 +55,7 @@ class Gateway:
     async def __serve_build_asgi_app__(self) -> ASGIApp:
         brand, settings = BRANDS[self._arguments.brand], load_settings()
         configure_logs(settings.log_level, brand=brand.name, process="gateway")
+        collect_garbage_rarely()
         app = create_app(await open_platform_on_ray(brand, settings, features=self._arguments.features))
         base = self._arguments.base
         return app if base is None else _Rebased(app, base)

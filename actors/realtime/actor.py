@@ -21,6 +21,7 @@ from actors.runtime.transport.router import Router
 from actors.sessions.calls import SessionCalls
 from cluster.cancellation import raise_if_cancelled
 from cluster.code_version import CODE_VERSION
+from cluster.garbage_collection import collect_garbage_rarely
 from cluster.logs import configure_logs
 from cluster.postgres import Database, open_database
 from cluster.redis import RedisError, open_redis
@@ -82,6 +83,7 @@ class RealtimeActor:
 
     async def __init__(self, options: RealtimeOptions, index: int) -> None:  # type: ignore[misc]
         configure_logs(options.log_level, brand=options.brand, process=f"realtime-{index}")
+        collect_garbage_rarely()
         self._options = options
         self._index = index
         self._phase = "starting"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
@@ -11,6 +12,7 @@ SHARDS = 1024
 """Shards a kind. Fixed for the life of a database: changing it would send entities elsewhere."""
 
 
+@lru_cache(maxsize=65_536)
 def shard_of(entity_id: str) -> int:
     """The hash mailbox of an entity: CRC-32 of its UTF-8 id, modulo SHARDS."""
     return crc32(entity_id.encode()) % SHARDS

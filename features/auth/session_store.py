@@ -26,7 +26,8 @@ _BEGUN_AT = "select created_at from auth_sessions where id = $1 and account_id =
 _LIST = f"""
 select {_COLUMNS} from auth_sessions
 where account_id = $1 and ended_at is null and expires_at > $2
-    and ($3::timestamptz is null or (created_at, id) < ($3, $4::uuid))
+    and (created_at, id)
+        < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
 order by created_at desc, id desc limit $5
 """
 _END_ONE = """

@@ -81,7 +81,9 @@ select id, $2, $3, session_id, $5, $6 from unnest($1::uuid[], $4::uuid[]) as t (
 """
 _LIST_AUDIT = """
 select id, kind, session_id, device, happened_at from auth_audit
-where account_id = $1 and ($2::timestamptz is null or (happened_at, id) < ($2, $3::uuid))
+where account_id = $1
+    and (happened_at, id)
+        < (coalesce($2::timestamptz, 'infinity'), coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
 order by happened_at desc, id desc limit $4
 """
 

@@ -151,7 +151,7 @@ class HomeFeed:
     ) -> list[RenderedPost]:
         """Returns the posts that the reader may see, rendered for the reader."""
         posts = self.cache.get(ids)
-        if None in posts:
+        if not all(posts):
             missing = [id for id, post in zip(ids, posts, strict=True) if post is None]
             fetched = await self._fetch(uow, context, missing)
             posts = [post or fetched.get(id) for id, post in zip(ids, posts, strict=True)]
@@ -182,7 +182,7 @@ class HomeFeed:
         self, uow: UnitOfWork, context: _ReaderContext, posts: list[RenderedPost]
     ) -> list[RenderedPost]:
         """Returns the posts with their polls as the reader sees them."""
-        defined = {str(UUID(bytes=id)): poll for post in posts for id, poll in post.polls.items()}
+        defined = {str(UUID(bytes=id)): poll for post in posts if post.polls for id, poll in post.polls.items()}
         if not defined:
             return posts
         polls = await poll_views(uow, context.reader_id, defined, context.now)

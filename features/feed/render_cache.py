@@ -7,7 +7,7 @@ comments, which have the reader's own or change all the time.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from uuid import UUID
@@ -47,7 +47,8 @@ class RenderedPost:
     personal: bool = False
     """Whether it shares a post that not everybody may see: then it is rendered for each reader."""
 
-    @property
+    # Cached, since a page asks each of its posts several times.
+    @cached_property
     def id(self) -> bytes:
         return self.key[1]
 
@@ -56,7 +57,7 @@ class RenderedPost:
         """What its reactions and comments are counted for."""
         return Target(TargetKind.POST, UUID(bytes=self.id))
 
-    @property
+    @cached_property
     def polls(self) -> dict[bytes, PollDefinition]:
         """The polls that `body` leaves out, by their posts."""
         both = ((self.id, self.poll), (self.shared, self.shared_poll))
@@ -121,12 +122,12 @@ class RenderCache:
     def __len__(self) -> int:
         return len(self._posts)
 
-    def get(self, post_ids: Iterable[bytes]) -> list[RenderedPost | None]:
+    def get(self, post_ids: Sequence[bytes]) -> list[RenderedPost | None]:
         """Returns the cached posts, None for those that are not cached, and keeps them longest."""
         posts = [*map(self._posts.get, post_ids)]
-        for post in posts:
+        for id, post in zip(post_ids, posts, strict=True):
             if post is not None:
-                self._posts.move_to_end(post.id)
+                self._posts.move_to_end(id)
         return posts
 
     def begin(self, *, current: bool) -> Fetch:

@@ -24,7 +24,10 @@ _INSERT = """
 insert into media (id, account_id, media_type, size, state, created_at) values ($1, $2, $3, $4, 'processing', $5)
 """
 _LIST = f"""
-select {_COLUMNS} from media where account_id = $1 and ($2::timestamptz is null or (created_at, id) < ($2, $3))
+select {_COLUMNS} from media
+where account_id = $1
+    and (created_at, id)
+        < (coalesce($2::timestamptz, 'infinity'), coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
 order by created_at desc, id desc limit $4
 """
 _READABLE = f"""

@@ -27,6 +27,7 @@ from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.supervise import BackgroundTasks
 from actors.runtime.transport.ray_control import STANDBY_WATCH_SECONDS, WATCH_SECONDS, RayControl
 from cluster.cancellation import raise_if_cancelled
+from cluster.garbage_collection import collect_garbage_rarely
 from cluster.logs import configure_logs
 
 _STANDBY_TICKS_PER_LEASE = 4
@@ -51,6 +52,7 @@ class Coordinator:
         """Stores the arguments and starts the main task, which ends the process if it fails: Ray does not restart an
         actor whose constructor raises."""
         configure_logs(options.log_level, brand=options.name, process=name)
+        collect_garbage_rarely()
         self._options = options
         self._name = name
         self._clock = SYSTEM_CLOCK

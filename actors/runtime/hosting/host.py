@@ -34,6 +34,7 @@ from actors.runtime.transport.ray_control import RayControl
 from actors.runtime.transport.router import Router
 from actors.runtime.transport.stream import HostConnection
 from cluster.cancellation import raise_if_cancelled
+from cluster.garbage_collection import collect_garbage_rarely
 from cluster.logs import configure_logs
 from cluster.postgres import open_database
 from cluster.redis import open_redis
@@ -55,6 +56,7 @@ class ShardHost:
         """Stores the arguments and starts the main task, which ends the process if it fails: Ray does not restart an
         actor whose constructor raises."""
         configure_logs(options.log_level, brand=options.name, process=name)
+        collect_garbage_rarely()
         self._options = options
         self._name = name
         self._clock = SYSTEM_CLOCK

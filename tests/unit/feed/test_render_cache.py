@@ -71,7 +71,7 @@ def test_the_post_read_last_is_dropped_last() -> None:
     for number in range(5):
         _add(cache, _post(UUID(int=number)))
         cache.get([UUID(int=0).bytes])
-    posts = cache.get(UUID(int=number).bytes for number in range(5))
+    posts = cache.get([UUID(int=number).bytes for number in range(5)])
     assert [post is not None for post in posts] == [True, False, False, True, True]
 
 
