@@ -182,6 +182,11 @@ async def send_file(
     )
 
 
+def public_cache_control(media: MediaService) -> str:
+    """Returns how long anybody may keep a file that is public and never changes."""
+    return f"public, max-age={int(media.policy.public_cache_age.total_seconds())}, immutable"
+
+
 def _render(request: Request, service: MediaService, media: Media, now: datetime) -> MediaModel:
     address = service.address(media, now)
     root = f"{request.scope.get('root_path', '')}{VERSION}/media-files"

@@ -12,11 +12,10 @@ from api.byte_range import RANGE_NOT_SATISFIABLE
 from api.content import IfNoneMatch, IfRange, Range
 from api.deps import MaybeSignedIn, Now, Uow, account_or_none, limit_address, service
 from api.error_codes import TooManyRequests, raises
-from api.media import CONTENT_RESPONSES, Service, grant_of, send_file
+from api.media import CONTENT_RESPONSES, Service, grant_of, public_cache_control, send_file
 from api.routes import VERSION
 from api.transaction import TransactionRoute
 from features.media.errors import NoSuchMedia
-from features.media.service import MediaService
 from features.posts.attachments import public_file, visible_file
 from features.posts.errors import NoSuchPost
 from features.posts.policy import PostPolicy
@@ -105,8 +104,3 @@ async def get_public_file(
     response = await send_file(media, file, range, if_range, if_none_match)
     response.headers["Cache-Control"] = public_cache_control(media)
     return response
-
-
-def public_cache_control(media: MediaService) -> str:
-    """Returns how long anybody may keep a file of a public post that never changes."""
-    return f"public, max-age={int(media.policy.public_cache_age.total_seconds())}, immutable"

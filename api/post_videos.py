@@ -11,8 +11,7 @@ from api.byte_range import RANGE_NOT_SATISFIABLE
 from api.content import IfNoneMatch, IfRange, Range
 from api.deps import Now, Uow, limit_address
 from api.error_codes import TooManyRequests, raises
-from api.media import Service, grant_of
-from api.post_media import public_cache_control
+from api.media import Service, grant_of, public_cache_control
 from api.routes import VERSION
 from api.transaction import TransactionRoute
 from api.videos import FILE_RESPONSES, Videos, send_stream_file

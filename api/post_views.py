@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api import models
+from api.profiles import AvatarModel
 from features.counters.model import ReactionKind
 from features.posts.model import Audience
 from features.posts.policy import PostPolicy
@@ -36,6 +37,7 @@ class AuthorModel(BaseModel):
     id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
     username: models.Username = Field(examples=["ada"])
     name: models.Name = Field(examples=["Ada Lovelace"])
+    avatar: AvatarModel | None = Field(description="Null: the person shows none.")
 
 
 class HashtagEntityModel(BaseModel):

@@ -8,7 +8,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api import models
 from api.conditional import ConditionalRoute
@@ -22,11 +22,13 @@ from features.friends.model import Direction
 from features.friends.service import FriendService
 from features.identity import Identity
 from features.profiles.errors import BadLink, TooManyLinks
+from features.profiles.images import avatar_view, path_of
 from features.profiles.model import (
     MAX_USERNAME_CHARACTERS,
     MIN_USERNAME_CHARACTERS,
     USERNAME_CHARACTERS,
     Person,
+    ProfileImage,
     ProfileView,
 )
 from features.profiles.policy import ProfilePolicy
@@ -64,16 +66,52 @@ _RawPronouns = Annotated[str, Field(max_length=MAX_DECOMPOSED * ProfilePolicy().
 _MAX_RAW_LINKS = 20
 
 
+class AvatarModel(BaseModel):
+    """The image of a person. Its files are `{path}/{width}.webp` and `{path}/{width}.jpg`, without an access token; it
+    is described by the person's name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str = Field(
+        max_length=200,
+        description="Relative to the address of the API (`/v1`).",
+        examples=["/profile-media/0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"],
+    )
+    blurhash: str = Field(
+        max_length=100, description="A preview (https://blurha.sh).", examples=["LEHV6nWB2yk8pyo0adR*.7kCMdnj"]
+    )
+    widths: list[int] = Field(
+        max_length=20, description="Of its files, ascending, in pixels.", examples=[[320, 640, 1080]]
+    )
+
+
+class CoverModel(AvatarModel):
+    """The image on top of a profile. Its files are those of an avatar's kind."""
+
+    alt: models.AltText = Field(
+        description="What it shows, for people who do not see it; empty: not described.", examples=["A tram on a hill"]
+    )
+    width: int = Field(ge=1, description="Of the image, in pixels.", examples=[4032])
+    height: int = Field(ge=1, examples=[1512])
+
+
+def render_avatar(image: ProfileImage | None) -> AvatarModel | None:
+    avatar = avatar_view(image)
+    return AvatarModel(**avatar) if avatar else None
+
+
 class PersonModel(BaseModel):
     """A person in a list."""
 
     id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
     username: models.Username = Field(examples=["ada"])
     name: models.Name = Field(examples=["Ada Lovelace"])
+    avatar: AvatarModel | None = Field(description="Null: the person shows none.")
 
 
 def render_person(person: Person) -> PersonModel:
-    return PersonModel(id=person.id, username=person.username, name=person.name)
+    avatar = render_avatar(person.avatar)
+    return PersonModel(id=person.id, username=person.username, name=person.name, avatar=avatar)
 
 
 class CountsModel(BaseModel):
@@ -107,6 +145,8 @@ class ProfileModel(BaseModel):
     bio: str = Field(max_length=ProfilePolicy().max_bio_characters, examples=["Poetical science."])
     pronouns: str = Field(max_length=ProfilePolicy().max_pronouns_characters, examples=["she/her"])
     links: list[_Link] = Field(max_length=ProfilePolicy().max_links, examples=[["https://example.org/ada"]])
+    avatar: AvatarModel | None = Field(description="Null: the person shows none.")
+    cover: CoverModel | None = Field(description="Null: the profile shows none.")
     joined_at: datetime = Field(examples=["2026-01-02T03:04:05Z"])
     counts: CountsModel
     relationship: RelationshipModel | None
@@ -128,7 +168,7 @@ class ProfileChangeBody(Body):
 @router.get("/profiles/me")
 async def me(identity: SignedIn, profiles: Profiles, platform: PlatformDep, uow: Uow) -> ProfileModel:
     """Get the caller's own profile."""
-    return _render(await profiles.own(uow, identity.account_id), platform, None)
+    return render_own(await profiles.own(uow, identity.account_id), platform)
 
 
 @router.patch("/profiles/me")
@@ -146,7 +186,7 @@ async def change_me(
         links=body.links,
         now=now,
     )
-    return _render(view, platform, None)
+    return render_own(view, platform)
 
 
 @router.get("/profiles/{username}")
@@ -201,6 +241,24 @@ async def _render_relationship(
     )
 
 
+def render_own(view: ProfileView, platform: Platform) -> ProfileModel:
+    """Returns the caller's own profile."""
+    return _render(view, platform, None)
+
+
+def _render_cover(image: ProfileImage | None) -> CoverModel | None:
+    if image is None:
+        return None
+    return CoverModel(
+        path=path_of(image),
+        blurhash=image["blurhash"],
+        widths=image["widths"],
+        alt=image["alt"],
+        width=image["width"],
+        height=image["height"],
+    )
+
+
 def _render(view: ProfileView, platform: Platform, relationship: RelationshipModel | None) -> ProfileModel:
     friends, follows = "friends" in platform.brand_features, "follows" in platform.brand_features
     counts = view.counts
@@ -211,6 +269,8 @@ def _render(view: ProfileView, platform: Platform, relationship: RelationshipMod
         bio=view.profile.bio,
         pronouns=view.profile.pronouns,
         links=list(view.profile.links),
+        avatar=render_avatar(view.profile.images.avatar),
+        cover=_render_cover(view.profile.images.cover),
         joined_at=view.profile.created_at,
         counts=CountsModel(
             friends=counts.audience if friends else None,

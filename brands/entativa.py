@@ -15,6 +15,7 @@ from features.live_sessions.feature import LIVE_SESSIONS
 from features.media.feature import MEDIA
 from features.messaging.feature import MESSAGING
 from features.posts.feature import POSTS
+from features.profile_images.feature import PROFILE_IMAGES
 from features.profiles.feature import PROFILES
 from features.reactions.feature import REACTIONS
 from features.realtime.feature import REALTIME
@@ -36,6 +37,7 @@ BRAND = Brand(
         STORIES,
         SHARE_LINKS,
         PROFILES,
+        PROFILE_IMAGES,
         AUTH,
         REALTIME,
         LIVE_SESSIONS,

@@ -58,6 +58,7 @@ class CommentService:
             "author_id": str(author_id),
             "username": author.username,
             "name": author.name,
+            "avatar": author.avatar,
             "text": parsed.text,
             "entities": entities,
             "hidden": hidden,

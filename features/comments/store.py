@@ -13,7 +13,7 @@ from features.comments.model import CommentOrder
 from features.comments.privacy import shown_to
 from features.counters import queries as counters
 from features.posts.queries import kept_post, seen_post
-from features.profiles.queries import joined
+from features.profiles.queries import joined, person_columns
 from features.relationships.visibility import connected
 
 Row = Any
@@ -23,7 +23,7 @@ Row = Any
 def _columns(viewer: str) -> str:
     return f"""
         comments.id::text as id, comments.post_id::text as post_id, comments.parent_id::text as parent_id,
-        comments.depth, comments.author_id::text as author_id, author.username, author.name, comments.text,
+        comments.depth, comments.author_id::text as author_id, {person_columns("author")}, comments.text,
         comments.entities, comments.hidden_at is not null as hidden, comments.created_at, comments.edited_at,
         comments.score, {counters.columns("comments.id", viewer)}"""
 

@@ -11,7 +11,7 @@ from features.comments.store import Row
 from features.counters import queries as counters
 from features.counters.model import COMMENTS, reactions_view
 from features.paging import Cursor
-from features.posts.views import entities_of, mentioned
+from features.posts.views import author_of, entities_of, mentioned
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -22,14 +22,14 @@ async def views(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row]) ->
     usernames = await mentioned(uow, viewer_id, [row["entities"] for row in rows])
     shown: list[CommentView] = []
     for row in rows:
-        counted, author_id, entities = counters.counted(row), row["author_id"], row["entities"]
+        counted, entities = counters.counted(row), row["entities"]
         shown.append(
             {
                 "id": row["id"],
                 "post_id": row["post_id"],
                 "parent_id": row["parent_id"],
                 "depth": row["depth"],
-                "author": {"id": author_id, "username": row["username"], "name": row["name"]} if author_id else None,
+                "author": author_of(row) if row["author_id"] else None,
                 "text": row["text"],
                 "entities": entities_of(entities, usernames) if entities else [],
                 "hidden": row["hidden"],

@@ -11,8 +11,7 @@ from features.accounts.queries import stays_active
 from features.counters.model import REACTION_KINDS, Counted, ReactionKind, Reactor, Target, TargetKind
 from features.counters.queries import columns, counted, counts
 from features.paging import PageRequest
-from features.profiles.model import Person
-from features.profiles.queries import joined
+from features.profiles.queries import joined, person_columns, person_of
 from features.relationships.visibility import apart
 
 _ADD = """
@@ -154,7 +153,7 @@ async def reactions_of(uow: UnitOfWork, target_id: UUID, account_ids: Sequence[U
 
 # One search for each kind: the index has the newest of each. With one kind wanted, one search.
 _REACTORS = f"""
-select reactor.account_id, reactor.username, reactor.name, found.kind, found.created_at
+select reactor.account_id, {person_columns("reactor")}, found.kind, found.created_at
 from unnest($3::text[]) as wanted (kind) cross join lateral (
     select account_id, kind, created_at from reactions
     where target_id = $1 and reactions.kind = wanted.kind and not {apart("$2::uuid", "reactions.account_id")}
@@ -174,10 +173,7 @@ async def reactors(
     kinds = [str(kind)] if kind else list(REACTION_KINDS)
     cursor = (page.cursor.at, page.cursor.id) if page.cursor else (None, None)
     rows = await uow.fetch(_REACTORS, target_id, viewer_id, kinds, *cursor, page.limit + 1)
-    return [
-        Reactor(Person(row["account_id"], row["username"], row["name"]), ReactionKind(row["kind"]), row["created_at"])
-        for row in rows
-    ]
+    return [Reactor(person_of(row, row["account_id"]), ReactionKind(row["kind"]), row["created_at"]) for row in rows]
 
 
 # --- what others than the entities write --------------------------------------------------------------------------

@@ -34,10 +34,11 @@ class MediaFailed(Conflict):
 
 
 class MediaAttached(Conflict):
-    """The medium is shown by a post or a story: take it out of the post, or delete either."""
+    """The medium is shown by a post, a story or a profile: take it out of the post or profile, or delete the post or
+    story."""
 
     code = "media_attached"
-    detail = "A post or a story shows this medium."
+    detail = "A post, a story or your profile shows this medium."
 
 
 class UnknownMedia(Invalid):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from features.counters.model import ReactionsView
 from features.paging import Cursor
-from features.profiles.model import Person
+from features.profiles.model import Avatar, Person
 
 
 class Audience(StrEnum):
@@ -55,6 +55,7 @@ class Author(TypedDict):
     id: str
     username: str
     name: str
+    avatar: Avatar | None
 
 
 class Place(TypedDict):

@@ -12,7 +12,7 @@ from features.posts.model import Reposter, ShareKind
 from features.posts.privacy import visible_to
 from features.posts.queries import kept_post
 from features.posts.views import AUTHOR, NEWEST_FIRST, Row, after, columns, cursor_parts
-from features.profiles.model import Person
+from features.profiles.queries import person_columns, person_of
 
 _FIND = f"""
 select {columns("$1::uuid")} from posts {AUTHOR}
@@ -80,7 +80,7 @@ async def count(uow: UnitOfWork, post_id: UUID, kind: ShareKind, share_id: UUID,
 
 
 _REPOSTERS = f"""
-select posts.id, posts.author_id, author.username, author.name, posts.created_at from posts {AUTHOR}
+select posts.id, posts.author_id, {person_columns("author")}, posts.created_at from posts {AUTHOR}
 where posts.reposted_id = $1 and {visible_to("$2::uuid")} and {after("$3", "$4")} {NEWEST_FIRST} limit $5
 """
 
@@ -89,6 +89,4 @@ async def reposters(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page
     """Returns who has reposted a post, the last one first, as far as the viewer may see them: one more than the page
     holds."""
     rows = await uow.fetch(_REPOSTERS, post_id, viewer_id, *cursor_parts(page.cursor), page.limit + 1)
-    return [
-        Reposter(Person(row["author_id"], row["username"], row["name"]), row["id"], row["created_at"]) for row in rows
-    ]
+    return [Reposter(person_of(row, row["author_id"]), row["id"], row["created_at"]) for row in rows]

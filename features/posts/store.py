@@ -80,6 +80,7 @@ def new_row(post_id: UUID, author: Person, draft: Draft, created_at: datetime) -
         "author_id": str(author.id),
         "username": author.username,
         "name": author.name,
+        "avatar": author.avatar,
         "text": draft.text,
         "entities": draft.entities,
         "audience": draft.audience,

@@ -11,10 +11,11 @@ from features.counters import queries as counters
 from features.counters.model import COMMENTS, QUOTES, REPOSTS, reactions_view
 from features.paging import Cursor
 from features.posts.attachment_views import attachment_views
-from features.posts.model import Entity, PollView, PostContent, PostView, SharedContent, ShareKind
+from features.posts.model import Author, Entity, PollView, PostContent, PostView, SharedContent, ShareKind
 from features.posts.poll_views import poll_views
 from features.posts.privacy import visible_to
-from features.profiles.queries import joined, visible_usernames
+from features.profiles.images import avatar_view
+from features.profiles.queries import joined, person_columns, visible_usernames
 from features.relationships.visibility import apart
 
 
@@ -25,7 +26,7 @@ class Row(Protocol):
 
 
 AUTHOR = joined("author", "posts.author_id")
-"""The join that `columns()` needs for the author's names."""
+"""The join that `columns()` needs for what is shown of the author."""
 
 NEWEST_FIRST = "order by posts.created_at desc, posts.id desc"
 
@@ -34,7 +35,7 @@ def columns(viewer: str) -> str:
     """Returns the columns of a post for a viewer (an SQL expression), from ``posts`` and ``author``. The list of a post
     is selected for its author only."""
     return f"""
-        posts.id::text as id, posts.author_id::text as author_id, author.username, author.name, posts.text,
+        posts.id::text as id, posts.author_id::text as author_id, {person_columns("author")}, posts.text,
         posts.entities, posts.audience, posts.content_warning, posts.place, posts.pinned_at, posts.created_at,
         posts.edited_at, posts.poll, posts.media, posts.media_epoch, posts.link,
         coalesce(posts.quoted_id, posts.reposted_id)::text as shared_id, posts.reposted_id is not null as is_repost,
@@ -117,12 +118,22 @@ def shared_content(row: Row, usernames: Mapping[str, str], polls: Mapping[str, P
     return {**content_of(row, usernames), "poll": polls.get(row["id"])}
 
 
+def author_of(row: Row) -> Author:
+    """Returns the author from a row with its id and the columns `person_columns`."""
+    return {
+        "id": row["author_id"],
+        "username": row["username"],
+        "name": row["name"],
+        "avatar": avatar_view(row["avatar"]),
+    }
+
+
 def content_of(row: Row, usernames: Mapping[str, str]) -> PostContent:
     """Converts a row to a post without what it shares, its poll and its counts."""
     stored = row["entities"]
     return {
         "id": row["id"],
-        "author": {"id": row["author_id"], "username": row["username"], "name": row["name"]},
+        "author": author_of(row),
         "text": row["text"],
         "entities": entities_of(stored, usernames) if stored else [],
         "audience": row["audience"],

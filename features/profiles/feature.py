@@ -20,5 +20,8 @@ PROFILES = Feature(
     policy=ProfilePolicy,
     service=_service,
     events=EVENTS,
-    tables=(Table("profiles", "account_id", "as long as the account", subjects=("account_id",)),),
+    tables=(
+        Table("profiles", "account_id", "as long as the account", subjects=("account_id",)),
+        Table("profile_images", "account_id", "as long as the account", subjects=("account_id",)),
+    ),
 )

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
 from features.profiles.errors import BadUsername, ReservedUsername
@@ -26,6 +27,37 @@ def canonical_username(text: str, *, reserved: frozenset[str] = frozenset()) -> 
     return username
 
 
+class ProfileImage(TypedDict):
+    """An image as it is stored with the profile that shows it. Sizes are in pixels."""
+
+    id: str
+    """Of the medium."""
+    alt: str
+    """What it shows, for people who do not see it; empty: not described."""
+    width: int
+    height: int
+    blurhash: str
+    widths: list[int]
+    """Of its files, ascending."""
+
+
+class Avatar(TypedDict):
+    """The image of a person as lists and posts show it."""
+
+    path: str
+    """Where everybody reads its files, relative to the API's address."""
+    blurhash: str
+    widths: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """The images of a profile."""
+
+    avatar: ProfileImage | None
+    cover: ProfileImage | None
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """An account as lists and posts show it."""
@@ -33,6 +65,7 @@ class Person:
     id: UUID
     username: str
     name: str
+    avatar: ProfileImage | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +78,7 @@ class Profile:
     bio: str
     pronouns: str
     links: tuple[str, ...]
+    images: Images
     created_at: datetime
 
 

@@ -1,15 +1,31 @@
 """Profiles in statements of other slices."""
 
 from collections.abc import Collection
+from typing import Any
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
+from features.profiles.model import Person
 from features.relationships.visibility import apart
+
+Row = Any
+"""A row of a result: columns by name."""
 
 
 def joined(alias: str, account: str) -> str:
-    """A join with the profile of an account (an SQL expression), for its columns username and name."""
-    return f"join profiles as {alias} on {alias}.account_id = {account}"
+    """A join with the profile of an account (an SQL expression) and its images, for `person_columns(alias)`."""
+    return f"""join profiles as {alias} on {alias}.account_id = {account}
+        left join profile_images as {alias}_images on {alias}_images.account_id = {account}"""
+
+
+def person_columns(alias: str) -> str:
+    """The columns of a joined profile that lists and posts show, for `person_of`."""
+    return f"{alias}.username, {alias}.name, {alias}_images.avatar"
+
+
+def person_of(row: Row, account_id: UUID) -> Person:
+    """Returns a person from a row with the columns `person_columns`."""
+    return Person(account_id, row["username"], row["name"], row["avatar"])
 
 
 _USERNAMES = f"""

@@ -11,7 +11,7 @@ from features.events import publish
 from features.profiles import store
 from features.profiles.errors import BadLink, TooManyLinks, UsernameTaken
 from features.profiles.events import ProfileCreated, ProfileUpdated
-from features.profiles.model import Person, Profile, ProfileView, canonical_username
+from features.profiles.model import Images, Person, Profile, ProfileView, canonical_username
 from features.profiles.policy import ProfilePolicy
 from features.relationships.errors import NoSuchPerson
 from features.relationships.service import RelationshipService
@@ -31,7 +31,7 @@ class ProfileService:
             raise UsernameTaken
         await self.relationships.add_account(uow, account_id)
         publish(uow, ProfileCreated(account_id, username), now)
-        return Profile(account_id, username, name, "", "", (), now)
+        return Profile(account_id, username, name, "", "", (), Images(None, None), now)
 
     async def resolve(self, uow: UnitOfWork, viewer_id: UUID | None, username: str) -> UUID:
         """Returns the account of a username, in any spelling. Raises the same NoSuchPerson if there is none and if it
@@ -119,7 +119,23 @@ class ProfileService:
             pronouns = clean_line(pronouns, field="pronouns", max_characters=limit, required=False)
         if links is not None:
             links = self._clean_links(links)
-        profile = await store.update(uow, account_id, name, bio, pronouns, links, now)
+        return await self._updated(
+            uow, account_id, await store.update(uow, account_id, name, bio, pronouns, links, now), now
+        )
+
+    async def lock_images(self, uow: UnitOfWork, account_id: UUID) -> Images:
+        """Returns the images that a profile shows, locked until the unit of work ends. Raises NoSuchPerson."""
+        images = await store.lock_images(uow, account_id)
+        if images is None:
+            raise NoSuchPerson
+        return images
+
+    async def show_images(self, uow: UnitOfWork, account_id: UUID, images: Images, now: datetime) -> ProfileView:
+        """Has a profile, whose images are locked, show these, which are attached to the account."""
+        await store.store_images(uow, account_id, images)
+        return await self._updated(uow, account_id, await store.find(uow, account_id), now)
+
+    async def _updated(self, uow: UnitOfWork, account_id: UUID, profile: Profile | None, now: datetime) -> ProfileView:
         if profile is None:
             raise NoSuchPerson
         publish(uow, ProfileUpdated(account_id), now)

@@ -5,9 +5,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import orjson
+
 from cluster.postgres import UnitOfWork
 from features.accounts.queries import inactive
-from features.profiles.model import Person, Profile
+from features.profiles.model import Images, Person, Profile, ProfileImage
+from features.profiles.queries import person_of
 from features.relationships.visibility import apart, has_blocked
 
 if TYPE_CHECKING:
@@ -22,13 +25,13 @@ _RESOLVE = f"""
 select account_id from profiles where username = $1 and not {apart("$2::uuid", "account_id")}
 """
 
-_FIND_VISIBLE = f"""
-select * from profiles where username = $1 and not {apart("$2::uuid", "account_id")}
+_WITH_IMAGES = "profiles left join profile_images using (account_id)"
+_PROFILE = f"""
+select account_id, username, name, bio, pronouns, links, created_at, avatar, cover from {_WITH_IMAGES}
 """
-
-_FIND_VISIBLE_BY_ID = f"""
-select * from profiles where account_id = $1 and not {apart("$2::uuid", "account_id")}
-"""
+_FIND = f"{_PROFILE} where account_id = $1"
+_FIND_VISIBLE = f"{_PROFILE} where username = $1 and not {apart('$2::uuid', 'account_id')}"
+_FIND_VISIBLE_BY_ID = f"{_FIND} and not {apart('$2::uuid', 'account_id')}"
 
 _RESOLVE_BLOCKED_TOO = f"""
 select account_id from profiles
@@ -42,18 +45,22 @@ where username = any($1::text[]) and not {apart("$2::uuid", "account_id")}
 """
 
 _RESOLVE_FOR = f"""
-select username, account_id, name from profiles where account_id = $2
+select username, account_id, name, avatar from {_WITH_IMAGES} where account_id = $2
 union all
-select username, account_id, name from profiles
+select username, account_id, name, avatar from {_WITH_IMAGES}
 where username = any($1::text[]) and account_id <> $2 and not {apart("$2::uuid", "account_id")}
 """
 
-_PEOPLE = "select account_id, username, name from profiles where account_id = any($1::uuid[])"
+_PEOPLE = f"select account_id, username, name, avatar from {_WITH_IMAGES} where account_id = any($1::uuid[])"
 
 _UPDATE = """
-update profiles set name = coalesce($2, name), bio = coalesce($3, bio), pronouns = coalesce($4, pronouns),
-    links = coalesce($5::text[], links), updated_at = $6
-where account_id = $1 returning *
+with updated as (
+    update profiles set name = coalesce($2, name), bio = coalesce($3, bio), pronouns = coalesce($4, pronouns),
+        links = coalesce($5::text[], links), updated_at = $6
+    where account_id = $1 returning *
+)
+select account_id, username, name, bio, pronouns, links, created_at, avatar, cover
+from updated left join profile_images using (account_id)
 """
 
 
@@ -88,16 +95,16 @@ async def resolve_many(uow: UnitOfWork, viewer_id: UUID | None, usernames: Colle
 async def resolve_for(uow: UnitOfWork, account_id: UUID, usernames: Collection[str]) -> list[Person]:
     """Returns the account itself, and those of usernames that are not apart from it. Begins no transaction."""
     rows = await uow.read(_RESOLVE_FOR, list(usernames), account_id)
-    return [Person(row["account_id"], row["username"], row["name"]) for row in rows]
+    return [person_of(row, row["account_id"]) for row in rows]
 
 
 async def people(uow: UnitOfWork, account_ids: Collection[UUID]) -> dict[UUID, Person]:
     rows = await uow.fetch(_PEOPLE, list(account_ids))
-    return {row["account_id"]: Person(row["account_id"], row["username"], row["name"]) for row in rows}
+    return {row["account_id"]: person_of(row, row["account_id"]) for row in rows}
 
 
 async def find(uow: UnitOfWork, account_id: UUID) -> Profile | None:
-    row = await uow.fetchrow("select * from profiles where account_id = $1", account_id)
+    row = await uow.fetchrow(_FIND, account_id)
     return _profile(row) if row else None
 
 
@@ -127,6 +134,34 @@ async def update(
     return _profile(row) if row else None
 
 
+_LOCK = "select account_id from profiles where account_id = $1 for no key update"
+
+
+async def lock_images(uow: UnitOfWork, account_id: UUID) -> Images | None:
+    """Returns the images of a profile, which nobody changes until the unit of work ends; None if there is no
+    profile."""
+    if await uow.fetchval(_LOCK, account_id) is None:
+        return None
+    # After the lock: the statement that waits for it would return what was there before.
+    row = await uow.fetchrow("select avatar, cover from profile_images where account_id = $1", account_id)
+    return Images(row["avatar"], row["cover"]) if row else Images(None, None)
+
+
+_STORE_IMAGES = """
+insert into profile_images (account_id, avatar, cover) values ($1, $2::jsonb, $3::jsonb)
+on conflict (account_id) do update set avatar = excluded.avatar, cover = excluded.cover
+"""
+
+
+async def store_images(uow: UnitOfWork, account_id: UUID, images: Images) -> None:
+    """Changes what images a profile shows, after `lock_images`."""
+    await uow.execute(_STORE_IMAGES, account_id, _stored(images.avatar), _stored(images.cover))
+
+
+def _stored(image: ProfileImage | None) -> str | None:
+    return orjson.dumps(image).decode() if image else None
+
+
 def _profile(row: "Record") -> Profile:
     return Profile(
         row["account_id"],
@@ -135,5 +170,6 @@ def _profile(row: "Record") -> Profile:
         row["bio"],
         row["pronouns"],
         tuple(row["links"]),
+        Images(row["avatar"], row["cover"]),
         row["created_at"],
     )

@@ -8,7 +8,7 @@ from cluster.postgres import UnitOfWork
 from features.paging import PageRequest
 from features.posts.model import Audience
 from features.posts.privacy import in_audience
-from features.profiles.queries import joined
+from features.profiles.queries import joined, person_columns
 from features.relationships.queries import lock_list, own_list
 from features.stories.privacy import visible_to
 from features.stories.store import AUTHOR, FIRST, LAST, Row, after, columns
@@ -17,7 +17,7 @@ _TABLE = f"story_highlights as highlights {joined('author', 'highlights.author_i
 
 
 def _columns(viewer: str) -> str:
-    return f"""highlights.id::text as id, highlights.author_id::text as author_id, author.username, author.name,
+    return f"""highlights.id::text as id, highlights.author_id::text as author_id, {person_columns("author")},
         highlights.title, highlights.audience, highlights.created_at,
         case when highlights.author_id = {viewer} then highlights.list_id::text end as list_id,
         (select count(*) from highlighted_stories where highlight_id = highlights.id) as stories"""

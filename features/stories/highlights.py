@@ -15,6 +15,7 @@ from features.paging import Cursor, Page, PageRequest, page_of
 from features.posts.composing import check_audience
 from features.posts.errors import UnknownList
 from features.posts.model import Audience
+from features.posts.views import author_of
 from features.profiles.service import ProfileService
 from features.stories import highlight_store, store
 from features.stories.errors import (
@@ -143,7 +144,7 @@ class Highlights:
 def _view(row: Row) -> HighlightView:
     return {
         "id": row["id"],
-        "author": {"id": row["author_id"], "username": row["username"], "name": row["name"]},
+        "author": author_of(row),
         "title": row["title"],
         "audience": row["audience"],
         "list_id": row["list_id"],

@@ -16,7 +16,7 @@ from cluster.postgres import UnitOfWork
 from features.paging import Cursor, PageRequest
 from features.posts.privacy import audiences
 from features.profiles.model import Person
-from features.profiles.queries import joined
+from features.profiles.queries import joined, person_columns, person_of
 from features.relationships.queries import followed
 from features.relationships.visibility import close_friend, muted
 from features.stories.privacy import live, shown_to
@@ -73,7 +73,7 @@ with followed as materialized (
         + (({_CLOSENESS})::bigint << {_SECONDS_BITS}) + floor(extract(epoch from latest_at))::bigint as rank
     from shown
 )
-select ranked.*, person.username, person.name from ranked {joined("person", "ranked.author_id")}
+select ranked.*, {person_columns("person")} from ranked {joined("person", "ranked.author_id")}
 where $4::bigint is null or (rank, ranked.author_id) < ($4, $5::uuid)
 order by rank desc, ranked.author_id desc limit $6
 """
@@ -88,7 +88,7 @@ async def find_rings(
     rows = await uow.fetch(_RINGS, viewer_id, now, seen_since, *after, page.limit + 1)
     return [
         Ring(
-            Person(row["author_id"], row["username"], row["name"]),
+            person_of(row, row["author_id"]),
             row["stories"],
             row["unseen"],
             row["latest_at"],

@@ -17,7 +17,7 @@ from features.media.queries import attached_file, holder
 from features.paging import PageRequest
 from features.posts.model import Appearance, Attachment, Audience
 from features.profiles.model import Person
-from features.profiles.queries import joined
+from features.profiles.queries import joined, person_columns, person_of
 from features.relationships.queries import own_list
 from features.relationships.visibility import apart
 from features.stories.model import StoryViewer
@@ -33,7 +33,7 @@ AUTHOR = joined("author", "stories.author_id")
 
 def columns(viewer: str) -> str:
     """Returns the columns of a story for a viewer (an SQL expression), from ``stories`` and ``author``."""
-    return f"""{_STORY}, author.username, author.name,
+    return f"""{_STORY}, {person_columns("author")},
         case when stories.author_id = {viewer} then stories.list_id::text end as list_id,
         coalesce(stories.author_id = {viewer}, false) or exists (
             select from story_views where story_id = stories.id and viewer_id = {viewer}
@@ -92,6 +92,7 @@ async def insert(uow: UnitOfWork, draft: Draft) -> Row | None:
         "author_id": str(draft.author.id),
         "username": draft.author.username,
         "name": draft.author.name,
+        "avatar": draft.author.avatar,
         "text": draft.text,
         "media": draft.media,
         "audience": draft.audience,
@@ -230,7 +231,7 @@ async def record_view(uow: UnitOfWork, story_id: UUID, viewer_id: UUID, now: dat
 
 
 _VIEWERS = f"""
-select viewer.account_id, viewer.username, viewer.name, story_views.viewed_at,
+select viewer.account_id, {person_columns("viewer")}, story_views.viewed_at,
     {counters.reaction("story_id", "viewer_id")} as reaction
 from story_views {joined("viewer", "story_views.viewer_id")}
 where story_id = $1 and not {apart("$2", "story_views.viewer_id")}
@@ -248,7 +249,7 @@ async def viewers(uow: UnitOfWork, story_id: UUID, author_id: UUID, page: PageRe
 
 def _viewer(row: Row) -> StoryViewer:
     reaction = ReactionKind(row["reaction"]) if row["reaction"] else None
-    return StoryViewer(Person(row["account_id"], row["username"], row["name"]), row["viewed_at"], reaction)
+    return StoryViewer(person_of(row, row["account_id"]), row["viewed_at"], reaction)
 
 
 _FORGET = """

@@ -9,6 +9,7 @@ from features.counters.model import VIEWERS, reactions_view
 from features.media.service import MediaService
 from features.paging import Cursor, Page, PageRequest, page_of
 from features.posts.model import Attachment
+from features.posts.views import author_of
 from features.stories.model import StoryMediaView, StoryView
 from features.stories.store import Row
 
@@ -26,7 +27,7 @@ def view(media: MediaService, row: Row, viewer_id: UUID | None, now: datetime) -
     own, counted = row["author_id"] == str(viewer_id), queries.counted(row)
     return {
         "id": row["id"],
-        "author": {"id": row["author_id"], "username": row["username"], "name": row["name"]},
+        "author": author_of(row),
         "text": row["text"],
         "media": _media_view(media, row, viewer_id, now) if row["media"] else None,
         "audience": row["audience"],

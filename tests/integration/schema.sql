@@ -552,6 +552,11 @@ CREATE TABLE public.processed_events (
     event_id uuid NOT NULL,
     processed_at timestamp with time zone DEFAULT now() NOT NULL
 );
+CREATE TABLE public.profile_images (
+    account_id uuid NOT NULL,
+    avatar jsonb,
+    cover jsonb
+);
 CREATE TABLE public.profiles (
     account_id uuid NOT NULL,
     username text NOT NULL,
@@ -860,6 +865,8 @@ ALTER TABLE ONLY public.presence_settings
     ADD CONSTRAINT presence_settings_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.processed_events
     ADD CONSTRAINT processed_events_pkey PRIMARY KEY (consumer, event_id);
+ALTER TABLE ONLY public.profile_images
+    ADD CONSTRAINT profile_images_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.profiles
@@ -1105,6 +1112,8 @@ ALTER TABLE ONLY public.posts
     ADD CONSTRAINT posts_list_id_fkey FOREIGN KEY (list_id) REFERENCES public.lists(id) ON DELETE SET NULL;
 ALTER TABLE ONLY public.presence_settings
     ADD CONSTRAINT presence_settings_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.profile_images
+    ADD CONSTRAINT profile_images_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.reactions

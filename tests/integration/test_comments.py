@@ -80,7 +80,7 @@ async def test_a_thread_is_read_level_by_level(environment: Environment) -> None
     assert answer.status_code == 201
     made = answer.json()
     assert answer.headers["Location"].endswith(f"/comments/{made['id']}")
-    assert made["author"] == {"id": bob.id, "username": "bob", "name": "Bob"}
+    assert made["author"] == {"id": bob.id, "username": "bob", "name": "Bob", "avatar": None}
     assert [(entity["kind"], entity["start"]) for entity in made["entities"]] == [("mention", 15), ("hashtag", 20)]
     assert (made["depth"], made["parent_id"], made["hidden"], made["replies"]) == (1, None, False, 0)
     reply = await comment(environment, ada, post_id, "Yes", made["id"])

@@ -16,10 +16,12 @@ from features.accounts.erasure import erase_due_accounts
 from features.accounts.machine import Action, Actor
 from features.accounts.policy import AccountPolicy
 from features.accounts.service import AccountService
+from features.media.model import MediaType
 from tests.support.clips import clip
 from tests.support.devices import register_first_device
 from tests.support.environment import PASSWORD, Environment
 from tests.support.files import file_of
+from tests.support.hostile_images import encoded, noise
 from tests.support.member import Member
 from tests.support.uploads import upload
 
@@ -29,11 +31,12 @@ FILE = "/media-files/{token}/{name}"
 POST_FILE = "/post-media/{token}/{name}"
 PUBLIC_FILE = "/public-media/{media_id}/{epoch}/{name}"
 STORY_FILE = "/story-media/{token}/{name}"
+PROFILE_FILE = "/profile-media/{media_id}/{name}"
 STORY_STREAM = "/story-media/{token}/stream/{name}"
 STREAM = "/media-files/{token}/stream/{name}"
 POST_STREAM = "/post-media/{token}/stream/{name}"
 PUBLIC_STREAM = "/public-media/{media_id}/{epoch}/stream/{name}"
-ADDRESSES = {FILE, STREAM, POST_FILE, POST_STREAM, PUBLIC_FILE, PUBLIC_STREAM, STORY_FILE, STORY_STREAM}
+ADDRESSES = {FILE, STREAM, POST_FILE, POST_STREAM, PUBLIC_FILE, PUBLIC_STREAM, STORY_FILE, STORY_STREAM, PROFILE_FILE}
 NOT_SIGNED_IN = {"/health/live", "/health/ready", "/.well-known/jwks.json"}
 """They take no access token."""
 
@@ -49,7 +52,7 @@ class Scenario:
         self.post_id = self.answer_id = self.list_id = self.media_id = self.file = self.draft_id = ""
         self.collection_id = self.bobs_story_id = self.highlight_id = self.link_id = self.shared = ""
         self.conversation_id = ""
-        self.video_id = self.stream = self.post_stream = self.public_stream = self.story_stream = ""
+        self.video_id = self.stream = self.post_stream = self.public_stream = self.story_stream = self.profile_file = ""
         self.requests: list[str] = []
         self.comment_ids: list[str] = []
         """On bob's post: of ada, of bob, and ada's reply to that."""
@@ -61,7 +64,7 @@ class Scenario:
             *(self.file, self.stream),
             *(self.post_file, self.post_stream),
             *(self.public_file, self.public_stream),
-            *(self.story_file, self.story_stream, self.shared),
+            *(self.story_file, self.story_stream, self.shared, self.profile_file),
         }
 
     @property
@@ -96,6 +99,9 @@ class Scenario:
         self.post_file, self.public_file = f"{addresses[0]['path']}/24.webp", f"/public-media/{shown}/0/24.webp"
         self.post_stream = f"{addresses[1]['path']}/stream/master.m3u8"
         self.public_stream = f"/public-media/{self.video_id}/0/stream/master.m3u8"
+        avatar = await upload(self.environment, ada, encoded(noise(100, 100), MediaType.JPEG))
+        assert (await ada.put("/profiles/me/avatar", json={"id": avatar})).is_success
+        self.profile_file = f"/profile-media/{avatar}/100.webp"
         told = await upload(self.environment, ada, file_of(1000, seed=3))
         story = (await ada.post("/stories", json={"media": {"id": told}})).json()
         self.story_id, self.story_file = story["id"], f"{story['media']['path']}/24.webp"
@@ -177,6 +183,7 @@ class Scenario:
             "/profiles/{username}/highlights": [(name, "/profiles/ada/highlights") for name in everybody],
             "/stories/rings": [("bob", "/stories/rings")],
             "/profiles/{username}/stories": [(name, "/profiles/ada/stories") for name in everybody],
+            PROFILE_FILE: [(name, self.profile_file) for name in everybody],
             STORY_FILE: [(name, self.story_file) for name in everybody],
             STORY_STREAM: [(name, self.story_stream) for name in everybody],
             FILE: [(name, self.file) for name in everybody],  # whoever has the address

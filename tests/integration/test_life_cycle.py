@@ -15,10 +15,12 @@ from features.accounts.erasure import erase_due_accounts
 from features.accounts.policy import AccountPolicy
 from features.auth.service import AuthService
 from features.life_cycle import erase_account, export_account
+from features.media.model import MediaType
 from tests.support.clips import clip
 from tests.support.devices import register_first_device
 from tests.support.environment import PASSWORD, Environment
 from tests.support.files import file_of
+from tests.support.hostile_images import encoded, noise
 from tests.support.member import Member
 from tests.support.people import wrong_counts
 from tests.support.uploads import begin, upload
@@ -82,6 +84,8 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         pool = environment.platform.database.pool
         await pool.execute(_MESSAGE, UUID(conversation), UUID(me.id), UUID(other.id), environment.clock())
         await upload(environment, me, file_of(1000))
+        avatar = await upload(environment, me, encoded(noise(100, 100), MediaType.JPEG))
+        assert (await me.put("/profiles/me/avatar", json={"id": avatar})).status_code == 200
         video = await upload(environment, me, clip(seconds=0.5), "video/mp4")
         captions = {"label": "English", "webvtt": "WEBVTT\n\n00:00.000 --> 00:00.400\nHello\n"}
         assert (await me.put(f"/media/{video}/captions/en", json=captions)).status_code == 200

@@ -24,7 +24,7 @@ async def test_a_post_comes_back_as_it_was_published(entativa: Environment) -> N
     assert entativa.statements(answer) == 3, "the session, who is mentioned, the post with its event"
     post = answer.json()
     assert post["text"] == "Hi #Café,\n👋 @BOB!"
-    assert post["author"] == {"id": ada.id, "username": "ada", "name": "Ada"}
+    assert post["author"] == {"id": ada.id, "username": "ada", "name": "Ada", "avatar": None}
     assert (post["audience"], post["list_id"], post["edited_at"]) == ("public", None, None)
     tag, mention = post["entities"]
     assert tag == {"kind": "hashtag", "tag": "café", "start": 3, "end": 8}

@@ -70,6 +70,7 @@ WITHOUT_POSTS = _OWN | {
         "/profiles/{username}",
         "/profiles/{username}/followers",
         "/profiles/{username}/following",
+        "/profile-media/{media_id}/{name}",
     ),
     *("/friends", "/friends/requests", "/friends/requests/{request_id}"),
 }

@@ -1,0 +1,15 @@
+"""What a brand can change about images of profiles."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileImagePolicy:
+    """Sizes are in pixels. What an upload may have at most is for the policy of media."""
+
+    min_avatar_side: int = 100
+    """Of the shorter side."""
+    min_cover_width: int = 300
+    min_cover_height: int = 100
+    max_alt_length: int = 1_000
+    """Of the description of a cover, in Unicode code points."""
