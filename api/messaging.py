@@ -30,6 +30,7 @@ from features.messaging.errors import (
 )
 from features.messaging.model import (
     MAX_ENVELOPE_BYTES,
+    MAX_EXPIRES_IN_S,
     MAX_PAYLOADS,
     Acknowledgement,
     ConversationKind,
@@ -122,7 +123,7 @@ class MessageBody(Body):
     expires_in_s: int | None = Field(
         default=None,
         ge=1,
-        le=30 * 86_400,
+        le=MAX_EXPIRES_IN_S,
         description="How long it may wait for devices; without it, 30 days.",
         examples=[86_400],
     )

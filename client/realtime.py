@@ -83,6 +83,19 @@ class TicketUnavailable(Exception):
     """Raised by `get_ticket` when it has no ticket now. The client calls it again later."""
 
 
+class RequestRefused(Exception):
+    """The server has done nothing of a request: `code` as over HTTP, and `problem`, the whole map."""
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        super().__init__(problem["code"], problem.get("detail", ""))
+        self.code: str = problem["code"]
+        self.problem = problem
+
+
+class NoResponse(Exception):
+    """There is no connection, or it was lost before the response: what was asked for may have been done."""
+
+
 class RealtimeClient:
     """An asynchronous iterator over what the server sends. `get_ticket` is called before every connection.
 
@@ -115,6 +128,9 @@ class RealtimeClient:
         self._watched: list[str] = []
         self._watched_at = 0.0
         self._active = True
+        self._requests: dict[int, asyncio.Future[Any]] = {}
+        self._requested = 0
+        self._welcomed = False
         self._ended = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -130,7 +146,7 @@ class RealtimeClient:
         self._ended.set()
         if self._socket is not None:
             await self._socket.close()
-            self._socket = None
+            self._disconnected()
 
     async def __aiter__(self) -> AsyncIterator[Received]:
         """Yields what arrives. Raises RealtimeClosed when this device was signed out."""
@@ -164,6 +180,21 @@ class RealtimeClient:
         self._watched = list(user_ids)
         self._watched_at = time.monotonic()
         await self._send_if_connected({"t": "watch", "users": self._watched})
+
+    async def request(self, what: str, data: dict[str, Any]) -> Any:
+        """Asks the server for something, and returns the response's data. Somebody must iterate meanwhile. Raises
+        RequestRefused, NoResponse."""
+        if not self._welcomed:
+            raise NoResponse
+        self._requested += 1
+        response = self._requests[self._requested] = asyncio.get_running_loop().create_future()
+        try:
+            await self._send({"t": "request", "id": self._requested, "what": what, "data": data})
+            return await response
+        except ConnectionClosed:
+            raise NoResponse from None
+        finally:
+            self._requests = {id: waiting for id, waiting in self._requests.items() if waiting is not response}
 
     # --- one connection --------------------------------------------------------------------------------------
 
@@ -205,7 +236,7 @@ class RealtimeClient:
             frame: dict[str, Any] = msgpack.unpackb(message) if isinstance(message, bytes) else json.loads(message)
             return frame
         self._socket.transport.abort()
-        self._socket = None
+        self._disconnected()
         self._back_off()
         return None
 
@@ -213,6 +244,7 @@ class RealtimeClient:
         match frame:
             case {"t": "welcome", "stream": stream, "seq": seq, "resumed": resumed, "heartbeat_ms": heartbeat_ms}:
                 self.connections += 1
+                self._welcomed = True
                 self._failures = 0
                 self._wait_s = 0.0
                 self._heartbeat_s = heartbeat_ms / 1000
@@ -229,6 +261,8 @@ class RealtimeClient:
                     self._arrived.append(Event(seq, item["kind"], item["at"], item["data"]))
             case {"t": "signal", "kind": kind, "data": data}:
                 self._arrived.append(Signal(kind, data))
+            case {"t": "response", "id": id, **outcome}:
+                self._respond(self._requests.get(id), outcome)
             case {"t": "resync", "stream": stream, "seq": seq, "reason": reason}:
                 self.resume_point = (stream, seq)
                 self._acked = seq
@@ -240,6 +274,21 @@ class RealtimeClient:
                 self._wait_s = after_ms / 1000
             case _:
                 pass  # pong, slow, error (a close follows where it matters), and frames of later versions
+
+    @staticmethod
+    def _respond(waiting: "asyncio.Future[Any] | None", outcome: dict[str, Any]) -> None:
+        if waiting is None or waiting.done():
+            return  # nobody waits any more
+        if "problem" in outcome:
+            waiting.set_exception(RequestRefused(outcome["problem"]))
+        else:
+            waiting.set_result(outcome["data"])
+
+    def _disconnected(self) -> None:
+        self._socket, self._welcomed = None, False
+        for waiting in self._requests.values():
+            if not waiting.done():
+                waiting.set_exception(NoResponse())
 
     async def _restore(self) -> None:
         """Repeats what the server forgot with the former connection."""
@@ -254,7 +303,7 @@ class RealtimeClient:
             await self._send({"t": "ack", "seq": self._acked})
 
     def _lost(self, closed: ConnectionClosed) -> None:
-        self._socket = None
+        self._disconnected()
         code = closed.rcvd.code if closed.rcvd else 1006
         if code == _SIGNED_OUT:
             raise RealtimeClosed(code, closed.rcvd.reason if closed.rcvd else "") from closed

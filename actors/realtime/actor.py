@@ -12,6 +12,8 @@ from typing import Any
 import ray
 import structlog
 
+from actors.conversations.calls import ConversationCalls
+from actors.conversations.requests import MessageRequests
 from actors.delivery.listener import PushListener
 from actors.realtime.host import RealtimeHost
 from actors.runtime.socket_folder import socket_folder
@@ -137,7 +139,10 @@ class RealtimeActor:
         name = await listener.start(node, ip, socket_folder(options.socket_directory), port)
         sessions = SessionCalls(router, PresenceAccess(database))
         tickets = TicketStore(redis, options.brand)
-        host = RealtimeHost(str(name), sessions, tickets, options.policy, max_sockets=options.max_sockets)
+        requests = MessageRequests(ConversationCalls(router))
+        host = RealtimeHost(
+            str(name), sessions, tickets, options.policy, requests=requests, max_sockets=options.max_sockets
+        )
         stack.push_async_callback(host.stop)
         listener.serve(host)
         port = await host.start(options.listen, options.port and options.port + self._index)

@@ -16,6 +16,7 @@ import structlog
 from actors.realtime.listener import Socket, listen
 from cluster.metrics import Counter, Gauge
 from cluster.redis import RedisError
+from features.errors import Conflict, DomainError
 from features.realtime.codec import BadFrame
 from features.realtime.connection import (
     Attach,
@@ -24,16 +25,17 @@ from features.realtime.connection import (
     Effect,
     Fetch,
     Forward,
+    Perform,
     Probe,
     Refusal,
     State,
     Transmit,
 )
-from features.realtime.errors import SessionsUnavailable
+from features.realtime.errors import SessionsUnavailable, UnknownRequest
 from features.realtime.events import Batch
-from features.realtime.frames import Events, Hello, Resume, SetPresence, Slow, Watch
+from features.realtime.frames import Events, Hello, Request, Response, Resume, SetPresence, Slow, Watch
 from features.realtime.policy import RealtimePolicy
-from features.realtime.ports import SessionEntities, SessionRefused
+from features.realtime.ports import Requests, SessionEntities, SessionRefused
 from features.realtime.store import TicketHolder, TicketProblem, TicketStore
 
 SOCKETS = Gauge("entativa_realtime_sockets", "Open sockets of this host", multiprocess_mode="livesum")
@@ -80,12 +82,14 @@ class RealtimeHost:
         tickets: TicketStore,
         policy: RealtimePolicy,
         *,
+        requests: Requests | None = None,
         max_sockets: int = 60_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self._sessions = sessions
         self._tickets = tickets
+        self._requests = requests
         self._policy = policy
         self._max_sockets = max_sockets
         self._clock = clock
@@ -249,6 +253,8 @@ class RealtimeHost:
                     self._spawn(self._fetch(socket, Resume(stream, seq)))
                 case Forward(frame):
                     self._spawn(self._forward(_record(socket), frame))
+                case Perform(request):
+                    self._spawn(self._answer(socket, request))
                 case Probe():
                     socket.ping()
                 case Close(code, reason):
@@ -314,6 +320,20 @@ class RealtimeHost:
             # Presence is transient: the client's next change or watch corrects it.
             log.warning("forward failed", error=str(error))
 
+    async def _answer(self, socket: Socket, request: Request) -> None:
+        record = _record(socket)
+        try:
+            if self._requests is None:
+                raise UnknownRequest
+            data = await self._requests.perform(record.user, record.device, request.what, request.data)
+            response = Response(request.id, data)
+        except DomainError as error:
+            response = Response(request.id, problem=_problem(error))
+        except Exception as error:
+            log.error("request failed", what=request.what, exc_info=error)
+            response = Response(request.id, problem={"code": "internal_error", "detail": "An internal error."})
+        self._perform(socket, record.connection.answered(response))
+
     def _depart(self, user: str, connection: str) -> None:
         if not self._departed:
             asyncio.get_running_loop().call_soon(lambda: self._spawn(self._detach()))
@@ -364,6 +384,12 @@ class RealtimeHost:
 def _record(socket: Socket) -> SocketRecord:
     assert isinstance(socket.owner, SocketRecord)
     return socket.owner
+
+
+def _problem(error: DomainError) -> dict[str, Any]:
+    problem = {"code": error.code, "detail": error.detail, "field": error.field}
+    problem["current"] = error.current if isinstance(error, Conflict) else None
+    return {name: value for name, value in problem.items() if value is not None}
 
 
 def _encoded(socket: Socket, events: Events, encodings: Encodings | None) -> bytes:

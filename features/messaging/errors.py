@@ -20,6 +20,12 @@ class DeviceRequired(Forbidden):
     detail = "Register this device for encrypted messages first."
 
 
+class BadMessage(Invalid):
+    """A member of a message that came over a socket is missing, or of a wrong type or length."""
+
+    code = "invalid_input"
+
+
 class DuplicateDevice(Invalid):
     """Two payloads of a message are for the same device."""
 

@@ -9,6 +9,7 @@ from features.paging import Cursor
 from features.profiles.model import Person
 
 MAX_ENVELOPE_BYTES = 64 * 1024
+MAX_EXPIRES_IN_S = 30 * 86_400
 MAX_PAYLOADS = 64
 """Devices that one message of a pair can address."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

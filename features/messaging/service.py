@@ -11,7 +11,6 @@ from features.identity import Identity
 from features.messaging import store
 from features.messaging.errors import (
     DeviceRequired,
-    DuplicateDevice,
     MessagingUnavailable,
     NoSuchConversation,
     TooManyPendingConversations,
@@ -26,6 +25,7 @@ from features.messaging.model import (
     Sent,
     pair_id,
 )
+from features.messaging.outgoing import check_devices
 from features.messaging.policy import MessagingPolicy
 from features.messaging.ports import Conversations
 from features.paging import Page, PageRequest, page_of
@@ -115,8 +115,7 @@ class MessagingService:
         """Sends a message and returns when it is durable; the same message again is answered alike. Raises
         NoSuchConversation, DeviceRequired, DuplicateDevice, MessageIdReused, DevicesChanged, RequestNotAccepted,
         NoDevices, MessagingUnavailable."""
-        if len({envelope.device for envelope in message.envelopes}) < len(message.envelopes):
-            raise DuplicateDevice
+        check_devices(message)
         return await self._entities().send(conversation_id, sender, message)
 
     async def inbox(self, uow: UnitOfWork, reader: Identity, page: PageRequest, now: datetime) -> Page[Delivery]:

@@ -19,6 +19,8 @@ from features.realtime.frames import (
     Ping,
     Pong,
     Reconnect,
+    Request,
+    Response,
     Resume,
     Resync,
     ServerFrame,
@@ -35,6 +37,7 @@ MAX_SEQ = 2**53 - 1
 _MAX_TICKET = 256
 _MAX_STREAM = 64
 _MAX_WATCH = 1000
+_MAX_WHAT = 40
 
 
 class BadFrame(Exception):
@@ -153,12 +156,20 @@ def _watch(message: dict[str, Any]) -> Watch:
         raise BadFrame("bad_frame", "'users' holds UUIDs") from error
 
 
+def _request(message: dict[str, Any]) -> Request:
+    data = message.get("data")
+    if not isinstance(data, dict):
+        raise BadFrame("bad_frame", "'data' is a map")
+    return Request(_number(message, "id"), _text(message, "what", _MAX_WHAT), data)
+
+
 _READERS: dict[str, Callable[[dict[str, Any]], ClientFrame]] = {
     "hello": _hello,
     "ack": lambda message: Ack(_number(message, "seq")),
     "ping": lambda message: Ping(_number(message, "n") if "n" in message else 0),
     "presence": _presence,
     "watch": _watch,
+    "request": _request,
 }
 
 
@@ -180,6 +191,10 @@ def _to_map(frame: ServerFrame) -> dict[str, Any]:
                 "heartbeat_ms": frame.heartbeat_ms,
                 "window": frame.window,
             }
+        case Response(id, data, None):
+            return {"t": "response", "id": id, "data": data}
+        case Response(id, _, problem):
+            return {"t": "response", "id": id, "problem": problem}
         case Signal(kind, data):
             return {"t": "signal", "kind": kind, "data": data}
         case Resync(stream, seq, reason):

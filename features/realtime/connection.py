@@ -26,6 +26,8 @@ from features.realtime.frames import (
     Ping,
     Pong,
     Reconnect,
+    Request,
+    Response,
     Resync,
     ServerFrame,
     SetPresence,
@@ -89,6 +91,13 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
+class Perform:
+    """Do what a request asks for, then call answered()."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """Send a WebSocket ping."""
 
@@ -99,7 +108,7 @@ class Close:
     reason: str
 
 
-Effect = Transmit | Attach | Fetch | Forward | Probe | Close
+Effect = Transmit | Attach | Fetch | Forward | Perform | Probe | Close
 _NOTHING: list[Effect] = []
 
 
@@ -117,6 +126,7 @@ class Connection:
         "_missed",
         "_policy",
         "_probed",
+        "_requests",
         "_seen_at",
         "_writable",
         "sent",
@@ -144,6 +154,8 @@ class Connection:
         self._frames = 0
         self._frames_since = now
         self._bad_frames = 0
+        self._requests = 0
+        """Requests under way."""
 
     # --- from the client -----------------------------------------------------------------------------
 
@@ -178,6 +190,17 @@ class Connection:
                 return self.reject(BadFrame("too_many", f"at most {self._policy.max_watched} users"), now)
             case SetPresence() | Watch():
                 return [Forward(frame)]
+            case Request(id) if self._requests >= self._policy.max_requests:
+                detail = f"at most {self._policy.max_requests} requests at a time"
+                return [Transmit(Response(id, problem={"code": "too_many_requests", "detail": detail}))]
+            case Request():
+                self._requests += 1
+                return [Perform(frame)]
+
+    def answered(self, response: Response) -> list[Effect]:
+        """Handles what a request came to."""
+        self._requests -= 1
+        return _NOTHING if self.state is State.CLOSED else [Transmit(response)]
 
     def reject(self, bad: BadFrame, now: float) -> list[Effect]:
         """Handles a message that is not a frame: an error frame, fatal where the protocol or the number of bad frames

@@ -1,6 +1,6 @@
 """The errors of realtime."""
 
-from features.errors import Unavailable
+from features.errors import Invalid, Unavailable
 
 
 class NoRealtimeHost(Unavailable):
@@ -21,3 +21,11 @@ class SessionsUnavailable(Unavailable):
     """The live session could not be reached in time. (No route answers with it.)"""
 
     code = "sessions_unavailable"
+
+
+class UnknownRequest(Invalid):
+    """The server knows no such request. (No route answers with it.)"""
+
+    code = "unknown_request"
+    detail = "There is no such request."
+    field = "what"

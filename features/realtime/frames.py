@@ -76,7 +76,16 @@ class Watch:
     users: tuple[str, ...]
 
 
-ClientFrame = Hello | Ack | Ping | SetPresence | Watch
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Something to do, answered by a Response with the same `id`, which is the client's to choose. `what` names it."""
+
+    id: int
+    what: str
+    data: dict[str, Any]
+
+
+ClientFrame = Hello | Ack | Ping | SetPresence | Watch | Request
 
 
 # --- server to client ------------------------------------------------------------------------------------
@@ -158,4 +167,13 @@ class ErrorFrame:
     fatal: bool
 
 
-ServerFrame = Welcome | Events | Signal | Resync | StreamChanged | Slow | Pong | Reconnect | ErrorFrame
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a Request came to: `data`, or a `problem`: a map with the `code` and `detail` that HTTP would have."""
+
+    id: int
+    data: Any = None
+    problem: Any = None
+
+
+ServerFrame = Response | Welcome | Events | Signal | Resync | StreamChanged | Slow | Pong | Reconnect | ErrorFrame

@@ -17,6 +17,8 @@ class RealtimePolicy:
     max_frames_per_window: int = 300
     frame_window_s: float = 10.0
     max_bad_frames: int = 5
+    max_requests: int = 16
+    """Requests of a client that may be under way."""
     window_events: int = 512
     """Unacknowledged events of a client at which delivery to it pauses."""
     write_high_bytes: int = 64 * 1024

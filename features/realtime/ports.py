@@ -1,7 +1,7 @@
 """The interface of live sessions for realtime hosts."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from features.realtime.connection import Refusal
 from features.realtime.events import Batch, Replay
@@ -40,3 +40,11 @@ class SessionEntities(Protocol):
 
     async def watch(self, viewer: str, users: Sequence[str]) -> list[Signal]:
         """Watches those users whose presence the viewer may see. Returns their present state as signals."""
+
+
+class Requests(Protocol):
+    """What clients can ask for over their sockets."""
+
+    async def perform(self, user: str, device: str, what: str, data: Mapping[str, Any]) -> Any:
+        """Does what a client asks for; `user` and `device` as above. Returns the response's data. Raises
+        DomainError."""

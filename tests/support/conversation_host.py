@@ -12,6 +12,7 @@ from actors.conversations import KIND
 from actors.conversations.calls import ConversationCalls
 from actors.conversations.effects import ConversationEffects
 from actors.conversations.entity import ConversationEntity
+from actors.conversations.requests import MessageRequests
 from actors.delivery.listener import PushListener
 from actors.realtime.host import RealtimeHost
 from actors.runtime.hosting.committer import Committer
@@ -107,11 +108,13 @@ async def conversation_host(
         listener = PushListener(SECRET)
         name = await listener.start(NODE, "127.0.0.1", folder)
         stack.push_async_callback(listener.stop)
-        realtime = RealtimeHost(str(name), live, host.tickets, RealtimePolicy())
+        calls = ConversationCalls(router)
+        requests = MessageRequests(calls)
+        realtime = RealtimeHost(str(name), live, host.tickets, RealtimePolicy(), requests=requests)
         listener.serve(realtime)
         host.url = f"ws://127.0.0.1:{await realtime.start('127.0.0.1')}/realtime"
         stack.push_async_callback(realtime.stop)
-        yield host, Ports().connect(CONVERSATIONS, ConversationCalls(router)).connect(LIVE_SESSIONS, live)
+        yield host, Ports().connect(CONVERSATIONS, calls).connect(LIVE_SESSIONS, live)
 
 
 @contextlib.asynccontextmanager

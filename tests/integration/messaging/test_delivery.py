@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from client.realtime import JSON, MSGPACK, Received, Resync, Signal
+from client.realtime import JSON, MSGPACK, NoResponse, RealtimeClient, Received, RequestRefused, Resync, Signal
 from features.messaging.policy import MessagingPolicy
-from tests.integration.messaging.people import Correspondence
+from tests.integration.messaging.people import Correspondence, sealed
 from tests.support.member import Member
 
 
 class Listener:
     """A socket of a sign-in session, and the messages that came over it."""
 
-    def __init__(self, received: AsyncIterator[Received]) -> None:
-        self._received = received
+    def __init__(self, client: RealtimeClient) -> None:
+        self.client = client
+        self._received: AsyncIterator[Received] = aiter(client)
 
     async def next(self) -> dict[str, Any]:
         """The next message that is signalled."""
@@ -40,7 +42,7 @@ class Listener:
 @asynccontextmanager
 async def listening(opened: Correspondence, member: Member, subprotocol: Any = MSGPACK) -> AsyncIterator[Listener]:
     async with opened.host.client(member, subprotocol=subprotocol) as client:
-        listener = Listener(aiter(client))
+        listener = Listener(client)
         await listener.attached()
         yield listener
 
@@ -87,4 +89,50 @@ async def test_a_message_is_sent_although_live_sessions_are_not_reached(
     monkeypatch.setattr("actors.conversations.effects.SESSIONS", "a kind that nobody hosts")
     ada, bob, conversation = await opened.friends()
     assert (await ada.send(conversation, bob, text=b"Hello")).status_code == 200
+    assert await bob.texts() == [b"Hello"]
+
+
+async def test_messages_are_sent_over_sockets_as_over_http(opened: Correspondence) -> None:
+    ada, bob, conversation = await opened.friends()
+    id = str(uuid4())
+    payload = {**bob.address, "envelope": b64decode(sealed(bob, b"Hello"))}
+    message: dict[str, Any] = {"conversation_id": conversation, "client_id": id, "payloads": [payload]}
+    for subprotocol in (MSGPACK, JSON):
+        async with listening(opened, ada.member, subprotocol) as listener:
+            reading = asyncio.create_task(listener.next())  # no signal is for the sender
+
+            async def refused(what: str = "message", **changes: Any) -> dict[str, Any]:
+                with pytest.raises(RequestRefused) as error:
+                    await listener.client.request(what, {**message, **changes})
+                return error.value.problem
+
+            if subprotocol == JSON:
+                payload["envelope"] = sealed(bob, b"Hello")
+            first = await listener.client.request("message", message)
+            assert await listener.client.request("message", message) == first
+            assert (await ada.send(conversation, bob, client_id=id, text=b"Hello")).json() == first
+            reused = await refused(expires_in_s=5)
+            assert (reused["code"], reused["current"]) == ("message_id_reused", first)
+            changed = await refused(client_id=str(uuid4()), payloads=[{**payload, "device": 7}])
+            assert (changed["code"], changed["current"]) == ("devices_changed", {"devices": [bob.address]})
+            assert (await refused(payloads=[payload, payload]))["code"] == "duplicate_device"
+            assert (await refused(conversation_id=opened.unknown()))["code"] == "no_such_conversation"
+            assert (await refused("nothing"))["code"] == "unknown_request"
+            for change, field in (
+                ({"conversation_id": "1"}, "conversation_id"),
+                ({"client_id": 1}, "client_id"),
+                ({"payloads": []}, "payloads"),
+                ({"payloads": [1]}, "payloads.0"),
+                ({"payloads": [{**payload, "device": True}]}, "payloads.0.device"),
+                ({"payloads": [{**payload, "account_id": None}]}, "payloads.0.account_id"),
+                ({"payloads": [{**payload, "envelope": ""}]}, "payloads.0.envelope"),
+                ({"payloads": [{**payload, "envelope": "%"}]}, "payloads.0.envelope"),
+                ({"expires_in_s": 0}, "expires_in_s"),
+            ):
+                problem = await refused(**change)  # type: ignore[arg-type]
+                assert (problem["code"], problem["field"]) == ("invalid_input", field)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+    with pytest.raises(NoResponse):
+        await listener.client.request("message", message)
     assert await bob.texts() == [b"Hello"]

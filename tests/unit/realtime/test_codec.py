@@ -19,6 +19,8 @@ from features.realtime.frames import (
     Ping,
     Pong,
     Reconnect,
+    Request,
+    Response,
     Resume,
     Resync,
     ServerFrame,
@@ -48,6 +50,7 @@ USER = "018f3a52-7c1e-7d53-9d0a-3b1f6c2a9e10"
         ({"t": "presence", "state": "away"}, SetPresence(False)),
         ({"t": "watch", "users": [USER.upper()]}, Watch((USER,))),
         ({"t": "ack", "seq": 1, "a later version's key": True}, Ack(1)),
+        ({"t": "request", "id": 3, "what": "message", "data": {"n": 1}}, Request(3, "message", {"n": 1})),
     ],
 )
 def test_client_frames_mean_the_same_in_both_subprotocols(codec: Codec, message: object, frame: object) -> None:
@@ -77,6 +80,10 @@ def test_client_frames_mean_the_same_in_both_subprotocols(codec: Codec, message:
         ({"t": "watch", "users": ["ada"]}, "bad_frame", None),
         ({"t": "watch", "users": [7]}, "bad_frame", None),
         ({"t": "watch", "users": [USER] * 1001}, "bad_frame", None),
+        ({"t": "request", "id": 3, "what": "message"}, "bad_frame", None),
+        ({"t": "request", "id": 3, "what": "message", "data": []}, "bad_frame", None),
+        ({"t": "request", "id": 3, "what": "", "data": {}}, "bad_frame", None),
+        ({"t": "request", "what": "message", "data": {}}, "bad_frame", None),
     ],
 )
 def test_bad_frames_are_named(codec: Codec, message: object, code: str, close: CloseCode | None) -> None:
@@ -142,6 +149,8 @@ def test_no_input_raises_anything_else(codec: Codec, payload: bytes, binary: boo
         (StreamChanged("s3"), {"t": "stream", "stream": "s3"}),
         (Slow(8), {"t": "slow", "seq": 8}),
         (Pong(5), {"t": "pong", "n": 5}),
+        (Response(3, {"seq": 1}), {"t": "response", "id": 3, "data": {"seq": 1}}),
+        (Response(3, problem={"code": "x"}), {"t": "response", "id": 3, "problem": {"code": "x"}}),
         (Reconnect(1500), {"t": "reconnect", "after_ms": 1500}),
         (ErrorFrame("x", "y", True), {"t": "error", "code": "x", "detail": "y", "fatal": True}),
     ],
@@ -149,3 +158,11 @@ def test_no_input_raises_anything_else(codec: Codec, payload: bytes, binary: boo
 def test_server_frames_as_documented(frame: ServerFrame, message: object) -> None:
     assert orjson.loads(JSON.encode(frame)) == message
     assert msgpack.unpackb(MSGPACK.encode(frame)) == message
+
+
+def test_bytes_are_text_where_there_are_none() -> None:
+    frame = Signal("message", {"envelope": b"\xff\x00"})
+    assert msgpack.unpackb(MSGPACK.encode(frame))["data"] == {"envelope": b"\xff\x00"}
+    assert orjson.loads(JSON.encode(frame))["data"] == {"envelope": "/wA="}
+    with pytest.raises(TypeError):
+        JSON.encode(Signal("message", {"envelope": object()}))

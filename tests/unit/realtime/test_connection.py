@@ -10,6 +10,7 @@ from features.realtime.connection import (
     Effect,
     Fetch,
     Forward,
+    Perform,
     Probe,
     Refusal,
     State,
@@ -25,6 +26,8 @@ from features.realtime.frames import (
     Ping,
     Pong,
     Reconnect,
+    Request,
+    Response,
     Resume,
     Resync,
     SetPresence,
@@ -35,7 +38,7 @@ from features.realtime.frames import (
 )
 from features.realtime.policy import RealtimePolicy
 
-POLICY = RealtimePolicy(window_events=4, max_frames_per_window=20, max_bad_frames=3)
+POLICY = RealtimePolicy(window_events=4, max_frames_per_window=20, max_bad_frames=3, max_requests=3)
 NOW = 1000.0
 
 
@@ -227,6 +230,22 @@ def test_presence_and_watch_go_to_the_entity_within_limits() -> None:
     assert connection.receive(Watch(("a",)), NOW) == [Forward(Watch(("a",)))]
     effects = connection.receive(Watch(("a",) * (POLICY.max_watched + 1)), NOW)
     assert isinstance(frames(effects)[0], ErrorFrame)
+
+
+def test_requests_are_answered_and_few_may_be_under_way() -> None:
+    connection = opened()
+    requests = [Request(number, "message", {}) for number in range(POLICY.max_requests + 1)]
+    for request in requests[:-1]:
+        assert connection.receive(request, NOW) == [Perform(request)]
+    (refused,) = frames(connection.receive(requests[-1], NOW))
+    assert isinstance(refused, Response)
+    assert (refused.id, refused.problem["code"]) == (requests[-1].id, "too_many_requests")
+    assert frames(connection.answered(Response(0, "done"))) == [Response(0, "done")]
+    assert connection.receive(requests[-1], NOW) == [Perform(requests[-1])]
+    connection.drain(0)
+    assert connection.answered(Response(1, "done")) == []
+    early = Connection("c", POLICY, NOW)
+    assert closed_with(early.receive(requests[0], NOW)) is CloseCode.BAD_FRAME
 
 
 def test_a_drain_says_when_to_come_back_and_nothing_follows() -> None:

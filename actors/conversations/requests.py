@@ -1,0 +1,27 @@
+"""What clients can ask of conversations over their sockets: to send a message."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from features.identity import Identity
+from features.messaging.model import microseconds_of, timestamp
+from features.messaging.outgoing import check_devices, read_message
+from features.messaging.ports import Conversations
+from features.realtime.errors import UnknownRequest
+
+
+class MessageRequests:
+    """Implements features.realtime.ports.Requests."""
+
+    def __init__(self, conversations: Conversations) -> None:
+        self._conversations = conversations
+
+    async def perform(self, user: str, device: str, what: str, data: Mapping[str, Any]) -> Any:
+        """Sends a message, as POST /v1/conversations/{id}/messages does. Raises the same errors."""
+        if what != "message":
+            raise UnknownRequest
+        conversation_id, message = read_message(data)
+        check_devices(message)
+        sent = await self._conversations.send(conversation_id, Identity(UUID(user), UUID(device)), message)
+        return {"seq": sent.seq, "sent_at": timestamp(microseconds_of(sent.sent_at))}
