@@ -387,7 +387,7 @@ def _record(socket: Socket) -> SocketRecord:
 
 
 def _problem(error: DomainError) -> dict[str, Any]:
-    problem = {"code": error.code, "detail": error.detail, "field": error.field}
+    problem: dict[str, Any] = {"code": error.code, "detail": error.detail, "field": error.field}
     problem["current"] = error.current if isinstance(error, Conflict) else None
     return {name: value for name, value in problem.items() if value is not None}
 

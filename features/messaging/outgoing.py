@@ -41,7 +41,8 @@ def check_devices(message: Outgoing) -> None:
 def _envelope(payload: Any, field: str) -> Envelope:
     if not isinstance(payload, dict):
         raise BadMessage("a map", field=field)
-    number, ciphertext = payload.get("device"), payload.get("envelope")
+    number: Any = payload.get("device")
+    ciphertext = payload.get("envelope")
     if not _is_number(number, MAX_DEVICE):
         raise BadMessage("the number of a device", field=f"{field}.device")
     if isinstance(ciphertext, str):

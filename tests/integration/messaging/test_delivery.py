@@ -129,7 +129,7 @@ async def test_messages_are_sent_over_sockets_as_over_http(opened: Correspondenc
                 ({"payloads": [{**payload, "envelope": "%"}]}, "payloads.0.envelope"),
                 ({"expires_in_s": 0}, "expires_in_s"),
             ):
-                problem = await refused(**change)  # type: ignore[arg-type]
+                problem = await refused(**change)
                 assert (problem["code"], problem["field"]) == ("invalid_input", field)
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)

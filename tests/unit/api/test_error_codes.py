@@ -8,10 +8,10 @@ from api.error_codes import code_of
 from features.accounts.errors import NoSuchAccount
 from features.errors import DomainError
 from features.live_sessions.errors import PushRefused
-from features.realtime.errors import SessionsUnavailable
+from features.realtime.errors import SessionsUnavailable, UnknownRequest
 
-INTERNAL = {NoSuchAccount, PushRefused, SessionsUnavailable}
-"""Errors between slices, or for operators, which no route answers with."""
+INTERNAL = {NoSuchAccount, PushRefused, SessionsUnavailable, UnknownRequest}
+"""Errors between slices, over sockets, or for operators, which no route answers with."""
 
 
 def _errors(kind: type[DomainError] = DomainError) -> Iterator[type[DomainError]]:
