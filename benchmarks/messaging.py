@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from benchmarks.figure import Figure, percentiles, quantile
@@ -77,9 +78,10 @@ class _Pair:
     def path(self) -> str:
         return f"/v1/conversations/{self.conversation}/messages"
 
-    def line(self) -> str:
-        """A caller of load.lua."""
-        return f"{self.sender.token}\t{self.path}\t{self.body('@ID@', os.urandom(_BYTES))}"
+    def line(self, address: str) -> str:
+        """A caller of load.lua, which needs the whole path."""
+        path = urlsplit(f"{address}{self.path}").path
+        return f"{self.sender.token}\t{path}\t{self.body('@ID@', os.urandom(_BYTES))}"
 
 
 def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
@@ -132,7 +134,7 @@ def _rate(installation: Installation, name: str, address: str, bare: str, pairs:
     from benchmarks.platform.installation import cpu_seconds
     from benchmarks.platform.load import Load, load
 
-    lines = [pair.line() for pair in pairs]
+    lines = [pair.line(address) for pair in pairs]
     url = f"{address}{pairs[0].path}"
 
     def send(seconds: int) -> tuple[Load, float]:
