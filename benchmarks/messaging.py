@@ -6,13 +6,14 @@ message. A message is 1 KiB of ciphertext for the one device of the other person
 answered, that is, when its message is durable.
 
 Delivery is measured from before a request is sent until its signal has come over the other person's socket, at a fixed
-rate (an open loop), by one process that has both ends.
+rate (an open loop), by one process that has both ends. `lost` signals are in the inboxes all the same.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import time
@@ -38,7 +39,7 @@ _RUNS, _SECONDS, _WARM_UP_SECONDS = sized(3, 1), sized(8, 1), sized(4, 1)
 _PAIRS = sized(16, 2)
 _RATE, _RATE_SECONDS = sized(500, 20), sized(20, 1)
 _BYTES = 1024
-_LATE_S = sized(10.0, 60.0)
+_LATE_S = sized(10.0, 5.0)
 _DEADLINE_S = 600
 _DEVICE = """
 insert into devices (account_id, number, identity_key, session_id, registered_at) values ($1, 1, $2, $3, now())
@@ -85,7 +86,7 @@ class _Pair:
 
 
 def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
-    """Starts the platform, measures what is wanted, stops it. Raises TimeoutError for signals that do not come."""
+    """Starts the platform, measures what is wanted, stops it."""
     from benchmarks.platform.installation import BARE, running_platform
     from benchmarks.platform.people import fill_now
     from brands.catalogue import BRANDS
@@ -199,21 +200,27 @@ async def _delivery(installation: Installation, address: str, pairs: Sequence[_P
         async def send(pair: _Pair) -> None:
             ciphertext = time.monotonic_ns().to_bytes(8, "big") + bytes(_BYTES - 8)
             headers = {"Authorization": f"Bearer {pair.sender.token}", "Content-Type": "application/json"}
-            answer = await client.post(pair.path, content=pair.body(str(uuid4()), ciphertext), headers=headers)
+            body = pair.body(str(uuid4()), ciphertext)
+            while (answer := await client.post(pair.path, content=body, headers=headers)).status_code == 503:
+                await asyncio.sleep(1)  # a host that stalled is replaced; its time is part of the latency
             answer.raise_for_status()
 
         listening = [asyncio.create_task(listen(pair.recipient)) for pair in pairs]
         for _ in pairs:
             await attached.get()
-        sending: list[asyncio.Task[Any]] = []
-        begun = time.monotonic()
-        for number in range(expected):
-            ahead = begun + number / _RATE - time.monotonic()
-            if ahead > 0:
-                await asyncio.sleep(ahead)
-            sending.append(asyncio.create_task(send(pairs[number % len(pairs)])))
-        await asyncio.gather(*sending)
-        await asyncio.wait_for(done.wait(), _LATE_S)
+        for _ in range(sized(1, 20)):  # of a host that is replaced meanwhile, all signals are lost
+            sending: list[asyncio.Task[Any]] = []
+            begun = time.monotonic()
+            for number in range(expected):
+                ahead = begun + number / _RATE - time.monotonic()
+                if ahead > 0:
+                    await asyncio.sleep(ahead)
+                sending.append(asyncio.create_task(send(pairs[number % len(pairs)])))
+            await asyncio.gather(*sending)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), _LATE_S)
+            if latencies:
+                break
         for task in listening:
             task.cancel()
         await asyncio.gather(*listening, return_exceptions=True)
@@ -222,5 +229,11 @@ async def _delivery(installation: Installation, address: str, pairs: Sequence[_P
         quantile(latencies, 0.5),
         "ms",
         samples=len(latencies),
-        extra={**percentiles(latencies), "rate": _RATE, "bytes": _BYTES, "conversations": len(pairs)},
+        extra={
+            **percentiles(latencies),
+            "lost": max(0, expected - len(latencies)),
+            "rate": _RATE,
+            "bytes": _BYTES,
+            "conversations": len(pairs),
+        },
     )
