@@ -25,6 +25,7 @@ from features.feed.author_heads import AuthorHeads
 from features.feed.home import HomeFeed
 from features.feed.invalidations import InvalidationReader, InvalidationStream
 from features.feed.machine import CONNECTIONS, EVERYTHING, PUBLIC, Entry, Key, Rights, Timeline, TimelinePage
+from features.feed.own_reposts import OwnReposts
 from features.feed.ports import AuthorRead, Feeds
 from features.feed.render_cache import RenderCache, RenderedPost
 from features.paging import PageRequest
@@ -88,7 +89,7 @@ async def _run() -> Figure:
     invalidations = _Current(InvalidationStream(open_redis("redis://localhost"), "none"), cache)
     heads = AuthorHeads()
     counters = CounterService(cast(Counters, _NoReactions()))
-    home = HomeFeed(cast(Feeds, _Timelines(timeline, authors)), counters, cache, heads, invalidations)
+    home = HomeFeed(cast(Feeds, _Timelines(timeline, authors)), counters, cache, heads, OwnReposts(), invalidations)
     uow, milliseconds, cold = _NoStatements(), list[float](), list[float]()
     for number in range(2 * _READS):
         if number % 2 == 0:

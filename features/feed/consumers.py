@@ -24,6 +24,7 @@ from features.feed.invalidations import (
     author_invalidation,
     list_invalidation,
     post_invalidation,
+    reposts_invalidation,
     timeline_invalidation,
 )
 from features.feed.machine import ONLY_ME, Entry
@@ -37,8 +38,11 @@ from features.posts.events import (
     PostEdited,
     PostEvent,
     PostPinned,
+    PostShared,
     PostUnpinned,
+    PostUnshared,
 )
+from features.posts.model import ShareKind
 from features.profiles.events import ProfileUpdated
 from features.relationships.events import Blocked, CirclesChanged, Connected, Disconnected, Unblocked
 
@@ -50,6 +54,8 @@ _REPEATED = (
     PostDeleted,
     PostPinned,
     PostUnpinned,
+    PostShared,
+    PostUnshared,
     LinkPreviewed,
     MediaUpdated,
     Connected,
@@ -122,6 +128,8 @@ class FeedUpdates:
                 await self.invalidations.publish(post_invalidation(event.post_id))
             case PostCreated():
                 await self.feeds.put([event.author_id.bytes], entry_of(event))
+            case PostShared(kind=ShareKind.REPOST) | PostUnshared(kind=ShareKind.REPOST):
+                await self.invalidations.publish(reposts_invalidation(event.account_id))
             case ProfileUpdated():
                 await self.invalidations.publish(author_invalidation(event.account_id))
             case Connected() | Disconnected():

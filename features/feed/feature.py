@@ -13,6 +13,7 @@ from features.feed.author_heads import AuthorHeads
 from features.feed.consumers import FeedUpdates
 from features.feed.home import HomeFeed
 from features.feed.invalidations import InvalidationReader, InvalidationStream
+from features.feed.own_reposts import OwnReposts
 from features.feed.policy import FeedPolicy
 from features.feed.ports import FEEDS
 from features.feed.render_cache import RenderCache
@@ -26,8 +27,10 @@ def _service(scope: Scope) -> FeedService:
     policy, feeds = scope.policy(FeedPolicy), scope.ports.get(FEEDS)
     if feeds is None:
         return FeedService(policy)
-    cache, heads, invalidations = RenderCache(), AuthorHeads(), InvalidationStream(scope.redis, scope.brand)
-    home = HomeFeed(feeds, scope.service(CounterService), cache, heads, InvalidationReader(invalidations, cache, heads))
+    cache, heads, reposts = RenderCache(), AuthorHeads(), OwnReposts()
+    invalidations = InvalidationStream(scope.redis, scope.brand)
+    followed = InvalidationReader(invalidations, cache, heads, reposts)
+    home = HomeFeed(feeds, scope.service(CounterService), cache, heads, reposts, followed)
     return FeedService(policy, home, FeedUpdates(feeds, invalidations, policy))
 
 

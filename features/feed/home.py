@@ -19,12 +19,12 @@ from features.feed.author_heads import HEAD_POSTS, AuthorHeads, Head
 from features.feed.invalidations import InvalidationReader
 from features.feed.machine import OWN, Key, TimelinePage, may_see
 from features.feed.merge import Merge
+from features.feed.own_reposts import OwnReposts
 from features.feed.ports import AuthorRead, Feeds, FeedsUnavailable
 from features.feed.render_cache import RenderCache, RenderedPost, json_of
 from features.paging import Cursor, PageRequest
 from features.posts.model import Audience, PollDefinition, PostView
 from features.posts.poll_views import poll_views
-from features.posts.share_views import own_reposts
 from features.posts.views import Row, shared_rows, views, views_sharing
 
 FROM_SQL = Counter("entativa_feed_posts_read_total", "Posts that feeds had to read from Postgres")
@@ -56,6 +56,7 @@ class HomeFeed:
     counters: CounterService
     cache: RenderCache
     author_heads: AuthorHeads
+    reposts: OwnReposts
     invalidations: InvalidationReader
 
     async def page(self, uow: UnitOfWork, reader_id: UUID, page: PageRequest, now: datetime) -> bytes | None:
@@ -226,8 +227,8 @@ class HomeFeed:
             cursor = b'"%s"' % Cursor(store.moment(at), UUID(bytes=id)).encode().encode()
         counted = await self.counters.read(uow, [post.target for post in items], context.reader_id)
         each = [*zip(items, counted, strict=True)]
-        shared = [UUID(bytes=post.id) for post, counts in each if REPOSTS in counts.counts]
-        own = {id.bytes for id in await own_reposts(uow, context.reader_id, shared)}
+        shared = [post.id for post, counts in each if REPOSTS in counts.counts]
+        own = await self.reposts.among(uow, context.reader_id, shared) if shared else ()
         bodies = b",".join([post.json(counts, reposted=post.id in own) for post, counts in each])
         return b'{"items":[%s],"next_cursor":%s}' % (bodies, cursor)
 

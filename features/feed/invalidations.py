@@ -21,7 +21,7 @@ unnoticed."""
 @dataclass(frozen=True, slots=True)
 class Invalidation:
     """What is out of date: a post (`p`), posts that show an author's names (`a`), or posts to a deleted list (`l`),
-    or the keys of an author's own timeline (`t`); and the 16 bytes of its id."""
+    the keys of an author's own timeline (`t`), or what a reader has reposted (`r`); and the 16 bytes of its id."""
 
     kind: bytes
     id: bytes
@@ -41,6 +41,10 @@ def list_invalidation(list_id: UUID) -> Invalidation:
 
 def timeline_invalidation(author: bytes) -> Invalidation:
     return Invalidation(b"t", author)
+
+
+def reposts_invalidation(reader_id: UUID) -> Invalidation:
+    return Invalidation(b"r", reader_id.bytes)
 
 
 class InvalidationStream:

@@ -157,7 +157,7 @@ class RenderCache:
 
     def invalidate(self, invalidation: Invalidation) -> None:
         """Drops the posts that the invalidation concerns."""
-        if invalidation.kind == b"t":
+        if invalidation.kind in {b"t", b"r"}:
             return
         for fetch in self._fetches:
             fetch.invalidations.add(invalidation)

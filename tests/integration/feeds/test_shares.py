@@ -104,3 +104,32 @@ async def test_reposts_and_polls_are_those_of_each_reader(vignette: Environment)
     for reader in (ada, bob, eve):
         (own,) = [item for item in await _feed(reader) if item["id"] == post["id"]]
         assert (own["reposts"], own["reposted"]) == (0, False)
+
+
+async def test_what_the_reader_reposted_comes_out_of_memory(vignette: Environment) -> None:
+    ada, bob, eve = [await vignette.member(name) for name in ("ada", "bob", "eve")]
+    for reader in (bob, eve):
+        assert (await reader.put("/follows/ada")).is_success
+    path = f"/posts/{(await ada.post('/posts', json={'text': 'x'})).json()['id']}"
+
+    async def shown(reader: Member) -> tuple[bool, int, int]:
+        """Whether the reader has reposted ada's post, how many have, and the statements of the page."""
+        page = await reader.get("/feed")
+        [post] = [item for item in page.json()["items"] if not item["shared"]]
+        return post["reposted"], post["reposts"], vignette.statements(page)
+
+    assert (await shown(bob))[:2] == (await shown(eve))[:2] == (False, 0)
+    assert (await eve.put(f"{path}/repost")).is_success
+    for reader, own in ((bob, False), (eve, True)):
+        assert (await shown(reader))[:2] == (own, 1)
+        assert await shown(reader) == (own, 1, 0)
+    # One's own write is seen at once, and concerns nobody else's memory.
+    for expected, count, change in ((True, 2, bob.put), (False, 1, bob.delete), (True, 2, bob.put)):
+        assert (await change(f"{path}/repost")).is_success
+        assert await shown(eve) == (True, count, 0)
+        assert (await shown(bob))[:2] == (expected, count)
+        assert await shown(bob) == (expected, count, 0)
+    # A repost can be deleted like a post, too, and ends with a block.
+    [repost] = [item for item in (await bob.get("/profiles/bob/posts")).json()["items"] if item["shared"]]
+    assert (await bob.delete(f"/posts/{repost['id']}")).is_success
+    assert (await shown(bob))[:2] == (False, 1)
