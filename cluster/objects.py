@@ -6,8 +6,9 @@ folder or prefix of its own. An object is written whole or not at all: no reader
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import Path
@@ -30,6 +31,9 @@ PART_BYTES = 8 * 1024 * 1024
 """A stream is written in parts of this size (S3 wants at least 5 MiB)."""
 _PARTS_IN_FLIGHT = 2
 _READ_BYTES = 256 * 1024
+
+_MOST_WRITERS = 4
+"""Of one key at once, in a folder."""
 
 _LOGGED = 500
 
@@ -122,17 +126,24 @@ class ObjectStorage:
             yield bytes(chunk)
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Deletes objects. Those that do not exist are none."""
+        """Deletes objects, and what killed processes left of them half-written. Those that do not exist are none."""
         with _call("delete"):
             if isinstance(self._store, S3Store):
                 if keys:
                     await obstore.delete_async(self._store, keys)
                 return
             for key in keys:  # a folder, unlike S3, says that there is none, and forgets the others then
-                try:
+                with suppress(FileNotFoundError):
                     await obstore.delete_async(self._store, key)
-                except FileNotFoundError:
-                    continue
+            await asyncio.to_thread(_delete_staged, Path(str(self._store.prefix)), keys)
+
+
+def _delete_staged(folder: Path, keys: Sequence[str]) -> None:
+    """Deletes files that were to become these objects: an object is written as `<key>#<number>`, the number being 1
+    unless several write the key at once, and renamed then."""
+    for key in keys:
+        for number in range(1, _MOST_WRITERS + 1):
+            (folder / f"{key}#{number}").unlink(missing_ok=True)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +132,36 @@ async def test_a_stream_that_breaks_leaves_nothing(backend: Backend) -> None:
     with pytest.raises(NoSuchObject):
         await _read(backend.objects, "broken")
     assert backend.files() == []
+
+
+_WRITER = """
+import asyncio, sys
+from cluster.objects import PART_BYTES, open_objects
+from cluster.settings import Settings
+
+async def chunks():
+    yield bytes(2 * PART_BYTES)
+    await asyncio.Event().wait()
+
+asyncio.run(open_objects(Settings(objects_url=sys.argv[1]), "entativa").put_stream("a/key", chunks()))
+"""
+
+
+async def test_what_a_killed_process_left_in_a_folder_is_deleted_with_its_key(tmp_path: Path) -> None:
+    backend = _in_folder(tmp_path)
+    writer = await asyncio.create_subprocess_exec(sys.executable, "-c", _WRITER, str(tmp_path))
+    try:
+        async with asyncio.timeout(60):
+            while not backend.files():
+                await asyncio.sleep(0.05)
+    finally:
+        writer.kill()
+        await writer.wait()
+    with pytest.raises(NoSuchObject):
+        await _read(backend.objects, "a/key")
+    await backend.objects.put("a/key2", b"x")
+    await backend.objects.delete(["a/key"])
+    assert backend.files() == ["a/key2"]
 
 
 async def test_brands_do_not_see_each_other_s_objects(backend: Backend) -> None:
