@@ -8,9 +8,10 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from api.base64_fields import Base64
+from api import device_keys, device_links, key_directory
 from api.conditional import ConditionalRoute
 from api.deps import Now, SignedIn, Uow, service
+from api.device_fields import AccountKeysField, IdentityKeyField, SessionBindingField
 from api.error_codes import raises
 from api.models import Body
 from api.routes import VERSION, Routes
@@ -32,39 +33,14 @@ from features.identity import Identity
 
 router = APIRouter(prefix=VERSION, tags=["devices"], route_class=ConditionalRoute)
 
-ROUTES = Routes((router,))
+ROUTES = Routes((router, device_links.router, device_keys.router, key_directory.router))
 
 Devices = Annotated[DeviceService, service(DeviceService)]
 
 MAX_NUMBER = 2**31 - 1
-MAX_ACCOUNT_KEYS = 4_096
 _MOST_DEVICES = 64
 
 DeviceNumber = Annotated[int, Path(ge=1, le=MAX_NUMBER, description="One of your devices.", examples=[1])]
-
-_KEY = "BQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJ"
-_KEYS = "AQAAACAwMTk3ZjFjMDVkMWM3YzFlOWIwZTJmMWY2ZjlmN2MxMQAAAAAAAAABAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-_SIGNATURE = "B" * 85 + "A=="
-
-IdentityKeyField = Annotated[
-    bytes,
-    Base64(33, 33),
-    Field(description="The device's public identity key (EncodeEC: 33 bytes), in Base64.", examples=[_KEY]),
-]
-AccountKeysField = Annotated[
-    bytes,
-    Base64(1, MAX_ACCOUNT_KEYS),
-    Field(description="A version of the account's keys (`crypto.directory.AccountKeys`), in Base64.", examples=[_KEYS]),
-]
-SessionBindingField = Annotated[
-    bytes,
-    Base64(64, 64),
-    Field(
-        description="The device's signature that your sign-in session acts for it"
-        " (`crypto.identity.bind_session`: 64 bytes), in Base64.",
-        examples=[_SIGNATURE],
-    ),
-]
 
 
 class FirstDeviceBody(Body):

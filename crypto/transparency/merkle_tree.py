@@ -5,7 +5,8 @@ Appending costs O(1) amortised, a root or a proof O(log n).
 
 from collections.abc import Iterable
 
-from crypto.transparency.hashing import EMPTY_ROOT, HASH_LENGTH, leaf_hash, node_hash, split_point
+from crypto.transparency.hashing import HASH_LENGTH, leaf_hash, node_hash
+from crypto.transparency.merkle_paths import consistency_ranges, inclusion_ranges, range_hash, subtrees
 
 
 class MerkleTree:
@@ -46,56 +47,21 @@ class MerkleTree:
 
     def root(self, size: int | None = None) -> bytes:
         """MTH(D[size]): the root of the first ``size`` entries, of all by default."""
-        size = self.size if size is None else size
-        self._check_size(size)
-        return self._hash(0, size) if size else EMPTY_ROOT
+        return self._hash(0, self._checked(size))
 
     def inclusion_proof(self, index: int, size: int | None = None) -> list[bytes]:
         """PATH(index, D[size]) of §2.1.1: the siblings from the leaf up. Raises ``ValueError``."""
-        size = self.size if size is None else size
-        self._check_size(size)
-        if not 0 <= index < size:
-            raise ValueError("the entry is not in the tree")
-        path: list[bytes] = []
-        start, end = 0, size
-        while end - start > 1:
-            middle = start + split_point(end - start)
-            if index < middle:
-                path.append(self._hash(middle, end))
-                end = middle
-            else:
-                path.append(self._hash(start, middle))
-                start = middle
-        return path[::-1]
+        return [self._hash(*each) for each in inclusion_ranges(index, self._checked(size))]
 
     def consistency_proof(self, old_size: int, size: int | None = None) -> list[bytes]:
         """PROOF(old_size, D[size]) of §2.1.2. Raises ``ValueError``; 0 < old_size <= size."""
-        size = self.size if size is None else size
-        self._check_size(size)
-        if not 0 < old_size <= size:
-            raise ValueError("the old tree is not a part of the new one")
-        path: list[bytes] = []
-        start, end, complete = 0, size, True
-        while old_size != end:
-            middle = start + split_point(end - start)
-            if old_size <= middle:
-                path.append(self._hash(middle, end))
-                end = middle
-            else:
-                path.append(self._hash(start, middle))
-                start, complete = middle, False
-        if not complete:
-            path.append(self._hash(start, end))
-        return path[::-1]
+        return [self._hash(*each) for each in consistency_ranges(old_size, self._checked(size))]
 
-    def _check_size(self, size: int) -> None:
+    def _checked(self, size: int | None) -> int:
+        size = self.size if size is None else size
         if not 0 <= size <= self.size:
             raise ValueError("the log has no such size")
+        return size
 
     def _hash(self, start: int, end: int) -> bytes:
-        """MTH(D[start:end]); ``start`` is a multiple of the subtree's width, so complete parts are stored."""
-        width = end - start
-        if width & (width - 1) == 0:
-            return self._levels[width.bit_length() - 1][start // width]
-        middle = start + split_point(width)
-        return node_hash(self._hash(start, middle), self._hash(middle, end))
+        return range_hash([self._levels[level][position] for level, position in subtrees(start, end)])

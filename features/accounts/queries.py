@@ -9,6 +9,12 @@ def inactive(account: str) -> str:
     return f"exists (select from accounts where accounts.id = {account} and state <> 'active')"
 
 
+def active(account: str) -> str:
+    """The account exists and is active. False for null."""
+    assert account != "id"
+    return f"exists (select from accounts where accounts.id = {account} and state = 'active')"
+
+
 def stays_active(account: str) -> str:
     """The account is active, and stays so until the transaction ends: the predicate locks it against a change of
     state."""

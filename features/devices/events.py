@@ -1,15 +1,23 @@
 """The events of this slice."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
 from features.events import EventBody
 
 
+class KeyKind(StrEnum):
+    """Keys that are handed out once."""
+
+    PREKEYS = "prekeys"
+    KEY_PACKAGES = "key_packages"
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceEvent(EventBody):
-    """The devices of an account have changed."""
+    """Something happened to a device of an account."""
 
     key: ClassVar[str] = "account_id"
     account_id: UUID
@@ -33,4 +41,12 @@ class DeviceRemoved(DeviceEvent):
     type: ClassVar[str] = "devices.removed"
 
 
-EVENTS = (DeviceRegistered, DeviceBound, DeviceRemoved)
+@dataclass(frozen=True, slots=True)
+class KeysLow(DeviceEvent):
+    """A device has few one-time keys left, and should publish more. Published once until it does."""
+
+    type: ClassVar[str] = "devices.keys_low"
+    kind: KeyKind
+
+
+EVENTS = (DeviceRegistered, DeviceBound, DeviceRemoved, KeysLow)

@@ -40,3 +40,53 @@ class Roster:
     def of_session(self, session_id: UUID) -> Device | None:
         """Returns the device that a session acts for, None if there is none."""
         return next((device for device in self.devices if device.session_id == session_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class PreKeyCounts:
+    """How many one-time prekeys of a device are left, and whether it has published a signed one and a last resort."""
+
+    published: bool
+    one_time: int
+    kem: int
+
+
+@dataclass(frozen=True, slots=True)
+class PreKeyBundleOf:
+    """A bundle of one device (crypto.handshake.PreKeyBundle, encoded)."""
+
+    number: int
+    bundle: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPackageCount:
+    """How many KeyPackages of a device are left in a suite, beside its last resort."""
+
+    suite: int
+    one_time: int
+    last_resort: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedKeyPackage:
+    """A KeyPackage of one device (an MLSMessage), None if it has none in the suite."""
+
+    account_id: UUID
+    number: int
+    package: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLink:
+    """A device that waits for another device of its account to approve it, or that has been approved: then `number` is
+    its number, and `sealed_box` what the other device has encrypted for it. `ephemeral_key`: 32 bytes, for that."""
+
+    id: UUID
+    session_id: UUID
+    identity_key: bytes
+    ephemeral_key: bytes
+    created_at: datetime
+    expires_at: datetime
+    number: int | None = None
+    sealed_box: bytes | None = None

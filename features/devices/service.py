@@ -8,10 +8,14 @@ from uuid import UUID
 from cluster.postgres import UnitOfWork
 from features.auth.service import AuthService
 from features.devices import roster, store
+from features.devices.directory.service import DirectoryService
 from features.devices.errors import DevicesExist, NoSuchDevice, SessionHasDevice, TooManyDeviceChanges
 from features.devices.events import DeviceBound, DeviceRegistered, DeviceRemoved
+from features.devices.key_package_service import KeyPackageService
+from features.devices.link_service import LinkService
 from features.devices.model import Device, Roster
 from features.devices.policy import DevicePolicy
+from features.devices.prekey_service import PreKeyService
 from features.events import publish
 from features.identity import Identity
 
@@ -20,8 +24,15 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class DeviceService:
+    """`prekeys` and `key_packages` are the services of keys for beginning conversations, `directory` that of the key
+    directory."""
+
     policy: DevicePolicy
     auth: AuthService
+    prekeys: PreKeyService
+    key_packages: KeyPackageService
+    directory: DirectoryService
+    links: LinkService
 
     async def devices_of(self, uow: UnitOfWork, account_ids: Collection[UUID]) -> Mapping[UUID, Sequence[Device]]:
         """Returns the devices of each account, in the order of their numbers, whoever the caller is. One statement."""

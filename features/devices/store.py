@@ -7,7 +7,9 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from crypto.directory import AccountKeys
+from features.accounts.queries import active
 from features.devices.model import Device, Roster
+from features.relationships.visibility import apart, connected
 
 _COLUMNS = "number, identity_key, session_id, registered_at"
 
@@ -101,6 +103,19 @@ select account_id, {_COLUMNS} from devices where account_id = any($1::uuid[]) or
 async def of_accounts(uow: UnitOfWork, account_ids: Collection[UUID]) -> Sequence[tuple[UUID, Device]]:
     """Returns the devices of accounts, each with its account. One statement."""
     return [(row["account_id"], _device(row)) for row in await uow.fetch(_OF_ACCOUNTS, list(account_ids))]
+
+
+_ASKED = f"""
+select asked.id, {connected("$2::uuid", "asked.id")} as connected from unnest($1::uuid[]) as asked (id)
+where {active("asked.id")} and not {apart("asked.id", "$2::uuid")}
+"""
+
+
+async def asked(uow: UnitOfWork, asker: UUID, account_ids: Collection[UUID]) -> dict[UUID, bool]:
+    """Returns those accounts that are not apart from the asker, each with whether it is the asker itself or has chosen
+    the connection to the asker (a friend, a follower). One statement."""
+    rows = await uow.fetch(_ASKED, list(account_ids), asker)
+    return {row["id"]: row["connected"] or row["id"] == asker for row in rows}
 
 
 def _device(row: Any) -> Device:

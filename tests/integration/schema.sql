@@ -203,11 +203,48 @@ CREATE TABLE public.conversations (
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT conversations_kind_check CHECK ((kind = 'pair'::text))
 );
+CREATE TABLE public.device_key_packages (
+    account_id uuid NOT NULL,
+    device integer NOT NULL,
+    suite integer NOT NULL,
+    last_resort boolean NOT NULL,
+    reference bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    package bytea NOT NULL
+);
 CREATE TABLE public.device_key_versions (
     account_id uuid NOT NULL,
     number bigint NOT NULL,
     keys bytea NOT NULL,
-    submitted_at timestamp with time zone NOT NULL
+    submitted_at timestamp with time zone NOT NULL,
+    shown_in bigint
+);
+CREATE TABLE public.device_links (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    identity_key bytea NOT NULL,
+    ephemeral_key bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    number integer,
+    sealed_box bytea
+);
+CREATE TABLE public.device_one_time_prekeys (
+    account_id uuid NOT NULL,
+    device integer NOT NULL,
+    kem boolean NOT NULL,
+    id bigint NOT NULL,
+    key bytea NOT NULL
+);
+CREATE TABLE public.device_prekeys (
+    account_id uuid NOT NULL,
+    device integer NOT NULL,
+    signed bytea NOT NULL,
+    last_resort bytea NOT NULL,
+    last_one_time_id bigint DEFAULT 0 NOT NULL,
+    last_kem_id bigint DEFAULT 0 NOT NULL,
+    uploaded_at timestamp with time zone NOT NULL
 );
 CREATE TABLE public.device_rosters (
     account_id uuid NOT NULL,
@@ -219,7 +256,9 @@ CREATE TABLE public.devices (
     number integer NOT NULL,
     identity_key bytea NOT NULL,
     session_id uuid NOT NULL,
-    registered_at timestamp with time zone NOT NULL
+    registered_at timestamp with time zone NOT NULL,
+    prekeys_low boolean DEFAULT false NOT NULL,
+    key_packages_low boolean DEFAULT false NOT NULL
 );
 CREATE TABLE public.entity_snapshots (
     kind text NOT NULL,
@@ -341,6 +380,26 @@ CREATE TABLE public.idempotency_keys (
     body bytea,
     created_at timestamp with time zone NOT NULL,
     created_id uuid
+);
+CREATE TABLE public.key_directory_epochs (
+    number bigint NOT NULL,
+    closed_at_ms bigint NOT NULL,
+    root bytea NOT NULL,
+    log_root bytea NOT NULL,
+    signature bytea NOT NULL,
+    log_key bytea NOT NULL
+);
+CREATE TABLE public.key_directory_log (
+    level integer NOT NULL,
+    "position" bigint NOT NULL,
+    hash bytea NOT NULL
+);
+CREATE TABLE public.key_directory_map (
+    prefix bytea NOT NULL,
+    epoch bigint NOT NULL,
+    hash bytea NOT NULL,
+    index bytea,
+    commitment bytea
 );
 CREATE TABLE public.list_members (
     list_id uuid NOT NULL,
@@ -787,8 +846,18 @@ ALTER TABLE ONLY public.conversation_members
     ADD CONSTRAINT conversation_members_pkey PRIMARY KEY (account_id, conversation_id);
 ALTER TABLE ONLY public.conversations
     ADD CONSTRAINT conversations_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.device_key_packages
+    ADD CONSTRAINT device_key_packages_pkey PRIMARY KEY (account_id, device, suite, last_resort, reference);
 ALTER TABLE ONLY public.device_key_versions
     ADD CONSTRAINT device_key_versions_pkey PRIMARY KEY (account_id, number);
+ALTER TABLE ONLY public.device_links
+    ADD CONSTRAINT device_links_account_id_session_id_key UNIQUE (account_id, session_id);
+ALTER TABLE ONLY public.device_links
+    ADD CONSTRAINT device_links_pkey PRIMARY KEY (account_id, id);
+ALTER TABLE ONLY public.device_one_time_prekeys
+    ADD CONSTRAINT device_one_time_prekeys_pkey PRIMARY KEY (account_id, device, kem, id);
+ALTER TABLE ONLY public.device_prekeys
+    ADD CONSTRAINT device_prekeys_pkey PRIMARY KEY (account_id, device);
 ALTER TABLE ONLY public.device_rosters
     ADD CONSTRAINT device_rosters_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.devices
@@ -825,6 +894,12 @@ ALTER TABLE ONLY public.highlighted_stories
     ADD CONSTRAINT highlighted_stories_pkey PRIMARY KEY (highlight_id, story_id);
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (scope, key);
+ALTER TABLE ONLY public.key_directory_epochs
+    ADD CONSTRAINT key_directory_epochs_pkey PRIMARY KEY (number);
+ALTER TABLE ONLY public.key_directory_log
+    ADD CONSTRAINT key_directory_log_pkey PRIMARY KEY (level, "position");
+ALTER TABLE ONLY public.key_directory_map
+    ADD CONSTRAINT key_directory_map_pkey PRIMARY KEY (prefix, epoch);
 ALTER TABLE ONLY public.list_members
     ADD CONSTRAINT list_members_pkey PRIMARY KEY (list_id, member_id);
 ALTER TABLE ONLY public.lists
@@ -938,6 +1013,9 @@ CREATE INDEX connections_by_owner ON public.connections USING btree (owner_id, c
 CREATE INDEX connections_by_viewer ON public.connections USING btree (viewer_id, created_at, owner_id);
 CREATE INDEX conversation_members_conversation ON public.conversation_members USING btree (conversation_id);
 CREATE INDEX conversation_members_invited_by ON public.conversation_members USING btree (invited_by) WHERE (invited_by IS NOT NULL);
+CREATE INDEX device_key_packages_expired ON public.device_key_packages USING btree (expires_at);
+CREATE INDEX device_key_versions_submitted ON public.device_key_versions USING btree (account_id, number) WHERE (shown_in IS NULL);
+CREATE INDEX device_links_expired ON public.device_links USING btree (expires_at);
 CREATE INDEX entity_timers_due ON public.entity_timers USING btree (kind, shard, due_at);
 CREATE INDEX event_retries_due_at ON public.event_retries USING btree (due_at);
 CREATE INDEX event_retries_key ON public.event_retries USING btree (consumer, key, id);
@@ -949,6 +1027,7 @@ CREATE INDEX friend_requests_sent ON public.friend_requests USING btree (sender_
 CREATE INDEX highlighted_stories_story ON public.highlighted_stories USING btree (story_id);
 CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (scope, created_id) WHERE (created_id IS NOT NULL);
 CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING btree (created_at);
+CREATE INDEX key_directory_epochs_closed ON public.key_directory_epochs USING btree (closed_at_ms);
 CREATE INDEX list_members_by_member ON public.list_members USING btree (member_id);
 CREATE INDEX list_members_newest ON public.list_members USING btree (list_id, created_at, member_id);
 CREATE UNIQUE INDEX lists_by_name ON public.lists USING btree (owner_id, lower(name));
@@ -1054,8 +1133,22 @@ ALTER TABLE ONLY public.conversation_members
     ADD CONSTRAINT conversation_members_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES public.conversations(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.conversation_members
     ADD CONSTRAINT conversation_members_invited_by_fkey FOREIGN KEY (invited_by) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.device_key_packages
+    ADD CONSTRAINT device_key_packages_account_id_device_fkey FOREIGN KEY (account_id, device) REFERENCES public.devices(account_id, number) ON DELETE CASCADE;
+ALTER TABLE ONLY public.device_key_packages
+    ADD CONSTRAINT device_key_packages_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.device_key_versions
     ADD CONSTRAINT device_key_versions_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.device_links
+    ADD CONSTRAINT device_links_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.device_one_time_prekeys
+    ADD CONSTRAINT device_one_time_prekeys_account_id_device_fkey FOREIGN KEY (account_id, device) REFERENCES public.devices(account_id, number) ON DELETE CASCADE;
+ALTER TABLE ONLY public.device_one_time_prekeys
+    ADD CONSTRAINT device_one_time_prekeys_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.device_prekeys
+    ADD CONSTRAINT device_prekeys_account_id_device_fkey FOREIGN KEY (account_id, device) REFERENCES public.devices(account_id, number) ON DELETE CASCADE;
+ALTER TABLE ONLY public.device_prekeys
+    ADD CONSTRAINT device_prekeys_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.device_rosters
     ADD CONSTRAINT device_rosters_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.devices

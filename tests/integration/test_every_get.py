@@ -16,9 +16,10 @@ from features.accounts.erasure import erase_due_accounts
 from features.accounts.machine import Action, Actor
 from features.accounts.policy import AccountPolicy
 from features.accounts.service import AccountService
+from features.devices.directory_epochs import close_due_epoch
 from features.media.model import MediaType
 from tests.support.clips import clip
-from tests.support.devices import register_first_device
+from tests.support.devices import create_link, register_first_device
 from tests.support.environment import PASSWORD, Environment
 from tests.support.files import file_of
 from tests.support.hostile_images import encoded, noise
@@ -51,7 +52,7 @@ class Scenario:
         self.post_file = self.public_file = self.story_file = self.story_id = ""
         self.post_id = self.answer_id = self.list_id = self.media_id = self.file = self.draft_id = ""
         self.collection_id = self.bobs_story_id = self.highlight_id = self.link_id = self.shared = ""
-        self.conversation_id = ""
+        self.conversation_id = self.device_link_id = ""
         self.video_id = self.stream = self.post_stream = self.public_stream = self.story_stream = self.profile_file = ""
         self.requests: list[str] = []
         self.comment_ids: list[str] = []
@@ -121,6 +122,8 @@ class Scenario:
             self.comment_ids.append(made.json()["id"])
         await register_first_device(bob)
         self.conversation_id = (await bob.post("/conversations", json={"account_id": ada.id})).json()["id"]
+        self.device_link_id = (await create_link(ada))[1]["id"]
+        assert await close_due_epoch(self.environment.platform)
         link = (await bob.post(f"/posts/{self.post_id}/share-links", json={})).json()
         self.link_id, self.shared = link["id"], link["path"]
         self.collection_id = (await bob.post("/collections", json={"name": "Trips"})).json()["id"]
@@ -146,6 +149,7 @@ class Scenario:
         entries = {
             "/profiles/{username}": [(name, "/profiles/ada") for name in everybody],
             "/people/{person_id}": [(name, f"/people/{self.ada.id}") for name in everybody],
+            "/people/{person_id}/keys": [(name, f"/people/{self.ada.id}/keys") for name in ("mia", "bob")],
             "/profiles/{username}/posts": [(name, "/profiles/ada/posts") for name in everybody],
             "/posts/{post_id}": [
                 *((name, f"/posts/{self.post_id}") for name in everybody),
@@ -231,6 +235,14 @@ class Scenario:
             "/devices": "/devices",
             "/devices/{number}": "/devices/1",
             "/messaging/inbox": "/messaging/inbox",
+            "/device-links": "/device-links",
+            # Hers: he is told that there is no such link.
+            "/device-links/{link_id}": f"/device-links/{self.device_link_id}",
+            "/prekeys": "/prekeys",
+            "/key-packages": "/key-packages",
+            "/key-directory": "/key-directory",
+            "/key-directory/consistency": "/key-directory/consistency?old_size=1&size=1",
+            "/key-directory/epochs": "/key-directory/epochs?first=0&size=1",
             "/settings": "/settings",
             "/settings/schema": "/settings/schema",
             "/comment-filters": "/comment-filters",
@@ -355,8 +367,8 @@ def _address(scenario: Scenario, path: str) -> str:
         return f"/stories/{scenario.story_id}/viewers"  # of hers, not of bob's
     if path.startswith(("/collections/{collection_id}", "/saved-posts/{post_id}", "/share-links/{link_id}")):
         return "/collections"  # nor has she saved a post, or made a link
-    if path in ("/devices/{number}", "/messaging/inbox"):
-        return "/devices"  # nor has she a device
+    if path in ("/devices/{number}", "/messaging/inbox", "/prekeys", "/key-packages", "/device-links/{link_id}"):
+        return "/devices"  # nor has she a device, or a link after some time
     if path.startswith("/account/export"):
         return "/profiles/me"  # nor has she an export
     return scenario.unconcerned().get(path) or scenario.shown()[path][0][1]

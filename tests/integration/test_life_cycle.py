@@ -17,7 +17,7 @@ from features.auth.service import AuthService
 from features.life_cycle import erase_account, export_account
 from features.media.model import MediaType
 from tests.support.clips import clip
-from tests.support.devices import register_first_device
+from tests.support.devices import create_link, publish_key_packages, publish_prekeys, register_first_device
 from tests.support.environment import PASSWORD, Environment
 from tests.support.files import file_of
 from tests.support.hostile_images import encoded, noise
@@ -79,7 +79,10 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         assert (await me.put(f"/collections/{saved['id']}/posts/{post['id']}")).status_code == 200
         assert (await other.post(f"/posts/{post['id']}/share-links", json={})).status_code == 201
         await me.put("/blocks/eve")
-        await register_first_device(me)
+        device, now = await register_first_device(me), int(environment.clock().timestamp())
+        await create_link(await environment.log_in(me.username))
+        await publish_prekeys(device, 1, now)
+        await publish_key_packages(device, 1, now)
         conversation = (await me.post("/conversations", json={"account_id": other.id})).json()["id"]
         pool = environment.platform.database.pool
         await pool.execute(_MESSAGE, UUID(conversation), UUID(me.id), UUID(other.id), environment.clock())

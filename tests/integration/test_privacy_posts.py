@@ -61,12 +61,14 @@ _OWN = {
     *("/media-files/{token}/{name}", "/media-files/{token}/stream/{name}"),
     *("/share-links", "/share-links/{link_id}", "/profiles/me", "/devices", "/devices/{number}"),
     *("/conversations", "/conversations/{conversation_id}", "/messaging/inbox"),
+    *("/prekeys", "/key-packages", "/key-directory/epochs", "/device-links", "/device-links/{link_id}"),
 }
 """What is the caller's own alone."""
 WITHOUT_POSTS = _OWN | {
-    *("/.well-known/jwks.json", "/health/live", "/health/ready"),
+    *("/.well-known/jwks.json", "/health/live", "/health/ready", "/key-directory", "/key-directory/consistency"),
     *(
         "/people/{person_id}",
+        "/people/{person_id}/keys",
         "/profiles/{username}",
         "/profiles/{username}/followers",
         "/profiles/{username}/following",

@@ -1,0 +1,1 @@
+"""The server's part of the key directory (crypto.directory), whose map and log are stored in Postgres."""

@@ -1,0 +1,113 @@
+"""Closes the epochs of the key directory: shows what accounts have submitted, and that the directory goes on."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from cluster.cancellation import raise_if_cancelled
+from cluster.logs import logger
+from cluster.metrics import Counter, Gauge
+from cluster.postgres import UnitOfWork
+from cluster.storage_errors import DATABASE_ERRORS
+from crypto.directory import Epoch
+from crypto.transparency import SignedTreeHead, TreeHead, leaf_hash
+from features.devices.directory import store, stored_log, stored_map
+from features.devices.directory.model import StoredEpoch, Submission
+from features.devices.directory.secrets import DirectorySecrets
+from features.devices.directory.service import DirectoryService
+from features.devices.errors import DirectoryUnavailable
+from features.devices.policy import DevicePolicy
+from features.devices.service import DeviceService
+from features.feature import Scope
+
+_HOUR = timedelta(hours=1)
+
+EPOCHS = Counter(
+    "entativa_key_directory_epochs_total", "Epochs of the key directory that this process has closed", ["brand"]
+)
+AGE = Gauge("entativa_key_directory_age_seconds", "Age of the newest epoch of the key directory", ["brand"])
+
+log = logger(__name__)
+
+
+def due(policy: DevicePolicy, since: timedelta | None, *, submitted: bool, recent: int) -> bool:
+    """Decides whether to close an epoch: `since` is the time since the last one, None before the first; `recent` is how
+    many were closed within an hour.
+
+    An account's devices check every epoch, so a busy directory has fewer: the first ones of an hour show what was
+    submitted at once, later ones each minute."""
+    if since is None:
+        return True
+    if not submitted:
+        return since >= policy.directory_heartbeat
+    busy = recent >= policy.directory_quick_epochs
+    return since >= (policy.directory_busy_period if busy else policy.directory_period)
+
+
+async def close_due_epoch(scope: Scope) -> bool:
+    """Closes an epoch if one is due and no other process does. Returns whether it did. One statement if none is due."""
+    now = scope.now()
+    async with scope.database.unit_of_work(read_only=True) as uow:
+        if not await _is_due(scope, uow, now):
+            return False
+    async with scope.database.unit_of_work() as uow:
+        if not await store.lock(uow) or not await _is_due(scope, uow, now):
+            return False
+        newest = await store.newest(uow)
+        directory = scope.service(DeviceService).directory
+        directory.check_ours(newest)
+        submissions = await store.submitted(uow, scope.policy(DevicePolicy).directory_epoch_accounts)
+        await _close(uow, directory, newest, submissions, now)
+        await uow.commit()
+    EPOCHS.labels(scope.brand).inc()
+    return True
+
+
+async def _is_due(scope: Scope, uow: UnitOfWork, now: datetime) -> bool:
+    submitted, recent, newest_ms = await store.state(uow, store.milliseconds(now - _HOUR))
+    since = None if newest_ms is None else timedelta(milliseconds=store.milliseconds(now) - newest_ms)
+    AGE.labels(scope.brand).set(0 if since is None else max(0.0, since.total_seconds()))
+    return due(scope.policy(DevicePolicy), since, submitted=submitted, recent=recent)
+
+
+async def _close(
+    uow: UnitOfWork,
+    directory: DirectoryService,
+    newest: StoredEpoch | None,
+    submissions: list[Submission],
+    now: datetime,
+) -> None:
+    size = 0 if newest is None else newest.size
+    indexes = {each.account_id: directory.index(each.keys.user)[0] for each in submissions}
+    root_path = list(indexes.values()) or [bytes(32)]
+    subtrees = await store.subtrees(uow, root_path, size)
+    changed: dict[bytes, stored_map.Subtree] = {}
+    for each in submissions:
+        commitment = each.keys.commitment(directory.opening(each.keys))
+        changed |= stored_map.put(subtrees, indexes[each.account_id], commitment)
+    timestamp = max(store.milliseconds(now), 0 if newest is None else newest.epoch.timestamp)
+    epoch = Epoch(size, timestamp, stored_map.root(subtrees))
+    nodes = await store.log_nodes(uow, stored_log.before(size))
+    appended = stored_log.appended(size, leaf_hash(epoch.encode()), nodes)
+    (log_root,) = stored_log.hashes([(0, size + 1)], {**nodes, **appended})
+    closed = _signed(epoch, log_root, directory.secrets)
+    await store.close(uow, closed, appended, changed, submissions)
+
+
+def _signed(epoch: Epoch, log_root: bytes, secrets: DirectorySecrets) -> StoredEpoch:
+    head = SignedTreeHead.sign(TreeHead(epoch.timestamp, epoch.number + 1, log_root), secrets.log)
+    return StoredEpoch(epoch, log_root, head.signature, secrets.public.log)
+
+
+async def run_directory(scope: Scope) -> None:
+    """Closes epochs until cancelled; survives outages of Postgres."""
+    pause_s = scope.policy(DevicePolicy).directory_period.total_seconds()
+    while True:
+        try:
+            while await close_due_epoch(scope):
+                pass
+        except DATABASE_ERRORS as error:
+            raise_if_cancelled()
+            log.warning("key directory interrupted", error=type(error).__name__)
+        except DirectoryUnavailable:
+            log.error("key directory stands still: its log has another key, has the cluster secret changed?")
+        await asyncio.sleep(pause_s)
