@@ -1057,7 +1057,6 @@ CREATE INDEX posts_link ON public.posts USING btree (md5(link_url)) WHERE (link_
 CREATE INDEX posts_list ON public.posts USING btree (list_id) WHERE (list_id IS NOT NULL);
 CREATE INDEX posts_pinned ON public.posts USING btree (author_id) WHERE (pinned_at IS NOT NULL);
 CREATE UNIQUE INDEX posts_reposted_once ON public.posts USING btree (author_id, reposted_id) WHERE (reposted_id IS NOT NULL);
-CREATE INDEX posts_reposts ON public.posts USING btree (reposted_id) WHERE (reposted_id IS NOT NULL);
 CREATE INDEX posts_reposts_newest ON public.posts USING btree (reposted_id, created_at, id) WHERE (reposted_id IS NOT NULL);
 CREATE INDEX processed_events_processed_at ON public.processed_events USING btree (processed_at);
 CREATE INDEX reactions_newest ON public.reactions USING btree (target_id, kind, created_at, account_id);
