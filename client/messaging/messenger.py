@@ -41,6 +41,7 @@ from client.storage import Database
 from crypto.directory import DirectoryError, DirectoryKeys, LookupAnswer
 from crypto.errors import CryptoError
 from crypto.handshake import PreKeyBundle
+from crypto.identity import SafetyNumber
 from crypto.randomness import Randomness, SystemRandomness
 from crypto.sessions import DeviceAddress
 from crypto.transparency import ProofInvalid
@@ -101,8 +102,8 @@ class Messenger:
         self.address = self._device.address
         self.changes: list[Change] = []
         self._waits = Waits()
-        self._fetch = True
-        self._after: str | None = None
+        self._wanted = 1  # how often the inbox was to be read
+        self._fetching = self._fetched = 0  # up to which of these the fetch under way, and the last whole one, will do
         self._prekeys_checked_at: int | None = None
         self._encrypted_anew: set[int] = set()
 
@@ -124,19 +125,31 @@ class Messenger:
         self.changes.append(MessageChanged(number))
         return number
 
+    def safety_number(self, conversation_id: str) -> SafetyNumber | None:
+        """What both people compare to know that nobody is between them; None before their keys were looked up."""
+        ((peer,),) = self._database.rows("select peer from conversations where id = ?", conversation_id)
+        own, theirs = self._directory.devices(self.address.user), self._directory.devices(peer)
+        if not own or not theirs:
+            return None
+        return SafetyNumber.of(self.address.user.encode(), own.values(), peer.encode(), theirs.values())
+
     # --- what the connection says -------------------------------------------------------------------------------
 
     def connected(self) -> None:
         """The connection is there again: what waits is tried at once, and messages may have been missed."""
         self._waits.clear()
-        self._fetch, self._after = True, None
+        self.fetch()
+
+    def fetch(self) -> None:
+        """Messages may have been missed."""
+        self._wanted += 1
 
     def pushed(self, item: InboxItem) -> None:
         """A message has come over the socket."""
         with self._database.transaction():
             missing = self._incoming.store((item,), pushed=True)
         if missing:
-            self._fetch = True
+            self.fetch()
 
     def prekeys_low(self, now: int) -> None:
         """The server has few one-time prekeys of this device left."""
@@ -156,10 +169,11 @@ class Messenger:
         unknown = self._decrypt(now)
         if published := self._upload(now):
             yield UploadPreKeys(published)
-        if self._fetch:
-            yield FetchInbox(self._after)
         if received := self._incoming.unacknowledged():
             yield Acknowledge(received)
+        elif self._wanted > self._fetched:
+            self._fetching = self._wanted
+            yield FetchInbox()
         for account_id in sorted(unknown):
             yield self._directory.request(account_id)
         for pending in self._outgoing.heads():
@@ -199,10 +213,12 @@ class Messenger:
                     self._outgoing.devices_changed(request.number)
                     for account_id in {self.address.user, *(payload.address.user for payload in request.payloads)}:
                         self._directory.distrust(account_id)
-            case FetchInbox(), InboxPage(items, after):
+            case FetchInbox(), InboxPage(items, more):
                 with self._database.transaction():
                     self._incoming.store(items)
-                self._fetch, self._after = after is not None, after
+                if not more:
+                    self._fetched = self._fetching
+                failed = more and not self._incoming.unacknowledged()  # the server repeats itself
             case Acknowledge(received), Done():
                 with self._database.transaction():
                     self._incoming.acknowledged(received.items())

@@ -84,10 +84,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class FetchInbox:
-    """A page of the messages for this device that it has not acknowledged, those of a conversation in their order.
-    `after`: the last page's `next`. The response is InboxPage."""
-
-    after: str | None
+    """The first messages for this device that it has not acknowledged, those of a conversation in their order. There is
+    no next page: a message that is stored meanwhile may be older than what one had, and would be acknowledged unseen.
+    The response is InboxPage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +105,10 @@ class InboxItem:
 
 @dataclass(frozen=True, slots=True)
 class InboxPage:
-    """`next`: for the next page; None if there is none."""
+    """`more`: there are more of them, to be fetched once these are acknowledged."""
 
     items: tuple[InboxItem, ...]
-    next: str | None
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,8 +102,9 @@ class ModelServer:
                 return Done()
             case Send():
                 return self._send(sender, request)
-            case FetchInbox(after):
-                return self._page(sender, int(after or 0))
+            case FetchInbox():
+                items = self.mailboxes[sender]
+                return InboxPage(tuple(items[:PAGE]), len(items) > PAGE)
             case Acknowledge(received):
                 self.mailboxes[sender] = [
                     item for item in self.mailboxes[sender] if item.seq > received.get(item.conversation_id, 0)
@@ -158,8 +159,3 @@ class ModelServer:
             self.mailboxes[address].append(item)
             self.signals.append((address, item))
         return sent.answer
-
-    def _page(self, reader: DeviceAddress, after: int) -> InboxPage:
-        items = [item for item in self.mailboxes[reader] if item.seq > after]
-        page = tuple(items[:PAGE])
-        return InboxPage(page, str(page[-1].seq) if len(items) > PAGE else None)

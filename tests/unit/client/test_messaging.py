@@ -183,7 +183,7 @@ def test_nonsense_from_the_server_changes_nothing(pair: Pair, answer: bytes) -> 
         response = KeysFound(answer) if isinstance(request, LookUpKeys) else PreKeysTaken({1: answer})
         pair.ada.handle(request, response, pair.server.now)
     with pytest.raises(TypeError):
-        pair.ada.handle(FetchInbox(None), Accepted(1, 1), pair.server.now)
+        pair.ada.handle(FetchInbox(), Accepted(1, 1), pair.server.now)
     pair.server.now += 60_000
     pair.run(pair.ada)
     assert len(pair.server.accepted) == 1
@@ -212,7 +212,7 @@ def test_a_message_cannot_be_moved_to_another_conversation(pair: Pair) -> None:
     (mine,) = pair.server.mailboxes[second.address]
     eve = "e" * 32
     moved = replace(mine, conversation_id=f"{ADA}-{eve}", peer=eve)
-    second.handle(FetchInbox(None), InboxPage((moved,), None), pair.server.now)
+    second.handle(FetchInbox(), InboxPage((moved,), False), pair.server.now)
     pair.server.mailboxes.clear()
     pair.run(second)
     assert pair.databases[2].rows("select text, problem from messages") == [(None, "misdirected")]
@@ -223,14 +223,14 @@ def test_a_message_cannot_be_moved_to_another_conversation(pair: Pair) -> None:
         replace(item, sender=pair.bob.address),
     )
     for seq, each in enumerate(wrong, 100):
-        pair.bob.handle(FetchInbox(None), InboxPage((replace(each, seq=seq),), None), pair.server.now)
+        pair.bob.handle(FetchInbox(), InboxPage((replace(each, seq=seq),), False), pair.server.now)
     assert pair.databases[1].rows("select * from incoming") == []
 
 
 def test_a_push_is_taken_if_nothing_before_it_is_missing(pair: Pair) -> None:
     first, second, third = pair.delivered("one"), pair.delivered("two"), pair.delivered("three")
-    assert pair.bob.next_request(pair.server.now) == FetchInbox(None)
-    pair.bob.handle(FetchInbox(None), InboxPage((first,), None), pair.server.now)
+    assert pair.bob.next_request(pair.server.now) == FetchInbox()
+    pair.bob.handle(FetchInbox(), InboxPage((first,), False), pair.server.now)
     pair.bob.pushed(third)  # the second is missing: it is fetched
     pair.bob.pushed(second)
     pair.run(pair.bob)

@@ -27,7 +27,9 @@ CONVERSATIONS = {ADA: (f"{ADA}-{BOB}", f"{ADA}-{EVE}"), BOB: (f"{ADA}-{BOB}",), 
 FIRST = [DeviceAddress(ADA, 1), DeviceAddress(ADA, 2), DeviceAddress(BOB, 1), DeviceAddress(EVE, 1)]
 DEVICE = st.integers(0, 9)
 SHM = Path("/dev/shm")
-FAULTS = st.sampled_from(["none"] * 6 + ["crash before", "crash after", "request lost", "response lost", "repeated"])
+FAULTS = st.sampled_from(
+    ["none"] * 6 + ["crash before", "crash after", "request lost", "response lost", "repeated", "pushed meanwhile"]
+)
 
 
 class Crash(BaseException):
@@ -127,6 +129,10 @@ class Network(RuleBasedStateMachine):
                 return True
             if fault == "repeated":
                 self.late.append((phone.address, request))
+            if fault == "pushed meanwhile":
+                for address, item in self.server.signals:
+                    if address == phone.address:
+                        phone.messenger.pushed(item)
             phone.messenger.handle(request, response, now)
         except Crash:
             self.restart(phone)
