@@ -99,7 +99,8 @@ class NoResponse(Exception):
 class RealtimeClient:
     """An asynchronous iterator over what the server sends. `get_ticket` is called before every connection.
 
-    `resume` is the `resume_point` of an earlier run: (stream, sequence number).
+    `resume` is the `resume_point` of an earlier run: (stream, sequence number). `on_connected` is called when the
+    server has welcomed a connection: signals before it may have been missed, also where no event was.
     """
 
     def __init__(
@@ -110,8 +111,10 @@ class RealtimeClient:
         resume: tuple[str, int] | None = None,
         ack_every: int = 64,
         backoff_s: tuple[float, float] = (0.2, 20.0),
+        on_connected: Callable[[], None] = lambda: None,
     ) -> None:
         self._get_ticket = get_ticket
+        self._on_connected = on_connected
         self._subprotocol = subprotocol
         self._ack_every = ack_every
         self._min_backoff_s, self._max_backoff_s = backoff_s
@@ -157,6 +160,7 @@ class RealtimeClient:
                     self._take(frame)
                     if frame["t"] == "welcome":
                         await self._restore()
+                        self._on_connected()
                     while self._arrived:
                         received = self._arrived.popleft()
                         if isinstance(received, Event):

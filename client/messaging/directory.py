@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from client.messaging.device import Device
 from client.messaging.requests import LookUpKeys
 from client.storage import Database
-from crypto.directory import AccountKeys, DirectoryKeys, LookupAnswer, SeenKeys, check_lookup
+from crypto.directory import AccountKeys, DirectoryKeys, LookupAnswer, SeenKeys, check_lookup, vrf
+from crypto.directory.map_proof import INDEX_LENGTH
 from crypto.identity import IdentityKey
 from crypto.sessions import RosterChange
 from crypto.transparency import LogAuditor
@@ -52,15 +53,16 @@ class Directory:
         self._database.execute("update directory_keys set looked_up_at = 0 where account_id = ?", account_id)
 
     def request(self, account_id: str) -> LookUpKeys:
-        head, known = self._auditor().head, self.known(account_id)
-        return LookUpKeys(account_id, 0 if head is None else head.head.size, 0 if known is None else known.keys.number)
+        known = self.known(account_id)
+        return LookUpKeys(account_id, self.size(), 0 if known is None else known.keys.number)
 
     def found(self, device: Device, account_id: str, answer: LookupAnswer, now: int) -> RosterChange | None:
-        """Verifies a look-up's answer and takes over the account's devices. None if the account has none.
+        """Verifies a look-up's answer and takes over the account's devices. Returns what has changed since the last
+        one; None if the account has no keys.
 
         Raises `ProofInvalid`, `DirectoryStale` or `KeysRewritten`; the caller's transaction must not be committed then.
         """
-        auditor, known = self._auditor(), self.known(account_id)
+        auditor, known = self.auditor(), self.known(account_id)
         seen = None if known is None else SeenKeys(known.keys.number, known.keys.digest)
         keys = check_lookup(self._directory, auditor, account_id, answer, seen, now=now, max_age=MAX_AGE_MS)
         self._database.execute(
@@ -77,10 +79,23 @@ class Directory:
         )
         sessions = device.open_sessions((account_id,))
         # A device that came and went since the last look-up may have written: its messages can be read, too.
-        for version in answer.history if seen is not None else ():
-            sessions.update_roster(account_id, dict(version.devices), now // 1000)
-        return sessions.update_roster(account_id, dict(keys.devices), now // 1000)
+        versions = (*(answer.history if seen is not None else ()), keys)
+        changes = [sessions.update_roster(account_id, dict(version.devices), now // 1000) for version in versions]
+        return RosterChange(
+            tuple(each for change in changes for each in change.added if each.device in dict(keys.devices)),
+            tuple(each for change in changes for each in change.replaced),
+            tuple(each for change in changes for each in change.stale),
+        )
 
-    def _auditor(self) -> LogAuditor:
+    def size(self) -> int:
+        """How many epochs the newest verified head has; 0 for none."""
+        head = self.auditor().head
+        return 0 if head is None else head.head.size
+
+    def index(self, account_id: str, answer: LookupAnswer) -> bytes:
+        """Where an account stands in the map. Raises ProofInvalid."""
+        return vrf.verify(self._directory.vrf, account_id.encode(), answer.vrf_proof)[:INDEX_LENGTH]
+
+    def auditor(self) -> LogAuditor:
         rows = self._database.rows("select value from state where name = 'log_auditor'")
         return LogAuditor.restore(rows[0][0], self._directory.log) if rows else LogAuditor(self._directory.log)

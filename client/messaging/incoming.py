@@ -18,7 +18,7 @@ from crypto.errors import CryptoError
 from crypto.sessions import DecryptionFailed, DeviceAddress, Failure, UnknownDevice
 
 BATCH = 50
-_DIRECTORY_DELAY_MS = 60_000
+_DIRECTORY_DELAY_MS = 300_000
 """How long after a message was sent the directory may still not show its device."""
 
 

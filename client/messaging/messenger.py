@@ -18,11 +18,14 @@ from client.messaging.device import Device
 from client.messaging.directory import Directory
 from client.messaging.incoming import Incoming
 from client.messaging.outgoing import Outgoing, Pending
+from client.messaging.own_keys import OwnKeys
 from client.messaging.requests import (
     Accepted,
     Acknowledge,
     DevicesChanged,
     Done,
+    EpochsFound,
+    FetchEpochs,
     FetchInbox,
     InboxItem,
     InboxPage,
@@ -38,15 +41,16 @@ from client.messaging.requests import (
 )
 from client.messaging.waits import Waits
 from client.storage import Database
-from crypto.directory import DirectoryError, DirectoryKeys, LookupAnswer
+from crypto.directory import DirectoryKeys, EpochAnswer, LookupAnswer
 from crypto.errors import CryptoError
 from crypto.handshake import PreKeyBundle
 from crypto.identity import SafetyNumber
 from crypto.randomness import Randomness, SystemRandomness
 from crypto.sessions import DeviceAddress
-from crypto.transparency import ProofInvalid
 
 _PREKEYS_CHECK_MS = 3_600_000
+_FRESH_MS = 600_000
+"""How old the look-up may be after whose head epochs are checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class Messenger:
         self._prekeys = prekeys
         self._device = Device(database, randomness)
         self._directory = Directory(database, directory)
+        self._own_keys = OwnKeys(database, self._device, self._directory)
         self._incoming = Incoming(database, self._device, self._directory)
         self._outgoing = Outgoing(database, self._device, randomness)
         self.address = self._device.address
@@ -174,6 +179,10 @@ class Messenger:
         elif self._wanted > self._fetched:
             self._fetching = self._wanted
             yield FetchInbox()
+        if self._own_keys.due(now):
+            known = self._directory.known(self.address.user)
+            fresh = known is not None and now - known.looked_up_at < _FRESH_MS
+            yield self._own_keys.request() if fresh else self._directory.request(self.address.user)
         for account_id in sorted(unknown):
             yield self._directory.request(account_id)
         for pending in self._outgoing.heads():
@@ -194,6 +203,8 @@ class Messenger:
         match request, response:
             case LookUpKeys(), KeysFound(answer):
                 failed = not self._keys_found(request.account_id, answer, now)
+            case FetchEpochs(), EpochsFound(answers):
+                failed = not self._epochs_found(request, answers, now)
             case TakePreKeys(), PreKeysTaken():
                 failed = not self._start_sessions(request, response)
             case Send(), Accepted(seq, sent_at):
@@ -225,7 +236,7 @@ class Messenger:
             case UploadPreKeys(published), Done():
                 with self._database.transaction():
                     self._device.uploaded(published)
-            case ((LookUpKeys() | TakePreKeys()), Refused()):
+            case ((LookUpKeys() | FetchEpochs() | TakePreKeys()), Refused()):
                 failed = True
             case _:
                 raise TypeError(f"{type(response).__name__} is no response to {type(request).__name__}")
@@ -274,17 +285,30 @@ class Messenger:
         yield self._outgoing.request(pending)
 
     def _keys_found(self, account_id: str, encoded: bytes, now: int) -> bool:
+        first = self._directory.known(account_id) is None and account_id != self.address.user
         try:
             with self._database.transaction():
-                change = self._directory.found(self._device, account_id, LookupAnswer.decode(encoded), now)
-        except (DirectoryError, ProofInvalid, CryptoError) as error:
+                answer = LookupAnswer.decode(encoded)
+                change = self._directory.found(self._device, account_id, answer, now)
+                if account_id == self.address.user and answer.keys is not None:
+                    self._own_keys.begin(answer, answer.keys, self._directory.index(account_id, answer), now)
+        except CryptoError as error:
             self.changes.append(DirectoryDistrusted(account_id, str(error)))
             return False
         if change is None:
             return False  # somebody who has no device yet
-        if change.added or change.replaced or change.stale:
+        if not first and (change.added or change.replaced or change.stale):
             self.changes.append(DevicesLearned(account_id, change.added + change.replaced, change.stale))
         return True
+
+    def _epochs_found(self, request: FetchEpochs, encoded: tuple[bytes, ...], now: int) -> bool:
+        try:
+            with self._database.transaction():
+                self._own_keys.found(request, [EpochAnswer.decode(each) for each in encoded], now)
+        except CryptoError as error:
+            self._own_keys.failed(now)
+            self.changes.append(DirectoryDistrusted(self.address.user, str(error)))
+        return bool(encoded) or request.first >= request.size
 
     def _start_sessions(self, request: TakePreKeys, response: PreKeysTaken) -> bool:
         complete = True

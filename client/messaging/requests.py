@@ -29,6 +29,22 @@ class KeysFound:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchEpochs:
+    """The own account's entry in consecutive epochs of the key directory, from number `first` on, for a client whose
+    head has `size` epochs. The response is EpochsFound."""
+
+    first: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochsFound:
+    """`answers`: some of them, at least one; `crypto.directory.EpochAnswer`, encoded."""
+
+    answers: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TakePreKeys:
     """A prekey bundle for each of these devices of an account. The response is PreKeysTaken."""
 
@@ -131,5 +147,5 @@ class Done:
     """The request was carried out."""
 
 
-Request = LookUpKeys | TakePreKeys | Send | FetchInbox | Acknowledge | UploadPreKeys
-Response = KeysFound | PreKeysTaken | Accepted | DevicesChanged | Refused | InboxPage | Done
+Request = LookUpKeys | FetchEpochs | TakePreKeys | Send | FetchInbox | Acknowledge | UploadPreKeys
+Response = KeysFound | EpochsFound | PreKeysTaken | Accepted | DevicesChanged | Refused | InboxPage | Done

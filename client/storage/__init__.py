@@ -15,7 +15,7 @@ from client.storage.errors import (
     StorageTooNew,
     WrongPassphrase,
 )
-from client.storage.protection import InKeyring, Protection, WithPassphrase
+from client.storage.protection import InKeyring, Protection, WithPassphrase, has_keyring
 
 __all__ = [
     "AccountExists",
@@ -32,4 +32,5 @@ __all__ = [
     "StorageTooNew",
     "WithPassphrase",
     "WrongPassphrase",
+    "has_keyring",
 ]

@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +45,8 @@ class AccountFolders:
                     continue
         return found
 
-    def create(self, name: str, protection: Protection) -> Database:
-        """Creates an account and opens it. All of it is there afterwards, or nothing.
+    def create(self, name: str, protection: Protection, fill: Callable[[Database], None] = lambda _: None) -> Database:
+        """Creates an account and opens it. All of it is there afterwards, with what `fill` writes, or nothing.
 
         Raises ValueError for a name that is not letters, digits and `._@-`; AccountExists; KeyringUnavailable.
         """
@@ -57,7 +58,11 @@ class AccountFolders:
         new.mkdir(mode=0o700)
         try:
             key = self._randomness.random_bytes(KEY_LENGTH)
-            Database(new / _DATABASE, key).close()
+            database = Database(new / _DATABASE, key)
+            try:
+                fill(database)
+            finally:
+                database.close()
             label = f"{name} {self._randomness.random_bytes(8).hex()}"  # an older account's entry stays as it is
             _write(new / _KEY, protect(key, label, protection, self._randomness))
             new.rename(folder)

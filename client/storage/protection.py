@@ -45,6 +45,11 @@ class WithPassphrase:
 Protection = InKeyring | WithPassphrase
 
 
+def has_keyring() -> bool:
+    """Whether this system has a keyring."""
+    return bool(keyring.get_keyring().priority > 0)
+
+
 def protect(key: bytes, label: str, protection: Protection, randomness: Randomness) -> bytes:
     """Keeps `key`. Returns the contents of the key file, from which `find_key` gets it again.
 

@@ -63,4 +63,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) without rowid
         """,
     ),
+    (
+        # username: of the peer, null until it is known. read: the newest message that the user has seen.
+        "alter table conversations add column username text",
+        "alter table conversations add column read integer not null default 0",
+    ),
 )

@@ -11,6 +11,8 @@ from client.messaging.requests import (
     Acknowledge,
     DevicesChanged,
     Done,
+    EpochsFound,
+    FetchEpochs,
     FetchInbox,
     InboxItem,
     InboxPage,
@@ -32,6 +34,7 @@ from crypto.sessions import DeviceAddress
 
 PAGE = 3
 REMEMBERED = 8
+EPOCHS = 2
 
 
 @dataclass
@@ -95,6 +98,9 @@ class ModelServer:
         match request:
             case LookUpKeys(account_id, known_size, seen):
                 return KeysFound(self.directory.lookup(account_id, known_size, seen).encode())
+            case FetchEpochs(first):
+                answers = self.directory.epochs(sender.user, first)[:EPOCHS]
+                return EpochsFound(tuple(answer.encode() for answer in answers))
             case TakePreKeys(account_id, devices):
                 return PreKeysTaken({number: self._take(DeviceAddress(account_id, number)) for number in devices})
             case UploadPreKeys(published):

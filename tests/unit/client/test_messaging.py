@@ -11,6 +11,7 @@ from client.messaging.body import MAX_TEXT, BadBody, Body
 from client.messaging.requests import (
     Accepted,
     Done,
+    FetchEpochs,
     FetchInbox,
     InboxItem,
     InboxPage,
@@ -164,6 +165,36 @@ def test_a_directory_that_rewrites_keys_is_not_believed(pair: Pair) -> None:
     pair.server.now += 60_000
     pair.run(pair.ada)
     assert [sent.number for sent in pair.server.accepted] == [1, 2]
+
+
+def test_every_epoch_of_the_own_account_is_checked(pair: Pair) -> None:
+    pair.delivered("one")
+    for _ in range(5):
+        pair.server.now += 1_000_000
+        pair.server.close_epoch()
+    pair.ada.changes.clear()
+    requests = [type(request) for request in pair.run(pair.ada)]
+    assert requests[0] is LookUpKeys
+    assert requests[1:] == [FetchEpochs] * 3  # two epochs each
+    assert pair.run(pair.ada) == []
+    assert pair.ada.changes == []
+
+    # For one epoch the directory shows a device that Ada does not know, and never again.
+    honest = pair.server.rosters[ADA]
+    pair.server.rosters[ADA] = {**honest, 2: pair.server.rosters[BOB][1]}
+    pair.server._publish(ADA)
+    pair.server.rosters[ADA] = honest
+    pair.server._publish(ADA)
+    pair.server.now += 4_000_000
+    pair.server.close_epoch()
+    pair.run(pair.ada)
+    (change,) = [each for each in pair.ada.changes if isinstance(each, DirectoryDistrusted)]
+    assert (change.account_id, "other keys" in change.reason) == (ADA, True)
+    pair.ada.changes.clear()
+    pair.server.now += 4_000_000
+    pair.server.close_epoch()
+    pair.run(pair.ada)
+    assert any(isinstance(each, DirectoryDistrusted) for each in pair.ada.changes)  # and again, until it is explained
 
 
 def test_prekeys_of_another_identity_start_no_session(pair: Pair) -> None:

@@ -95,6 +95,15 @@ def test_no_keyring_leaves_nothing_behind(folders: AccountFolders, tmp_path: Pat
     assert list((tmp_path / "data").iterdir()) == []
 
 
+def test_an_account_that_cannot_be_filled_is_not_there(folders: AccountFolders, tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        folders.create("ada", passphrase("one"), put_and_fail)
+    assert list((tmp_path / "data").iterdir()) == []
+    database = folders.create("ada", passphrase("one"), lambda database: put(database, "filled"))
+    assert get(database) == "filled"
+    database.close()
+
+
 def test_an_account_that_is_there_is_not_created_again(folders: AccountFolders) -> None:
     database = folders.create("ada", passphrase("one"))
     put(database, "kept")

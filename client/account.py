@@ -1,0 +1,313 @@
+"""An account on this device: signed in at a brand, registered as a device, its messages kept in step with the server.
+
+account = await Account.log_in(folders, "ada", InKeyring(), "http://127.0.0.1:8000/entativa", "ada", password)
+running = asyncio.create_task(account.run())
+conversation_id = await account.conversation_with("bob")
+account.write(conversation_id, "hello")  # sent when that is possible
+await account.changed()
+account.conversations.messages(conversation_id)
+"""
+
+import asyncio
+import base64
+import contextlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Self
+
+import httpx
+
+from client.api import ApiError, Connection, MessagingApi, NoResponse, Tokens
+from client.api.messaging import inbox_item
+from client.conversations import Conversations
+from client.messaging import Change, Device, Messenger, NotRegistered
+from client.realtime import RealtimeClient, Signal, Ticket, TicketUnavailable
+from client.storage import AccountFolders, Database, Protection
+from crypto.directory import AccountKeys, DirectoryKeys
+from crypto.identity import SafetyNumber, bind_session
+from crypto.randomness import SystemRandomness
+
+_FETCH_S = 60.0
+"""How often the inbox is read where the socket says nothing."""
+_RETRY_S = 2.0
+
+
+class LinkRequired(Exception):
+    """The account has other devices. This client cannot be linked to them yet."""
+
+
+def milliseconds_now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Account:
+    """One task runs it; its other methods are called from tasks of the same event loop."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Callable[[], int] = milliseconds_now,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """`clock`: milliseconds since 1970. `transport`: of HTTP, for tests."""
+        self._database = database
+        self._clock = clock
+        self._randomness = SystemRandomness()
+        self._device = Device(database, self._randomness)
+        self.url = self._get("url")["url"]
+        self.username: str = self._get("username")["username"]
+        tokens = Tokens(**self._get("tokens"))
+        self.account_id = tokens.account_id
+        self._connection = Connection(
+            self.url, tokens, store=lambda tokens: self._put("tokens", asdict(tokens)), transport=transport
+        )
+        self._api = MessagingApi(self._connection)
+        self.conversations = Conversations(database, self._device)
+        self._messenger: Messenger | None = None
+        self._wake = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._changes: list[Change] = []
+        with contextlib.suppress(NotRegistered, LookupError):
+            self._begin()
+
+    # --- accounts -----------------------------------------------------------------------------------------------
+
+    @classmethod
+    async def log_in(
+        cls,
+        folders: AccountFolders,
+        name: str,
+        protection: Protection,
+        url: str,
+        username: str,
+        password: str,
+        *,
+        replace: bool = False,
+        **options: Any,
+    ) -> Self:
+        """Logs in and makes this device the only one of the account. `name`: of the folder. `url`: of the brand.
+        `replace`: removes the other devices, which receive nothing any more.
+
+        Raises LinkRequired, ApiError, NoResponse, StorageError.
+        """
+        async with Connection(url, transport=options.get("transport")) as connection:
+            tokens = await connection.log_in(username, password)
+            api = MessagingApi(connection)
+            for device in (await api.devices())["items"]:
+                if not replace:
+                    raise LinkRequired("this account has another device")
+                await api.remove_device(device["number"])
+            tokens = connection.tokens
+
+        def fill(database: Database) -> None:
+            with database.transaction():
+                Device(database, SystemRandomness()).prepare(tokens.account_id)
+                _put(database, "url", {"url": url})
+                _put(database, "username", {"username": username})
+                _put(database, "tokens", asdict(tokens))
+
+        database = folders.create(name, protection, fill)
+        try:
+            account = cls(database, **options)
+            await account.register()
+        except BaseException:
+            database.close()
+            raise
+        return account
+
+    @classmethod
+    def open(cls, folders: AccountFolders, name: str, passphrase: str | None = None, **options: Any) -> Self:
+        """Opens an account that has logged in here before. Raises StorageError."""
+        return cls(folders.open(name, passphrase), **options)
+
+    async def log_in_again(self, password: str) -> None:
+        """Begins another session, after SignedOut, and lets it act for this device. Raises ApiError, NoResponse."""
+        await self._connection.log_in(self.username, password)
+        await self.register()
+
+    async def register(self) -> None:
+        """Registers this device, or lets the session act for it; a repetition does no harm. Raises LinkRequired,
+        ApiError, NoResponse, SignedOut."""
+        identity, user = self._device.identity, self._connection.tokens.account_id
+        public, session = identity.public.encode(), bytes.fromhex(self._connection.tokens.session_id)
+        found = await self._api.devices()
+        mine = [item for item in found["items"] if base64.b64decode(item["identity_key"]) == public]
+        number = mine[0]["number"] if mine else found["next_number"]
+        binding = bind_session(identity, user, number, session, self._randomness)
+        if mine:
+            if not mine[0]["current"]:
+                await self._api.bind_session(number, binding)
+        elif found["items"]:
+            raise LinkRequired("this account has another device")
+        else:
+            devices = {number: identity.public}
+            newest = found["account_keys"]
+            if newest is None:
+                keys = AccountKeys.first(user, devices)
+            else:
+                keys = AccountKeys.decode(base64.b64decode(newest)).successor(devices)
+            await self._api.register_first_device(public, keys.encode(), binding)
+        if self._find("directory_keys") is None:
+            directory = await self._api.directory_keys()
+            self._put("directory_keys", {"log": directory.log.hex(), "vrf": directory.vrf.hex()})
+        with self._database.transaction():
+            self._device.registered(number)
+        if self._messenger is None:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Raises NotRegistered, or LookupError where the directory's keys are not known."""
+        keys = self._get("directory_keys")
+        directory = DirectoryKeys(bytes.fromhex(keys["log"]), bytes.fromhex(keys["vrf"]))
+        self._messenger = Messenger(self._database, directory)
+
+    async def close(self) -> None:
+        await self._connection.close()
+        self._database.close()
+
+    # --- what the user does -------------------------------------------------------------------------------------
+
+    async def conversation_with(self, username: str) -> str:
+        """The id of the conversation with somebody; asks the server where it is not known. Raises ApiError, NoResponse,
+        SignedOut, NotRegistered."""
+        known = self.conversations.find(username)
+        if known is not None:
+            return known
+        peer = await self._api.find_account(username)
+        conversation_id = await self._api.open_conversation(peer)
+        self.messenger.add_conversation(conversation_id, peer)
+        self.conversations.name(conversation_id, username)
+        return conversation_id
+
+    def write(self, conversation_id: str, text: str) -> int:
+        """Writes a message. Returns its number. Raises ValueError for an empty or too long one."""
+        number = self.messenger.write(conversation_id, text, self._clock())
+        self._publish()
+        self._wake.set()
+        return number
+
+    def safety_number(self, conversation_id: str) -> SafetyNumber | None:
+        """What both people compare to know that nobody is between them; None before their keys were looked up."""
+        return self.messenger.safety_number(conversation_id)
+
+    @property
+    def messenger(self) -> Messenger:
+        """Raises NotRegistered."""
+        if self._messenger is None:
+            raise NotRegistered("this device is not registered yet")
+        return self._messenger
+
+    async def changed(self) -> list[Change]:
+        """Waits until something has changed that the user sees, and returns what."""
+        await self._changed.wait()
+        self._changed.clear()
+        changes, self._changes = self._changes, []
+        return changes
+
+    # --- the connection -----------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Sends and receives until it is cancelled. Raises SignedOut, LinkRequired, or RealtimeClosed where this device
+        was signed out."""
+        while self._messenger is None:
+            try:
+                await self.register()
+            except NoResponse:
+                await asyncio.sleep(_RETRY_S)
+        tasks = [asyncio.create_task(self._work(self._messenger)), asyncio.create_task(self._listen(self._messenger))]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def _work(self, messenger: Messenger) -> None:
+        while True:
+            self._wake.clear()
+            now = self._clock()
+            request = messenger.next_request(now)
+            self._publish()
+            if request is None:
+                await self._name_conversations()
+                await self._sleep(messenger, now)
+                continue
+            try:
+                response = await self._api.perform(request)
+            except NoResponse:
+                messenger.failed(request, self._clock())
+            except ApiError:  # the session does not act for this device any more
+                await self.register()
+            else:
+                messenger.handle(request, response, self._clock())
+
+    async def _sleep(self, messenger: Messenger, now: int) -> None:
+        """Until somebody has something to do, or it is time to try again."""
+        until = messenger.next_at(now)
+        try:
+            async with asyncio.timeout(_FETCH_S if until is None else min(_FETCH_S, (until - now) / 1000)):
+                await self._wake.wait()
+        except TimeoutError:
+            if until is None:
+                messenger.fetch()
+
+    async def _name_conversations(self) -> None:
+        for conversation_id in self.conversations.unnamed():
+            with contextlib.suppress(ApiError, NoResponse):
+                self.conversations.name(conversation_id, await self._api.peer_of(conversation_id))
+
+    async def _listen(self, messenger: Messenger) -> None:
+        def connected() -> None:
+            messenger.connected()
+            self._wake.set()
+
+        async with RealtimeClient(self._ticket, on_connected=connected) as realtime:
+            async for received in realtime:
+                match received:
+                    case Signal("message", data):
+                        try:
+                            messenger.pushed(inbox_item(data))
+                        except (KeyError, TypeError, ValueError):  # too large for a signal
+                            messenger.fetch()
+                    case Signal("keys_low", {"number": messenger.address.device}):
+                        messenger.prekeys_low(self._clock())
+                    case _:
+                        continue
+                self._wake.set()
+
+    async def _ticket(self) -> Ticket:
+        try:
+            return await self._api.ticket()
+        except (ApiError, NoResponse) as error:
+            raise TicketUnavailable from error
+
+    def _publish(self) -> None:
+        if self._messenger is not None and self._messenger.changes:
+            self._changes += self._messenger.changes
+            self._messenger.changes.clear()
+            self._changed.set()
+
+    # --- settings -----------------------------------------------------------------------------------------------
+
+    def _find(self, name: str) -> Any:
+        rows = self._database.rows("select value from state where name = ?", name)
+        return json.loads(rows[0][0]) if rows else None
+
+    def _get(self, name: str) -> Any:
+        value = self._find(name)
+        if value is None:
+            raise LookupError(name)
+        return value
+
+    def _put(self, name: str, value: Any) -> None:
+        _put(self._database, name, value)
+
+
+def _put(database: Database, name: str, value: Any) -> None:
+    database.execute("insert or replace into state (name, value) values (?, ?)", name, json.dumps(value).encode())

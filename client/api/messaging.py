@@ -1,0 +1,176 @@
+"""Devices, keys and messages over HTTP (docs/messaging.md)."""
+
+import base64
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from client.api.connection import ApiError, Connection, NoResponse
+from client.messaging.requests import (
+    Accepted,
+    Acknowledge,
+    DevicesChanged,
+    Done,
+    EpochsFound,
+    FetchEpochs,
+    FetchInbox,
+    InboxItem,
+    InboxPage,
+    KeysFound,
+    LookUpKeys,
+    PreKeysTaken,
+    Refused,
+    Request,
+    Response,
+    Send,
+    TakePreKeys,
+    UploadPreKeys,
+)
+from client.realtime import Ticket
+from crypto.directory import DirectoryKeys
+from crypto.sessions import DeviceAddress
+
+_PAGE = 100
+_NOT_STORED = ("devices_changed", "no_devices")
+
+
+class MessagingApi:
+    """Requests of a session that acts for a device."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def perform(self, request: Request) -> Response:
+        """Performs a request of the messenger. Raises NoResponse, SignedOut, or ApiError with the code
+        `device_required` or `not_a_device` if the session acts for no device."""
+        call = self._connection.request
+        try:
+            match request:
+                case LookUpKeys(account_id, known_size, seen):
+                    params: dict[str, str | int] = {"known_size": known_size, "seen": seen}
+                    found = await call("GET", f"/people/{UUID(account_id)}/keys", params=params)
+                    return KeysFound(_decode(found["answer"]))
+                case FetchEpochs(first, size):
+                    found = await call("GET", "/key-directory/epochs", params={"first": first, "size": size})
+                    return EpochsFound(tuple(map(_decode, found["items"])))
+                case TakePreKeys(account_id):
+                    taken = await call("POST", "/prekeys/claims", {"account_id": str(UUID(account_id))})
+                    return PreKeysTaken({item["number"]: _decode(item["bundle"]) for item in taken["items"]})
+                case UploadPreKeys(published):
+                    await call("PUT", "/prekeys", {"prekeys": _encode(published)})
+                    return Done()
+                case Send():
+                    return await self._send(request)
+                case FetchInbox():
+                    page = await call("GET", "/messaging/inbox", params={"limit": _PAGE})
+                    return InboxPage(tuple(map(inbox_item, page["items"])), page["next_cursor"] is not None)
+                case Acknowledge(received):
+                    items = [{"conversation_id": str(UUID(each)), "seq": seq} for each, seq in received.items()]
+                    await call("POST", "/messaging/acknowledgements", {"items": items})
+                    return Done()
+        except ApiError as error:
+            if error.code in ("device_required", "not_a_device"):
+                raise
+            return Refused(error.code or str(error.status))
+        except (KeyError, TypeError, ValueError) as error:
+            raise NoResponse(f"the response to {type(request).__name__} is none") from error
+
+    async def _send(self, request: Send) -> Response:
+        payloads = [
+            {
+                "account_id": str(UUID(payload.address.user)),
+                "device": payload.address.device,
+                "envelope": _encode(payload.envelope),
+            }
+            for payload in request.payloads
+        ]
+        path = f"/conversations/{UUID(request.conversation_id)}/messages"
+        try:
+            sent = await self._connection.request("POST", path, {"client_id": request.client_id, "payloads": payloads})
+        except ApiError as error:
+            if error.code in _NOT_STORED:
+                return DevicesChanged()
+            if error.code != "message_id_reused":
+                raise
+            sent = error.current  # it was stored as it was encrypted before
+        return Accepted(sent["seq"], milliseconds(sent["sent_at"]))
+
+    async def find_account(self, username: str) -> str:
+        """The id of an account. Raises ApiError."""
+        profile = await self._connection.request("GET", f"/profiles/{quote(username, safe='')}")
+        return UUID(profile["id"]).hex
+
+    async def open_conversation(self, account_id: str) -> str:
+        """Opens the conversation with an account, or finds it. Returns its id. Raises ApiError."""
+        found = await self._connection.request("POST", "/conversations", {"account_id": str(UUID(account_id))})
+        return UUID(found["id"]).hex
+
+    async def peer_of(self, conversation_id: str) -> str:
+        """The username of whom a conversation is with. Raises ApiError."""
+        found = await self._connection.request("GET", f"/conversations/{UUID(conversation_id)}")
+        return str(found["person"]["username"])
+
+    async def devices(self) -> dict[str, Any]:
+        """The own devices: the response of GET /v1/devices."""
+        found: dict[str, Any] = await self._connection.request("GET", "/devices")
+        return found
+
+    async def register_first_device(self, identity_key: bytes, account_keys: bytes, session_binding: bytes) -> int:
+        """Returns the number of the device. Raises ApiError."""
+        body = {
+            "identity_key": _encode(identity_key),
+            "account_keys": _encode(account_keys),
+            "session_binding": _encode(session_binding),
+        }
+        return int((await self._connection.request("POST", "/devices", body))["number"])
+
+    async def remove_device(self, number: int) -> None:
+        """Removes one of the own devices. Raises ApiError."""
+        await self._connection.request("DELETE", f"/devices/{number}")
+
+    async def bind_session(self, number: int, session_binding: bytes) -> None:
+        """Lets the session act for a device. Raises ApiError."""
+        body = {"session_binding": _encode(session_binding)}
+        await self._connection.request("PUT", f"/devices/{number}/session", body)
+
+    async def directory_keys(self) -> DirectoryKeys:
+        """The public keys of the key directory: believed once, at the first use."""
+        found = await self._connection.request("GET", "/key-directory")
+        return DirectoryKeys(_decode(found["log_key"]), _decode(found["vrf_key"]))
+
+    async def ticket(self) -> Ticket:
+        """A ticket for the socket. Raises ApiError, NoResponse or SignedOut."""
+        found = await self._connection.request("POST", "/realtime/ticket")
+        return Ticket(found["ticket"], found["url"])
+
+
+def inbox_item(item: dict[str, Any]) -> InboxItem:
+    """An item of the inbox, or the data of a signal `message`, whose envelope may be bytes. Raises ValueError or
+    KeyError, also for a signal without its envelope."""
+    envelope = item["envelope"]
+    if envelope is None:
+        raise ValueError("the envelope has to be fetched")
+    sent_at = item["sent_at"]
+    return InboxItem(
+        UUID(item["conversation_id"]).hex,
+        UUID(item["other_account_id"]).hex,
+        item["seq"],
+        item["previous"],
+        DeviceAddress(UUID(item["sender_account_id"]).hex, item["sender_device"]),
+        milliseconds(sent_at),
+        envelope if isinstance(envelope, bytes) else _decode(envelope),
+    )
+
+
+def milliseconds(time: str) -> int:
+    """Milliseconds since 1970 of an RFC 3339 time."""
+    return int(datetime.fromisoformat(time).timestamp() * 1000)
+
+
+def _encode(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _decode(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

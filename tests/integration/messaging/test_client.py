@@ -1,0 +1,106 @@
+"""The client on the API, where no socket is to be had: what it writes arrives, and what it is refused is said."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api.app import create_app
+from client.account import Account, LinkRequired
+from client.api import SignedOut
+from client.messaging import DevicesLearned
+from client.storage import AccountFolders
+from features.devices.directory_epochs import close_due_epoch
+from tests.integration.messaging.people import Correspondence
+from tests.support.correspondence import PROTECTION, correspond, running, texts, until
+from tests.support.environment import PASSWORD, ROOT
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("client.account._FETCH_S", 0.1)
+
+
+@asynccontextmanager
+async def directory_runs(opened: Correspondence) -> AsyncIterator[dict[str, Any]]:
+    """Closes epochs as time goes by. Yields the options of the accounts of clients."""
+    environment = opened.environment
+
+    async def close() -> None:
+        while True:
+            environment.clock.advance(timedelta(seconds=1))
+            await close_due_epoch(environment.platform)
+            await asyncio.sleep(0.05)
+
+    await close_due_epoch(environment.platform)
+    task = asyncio.create_task(close())
+    try:
+        yield {
+            "clock": lambda: int(environment.clock().timestamp() * 1000),
+            "transport": httpx.ASGITransport(app=create_app(environment.platform), raise_app_exceptions=False),
+        }
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_two_people_write_to_each_other(opened: Correspondence) -> None:
+    ada, bob = await opened.environment.member("ada"), await opened.environment.member("bob")
+    await opened.connect(ada, bob)
+    async with directory_runs(opened) as options:
+        await correspond(ROOT, "ada", "bob", PASSWORD, **options)
+
+
+async def test_another_device_takes_over(opened: Correspondence, tmp_path: Path) -> None:
+    for name in ("ada", "bob"):
+        await opened.environment.member(name)
+    folders = AccountFolders(tmp_path / "accounts")
+    async with directory_runs(opened) as options:
+
+        async def log_in(folder: str, username: str, *, replace: bool = False) -> Account:
+            return await Account.log_in(
+                folders, folder, PROTECTION, ROOT, username, PASSWORD, replace=replace, **options
+            )
+
+        ada, lost = await log_in("ada", "ada"), await log_in("lost", "bob")
+        with pytest.raises(LinkRequired):
+            await log_in("new", "bob")
+        assert [folder.name for folder in folders.list()] == ["ada", "lost"]
+        async with running(ada), running(lost):
+            conversation_id = await ada.conversation_with("bob")
+            ada.write(conversation_id, "one")
+            await until(lost, lambda: texts(lost, "ada") == ["one"])
+        before = ada.safety_number(conversation_id)
+        new = await log_in("new", "bob", replace=True)
+        async with running(ada), running(new):
+            ada.write(conversation_id, "two")  # a stranger's request, which Bob has not answered
+            await until(new, lambda: texts(new, "ada") == ["two"])
+        after = ada.safety_number(conversation_id)
+        assert before is not None
+        assert after is not None
+        assert before.digits != after.digits
+        (learned,) = [each for each in ada._changes if isinstance(each, DevicesLearned) and each.removed]
+        assert [address.device for address in learned.removed] == [1]
+        for account in (ada, lost, new):
+            await account.close()
+
+
+async def test_an_ended_session_is_said(opened: Correspondence, tmp_path: Path) -> None:
+    await opened.environment.member("ada")
+    async with directory_runs(opened) as options:
+        account = await Account.log_in(AccountFolders(tmp_path), "ada", PROTECTION, ROOT, "ada", PASSWORD, **options)
+        await account._connection.request("POST", "/auth/log-out")
+        with pytest.raises(SignedOut):
+            await asyncio.wait_for(account.run(), 60)
+        await account.log_in_again(PASSWORD)
+        async with running(account):
+            await until(account, lambda: account.messenger.next_at(0) is None)
+        await account.close()
