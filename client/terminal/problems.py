@@ -1,0 +1,17 @@
+"""What the terminal client says about codes of problems."""
+
+_TEXTS = {
+    "malformed": "This message is damaged.",
+    "too_new": "This message needs a newer version of this program.",
+    "misdirected": "This message was meant for another conversation and is not shown.",
+    "unknown_device": "This message came from a device that nobody can verify and is not shown.",
+    "request_not_accepted": "Not sent: wait until the other has accepted your request.",
+    "no_such_conversation": "Not sent: this conversation does not exist any more.",
+}
+
+
+def describe(code: str) -> str:
+    """A sentence about a problem of a message."""
+    if code.startswith("not_decrypted_"):
+        return "This message could not be decrypted."
+    return _TEXTS.get(code, f"Not sent: {code.replace('_', ' ')}.")

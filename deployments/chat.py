@@ -1,0 +1,94 @@
+"""`entativa chat`: end-to-end encrypted conversations in a terminal."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import platformdirs
+import typer
+
+from client.account import Account, LinkRequired
+from client.api import ApiError, NoResponse
+from client.storage import (
+    AccountFolders,
+    AccountUnknown,
+    InKeyring,
+    Protection,
+    StorageError,
+    WithPassphrase,
+    WrongPassphrase,
+    has_keyring,
+)
+from client.terminal import ChatApp
+from cluster.local.installation import Installation
+from cluster.local.processes import ServiceError
+
+_NOT_IN_NAMES = re.compile("[^A-Za-z0-9._@-]")
+
+
+def talk(
+    username: str,
+    to: str | None,
+    brand: str,
+    url: str | None,
+    data: Path | None,
+    passphrase: bool,
+    replace_devices: bool,
+) -> None:
+    """Runs `entativa chat`; `chat_command.py` says what the arguments are. Raises ServiceError."""
+    address = url or f"{Installation([brand]).base_url}/{brand}"
+    folders = AccountFolders(data or Path(platformdirs.user_data_dir("entativa")))
+    try:
+        asyncio.run(_chat(folders, address, username, to, passphrase, replace_devices))
+    except LinkRequired as error:
+        raise ServiceError(
+            f"{error}. To use this one instead, add --replace-devices: the other receives nothing any more, and what it"
+            " has stays there"
+        ) from error
+    except (StorageError, ApiError) as error:
+        raise ServiceError(str(error)) from error
+    except NoResponse as error:
+        raise ServiceError(f"{address} cannot be reached ({error})") from error
+
+
+async def _chat(
+    folders: AccountFolders, url: str, username: str, to: str | None, passphrase: bool, replace: bool
+) -> None:
+    name = folder_name(url, username)
+    try:
+        account = _open(folders, name)
+    except AccountUnknown:
+        password = typer.prompt(f"Password of {username}", hide_input=True)
+        account = await Account.log_in(folders, name, _protection(passphrase), url, username, password, replace=replace)
+    try:
+        while True:
+            app = ChatApp(account, to)
+            await app.run_async()
+            if not app.signed_out:
+                break
+            password = typer.prompt(f"This session has ended. Password of {username}", hide_input=True)
+            await account.log_in_again(password)
+    finally:
+        await account.close()
+
+
+def folder_name(url: str, username: str) -> str:
+    """The folder of an account at a brand."""
+    return _NOT_IN_NAMES.sub("_", f"{username}@{url.partition('://')[2].rstrip('/')}")[:100]
+
+
+def _open(folders: AccountFolders, name: str) -> Account:
+    """Raises AccountUnknown. Asks for the passphrase until it is right."""
+    needed = {folder.name: folder.needs_passphrase for folder in folders.list()}.get(name, False)
+    while True:
+        try:
+            return Account.open(folders, name, typer.prompt("Passphrase", hide_input=True) if needed else None)
+        except WrongPassphrase as error:
+            typer.echo(str(error))
+
+
+def _protection(passphrase: bool) -> Protection:
+    if not passphrase and has_keyring():
+        return InKeyring()
+    typer.echo("A passphrase protects your keys and messages on this device.")
+    return WithPassphrase(typer.prompt("New passphrase", hide_input=True, confirmation_prompt=True))

@@ -1,0 +1,138 @@
+"""The terminal client without a terminal: what a user types and sees."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.widgets import Input, OptionList, RichLog
+
+from client.api import ApiError
+from client.conversations import Conversations
+from client.messaging import Change, Device
+from client.terminal import ChatApp
+from client.terminal.printable import printable
+from client.terminal.screens import ShowSafetyNumber
+from crypto.identity import SafetyNumber
+from tests.unit.client.test_messaging import ADA, CONVERSATION, RANDOM, Pair
+
+
+class LocalAccount:
+    """Ada's account, whose requests the model server performs at once."""
+
+    account_id = ADA
+    username = "ada"
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+        self._changed = asyncio.Event()
+        self.online = True
+        self.conversations = Conversations(pair.databases[0], Device(pair.databases[0], RANDOM))
+        self.conversations.name(CONVERSATION, "bob")
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    def step(self) -> None:
+        if self.online:
+            self._pair.run(self._pair.ada)
+        self._changed.set()
+
+    async def changed(self) -> list[Change]:
+        await self._changed.wait()
+        self._changed.clear()
+        changes, self._pair.ada.changes = self._pair.ada.changes, []
+        return changes
+
+    async def conversation_with(self, username: str) -> str:
+        if username != "bob":
+            raise ApiError(404, "no_such_person", "There is no such person.")
+        return CONVERSATION
+
+    def write(self, conversation_id: str, text: str) -> int:
+        number = self._pair.ada.write(conversation_id, text, self._pair.server.now)
+        self.step()
+        return number
+
+    def safety_number(self, conversation_id: str) -> SafetyNumber | None:
+        return self._pair.ada.safety_number(conversation_id)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    made = Pair(tmp_path)
+    yield made
+    for database in made.databases:
+        database.close()
+
+
+async def until(pilot: Any, condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await pilot.pause()
+
+
+def shown(app: ChatApp) -> str:
+    return "\n".join(strip.text for strip in app.query_one("#messages", RichLog).lines)
+
+
+async def test_two_people_talk(pair: Pair) -> None:
+    account = LocalAccount(pair)
+    app = ChatApp(account)
+    async with app.run_test() as pilot:
+        await pilot.press("ctrl+n", *"@Bob", "enter")
+        await until(pilot, lambda: not app.query_one("#line", Input).disabled)
+        account.online = False
+        await pilot.press(*"hello", "enter")
+        await until(pilot, lambda: "you: hello …" in shown(app))
+        account.online = True
+        account.step()
+        await until(pilot, lambda: "you: hello ✓" in shown(app))
+        pair.run(pair.bob)
+        pair.bob.write(CONVERSATION, "[red]\x1b[2Jhi", pair.server.now)
+        pair.run(pair.bob)
+        pair.ada.connected()
+        account.step()
+        await until(pilot, lambda: "bob: [red]\N{REPLACEMENT CHARACTER}[2Jhi" in shown(app))
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: isinstance(app.screen, ShowSafetyNumber))
+        number = pair.bob.safety_number(CONVERSATION)
+        assert number is not None
+        assert number.grouped().split()[0] in str(app.screen.query_one("#digits").render())
+        await pilot.press("escape", "ctrl+q")
+
+
+async def test_unread_messages_are_counted_until_they_are_shown(pair: Pair) -> None:
+    pair.bob.write(CONVERSATION, "one", pair.server.now)
+    pair.run(pair.bob)
+    account = LocalAccount(pair)
+    account.step()
+    app = ChatApp(account)
+    async with app.run_test() as pilot:
+        options = app.query_one("#conversations", OptionList)
+        await until(pilot, lambda: str(options.get_option_at_index(0).prompt) == "bob (1)")
+        options.focus()
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: str(options.get_option_at_index(0).prompt) == "bob")
+        assert "bob: one" in shown(app)
+
+
+async def test_somebody_who_is_not_there_is_said(pair: Pair) -> None:
+    app = ChatApp(LocalAccount(pair))
+    async with app.run_test() as pilot:
+        await pilot.press("ctrl+n", *"eve", "enter")
+        await until(pilot, lambda: any("no such person" in each.message for each in app._notifications))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Grüße 🙂\n\tzwei", "Grüße 🙂\n\tzwei"),
+        ("\x1b]0;title\x07", "�]0;title�"),
+        ("a\rb\x9bc", "a�b�c"),
+        ("\u202eevil\u2066", "�evil�"),
+    ],
+)
+def test_what_could_act_on_the_terminal_is_replaced(text: str, expected: str) -> None:
+    assert printable(text) == expected
