@@ -26,7 +26,7 @@ from crypto.directory import (
 from crypto.directory.vrf import output, verify
 from crypto.transparency import LogAuditor, ProofInvalid, SignedTreeHead, verify_consistency
 from features.devices.directory.secrets import DirectorySecrets
-from features.devices.directory_epochs import close_due_epoch
+from features.devices.directory_epochs import close_due_epoch, run_directory
 from features.devices.errors import DirectoryUnavailable
 from features.devices.policy import DevicePolicy
 from features.devices.service import DeviceService
@@ -289,3 +289,18 @@ async def test_a_directory_with_other_secrets_is_not_continued(entativa: Environ
         assert (await directory.info(uow)).head.head.size == 1
         with pytest.raises(DirectoryUnavailable):
             await others.info(uow)
+
+
+async def test_epochs_are_closed_in_the_background(entativa: Environment) -> None:
+    (ada,) = await _registered(entativa, "ada")
+    running = asyncio.create_task(run_directory(entativa.platform))
+    try:
+        async with asyncio.timeout(60):
+            while (await ada.member.get("/key-directory")).status_code != 200:
+                await asyncio.sleep(0.05)
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+    assert running.cancelled()
+    client = await _Client.of(entativa, ada.member)
+    assert await client.look_up(ada.member.id) is not None
