@@ -33,11 +33,14 @@ FIGURES = (
     "messaging.http_one_conversation_per_s",
     "messaging.http_own_conversations_per_s",
     "messaging.delivery_ms",
+    "messaging.drain_10k_s",
+    "messaging.stored_bytes",
 )
 
 _RUNS, _SECONDS, _WARM_UP_SECONDS = sized(3, 1), sized(8, 1), sized(4, 1)
 _PAIRS = sized(16, 2)
 _RATE, _RATE_SECONDS = sized(500, 20), sized(20, 1)
+_WAITING, _PAGE = sized(10_000, 200), 100
 _BYTES = 1024
 _LATE_S = sized(10.0, 5.0)
 _DEADLINE_S = 600
@@ -46,6 +49,16 @@ insert into devices (account_id, number, identity_key, session_id, registered_at
 on conflict do nothing
 """
 _FORGET = "truncate messages, message_payloads"
+_WAIT = """
+with numbered as (select number, gen_random_uuid() as id from generate_series(1, $5::int) as number), accepted as (
+    insert into messages (conversation_id, seq, sender_account_id, sender_device, client_id, digest, sent_at)
+    select $1, number, $2, 1, id, decode(repeat('00', 16), 'hex'), now() from numbered
+)
+insert into message_payloads (account_id, device, conversation_id, seq, previous, sender_account_id, sender_device,
+    client_id, sent_at, expires_at, ciphertext)
+select $3, 1, $1, number, number - 1, $2, 1, id, now(), now() + interval '30 days', $4 from numbered
+"""
+_STORED = "select pg_total_relation_size('messages') + pg_total_relation_size('message_payloads')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +115,10 @@ def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
         if wanted(FIGURES[2]):
             asyncio.run(_forget(installation))
             yield asyncio.run(asyncio.wait_for(_delivery(installation, address, pairs), _DEADLINE_S))
+        if wanted(FIGURES[3]) or wanted(FIGURES[4]):
+            for figure in asyncio.run(asyncio.wait_for(_drain(installation, address, pairs[0]), _DEADLINE_S)):
+                if wanted(figure.figure):
+                    yield figure
 
 
 async def _pairs(installation: Installation, address: str, people: Sequence[_Person]) -> list[_Pair]:
@@ -237,3 +254,36 @@ async def _delivery(installation: Installation, address: str, pairs: Sequence[_P
             "conversations": len(pairs),
         },
     )
+
+
+async def _drain(installation: Installation, address: str, pair: _Pair) -> list[Figure]:
+    """Reads and acknowledges what waits for one device, page by page, over one connection."""
+    import asyncpg
+    import httpx
+
+    connection = await asyncpg.connect(installation.databases()["entativa"])
+    await connection.execute(_FORGET)
+    people = pair.sender.account, pair.recipient.account
+    await connection.execute(_WAIT, UUID(pair.conversation), *people, os.urandom(_BYTES), _WAITING)
+    stored = await connection.fetchval(_STORED)
+    await connection.execute("analyze messages, message_payloads")
+    headers = {"Authorization": f"Bearer {pair.recipient.token}"}
+    read = 0
+    async with httpx.AsyncClient(base_url=f"{address}/v1/messaging", timeout=60, headers=headers) as client:
+        begun = time.perf_counter()
+        while True:
+            page = (await client.get("/inbox", params={"limit": _PAGE})).raise_for_status().json()["items"]
+            if not page:
+                break
+            read += len(page)
+            newest = {"conversation_id": page[-1]["conversation_id"], "seq": page[-1]["seq"]}
+            (await client.post("/acknowledgements", json={"items": [newest]})).raise_for_status()
+        seconds = time.perf_counter() - begun
+    left = await connection.fetchval("select count(*) from message_payloads")
+    await connection.close()
+    if (read, left) != (_WAITING, 0):
+        raise RuntimeError(f"{read} of {_WAITING} messages read, {left} left")
+    return [
+        Figure("messaging.drain_10k_s", seconds, "s", extra={"messages": read, "page": _PAGE, "bytes": _BYTES}),
+        Figure("messaging.stored_bytes", stored / _WAITING, "B", extra={"ciphertext": _BYTES, "offline_devices": 1}),
+    ]

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
+from actors.conversations.effects import ConversationEffects
+from actors.runtime import Turn
+from cluster.postgres import UnitOfWork
 from cluster.retention import sweep
 from features.devices.events import DeviceRemoved
 from features.events import publish
@@ -88,6 +94,26 @@ async def test_a_repeated_message_is_stored_once_whatever_happens_in_between(ope
     # The same id of another device is another message.
     assert (await bob.send(conversation, ada, client_id=id)).status_code == 409  # there is a second device of Bob's
     assert await opened.fetchval("select count(*) from messages") == 1
+
+
+async def test_messages_that_are_ready_together_are_stored_by_two_statements(
+    opened: Correspondence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob, conversation = await opened.friends()
+    await ada.send(conversation, bob)
+    write, written = ConversationEffects.write, list[tuple[int, int]]()
+
+    async def counting(effects: ConversationEffects, transaction: UnitOfWork, turns: Sequence[Turn]) -> None:
+        before = transaction.statements
+        await write(effects, transaction, turns)
+        messages = sum(len(turn.effects) for turn in turns)
+        written.append((messages, transaction.statements - before))
+
+    monkeypatch.setattr(ConversationEffects, "write", counting)
+    answers = await asyncio.gather(*(ada.send(conversation, bob) for _ in range(12)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert sum(messages for messages, _ in written) == 12
+    assert {statements for _, statements in written} == {2}
 
 
 async def test_numbers_go_on_after_a_crash(opened: Correspondence) -> None:
