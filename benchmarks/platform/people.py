@@ -46,7 +46,7 @@ async def fill(installation: Installation, brand: Brand, group: str) -> list[str
         await connection.execute("vacuum analyze")
     finally:
         await connection.close()
-    return await _log_in(installation, brand, group)
+    return await log_in(installation, brand, group)
 
 
 async def _add_people(connection: asyncpg.Connection[asyncpg.Record], group: str) -> None:
@@ -128,7 +128,7 @@ async def _add_reactions(connection: asyncpg.Connection[asyncpg.Record]) -> None
     await connection.execute(_REACTIONS, WITH_MEDIA)
 
 
-async def _log_in(installation: Installation, brand: Brand, group: str) -> list[str]:
+async def log_in(installation: Installation, brand: Brand, group: str) -> list[str]:
     """Real sessions in the platform's own storage, made in this process so that no rate limit is in the way."""
     environment = installation.environment()
     unlimited = 60_000_000
