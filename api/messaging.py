@@ -16,8 +16,8 @@ from api.models import Body, PageModel, render_page
 from api.profiles import PersonModel, render_person
 from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute, UnrepeatableRoute, located
+from features.devices.errors import NotADevice
 from features.messaging.errors import (
-    DeviceRequired,
     DevicesChanged,
     DuplicateDevice,
     MessageIdReused,
@@ -252,7 +252,7 @@ async def decline(conversation_id: ConversationId, identity: SignedIn, messaging
 @sending.post("/conversations/{conversation_id}/messages", name="send_message")
 @raises(
     NoSuchConversation,
-    DeviceRequired,
+    NotADevice,
     DuplicateDevice,
     MessageIdReused,
     DevicesChanged,
@@ -270,7 +270,7 @@ async def send(
 
 
 @inboxes.get("/messaging/inbox")
-@raises(DeviceRequired)
+@raises(NotADevice)
 async def inbox(
     identity: SignedIn, messaging: Messaging, uow: Uow, page: PageDep, now: Now
 ) -> PageModel[InboxItemModel]:
@@ -280,7 +280,7 @@ async def inbox(
 
 
 @sending.post("/messaging/acknowledgements", status_code=HTTPStatus.NO_CONTENT)
-@raises(DeviceRequired)
+@raises(NotADevice)
 async def acknowledge(body: AcknowledgementsBody, identity: SignedIn, messaging: Messaging, uow: Uow) -> None:
     """Say what the caller's device has stored: it is deleted here."""
     acknowledged = [Acknowledgement(item.conversation_id, item.seq) for item in body.items]

@@ -14,9 +14,9 @@ from actors.runtime import CallError
 from actors.runtime.transport.router import Router
 from actors.runtime.value import Value
 from cluster.postgres import Database
+from features.devices.errors import NotADevice
 from features.identity import Identity
 from features.messaging.errors import (
-    DeviceRequired,
     DevicesChanged,
     MessageIdReused,
     MessagingUnavailable,
@@ -87,7 +87,7 @@ def _refuse(code: str, detail: Any) -> NoReturn:
         case "not_found":
             raise NoSuchConversation
         case "not_a_device":
-            raise DeviceRequired
+            raise NotADevice
         case "id_reused":
             seq, sent_at = detail
             raise MessageIdReused({"seq": seq, "sent_at": timestamp(sent_at)})

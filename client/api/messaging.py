@@ -43,7 +43,7 @@ class MessagingApi:
 
     async def perform(self, request: Request) -> Response:
         """Performs a request of the messenger. Raises NoResponse, SignedOut, or ApiError with the code
-        `device_required` or `not_a_device` if the session acts for no device."""
+        `not_a_device` if the session acts for no device."""
         call = self._connection.request
         try:
             match request:
@@ -70,7 +70,7 @@ class MessagingApi:
                     await call("POST", "/messaging/acknowledgements", {"items": items})
                     return Done()
         except ApiError as error:
-            if error.code in ("device_required", "not_a_device"):
+            if error.code == "not_a_device":
                 raise
             return Refused(error.code or str(error.status))
         except (KeyError, TypeError, ValueError) as error:

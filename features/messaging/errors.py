@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from features.errors import Conflict, Forbidden, Invalid, LimitReached, NotFound, Unavailable
+from features.errors import Conflict, Invalid, LimitReached, NotFound, Unavailable
 
 
 class NoSuchConversation(NotFound):
@@ -11,13 +11,6 @@ class NoSuchConversation(NotFound):
 
     code = "no_such_conversation"
     detail = "There is no such conversation."
-
-
-class DeviceRequired(Forbidden):
-    """The caller's sign-in session acts for no device."""
-
-    code = "device_required"
-    detail = "Register this device for encrypted messages first."
 
 
 class BadMessage(Invalid):

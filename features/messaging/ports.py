@@ -13,7 +13,7 @@ class Conversations(Protocol):
     """Conversations, each with one writer. All methods raise MessagingUnavailable."""
 
     async def send(self, conversation_id: UUID, sender: Identity, message: Outgoing) -> Sent:
-        """Stores a message and delivers it. Returns when it is durable. Raises NoSuchConversation, DeviceRequired,
+        """Stores a message and delivers it. Returns when it is durable. Raises NoSuchConversation, NotADevice,
         MessageIdReused, DevicesChanged, RequestNotAccepted, NoDevices."""
 
     async def accept(self, conversation_id: UUID, account_id: UUID) -> None:

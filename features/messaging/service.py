@@ -6,11 +6,11 @@ from datetime import datetime
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
+from features.devices.errors import NotADevice
 from features.devices.service import DeviceService
 from features.identity import Identity
 from features.messaging import store
 from features.messaging.errors import (
-    DeviceRequired,
     MessagingUnavailable,
     NoSuchConversation,
     TooManyPendingConversations,
@@ -113,25 +113,25 @@ class MessagingService:
 
     async def send(self, conversation_id: UUID, sender: Identity, message: Outgoing) -> Sent:
         """Sends a message and returns when it is durable; the same message again is answered alike. Raises
-        NoSuchConversation, DeviceRequired, DuplicateDevice, MessageIdReused, DevicesChanged, RequestNotAccepted,
+        NoSuchConversation, NotADevice, DuplicateDevice, MessageIdReused, DevicesChanged, RequestNotAccepted,
         NoDevices, MessagingUnavailable."""
         check_devices(message)
         return await self._entities().send(conversation_id, sender, message)
 
     async def inbox(self, uow: UnitOfWork, reader: Identity, page: PageRequest, now: datetime) -> Page[Delivery]:
-        """Returns what waits for the caller's device, oldest first, in two statements. Raises DeviceRequired."""
+        """Returns what waits for the caller's device, oldest first, in two statements. Raises NotADevice."""
         device = await self._device(uow, reader)
         return page_of(await store.inbox(uow, reader.account_id, device, page, now), page.limit, Delivery.cursor)
 
     async def acknowledge(self, uow: UnitOfWork, reader: Identity, acknowledgements: Sequence[Acknowledgement]) -> None:
-        """Deletes what the caller's device has stored, in two statements. Raises DeviceRequired."""
+        """Deletes what the caller's device has stored, in two statements. Raises NotADevice."""
         device = await self._device(uow, reader)
         await store.acknowledge(uow, reader.account_id, device, acknowledgements)
 
     async def _device(self, uow: UnitOfWork, identity: Identity) -> int:
         device = await self.devices.device_of_session(uow, identity)
         if device is None:
-            raise DeviceRequired
+            raise NotADevice
         return device.number
 
     def _entities(self) -> Conversations:

@@ -145,11 +145,11 @@ async def test_who_has_no_device_neither_writes_nor_reads(opened: Correspondence
     browser = await opened.environment.log_in("ada")
     payloads = [{**bob.address, "envelope": sealed(bob, b"x")}]
     body = {"client_id": str(uuid4()), "payloads": payloads}
-    assert problem(await browser.post(f"/conversations/{conversation}/messages", json=body)) == (403, "device_required")
-    assert problem(await browser.get("/messaging/inbox")) == (403, "device_required")
+    assert problem(await browser.post(f"/conversations/{conversation}/messages", json=body)) == (409, "not_a_device")
+    assert problem(await browser.get("/messaging/inbox")) == (409, "not_a_device")
     item = {"conversation_id": conversation, "seq": 1}
     refused = await browser.post("/messaging/acknowledgements", json={"items": [item]})
-    assert problem(refused) == (403, "device_required")
+    assert problem(refused) == (409, "not_a_device")
     cara = await opened.environment.member("cara")
     alone = await opened.open(ada.member, cara)
     assert problem(await ada.send(alone, bob)) == (409, "no_devices")

@@ -143,7 +143,7 @@ async def test_what_the_server_says_about_a_message(answer: Answer, response: ob
 
 
 async def test_a_session_without_a_device_is_not_a_refusal() -> None:
-    server = Server(auth__refresh=[tokens(1)], messaging__inbox=[problem(403, "device_required")])
+    server = Server(auth__refresh=[tokens(1)], messaging__inbox=[problem(409, "not_a_device")])
     async with connection(server) as session:
         with pytest.raises(ApiError):
             await MessagingApi(session).perform(FetchInbox())
