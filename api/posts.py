@@ -134,6 +134,14 @@ async def reposts(
     return models.render_page(found, _render_reposter)
 
 
+@router.get("/posts/{post_id}/quotes", response_model=PostPage)
+@raises(NoSuchPost)
+async def quotes(post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow, page: PageDep, now: Now) -> Response:
+    """List the posts that quote a post, newest first, as far as you may see them. (The number includes all that are
+    public, and no others.)"""
+    return respond(await posts.shares.quotes(uow, post_id, account_or_none(identity), page, now))
+
+
 @router.delete("/posts/{post_id}/repost", status_code=HTTPStatus.NO_CONTENT)
 async def undo_repost(post_id: PostId, identity: SignedIn, posts: Posts, uow: Uow, now: Now) -> None:
     """Undo your repost of a post. (Deleting the repost itself is the same.)"""

@@ -1,4 +1,4 @@
-"""SQL of reposts, and of the counts of reposts and quotes."""
+"""SQL of reposts and of lists of quotes, and of the counts of both."""
 
 from datetime import datetime
 from uuid import UUID
@@ -8,11 +8,12 @@ from features.counters import queries as counters
 from features.counters.model import QUOTES, REPOSTS
 from features.paging import PageRequest
 from features.posts.errors import AlreadyReposted
-from features.posts.model import Reposter, ShareKind
-from features.posts.privacy import visible_to
+from features.posts.model import Audience, Reposter, ShareKind
+from features.posts.privacy import restricted_audiences, visible_to
 from features.posts.queries import kept_post
 from features.posts.views import AUTHOR, NEWEST_FIRST, Row, after, columns, cursor_parts
 from features.profiles.queries import person_columns, person_of
+from features.relationships.visibility import apart
 
 _FIND = f"""
 select {columns("$1::uuid")} from posts {AUTHOR}
@@ -90,3 +91,37 @@ async def reposters(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page
     holds."""
     rows = await uow.fetch(_REPOSTERS, post_id, viewer_id, *cursor_parts(page.cursor), page.limit + 1)
     return [Reposter(person_of(row, row["author_id"]), row["id"], row["created_at"]) for row in rows]
+
+
+# As for hashtags (store.py): what is not public is looked for among the posts of people who let the viewer see some, so
+# that quotes which only others may see cost the viewer nothing, however many there are.
+_QUOTING = f"""
+posts.quoted_id = $1 and {after("$3", "$4")} and {visible_to("$2::uuid")} and not {apart("posts.author_id", "$6::uuid")}
+"""
+_QUOTES = f"""
+with public as (
+    select posts.id, posts.created_at from posts
+    where {_QUOTING} and posts.audience = '{Audience.PUBLIC}' {NEWEST_FIRST} limit $5
+), restricted as (
+    select quote.id, quote.created_at
+    from ({restricted_audiences("$2::uuid")}) as open cross join lateral (
+        select posts.id, posts.created_at from posts
+        where {_QUOTING} and posts.audience <> '{Audience.PUBLIC}'
+            and posts.author_id = any(array[open.author_id]) and posts.audience = open.audience
+        order by posts.author_id desc, posts.created_at desc, posts.id desc limit $5
+    ) as quote
+), newest as (
+    select id from (select * from public union select * from restricted) as found
+    order by created_at desc, id desc limit $5
+)
+select {columns("$2::uuid")} from newest join posts on posts.id = newest.id {AUTHOR} where {visible_to("$2::uuid")}
+{NEWEST_FIRST}
+"""
+
+
+async def quotes(
+    uow: UnitOfWork, post_id: UUID, author_id: UUID, viewer_id: UUID | None, page: PageRequest
+) -> list[Row]:
+    """Returns the posts that quote a post of the author and that the viewer may see, newest first, without those of
+    people who are apart from the author: one more than the page holds."""
+    return [*await uow.fetch(_QUOTES, post_id, viewer_id, *cursor_parts(page.cursor), page.limit + 1, author_id)]

@@ -16,7 +16,7 @@ from features.posts.changes import publish_created, publish_deleted
 from features.posts.errors import NoSuchPost, NotShareable
 from features.posts.model import Audience, PostView, Reposter, SharedContent
 from features.posts.poll_views import poll_views
-from features.posts.views import Row, mentioned, shared_content, views, views_naming
+from features.posts.views import Row, mentioned, shared_content, view_cursor, views, views_naming
 from features.profiles.service import ProfileService
 
 
@@ -66,6 +66,17 @@ class Shares:
         if not await store.visible(uow, post_id, viewer_id):
             raise NoSuchPost
         return page_of(await share_store.reposters(uow, post_id, viewer_id, page), page.limit, Reposter.cursor)
+
+    async def quotes(
+        self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest, now: datetime
+    ) -> Page[PostView]:
+        """Returns the posts that quote a post, newest first, as far as the viewer may see them and what they quote.
+        Raises NoSuchPost."""
+        row = await store.find(uow, post_id, viewer_id)
+        if row is None:
+            raise NoSuchPost
+        rows = await share_store.quotes(uow, post_id, UUID(row["author_id"]), viewer_id, page)
+        return page_of(await views(uow, viewer_id, rows, now), page.limit, view_cursor)
 
     async def undo(self, uow: UnitOfWork, post_id: UUID, account_id: UUID, now: datetime) -> None:
         """Deletes the account's repost of a post, if there is one."""

@@ -1056,6 +1056,8 @@ CREATE INDEX posts_author ON public.posts USING btree (author_id, created_at, id
 CREATE INDEX posts_link ON public.posts USING btree (md5(link_url)) WHERE (link_url IS NOT NULL);
 CREATE INDEX posts_list ON public.posts USING btree (list_id) WHERE (list_id IS NOT NULL);
 CREATE INDEX posts_pinned ON public.posts USING btree (author_id) WHERE (pinned_at IS NOT NULL);
+CREATE INDEX posts_quotes_newest ON public.posts USING btree (quoted_id, created_at, id) WHERE ((quoted_id IS NOT NULL) AND (audience = 'public'::text));
+CREATE INDEX posts_quotes_restricted ON public.posts USING btree (quoted_id, author_id, audience, created_at, id) WHERE ((quoted_id IS NOT NULL) AND (audience <> 'public'::text));
 CREATE UNIQUE INDEX posts_reposted_once ON public.posts USING btree (author_id, reposted_id) WHERE (reposted_id IS NOT NULL);
 CREATE INDEX posts_reposts_newest ON public.posts USING btree (reposted_id, created_at, id) WHERE (reposted_id IS NOT NULL);
 CREATE INDEX processed_events_processed_at ON public.processed_events USING btree (processed_at);

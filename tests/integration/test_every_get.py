@@ -166,6 +166,7 @@ class Scenario:
             ],
             "/posts/{post_id}/reactions": [(name, f"/posts/{self.answer_id}/reactions") for name in everybody],
             "/posts/{post_id}/reposts": [(name, f"/posts/{self.post_id}/reposts") for name in everybody],
+            "/posts/{post_id}/quotes": [(name, f"/posts/{self.post_id}/quotes") for name in everybody],
             "/posts/{post_id}/history": [(name, f"/posts/{self.post_id}/history") for name in everybody],
             "/hashtags/{tag}/posts": [(name, "/hashtags/lisbon/posts") for name in everybody],
             "/feed": [("bob", "/feed")],

@@ -52,6 +52,7 @@ async def _ways(environment: Environment, ada: Member, bob: Member) -> dict[str,
     own = (await bob.post("/posts", json={"text": "Mine"})).json()
     assert (await ada.put(f"/posts/{own['id']}/repost")).is_success
     quote = (await bob.post("/posts", json={"text": "Look", "quoted_id": post["id"]})).json()
+    assert (await ada.post("/posts", json={"text": "Indeed", "quoted_id": own["id"]})).is_success
     story = (await ada.post("/stories", json={"text": "Good morning"})).json()
     told = (await bob.post("/stories", json={"text": "Good night"})).json()
     assert (await ada.put(f"/stories/{told['id']}/view")).is_success
@@ -90,6 +91,7 @@ async def _ways(environment: Environment, ada: Member, bob: Member) -> dict[str,
         f"/comments/{reply['id']}": author,
         f"/posts/{post['id']}/reactions": person,
         f"/posts/{own['id']}/reposts": person,
+        f"/posts/{own['id']}/quotes": first,
         f"/stories/{story['id']}": author,
         "/profiles/ada/stories": first,
         "/stories/rings": person,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from features.posts.model import Audience
 from features.posts.privacy import may_see
+from features.posts.share_store import _QUOTES
 from tests.integration.test_privacy_posts import RELATIONS, UNKNOWN, Scenario, environment, scenario
 from tests.support.environment import PASSWORD, Environment
 from tests.support.member import Member
@@ -241,6 +243,91 @@ async def test_who_reposted_a_post(entativa: Environment) -> None:
     assert (await ada.patch(f"/posts/{post['id']}", json={"audience": "only_me"})).is_success
     assert await listed(ada) == ["eve"]
     assert (await eve.get(path)).json()["code"] == "no_such_post"
+
+
+async def _quoting(reader: Member, post: dict[str, Any]) -> list[dict[str, Any]]:
+    answer = await reader.get(f"/posts/{post['id']}/quotes")
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+async def test_quotes_are_listed_to_those_who_may_see_them(scenario: Scenario) -> None:
+    """The author of the scenario quotes a post of somebody whom everybody sees."""
+    quoted = await scenario.environment.member("quoted")
+    post = await _publish(quoted, "Hi")
+    quotes = {}
+    for audience in Audience:
+        list_id = scenario.list_id if audience is Audience.LIST else None
+        scenario.environment.clock.advance(timedelta(seconds=1))
+        quotes[audience] = await _publish(
+            scenario.author, "Look", quoted_id=post["id"], audience=audience, list_id=list_id
+        )
+    for relation, stands in RELATIONS.items():
+        reader = scenario.readers[relation]
+        listed = await _quoting(reader, post)
+        expected = [quotes[audience] for audience in reversed(Audience) if may_see(stands, audience)]
+        assert [item["id"] for item in listed] == [quote["id"] for quote in expected], relation
+        assert listed == [await _get(reader, quote) for quote in expected]
+
+
+async def test_quotes_of_a_post_in_pages(entativa: Environment) -> None:
+    ada, bob, eve, mia = [await entativa.member(name) for name in ("ada", "bob", "eve", "mia")]
+    post = await _publish(ada, "Hi")
+    path = f"/posts/{post['id']}/quotes"
+    quotes: list[str] = []
+    for author in (bob, eve, bob, mia, eve):
+        entativa.clock.advance(timedelta(seconds=1))
+        quotes.insert(0, (await _publish(author, "Look", quoted_id=post["id"]))["id"])
+    await _repost(bob, post["id"])
+    seen: list[str] = []
+    query = "?limit=2"
+    while query:
+        page = await mia.get(f"{path}{query}")
+        assert entativa.statements(page) == 3, "the post; its quotes; what they show of it"
+        seen += [item["id"] for item in page.json()["items"]]
+        query = f"?limit=2&cursor={page.json()['next_cursor']}" if page.json()["next_cursor"] else ""
+    assert seen == quotes
+    assert await _quoting(bob, await _publish(bob, "Nobody quotes this")) == []
+
+    def of(*authors: Member) -> list[str]:
+        return [author.username for author in authors]
+
+    async def authors(reader: Member) -> list[str]:
+        return [item["author"]["username"] for item in await _quoting(reader, post)]
+
+    assert (await mia.put("/blocks/eve")).is_success
+    assert (await authors(mia), await authors(bob)) == (of(mia, bob, bob), of(eve, mia, bob, eve, bob))
+    assert (await ada.put("/blocks/bob")).is_success
+    for reader in (ada, eve, entativa.anonymous):
+        assert "bob" not in await authors(reader), "his quotes do not show the post"
+    assert (await bob.get(path)).json()["code"] == "no_such_post"
+    assert (await eve.post("/account/deactivate", json={"password": PASSWORD})).is_success
+    assert await authors(ada) == of(mia)
+    assert (await ada.delete(f"/posts/{post['id']}")).status_code == 204
+    assert (await mia.get(path)).json()["code"] == "no_such_post"
+
+
+async def test_quotes_that_others_may_not_see_do_not_slow_the_list_down(entativa: Environment) -> None:
+    ada, bob = await entativa.member("ada"), await entativa.member("bob")
+    post = await _publish(ada, "Hi")
+    quote = await _publish(ada, "Look", quoted_id=post["id"])
+    pool = entativa.platform.database.pool
+    await pool.execute(_HIDDEN, UUID(bob.id), UUID(post["id"]), 3_000)
+    await pool.execute("analyze")
+    for reader in (None, UUID(ada.id)):
+        explain = f"explain (analyze, buffers, format json) {_QUOTES}"
+        found = await pool.fetchval(explain, UUID(post["id"]), reader, None, None, 51, UUID(ada.id))
+        assert found[0]["Plan"]["Shared Hit Blocks"] + found[0]["Plan"]["Shared Read Blocks"] < 300
+    assert [item["id"] for item in await _quoting(entativa.anonymous, post)] == [quote["id"]]
+    assert len(await _quoting(bob, post)) == 50
+
+
+_HIDDEN = """
+insert into posts (id, author_id, text, audience, created_at, quoted_id)
+select gen_random_uuid(), $1, 'x', 'only_me', now() + number * interval '1 ms', $2
+from generate_series(1, $3::int) as number
+"""
 
 
 async def test_the_poll_of_a_quoted_post_is_shown_in_the_quote(entativa: Environment) -> None:
