@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Self
+from uuid import UUID
 
 import httpx
 
@@ -23,7 +24,7 @@ from client.api import ApiError, Connection, MessagingApi, NoResponse, Tokens
 from client.api.messaging import inbox_item
 from client.conversations import Conversations
 from client.messaging import Change, Device, Messenger, NotRegistered
-from client.realtime import RealtimeClient, Signal, Ticket, TicketUnavailable
+from client.realtime import Event, RealtimeClient, Signal, Ticket, TicketUnavailable
 from client.storage import AccountFolders, Database, Protection
 from crypto.directory import AccountKeys, DirectoryKeys
 from crypto.identity import SafetyNumber, bind_session
@@ -277,6 +278,11 @@ class Account:
                             messenger.fetch()
                     case Signal("keys_low", {"number": messenger.address.device}):
                         messenger.prekeys_low(self._clock())
+                    case Signal("devices_changed", {"account_id": str(account_id)}):
+                        with contextlib.suppress(ValueError):
+                            messenger.devices_changed(UUID(account_id).hex)
+                    case Event(kind="devices"):
+                        messenger.devices_changed(messenger.address.user)
                     case _:
                         continue
                 self._wake.set()

@@ -50,7 +50,7 @@ class MessagingApi:
                 case LookUpKeys(account_id, known_size, seen):
                     params: dict[str, str | int] = {"known_size": known_size, "seen": seen}
                     found = await call("GET", f"/people/{UUID(account_id)}/keys", params=params)
-                    return KeysFound(_decode(found["answer"]))
+                    return KeysFound(_decode(found["answer"]), bool(found["pending"]))
                 case FetchEpochs(first, size):
                     found = await call("GET", "/key-directory/epochs", params={"first": first, "size": size})
                     return EpochsFound(tuple(map(_decode, found["items"])))

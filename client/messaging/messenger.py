@@ -111,6 +111,7 @@ class Messenger:
         self._fetching = self._fetched = 0  # up to which of these the fetch under way, and the last whole one, will do
         self._prekeys_checked_at: int | None = None
         self._encrypted_anew: set[int] = set()
+        self._changed: set[str] = set()  # accounts whose keys are looked up again, although nothing is sent to them
 
     # --- what the user does -------------------------------------------------------------------------------------
 
@@ -156,6 +157,14 @@ class Messenger:
         if missing:
             self.fetch()
 
+    def devices_changed(self, account_id: str) -> None:
+        """The server says that devices of an account have come or gone. Nothing is done for accounts whose keys this
+        device has never needed."""
+        if self._directory.known(account_id) is not None:
+            with self._database.transaction():
+                self._directory.distrust(account_id)
+            self._changed.add(account_id)
+
     def prekeys_low(self, now: int) -> None:
         """The server has few one-time prekeys of this device left."""
         with self._database.transaction():
@@ -183,7 +192,7 @@ class Messenger:
             known = self._directory.known(self.address.user)
             fresh = known is not None and now - known.looked_up_at < _FRESH_MS
             yield self._own_keys.request() if fresh else self._directory.request(self.address.user)
-        for account_id in sorted(unknown):
+        for account_id in sorted(unknown | self._changed):
             yield self._directory.request(account_id)
         for pending in self._outgoing.heads():
             if self._waits.ready(_send_key(pending.conversation_id), now):
@@ -201,8 +210,10 @@ class Messenger:
         """Takes in the response to a request. Raises TypeError for one that does not belong to it."""
         failed = False
         match request, response:
-            case LookUpKeys(), KeysFound(answer):
-                failed = not self._keys_found(request.account_id, answer, now)
+            case LookUpKeys(account_id), KeysFound(answer, pending):
+                failed = not self._keys_found(account_id, answer, now) or pending
+                if not pending:
+                    self._changed.discard(account_id)
             case FetchEpochs(), EpochsFound(answers):
                 failed = not self._epochs_found(request, answers, now)
             case TakePreKeys(), PreKeysTaken():
@@ -236,7 +247,10 @@ class Messenger:
             case UploadPreKeys(published), Done():
                 with self._database.transaction():
                     self._device.uploaded(published)
-            case ((LookUpKeys() | FetchEpochs() | TakePreKeys()), Refused()):
+            case LookUpKeys(account_id), Refused():
+                self._changed.discard(account_id)
+                failed = True
+            case ((FetchEpochs() | TakePreKeys()), Refused()):
                 failed = True
             case _:
                 raise TypeError(f"{type(response).__name__} is no response to {type(request).__name__}")

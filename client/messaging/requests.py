@@ -23,9 +23,10 @@ class LookUpKeys:
 
 @dataclass(frozen=True, slots=True)
 class KeysFound:
-    """`answer`: a `crypto.directory.LookupAnswer`, encoded."""
+    """`answer`: a `crypto.directory.LookupAnswer`, encoded. `pending`: the directory will show newer keys soon."""
 
     answer: bytes
+    pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from features.devices.feature import DEVICES
 from features.devices.service import DeviceService
 from features.feature import Entities, Feature, Scope
 from features.live_sessions.feature import LIVE_SESSIONS
+from features.live_sessions.ports import LIVE_SESSIONS as LIVE
 from features.messaging import store
+from features.messaging.announcements import DeviceAnnouncements
 from features.messaging.consumers import ConversationUpdates
 from features.messaging.policy import MessagingPolicy
 from features.messaging.ports import CONVERSATIONS
@@ -38,8 +40,9 @@ def _updates(scope: Scope) -> ConversationUpdates | None:
 
 
 def _consumers(scope: Scope) -> Sequence[Consumer]:
-    updates = _updates(scope)
-    return updates.consumers() if updates else ()
+    updates, live = _updates(scope), scope.ports.get(LIVE)
+    announcements = DeviceAnnouncements(live, scope.policy(MessagingPolicy)) if live else None
+    return [*(updates.consumers() if updates else ()), *(announcements.consumers() if announcements else ())]
 
 
 def _reaction(scope: Scope) -> Reaction | None:

@@ -19,5 +19,7 @@ class MessagingPolicy:
     """Messages to somebody who has not accepted the conversation, within the time in which they are remembered."""
     max_pending_requests: int = 50
     """Conversations of an account that others have not accepted."""
+    max_announced: int = 1_000
+    """How many people are told that an account's devices have changed, those of its newest conversations."""
     max_signal_bytes: int = 16 * 1024
     """A larger envelope does not go over the socket: devices read it from their inbox."""

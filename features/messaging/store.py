@@ -157,6 +157,20 @@ async def conversations_of(uow: UnitOfWork, account_id: UUID) -> Collection[UUID
     return [row["conversation_id"] for row in await uow.fetch(_CONVERSATIONS_OF, account_id)]
 
 
+_CORRESPONDENTS = f"""
+select other.account_id from conversation_members as own
+join conversation_members as other on other.conversation_id = own.conversation_id and other.account_id <> own.account_id
+where own.account_id = $1 and own.state = 'active' and other.state = 'active' and not {apart("$1", "other.account_id")}
+order by own.joined_at desc, own.conversation_id desc limit $2
+"""
+
+
+async def correspondents(uow: UnitOfWork, account_id: UUID, limit: int) -> Sequence[UUID]:
+    """Returns up to `limit` accounts with whom an account has a conversation that both have accepted, those of the
+    newest conversations first, but nobody who is apart from it. One statement."""
+    return [row["account_id"] for row in await uow.fetch(_CORRESPONDENTS, account_id, limit)]
+
+
 # What is not a conversation's part by reference is deleted by its members and its number.
 _ERASE = """
 with doomed as (

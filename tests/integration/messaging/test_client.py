@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -16,8 +17,10 @@ from api.app import create_app
 from client.account import Account, LinkRequired
 from client.api import SignedOut
 from client.messaging import DevicesLearned
+from client.realtime import Ticket
 from client.storage import AccountFolders
 from features.devices.directory_epochs import close_due_epoch
+from features.realtime.store import TicketHolder
 from tests.integration.messaging.people import Correspondence
 from tests.support.correspondence import PROTECTION, correspond, running, texts, until
 from tests.support.environment import PASSWORD, ROOT
@@ -90,6 +93,35 @@ async def test_another_device_takes_over(opened: Correspondence, tmp_path: Path)
         (learned,) = [each for each in ada._changes if isinstance(each, DevicesLearned) and each.removed]
         assert [address.device for address in learned.removed] == [1]
         for account in (ada, lost, new):
+            await account.close()
+
+
+async def test_new_devices_are_shown_before_anybody_writes_to_them(
+    opened: Correspondence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ticket(account: Account) -> Ticket:
+        tokens = account._connection.tokens
+        holder = TicketHolder(str(UUID(tokens.account_id)), str(UUID(tokens.session_id)))
+        return Ticket(await opened.host.tickets.issue(holder, 60), opened.host.url)
+
+    monkeypatch.setattr(Account, "_ticket", ticket)
+    await opened.connect(*[await opened.environment.member(name) for name in ("ada", "bob")])
+    folders = AccountFolders(tmp_path / "accounts")
+    async with directory_runs(opened) as options:
+        ada = await Account.log_in(folders, "ada", PROTECTION, ROOT, "ada", PASSWORD, **options)
+        bob = await Account.log_in(folders, "bob", PROTECTION, ROOT, "bob", PASSWORD, **options)
+        async with running(ada):
+            async with running(bob):
+                ada.write(await ada.conversation_with("bob"), "one")
+                await until(bob, lambda: texts(bob, "ada") == ["one"])
+            new = await Account.log_in(folders, "new", PROTECTION, ROOT, "bob", PASSWORD, replace=True, **options)
+            await opened.environment.drain()
+            learned: list[DevicesLearned] = []
+            async with asyncio.timeout(60):
+                while not any(each.added for each in learned):
+                    learned += [each for each in await ada.changed() if isinstance(each, DevicesLearned)]
+        assert {each.account_id for each in learned} == {bob.account_id}
+        for account in (ada, bob, new):
             await account.close()
 
 

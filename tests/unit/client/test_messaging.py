@@ -269,6 +269,35 @@ def test_a_push_is_taken_if_nothing_before_it_is_missing(pair: Pair) -> None:
     assert pair.messages(pair.bob) == [("one", None), ("two", None), ("three", None)]
 
 
+def test_keys_are_looked_up_when_devices_have_changed(pair: Pair) -> None:
+    pair.delivered("one")
+    pair.ada.changes.clear()
+    second = pair.device(BOB, ADA, 2)
+    pair.ada.devices_changed("e" * 32)  # nobody whose keys are known here
+    pair.ada.devices_changed(BOB)
+    request = pair.ada.next_request(pair.server.now)
+    assert isinstance(request, LookUpKeys)
+    found = pair.server.perform(pair.ada.address, request)
+    assert isinstance(found, KeysFound)
+    pair.ada.handle(request, replace(found, pending=True), pair.server.now)
+    assert pair.ada.next_request(pair.server.now) is None, "newer keys are not shown yet"
+    assert pair.ada.changes == [DevicesLearned(BOB, (second.address,), ())]
+    pair.server.now += 60_000
+    assert [type(request) for request in pair.run(pair.ada)] == [LookUpKeys]
+    pair.ada.write(CONVERSATION, "two", pair.server.now)
+    assert [type(request) for request in pair.run(pair.ada)] == [TakePreKeys, Send]
+
+
+def test_keys_of_somebody_who_is_apart_are_not_asked_for_again(pair: Pair) -> None:
+    pair.delivered("one")
+    pair.ada.devices_changed(BOB)
+    request = pair.ada.next_request(pair.server.now)
+    assert request is not None
+    pair.ada.handle(request, Refused("no_such_person"), pair.server.now)
+    pair.server.now += 60_000
+    assert pair.run(pair.ada) == []
+
+
 def test_few_prekeys_are_replenished_once(pair: Pair) -> None:
     for _ in range(2):
         pair.ada.prekeys_low(pair.server.now)
