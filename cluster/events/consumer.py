@@ -13,6 +13,14 @@ from cluster.trace import start_trace
 Handle = Callable[[UnitOfWork, Sequence[Event]], Awaitable[None]]
 
 
+class Unavailable(Exception):
+    """An outage, for `Consumer.outages`, of something that may say how long not to ask it again."""
+
+    def __init__(self, reason: str, wait: timedelta = timedelta(0)) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
 @dataclass(frozen=True, slots=True)
 class Consumer:
     """`handle` gets events of `types` in batches, in a unit of work that also moves the consumer's offsets and commits
@@ -22,7 +30,8 @@ class Consumer:
     When a batch fails, its events are handled one at a time. One that fails alone is parked and retried, with pauses
     from `retry_after` that double up to `retry_at_most`; its key waits, others do not. After `max_attempts` it becomes
     a dead letter. Outages do not count as attempts: those of Redis and Postgres, and what the consumer names in
-    `outages`. When nothing but outages is seen, the consumer waits where it is.
+    `outages`. When nothing but outages is seen, the consumer waits where it is. A parked event is tried again every
+    `retry_after` during an outage, or with pauses that double up to `outage_at_most` where each attempt costs much.
 
     A consumer that is new to a running platform begins with events that are new then (`start`), or with the oldest that
     the log has.
@@ -39,6 +48,7 @@ class Consumer:
     retry_after: timedelta = timedelta(seconds=2)
     retry_at_most: timedelta = timedelta(minutes=5)
     outages: tuple[type[Exception], ...] = ()
+    outage_at_most: timedelta = timedelta(0)
     outside: bool = False
     concurrency: int = 8
     topics: frozenset[str] = field(init=False)
@@ -48,8 +58,16 @@ class Consumer:
 
     def pause(self, attempts: int) -> timedelta:
         """How long to wait after this many failed attempts."""
-        doubled: timedelta = self.retry_after * 2 ** min(max(0, attempts - 1), 20)
-        return min(doubled, max(self.retry_at_most, self.retry_after))
+        return self._doubled(attempts, self.retry_at_most)
+
+    def outage_pause(self, postponed: int, error: Exception) -> timedelta:
+        """How long to wait when an event was postponed so many times in a row, the last time for this outage."""
+        pause = self._doubled(postponed, self.outage_at_most)
+        return max(pause, error.wait) if isinstance(error, Unavailable) else pause
+
+    def _doubled(self, times: int, at_most: timedelta) -> timedelta:
+        doubled: timedelta = self.retry_after * 2 ** min(max(0, times - 1), 20)
+        return min(doubled, max(at_most, self.retry_after))
 
 
 def each(handle_one: Callable[[UnitOfWork, Event], Awaitable[None]], *, concurrency: int = 8) -> Handle:

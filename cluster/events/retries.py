@@ -88,12 +88,16 @@ class Retries:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._new: dict[int, datetime] = {}
         """When those of them occurred that nobody has tried before."""
+        self._postponed: dict[int, int] = {}
+        """How many times in a row this process has postponed a parked event."""
         self._slots = {consumer.name: asyncio.Semaphore(consumer.concurrency) for consumer in consumers}
         self.changed = asyncio.Event()
 
     def assign(self, partitions: Iterable[int]) -> None:
         """From now on, handle what is parked in these partitions."""
-        self._partitions = frozenset(partitions)
+        if self._partitions != (held := frozenset(partitions)):
+            self._postponed.clear()
+        self._partitions = held
         self.changed.set()
 
     async def load(self, consumer: str) -> None:
@@ -173,6 +177,7 @@ class Retries:
             self.changed.set()
 
     def _forget(self, consumer: str, key: str, id: int) -> None:
+        self._postponed.pop(id, None)
         ids = self._parked[consumer].get(key)
         if ids is not None:
             ids.discard(id)
@@ -204,10 +209,12 @@ class Retries:
     async def _postpone(self, consumer: Consumer, row: Any, event: Event, error: Exception) -> None:
         PROCESSED.labels(self._brand, consumer.name, "postponed").inc()
         log.warning("event postponed", consumer=consumer.name, event_type=event.type, error=type(error).__name__)
-        pause = consumer.pause(1)
+        self._postponed[row["id"]] = self._postponed.get(row["id"], 0) + 1
+        pause = consumer.outage_pause(self._postponed[row["id"]], error)
         await self._database.pool.execute(_LATER, row["id"], row["attempts"], reason_of(error), pause)
 
     async def _failed(self, consumer: Consumer, row: Any, event: Event, error: Exception) -> bool:
+        self._postponed.pop(row["id"], None)
         attempts = row["attempts"] + 1
         fields = {"consumer": consumer.name, "event_type": event.type, "attempts": attempts}
         if attempts < consumer.max_attempts:

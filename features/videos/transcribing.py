@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from cluster.events.consumer import Consumer
+from cluster.events.consumer import Consumer, Unavailable
 from cluster.logs import logger
 from cluster.objects import NoSuchObject, ObjectStorageUnavailable
 from cluster.postgres import UnitOfWork
@@ -26,9 +26,11 @@ from features.videos.webvtt import BadWebVTT
 log = logger(__name__)
 
 _MAX_ATTEMPTS = 4
+_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(minutes=15)
+"""Each attempt sends the whole audio. A transcriber that restarts behind a proxy (502) is back before the last one."""
 
 
-class TranscriberUnavailable(Exception):
+class TranscriberUnavailable(Unavailable):
     """The transcriber cannot be reached or has no time: it is asked again later."""
 
 
@@ -74,6 +76,9 @@ class Transcribing:
                 concurrency=2,
                 outages=(ObjectStorageUnavailable, TranscriberUnavailable),
                 max_attempts=_MAX_ATTEMPTS,
+                retry_after=_PAUSE,
+                retry_at_most=_LONGEST_PAUSE,
+                outage_at_most=_LONGEST_PAUSE,
             )
         ]
 

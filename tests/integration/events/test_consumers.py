@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from cluster.events.consumer import Consumer, each
+from cluster.events.consumer import Consumer, Unavailable, each
 from cluster.events.dead_letters import dead_letters, requeue
 from cluster.events.event import Event
 from cluster.events.log import PARTITIONS
@@ -150,6 +150,46 @@ async def test_in_an_outage_the_consumer_waits_where_it_is(database: Database, l
     away = False
     await drain(database, log, consumer)
     assert sorted(await seen(database)) == list(range(20))
+
+
+async def test_pauses_of_an_outage_outside_grow_where_each_attempt_costs_much(
+    database: Database, log: RedisEventLog
+) -> None:
+    wait = timedelta(0)
+
+    async def send(uow: UnitOfWork, event: Event) -> None:
+        raise Unavailable("busy", wait)
+
+    minutes = [timedelta(minutes=n) for n in range(10)]
+    dear = Consumer(
+        "dear",
+        THINGS,
+        each(send),
+        outside=True,
+        max_attempts=1,
+        outages=(Unavailable,),
+        retry_after=minutes[1],
+        outage_at_most=minutes[4],
+    )
+    worker = Worker([dear, replace(dear, name="cheap", outage_at_most=minutes[0])], database, log)
+    await worker.drain()
+    await publish(database, event(1))
+    await relay_once(database, log)
+
+    async def pauses() -> dict[str, timedelta]:
+        """By consumer, how long it waits now."""
+        await worker.drain()
+        rows = await database.pool.fetch("select consumer, due_at - now() as pause from event_retries")
+        await make_due(database)
+        return {row["consumer"]: row["pause"] for row in rows}
+
+    for least in (minutes[1], minutes[2], minutes[4], minutes[4]):
+        found = await pauses()
+        assert least / 2 < found["dear"] <= least
+        assert found["cheap"] <= minutes[1]
+    wait = minutes[9]
+    assert minutes[8] < (await pauses())["dear"] <= minutes[9]
+    assert await dead_letters(database) == []
 
 
 async def test_slow_work_outside_holds_up_nobody_and_keeps_no_transaction(

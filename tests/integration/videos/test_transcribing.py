@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -9,17 +10,19 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from cluster.events.dead_letters import dead_letters, requeue
 from cluster.events.worker import drain_events
 from deployments.platform import brand_consumers
 from features.media.service import MediaService
 from features.videos.events import Ready
-from features.videos.http_transcriber import HttpTranscriber, TranscriberFailed
+from features.videos.http_transcriber import HttpTranscriber, TranscriberFailed, _wait
 from features.videos.service import VideoService
 from features.videos.transcribing import TranscriberUnavailable, Transcribing
 from tests.integration.videos.test_videos import VTT, _beside, _read, _video
@@ -108,8 +111,9 @@ async def test_what_a_transcriber_answers(entativa: Environment) -> None:
     async with _serving(listener) as url:
         for listener.status, listener.content in [
             (204, b""),
+            (413, b"too long"),
+            (415, b"what is this"),
             (422, b"too noisy"),
-            (302, b""),
             (200, b"Bom dia"),
             (200, b"WEBVTT\n\n00:01.000 --> 00:00.500\nback in time\n"),
             (200, b"WEBVTT\n\n00:01.000 --> 00:02.500\n\xff\n"),
@@ -117,15 +121,48 @@ async def test_what_a_transcriber_answers(entativa: Environment) -> None:
         ]:
             await _transcribe(entativa, ada, media_id, url)
             assert (await _video(ada, media_id))["captions"] == []
-        for listener.status in (429, 502, 503, 504):
+        for listener.status in (429, 503):
             with pytest.raises(TranscriberUnavailable):
                 await _transcribe(entativa, ada, media_id, url)
-        listener.status = 500
-        with pytest.raises(TranscriberFailed):
-            await _transcribe(entativa, ada, media_id, url)
+        # What only some files bring about must end; a wrong address or token must cost no captions.
+        for listener.status in (302, 400, 401, 403, 404, 500, 502, 504):
+            with pytest.raises(TranscriberFailed):
+                await _transcribe(entativa, ada, media_id, url)
         listener.status, listener.content, listener.headers = 200, SPOKEN.encode(), {"Content-Language": "../../etc"}
         await _transcribe(entativa, ada, media_id, url)
     assert [one["language"] for one in (await _video(ada, media_id))["captions"]] == ["und"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "wait"),
+    [("120", 120), ("9" * 5000, 3600), ("", 0), ("-1", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0), ("1.5", 0)],
+)
+def test_how_long_a_busy_transcriber_asks_to_wait(asked: str, wait: int) -> None:
+    assert _wait(httpx.Response(429, headers={"Retry-After": asked})) == timedelta(seconds=wait)
+
+
+async def test_captions_are_not_lost_to_a_wrong_token(entativa: Environment) -> None:
+    ada, listener = await entativa.member("ada"), Listener(401)
+    pool = entativa.platform.database.pool
+    async with _serving(listener) as url:
+        changed = {"transcriber_url": url}
+        scope = replace(entativa.platform, settings=entativa.settings.model_copy(update=changed))
+
+        async def consume() -> None:
+            await pool.execute("update event_retries set due_at = now() where consumer = 'videos.transcribing'")
+            await drain_events(brand_consumers(scope), scope.database, entativa.event_log)
+
+        await consume()
+        media_id = await upload(entativa, ada, clip(seconds=1), "video/mp4")
+        for _ in range(6):
+            await consume()
+        [dead] = await dead_letters(scope.database)
+        assert (dead.consumer, dead.reason) == ("videos.transcribing", "TranscriberFailed: status 401")
+        assert len(listener.asked) == 4
+        listener.status = 200
+        assert await requeue(scope.database, "videos.transcribing") == 1
+        await consume()
+    assert [one["language"] for one in (await _video(ada, media_id))["captions"]] == ["pt"]
 
 
 async def test_a_transcriber_that_is_away_or_does_not_end(entativa: Environment) -> None:
@@ -136,10 +173,28 @@ async def test_a_transcriber_that_is_away_or_does_not_end(entativa: Environment)
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    async with serve_app(stalling) as port:
+    async def trickling(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while True:
+            await send({"type": "http.response.body", "body": b"\n", "more_body": True})
+            await asyncio.sleep(0.05)
+
+    for endless in (stalling, trickling):
+        async with serve_app(endless) as port:
+            url = f"http://127.0.0.1:{port}/"
+            with pytest.raises(TranscriberFailed, match="in time"):
+                async with asyncio.timeout(60):
+                    await _transcribe(entativa, ada, media_id, url, timeout=timedelta(seconds=0.5))
+
+    async def breaking_off(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
+        await send({"type": "http.response.body", "body": b"WEBVTT", "more_body": True})
+        raise ConnectionError
+
+    async with serve_app(breaking_off) as port:
         url = f"http://127.0.0.1:{port}/"
-        with pytest.raises(TranscriberFailed):
-            await _transcribe(entativa, ada, media_id, url, timeout=timedelta(seconds=0.5))
+        with pytest.raises(TranscriberFailed, match=r"RemoteProtocolError|ReadError"):
+            await _transcribe(entativa, ada, media_id, url)
     with pytest.raises(TranscriberUnavailable):
         await _transcribe(entativa, ada, media_id, url)
     assert (await _video(ada, media_id))["captions"] == []
