@@ -45,8 +45,12 @@ _BYTES = 1024
 _LATE_S = sized(10.0, 5.0)
 _DEADLINE_S = 600
 _DEVICE = """
-insert into devices (account_id, number, identity_key, session_id, registered_at) values ($1, 1, $2, $3, now())
-on conflict (account_id, number) do update set session_id = excluded.session_id
+with device as (
+    insert into devices (account_id, number, identity_key, session_id, registered_at) values ($1, 1, $2, $3, now())
+    on conflict (account_id, number) do update set session_id = excluded.session_id
+)
+insert into device_prekeys (account_id, device, signed, last_resort, uploaded_at) values ($1, 1, $2, $2, now())
+on conflict (account_id, device) do nothing
 """
 _FORGET = "truncate messages, message_payloads"
 _WAIT = """

@@ -37,6 +37,13 @@ class DeviceBound(DeviceEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceReachable(DeviceEvent):
+    """A device has published its first prekeys: from now on messages are for it, too."""
+
+    type: ClassVar[str] = "devices.reachable"
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceRemoved(DeviceEvent):
     type: ClassVar[str] = "devices.removed"
 
@@ -49,4 +56,4 @@ class KeysLow(DeviceEvent):
     kind: KeyKind
 
 
-EVENTS = (DeviceRegistered, DeviceBound, DeviceRemoved, KeysLow)
+EVENTS = (DeviceRegistered, DeviceBound, DeviceReachable, DeviceRemoved, KeysLow)

@@ -8,7 +8,7 @@ from cluster.postgres import UnitOfWork
 from features.devices import prekey_store, store
 from features.devices.claim_limits import ClaimLimits, Grant, seconds_left
 from features.devices.errors import NotADevice, TooManyClaims, TooManyPreKeys
-from features.devices.events import KeyKind, KeysLow
+from features.devices.events import DeviceReachable, KeyKind, KeysLow
 from features.devices.model import Device, PreKeyBundleOf, PreKeyCounts
 from features.devices.policy import DevicePolicy
 from features.devices.prekeys import read_upload
@@ -24,13 +24,16 @@ class PreKeyService:
 
     async def upload(self, uow: UnitOfWork, identity: Identity, encoded: bytes, now: datetime) -> PreKeyCounts:
         """Publishes prekeys of the caller's device: the signed one and the last resort replace those before, one-time
-        ones are added. Raises NotADevice, BadPreKeys, TooManyPreKeys."""
+        ones are added. From the first ones on, messages are for the device, too. Raises NotADevice, BadPreKeys,
+        TooManyPreKeys."""
         device = await own_device(uow, identity)
         keys = read_upload(encoded, device)
-        counts = await prekey_store.upload(uow, identity.account_id, device.number, keys, now)
+        counts, first = await prekey_store.upload(uow, identity.account_id, device.number, keys, now)
         limit = self.policy.max_one_time_prekeys
         if max(counts.one_time, counts.kem) > limit:
             raise TooManyPreKeys(f"A device has at most {limit} one-time prekeys of either kind.")
+        if first:
+            publish(uow, DeviceReachable(identity.account_id, device.number), now)
         return counts
 
     async def counts(self, uow: UnitOfWork, identity: Identity) -> PreKeyCounts:

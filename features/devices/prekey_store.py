@@ -18,7 +18,9 @@ _UPLOAD = f"""
 insert into device_prekeys (account_id, device, signed, last_resort, uploaded_at) values ($1, $2, $3, $4, $5)
 on conflict (account_id, device)
     do update set signed = excluded.signed, last_resort = excluded.last_resort, uploaded_at = excluded.uploaded_at
-returning last_one_time_id, last_kem_id, {_left("false")} as one_time, {_left("true")} as kem
+returning last_one_time_id, last_kem_id, not exists (
+    select from device_prekeys as before where before.account_id = $1 and before.device = $2
+) as first, {_left("false")} as one_time, {_left("true")} as kem
 """
 _ADD = """
 with low as (update devices set prekeys_low = false where account_id = $1 and number = $2 and prekeys_low),
@@ -30,9 +32,12 @@ select $1, $2, new.* from unnest($5::boolean[], $6::bigint[], $7::bytea[]) as ne
 """
 
 
-async def upload(uow: UnitOfWork, account_id: UUID, device: int, keys: PublishedPreKeys, now: datetime) -> PreKeyCounts:
+async def upload(
+    uow: UnitOfWork, account_id: UUID, device: int, keys: PublishedPreKeys, now: datetime
+) -> tuple[PreKeyCounts, bool]:
     """Replaces the signed prekey and the last resort of a device, and adds its one-time prekeys with ids above all that
-    it has published: the others have been handed out, or are there. Returns how many there are now. Two statements."""
+    it has published: the others have been handed out, or are there. Returns how many there are now, and whether these
+    are the device's first ones. Two statements."""
     arguments = (keys.signed.encode(), keys.last_resort.encode(), now)
     row = await uow.fetchrow(_UPLOAD, account_id, device, *arguments)
     assert row is not None
@@ -43,7 +48,7 @@ async def upload(uow: UnitOfWork, account_id: UUID, device: int, keys: Published
     kinds = [False] * len(one_time) + [True] * len(kem)
     columns = (kinds, [*one_time, *kem], [*one_time.values(), *kem.values()])
     await uow.execute(_ADD, account_id, device, last, last_kem, *columns)
-    return PreKeyCounts(True, row["one_time"] + len(one_time), row["kem"] + len(kem))
+    return PreKeyCounts(True, row["one_time"] + len(one_time), row["kem"] + len(kem)), row["first"]
 
 
 _COUNTS = f"""

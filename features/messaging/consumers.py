@@ -12,7 +12,7 @@ from cluster.events.event import Event
 from cluster.logs import logger
 from cluster.postgres import Database, UnitOfWork
 from features.accounts.events import AccountStateChanged
-from features.devices.events import DeviceBound, DeviceRegistered, DeviceRemoved
+from features.devices.events import DeviceBound, DeviceReachable, DeviceRemoved
 from features.events import EventBody, consumer, reader
 from features.messaging import store
 from features.messaging.errors import MessagingUnavailable
@@ -20,7 +20,7 @@ from features.messaging.model import pair_id
 from features.messaging.ports import Conversations
 from features.relationships.events import Blocked, Unblocked
 
-_FOLLOWED = (DeviceRegistered, DeviceBound, DeviceRemoved, Blocked, Unblocked, AccountStateChanged)
+_FOLLOWED = (DeviceReachable, DeviceBound, DeviceRemoved, Blocked, Unblocked, AccountStateChanged)
 
 _read = reader(_FOLLOWED)
 
@@ -62,7 +62,7 @@ async def _concerned(uow: UnitOfWork, body: EventBody) -> Collection[UUID]:
     match body:
         case Blocked(one, other) | Unblocked(one, other):
             return [pair_id(one, other)]
-        case DeviceRegistered(account_id) | DeviceBound(account_id) | DeviceRemoved(account_id):
+        case DeviceReachable(account_id) | DeviceBound(account_id) | DeviceRemoved(account_id):
             return await store.conversations_of(uow, account_id)
         case AccountStateChanged(account_id):
             return await store.conversations_of(uow, account_id)

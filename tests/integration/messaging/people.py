@@ -15,8 +15,12 @@ from tests.support.environment import Environment
 from tests.support.member import Member
 
 _ADD_DEVICE = """
-insert into devices (account_id, number, identity_key, session_id, registered_at)
-values ($1, $2, 'none', $3, now())
+with device as (
+    insert into devices (account_id, number, identity_key, session_id, registered_at)
+    values ($1, $2, 'none', $3, now())
+)
+insert into device_prekeys (account_id, device, signed, last_resort, uploaded_at)
+values ($1, $2, 'none', 'none', now())
 """
 
 

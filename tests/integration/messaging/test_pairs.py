@@ -19,7 +19,8 @@ from features.events import publish
 from features.messaging.feature import MESSAGING
 from features.messaging.model import MAX_ENVELOPE_BYTES
 from features.messaging.policy import MessagingPolicy
-from tests.integration.messaging.people import Correspondence, sealed
+from tests.integration.messaging.people import Correspondence, Device, sealed
+from tests.support.devices import link_device, publish_prekeys, register_first_device
 from tests.support.environment import Environment
 
 Problem = tuple[int, str]
@@ -124,6 +125,28 @@ async def test_numbers_go_on_after_a_crash(opened: Correspondence) -> None:
         opened.host.forget(conversation)
     assert numbers == sorted(set(numbers))
     assert [item["seq"] for item in await bob.inbox()] == numbers
+
+
+async def test_a_device_without_prekeys_keeps_no_message_from_its_account(opened: Correspondence) -> None:
+    ada = await opened.device("ada")
+    bob, tablet = await opened.environment.member("bob"), await opened.environment.log_in("bob")
+    await opened.connect(ada.member, bob)
+    conversation = await opened.open(ada.member, bob)
+    on_phone = await register_first_device(bob)
+    phone, now = Device(bob, on_phone.number), int(opened.environment.clock().timestamp())
+    assert problem(await ada.send(conversation, phone)) == (409, "no_devices")
+    await publish_prekeys(on_phone, 1, now)
+    assert (await ada.send(conversation, phone)).status_code == 200
+
+    on_tablet = await link_device(on_phone, tablet)
+    assert (await ada.send(conversation, phone)).status_code == 200
+    assert (await phone.send(conversation, ada)).status_code == 200
+    await publish_prekeys(on_tablet, 1, now)
+    assert problem(await ada.send(conversation, phone)) == (409, "devices_changed")
+    assert (await ada.send(conversation, phone, Device(tablet, on_tablet.number))).status_code == 200
+    await publish_prekeys(on_tablet, 1, now)
+    events = await opened.fetchval("select count(*) from outbox where type = 'devices.reachable'")
+    assert events == 2, "the first prekeys of each device"
 
 
 async def test_a_message_is_for_exactly_the_present_devices(opened: Correspondence) -> None:
