@@ -277,7 +277,7 @@ class Account:
                         except (KeyError, TypeError, ValueError):  # too large for a signal
                             messenger.fetch()
                     case Signal("keys_low", {"number": messenger.address.device}):
-                        messenger.prekeys_low(self._clock())
+                        messenger.prekeys_low()
                     case Signal("devices_changed", {"account_id": str(account_id)}):
                         with contextlib.suppress(ValueError):
                             messenger.devices_changed(UUID(account_id).hex)

@@ -10,6 +10,7 @@ from client.api.connection import ApiError, Connection, NoResponse
 from client.messaging.requests import (
     Accepted,
     Acknowledge,
+    CountPreKeys,
     DevicesChanged,
     Done,
     EpochsFound,
@@ -19,6 +20,7 @@ from client.messaging.requests import (
     InboxPage,
     KeysFound,
     LookUpKeys,
+    PreKeysLeft,
     PreKeysTaken,
     Refused,
     Request,
@@ -58,8 +60,9 @@ class MessagingApi:
                     taken = await call("POST", "/prekeys/claims", {"account_id": str(UUID(account_id))})
                     return PreKeysTaken({item["number"]: _decode(item["bundle"]) for item in taken["items"]})
                 case UploadPreKeys(published):
-                    await call("PUT", "/prekeys", {"prekeys": _encode(published)})
-                    return Done()
+                    return _prekeys_left(await call("PUT", "/prekeys", {"prekeys": _encode(published)}))
+                case CountPreKeys():
+                    return _prekeys_left(await call("GET", "/prekeys"))
                 case Send():
                     return await self._send(request)
                 case FetchInbox():
@@ -161,6 +164,10 @@ def inbox_item(item: dict[str, Any]) -> InboxItem:
         milliseconds(sent_at),
         envelope if isinstance(envelope, bytes) else _decode(envelope),
     )
+
+
+def _prekeys_left(counts: dict[str, Any]) -> PreKeysLeft:
+    return PreKeysLeft(int(counts["one_time"]), int(counts["kem"]))
 
 
 def milliseconds(time: str) -> int:

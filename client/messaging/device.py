@@ -61,14 +61,19 @@ class Device:
         """Whether the signed prekey is missing or old."""
         return self._prekeys(self.identity).rotation_due(now_s, ROTATION_S)
 
-    def make_prekeys(self, count: int, now_s: int) -> None:
-        """Makes one-time prekeys, `count` of each kind, and a signed prekey if it is due. `upload` has their public
-        halves until `uploaded`."""
+    def has_prekeys(self) -> bool:
+        """Whether this device has ever made a signed prekey."""
+        return not self._prekeys(self.identity).rotation_due(0, ROTATION_S)
+
+    def make_prekeys(self, one_time: int, kem: int, now_s: int) -> None:
+        """Makes so many one-time prekeys of each kind, and a signed prekey if it is due. `upload` has their public
+        halves until `uploaded`; one-time prekeys of an upload that it replaces are never published."""
         store = self._prekeys(self.identity)
         if store.rotation_due(now_s, ROTATION_S):
             store.rotate(now_s, self._randomness)
             store.expire(now_s, KEEP_S)
-        published = store.publish(*store.replenish(count, self._randomness))
+        made, made_kem = store.replenish(max(one_time, kem), self._randomness)
+        published = store.publish(made[:one_time], made_kem[:kem])
         self._put("prekeys", store.serialize())
         self._put("upload", published.encode())
 

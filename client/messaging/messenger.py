@@ -22,6 +22,7 @@ from client.messaging.own_keys import OwnKeys
 from client.messaging.requests import (
     Accepted,
     Acknowledge,
+    CountPreKeys,
     DevicesChanged,
     Done,
     EpochsFound,
@@ -31,6 +32,7 @@ from client.messaging.requests import (
     InboxPage,
     KeysFound,
     LookUpKeys,
+    PreKeysLeft,
     PreKeysTaken,
     Refused,
     Request,
@@ -91,7 +93,7 @@ class Messenger:
         *,
         prekeys: int = 100,
     ) -> None:
-        """`prekeys`: how many one-time prekeys of each kind an upload has.
+        """`prekeys`: how many one-time prekeys of each kind the server should have.
 
         Raises NotRegistered before this device has a number (`Device.registered`).
         """
@@ -110,6 +112,7 @@ class Messenger:
         self._wanted = 1  # how often the inbox was to be read
         self._fetching = self._fetched = 0  # up to which of these the fetch under way, and the last whole one, will do
         self._prekeys_checked_at: int | None = None
+        self._prekeys_counted = False  # whether all is known that the server has said about those that are left
         self._encrypted_anew: set[int] = set()
         self._changed: set[str] = set()  # accounts whose keys are looked up again, although nothing is sent to them
 
@@ -144,6 +147,7 @@ class Messenger:
     def connected(self) -> None:
         """The connection is there again: what waits is tried at once, and messages may have been missed."""
         self._waits.clear()
+        self._prekeys_counted = False  # a signal may have been missed, too
         self.fetch()
 
     def fetch(self) -> None:
@@ -165,11 +169,9 @@ class Messenger:
                 self._directory.distrust(account_id)
             self._changed.add(account_id)
 
-    def prekeys_low(self, now: int) -> None:
+    def prekeys_low(self) -> None:
         """The server has few one-time prekeys of this device left."""
-        with self._database.transaction():
-            if self._device.upload is None:
-                self._device.make_prekeys(self._prekeys, now // 1000)
+        self._prekeys_counted = False
 
     # --- requests -----------------------------------------------------------------------------------------------
 
@@ -183,6 +185,8 @@ class Messenger:
         unknown = self._decrypt(now)
         if published := self._upload(now):
             yield UploadPreKeys(published)
+        elif not self._prekeys_counted:
+            yield CountPreKeys()
         if received := self._incoming.unacknowledged():
             yield Acknowledge(received)
         elif self._wanted > self._fetched:
@@ -244,13 +248,20 @@ class Messenger:
             case Acknowledge(received), Done():
                 with self._database.transaction():
                     self._incoming.acknowledged(received.items())
-            case UploadPreKeys(published), Done():
+            case UploadPreKeys(published), PreKeysLeft():
                 with self._database.transaction():
                     self._device.uploaded(published)
+                    self._replenish(response, now)
+            case CountPreKeys(), PreKeysLeft():
+                with self._database.transaction():
+                    self._replenish(response, now)
+            case UploadPreKeys(published), Refused(code):
+                self._upload_refused(published, code, now)
+                failed = True
             case LookUpKeys(account_id), Refused():
                 self._changed.discard(account_id)
                 failed = True
-            case ((FetchEpochs() | TakePreKeys()), Refused()):
+            case _, Refused():
                 failed = True
             case _:
                 raise TypeError(f"{type(response).__name__} is no response to {type(request).__name__}")
@@ -275,10 +286,29 @@ class Messenger:
     def _upload(self, now: int) -> bytes | None:
         if self._prekeys_checked_at is None or now - self._prekeys_checked_at > _PREKEYS_CHECK_MS:
             if self._device.prekeys_due(now // 1000):
+                # The server still has one-time prekeys of the former ones: its count says how many more it needs.
+                first = 0 if self._device.has_prekeys() else self._prekeys
                 with self._database.transaction():
-                    self._device.make_prekeys(self._prekeys, now // 1000)
+                    self._device.make_prekeys(first, first, now // 1000)
             self._prekeys_checked_at = now
         return self._device.upload
+
+    def _replenish(self, left: PreKeysLeft, now: int) -> None:
+        """Makes the one-time prekeys that the server is short of, once half of a kind is gone."""
+        self._prekeys_counted = True
+        if self._device.upload is None and min(left.one_time, left.kem) * 2 <= self._prekeys:
+            one_time, kem = (max(self._prekeys - each, 0) for each in (left.one_time, left.kem))
+            if one_time or kem:
+                self._device.make_prekeys(one_time, kem, now // 1000)
+
+    def _upload_refused(self, published: bytes, code: str, now: int) -> None:
+        """The signed prekey goes without one-time prekeys. If the server keeps fewer of these than this device wants it
+        to have, then half as many will do, until the process ends."""
+        if code == "too_many_prekeys":
+            self._prekeys //= 2
+        with self._database.transaction():
+            if self._device.upload == published:
+                self._device.make_prekeys(0, 0, now // 1000)
 
     def _send(self, pending: Pending, now: int) -> Iterator[Request]:
         if not pending.encrypted:

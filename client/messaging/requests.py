@@ -94,7 +94,8 @@ class DevicesChanged:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was stored, and a repetition would be refused too. `code` names why."""
+    """Nothing was stored, and a repetition would probably be refused too. `code` names why. Any request may be answered
+    so."""
 
     code: str
 
@@ -138,9 +139,23 @@ class Acknowledge:
 @dataclass(frozen=True, slots=True)
 class UploadPreKeys:
     """`published`: a `crypto.handshake.PublishedPreKeys`, encoded. The server ignores one-time keys whose numbers are
-    not above all that it has seen, since it may have given them away. The response is Done."""
+    not above all that it has seen, since it may have given them away. The response is PreKeysLeft, or Refused where
+    there are more than the server keeps."""
 
     published: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CountPreKeys:
+    """How many one-time prekeys of this device the server has. The response is PreKeysLeft."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreKeysLeft:
+    """One-time prekeys that the server has, of each kind."""
+
+    one_time: int
+    kem: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,5 +163,5 @@ class Done:
     """The request was carried out."""
 
 
-Request = LookUpKeys | FetchEpochs | TakePreKeys | Send | FetchInbox | Acknowledge | UploadPreKeys
-Response = KeysFound | EpochsFound | PreKeysTaken | Accepted | DevicesChanged | Refused | InboxPage | Done
+Request = LookUpKeys | FetchEpochs | TakePreKeys | Send | FetchInbox | Acknowledge | UploadPreKeys | CountPreKeys
+Response = KeysFound | EpochsFound | PreKeysTaken | Accepted | DevicesChanged | Refused | InboxPage | Done | PreKeysLeft

@@ -9,6 +9,7 @@ from client.messaging import Device
 from client.messaging.requests import (
     Accepted,
     Acknowledge,
+    CountPreKeys,
     DevicesChanged,
     Done,
     EpochsFound,
@@ -18,7 +19,9 @@ from client.messaging.requests import (
     InboxPage,
     KeysFound,
     LookUpKeys,
+    PreKeysLeft,
     PreKeysTaken,
+    Refused,
     Request,
     Response,
     Send,
@@ -49,9 +52,11 @@ class Sent:
 
 @dataclass
 class ModelServer:
-    """`now`: milliseconds. `signals`: pushes that nobody has received yet."""
+    """`now`: milliseconds. `max_prekeys`: one-time prekeys of a device, of either kind. `signals`: pushes that nobody
+    has received yet."""
 
     now: int = 1_790_000_000_000
+    max_prekeys: int = 4
     rosters: dict[str, dict[int, IdentityKey]] = field(default_factory=dict)
     prekeys: dict[DeviceAddress, PublishedPreKeys] = field(default_factory=dict)
     highest: dict[DeviceAddress, int] = field(default_factory=dict)
@@ -104,8 +109,9 @@ class ModelServer:
             case TakePreKeys(account_id, devices):
                 return PreKeysTaken({number: self._take(DeviceAddress(account_id, number)) for number in devices})
             case UploadPreKeys(published):
-                self._upload(sender, PublishedPreKeys.decode(published))
-                return Done()
+                return self._upload(sender, PublishedPreKeys.decode(published))
+            case CountPreKeys():
+                return self._prekeys_left(sender)
             case Send():
                 return self._send(sender, request)
             case FetchInbox():
@@ -121,19 +127,24 @@ class ModelServer:
         bundle, self.prekeys[address] = self.prekeys[address].take_bundle()
         return bundle.encode()
 
-    def _upload(self, sender: DeviceAddress, published: PublishedPreKeys) -> None:
+    def _prekeys_left(self, address: DeviceAddress) -> PreKeysLeft:
+        stored = self.prekeys[address]
+        return PreKeysLeft(len(stored.one_time), len(stored.one_time_kem))
+
+    def _upload(self, sender: DeviceAddress, published: PublishedPreKeys) -> Response:
         highest = self.highest.get(sender, 0)
         stored = self.prekeys.get(sender)
         new = [key for key in published.one_time if key.id > highest]
         new_kem = [key for key in published.one_time_kem if key.id > highest]
+        one_time = (*(stored.one_time if stored else ()), *new)
+        one_time_kem = (*(stored.one_time_kem if stored else ()), *new_kem)
+        if max(len(one_time), len(one_time_kem)) > self.max_prekeys:
+            return Refused("too_many_prekeys")
         self.prekeys[sender] = PublishedPreKeys(
-            published.identity,
-            published.signed,
-            published.last_resort,
-            (*(stored.one_time if stored else ()), *new),
-            (*(stored.one_time_kem if stored else ()), *new_kem),
+            published.identity, published.signed, published.last_resort, one_time, one_time_kem
         )
         self.highest[sender] = max([highest, *(key.id for key in new), *(key.id for key in new_kem)])
+        return self._prekeys_left(sender)
 
     def _send(self, sender: DeviceAddress, request: Send) -> Response:
         remembered = self.remembered[sender, request.conversation_id]

@@ -10,15 +10,18 @@ from client.api import ApiError, Connection, MessagingApi, NoResponse, SignedOut
 from client.api.messaging import inbox_item
 from client.messaging.requests import (
     Accepted,
+    CountPreKeys,
     DevicesChanged,
     FetchInbox,
     InboxPage,
     LookUpKeys,
     Payload,
+    PreKeysLeft,
     PreKeysTaken,
     Refused,
     Send,
     TakePreKeys,
+    UploadPreKeys,
 )
 from crypto.sessions import DeviceAddress
 
@@ -147,6 +150,18 @@ async def test_a_session_without_a_device_is_not_a_refusal() -> None:
     async with connection(server) as session:
         with pytest.raises(ApiError):
             await MessagingApi(session).perform(FetchInbox())
+
+
+async def test_what_is_left_of_prekeys() -> None:
+    left = 200, {"published": True, "one_time": 87, "kem": 86}
+    server = Server(auth__refresh=[tokens(1)], prekeys=[left, problem(409, "too_many_prekeys"), left, (200, {})])
+    async with connection(server) as session:
+        api = MessagingApi(session)
+        assert await api.perform(UploadPreKeys(b"\x01")) == PreKeysLeft(87, 86)
+        assert await api.perform(UploadPreKeys(b"\x01")) == Refused("too_many_prekeys")
+        assert await api.perform(CountPreKeys()) == PreKeysLeft(87, 86)
+        with pytest.raises(NoResponse):
+            await api.perform(CountPreKeys())
 
 
 async def test_keys_and_inbox() -> None:

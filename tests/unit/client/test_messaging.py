@@ -10,7 +10,8 @@ from client.messaging import DevicesLearned, DirectoryDistrusted, MessageChanged
 from client.messaging.body import MAX_TEXT, BadBody, Body
 from client.messaging.requests import (
     Accepted,
-    Done,
+    Acknowledge,
+    CountPreKeys,
     FetchEpochs,
     FetchInbox,
     InboxItem,
@@ -298,15 +299,68 @@ def test_keys_of_somebody_who_is_apart_are_not_asked_for_again(pair: Pair) -> No
     assert pair.run(pair.ada) == []
 
 
+def uploads(requests: list[Request]) -> list[tuple[int, int]]:
+    """How many one-time prekeys of each kind uploads had."""
+    published = [PublishedPreKeys.decode(each.published) for each in requests if isinstance(each, UploadPreKeys)]
+    return [(len(each.one_time), len(each.one_time_kem)) for each in published]
+
+
 def test_few_prekeys_are_replenished_once(pair: Pair) -> None:
+    pair.run(pair.ada)
     for _ in range(2):
-        pair.ada.prekeys_low(pair.server.now)
-    requests = [request for request in pair.run(pair.ada) if isinstance(request, UploadPreKeys)]
-    (request,) = requests
-    assert len(PublishedPreKeys.decode(request.published).one_time) == 2
-    pair.ada.handle(request, Done(), pair.server.now)
-    pair.server.now += 8 * 86_400_000
-    assert [type(request) for request in pair.run(pair.ada)] == [UploadPreKeys]  # a new signed prekey after a week
+        pair.ada.prekeys_low()
+    assert [type(request) for request in pair.run(pair.ada)] == [CountPreKeys]  # there are enough
+    bundles = pair.server.perform(pair.bob.address, TakePreKeys(ADA, (1,)))
+    assert isinstance(bundles, PreKeysTaken)
+    for _ in range(2):
+        pair.ada.prekeys_low()
+    assert uploads(pair.run(pair.ada)) == [(1, 1)]
+    for signal in (pair.ada.prekeys_low, pair.ada.connected):  # one that comes late, and one that may have been missed
+        signal()
+        requests = pair.run(pair.ada)
+        assert CountPreKeys() in requests
+        assert uploads(requests) == []
+
+
+def test_a_signed_prekey_is_replaced_each_week_and_one_time_prekeys_do_not_pile_up(pair: Pair) -> None:
+    pair.run(pair.ada)
+    for _ in range(10):
+        before = pair.server.prekeys[pair.ada.address]
+        pair.server.now += 8 * 86_400_000
+        assert uploads(pair.run(pair.ada)) == [(0, 0)]
+        after = pair.server.prekeys[pair.ada.address]
+        assert after.signed != before.signed
+        assert after.last_resort != before.last_resort
+        assert after.one_time == before.one_time
+
+
+def test_a_server_that_keeps_fewer_prekeys_gets_fewer(pair: Pair) -> None:
+    pair.server.max_prekeys = 1
+    pair.server.prekeys[pair.ada.address] = replace(pair.server.prekeys[pair.ada.address], one_time=(), one_time_kem=())
+    pair.ada.connected()
+    assert uploads(pair.run(pair.ada)) == [(2, 2)]  # refused: it waits
+    pair.ada.write(CONVERSATION, "meanwhile", pair.server.now)
+    pair.run(pair.ada)
+    assert len(pair.server.accepted) == 1
+    pair.server.now += 500
+    assert uploads(pair.run(pair.ada)) == [(0, 0), (1, 1)]
+    assert pair.databases[0].rows("select value from state where name = 'upload'") == []
+
+
+def test_a_refused_request_is_tried_again_later(pair: Pair) -> None:
+    pair.delivered("one")
+    for kind in (FetchInbox, Acknowledge, LookUpKeys):
+        while not isinstance(request := pair.bob.next_request(pair.server.now), kind):
+            assert request is not None
+            pair.bob.handle(request, pair.server.perform(pair.bob.address, request), pair.server.now)
+        pair.bob.handle(request, Refused("403"), pair.server.now)
+        assert not isinstance(pair.bob.next_request(pair.server.now), kind)
+        pair.server.now += 500
+    pair.run(pair.bob)
+    assert pair.messages(pair.bob) == [("one", None)]
+    pair.bob.prekeys_low()
+    pair.bob.handle(CountPreKeys(), Refused("403"), pair.server.now)
+    assert pair.bob.next_request(pair.server.now) is None
 
 
 def test_nobody_writes_to_a_conversation_with_oneself_or_nothing(pair: Pair) -> None:
