@@ -103,6 +103,7 @@ def _render(roster: Roster, identity: Identity) -> RosterModel:
     AccountKeysOutdated,
     BadSessionBinding,
     DevicesExist,
+    LogInAgain,
     TooManyDeviceChanges,
 )
 @located("/devices/{number}")
@@ -111,7 +112,8 @@ async def register_first_device(
 ) -> DeviceModel:
     """Register the first device of your account, for which your session acts from then on. Further ones are linked to
     it. `account_keys` is the version of your account's keys that adds it, with the number that `GET /devices` gives as
-    `next_number`. The same request again gets the same answer."""
+    `next_number`. If the account has had a device before, your session must have begun within the last minutes. The
+    same request again gets the same answer."""
     device = await devices.register_first(
         uow, identity, body.identity_key, body.account_keys, body.session_binding, now
     )
@@ -132,7 +134,7 @@ async def own_device(number: DeviceNumber, identity: SignedIn, devices: Devices,
 
 
 @router.put("/devices/{number}/session")
-@raises(BadSessionBinding, NoSuchDevice, SessionHasDevice)
+@raises(BadSessionBinding, NoSuchDevice, SessionHasDevice, TooManyDeviceChanges)
 async def bind_session(
     number: DeviceNumber, body: SessionBindingBody, identity: SignedIn, devices: Devices, uow: Uow, now: Now
 ) -> DeviceModel:

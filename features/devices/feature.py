@@ -8,6 +8,7 @@ from cluster.tables import Expiry, Table
 from features.accounts.feature import ACCOUNTS
 from features.auth.feature import AUTH
 from features.auth.service import AuthService
+from features.devices.bind_limit import BindLimit
 from features.devices.claim_limits import ClaimLimits
 from features.devices.consumers import consumers
 from features.devices.directory.secrets import DirectorySecrets
@@ -36,6 +37,7 @@ def _service(scope: Scope) -> DeviceService:
         KeyPackageService(policy, limits),
         DirectoryService(DirectorySecrets.derive(secret, scope.brand), policy.directory_max_age),
         LinkService(policy),
+        BindLimit(scope.redis, scope.brand, policy),
     )
 
 

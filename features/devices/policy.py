@@ -9,7 +9,8 @@ from crypto.mls import RFC_SUITES, CipherSuite
 @dataclass(frozen=True, slots=True)
 class DevicePolicy:
     changes_per_day: int = 20
-    """Of an account's devices: each is a version of its keys that every contact follows."""
+    """Of an account's devices: each is a version of its keys that every contact follows. So many times a day sessions
+    can take over its devices, too."""
     max_devices: int = 10
     """Of an account at a time. The protocol allows 64 (crypto.directory.AccountKeys)."""
     link_lifetime: timedelta = timedelta(minutes=10)

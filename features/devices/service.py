@@ -8,6 +8,7 @@ from uuid import UUID
 from cluster.postgres import UnitOfWork
 from features.auth.service import AuthService
 from features.devices import roster, store
+from features.devices.bind_limit import BindLimit
 from features.devices.directory.service import DirectoryService
 from features.devices.errors import DevicesExist, NoSuchDevice, SessionHasDevice, TooManyDeviceChanges
 from features.devices.events import DeviceBound, DeviceRegistered, DeviceRemoved
@@ -33,6 +34,7 @@ class DeviceService:
     key_packages: KeyPackageService
     directory: DirectoryService
     links: LinkService
+    binds: BindLimit
 
     async def devices_of(self, uow: UnitOfWork, account_ids: Collection[UUID]) -> Mapping[UUID, Sequence[Device]]:
         """Returns the devices of each account, in the order of their numbers, whoever the caller is. One statement."""
@@ -66,15 +68,18 @@ class DeviceService:
         session_binding: bytes,
         now: datetime,
     ) -> Device:
-        """Registers the only device of the caller's account; further ones are linked to it. The same request again
-        returns the same device. Raises BadIdentityKey, BadAccountKeys, AccountKeysOutdated, BadSessionBinding,
-        DevicesExist, TooManyDeviceChanges."""
+        """Registers the only device of the caller's account; further ones are linked to it. If the account has had
+        another one, the caller's session has just begun with the password: that of a device that was removed does not
+        bring it back. The same request again returns the same device. Raises BadIdentityKey, BadAccountKeys,
+        AccountKeysOutdated, BadSessionBinding, DevicesExist, LogInAgain, TooManyDeviceChanges."""
         key = roster.identity_of(identity_key)
         before, changes = await store.lock(uow, identity.account_id, now - _DAY)
         if known := roster.repeated(before, identity_key, account_keys, identity.session_id):
             return known
         if before.devices:
             raise DevicesExist
+        if before.last_number:
+            await self.auth.sessions.require_recent(uow, identity, now)
         self._limit(changes)
         keys = roster.with_device(before, identity.account_id, key, account_keys)
         number = before.last_number + 1
@@ -88,8 +93,8 @@ class DeviceService:
     async def bind(
         self, uow: UnitOfWork, identity: Identity, number: int, session_binding: bytes, now: datetime
     ) -> Device:
-        """Makes the caller's session the one that acts for a device: after a new log-in on it. Raises NoSuchDevice,
-        BadSessionBinding, SessionHasDevice."""
+        """Makes the caller's session the one that acts for a device: after a new log-in on it. Nothing happens if it
+        does already. Raises NoSuchDevice, BadSessionBinding, SessionHasDevice, TooManyDeviceChanges."""
         found, _ = await store.lock(uow, identity.account_id, now - _DAY)
         device = found.device(number)
         if device is None:
@@ -99,6 +104,9 @@ class DeviceService:
         other = found.of_session(identity.session_id)
         if other is not None and other.number != number:
             raise SessionHasDevice
+        if other is not None:
+            return device
+        await self.binds.count(identity.account_id, now)
         await store.bind(uow, identity.account_id, number, identity.session_id)
         publish(uow, DeviceBound(identity.account_id, number), now)
         return Device(number, device.identity_key, identity.session_id, device.registered_at)

@@ -199,6 +199,47 @@ async def test_a_session_without_a_device_removes_one_after_a_log_in_only(entati
     assert (await (await entativa.log_in("ada")).delete("/devices/1")).status_code == 200
 
 
+async def test_a_removed_last_device_does_not_put_itself_back(entativa: Environment) -> None:
+    stolen = await entativa.member("ada")
+    await register_first_device(stolen)
+    entativa.clock.advance(AuthPolicy().recent_log_in)
+    refreshed = await stolen.post("/auth/refresh", json={"refresh_token": stolen.tokens["refresh_token"]})
+    stolen.headers = {"Authorization": f"Bearer {refreshed.json()['access_token']}"}
+    owner = await entativa.log_in("ada")
+    assert (await owner.delete("/devices/1")).status_code == 200
+    _, body = await first_device_body(stolen)
+    refused = await stolen.post("/devices", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (403, "log_in_again")
+    _, body = await first_device_body(owner)
+    assert (await owner.post("/devices", json=body)).status_code == 201
+    entativa.clock.advance(AuthPolicy().recent_log_in)
+    refreshed = await owner.post("/auth/refresh", json={"refresh_token": owner.tokens["refresh_token"]})
+    owner.headers = {"Authorization": f"Bearer {refreshed.json()['access_token']}"}
+    assert (await owner.post("/devices", json=body)).status_code == 201  # its answer was lost
+
+
+async def test_sessions_do_not_take_a_device_over_without_end(entativa: Environment) -> None:
+    ada = await entativa.member("ada")
+    device = await register_first_device(ada)
+    sessions = [ada, await entativa.log_in("ada")]
+
+    async def bind(session: Member) -> Any:
+        return await session.put("/devices/1/session", json={"session_binding": device.binding(session)})
+
+    for _ in range(DevicePolicy().changes_per_day + 1):
+        assert (await bind(ada)).status_code == 200  # it is bound already
+    assert await _events(entativa, "devices.bound") == []
+    for number in range(1, DevicePolicy().changes_per_day + 1):
+        assert (await bind(sessions[number % 2])).status_code == 200
+    refused = await bind(sessions[1])
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_device_changes")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert (await bind(sessions[0])).status_code == 200
+    assert len(await _events(entativa, "devices.bound")) == DevicePolicy().changes_per_day
+    entativa.clock.advance(timedelta(days=1))
+    assert (await bind(await entativa.log_in("ada"))).status_code == 200
+
+
 async def test_devices_do_not_change_without_end(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     for number in range(1, DevicePolicy().changes_per_day // 2 + 1):
