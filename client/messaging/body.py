@@ -12,8 +12,20 @@ from dataclasses import dataclass, field
 _VERSION = 1
 MAX_TEXT = 16_384
 """Characters."""
+MAX_ENCODED = 32_768
+"""Bytes of a body that is sent. Padded, encrypted for 19 devices (ten of each account, without the own one) and in
+Base64 it stays below the server's limits: 64 KiB for an envelope, 1 MiB for a request."""
 
 _ID = re.compile("[0-9a-f]{32}")
+
+
+class TextTooLong(ValueError):
+    """A text is longer than what can be sent."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"This message is too long: {MAX_TEXT:,} characters at most, fewer of those that take several bytes."
+        )
 
 
 class BadBody(Exception):
@@ -33,13 +45,19 @@ class Body:
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id) or not _ID.fullmatch(self.to):
             raise ValueError("an id has 32 hexadecimal digits")
-        if not 0 < len(self.text) <= MAX_TEXT:
-            raise ValueError(f"a text has 1 to {MAX_TEXT} characters")
+        if not self.text:
+            raise ValueError("a text has at least one character")
+        if len(self.text) > MAX_TEXT:
+            raise TextTooLong
 
     def encode(self) -> bytes:
-        return json.dumps(
+        """Raises TextTooLong, or UnicodeEncodeError for a lone surrogate."""
+        encoded = json.dumps(
             {"version": _VERSION, "id": self.id, "to": self.to, "text": self.text}, ensure_ascii=False
         ).encode("utf-8")
+        if len(encoded) > MAX_ENCODED:
+            raise TextTooLong
+        return encoded
 
     @classmethod
     def decode(cls, data: bytes) -> "Body":

@@ -107,7 +107,8 @@ class Messenger:
         self._incoming = Incoming(database, self._device, self._directory)
         self._outgoing = Outgoing(database, self._device, randomness)
         self.address = self._device.address
-        self.changes: list[Change] = []
+        with database.transaction():
+            self.changes: list[Change] = [MessageChanged(number) for number in self._outgoing.refuse_too_long()]
         self._waits = Waits()
         self._wanted = 1  # how often the inbox was to be read
         self._fetching = self._fetched = 0  # up to which of these the fetch under way, and the last whole one, will do
@@ -128,7 +129,8 @@ class Messenger:
             )
 
     def write(self, conversation_id: str, text: str, now: int) -> int:
-        """Writes a message, which is sent when that is possible. Returns its number. Raises ValueError."""
+        """Writes a message, which is sent when that is possible. Returns its number. Raises ValueError, which
+        says why, before anything is stored."""
         with self._database.transaction():
             number = self._outgoing.add(conversation_id, text, now)
         self.changes.append(MessageChanged(number))

@@ -7,7 +7,7 @@ that it has stored nothing because the devices have changed.
 import uuid
 from dataclasses import dataclass
 
-from client.messaging.body import Body
+from client.messaging.body import Body, TextTooLong
 from client.messaging.device import Device
 from client.messaging.requests import Payload, Send
 from client.storage import Database
@@ -35,10 +35,10 @@ class Outgoing:
         self._randomness = randomness
 
     def add(self, conversation_id: str, text: str, now: int) -> int:
-        """Adds a message to a conversation. Returns its number. Raises ValueError for an empty or too long text."""
+        """Adds a message to a conversation. Returns its number. Raises ValueError for an empty text, TextTooLong."""
         own, message_id = self._device.address, self._new_id()
         ((peer,),) = self._database.rows("select peer from conversations where id = ?", conversation_id)
-        Body(message_id, peer, text)
+        Body(message_id, peer, text).encode()  # what cannot be sent is not stored
         number = self._database.insert(
             "insert into messages (conversation_id, account_id, device, message_id, written_at, text)"
             " values (?, ?, ?, ?, ?, ?)",
@@ -111,6 +111,22 @@ class Outgoing:
         """The server will never take a message."""
         self._database.execute("update messages set problem = ? where number = ?", code, number)
         self._database.execute("delete from outgoing where number = ?", number)
+
+    def refuse_too_long(self) -> list[int]:
+        """Refuses messages of former versions of this client, which stored more than can be sent. Returns them."""
+        rows = self._database.rows(
+            "select o.number, m.message_id, c.peer, m.text from outgoing as o join messages as m on m.number = o.number"
+            " join conversations as c on c.id = o.conversation_id"
+            " where not exists (select 1 from outgoing_payloads as p where p.number = o.number)"
+        )
+        refused = []
+        for number, message_id, peer, text in rows:
+            try:
+                Body(message_id, peer, text).encode()
+            except TextTooLong:
+                self.refused(number, "too_long")
+                refused.append(number)
+        return refused
 
     def devices_changed(self, number: int) -> None:
         """The server has stored nothing: encrypts anew, for the devices that are there then."""

@@ -5,6 +5,7 @@ _TEXTS = {
     "too_new": "This message needs a newer version of this program.",
     "misdirected": "This message was meant for another conversation and is not shown.",
     "unknown_device": "This message came from a device that nobody can verify and is not shown.",
+    "too_long": "Not sent: this message is too long.",
     "request_not_accepted": "Not sent: wait until the other has accepted your request.",
     "no_such_conversation": "Not sent: this conversation does not exist any more.",
 }

@@ -1,5 +1,7 @@
 """The messenger, case by case: what a user is told when a message, a device or the directory is not as it should be."""
 
+import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from client.messaging import DevicesLearned, DirectoryDistrusted, MessageChanged, Messenger
-from client.messaging.body import MAX_TEXT, BadBody, Body
+from client.messaging.body import MAX_ENCODED, MAX_TEXT, BadBody, Body
 from client.messaging.requests import (
     Accepted,
     Acknowledge,
@@ -26,9 +28,11 @@ from client.messaging.requests import (
     UploadPreKeys,
 )
 from client.storage import Database
+from cluster.settings import Settings
 from crypto.handshake import PublishedPreKeys
 from crypto.randomness import SystemRandomness
 from crypto.sessions import DeviceAddress
+from features.messaging.model import MAX_ENVELOPE_BYTES
 from tests.unit.client.model_server import ModelServer
 
 ADA, BOB = "a" * 32, "b" * 32
@@ -366,10 +370,50 @@ def test_a_refused_request_is_tried_again_later(pair: Pair) -> None:
 def test_nobody_writes_to_a_conversation_with_oneself_or_nothing(pair: Pair) -> None:
     with pytest.raises(ValueError):
         pair.ada.add_conversation("x", ADA)
-    for text in ("", "x" * (MAX_TEXT + 1)):
-        with pytest.raises(ValueError):
-            pair.ada.write(CONVERSATION, text, pair.server.now)
+    with pytest.raises(ValueError):
+        pair.ada.write(CONVERSATION, "", pair.server.now)
     assert pair.messages(pair.ada) == []
+
+
+EMOJI, CONTROL = "\N{SLIGHTLY SMILING FACE}", "\x01"  # 4 bytes, and 6 in JSON
+
+
+@pytest.mark.parametrize("text", ["x" * (MAX_TEXT + 1), EMOJI * MAX_TEXT, CONTROL * 12_000, "\ud800"])
+def test_what_cannot_be_sent_is_not_stored(pair: Pair, text: str) -> None:
+    with pytest.raises(ValueError):
+        pair.ada.write(CONVERSATION, text, pair.server.now)
+    assert pair.messages(pair.ada) == []
+    pair.delivered("short")
+
+
+def test_a_long_text_of_a_former_version_is_refused_and_the_next_one_goes(pair: Pair) -> None:
+    number = pair.ada.write(CONVERSATION, "x", pair.server.now)
+    pair.ada.write(CONVERSATION, "two", pair.server.now)
+    pair.databases[0].execute("update messages set text = ? where number = ?", EMOJI * MAX_TEXT, number)
+    pair.ada = Messenger(pair.databases[0], pair.server.directory.public, prekeys=2)
+    assert pair.ada.changes == [MessageChanged(number)]
+    pair.run(pair.ada)
+    assert pair.messages(pair.ada) == [(EMOJI * MAX_TEXT, "too_long"), ("two", None)]
+    assert len(pair.server.accepted) == 1
+
+
+def test_the_longest_text_is_below_the_limits_of_the_server(pair: Pair) -> None:
+    longest = MAX_ENCODED - len(Body(ADA, BOB, "x").encode())
+    texts = [EMOJI * (longest // 4), CONTROL * (longest // 6), "x" * MAX_TEXT]
+    lengths = []
+    for turn in range(12):  # in some of them the sessions exchange new keys
+        sender, other = (pair.ada, pair.bob) if turn % 2 == 0 else (pair.bob, pair.ada)
+        for text in texts:
+            sender.write(CONVERSATION, text, pair.server.now)
+        pair.run(sender)
+        lengths += [len(envelope) for sent in pair.server.accepted for envelope in sent.payloads.values()]
+        other.connected()
+        pair.run(other)
+        pair.server.now += 1_000
+    assert [text for text, _ in pair.messages(pair.bob)] == texts * 12
+    assert 34_816 < max(lengths) <= MAX_ENVELOPE_BYTES
+    device = len(json.dumps({"account_id": str(uuid.UUID(ADA)), "device": 10, "envelope": ""}) + ", ")
+    assert 19 * (4 * -(-max(lengths) // 3) + device) + 1_000 < Settings.model_fields["max_body_bytes"].default
 
 
 @pytest.mark.parametrize(
