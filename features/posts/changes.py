@@ -54,6 +54,12 @@ async def publish_deleted(uow: UnitOfWork, row: Row, now: datetime) -> None:
         await _share(uow, row, -1, now)
 
 
+def publish_undone(uow: UnitOfWork, row: Row, now: datetime) -> None:
+    """Publishes that a repost, as it was, is deleted with what it shared: its counts are deleted, too, and nobody sees
+    any longer whether they have reposted it."""
+    publish(uow, PostDeleted(**_fields(row)), now)
+
+
 def _is_counted(row: Row) -> bool:
     """Returns whether a post counts as a repost or quote of what it shares. Quotes that are not public do not: their
     number would tell that there are some."""

@@ -13,10 +13,12 @@ from cluster.events.event import Event
 from cluster.postgres import UnitOfWork
 from features.events import consumer, reader
 from features.posts import poll_store, share_store, store
-from features.posts.changes import publish_deleted
+from features.posts.changes import publish_undone
 from features.posts.events import PollVoted, PostCreated, PostDeleted, PostEdited, PostEvent, PostState
 from features.posts.model import Audience
 from features.posts.policy import PostPolicy
+
+_UNDONE_AT_ONCE = 500
 
 _read_vote = reader((PollVoted,))
 
@@ -30,13 +32,16 @@ def consumers(policy: PostPolicy, now: Callable[[], datetime]) -> list[Consumer]
         await poll_store.count_votes(uow, post_ids, at_once=policy.min_voters_shown)
 
     async def undo_reposts(uow: UnitOfWork, event: PostDeleted) -> None:
-        for row in await share_store.delete_of(uow, event.post_id):
-            await publish_deleted(uow, row, now())
+        """Deletes the reposts of a deleted post, in several transactions: there may be many."""
+        while rows := await share_store.delete_of(uow, event.post_id, _UNDONE_AT_ONCE):
+            for row in rows:
+                publish_undone(uow, row, now())
+            await uow.commit()
 
     return [
         consumer("posts.hashtag_counts", (PostCreated, PostEdited, PostDeleted), _count_hashtags),
         Consumer("posts.poll_counts", frozenset([PollVoted.type]), count_votes),
-        consumer("posts.undo_reposts", (PostDeleted,), undo_reposts),
+        consumer("posts.undo_reposts", (PostDeleted,), undo_reposts, outside=True),
     ]
 
 

@@ -128,7 +128,7 @@ class PostShared(ShareEvent):
 
 @dataclass(frozen=True, slots=True)
 class PostUnshared(ShareEvent):
-    """It is deleted, or no longer public."""
+    """It is deleted, or no longer public. Not published where the post itself is deleted."""
 
     type: ClassVar[str] = "posts.unshared"
 

@@ -39,30 +39,31 @@ def insert(uow: UnitOfWork, repost_id: UUID, author_id: UUID, reposted_id: UUID,
     uow.write_at_commit(_INSERT, repost_id, author_id, reposted_id, now, refused=AlreadyReposted())
 
 
-def _delete(which: str) -> str:
-    return f"""
-with deleted as (
-    delete from posts where ctid = any(array(
-        select posts.ctid from posts where {which} and {visible_to("posts.author_id")} for update
-    )) returning *
-)
-select {columns("posts.author_id")} from deleted as posts {AUTHOR}
+# Ids, not ctids: a row that somebody else changes meanwhile stays among those that are deleted.
+_DELETE_OF = f"""
+delete from posts where id = any(array(
+    select posts.id from posts where posts.reposted_id = $1 and {visible_to("posts.author_id")} limit $2 for update
+)) returning id::text, author_id::text, created_at, entities, audience, list_id::text
 """
 
 
-_DELETE_OF = _delete("posts.reposted_id = $1")
+async def delete_of(uow: UnitOfWork, post_id: UUID, limit: int) -> list[Row]:
+    """Deletes up to `limit` reposts of a post. Returns what they were, with the columns of `changes.state_of`."""
+    return [*await uow.fetch(_DELETE_OF, post_id, limit)]
+
+
 _BETWEEN = f"""
 posts.reposted_id is not null and posts.author_id = any(array[$1::uuid, $2]) and {visible_to("posts.author_id")}
     and exists (
         select from posts as original where original.id = posts.reposted_id
             and original.author_id = any(array[$1, $2]) and original.author_id <> posts.author_id
     )"""
-_DELETE_BETWEEN = _delete(_BETWEEN)
-
-
-async def delete_of(uow: UnitOfWork, post_id: UUID) -> list[Row]:
-    """Deletes all reposts of a post. Returns what they were."""
-    return [*await uow.fetch(_DELETE_OF, post_id)]
+_DELETE_BETWEEN = f"""
+with deleted as (
+    delete from posts where ctid = any(array(select posts.ctid from posts where {_BETWEEN} for update)) returning *
+)
+select {columns("posts.author_id")} from deleted as posts {AUTHOR}
+"""
 
 
 async def delete_between(uow: UnitOfWork, one: UUID, other: UUID) -> list[Row]:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+
+from cluster.events.event import Event
+from cluster.postgres import UnitOfWork
+from deployments.platform import brand_consumers
+from features.posts import share_store
+from features.posts.events import PostDeleted
 from features.posts.model import Audience
 from features.posts.privacy import may_see
 from features.posts.share_store import _QUOTES
 from tests.integration.test_privacy_posts import RELATIONS, UNKNOWN, Scenario, environment, scenario
 from tests.support.environment import PASSWORD, Environment
 from tests.support.member import Member
+from tests.support.people import add_people
 
 __all__ = ["environment", "scenario"]
 
@@ -86,6 +95,70 @@ async def test_a_repost_is_one_per_person_and_can_be_undone(entativa: Environmen
     assert (await _get(eve, of_repost))["shared"] == {"kind": "repost", "post": None}
     await entativa.drain()
     assert (await eve.get("/profiles/eve/posts")).json()["items"] == []
+
+
+_REPOSTS = """
+insert into posts (id, author_id, text, audience, reposted_id, created_at)
+select gen_random_uuid(), account_id, '', 'public', $1, $2 from profiles where username = any($3::text[])
+"""
+
+
+async def test_reposts_of_a_deleted_post_are_undone_in_batches(
+    entativa: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, database = await entativa.member("ada"), entativa.platform.database
+    people = await add_people(entativa, 30)
+    [undo] = [each for each in brand_consumers(entativa.platform) if each.name == "posts.undo_reposts"]
+    assert undo.outside
+
+    async def deleted_post(reposts: int) -> Event:
+        """The event of a post with so many reposts that was deleted."""
+        post = await _publish(ada, "Hi")
+        await database.pool.execute(_REPOSTS, UUID(post["id"]), entativa.clock(), people[:reposts])
+        assert (await ada.delete(f"/posts/{post['id']}")).is_success
+        body = PostDeleted(UUID(post["id"]), UUID(ada.id), entativa.clock(), Audience.PUBLIC, None, (), ())
+        return body.event(entativa.clock())
+
+    async def handle(event: Event) -> int:
+        """Returns how many statements it took."""
+        async with database.unit_of_work() as uow:
+            await undo.handle(uow, [event])
+            await uow.commit()
+            return uow.statements
+
+    async def published() -> Counter[str]:
+        """The types of the events since the last time."""
+        rows = await database.pool.fetch("delete from outbox returning type")
+        return Counter(row["type"] for row in rows)
+
+    few, many = await deleted_post(3), await deleted_post(30)
+    await published()
+    statements = await handle(few)
+    assert await published() == {"posts.deleted": 3}
+    assert await handle(many) == statements
+    assert await published() == {"posts.deleted": 30}, "nobody has to look for counts, or what they reposted, anew"
+
+    # What was committed before a failure stays done, and the rest is done the next time.
+    monkeypatch.setattr("features.posts.consumers._UNDONE_AT_ONCE", 10)
+    many, batches = await deleted_post(30), 0
+    delete_of = share_store.delete_of
+
+    async def failing(uow: UnitOfWork, post_id: UUID, limit: int) -> list[Any]:
+        nonlocal batches
+        batches += 1
+        if batches == 3:
+            raise ConnectionError
+        return [*await delete_of(uow, post_id, limit)]
+
+    await published()
+    with monkeypatch.context() as patched:
+        patched.setattr(share_store, "delete_of", failing)
+        with pytest.raises(ConnectionError):
+            await handle(many)
+    assert await published() == {"posts.deleted": 20}
+    await handle(many)
+    assert await published() == {"posts.deleted": 10}
+    assert await database.pool.fetchval("select count(*) from posts") == 0
 
 
 async def test_requests_at_once_repost_once(entativa: Environment) -> None:
