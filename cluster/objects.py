@@ -7,6 +7,8 @@ folder or prefix of its own. An object is written whole or not at all: no reader
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -32,8 +34,10 @@ PART_BYTES = 8 * 1024 * 1024
 _PARTS_IN_FLIGHT = 2
 _READ_BYTES = 256 * 1024
 
-_MOST_WRITERS = 4
+_MOST_WRITERS = 16
 """Of one key at once, in a folder."""
+_ABANDONED_S = 86_400.0
+"""No writer is silent for so long."""
 
 _LOGGED = 500
 
@@ -70,6 +74,7 @@ class ObjectStorage:
         """Writes an object, in place of the one that has the key."""
         with _call("put"):
             await obstore.put_async(self._store, key, data, use_multipart=False)
+        await self._tidy(key)
 
     async def put_new(self, key: str, data: bytes) -> bool:
         """Writes an object unless there is one with the key (If-None-Match: *). Returns whether it was written: of
@@ -79,6 +84,7 @@ class ObjectStorage:
                 await obstore.put_async(self._store, key, data, mode="create", use_multipart=False)
             except AlreadyExistsError:
                 return False
+        await self._tidy(key)
         return True
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
@@ -108,6 +114,7 @@ class ObjectStorage:
                 if failure:  # obstore wraps it in an error of its own
                     raise failure[0] from None
                 raise
+        await self._tidy(key)
 
     async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Yields the bytes of an object from `start` to before `end` (None: its last), some 256 KiB at a time; the
@@ -137,13 +144,31 @@ class ObjectStorage:
                     await obstore.delete_async(self._store, key)
             await asyncio.to_thread(_delete_staged, Path(str(self._store.prefix)), keys)
 
+    async def _tidy(self, key: str) -> None:
+        """Deletes what killed processes left half-written of an object that is written now, in a folder. What cannot be
+        deleted stays until the next time."""
+        if isinstance(self._store, LocalStore):
+            folder, since = Path(str(self._store.prefix)), time.time() - _ABANDONED_S
+            try:
+                await asyncio.to_thread(_delete_staged, folder, [key], since)
+            except OSError as error:
+                log.warning("half-written object not deleted", error=type(error).__name__)
 
-def _delete_staged(folder: Path, keys: Sequence[str]) -> None:
-    """Deletes files that were to become these objects: an object is written as `<key>#<number>`, the number being 1
-    unless several write the key at once, and renamed then."""
+
+def _delete_staged(folder: Path, keys: Sequence[str], since: float = math.inf) -> None:
+    """Deletes files that were to become these objects and that nobody has written to since a time (of `time.time`). An
+    object is written as `<key>#<number>`, the lowest number from 1 that has no file, and renamed then: each killed
+    writer takes one, and gaps are those of writers that have ended. The folder is not listed, since it may have very
+    many files."""
     for key in keys:
-        for number in range(1, _MOST_WRITERS + 1):
-            (folder / f"{key}#{number}").unlink(missing_ok=True)
+        number = last = 0
+        while number < last + _MOST_WRITERS:
+            number += 1
+            path = folder / f"{key}#{number}"
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime <= since:
+                    path.unlink()
+                last = number
 
 
 @contextmanager

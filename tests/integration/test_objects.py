@@ -1,9 +1,11 @@
 """Object storage keeps its promises, in a folder and behind the S3 API (S3Proxy)."""
 
 import asyncio
+import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,6 +164,49 @@ async def test_what_a_killed_process_left_in_a_folder_is_deleted_with_its_key(tm
     await backend.objects.put("a/key2", b"x")
     await backend.objects.delete(["a/key"])
     assert backend.files() == ["a/key2"]
+
+
+def _left_behind(backend: Backend, key: str, numbers: Iterable[int], *, hours: int) -> None:
+    """What killed writers of a key leave, so long ago."""
+    for number in numbers:
+        path = backend.folder / f"{key}#{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
+        at = time.time() - hours * 3600
+        os.utime(path, (at, at))
+
+
+async def test_however_many_writers_of_a_key_were_killed_it_is_deleted_with_all_they_left(tmp_path: Path) -> None:
+    backend = _in_folder(tmp_path)
+    _left_behind(backend, "a/key", [*range(1, 30), *range(40, 60)], hours=0)
+    await backend.objects.put("a/key", b"x")
+    await backend.objects.put("a/other", b"x")
+    await backend.objects.delete(["a/key", "a/never"])
+    assert backend.files() == ["a/other"]
+
+
+async def test_an_object_that_is_written_in_a_folder_replaces_what_was_left_half_written(tmp_path: Path) -> None:
+    backend = _in_folder(tmp_path)
+    keys = ["a/put", "a/new", "a/stream"]
+    for key in keys:
+        _left_behind(backend, key, [1, 3], hours=48)
+        _left_behind(backend, key, [2], hours=1)
+    await backend.objects.put("a/put", b"x")
+    assert await backend.objects.put_new("a/new", b"x")
+    await backend.objects.put_stream("a/stream", _chunks(b"x", 1))
+    for key in keys:
+        assert await _read(backend.objects, key) == b"x"
+    assert backend.files() == sorted([*keys, *(f"{key}#2" for key in keys)]), "somebody may be writing the second one"
+
+
+async def test_what_cannot_be_tidied_fails_no_write(tmp_path: Path) -> None:
+    backend = _in_folder(tmp_path)
+    (backend.folder / "a" / "key#1").mkdir(parents=True)
+    os.utime(backend.folder / "a" / "key#1", (0, 0))
+    await backend.objects.put("a/key", b"x")
+    assert await _read(backend.objects, "a/key") == b"x"
+    with pytest.raises(ObjectStorageUnavailable):
+        await backend.objects.delete(["a/key"])
 
 
 async def test_brands_do_not_see_each_other_s_objects(backend: Backend) -> None:
