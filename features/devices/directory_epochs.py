@@ -11,7 +11,7 @@ from cluster.storage_errors import DATABASE_ERRORS
 from crypto.directory import Epoch
 from crypto.transparency import SignedTreeHead, TreeHead, leaf_hash
 from features.devices.directory import store, stored_log, stored_map
-from features.devices.directory.model import StoredEpoch, Submission
+from features.devices.directory.model import DirectoryState, StoredEpoch, Submission
 from features.devices.directory.secrets import DirectorySecrets
 from features.devices.directory.service import DirectoryService
 from features.devices.errors import DirectoryUnavailable
@@ -19,54 +19,72 @@ from features.devices.policy import DevicePolicy
 from features.devices.service import DeviceService
 from features.feature import Scope
 
-_HOUR = timedelta(hours=1)
+_AHEAD = timedelta(seconds=5)
+"""An epoch that is farther ahead of the clock is an accident; one that is less so is waited for."""
 
 EPOCHS = Counter(
     "entativa_key_directory_epochs_total", "Epochs of the key directory that this process has closed", ["brand"]
 )
 AGE = Gauge("entativa_key_directory_age_seconds", "Age of the newest epoch of the key directory", ["brand"])
 
+AHEAD = Counter(
+    "entativa_key_directory_ahead_total", "Epochs closed while the newest was ahead of Postgres's clock", ["brand"]
+)
+
 log = logger(__name__)
 
 
-def due(policy: DevicePolicy, since: timedelta | None, *, submitted: bool, recent: int) -> bool:
-    """Decides whether to close an epoch: `since` is the time since the last one, None before the first; `recent` is how
-    many were closed within an hour.
+def due(policy: DevicePolicy, since: timedelta | None, *, waiting: int, recent: int) -> bool:
+    """Decides whether to close an epoch: `since` is the time since the last one, None before the first; `waiting` is
+    how many accounts the next one can show, `recent` how many were closed within an hour.
 
     An account's devices check every epoch, so a busy directory has fewer: the first ones of an hour show what was
-    submitted at once, later ones each minute."""
-    if since is None:
+    submitted at once, later ones each minute, or once as many accounts wait as an epoch can show. What is submitted is
+    shown although the last epoch is ahead of the clock."""
+    if since is None or waiting >= policy.directory_epoch_accounts:
         return True
-    if not submitted:
+    if not waiting:
         return since >= policy.directory_heartbeat
+    if since < -_AHEAD:
+        return True
     busy = recent >= policy.directory_quick_epochs
     return since >= (policy.directory_busy_period if busy else policy.directory_period)
 
 
-async def close_due_epoch(scope: Scope) -> bool:
-    """Closes an epoch if one is due and no other process does. Returns whether it did. One statement if none is due."""
-    now = scope.now()
+async def close_due_epoch(scope: Scope, at: datetime | None = None) -> bool:
+    """Closes an epoch if one is due and no other process does. Returns whether it did. One statement if none is due.
+    `at`: a time in place of that of Postgres, which is the same for all processes: epochs never go back in time, so one
+    host with a fast clock could stop the directory."""
     async with scope.database.unit_of_work(read_only=True) as uow:
-        if not await _is_due(scope, uow, now):
+        if await _due_state(scope, uow, at) is None:
             return False
     async with scope.database.unit_of_work() as uow:
-        if not await store.lock(uow) or not await _is_due(scope, uow, now):
+        if not await store.lock(uow):
+            return False
+        state = await _due_state(scope, uow, at)
+        if state is None:
             return False
         newest = await store.newest(uow)
         directory = scope.service(DeviceService).directory
         directory.check_ours(newest)
         submissions = await store.submitted(uow, scope.policy(DevicePolicy).directory_epoch_accounts)
-        await _close(uow, directory, newest, submissions, now)
+        await _close(uow, directory, newest, submissions, max(state.now_ms, state.newest_ms or 0))
         await uow.commit()
     EPOCHS.labels(scope.brand).inc()
+    if state.since is not None and state.since < -_AHEAD:
+        AHEAD.labels(scope.brand).inc()
+        log.error(
+            "key directory ahead of the clock: clients refuse it until then", seconds=-state.since.total_seconds()
+        )
     return True
 
 
-async def _is_due(scope: Scope, uow: UnitOfWork, now: datetime) -> bool:
-    submitted, recent, newest_ms = await store.state(uow, store.milliseconds(now - _HOUR))
-    since = None if newest_ms is None else timedelta(milliseconds=store.milliseconds(now) - newest_ms)
+async def _due_state(scope: Scope, uow: UnitOfWork, at: datetime | None) -> DirectoryState | None:
+    policy = scope.policy(DevicePolicy)
+    state = await store.state(uow, at, policy.directory_epoch_accounts)
+    since = state.since
     AGE.labels(scope.brand).set(0 if since is None else max(0.0, since.total_seconds()))
-    return due(scope.policy(DevicePolicy), since, submitted=submitted, recent=recent)
+    return state if due(policy, since, waiting=state.waiting, recent=state.recent) else None
 
 
 async def _close(
@@ -74,7 +92,7 @@ async def _close(
     directory: DirectoryService,
     newest: StoredEpoch | None,
     submissions: list[Submission],
-    now: datetime,
+    timestamp: int,
 ) -> None:
     size = 0 if newest is None else newest.size
     indexes = {each.account_id: directory.index(each.keys.user)[0] for each in submissions}
@@ -84,7 +102,6 @@ async def _close(
     for each in submissions:
         commitment = each.keys.commitment(directory.opening(each.keys))
         changed |= stored_map.put(subtrees, indexes[each.account_id], commitment)
-    timestamp = max(store.milliseconds(now), 0 if newest is None else newest.epoch.timestamp)
     epoch = Epoch(size, timestamp, stored_map.root(subtrees))
     nodes = await store.log_nodes(uow, stored_log.before(size))
     appended = stored_log.appended(size, leaf_hash(epoch.encode()), nodes)

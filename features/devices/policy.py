@@ -29,8 +29,8 @@ class DevicePolicy:
     directory_period: timedelta = timedelta(seconds=1)
     """How soon the key directory shows what was submitted: each time it closes an epoch."""
     directory_quick_epochs: int = 60
-    """Within an hour; once there were so many, epochs are closed with `directory_busy_period`: the devices of all
-    accounts check every epoch."""
+    """Within an hour; once there were so many, epochs are closed with `directory_busy_period`, or when they are full:
+    the devices of all accounts check every epoch."""
     directory_busy_period: timedelta = timedelta(minutes=1)
     directory_heartbeat: timedelta = timedelta(minutes=30)
     """After which an epoch is closed although nothing was submitted."""

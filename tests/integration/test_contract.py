@@ -71,7 +71,9 @@ async def _inhabit(environment: Environment) -> dict[str, str]:
     # Tickets need a host to take them to; what happens there is not part of the document.
     directory = HostDirectory(environment.platform.redis, environment.brand.name)
     await directory.announce(ListedHost("rt-1", "ws://127.0.0.1:9/realtime", sockets=0), ttl_s=600)
-    assert await close_due_epoch(environment.platform)  # before the first one the key directory is unavailable
+    assert await close_due_epoch(
+        environment.platform, environment.clock()
+    )  # before the first one the key directory is unavailable
     post = await grace.post("/posts", json={"text": "On my way to #lisbon with @ada"})
     created = await ada.post("/lists", json={"name": "Climbing"})
     story = await grace.post("/stories", json={"text": "Good morning"})

@@ -123,7 +123,7 @@ class Scenario:
         await register_first_device(bob)
         self.conversation_id = (await bob.post("/conversations", json={"account_id": ada.id})).json()["id"]
         self.device_link_id = (await create_link(ada))[1]["id"]
-        assert await close_due_epoch(self.environment.platform)
+        assert await close_due_epoch(self.environment.platform, self.environment.clock())
         link = (await bob.post(f"/posts/{self.post_id}/share-links", json={})).json()
         self.link_id, self.shared = link["id"], link["path"]
         self.collection_id = (await bob.post("/collections", json={"name": "Trips"})).json()["id"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from base64 import b64decode
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from crypto.directory import (
     AccountKeys,
@@ -25,6 +26,7 @@ from crypto.directory import (
 )
 from crypto.directory.vrf import output, verify
 from crypto.transparency import LogAuditor, ProofInvalid, SignedTreeHead, verify_consistency
+from features.devices.directory import store
 from features.devices.directory.secrets import DirectorySecrets
 from features.devices.directory_epochs import close_due_epoch, run_directory
 from features.devices.errors import DirectoryUnavailable
@@ -41,7 +43,7 @@ UNKNOWN = "00000000-0000-7000-8000-000000000000"
 async def _close(environment: Environment) -> None:
     """Lets the time pass after which what was submitted is shown."""
     environment.clock.advance(SECOND)
-    assert await close_due_epoch(environment.platform)
+    assert await close_due_epoch(environment.platform, environment.clock())
 
 
 class _Client:
@@ -113,7 +115,7 @@ async def test_contacts_follow_an_account_through_its_versions(entativa: Environ
     assert await contact.look_up(ada.member.id) == AccountKeys.first(ada.user, {1: ada.identity.public})
     assert await contact.look_up(eve.id) is None  # proven, too
     assert await contact.look_up(bob.member.id) is not None
-    assert not await close_due_epoch(entativa.platform)
+    assert not await close_due_epoch(entativa.platform, entativa.clock())
 
     newer = await _change(entativa, ada)
     answer, pending = await contact.ask(ada.member.id)
@@ -146,7 +148,7 @@ async def test_an_answer_is_about_its_account_and_fresh(entativa: Environment) -
     entativa.clock.advance(DevicePolicy().directory_max_age + SECOND)
     with pytest.raises(DirectoryStale):
         contact.check(ada.member.id, of_ada)
-    assert await close_due_epoch(entativa.platform)  # a heartbeat
+    assert await close_due_epoch(entativa.platform, entativa.clock())  # a heartbeat
     bobs = await entativa.log_in("bob")
     contact.member = bobs
     assert await contact.look_up(ada.member.id) is not None
@@ -193,7 +195,7 @@ async def test_epochs_come_in_pages(entativa: Environment) -> None:
     (ada,) = await _registered(entativa, "ada")
     for _ in range(102):
         entativa.clock.advance(DevicePolicy().directory_heartbeat)
-        assert await close_due_epoch(entativa.platform)
+        assert await close_due_epoch(entativa.platform, entativa.clock())
     ada.member = await entativa.log_in("ada")
     client = await _Client.of(entativa, ada.member)
     await client.look_up(ada.member.id)
@@ -208,7 +210,7 @@ async def test_heads_continue_each_other(entativa: Environment) -> None:
     heads = []
     for _ in range(9):
         entativa.clock.advance(DevicePolicy().directory_heartbeat)
-        assert await close_due_epoch(entativa.platform)
+        assert await close_due_epoch(entativa.platform, entativa.clock())
         info = (await entativa.anonymous.get("/key-directory")).json()
         heads.append(SignedTreeHead.decode(b64decode(info["head"])))
         heads[-1].verify(b64decode(info["log_key"]))
@@ -272,12 +274,58 @@ async def test_what_is_wrong_with_a_request_is_told(entativa: Environment) -> No
 async def test_processes_close_one_epoch_at_a_time(entativa: Environment) -> None:
     devices = await _registered(entativa, "ada", "bob", "carol")
     entativa.clock.advance(SECOND)
-    closed = await asyncio.gather(*(close_due_epoch(entativa.platform) for _ in range(6)))
+    closed = await asyncio.gather(*(close_due_epoch(entativa.platform, entativa.clock()) for _ in range(6)))
     assert sum(closed) == 1
     client = await _Client.of(entativa, devices[0].member)
     for device in devices:
         assert await client.look_up(device.member.id) is not None
     assert client.size == 1
+
+
+async def test_who_has_waited_longest_is_shown_first(entativa: Environment) -> None:
+    older, younger = await entativa.member("ada"), await entativa.member("bob")
+    await register_first_device(younger)
+    entativa.clock.advance(SECOND)
+    first = await register_first_device(older)
+    await _change(entativa, first)
+    async with entativa.platform.database.unit_of_work(read_only=True) as uow:
+        found = [await store.submitted(uow, limit) for limit in (1, 9)]
+        state = await store.state(uow, None, 1)
+    assert [[str(each.account_id) for each in each] for each in found] == [[younger.id], [younger.id, older.id]]
+    assert [each.keys.number for each in found[1]] == [1, 1]
+    assert state.waiting == 1
+
+
+async def test_the_time_of_epochs_is_that_of_postgres(entativa: Environment) -> None:
+    """And one that is ahead does not stop the directory."""
+    now = await entativa.platform.database.pool.fetchval("select clock_timestamp()")
+    entativa.clock.advance(timedelta(days=1))  # of this process alone
+    assert await close_due_epoch(entativa.platform)
+    (ada,) = await _registered(entativa, "ada")
+    heads = [await _head(entativa)]
+    assert timedelta() <= heads[0] - now < timedelta(hours=1)
+
+    assert await close_due_epoch(entativa.platform, entativa.clock())  # as if it were a day later
+    bob, *_ = await _registered(entativa, "bob")
+    ahead = _times_ahead()
+    assert await close_due_epoch(entativa.platform)
+    assert not await close_due_epoch(entativa.platform)
+    heads += [await _head(entativa)]
+    assert heads[1] == await _head(entativa, -2)
+    assert _times_ahead() == ahead + 1
+    client = await _Client.of(entativa, ada.member)  # whose clock has got there
+    assert await client.look_up(bob.member.id) is not None
+
+
+def _times_ahead() -> float:
+    return REGISTRY.get_sample_value("entativa_key_directory_ahead_total", {"brand": "entativa"}) or 0
+
+
+async def _head(environment: Environment, position: int = -1) -> datetime:
+    rows = await environment.platform.database.pool.fetch(
+        "select closed_at_ms from key_directory_epochs order by number"
+    )
+    return datetime.fromtimestamp(rows[position]["closed_at_ms"] / 1000, UTC)
 
 
 async def test_a_directory_with_other_secrets_is_not_continued(entativa: Environment) -> None:

@@ -1,6 +1,7 @@
 """The data of the key directory."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from crypto.directory import AccountKeys, DirectoryKeys, Epoch
@@ -33,6 +34,22 @@ class Submission:
 
     account_id: UUID
     keys: AccountKeys
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryState:
+    """`waiting`: accounts that the next epoch can show; `recent`: epochs closed within an hour. `now_ms` and
+    `newest_ms`, of the newest epoch, are milliseconds since 1970; None before the first."""
+
+    now_ms: int
+    waiting: int
+    recent: int
+    newest_ms: int | None
+
+    @property
+    def since(self) -> timedelta | None:
+        """The time since the newest epoch, negative if that is ahead; None before the first."""
+        return None if self.newest_ms is None else timedelta(milliseconds=self.now_ms - self.newest_ms)
 
 
 @dataclass(frozen=True, slots=True)

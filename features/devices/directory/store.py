@@ -8,7 +8,7 @@ from uuid import UUID
 from cluster.postgres import UnitOfWork
 from crypto.directory import AccountKeys, Epoch
 from features.devices.directory import stored_map
-from features.devices.directory.model import StoredEpoch, Submission
+from features.devices.directory.model import DirectoryState, StoredEpoch, Submission
 from features.devices.directory.stored_log import Node
 from features.devices.directory.stored_map import Subtree
 
@@ -38,26 +38,34 @@ async def lock(uow: UnitOfWork) -> bool:
 
 # Each version of an account is shown by an epoch of its own, so that its owner sees all of them.
 _SUBMITTED = """
-select distinct on (account_id) account_id, keys from device_key_versions where shown_in is null
-order by account_id, number limit $1
+select account_id, keys from (
+    select distinct on (account_id) account_id, keys, submitted_at from device_key_versions where shown_in is null
+    order by account_id, number
+) as oldest order by submitted_at, account_id limit $1
 """
 _STATE = """
-select exists (select from device_key_versions where shown_in is null) as submitted,
-    (select count(*) from key_directory_epochs where closed_at_ms > $1) as recent,
+with clock as (select coalesce($1::bigint, (extract(epoch from clock_timestamp()) * 1000)::bigint) as now_ms)
+select now_ms, (
+        select count(*) from (
+            select distinct account_id from device_key_versions where shown_in is null limit $2
+        ) as account
+    ) as waiting,
+    (select count(*) from key_directory_epochs where closed_at_ms > now_ms - 3600000) as recent,
     (select closed_at_ms from key_directory_epochs order by number desc limit 1) as newest_ms
+from clock
 """
 
 
-async def state(uow: UnitOfWork, since_ms: int) -> tuple[bool, int, int | None]:
-    """Returns whether an account waits for the next epoch, how many epochs were closed since a time, and when the
-    newest was closed (milliseconds)."""
-    row = await uow.fetchrow(_STATE, since_ms)
+async def state(uow: UnitOfWork, at: datetime | None, limit: int) -> DirectoryState:
+    """Returns the state of the directory at a time, by default the present one of Postgres: the clocks of hosts differ.
+    Counts up to `limit` accounts."""
+    row = await uow.fetchrow(_STATE, None if at is None else milliseconds(at), limit)
     assert row is not None
-    return row["submitted"], row["recent"], row["newest_ms"]
+    return DirectoryState(**row)
 
 
 async def submitted(uow: UnitOfWork, limit: int) -> list[Submission]:
-    """Returns the oldest version of up to `limit` accounts that no epoch shows."""
+    """Returns the oldest version of up to `limit` accounts that no epoch shows, those that have waited longest."""
     rows = await uow.fetch(_SUBMITTED, limit)
     return [Submission(row["account_id"], AccountKeys.decode(row["keys"])) for row in rows]
 

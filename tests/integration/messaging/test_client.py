@@ -39,10 +39,10 @@ async def directory_runs(opened: Correspondence) -> AsyncIterator[dict[str, Any]
     async def close() -> None:
         while True:
             environment.clock.advance(timedelta(seconds=1))
-            await close_due_epoch(environment.platform)
+            await close_due_epoch(environment.platform, environment.clock())
             await asyncio.sleep(0.05)
 
-    await close_due_epoch(environment.platform)
+    await close_due_epoch(environment.platform, environment.clock())
     task = asyncio.create_task(close())
     try:
         yield {
