@@ -24,7 +24,8 @@ from client.api import ApiError, Connection, MessagingApi, NoResponse, Tokens
 from client.api.messaging import inbox_item
 from client.conversations import Conversations
 from client.messaging import Change, Device, Messenger, NotRegistered
-from client.realtime import Event, RealtimeClient, Signal, Ticket, TicketUnavailable
+from client.realtime import Event, RealtimeClient, RequestRefused, Signal, Ticket, TicketUnavailable
+from client.realtime import NoResponse as RealtimeNoResponse
 from client.storage import AccountFolders, Database, Protection
 from crypto.directory import AccountKeys, DirectoryKeys
 from crypto.identity import SafetyNumber, bind_session
@@ -33,6 +34,8 @@ from crypto.randomness import SystemRandomness
 _FETCH_S = 60.0
 """How often the inbox is read where the socket says nothing."""
 _RETRY_S = 2.0
+_TYPING_MS = 3_000
+"""How often at most the server is told that the user types: it passes on no more."""
 
 
 class LinkRequired(Exception):
@@ -71,6 +74,8 @@ class Account:
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()
         self._changes: list[Change] = []
+        self._realtime: RealtimeClient | None = None
+        self._typed: dict[str, int] = {}
         with contextlib.suppress(NotRegistered, LookupError):
             self._begin()
 
@@ -190,6 +195,25 @@ class Account:
         self._wake.set()
         return number
 
+    @property
+    def shows_typing(self) -> bool:
+        """Whether others are told when the user types. The server learns of it, too."""
+        return bool(self._find("shows_typing") is not False)
+
+    @shows_typing.setter
+    def shows_typing(self, shows: bool) -> None:
+        self._put("shows_typing", shows)
+
+    async def typing(self, conversation_id: str) -> None:
+        """The user types: tells the other person, unless the user does not want that, there is no socket, or it was
+        told just before. May be called with every key."""
+        now, last = self._clock(), self._typed.get(conversation_id)
+        if self._realtime is None or not self.shows_typing or (last is not None and 0 <= now - last < _TYPING_MS):
+            return
+        self._typed[conversation_id] = now
+        with contextlib.suppress(RealtimeNoResponse, RequestRefused):
+            await self._realtime.request("typing", {"conversation_id": str(UUID(conversation_id))})
+
     def safety_number(self, conversation_id: str) -> SafetyNumber | None:
         """What both people compare to know that nobody is between them; None before their keys were looked up."""
         return self.messenger.safety_number(conversation_id)
@@ -269,6 +293,7 @@ class Account:
             self._wake.set()
 
         async with RealtimeClient(self._ticket, on_connected=connected) as realtime:
+            self._realtime = realtime
             async for received in realtime:
                 match received:
                     case Signal("message", data):
@@ -281,6 +306,10 @@ class Account:
                     case Signal("devices_changed", {"account_id": str(account_id)}):
                         with contextlib.suppress(ValueError):
                             messenger.devices_changed(UUID(account_id).hex)
+                    case Signal("typing", {"conversation_id": str(conversation_id), "account_id": str(account_id)}):
+                        with contextlib.suppress(ValueError):
+                            messenger.peer_typing(UUID(conversation_id).hex, UUID(account_id).hex)
+                            self._publish()
                     case Event(kind="devices"):
                         messenger.devices_changed(messenger.address.user)
                     case _:

@@ -51,6 +51,10 @@ class ConversationCalls:
         )
         return Sent(seq, time_of(sent_at))
 
+    async def typing(self, conversation_id: UUID, sender: Identity) -> None:
+        """See Conversations.typing."""
+        await self._call(conversation_id, "typing", sender.account_id.bytes, sender.session_id.bytes)
+
     async def accept(self, conversation_id: UUID, account_id: UUID) -> None:
         """See Conversations.accept."""
         await self._call(conversation_id, "accept", account_id.bytes)

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from actors.conversations.entity import ConversationEntity, Reload, SetState, Store
-from actors.conversations.signals import signals_of
+from actors.conversations.entity import ConversationEntity, Reload, SetState, SignalTyping, Store
+from actors.conversations.signals import signals_of, typing_of
 from actors.runtime import Effect, EffectHandler, Entity, Turn, Value
 from actors.sessions.effects import KIND_NAME as SESSIONS
 from cluster.metrics import Counter
@@ -24,7 +24,8 @@ from features.messaging.policy import MessagingPolicy
 
 STORED = Counter("entativa_messages_stored_total", "Messages that were stored")
 SIGNALLED = Counter("entativa_message_signals_total", "Messages signalled to live sessions, by account")
-LOST = Counter("entativa_message_signals_lost_total", "Signals that did not reach a live session: inboxes have them")
+TYPING = Counter("entativa_typing_signals_total", "Signals that somebody is typing")
+LOST = Counter("entativa_message_signals_lost_total", "Signals that did not reach a live session")
 LOADED = Counter("entativa_conversations_loads_total", "Conversations read from Postgres")
 
 _SIGNAL_S = 5.0
@@ -40,8 +41,8 @@ class ConversationEffects(EffectHandler[MessagingPolicy]):
         return ConversationEntity(conversation)
 
     def needs_write(self, effects: Sequence[Effect]) -> bool:
-        """Not what only reads."""
-        return any(not isinstance(effect, Reload) for effect in effects)
+        """Not what only reads or signals."""
+        return any(isinstance(effect, Store | SetState) for effect in effects)
 
     async def write(self, transaction: UnitOfWork, turns: Sequence[Turn]) -> None:
         """Stores messages, and of each member the last state."""
@@ -76,15 +77,19 @@ class ConversationEffects(EffectHandler[MessagingPolicy]):
             STORED.inc(len(messages))
             signals = signals_of(UUID(turn.entity_id), conversation, messages)
             for account, by_session in signals.items():
-                self._signal(account, by_session)
+                SIGNALLED.inc()
+                self._signal(account, "message", by_session)
+        for effect in turn.effects:
+            if isinstance(effect, SignalTyping):
+                TYPING.inc()
+                self._signal(*typing_of(UUID(turn.entity_id), conversation, effect.account))
         if any(isinstance(effect, Reload) for effect in turn.effects):
             conversation.load(await self._read(turn.entity_id))
         return ()
 
-    def _signal(self, account: UUID, by_session: dict[str, list[Any]]) -> None:
+    def _signal(self, account: UUID, kind: str, by_session: dict[str, list[Any]]) -> None:
         """Sends signals in the order of calls, and waits for none."""
-        SIGNALLED.inc()
-        call = self.context.router.call(SESSIONS, str(account), ["signal_sessions", "message", by_session], _SIGNAL_S)
+        call = self.context.router.call(SESSIONS, str(account), ["signal_sessions", kind, by_session], _SIGNAL_S)
         call.add_done_callback(_count_lost)
 
     async def _read(self, entity_id: str) -> Stored:

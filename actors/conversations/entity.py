@@ -45,6 +45,13 @@ class SetState:
 
 
 @dataclass(frozen=True, slots=True)
+class SignalTyping:
+    """Signal to the other member's devices that this one is typing."""
+
+    account: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Reload:
     """Read what is stored."""
 
@@ -95,6 +102,11 @@ def send(
     return effects
 
 
+def typing(conversation: Conversation, now: float, account: bytes, session: bytes) -> list[Effect]:
+    told = conversation.typing(account, session, int(now * MICROSECONDS))
+    return [Reply(["done", None]), *([SignalTyping(account)] if told else [])]
+
+
 def accept(conversation: Conversation, _now: float, account: bytes) -> list[Effect]:
     changed = conversation.accept(account)
     return [Reply(["done", None]), *([SetState(account, MemberState.ACTIVE)] if changed else [])]
@@ -115,5 +127,5 @@ def _sent(accepted: Accepted) -> Reply:
 
 
 _OPERATIONS: dict[str, Callable[..., list[Effect]]] = {
-    operation.__name__: operation for operation in (send, accept, decline, reload)
+    operation.__name__: operation for operation in (send, typing, accept, decline, reload)
 }

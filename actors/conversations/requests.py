@@ -1,4 +1,4 @@
-"""What clients can ask of conversations over their sockets: to send a message."""
+"""What clients can ask of conversations over their sockets: to send a message, to say that somebody is typing."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from features.identity import Identity
 from features.messaging.model import microseconds_of, timestamp
-from features.messaging.outgoing import check_devices, read_message
+from features.messaging.outgoing import check_devices, read_conversation, read_message
 from features.messaging.ports import Conversations
 from features.realtime.errors import UnknownRequest
 
@@ -18,10 +18,15 @@ class MessageRequests:
         self._conversations = conversations
 
     async def perform(self, user: str, device: str, what: str, data: Mapping[str, Any]) -> Any:
-        """Sends a message, as POST /v1/conversations/{id}/messages does. Raises the same errors."""
+        """`message` sends a message, as POST /v1/conversations/{id}/messages does, and raises the same errors. `typing`
+        tells the other member so. Raises UnknownRequest, BadMessage, NoSuchConversation, NotADevice."""
+        sender = Identity(UUID(user), UUID(device))
+        if what == "typing":
+            await self._conversations.typing(read_conversation(data), sender)
+            return {}
         if what != "message":
             raise UnknownRequest
         conversation_id, message = read_message(data)
         check_devices(message)
-        sent = await self._conversations.send(conversation_id, Identity(UUID(user), UUID(device)), message)
+        sent = await self._conversations.send(conversation_id, sender, message)
         return {"seq": sent.seq, "sent_at": timestamp(microseconds_of(sent.sent_at))}

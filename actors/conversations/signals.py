@@ -1,4 +1,4 @@
-"""What live sessions are told of new messages: each device its own ciphertext, by the session that acts for it."""
+"""What live sessions are told: each device its own ciphertext, by the session that acts for it, and who is typing."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -39,3 +39,14 @@ def signals_of(
             by_session = signals.setdefault(UUID(bytes=account), {})
             by_session.setdefault(str(UUID(bytes=session)), []).append(data)
     return signals
+
+
+def typing_of(
+    conversation_id: UUID, conversation: Conversation, typist: bytes
+) -> tuple[UUID, str, dict[str, list[Any]]]:
+    """Returns whom to tell that a member is typing: the other's account, the signal's kind, and its data by the
+    sessions of the account's devices."""
+    other = next(member for member in conversation.members if member != typist)
+    data = {"conversation_id": str(conversation_id), "account_id": str(UUID(bytes=typist))}
+    sessions = [session for address, session in conversation.devices.items() if address.account == other]
+    return UUID(bytes=other), "typing", {str(UUID(bytes=session)): [data] for session in sessions}

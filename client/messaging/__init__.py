@@ -7,6 +7,7 @@ from client.messaging.messenger import (
     DirectoryDistrusted,
     MessageChanged,
     Messenger,
+    PeerTyping,
 )
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "MessageChanged",
     "Messenger",
     "NotRegistered",
+    "PeerTyping",
 ]

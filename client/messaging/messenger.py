@@ -79,7 +79,14 @@ class DirectoryDistrusted:
     reason: str
 
 
-Change = MessageChanged | DevicesLearned | DirectoryDistrusted
+@dataclass(frozen=True, slots=True)
+class PeerTyping:
+    """The other person is typing: said again every few seconds as long as that is so."""
+
+    conversation_id: str
+
+
+Change = MessageChanged | DevicesLearned | DirectoryDistrusted | PeerTyping
 
 
 class Messenger:
@@ -170,6 +177,14 @@ class Messenger:
             with self._database.transaction():
                 self._directory.distrust(account_id)
             self._changed.add(account_id)
+
+    def peer_typing(self, conversation_id: str, account_id: str) -> None:
+        """The server says that somebody is typing. Only the peer of a conversation that is known here can be."""
+        known = self._database.rows(
+            "select 1 from conversations where id = ? and peer = ?", conversation_id, account_id
+        )
+        if known:
+            self.changes.append(PeerTyping(conversation_id))
 
     def prekeys_low(self) -> None:
         """The server has few one-time prekeys of this device left."""

@@ -7,13 +7,14 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
 from textual.widgets import Footer, Header, Input, OptionList, RichLog
 from textual.widgets.option_list import Option
 
 from client.account import LinkRequired
 from client.api import ApiError, NoResponse, SignedOut
 from client.conversations import Conversation, Conversations, Message, MessageState
-from client.messaging import Change, DevicesLearned, DirectoryDistrusted, NotRegistered
+from client.messaging import Change, DevicesLearned, DirectoryDistrusted, MessageChanged, NotRegistered, PeerTyping
 from client.realtime import RealtimeClosed
 from client.terminal.printable import printable
 from client.terminal.problems import describe
@@ -22,6 +23,9 @@ from crypto.identity import SafetyNumber
 
 _MARKS = {MessageState.SENDING: " …", MessageState.SENT: " ✓", MessageState.RECEIVED: "", MessageState.PROBLEM: " ✗"}
 
+_TYPING_S = 6.0
+"""For how long somebody is shown to be typing: it is said again every three seconds."""
+
 
 class ChatAccount(Protocol):
     """What the application needs of `client.account.Account`."""
@@ -29,11 +33,13 @@ class ChatAccount(Protocol):
     account_id: str
     username: str
     conversations: Conversations
+    shows_typing: bool
 
     async def run(self) -> None: ...
     async def changed(self) -> list[Change]: ...
     async def conversation_with(self, username: str) -> str: ...
     def write(self, conversation_id: str, text: str) -> int: ...
+    async def typing(self, conversation_id: str) -> None: ...
     def safety_number(self, conversation_id: str) -> SafetyNumber | None: ...
 
 
@@ -48,6 +54,7 @@ class ChatApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+n", "new_conversation", "New conversation"),
         Binding("ctrl+t", "safety_number", "Safety number"),
+        Binding("ctrl+y", "typing", "Show typing"),
         Binding("ctrl+q", "quit", "Quit"),
     ]
 
@@ -59,6 +66,7 @@ class ChatApp(App[None]):
         self.title = f"{account.username}: encrypted conversations"
         self._account = account
         self._shown: str | None = None
+        self._typing: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield Header()
@@ -89,6 +97,10 @@ class ChatApp(App[None]):
         while True:
             for change in await self._account.changed():
                 match change:
+                    case PeerTyping(conversation_id):
+                        self._show_typing(conversation_id)
+                    case MessageChanged():
+                        self._hide_typing()
                     case DevicesLearned(account_id) if account_id == self._account.account_id:
                         self.notify(
                             "Your account has other devices than before. If that was not you, change your password."
@@ -106,6 +118,16 @@ class ChatApp(App[None]):
                         self.notify(f"The keys of {name} cannot be verified: nothing is sent.", severity="error")
             self._list_conversations()
             self._show_messages()
+
+    def _show_typing(self, conversation_id: str) -> None:
+        names = [_title(each) for each in self._account.conversations.all() if each.id == conversation_id]
+        self.sub_title = f"{names[0]} is typing" if names else ""
+        if self._typing is not None:
+            self._typing.stop()
+        self._typing = self.set_timer(_TYPING_S, self._hide_typing)
+
+    def _hide_typing(self) -> None:
+        self.sub_title = ""
 
     def _username_of(self, account_id: str) -> str | None:
         """The username of somebody with whom messages were exchanged."""
@@ -152,6 +174,10 @@ class ChatApp(App[None]):
             log.write(_line(message, _title(conversation)))
         self._account.conversations.read(self._shown)
 
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "line" and self._shown is not None and event.value:
+            self.run_worker(self._account.typing(self._shown))
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if event.input.id != "line" or self._shown is None or not event.value.strip():
             return
@@ -181,6 +207,10 @@ class ChatApp(App[None]):
             self.notify("The server cannot be reached. Try again later.", severity="warning")
         except NotRegistered:
             self.notify("This device is not registered yet: the server cannot be reached.", severity="warning")
+
+    def action_typing(self) -> None:
+        self._account.shows_typing = shows = not self._account.shows_typing
+        self.notify("Others see when you type." if shows else "Nobody sees when you type.")
 
     def action_safety_number(self) -> None:
         if self._shown is None:

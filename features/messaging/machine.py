@@ -139,7 +139,7 @@ class NotRequested(SendRefused):
 class Conversation:
     """One pair conversation."""
 
-    __slots__ = ("_another", "_newest", "_recent", "apart", "devices", "last", "members", "pending", "policy")
+    __slots__ = ("_another", "_newest", "_recent", "_typed", "apart", "devices", "last", "members", "pending", "policy")
 
     def __init__(self, policy: MessagingPolicy) -> None:
         self.policy = policy
@@ -155,6 +155,8 @@ class Conversation:
         self._another: tuple[Address, int] | None = None
         """Those of the last message of another sender."""
         self._recent: dict[Address, dict[bytes, Accepted]] = {}
+        self._typed: dict[bytes, int] = {}
+        """When each member was last reported to be typing. Not saved."""
 
     def load(self, stored: Stored) -> None:
         """Replaces the state by what is stored."""
@@ -217,6 +219,23 @@ class Conversation:
         previous = tuple(self._previous(Address(payload.account, payload.number)) for payload in payloads)
         self._remember(accepted)
         return Message(accepted, payloads, previous, now + self._kept(draft.expires_in_s))
+
+    def typing(self, account: bytes, session: bytes, now: int) -> bool:
+        """Returns whether the other member is to be told that this one is typing: both have accepted the conversation,
+        and it was not told just before. The caller does not learn which. Raises NotFound, NotADevice."""
+        if account not in self.members:
+            raise NotFound
+        self._device(account, session)
+        if self.apart:
+            raise NotFound
+        pause = int(self.policy.typing_pause.total_seconds() * MICROSECONDS)
+        last = self._typed.get(account)
+        if any(state is not MemberState.ACTIVE for state in self.members.values()) or (
+            last is not None and 0 <= now - last < pause
+        ):
+            return False
+        self._typed[account] = now
+        return True
 
     def accept(self, account: bytes) -> bool:
         """Returns whether that changes anything. Raises NotFound."""

@@ -29,7 +29,12 @@ def read_message(data: Mapping[str, Any]) -> tuple[UUID, Outgoing]:
         raise BadMessage(f"a number from 1 to {MAX_EXPIRES_IN_S}", field="expires_in_s")
     envelopes = tuple(_envelope(payload, f"payloads.{number}") for number, payload in enumerate(payloads))
     message = Outgoing(_id(data, "client_id"), envelopes, expires_in_s)
-    return _id(data, "conversation_id"), message
+    return read_conversation(data), message
+
+
+def read_conversation(data: Mapping[str, Any]) -> UUID:
+    """Returns the conversation that a map names. Raises BadMessage."""
+    return _id(data, "conversation_id")
 
 
 def check_devices(message: Outgoing) -> None:

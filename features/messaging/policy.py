@@ -19,6 +19,8 @@ class MessagingPolicy:
     """Messages to somebody who has not accepted the conversation, within the time in which they are remembered."""
     max_pending_requests: int = 50
     """Conversations of an account that others have not accepted."""
+    typing_pause: timedelta = timedelta(seconds=3)
+    """How often at most somebody is told that the other is typing."""
     max_announced: int = 1_000
     """How many people are told that an account's devices have changed, those of its newest conversations."""
     max_signal_bytes: int = 16 * 1024

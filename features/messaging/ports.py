@@ -16,6 +16,10 @@ class Conversations(Protocol):
         """Stores a message and delivers it. Returns when it is durable. Raises NoSuchConversation, NotADevice,
         MessageIdReused, DevicesChanged, RequestNotAccepted, NoDevices."""
 
+    async def typing(self, conversation_id: UUID, sender: Identity) -> None:
+        """Tells the other member's sockets that this one is typing; not if the conversation is not accepted, or if they
+        were told just before. Raises NoSuchConversation, NotADevice."""
+
     async def accept(self, conversation_id: UUID, account_id: UUID) -> None:
         """Makes a member active. Raises NoSuchConversation."""
 

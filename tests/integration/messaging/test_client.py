@@ -16,10 +16,11 @@ import pytest
 from api.app import create_app
 from client.account import Account, LinkRequired
 from client.api import SignedOut
-from client.messaging import DevicesLearned
-from client.realtime import Ticket
+from client.messaging import DevicesLearned, PeerTyping
+from client.realtime import RealtimeClient, Ticket
 from client.storage import AccountFolders
 from features.devices.directory_epochs import close_due_epoch
+from features.messaging.policy import MessagingPolicy
 from features.realtime.store import TicketHolder
 from tests.integration.messaging.people import Correspondence
 from tests.support.correspondence import PROTECTION, correspond, running, texts, until
@@ -96,15 +97,63 @@ async def test_another_device_takes_over(opened: Correspondence, tmp_path: Path)
             await account.close()
 
 
-async def test_new_devices_are_shown_before_anybody_writes_to_them(
-    opened: Correspondence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def _sockets(opened: Correspondence, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accounts of clients have sockets."""
+
     async def ticket(account: Account) -> Ticket:
         tokens = account._connection.tokens
         holder = TicketHolder(str(UUID(tokens.account_id)), str(UUID(tokens.session_id)))
         return Ticket(await opened.host.tickets.issue(holder, 60), opened.host.url)
 
     monkeypatch.setattr(Account, "_ticket", ticket)
+
+
+@pytest.fixture
+def messaging_policy() -> MessagingPolicy:
+    return MessagingPolicy(typing_pause=timedelta())
+
+
+@pytest.mark.usefixtures("_sockets")
+async def test_typing_is_shown_unless_it_is_switched_off(
+    opened: Correspondence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    request = RealtimeClient.request
+
+    async def counted(client: RealtimeClient, what: str, data: dict[str, Any]) -> Any:
+        asked.append(what)
+        return await request(client, what, data)
+
+    monkeypatch.setattr(RealtimeClient, "request", counted)
+    await opened.connect(*[await opened.environment.member(name) for name in ("ada", "bob")])
+    folders = AccountFolders(tmp_path / "accounts")
+    async with directory_runs(opened) as options:
+        ada, bob = [
+            await Account.log_in(folders, name, PROTECTION, ROOT, name, PASSWORD, **options) for name in ("ada", "bob")
+        ]
+        async with running(ada), running(bob):
+            conversation_id = await ada.conversation_with("bob")
+            await ada.typing(conversation_id)  # Bob does not know the conversation yet
+            ada.write(conversation_id, "one")
+            await until(bob, lambda: texts(bob, "ada") == ["one"])
+            changes: list[object] = []
+            async with asyncio.timeout(60):
+                while PeerTyping(conversation_id) not in changes:
+                    await ada.typing(conversation_id)
+                    with suppress(TimeoutError):
+                        changes += await asyncio.wait_for(bob.changed(), 0.2)
+            ada.shows_typing = False
+            asked.clear()
+            opened.environment.clock.advance(timedelta(minutes=1))
+            await ada.typing(conversation_id)
+            assert asked == []
+        for account in (ada, bob):
+            await account.close()
+
+
+@pytest.mark.usefixtures("_sockets")
+async def test_new_devices_are_shown_before_anybody_writes_to_them(opened: Correspondence, tmp_path: Path) -> None:
     await opened.connect(*[await opened.environment.member(name) for name in ("ada", "bob")])
     folders = AccountFolders(tmp_path / "accounts")
     async with directory_runs(opened) as options:

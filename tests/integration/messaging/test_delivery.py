@@ -6,6 +6,7 @@ import asyncio
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -17,20 +18,37 @@ from tests.integration.messaging.people import Correspondence, sealed
 from tests.support.member import Member
 
 
+@pytest.fixture
+def messaging_policy() -> MessagingPolicy:
+    return MessagingPolicy(typing_pause=timedelta(hours=1))
+
+
 class Listener:
     """A socket of a sign-in session, and the messages that came over it."""
 
     def __init__(self, client: RealtimeClient) -> None:
         self.client = client
+        self.reading: asyncio.Task[Any] | None = None
         self._received: AsyncIterator[Received] = aiter(client)
 
     async def next(self) -> dict[str, Any]:
         """The next message that is signalled."""
+        while True:
+            signal = await self.signal()
+            if signal.kind == "message":
+                return dict(signal.data)
+
+    async def signal(self) -> Signal:
+        """The next signal."""
         async with asyncio.timeout(60):
             async for one in self._received:
-                if isinstance(one, Signal) and one.kind == "message":
-                    return dict(one.data)
+                if isinstance(one, Signal):
+                    return one
         raise AssertionError("the socket has ended")
+
+    def follow_responses(self) -> None:
+        """Reads on, so that requests are answered; no signal is expected."""
+        self.reading = asyncio.create_task(self.next())
 
     async def attached(self) -> None:
         async with asyncio.timeout(60):
@@ -44,7 +62,12 @@ async def listening(opened: Correspondence, member: Member, subprotocol: Any = M
     async with opened.host.client(member, subprotocol=subprotocol) as client:
         listener = Listener(client)
         await listener.attached()
-        yield listener
+        try:
+            yield listener
+        finally:
+            if listener.reading is not None:
+                listener.reading.cancel()
+                await asyncio.gather(listener.reading, return_exceptions=True)
 
 
 async def test_each_device_is_signalled_what_its_inbox_has(opened: Correspondence) -> None:
@@ -136,3 +159,50 @@ async def test_messages_are_sent_over_sockets_as_over_http(opened: Correspondenc
     with pytest.raises(NoResponse):
         await listener.client.request("message", message)
     assert await bob.texts() == [b"Hello"]
+
+
+async def test_typing_is_told_to_the_other_and_is_not_kept(both: Correspondence) -> None:
+    ada, bob, conversation = await both.friends()
+    laptop = await both.add_device(await both.environment.log_in("ada"))
+    eve, browser = await both.environment.member("eve"), await both.environment.log_in("ada")
+    async with (
+        listening(both, ada.member) as on_ada,
+        listening(both, laptop.member) as on_laptop,
+        listening(both, bob.member, JSON) as on_bob,
+        listening(both, eve) as on_eve,
+        listening(both, browser) as on_browser,
+    ):
+        for listener in (on_ada, on_eve, on_browser):
+            listener.follow_responses()
+
+        async def problem(listener: Listener, data: dict[str, Any]) -> tuple[str, str | None]:
+            with pytest.raises(RequestRefused) as error:
+                await listener.client.request("typing", data)
+            return error.value.code, error.value.problem.get("field")
+
+        typing = {"conversation_id": conversation}
+        for _ in range(3):  # the second and third come too soon
+            assert await on_ada.client.request("typing", typing) == {}
+        assert await problem(on_eve, typing) == ("no_such_conversation", None)
+        assert (await problem(on_browser, typing))[0] == "not_a_device"
+        assert await problem(on_ada, {"conversation_id": both.unknown()}) == ("no_such_conversation", None)
+        assert await problem(on_ada, {"conversation_id": 1}) == ("invalid_input", "conversation_id")
+        # What is signalled first to each: to Bob that Ada is typing, once; to her other device nothing of it.
+        assert (await ada.send(conversation, laptop, bob)).status_code == 200
+        assert await on_bob.signal() == Signal("typing", {**typing, "account_id": ada.member.id})
+        assert {(await on_bob.signal()).kind, (await on_laptop.signal()).kind} == {"message"}
+        assert [len(await device.inbox()) for device in (bob, laptop, ada)] == [1, 1, 0]
+        for blocker, blocked in ((ada, bob), (bob, ada)):
+            assert (await blocker.member.put(f"/blocks/{blocked.member.username}")).is_success
+            assert await problem(on_ada, typing) == ("no_such_conversation", None)
+            assert (await blocker.member.delete(f"/blocks/{blocked.member.username}")).is_success
+
+
+async def test_who_has_not_accepted_is_not_told_of_typing(opened: Correspondence) -> None:
+    ada, bob = await opened.device("ada"), await opened.device("bob")
+    conversation = await opened.open(ada.member, bob.member)
+    async with listening(opened, ada.member) as on_ada, listening(opened, bob.member) as on_bob:
+        on_ada.follow_responses()
+        assert await on_ada.client.request("typing", {"conversation_id": conversation}) == {}
+        assert (await ada.send(conversation, bob)).status_code == 200
+        assert (await on_bob.signal()).kind == "message"

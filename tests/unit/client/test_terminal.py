@@ -10,12 +10,12 @@ from textual.widgets import Input, OptionList, RichLog
 
 from client.api import ApiError
 from client.conversations import Conversations
-from client.messaging import Change, Device
+from client.messaging import Change, Device, PeerTyping
 from client.terminal import ChatApp
 from client.terminal.printable import printable
 from client.terminal.screens import ShowSafetyNumber
 from crypto.identity import SafetyNumber
-from tests.unit.client.test_messaging import ADA, CONVERSATION, RANDOM, Pair
+from tests.unit.client.test_messaging import ADA, BOB, CONVERSATION, RANDOM, Pair
 
 
 class LocalAccount:
@@ -28,6 +28,8 @@ class LocalAccount:
         self._pair = pair
         self._changed = asyncio.Event()
         self.online = True
+        self.shows_typing = True
+        self.typed: list[str] = []
         self.conversations = Conversations(pair.databases[0], Device(pair.databases[0], RANDOM))
         self.conversations.name(CONVERSATION, "bob")
 
@@ -54,6 +56,9 @@ class LocalAccount:
         number = self._pair.ada.write(conversation_id, text, self._pair.server.now)
         self.step()
         return number
+
+    async def typing(self, conversation_id: str) -> None:
+        self.typed.append(conversation_id)
 
     def safety_number(self, conversation_id: str) -> SafetyNumber | None:
         return self._pair.ada.safety_number(conversation_id)
@@ -116,6 +121,28 @@ async def test_unread_messages_are_counted_until_they_are_shown(pair: Pair) -> N
         await pilot.press("down", "enter")
         await until(pilot, lambda: str(options.get_option_at_index(0).prompt) == "bob")
         assert "bob: one" in shown(app)
+
+
+async def test_typing_is_shown_until_the_message_comes(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("client.terminal.app._TYPING_S", 600.0)
+    account = LocalAccount(pair)
+    app = ChatApp(account, "bob")
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: not app.query_one("#line", Input).disabled)
+        await pilot.press(*"hi")
+        await until(pilot, lambda: account.typed == [CONVERSATION, CONVERSATION])
+        pair.ada.peer_typing(CONVERSATION, BOB)
+        pair.ada.peer_typing(CONVERSATION, "e" * 32)  # not who the conversation is with
+        assert pair.ada.changes == [PeerTyping(CONVERSATION)]
+        account.step()
+        await until(pilot, lambda: app.sub_title == "bob is typing")
+        pair.bob.write(CONVERSATION, "one", pair.server.now)
+        pair.run(pair.bob)
+        pair.ada.connected()
+        account.step()
+        await until(pilot, lambda: app.sub_title == "")
+        await pilot.press("ctrl+y")
+        await until(pilot, lambda: not account.shows_typing)
 
 
 async def test_somebody_who_is_not_there_is_said(pair: Pair) -> None:

@@ -205,3 +205,20 @@ def test_a_conversation_that_moves_is_the_same() -> None:
     assert found.send(ADA, PHONE, from_ada(2), NOW) == moved.send(ADA, PHONE, from_ada(2), NOW)
     with pytest.raises(NotAccepted):
         moved.send(ADA, PHONE, from_ada(3), NOW)
+
+
+def test_who_is_told_that_somebody_is_typing() -> None:
+    found = conversation()
+    assert found.typing(ADA, PHONE, NOW)
+    assert not found.typing(ADA, LAPTOP, NOW + 2_999_999), "told just before"
+    assert found.typing(BOB, TABLET, NOW)
+    assert found.typing(ADA, LAPTOP, NOW + 3_000_000)
+    assert found.typing(ADA, PHONE, NOW), "a clock that was set back silences nobody"
+    for state in (MemberState.REQUESTED, MemberState.DECLINED):
+        assert not conversation(state).typing(ADA, PHONE, NOW)
+        assert not conversation(state).typing(BOB, TABLET, NOW)
+    for account, session, error in ((EVE, PHONE, NotFound), (ADA, TABLET, NotADevice)):
+        with pytest.raises(error):
+            found.typing(account, session, NOW)
+    with pytest.raises(NotFound):
+        conversation(apart=True).typing(ADA, PHONE, NOW)
