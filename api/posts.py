@@ -101,7 +101,8 @@ async def get(post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow, 
 @router.patch("/posts/{post_id}", response_model=PostModel)
 @raises(*DRAFT_ERRORS, *ATTACHMENT_ERRORS, NoSuchPost, NotTheAuthor, NotEditable)
 async def edit(post_id: PostId, body: PostChangeBody, identity: Poster, posts: Posts, uow: Uow, now: Now) -> Response:
-    """Change a post of yours. A replaced text or content warning is kept in its history."""
+    """Change a post of yours. What it had before, its media too, is kept in its history if the text, the content
+    warning or the media are replaced."""
     post = await posts.edit(
         uow,
         post_id,
@@ -179,9 +180,11 @@ async def delete(post_id: PostId, identity: SignedIn, posts: Posts, uow: Uow, no
 
 @router.get("/posts/{post_id}/history", response_model=VersionPage)
 @raises(NoSuchPost)
-async def history(post_id: PostId, identity: MaybeSignedIn, page: PageDep, posts: Posts, uow: Uow) -> Response:
+async def history(
+    post_id: PostId, identity: MaybeSignedIn, page: PageDep, posts: Posts, uow: Uow, now: Now
+) -> Response:
     """List the versions of a post, newest first, as far as they were visible to you."""
-    return respond(await posts.history(uow, post_id, account_or_none(identity), page))
+    return respond(await posts.history(uow, post_id, account_or_none(identity), page, now))
 
 
 @router.get("/profiles/{username}/posts", response_model=PostPage)

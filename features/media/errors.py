@@ -34,8 +34,8 @@ class MediaFailed(Conflict):
 
 
 class MediaAttached(Conflict):
-    """The medium is shown by a post, a story or a profile: take it out of the post or profile, or delete the post or
-    story."""
+    """The medium is shown by a profile, by a story, or by a post or its history: take it off the profile, or delete the
+    story or post."""
 
     code = "media_attached"
     detail = "A post, a story or your profile shows this medium."

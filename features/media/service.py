@@ -90,12 +90,20 @@ class MediaService:
             yield chunk
 
     async def attach(
-        self, uow: UnitOfWork, account_id: UUID, holder_id: UUID, media_ids: Sequence[UUID], now: datetime
+        self,
+        uow: UnitOfWork,
+        account_id: UUID,
+        holder_id: UUID,
+        media_ids: Sequence[UUID],
+        now: datetime,
+        *,
+        keep_others: bool = False,
     ) -> builtins.list[Media]:
-        """Has something show these media of an account, and no others. Returns them, in order. Raises the errors of
-        `check_attachable`."""
+        """Has something show these media of an account, and no others, unless those that it has are kept. Returns them,
+        in order. Raises the errors of `check_attachable`."""
         media = check_attachable(media_ids, await store.lock(uow, media_ids, account_id), holder_id)
-        await store.release(uow, holder_id, media_ids, now)
+        if not keep_others:
+            await store.release(uow, holder_id, media_ids, now)
         await store.attach(uow, media_ids, holder_id)
         return media
 

@@ -84,23 +84,40 @@ def of_video(video: Video | None) -> Appearance:
     }
 
 
+def described(stored: Sequence[Attachment]) -> list[tuple[str, str]]:
+    """Returns which media there are, and what they show: what an author changes of them."""
+    return [(each["id"], each["alt"]) for each in stored]
+
+
+def _shows(medium: str, viewer: str) -> str:
+    """Returns a predicate on the table ``posts``: the post has the medium, or a former version of it has, which the
+    viewer may see."""
+    among = f"jsonb_build_array(jsonb_build_object('id', {medium}::uuid::text))"
+    return f"""(posts.media @> {among} or exists (
+        select from post_versions as version
+        where version.post_id = posts.id and version.media @> {among} and {visible_to(viewer, shown="version")}
+    ))"""
+
+
 _FILE = f"""
 select file.content_type, file.size, file.digest
 from ({attached_file("$1", "$3")}) as file join posts on posts.id = file.attached_to
 where posts.media_epoch = $4 and {visible_to("$2::uuid")} and not {inactive("posts.author_id")}
+    and {_shows("$1", "$2::uuid")}
 """
 _PUBLIC_FILE = f"{_FILE} and posts.audience = '{Audience.PUBLIC}'"
 
 
 _SHOWN = f"""
 select 1 from posts where posts.id = {holder("$1")} and posts.media_epoch = $3 and {visible_to("$2::uuid")}
-    and not {inactive("posts.author_id")}
+    and not {inactive("posts.author_id")} and {_shows("$1", "$2::uuid")}
 """
 _PUBLIC = f"{_SHOWN} and posts.audience = '{Audience.PUBLIC}'"
 
 
 async def visible_file(uow: UnitOfWork, media_id: UUID, viewer_id: UUID | None, epoch: int, name: str) -> StoredFile:
-    """Returns a file of a medium of a post that the viewer may see. Raises NoSuchMedia."""
+    """Returns a file of a medium of a post, or of a former version of it, that the viewer may see. Raises
+    NoSuchMedia."""
     return _found(await uow.fetchrow(_FILE, media_id, viewer_id, name, epoch))
 
 

@@ -95,12 +95,20 @@ class Composer:
         return Composed(author, replace(draft, quoted_id=UUID(quoted["id"])), quoted)
 
     async def attach(
-        self, uow: UnitOfWork, author_id: UUID, post_id: UUID, drafts: Sequence[MediaDraft], now: datetime
+        self,
+        uow: UnitOfWork,
+        author_id: UUID,
+        post_id: UUID,
+        drafts: Sequence[MediaDraft],
+        now: datetime,
+        *,
+        keep_others: bool = False,
     ) -> list[Attachment]:
-        """Has a post show media, and no others. Raises Invalid, with the position of the first one that cannot be
-        attached."""
+        """Has a post show media, and no others, unless its history keeps those. Raises Invalid, with the position of
+        the first one that cannot be attached."""
         cleaned = clean_media(drafts, self.policy)
-        media = await self.media.attach(uow, author_id, post_id, [each.media_id for each in cleaned], now)
+        ids = [each.media_id for each in cleaned]
+        media = await self.media.attach(uow, author_id, post_id, ids, now, keep_others=keep_others)
         of_videos = [each.id for each in media if not each.media_type.is_image]
         videos = await self.videos.of_media(uow, of_videos) if of_videos else {}
         return attachments_of(cleaned, media, videos)

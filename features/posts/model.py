@@ -103,6 +103,14 @@ class AttachmentView(Attachment):
     """Where everybody reads its files, relative to the API's address; None unless the post is public."""
 
 
+class VersionAttachment(Attachment):
+    """A medium of a version of a post as one reader sees it."""
+
+    path: str
+    """Where its files are, relative to the API's address: for everybody, or for this reader until `expires_at`."""
+    expires_at: datetime | None
+
+
 class PollDefinition(TypedDict):
     """A poll as it is stored with its post."""
 
@@ -224,6 +232,8 @@ class Version:
     text: str
     entities: list[Entity]
     content_warning: str | None
+    media: list[VersionAttachment] | None
+    """None: not recorded."""
     audience: Audience
     created_at: datetime
 

@@ -1,6 +1,6 @@
 """The service of posts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from features.media.model import Address
 from features.media.service import MediaService
 from features.paging import Cursor, Page, PageRequest, page_of
 from features.posts import store
-from features.posts.attachments import MediaDraft, addresses_of
+from features.posts.attachments import MediaDraft, addresses_of, described
 from features.posts.changes import publish_created, publish_deleted, publish_edited, state_of
 from features.posts.composing import Composer, Content, check_audience, parse_text
 from features.posts.drafting import Drafts
@@ -31,7 +31,8 @@ from features.posts.policy import PostPolicy
 from features.posts.polls import UNVOTED, view_poll
 from features.posts.sharing import Shares
 from features.posts.text import tag_of
-from features.posts.views import Row, entities_of, mentioned, view_cursor, views, views_naming
+from features.posts.version_views import version_view
+from features.posts.views import Row, mentioned, view_cursor, views, views_naming
 from features.posts.voting import Polls
 from features.profiles.service import ProfileService
 
@@ -90,9 +91,9 @@ class PostService:
         place: Place | None = None,
         media: Sequence[MediaDraft] | None = None,
     ) -> PostView:
-        """Changes what is not None. An empty content warning, or a place with an empty name, removes it. Keeps a
-        replaced text or content warning in the history. Raises NotTheAuthor for somebody else's post, otherwise as
-        `create`."""
+        """Changes what is not None. An empty content warning, or a place with an empty name, removes it. Keeps text,
+        content warning and media in the history if one of them is replaced. Raises NotTheAuthor for somebody else's
+        post, otherwise as `create`."""
         before = await self._lock_own(uow, post_id, author_id)
         if before["is_repost"]:
             raise NotEditable
@@ -110,9 +111,10 @@ class PostService:
         people = await self.profiles.resolve_many(uow, author_id, parsed.usernames)
         attachments: list[Attachment] = before["media"] or []
         if media is not None:
-            attachments = await self.composer.attach(uow, author_id, post_id, media, now)
+            attachments = await self.composer.attach(uow, author_id, post_id, media, now, keep_others=True)
         draft = parsed.draft(people, audience, list_id, warning, place, attachments)
-        row = await store.update(uow, post_id, author_id, draft, now)
+        other_media = described(attachments) != described(before["media"] or [])
+        row = await store.update(uow, post_id, author_id, draft, now, other_media=other_media)
         if row is None:
             raise UnknownList
         if any(row[column] != before[column] for column in _EDITED) or state_of(row) != state_of(before):
@@ -144,11 +146,13 @@ class PostService:
         """Deletes a post and its history."""
         row = await self._lock_own(uow, post_id, author_id)
         await store.delete(uow, post_id, author_id)
-        if row["media"]:
+        if row["media"] or row["edited_at"] is not None:  # its history may have some
             await self.media.attach(uow, author_id, post_id, [], now)
         await publish_deleted(uow, row, now)
 
-    async def history(self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest) -> Page[Version]:
+    async def history(
+        self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest, now: datetime
+    ) -> Page[Version]:
         """Returns the versions of a post, newest first. A reader who may see the post sees those versions whose own
         audience includes the reader: a version that was `only_me` stays private when the post becomes public."""
         below = page.cursor.id.int if page.cursor else _FIRST
@@ -158,7 +162,8 @@ class PostService:
         usernames = await mentioned(uow, viewer_id, [row["entities"] for row in rows])
 
         paged = page_of(rows, page.limit, lambda row: Cursor(row["created_at"], UUID(int=row["number"])))
-        return Page([_version(row, usernames) for row in paged.items], paged.next_cursor)
+        versions = [version_view(row, usernames, self.media, viewer_id, now) for row in paged.items]
+        return Page(versions, paged.next_cursor)
 
     async def of_author(
         self, uow: UnitOfWork, username: str, viewer_id: UUID | None, page: PageRequest, now: datetime
@@ -203,11 +208,6 @@ class PostService:
 
     async def _view(self, uow: UnitOfWork, viewer_id: UUID | None, row: Row, now: datetime) -> PostView:
         return (await views(uow, viewer_id, [row], now))[0]
-
-
-def _version(row: Row, usernames: Mapping[str, str]) -> Version:
-    entities = entities_of(row["entities"], usernames)
-    return Version(row["text"], entities, row["content_warning"], Audience(row["audience"]), row["created_at"])
 
 
 def _tag(text: str) -> str:

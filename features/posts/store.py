@@ -133,10 +133,11 @@ async def lock(uow: UnitOfWork, post_id: UUID, viewer_id: UUID) -> Row | None:
 
 _UPDATE = f"""
 with replaced as (
-    insert into post_versions (post_id, number, text, entities, audience, list_id, created_at, content_warning)
+    insert into post_versions (post_id, number, text, entities, audience, list_id, created_at, content_warning,
+        media)
     select id, coalesce((select max(number) from post_versions where post_id = $1), 0) + 1, text, entities, audience,
-        list_id, coalesce(edited_at, created_at), content_warning
-    from posts where id = $1 and author_id = $2 and (text, content_warning) is distinct from ($3, $9)
+        list_id, coalesce(edited_at, created_at), content_warning, coalesce(media, '[]')
+    from posts where id = $1 and author_id = $2 and ($12 or (text, content_warning) is distinct from ($3, $9))
 ), untagged as (
     delete from post_hashtags where post_id = $1 and tag <> all($7::text[])
 ), edited as (
@@ -144,7 +145,7 @@ with replaced as (
         place = $10::jsonb, media = $11::jsonb,
         media_epoch = media_epoch + case when (audience, list_id) is distinct from ($5, $6) then 1 else 0 end,
         link = case when text = $3 then link end, link_url = case when text = $3 then link_url end,
-        edited_at = case when (text, content_warning) is distinct from ($3, $9) then $8 else edited_at end
+        edited_at = case when $12 or (text, content_warning) is distinct from ($3, $9) then $8 else edited_at end
     where id = $1 and author_id = $2 and ($6::uuid is null or {own_list("$6", "$2")})
     returning *
 ), tagged as (
@@ -157,9 +158,12 @@ select {columns("$2::uuid")} from edited as posts {AUTHOR}
 """
 
 
-async def update(uow: UnitOfWork, post_id: UUID, author_id: UUID, draft: Draft, now: datetime) -> Row | None:
-    """Changes a locked post of the author, and stores its old text and content warning as a version if one of them
-    changed. Returns None if the list is not the author's; the unit of work must not commit then."""
+async def update(
+    uow: UnitOfWork, post_id: UUID, author_id: UUID, draft: Draft, now: datetime, *, other_media: bool
+) -> Row | None:
+    """Changes a locked post of the author, and stores its old text, content warning and media as a version if one of
+    them changed (`other_media`: these have). Returns None if the list is not the author's; the unit of work must not
+    commit then."""
     return await uow.fetchrow(
         _UPDATE,
         post_id,
@@ -173,6 +177,7 @@ async def update(uow: UnitOfWork, post_id: UUID, author_id: UUID, draft: Draft, 
         draft.content_warning,
         _stored(draft.place),
         _stored(draft.media),
+        other_media,
     )
 
 
@@ -212,13 +217,13 @@ _CURRENT = 2**31 - 2
 
 _VERSIONS = f"""
 select versions.number, versions.text, versions.entities, versions.content_warning, versions.audience,
-    versions.created_at
+    versions.created_at, versions.media, posts.audience as post_audience, posts.media_epoch
 from posts cross join lateral (
-    select number, text, entities, content_warning, audience, list_id, created_at
+    select number, text, entities, content_warning, audience, list_id, created_at, media
     from post_versions where post_id = posts.id
     union all
     select {_CURRENT}, posts.text, posts.entities, posts.content_warning, posts.audience, posts.list_id,
-        coalesce(posts.edited_at, posts.created_at)
+        coalesce(posts.edited_at, posts.created_at), coalesce(posts.media, '[]')
 ) as versions
 where posts.id = $1 and {visible_to("$2::uuid")} and {visible_to("$2::uuid", shown="versions")}
     and versions.number < $3

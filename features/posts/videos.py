@@ -32,16 +32,17 @@ def video_consumers(videos: VideoService, now: Callable[[], datetime]) -> list[C
     return [consumer("posts.videos", (Playable, Ready, Failed), follow)]
 
 
-def _statement(table: str) -> str:
+def _statement(table: str, id: str = "id") -> str:
     return f"""
 update {table} set media = (
     select jsonb_agg(case when item ->> 'id' = $1::uuid::text then item || $2::jsonb else item end order by position)
     from jsonb_array_elements(media) with ordinality as each (item, position)
 )
-where id = {holder("$1")} and media is not null returning id"""
+where {id} = {holder("$1")} and media @> jsonb_build_array(jsonb_build_object('id', $1::uuid::text)) returning {id}"""
 
 
 _DRAFT, _POST = _statement("post_drafts"), _statement("posts")
+_VERSIONS = _statement("post_versions", "post_id")
 
 
 async def _update(uow: UnitOfWork, media_id: UUID, appearance: Appearance) -> UUID | None:
@@ -50,4 +51,5 @@ async def _update(uow: UnitOfWork, media_id: UUID, appearance: Appearance) -> UU
     # First, since it waits for whoever is making a post of the draft: then there is the post.
     await uow.execute(_DRAFT, media_id, stored)
     post_id: UUID | None = await uow.fetchval(_POST, media_id, stored)
+    await uow.execute(_VERSIONS, media_id, stored)
     return post_id

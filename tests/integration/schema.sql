@@ -575,7 +575,8 @@ CREATE TABLE public.post_versions (
     audience text NOT NULL,
     list_id uuid,
     created_at timestamp with time zone NOT NULL,
-    content_warning text
+    content_warning text,
+    media jsonb
 );
 CREATE TABLE public.posts (
     id uuid NOT NULL,

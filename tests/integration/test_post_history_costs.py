@@ -31,6 +31,7 @@ async def test_former_edits_do_not_slow_an_edit_down(entativa: Environment) -> N
             None,
             None,
             None,
+            False,
         )
         plan = await connection.fetchval(f"explain (analyze, buffers, format json) {_UPDATE}", *arguments)
         # Parts that change rows run after the statement itself, and are not in its sum.

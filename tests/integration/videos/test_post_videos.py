@@ -122,8 +122,10 @@ async def test_readers_see_how_far_a_video_is(chunked: Environment) -> None:
     for one, other in ((ada, bob), (bob, ada)):
         assert (await one.post("/friends/requests", json={"username": other.username})).is_success
     content = clip(seconds=1, size="128x72")
-    stored, drafted = [await transcoding._store(chunked, ada, content) for _ in range(2)]
+    stored, drafted, former = [await transcoding._store(chunked, ada, content) for _ in range(3)]
     post = await _publish(ada, str(stored.media_id))
+    changed = await _publish(ada, str(former.media_id))
+    assert (await ada.patch(f"/posts/{changed['id']}", json={"media": []})).is_success
     draft = {"text": "later", "media": [{"id": str(drafted.media_id)}]}
     draft_id = (await ada.post("/drafts", json=draft)).json()["id"]
     await drain_all_but_streams(chunked)
@@ -144,12 +146,16 @@ async def test_readers_see_how_far_a_video_is(chunked: Environment) -> None:
         await transcoding._transcode(chunked, stored, UpTo(jobs, DrawStoryboard), policy=one_by_one)
     await drain_all_but_streams(chunked)
     assert await shown() == ("playable", 1000, True, {200})
-    for event in (stored, drafted):
+    for event in (stored, drafted, former):
         await transcoding._transcode(chunked, event, jobs)
     await drain_all_but_streams(chunked)
     assert await shown() == ("ready", 1000, True, {200})
     published = await ada.post(f"/drafts/{draft_id}/publication")
-    assert published.json()["media"][0]["video"] == {"state": "ready", "duration_ms": 1000}
+    ready = {"state": "ready", "duration_ms": 1000}
+    assert published.json()["media"][0]["video"] == ready
+    [medium] = (await bob.get(f"/posts/{changed['id']}/history")).json()["items"][1]["media"]
+    assert medium["video"] == ready
+    assert (await chunked.anonymous.get(f"{medium['path']}/stream/master.m3u8")).status_code == 200
 
 
 async def test_a_video_that_cannot_be_played(chunked: Environment) -> None:
@@ -163,7 +169,7 @@ async def test_a_video_that_cannot_be_played(chunked: Environment) -> None:
     assert (medium["video"], medium["width"]) == ({"state": "failed", "duration_ms": None}, None)
     assert (await chunked.anonymous.get(f"{medium['path']}/stream/master.m3u8")).status_code == 404
     assert (await ada.patch(f"/posts/{post['id']}", json={"media": []})).is_success
-    answer = await ada.post("/posts", json={"text": "x", "media": [{"id": medium["id"]}]})
+    answer = await ada.patch(f"/posts/{post['id']}", json={"media": [{"id": medium["id"]}]})
     assert (answer.status_code, answer.json()["code"]) == (422, "unusable_media")
     assert "media.0.id" in answer.text
 
