@@ -30,6 +30,8 @@ FIGURES = ("content.due_at_once_ms",)
 _POSTS = _STORIES = sized(1_000, 40)
 _HOSTS, _KILLED = 3, 2
 _BETWEEN_KILLS_S = 0.05
+_LEFT_AT_FIRST_KILL = sized(1, 0)
+"""So many posts at least: few posts may all be committed before the first kill."""
 _AHEAD_S = sized(5.0, 1.0)
 _DEADLINE_S = sized(600.0, 240.0)
 
@@ -79,9 +81,9 @@ class _Reader:
             await self.read()
             await asyncio.sleep(0.005)
 
-    def late(self, due: datetime) -> int:
-        """Returns how many requests that were sent at that time or later found the story."""
-        return sum(shown for sent, shown in self.answers if sent >= due)
+    def since(self, due: datetime) -> list[bool]:
+        """Returns whether they found the story, for the requests that were sent at that time or later."""
+        return [shown for sent, shown in self.answers if sent >= due]
 
 
 async def _run() -> Figure:
@@ -110,17 +112,21 @@ async def _run() -> Figure:
             await hosts.consume()
             reading = [asyncio.create_task(reader.read_on()) for reader in readers]
             await asyncio.sleep((due - datetime.now(UTC)).total_seconds())
+            committed: list[int] = []
             for port in hosts.ports[:_KILLED]:
                 await asyncio.sleep(_BETWEEN_KILLS_S)
+                committed.append(await pool.fetchval(_COMMITTED))
                 await hosts.kill(port)
+            if committed[0] > _POSTS - _LEFT_AT_FIRST_KILL:
+                raise RuntimeError("all posts were committed before a host was killed")
             while await pool.fetchval(_COMMITTED) < _POSTS:
                 await asyncio.sleep(0.005)
             lateness = datetime.now(UTC) - due
-            for task in reading:
-                task.cancel()
-            await asyncio.gather(*reading, return_exceptions=True)
+            while not all(reader.since(due) for reader in readers) and not any(task.done() for task in reading):
+                await asyncio.sleep(0.005)
+            await _end(reading)
             still = [await reader.read() for reader in readers]
-            if any(still) or any(reader.late(due) for reader in readers) or await _ringed(client):
+            if any(still) or any(any(reader.since(due)) for reader in readers) or await _ringed(client):
                 raise RuntimeError("a story was shown after its end")
             row = await pool.fetchrow(_ONCE)
             if tuple(row or ()) != (_POSTS, _POSTS, 0):
@@ -128,12 +134,22 @@ async def _run() -> Figure:
             counted = await _counted(client)
     reads: dict[str, Extra] = {
         "story_reads_before": sum(sent < due for reader in readers for sent, _ in reader.answers),
-        "story_reads_after": sum(sent >= due for reader in readers for sent, _ in reader.answers),
+        "story_reads_after": sum(len(reader.since(due)) for reader in readers),
+        **{f"committed_at_kill_{number}": count for number, count in enumerate(committed, 1)},
     }
     extra = {"posts": _POSTS, "stories": _STORIES, "hosts": _HOSTS, "killed": _KILLED, "bound_ms": 1_000, **reads}
     return Figure(
         "content.due_at_once_ms", lateness.total_seconds() * 1_000, "ms", extra={**extra, "counted_after_s": counted}
     )
+
+
+async def _end(reading: list[asyncio.Task[None]]) -> None:
+    """Ends readers. Raises what ended one of them before."""
+    for task in reading:
+        task.cancel()
+    for ended in await asyncio.gather(*reading, return_exceptions=True):
+        if isinstance(ended, Exception):
+            raise ended
 
 
 def _found(answer: httpx.Response) -> bool:

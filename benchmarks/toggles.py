@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import psutil
+
 from benchmarks.figure import Extra, Figure
 from benchmarks.size import sized
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     import httpx
 
     from cluster.local.installation import Installation
+    from cluster.local.processes import Processes
 
 FIGURES = ("content.counts_exact_after_s",)
 
@@ -36,6 +39,7 @@ _FAILURES = ("hosts", "redis", "postgres")
 _ATTEMPT_S = 15.0
 """Longer than a reaction may wait at the platform: what was given up could be stored after the next one."""
 _PAUSE_S = 0.05
+_PATIENCE_S = 60.0
 _DEADLINE_S = sized(800.0, 240.0)
 _BRAND = "entativa"
 
@@ -93,17 +97,32 @@ def _break(installation: Installation, failure: str) -> None:
     """Kills what the failure names. Returns when it is killed, or runs again if it is a server."""
     match failure:
         case "hosts":
-            root = installation.processes.find("ray")
-            assert root is not None
-            for process in root.children(recursive=True):
-                if "ray::ShardHost" in " ".join(process.cmdline()):
-                    process.kill()
+            _kill_hosts(installation.processes)
         case "redis":
             installation.processes.stop(installation.redis.NAME, signal_number=signal.SIGKILL)
             installation.redis.start()
         case "postgres":
             installation.processes.stop(installation.postgres.NAME, signal_number=signal.SIGQUIT)
             installation.postgres.start()
+
+
+def _kill_hosts(processes: Processes, patience_s: float = _PATIENCE_S) -> None:
+    """Kills all entity hosts; waits for one if they are just being replaced. Raises RuntimeError if none is found."""
+    begun = time.monotonic()
+    root = processes.find("ray")
+    assert root is not None
+    while True:
+        killed = 0
+        for process in root.children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "ray::ShardHost" in " ".join(process.cmdline()):
+                    process.kill()
+                    killed += 1
+        if killed:
+            return
+        if time.monotonic() - begun > patience_s:
+            raise RuntimeError("no entity host was found to be killed")
+        time.sleep(_PAUSE_S)
 
 
 @dataclass(slots=True)
