@@ -42,6 +42,13 @@ class LinkRequired(Exception):
     """The account has other devices. This client cannot be linked to them yet."""
 
 
+class DeviceRemoved(Exception):
+    """This device was removed from the account, which it cannot be again by itself: nothing is sent or received."""
+
+    def __init__(self) -> None:
+        super().__init__("this device was removed from the account")
+
+
 def milliseconds_now() -> int:
     return time.time_ns() // 1_000_000
 
@@ -130,13 +137,15 @@ class Account:
         return cls(folders.open(name, passphrase), **options)
 
     async def log_in_again(self, password: str) -> None:
-        """Begins another session, after SignedOut, and lets it act for this device. Raises ApiError, NoResponse."""
+        """Begins another session, after SignedOut, and lets it act for this device. Raises ApiError, NoResponse,
+        DeviceRemoved."""
         await self._connection.log_in(self.username, password)
         await self.register()
 
     async def register(self) -> None:
-        """Registers this device, or lets the session act for it; a repetition does no harm. Raises LinkRequired,
-        ApiError, NoResponse, SignedOut."""
+        """Registers this device, or lets the session act for it; a repetition does no harm. Once registered it is never
+        registered again: whoever removed it wants that. Raises LinkRequired, DeviceRemoved, ApiError, NoResponse,
+        SignedOut."""
         identity, user = self._device.identity, self._connection.tokens.account_id
         public, session = identity.public.encode(), bytes.fromhex(self._connection.tokens.session_id)
         found = await self._api.devices()
@@ -146,6 +155,8 @@ class Account:
         if mine:
             if not mine[0]["current"]:
                 await self._api.bind_session(number, binding)
+        elif self._device.is_registered:
+            raise DeviceRemoved
         elif found["items"]:
             raise LinkRequired("this account has another device")
         else:
@@ -235,8 +246,8 @@ class Account:
     # --- the connection -----------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Sends and receives until it is cancelled. Raises SignedOut, LinkRequired, or RealtimeClosed where this device
-        was signed out."""
+        """Sends and receives until it is cancelled. Raises SignedOut, DeviceRemoved, RealtimeClosed where the session
+        was ended, or LinkRequired or ApiError where a first log-in cannot be completed."""
         while self._messenger is None:
             try:
                 await self.register()
@@ -268,7 +279,9 @@ class Account:
             except NoResponse:
                 messenger.failed(request, self._clock())
             except ApiError:  # the session does not act for this device any more
-                await self.register()
+                with contextlib.suppress(ApiError, NoResponse):
+                    await self.register()
+                messenger.failed(request, self._clock())
             else:
                 messenger.handle(request, response, self._clock())
 
@@ -312,6 +325,7 @@ class Account:
                             self._publish()
                     case Event(kind="devices"):
                         messenger.devices_changed(messenger.address.user)
+                        messenger.fetch()  # is refused if it is this device that was removed
                     case _:
                         continue
                 self._wake.set()

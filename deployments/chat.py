@@ -7,7 +7,7 @@ from pathlib import Path
 import platformdirs
 import typer
 
-from client.account import Account, LinkRequired
+from client.account import Account, DeviceRemoved, LinkRequired
 from client.api import ApiError, NoResponse
 from client.storage import (
     AccountFolders,
@@ -44,6 +44,10 @@ def talk(
         raise ServiceError(
             f"{error}. To use this one instead, add --replace-devices: the other receives nothing any more, and what it"
             " has stays there"
+        ) from error
+    except DeviceRemoved as error:
+        raise ServiceError(
+            f"{error}. What it has received stays in its folder; to write again, log in with another one (--data)"
         ) from error
     except (StorageError, ApiError) as error:
         raise ServiceError(str(error)) from error

@@ -40,6 +40,11 @@ class Device:
         self._put("device", str(number).encode())
 
     @property
+    def is_registered(self) -> bool:
+        """Whether the server has ever registered this device."""
+        return self._get("device") is not None
+
+    @property
     def address(self) -> DeviceAddress:
         """Raises NotRegistered."""
         account_id, number = self._get("account_id"), self._get("device")

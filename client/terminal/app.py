@@ -11,7 +11,7 @@ from textual.timer import Timer
 from textual.widgets import Footer, Header, Input, OptionList, RichLog
 from textual.widgets.option_list import Option
 
-from client.account import LinkRequired
+from client.account import DeviceRemoved, LinkRequired
 from client.api import ApiError, NoResponse, SignedOut
 from client.conversations import Conversation, Conversations, Message, MessageState
 from client.messaging import Change, DevicesLearned, DirectoryDistrusted, MessageChanged, NotRegistered, PeerTyping
@@ -25,6 +25,7 @@ _MARKS = {MessageState.SENDING: " …", MessageState.SENT: " ✓", MessageState.
 
 _TYPING_S = 6.0
 """For how long somebody is shown to be typing: it is said again every three seconds."""
+_LONG_S = 86_400.0
 
 
 class ChatAccount(Protocol):
@@ -62,6 +63,7 @@ class ChatApp(App[None]):
         """`write_to`: whose conversation is opened first."""
         super().__init__()
         self.signed_out = False
+        self._removed = False  # what was written and received before can still be read
         self._write_to_first = write_to
         self.title = f"{account.username}: encrypted conversations"
         self._account = account
@@ -90,6 +92,16 @@ class ChatApp(App[None]):
         except (SignedOut, RealtimeClosed):
             self.signed_out = True
             self.exit()
+        except DeviceRemoved:
+            self._removed = True
+            self.query_one("#line", Input).disabled = True
+            self.sub_title = "this device was removed from the account"
+            self.notify(
+                "This device was removed from your account: nothing is sent or received here any more. If that was not"
+                " you, change your password.",
+                severity="error",
+                timeout=_LONG_S,
+            )
         except (ApiError, LinkRequired) as error:
             self.exit(return_code=1, message=f"This device cannot be registered: {error}")
 
@@ -159,7 +171,7 @@ class ChatApp(App[None]):
         self._list_conversations()
         self._show_messages()
         line = self.query_one("#line", Input)
-        line.disabled = False
+        line.disabled = self._removed
         line.focus()
 
     # --- one conversation ---------------------------------------------------------------------------------------

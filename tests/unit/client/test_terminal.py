@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from textual.widgets import Input, OptionList, RichLog
 
+from client.account import DeviceRemoved
 from client.api import ApiError
 from client.conversations import Conversations
 from client.messaging import Change, Device, PeerTyping
@@ -27,6 +28,7 @@ class LocalAccount:
     def __init__(self, pair: Pair) -> None:
         self._pair = pair
         self._changed = asyncio.Event()
+        self.removed = asyncio.Event()
         self.online = True
         self.shows_typing = True
         self.typed: list[str] = []
@@ -34,7 +36,8 @@ class LocalAccount:
         self.conversations.name(CONVERSATION, "bob")
 
     async def run(self) -> None:
-        await asyncio.Event().wait()
+        await self.removed.wait()
+        raise DeviceRemoved
 
     def step(self) -> None:
         if self.online:
@@ -143,6 +146,20 @@ async def test_typing_is_shown_until_the_message_comes(pair: Pair, monkeypatch: 
         await until(pilot, lambda: app.sub_title == "")
         await pilot.press("ctrl+y")
         await until(pilot, lambda: not account.shows_typing)
+
+
+async def test_the_removal_of_this_device_is_said_and_what_came_before_can_be_read(pair: Pair) -> None:
+    pair.bob.write(CONVERSATION, "one", pair.server.now)
+    pair.run(pair.bob)
+    account = LocalAccount(pair)
+    account.step()
+    app = ChatApp(account)
+    async with app.run_test() as pilot:
+        account.removed.set()
+        await until(pilot, lambda: any("was removed from your account" in each.message for each in app._notifications))
+        await pilot.press("ctrl+n", *"bob", "enter")
+        await until(pilot, lambda: "bob: one" in shown(app))
+        assert app.query_one("#line", Input).disabled
 
 
 async def test_somebody_who_is_not_there_is_said(pair: Pair) -> None:
