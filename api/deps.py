@@ -139,6 +139,14 @@ async def limit_address(request: Request) -> None:
 
 
 @raises(TooManyRequests)
+async def limit_files(request: Request) -> None:
+    """Counts a read of a public file against a limit of its own of the network address. Raises TooManyRequests."""
+    limits = platform_of(request).settings.rate_limits
+    limit = Limit(limits.files_per_minute, limits.files_burst)
+    await _count(platform_of(request), "files", client_address(request), limit, None)
+
+
+@raises(TooManyRequests)
 async def limit_credentials(request: Request) -> None:
     """Applies a tighter limit per address to requests that test a secret."""
     await _count(platform_of(request), "credentials", client_address(request), _credentials_limit(request), None)

@@ -12,7 +12,7 @@ from api import uploads
 from api.byte_range import RANGE_NOT_SATISFIABLE
 from api.conditional import ConditionalRoute
 from api.content import IfNoneMatch, IfRange, Range, respond_with_content
-from api.deps import Now, PageDep, SignedIn, Uow, limit_account, limit_address, service
+from api.deps import Now, PageDep, SignedIn, Uow, limit_account, limit_address, limit_files, service
 from api.error_codes import TooManyRequests, raises
 from api.models import PageModel, render_page
 from api.routes import VERSION, Routes
@@ -142,7 +142,7 @@ async def grant_of(
     except NoSuchMedia:
         await limit_address(request)
         raise
-    await (limit_address(request) if grant.viewer is None else limit_account(request, grant.viewer))
+    await (limit_files(request) if grant.viewer is None else limit_account(request, grant.viewer))
     return grant
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.byte_range import RANGE_NOT_SATISFIABLE
 from api.content import IfNoneMatch, IfRange, Range
-from api.deps import MaybeSignedIn, Now, Uow, account_or_none, limit_address, service
+from api.deps import MaybeSignedIn, Now, Uow, account_or_none, limit_files, service
 from api.error_codes import TooManyRequests, raises
 from api.media import CONTENT_RESPONSES, Service, grant_of, public_cache_control, send_file
 from api.routes import VERSION
@@ -99,7 +99,7 @@ async def get_public_file(
 ) -> Response:
     """Read a file of a medium of a public post. What is at an address never changes; it is gone when the post is, or is
     no longer public, and caches ask again within an hour."""
-    await limit_address(request)
+    await limit_files(request)
     file = await public_file(uow, media_id, epoch, name)
     response = await send_file(media, file, range, if_range, if_none_match)
     response.headers["Cache-Control"] = public_cache_control(media)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from api.byte_range import RANGE_NOT_SATISFIABLE
 from api.content import IfNoneMatch, IfRange, Range
-from api.deps import Now, Uow, limit_address
+from api.deps import Now, Uow, limit_files
 from api.error_codes import TooManyRequests, raises
 from api.media import Service, grant_of, public_cache_control
 from api.routes import VERSION
@@ -68,7 +68,7 @@ async def get_public_stream_file(
 ) -> Response:
     """Read a file of the stream of a public post's video. Caches ask again for the playlist of qualities and for
     captions, to which some may be added; what is at another address never changes."""
-    await limit_address(request)
+    await limit_files(request)
     await require_public(uow, media_id, epoch)
     file = await videos.file(uow, media_id, name)
     response = await send_stream_file(videos, file, range, if_range, if_none_match)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api.byte_range import RANGE_NOT_SATISFIABLE
 from api.conditional import ConditionalRoute
 from api.content import IfNoneMatch, IfRange, Range
-from api.deps import Now, PlatformDep, SignedIn, Uow, limit_address, service
+from api.deps import Now, PlatformDep, SignedIn, Uow, limit_files, service
 from api.error_codes import TooManyRequests, raises
 from api.media import CONTENT_RESPONSES, Service, public_cache_control, send_file
 from api.models import MAX_DECOMPOSED, Body
@@ -97,7 +97,7 @@ async def get_profile_file(
 ) -> Response:
     """Read a file of an avatar or a cover by its path. What is at an address never changes; it is gone when the profile
     shows another image, and caches ask again within an hour."""
-    await limit_address(request)
+    await limit_files(request)
     file = await images.get_file(uow, media_id, name)
     response = await send_file(media, file, range, if_range, if_none_match)
     response.headers["Cache-Control"] = public_cache_control(media)

@@ -21,6 +21,9 @@ class RateLimits(BaseSettings):
     identity_burst: int = 200
     address_per_minute: int = 600
     address_burst: int = 200
+    files_per_minute: int = 6000
+    """For public files (avatars, media of public posts), per address: a page of a feed shows a hundred of them."""
+    files_burst: int = 1000
     credentials_per_minute: int = 20
     """For requests that test a secret (log-in, codes), per address."""
     credentials_burst: int = 20

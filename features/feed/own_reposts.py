@@ -1,7 +1,7 @@
 """Which posts readers have reposted, as far as a gateway has read it, so that pages from memory need no statement.
 
 The stream of invalidations names whoever reposts something or undoes that, before the response to it; what is kept of
-that reader is dropped then.
+that reader is dropped then. If Redis fails at that moment, the consumer of the event names them within seconds.
 """
 
 from collections import OrderedDict

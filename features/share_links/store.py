@@ -42,10 +42,9 @@ async def find(uow: UnitOfWork, account_id: UUID, link_id: UUID, now: datetime) 
     return await uow.fetchrow(f"{_OF_ACCOUNT} and id = $3", account_id, now, link_id)
 
 
-_PAGE = f"""
-{_OF_ACCOUNT} and ($6::uuid is null or post_id = $6) and {after("$3", "$4", key="created_at, id")}
-order by created_at desc, id desc limit $5
-"""
+_AFTER = f"and {after('$3', '$4', key='created_at, id')} order by created_at desc, id desc limit $5"
+_PAGE = f"{_OF_ACCOUNT} {_AFTER}"
+_PAGE_OF_POST = f"{_OF_ACCOUNT} and post_id = $6 {_AFTER}"
 
 
 async def of_account(
@@ -53,8 +52,10 @@ async def of_account(
 ) -> list[Any]:
     """Returns an account's links that have not expired, newest first, one more than the page holds; only those to a
     post, if it is given."""
-    cursor = cursor_parts(page.cursor)
-    return [*await uow.fetch(_PAGE, account_id, now, *cursor, page.limit + 1, post_id)]
+    selected = (account_id, now, *cursor_parts(page.cursor), page.limit + 1)
+    if post_id is None:
+        return [*await uow.fetch(_PAGE, *selected)]
+    return [*await uow.fetch(_PAGE_OF_POST, *selected, post_id)]
 
 
 async def delete(uow: UnitOfWork, account_id: UUID, link_id: UUID) -> UUID | None:

@@ -254,14 +254,19 @@ def _viewer(row: Row) -> StoryViewer:
 
 _FORGET = """
 delete from story_views where ctid = any(array(
-    select ctid from story_views where viewer_id = $1 and ($2::uuid is null or author_id = $2) limit $3 for update
+    select ctid from story_views where viewer_id = $1{of_author} limit $2 for update
 )) returning story_id
 """
+_FORGET_ALL = _FORGET.format(of_author="")
+_FORGET_AUTHOR = _FORGET.format(of_author=" and author_id = $3")
 
 
 async def forget_viewer(uow: UnitOfWork, viewer_id: UUID, author_id: UUID | None, limit: int | None) -> int:
     """Forgets up to `limit` stories, of an author or of all (None), that an account has seen. Returns how many."""
-    rows = await uow.fetch(_FORGET, viewer_id, author_id, limit)
+    if author_id is None:
+        rows = await uow.fetch(_FORGET_ALL, viewer_id, limit)
+    else:
+        rows = await uow.fetch(_FORGET_AUTHOR, viewer_id, limit, author_id)
     if rows:
         await counters.add(uow, [row["story_id"] for row in rows], VIEWERS, viewer_id, -1)
     return len(rows)

@@ -247,6 +247,18 @@ class TestRateLimits:
         ]
         assert lines[-1].status_code == 429, "it may append a line of its own"
 
+    async def test_public_files_have_a_limit_of_their_own(self, entativa: Environment) -> None:
+        environment = await limited(
+            entativa, address_per_minute=60, address_burst=2, files_per_minute=60, files_burst=8
+        )
+        nobody = Member(environment.client)
+        file = f"/profile-media/{UUID(int=7)}/320.webp"
+        assert {(await nobody.get(file)).status_code for _ in range(8)} == {404}
+        assert (await nobody.get("/profiles/ada")).status_code == 404, (
+            "a page of avatars leaves the other limit as it was"
+        )
+        assert 429 in {(await nobody.get(file)).status_code for _ in range(20)}
+
     async def test_one_ipv6_network_is_one_address(self, entativa: Environment) -> None:
         environment = await limited(entativa, address_per_minute=60, address_burst=2)
         answers = [

@@ -102,7 +102,7 @@ async def test_content_on_s3_is_read_by_its_address_alone(entativa: Environment,
     assert (await entativa.anonymous.get(address.replace(token, changed))).status_code == 404
     stored = [str(path.relative_to(s3.folder)) for path in (s3.folder / "media").rglob("*") if path.is_file()]
     assert stored
-    async with httpx.AsyncClient() as client:  # past us, without our signature
+    async with httpx.AsyncClient(timeout=60) as client:  # past us, without our signature
         assert {(await client.get(f"{s3.endpoint}/{path}")).status_code for path in stored} == {403}
     entativa.clock.advance(timedelta(minutes=61))
     assert (await entativa.anonymous.get(address)).status_code == 404
