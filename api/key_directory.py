@@ -17,7 +17,7 @@ from features.devices.errors import DirectoryUnavailable, NoSuchHead
 from features.devices.service import DeviceService
 from features.relationships.errors import NoSuchPerson
 
-router = APIRouter(prefix=VERSION, tags=["key-directory"], route_class=ConditionalRoute)
+router = APIRouter(prefix=VERSION, tags=["directory"], route_class=ConditionalRoute)
 
 Devices = Annotated[DeviceService, service(DeviceService)]
 
