@@ -7,6 +7,7 @@ A process is remembered by its id and its time of creation, since an id alone ma
 import contextlib
 import os
 import pwd
+import random
 import signal
 import socket
 import subprocess
@@ -42,11 +43,14 @@ def service_user(preferred: str) -> str | None:
     raise ServiceError(f"there is no account '{preferred}' to run the service as: install its Debian package")
 
 
+_LISTENING = range(29_100, 32_700)
+"""Below the ports that Linux gives to outgoing connections: one of those would take a port between look and use."""
+
+
 def free_port() -> int:
     """A TCP port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    shuffled = random.SystemRandom().sample(_LISTENING, len(_LISTENING))
+    return next(port for port in shuffled if port_is_free(port))
 
 
 def port_is_free(port: int) -> bool:
