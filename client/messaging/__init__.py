@@ -4,6 +4,7 @@ from client.messaging.device import Device, NotRegistered
 from client.messaging.messenger import (
     Change,
     DevicesLearned,
+    DevicesUnreachable,
     DirectoryDistrusted,
     MessageChanged,
     Messenger,
@@ -14,6 +15,7 @@ __all__ = [
     "Change",
     "Device",
     "DevicesLearned",
+    "DevicesUnreachable",
     "DirectoryDistrusted",
     "MessageChanged",
     "Messenger",

@@ -1,12 +1,12 @@
 """This device: its address, identity, prekeys and sessions in the account's database."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from client.storage import Database
 from crypto.handshake import PreKeyBundle, PreKeyStore
 from crypto.identity import IdentityKey, IdentityKeyPair
 from crypto.randomness import Randomness
-from crypto.sessions import DeviceAddress, RosterChange, SessionStore
+from crypto.sessions import DeviceAddress, NoSession, RosterChange, SessionStore
 
 ROTATION_S = 7 * 86_400
 KEEP_S = 45 * 86_400
@@ -141,10 +141,18 @@ class Sessions:
         self._write({address})
 
     def encrypt_for(
-        self, accounts: Iterable[str], plaintext: bytes, randomness: Randomness
+        self, peer: str, own: str, plaintext: bytes, randomness: Randomness, without: Collection[DeviceAddress]
     ) -> dict[DeviceAddress, bytes]:
-        """A message for every device of the accounts, except this one. Raises NoSession."""
-        encrypted = self._store.encrypt_for(accounts, plaintext, randomness)
+        """A message for every device of two accounts, except this one and those of `without` that there is no session
+        with; but for one of the peer's at least. Raises NoSession."""
+        missing = {user: self._store.without_session(user) for user in (peer, own)}
+        if len(missing[peer]) == len(self._store.devices(peer)):
+            raise NoSession(missing[peer])
+        asked = tuple(each for user in (peer, own) for each in missing[user] if each not in without)
+        if asked:
+            raise NoSession(asked)
+        addresses = [each for user in (peer, own) for each in self._store.devices(user) if each not in missing[user]]
+        encrypted = {each: self._store.encrypt(each, plaintext, randomness) for each in addresses}
         self._write(encrypted)
         return encrypted
 

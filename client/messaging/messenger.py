@@ -86,7 +86,16 @@ class PeerTyping:
     conversation_id: str
 
 
-Change = MessageChanged | DevicesLearned | DirectoryDistrusted | PeerTyping
+@dataclass(frozen=True, slots=True)
+class DevicesUnreachable:
+    """Devices of an account have no prekeys at the server, so that nobody can write to them: what is sent meanwhile
+    does not reach them. If the account has no other device, messages wait."""
+
+    account_id: str
+    devices: tuple[int, ...]
+
+
+Change = MessageChanged | DevicesLearned | DirectoryDistrusted | DevicesUnreachable | PeerTyping
 
 
 class Messenger:
@@ -122,6 +131,8 @@ class Messenger:
         self._prekeys_checked_at: int | None = None
         self._prekeys_counted = False  # whether all is known that the server has said about those that are left
         self._encrypted_anew: set[int] = set()
+        self._unreachable: set[DeviceAddress] = set()  # had no prekeys; left out unless the server asks for them
+        self._told_unreachable: set[DeviceAddress] = set()
         self._changed: set[str] = set()  # accounts whose keys are looked up again, although nothing is sent to them
 
     # --- what the user does -------------------------------------------------------------------------------------
@@ -252,6 +263,7 @@ class Messenger:
             case Send(), DevicesChanged():
                 failed = request.number in self._encrypted_anew  # at once, then less and less often
                 self._encrypted_anew.add(request.number)
+                self._unreachable.clear()  # the server may ask for one of these
                 with self._database.transaction():
                     self._outgoing.devices_changed(request.number)
                     for account_id in {self.address.user, *(payload.address.user for payload in request.payloads)}:
@@ -338,7 +350,7 @@ class Messenger:
                 self._waits.failed(_send_key(pending.conversation_id), now)
                 return
             with self._database.transaction():
-                missing = self._outgoing.encrypt(pending)
+                missing = self._outgoing.encrypt(pending, self._unreachable)
             if missing:
                 account_id = missing[0].user
                 yield TakePreKeys(account_id, tuple(each.device for each in missing if each.user == account_id))
@@ -373,14 +385,19 @@ class Messenger:
 
     def _start_sessions(self, request: TakePreKeys, response: PreKeysTaken) -> bool:
         complete = True
+        asked = {number: DeviceAddress(request.account_id, number) for number in request.devices}
+        unreachable = {address for number, address in asked.items() if number not in response.bundles}
+        self._unreachable = (self._unreachable - set(asked.values())) | unreachable
+        if new := unreachable - self._told_unreachable:
+            self.changes.append(DevicesUnreachable(request.account_id, tuple(sorted(each.device for each in new))))
+        self._told_unreachable = (self._told_unreachable - set(asked.values())) | unreachable
         with self._database.transaction():
             sessions = self._device.open_sessions((request.account_id,))
-            for number in request.devices:
-                address = DeviceAddress(request.account_id, number)
+            for number, address in asked.items():
                 try:
                     bundle = PreKeyBundle.decode(response.bundles[number])
                     sessions.start(address, bundle, self._randomness)
-                except (KeyError, CryptoError):  # gone, or with another key than the directory shows: look again
+                except (KeyError, CryptoError):  # none yet, gone, or another key than in the directory: look again
                     self._directory.distrust(request.account_id)
                     complete = False
         return complete

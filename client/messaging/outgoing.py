@@ -5,6 +5,7 @@ that it has stored nothing because the devices have changed.
 """
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from client.messaging.body import Body, TextTooLong
@@ -69,9 +70,9 @@ class Outgoing:
             Pending(number, conversation_id, peer, bool(encrypted)) for number, conversation_id, peer, encrypted in rows
         ]
 
-    def encrypt(self, pending: Pending) -> tuple[DeviceAddress, ...]:
-        """Encrypts a message for all devices. Returns those that a session has to be started with first; then nothing
-        has happened."""
+    def encrypt(self, pending: Pending, without: Collection[DeviceAddress]) -> tuple[DeviceAddress, ...]:
+        """Encrypts a message for all devices, but those of `without` that have no session. Returns those that a
+        session has to be started with first; then nothing has happened."""
         own = self._device.address.user
         ((message_id, text),) = self._database.rows(
             "select message_id, text from messages where number = ?", pending.number
@@ -79,7 +80,7 @@ class Outgoing:
         sealed = seal(MessageContent(Body(message_id, pending.peer, text).encode()), self._randomness)
         sessions = self._device.open_sessions((own, pending.peer))
         try:
-            encrypted = sessions.encrypt_for((pending.peer, own), sealed.plaintext, self._randomness)
+            encrypted = sessions.encrypt_for(pending.peer, own, sealed.plaintext, self._randomness, without)
         except NoSession as error:
             return error.addresses
         for address, ciphertext in encrypted.items():

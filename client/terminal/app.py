@@ -14,7 +14,15 @@ from textual.widgets.option_list import Option
 from client.account import DeviceRemoved, LinkRequired
 from client.api import ApiError, NoResponse, SignedOut
 from client.conversations import Conversation, Conversations, Message, MessageState
-from client.messaging import Change, DevicesLearned, DirectoryDistrusted, MessageChanged, NotRegistered, PeerTyping
+from client.messaging import (
+    Change,
+    DevicesLearned,
+    DevicesUnreachable,
+    DirectoryDistrusted,
+    MessageChanged,
+    NotRegistered,
+    PeerTyping,
+)
 from client.realtime import RealtimeClosed
 from client.terminal.printable import printable
 from client.terminal.problems import describe
@@ -121,6 +129,14 @@ class ChatApp(App[None]):
                         name = self._username_of(account_id)
                         if name is not None:
                             self.notify(f"{name} uses other devices than before: compare the safety number (Ctrl+T).")
+                    case DevicesUnreachable(account_id) if account_id == self._account.account_id:
+                        self.notify("Another device of yours is not set up yet: it does not get what you send now.")
+                    case DevicesUnreachable(account_id):
+                        name = self._username_of(account_id) or "this account"
+                        self.notify(
+                            f"A device of {name} is not set up yet and gets no messages; without another, yours wait.",
+                            severity="warning",
+                        )
                     case DirectoryDistrusted(account_id) if account_id == self._account.account_id:
                         self.notify(
                             "The key directory shows keys for your account that are not yours.", severity="error"

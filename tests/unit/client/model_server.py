@@ -107,7 +107,8 @@ class ModelServer:
                 answers = self.directory.epochs(sender.user, first)[:EPOCHS]
                 return EpochsFound(tuple(answer.encode() for answer in answers))
             case TakePreKeys(account_id, devices):
-                return PreKeysTaken({number: self._take(DeviceAddress(account_id, number)) for number in devices})
+                addresses = [DeviceAddress(account_id, number) for number in devices]
+                return PreKeysTaken({each.device: self._take(each) for each in addresses if each in self.prekeys})
             case UploadPreKeys(published):
                 return self._upload(sender, PublishedPreKeys.decode(published))
             case CountPreKeys():
@@ -153,6 +154,7 @@ class ModelServer:
             return remembered[request.client_id].answer
         members = request.conversation_id.split("-")
         current = {DeviceAddress(user, number) for user in members for number in self.rosters.get(user, {})}
+        current = {each for each in current if each in self.prekeys}  # before that nobody can write to a device
         if set(payloads) != current - {sender}:
             return DevicesChanged()
         sent = Sent(sender, request.number, payloads, Accepted(len(self.accepted) + 1, self.now))

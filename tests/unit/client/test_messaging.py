@@ -3,12 +3,13 @@
 import json
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from client.messaging import DevicesLearned, DirectoryDistrusted, MessageChanged, Messenger
+from client.messaging import DevicesLearned, DevicesUnreachable, DirectoryDistrusted, MessageChanged, Messenger
 from client.messaging.body import MAX_ENCODED, MAX_TEXT, BadBody, Body
 from client.messaging.requests import (
     Accepted,
@@ -145,6 +146,43 @@ def test_a_new_device_is_told_and_gets_messages(pair: Pair) -> None:
     pair.server.now += 1_000
     pair.delivered("three")
     assert DevicesLearned(BOB, (), (second,)) in pair.ada.changes
+
+
+@pytest.mark.parametrize("user", [ADA, BOB])
+def test_a_device_without_prekeys_is_left_out_until_it_has_some(pair: Pair, user: str) -> None:
+    with closing(Database(pair.folder / "other.db", bytes(32))) as database:
+        pair.server.register(database, user, 2, RANDOM)  # and its client has ended before the upload
+        other = DeviceAddress(user, 2)
+        pair.delivered("one")
+        assert pair.ada.changes.count(DevicesUnreachable(user, (2,))) == 1
+        pair.delivered("two")
+        assert pair.ada.changes.count(DevicesUnreachable(user, (2,))) == 1
+        assert other not in pair.server.mailboxes
+        messenger = Messenger(database, pair.server.directory.public, prekeys=2)
+        request = messenger.next_request(pair.server.now)
+        assert isinstance(request, UploadPreKeys)
+        pair.server.perform(other, request)
+        pair.server.now += 60_000
+        pair.delivered("three")
+        assert len(pair.server.mailboxes[other]) == 1
+
+
+def test_messages_to_somebody_without_prekeys_wait_and_are_tried_less_and_less_often(pair: Pair) -> None:
+    kept = pair.server.prekeys.pop(pair.bob.address)
+    number = pair.ada.write(CONVERSATION, "one", pair.server.now)
+    claims = 0
+    for _ in range(20):
+        requests = [type(request) for request in pair.run(pair.ada)]
+        claims += requests.count(TakePreKeys)
+        assert requests.count(TakePreKeys) <= 1
+        assert Send not in requests
+        pair.server.now += 3_000
+    assert 5 <= claims <= 8  # in a minute
+    assert pair.ada.changes.count(DevicesUnreachable(BOB, (1,))) == 1
+    pair.server.prekeys[pair.bob.address] = kept
+    pair.server.now += 60_000
+    pair.run(pair.ada)
+    assert [sent.number for sent in pair.server.accepted] == [number]
 
 
 def test_a_directory_that_rewrites_keys_is_not_believed(pair: Pair) -> None:
