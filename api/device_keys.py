@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from api.base64_fields import Base64
 from api.conditional import ConditionalRoute
 from api.deps import Now, SignedIn, Uow, service
+from api.device_fields import MAX_NUMBER
 from api.error_codes import raises
 from api.models import Body
 from api.routes import VERSION
@@ -66,6 +67,13 @@ class PreKeyClaimBody(Body):
     """Whose prekeys to take."""
 
     account_id: UUID = Field(description="An account; your own for your other devices.", examples=[_ACCOUNT])
+    devices: list[Annotated[int, Field(ge=1, le=MAX_NUMBER)]] | None = Field(
+        None,
+        min_length=1,
+        max_length=_MAX_DEVICES,
+        description="The numbers of the devices that you have no session with; null or left out: all.",
+        examples=[[1]],
+    )
 
 
 class PreKeyBundleModel(BaseModel):
@@ -165,9 +173,10 @@ async def own_prekeys(identity: SignedIn, devices: Devices, uow: Uow) -> PreKeyC
 async def claim_prekeys(
     body: PreKeyClaimBody, identity: SignedIn, devices: Devices, uow: Uow, now: Now
 ) -> PreKeyBundlesModel:
-    """Take a prekey bundle of each device of an account, except your own device: one-time prekeys are handed out once.
+    """Take a prekey bundle of each device of an account, or of those in `devices`, except your own device: one-time
+    prekeys are handed out once, so ask for what you need. Devices without prekeys, or that are gone, are left out.
     When they have run out, or strangers have taken many within the hour, bundles hold the last resort."""
-    found = await devices.prekeys.claim(uow, identity, body.account_id, now)
+    found = await devices.prekeys.claim(uow, identity, body.account_id, body.devices, now)
     return PreKeyBundlesModel(items=[PreKeyBundleModel(number=each.number, bundle=each.bundle) for each in found])
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from api import device_keys, device_links, key_directory
 from api.conditional import ConditionalRoute
 from api.deps import Now, SignedIn, Uow, service
-from api.device_fields import AccountKeysField, IdentityKeyField, SessionBindingField
+from api.device_fields import MAX_NUMBER, AccountKeysField, IdentityKeyField, SessionBindingField
 from api.error_codes import raises
 from api.models import Body
 from api.routes import VERSION, Routes
@@ -37,7 +37,6 @@ ROUTES = Routes((router, device_links.router, device_keys.router, key_directory.
 
 Devices = Annotated[DeviceService, service(DeviceService)]
 
-MAX_NUMBER = 2**31 - 1
 _MOST_DEVICES = 64
 
 DeviceNumber = Annotated[int, Path(ge=1, le=MAX_NUMBER, description="One of your devices.", examples=[1])]

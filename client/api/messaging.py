@@ -56,8 +56,9 @@ class MessagingApi:
                 case FetchEpochs(first, size):
                     found = await call("GET", "/key-directory/epochs", params={"first": first, "size": size})
                     return EpochsFound(tuple(map(_decode, found["items"])))
-                case TakePreKeys(account_id):
-                    taken = await call("POST", "/prekeys/claims", {"account_id": str(UUID(account_id))})
+                case TakePreKeys(account_id, devices):
+                    wanted = {"account_id": str(UUID(account_id)), "devices": list(devices)}
+                    taken = await call("POST", "/prekeys/claims", wanted)
                     return PreKeysTaken({item["number"]: _decode(item["bundle"]) for item in taken["items"]})
                 case UploadPreKeys(published):
                     return _prekeys_left(await call("PUT", "/prekeys", {"prekeys": _encode(published)}))

@@ -1,5 +1,6 @@
 """The service of prekeys: with a bundle of them somebody writes to a device that is offline."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -41,9 +42,12 @@ class PreKeyService:
         device = await own_device(uow, identity)
         return await prekey_store.counts(uow, identity.account_id, device.number)
 
-    async def claim(self, uow: UnitOfWork, identity: Identity, account_id: UUID, now: datetime) -> list[PreKeyBundleOf]:
+    async def claim(
+        self, uow: UnitOfWork, identity: Identity, account_id: UUID, devices: Collection[int] | None, now: datetime
+    ) -> list[PreKeyBundleOf]:
         """Takes a bundle of each device of an account that has published prekeys, except the caller's own device.
-        Raises NotADevice, NoSuchPerson, TooManyClaims."""
+        `devices`: the numbers of those that are wanted, None for all. Raises NotADevice, NoSuchPerson,
+        TooManyClaims."""
         device = await own_device(uow, identity)
         asked = await store.asked(uow, identity.account_id, [account_id])
         if not asked:
@@ -53,7 +57,7 @@ class PreKeyService:
             raise TooManyClaims(retry_after_s=seconds_left(now))
         but = device.number if account_id == identity.account_id else None
         one_time = granted[account_id] is Grant.ONE_TIME
-        taken, low = await prekey_store.take(uow, account_id, but, self.policy.low_water, one_time=one_time)
+        taken, low = await prekey_store.take(uow, account_id, devices, but, self.policy.low_water, one_time=one_time)
         for number in low:
             publish(uow, KeysLow(account_id, number, KeyKind.PREKEYS), now)
         return [PreKeyBundleOf(keys.number, keys.bundle()) for keys in taken]

@@ -1,5 +1,6 @@
 """SQL of prekeys."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -69,7 +70,7 @@ _TAKE = """
 with asked as (
     select d.number, d.identity_key, p.signed, p.last_resort
     from devices as d join device_prekeys as p on p.account_id = d.account_id and p.device = d.number
-    where d.account_id = $1 and d.number is distinct from $2
+    where d.account_id = $1 and d.number is distinct from $2 and ($5::integer[] is null or d.number = any($5))
 ), picked as materialized (
     select k.device, k.kem, k.id from asked cross join (values (false), (true)) as kinds (kem) cross join lateral (
         select device, kem, id from device_one_time_prekeys as k
@@ -98,11 +99,19 @@ order by asked.number
 
 
 async def take(
-    uow: UnitOfWork, account_id: UUID, but: int | None, low_water: int, *, one_time: bool
+    uow: UnitOfWork,
+    account_id: UUID,
+    devices: Collection[int] | None,
+    but: int | None,
+    low_water: int,
+    *,
+    one_time: bool,
 ) -> tuple[list[StoredPreKeys], list[int]]:
-    """Takes the prekeys for one bundle of each device of an account that has published some, except one of them.
-    Returns them, and the devices that have fewer than `low_water` left since now. One statement."""
-    rows = await uow.fetch(_TAKE, account_id, but, one_time, low_water)
+    """Takes the prekeys for one bundle of each device of an account that has published some, but one of them; of these
+    numbers alone unless `devices` is None. Returns them, and the devices that have fewer than `low_water` left since
+    now. One statement."""
+    numbers = None if devices is None else list(devices)
+    rows = await uow.fetch(_TAKE, account_id, but, one_time, low_water, numbers)
     columns = ("number", "identity_key", "signed", "last_resort", "one_time", "kem")
     return [StoredPreKeys(*(row[column] for column in columns)) for row in rows], [
         row["number"] for row in rows if row["low"]

@@ -24,6 +24,7 @@ from tests.support.devices import (
     RNG,
     TestDevice,
     key_packages,
+    link_device,
     new_prekeys,
     publish_key_packages,
     publish_prekeys,
@@ -123,6 +124,35 @@ async def test_each_prekey_is_handed_out_once_and_then_the_last_resort(entativa:
     again = await ada.member.put("/prekeys", json={"prekeys": text(more.encode())})  # its answer was lost
     assert again.json() == {"published": True, "one_time": 29, "kem": 29}  # what was handed out does not come back
     assert len(await _low(entativa)) == 1
+
+
+async def test_a_claim_takes_keys_of_the_devices_that_it_names(entativa: Environment) -> None:
+    phone, bob = await _devices(entativa, "ada", "bob")
+    tablet = await link_device(phone, await entativa.log_in("ada"))
+    for each in (phone, tablet):
+        await publish_prekeys(each, 3, _now(entativa))
+
+    async def claim(asker: Member, devices: Any) -> httpx.Response:
+        return await asker.post("/prekeys/claims", json={"account_id": phone.member.id, "devices": devices})
+
+    async def left() -> list[int]:
+        return [(await each.member.get("/prekeys")).json()["one_time"] for each in (phone, tablet)]
+
+    for devices, found, counts in (
+        ([2], [2], [3, 2]),
+        ([2, 2, 9], [2], [3, 1]),
+        ([9], [], [3, 1]),
+        (None, [1, 2], [2, 0]),
+    ):
+        answer = await claim(bob.member, devices)
+        assert [item["number"] for item in answer.json()["items"]] == found, answer.text
+        assert await left() == counts
+    own = await claim(phone.member, [1])
+    assert own.json()["items"] == []  # its own device
+    for wrong in ([], [0], ["x"], [2**31], [1] * 65, 1):
+        answer = await claim(bob.member, wrong)
+        assert answer.status_code == 422, wrong
+        assert answer.json()["errors"][0]["field"].startswith("devices"), wrong
 
 
 async def test_a_key_package_adds_a_device_to_one_group(entativa: Environment) -> None:
