@@ -32,6 +32,9 @@ with people as (
 ), registered as (
     insert into devices (account_id, number, identity_key, session_id, registered_at)
     select id, 1, 'none', id, now() from people
+), published as (
+    insert into device_prekeys (account_id, device, signed, last_resort, uploaded_at)
+    select id, 1, 'none', 'none', now() from people
 ), opened as (
     insert into conversations (id, kind, created_at) values ($1, 'pair', now()) returning id
 )
