@@ -264,7 +264,7 @@ async def send(
     conversation_id: ConversationId, body: MessageBody, identity: SignedIn, messaging: Messaging
 ) -> SentModel:
     """Send a message. The response means that it is stored; the same request again is answered alike for seven days,
-    for the last eight messages of a device."""
+    for the last eight messages of a device and the last 512 of the conversation."""
     sent = await messaging.send(conversation_id, identity, body.outgoing())
     return SentModel(seq=sent.seq, sent_at=sent.sent_at)
 
