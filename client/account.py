@@ -13,7 +13,7 @@ import base64
 import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any, Self
 from uuid import UUID
@@ -27,6 +27,7 @@ from client.messaging import Change, Device, Messenger, NotRegistered
 from client.realtime import Event, RealtimeClient, RequestRefused, Signal, Ticket, TicketUnavailable
 from client.realtime import NoResponse as RealtimeNoResponse
 from client.storage import AccountFolders, Database, Protection
+from client.writing import Writing
 from crypto.directory import AccountKeys, DirectoryKeys
 from crypto.identity import SafetyNumber, bind_session
 from crypto.randomness import SystemRandomness
@@ -180,6 +181,8 @@ class Account:
         keys = self._get("directory_keys")
         directory = DirectoryKeys(bytes.fromhex(keys["log"]), bytes.fromhex(keys["vrf"]))
         self._messenger = Messenger(self._database, directory)
+        self._messenger.reads = self.sends_read_receipts
+        self._writing = Writing(self._messenger, self.conversations, self._clock)
 
     async def close(self) -> None:
         await self._connection.close()
@@ -199,12 +202,55 @@ class Account:
         self.conversations.name(conversation_id, username)
         return conversation_id
 
-    def write(self, conversation_id: str, text: str) -> int:
-        """Writes a message. Returns its number. Raises ValueError for an empty or too long one."""
-        number = self.messenger.write(conversation_id, text, self._clock())
+    def write(self, conversation_id: str, text: str, answers: int | None = None) -> int:
+        """Writes a message. `answers`: the number of the one that it answers. Returns its number. Raises ValueError, as
+        all that follows, if that is impossible: its text is for the user."""
+        with self._doing() as writing:
+            return writing.write(conversation_id, text, answers)
+
+    def edit(self, number: int, text: str) -> None:
+        """Replaces the text of an own message."""
+        with self._doing() as writing:
+            writing.edit(number, text)
+
+    def delete(self, number: int) -> None:
+        """Deletes an own message for everybody."""
+        with self._doing() as writing:
+            writing.delete(number)
+
+    def react(self, number: int, emoji: str | None) -> None:
+        """Reacts to a message; None takes the reaction back."""
+        with self._doing() as writing:
+            writing.react(number, emoji)
+
+    def set_timer(self, conversation_id: str, expires_in_s: int | None) -> None:
+        """Lets messages of a conversation disappear after so many seconds; None: they stay."""
+        with self._doing() as writing:
+            writing.set_timer(conversation_id, expires_in_s)
+
+    def read(self, conversation_id: str) -> None:
+        """The user has seen all messages of a conversation."""
+        self.messenger.read(conversation_id, self._clock())
+        self._wake.set()
+
+    @contextlib.contextmanager
+    def _doing(self) -> Iterator[Writing]:
+        """What is done is shown and sent. Raises NotRegistered."""
+        self.messenger  # noqa: B018
+        yield self._writing
         self._publish()
         self._wake.set()
-        return number
+
+    @property
+    def sends_read_receipts(self) -> bool:
+        """Whether authors are told that the user has read their messages."""
+        return bool(self._find("read_receipts") is not False)
+
+    @sends_read_receipts.setter
+    def sends_read_receipts(self, sends: bool) -> None:
+        self._put("read_receipts", sends)
+        if self._messenger is not None:
+            self._messenger.reads = sends
 
     @property
     def shows_typing(self) -> bool:
@@ -298,7 +344,10 @@ class Account:
     async def _name_conversations(self) -> None:
         for conversation_id in self.conversations.unnamed():
             with contextlib.suppress(ApiError, NoResponse):
-                self.conversations.name(conversation_id, await self._api.peer_of(conversation_id))
+                username, active = await self._api.peer_of(conversation_id)
+                self.conversations.name(conversation_id, username)
+                if active:
+                    self.messenger.accepted(conversation_id)
 
     async def _listen(self, messenger: Messenger) -> None:
         def connected() -> None:

@@ -1,48 +1,69 @@
-"""What a user sees of an account's conversations: read from its database."""
+"""What a user sees of an account's conversations: read from its database, with what waits to be sent as if it were."""
 
-from dataclasses import dataclass, field
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from client.messaging import Device
+from client.messaging.body import Body
+from client.messaging.contents import Deletion, Edit, Quote, Reaction, Timer
 from client.storage import Database
 
 
 class MessageState(StrEnum):
     RECEIVED = "received"
     SENDING = "sending"
+    """The message, or a change of it."""
     SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
     PROBLEM = "problem"
     """Refused by the server, or of somebody and not readable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`number`: on this device. `time`: milliseconds since 1970, when the server stored it or else when it was written.
-    `problem`: a code, for the state PROBLEM."""
+    """`number`: on this device. `id`: its author's, for others. `time`: milliseconds since 1970, when the server stored
+    it or else when it was written. `text`: None if deleted or a problem. `problem`: a code, for the state PROBLEM.
+    `reactions`: by account. `expires_in_s`: how long it stays once it was read, `expires_at`: when it disappears."""
 
     number: int
     conversation_id: str
+    account_id: str
+    id: str
     own: bool
     text: str | None = field(repr=False)
     time: int
     state: MessageState
     problem: str | None
+    quote: Quote | None = None
+    edited: bool = False
+    deleted: bool = False
+    reactions: dict[str, str] = field(default_factory=dict)
+    expires_in_s: int | None = None
+    expires_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """`username` is None until it is known. `last`: the number of the newest message; 0 for none."""
+    """`username` is None until it is known. `last`: the number of the newest message; 0 for none. `expires_in_s`: after
+    which time messages disappear that are written now."""
 
     id: str
     peer: str
     username: str | None
     unread: int
     last: int
+    expires_in_s: int | None = None
 
 
 _MESSAGES = """
-select number, conversation_id, account_id, text, coalesce(sent_at, written_at), seq, problem from messages
+select number, conversation_id, account_id, message_id, text, coalesce(sent_at, written_at), seq, problem, quote,
+    edit_seq is not null, deleted, expires_in_s, expires_at,
+    (select max(read) from receipts where receipts.number = messages.number)
+from messages
 """
 
 
@@ -57,17 +78,26 @@ class Conversations:
         """All conversations, the one with the newest message first."""
         rows = self._database.rows(
             "select c.id, c.peer, c.username,"
-            " coalesce(sum(m.number > c.read and m.account_id != ?), 0), coalesce(max(m.number), 0) as last"
+            " coalesce(sum(m.number > c.read and m.account_id != ?), 0), coalesce(max(m.number), 0) as last,"
+            " c.expires_in_s"
             " from conversations as c left join messages as m on m.conversation_id = c.id"
             " group by c.id order by last desc, c.id",
             self._device.address.user,
         )
-        return [Conversation(*row) for row in rows]
+        timers = {id: body.content.expires_in_s for id, body in self._waiting() if isinstance(body.content, Timer)}
+        return [
+            Conversation(id, peer, username, unread, last, timers.get(id, timer))
+            for id, peer, username, unread, last, timer in rows
+        ]
 
     def find(self, username: str) -> str | None:
         """The id of the conversation with somebody, if it is known here."""
         rows = self._database.rows("select id from conversations where username = ?", username)
         return rows[0][0] if rows else None
+
+    def timer(self, conversation_id: str) -> int | None:
+        """After how many seconds what is written now disappears; None if it stays."""
+        return next(each.expires_in_s for each in self.all() if each.id == conversation_id)
 
     def messages(self, conversation_id: str, limit: int = 200) -> list[Message]:
         """The newest messages of a conversation, in their order; those that the server has not accepted last."""
@@ -77,20 +107,12 @@ class Conversations:
             conversation_id,
             limit,
         )
-        return [self._message(row) for row in rows]
+        return self._render(rows)
 
     def message(self, number: int) -> Message | None:
         """A message by its number."""
         rows = self._database.rows(f"{_MESSAGES} where number = ?", number)
-        return self._message(rows[0]) if rows else None
-
-    def read(self, conversation_id: str) -> None:
-        """The user has seen all messages of a conversation."""
-        self._database.execute(
-            "update conversations set read ="
-            " (select coalesce(max(number), 0) from messages where conversation_id = conversations.id) where id = ?",
-            conversation_id,
-        )
+        return self._render(rows)[0] if rows else None
 
     def unnamed(self) -> list[str]:
         """Conversations with people whose usernames are not known."""
@@ -100,13 +122,56 @@ class Conversations:
         """Who a conversation is with."""
         self._database.execute("update conversations set username = ? where id = ?", username, conversation_id)
 
-    def _message(self, row: tuple[Any, ...]) -> Message:
-        number, conversation_id, account_id, text, time, seq, problem = row
+    def _waiting(self, conversation_id: str | None = None) -> list[tuple[str, Body]]:
+        """What waits to be sent, in its order, with its conversation."""
+        rows = self._database.rows("select conversation_id, body from outgoing order by number")
+        return [(id, Body.decode(body)) for id, body in rows if conversation_id in (None, id)]
+
+    def _render(self, rows: list[tuple[Any, ...]]) -> list[Message]:
+        """Messages of one conversation."""
+        if not rows:
+            return []
+        reactions: dict[int, dict[str, str]] = defaultdict(dict)
+        for number, account_id, emoji in self._database.rows(
+            "select number, account_id, emoji from reactions where emoji is not null"
+            " and number in (select value from json_each(?))",
+            json.dumps([row[0] for row in rows]),
+        ):
+            reactions[number][account_id] = emoji
+        own = self._device.address.user
+        found = {(row[2], row[3]): self._message(row, reactions[row[0]]) for row in rows}
+        for _, body in self._waiting(rows[0][1]):
+            match body.content:
+                case Edit(id, text) if (message := found.get((own, id))) is not None and not message.deleted:
+                    changed = replace(message, text=text, edited=True, state=MessageState.SENDING)
+                case Deletion(id) if (message := found.get((own, id))) is not None:
+                    changed = replace(
+                        *(message,), text=None, quote=None, deleted=True, reactions={}, state=MessageState.SENDING
+                    )
+                case Reaction(author, id, emoji) if (message := found.get((author, id))) is not None:
+                    others = {user: each for user, each in message.reactions.items() if user != own}
+                    changed = replace(message, reactions=others if emoji is None else {**others, own: emoji})
+                case _:
+                    continue
+            found[changed.account_id, changed.id] = changed
+        return list(found.values())
+
+    def _message(self, row: tuple[Any, ...], reactions: dict[str, str]) -> Message:
+        number, conversation_id, account_id, id, text, time, seq, problem, quote, edited, deleted, *timer, read = row
         own = account_id == self._device.address.user
         if problem is not None:
             state = MessageState.PROBLEM
         elif not own:
             state = MessageState.RECEIVED
+        elif read is not None:
+            state = MessageState.READ if read else MessageState.DELIVERED
         else:
             state = MessageState.SENDING if seq is None else MessageState.SENT
-        return Message(number, conversation_id, own, text, time, state, problem)
+        return Message(
+            *(number, conversation_id, account_id, id, own, text, time, state, problem),
+            None if quote is None else Quote(*json.loads(quote)),
+            bool(edited),
+            bool(deleted),
+            reactions,
+            *timer,
+        )

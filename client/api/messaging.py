@@ -90,8 +90,11 @@ class MessagingApi:
             for payload in request.payloads
         ]
         path = f"/conversations/{UUID(request.conversation_id)}/messages"
+        body: dict[str, Any] = {"client_id": request.client_id, "payloads": payloads}
+        if request.expires_in_s is not None:
+            body["expires_in_s"] = request.expires_in_s
         try:
-            sent = await self._connection.request("POST", path, {"client_id": request.client_id, "payloads": payloads})
+            sent = await self._connection.request("POST", path, body)
         except ApiError as error:
             if error.code in _NOT_STORED:
                 return DevicesChanged()
@@ -110,10 +113,10 @@ class MessagingApi:
         found = await self._connection.request("POST", "/conversations", {"account_id": str(UUID(account_id))})
         return UUID(found["id"]).hex
 
-    async def peer_of(self, conversation_id: str) -> str:
-        """The username of whom a conversation is with. Raises ApiError."""
+    async def peer_of(self, conversation_id: str) -> tuple[str, bool]:
+        """The username of whom a conversation is with, and whether it is accepted or need not be. Raises ApiError."""
         found = await self._connection.request("GET", f"/conversations/{UUID(conversation_id)}")
-        return str(found["person"]["username"])
+        return str(found["person"]["username"]), found["state"] == "active"
 
     async def devices(self) -> dict[str, Any]:
         """The own devices: the response of GET /v1/devices."""

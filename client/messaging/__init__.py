@@ -1,15 +1,17 @@
 """Messaging of one device. `Messenger` is the machine; requests.py has what it asks the server."""
 
-from client.messaging.device import Device, NotRegistered
-from client.messaging.messenger import (
+from client.messaging.changes import (
     Change,
     DevicesLearned,
     DevicesUnreachable,
     DirectoryDistrusted,
     MessageChanged,
-    Messenger,
+    NotSent,
     PeerTyping,
+    TimerChanged,
 )
+from client.messaging.device import Device, NotRegistered
+from client.messaging.messenger import Messenger
 
 __all__ = [
     "Change",
@@ -20,5 +22,7 @@ __all__ = [
     "MessageChanged",
     "Messenger",
     "NotRegistered",
+    "NotSent",
     "PeerTyping",
+    "TimerChanged",
 ]

@@ -1,13 +1,17 @@
-"""What people wrote, inside the encryption: the body of a `crypto.envelope.MessageContent`.
+"""What people do in a conversation, inside the encryption: the body of a `crypto.envelope.MessageContent`.
 
-A JSON object. `version` is 1. `id`: the message's, 32 hexadecimal digits, chosen by its author; it is the same if a
-message comes twice. `to`: the account that it is for, so that nobody can move a message into another conversation.
-`text`: what was written. Readers ignore members that they do not know.
+A JSON object. `version` is 1. `id`: the body's, 32 hexadecimal digits, chosen by its author; it is the same if it comes
+twice. `to`: the account that it is for (in a group, the group), so that nobody can move it into another conversation.
+One more member says what it is (contents.py). Readers ignore members that they do not know; of what they do not know
+at all they say that it is too new.
 """
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
+
+from client.messaging.contents import Content, Deletion, Edit, Quote, Reaction, Receipt, Text, Timer
 
 _VERSION = 1
 MAX_TEXT = 16_384
@@ -15,6 +19,11 @@ MAX_TEXT = 16_384
 MAX_ENCODED = 32_768
 """Bytes of a body that is sent. Padded, encrypted for 19 devices (ten of each account, without the own one) and in
 Base64 it stays below the server's limits: 64 KiB for an envelope, 1 MiB for a request."""
+MAX_QUOTE = 200
+"""Characters of a quoted text."""
+MAX_EMOJI = 32
+MAX_RECEIPTS = 100
+MAX_TIMER_S = 30 * 86_400
 
 _ID = re.compile("[0-9a-f]{32}")
 
@@ -40,21 +49,16 @@ class BadBody(Exception):
 class Body:
     id: str
     to: str
-    text: str = field(repr=False)
+    content: Content
 
     def __post_init__(self) -> None:
-        if not _ID.fullmatch(self.id) or not _ID.fullmatch(self.to):
-            raise ValueError("an id has 32 hexadecimal digits")
-        if not self.text:
-            raise ValueError("a text has at least one character")
-        if len(self.text) > MAX_TEXT:
-            raise TextTooLong
+        _check_ids(self.id, self.to)
+        _check(self.content)
 
     def encode(self) -> bytes:
         """Raises TextTooLong, or UnicodeEncodeError for a lone surrogate."""
-        encoded = json.dumps(
-            {"version": _VERSION, "id": self.id, "to": self.to, "text": self.text}, ensure_ascii=False
-        ).encode("utf-8")
+        members = {"version": _VERSION, "id": self.id, "to": self.to, **_members(self.content)}
+        encoded = json.dumps(members, ensure_ascii=False).encode("utf-8")
         if len(encoded) > MAX_ENCODED:
             raise TextTooLong
         return encoded
@@ -69,10 +73,108 @@ class Body:
         match members:
             case {"version": int(version)} if version > _VERSION:
                 raise BadBody("too_new")
-            case {"version": 1, "id": str(identifier), "to": str(to), "text": str(text)}:
+            case {"version": 1, "id": str(identifier), "to": str(to)}:
                 try:
-                    text.encode()  # a lone surrogate cannot be stored
-                    return cls(identifier, to, text)
-                except ValueError as error:
+                    json.dumps(members, ensure_ascii=False).encode()  # a lone surrogate cannot be stored
+                    return cls(identifier, to, _content(members))
+                except (ValueError, RecursionError) as error:
                     raise BadBody("malformed") from error
         raise BadBody("malformed")
+
+
+def _members(content: Content) -> dict[str, Any]:
+    match content:
+        case Text(text, quote, expires_in_s):
+            members: dict[str, Any] = {"text": text}
+            if quote is not None:
+                members["quote"] = {"author": quote.account_id, "id": quote.id, "text": quote.text}
+            if expires_in_s is not None:
+                members["expires_in_s"] = expires_in_s
+            return members
+        case Receipt(ids, read):
+            return {"receipt": {"ids": list(ids), "read": read}}
+        case Reaction(account_id, id, emoji):
+            return {"reaction": {"author": account_id, "id": id, "emoji": emoji}}
+        case Edit(id, text):
+            return {"edit": {"id": id, "text": text}}
+        case Deletion(id):
+            return {"deletion": {"id": id}}
+        case Timer(expires_in_s):
+            return {"timer": {"expires_in_s": expires_in_s}}
+
+
+def _content(members: dict[str, Any]) -> Content:
+    """Raises BadBody, or ValueError."""
+    match members:
+        case {"text": str(text)}:
+            return Text(text, _quote(members.get("quote")), _seconds(members.get("expires_in_s")))
+        case {"receipt": {"ids": list(ids), "read": bool(read)}} if all(isinstance(each, str) for each in ids):
+            return Receipt(tuple(ids), read)
+        case {"reaction": {"author": str(account_id), "id": str(id), "emoji": str() | None as emoji}}:
+            return Reaction(account_id, id, emoji)
+        case {"edit": {"id": str(id), "text": str(text)}}:
+            return Edit(id, text)
+        case {"deletion": {"id": str(id)}}:
+            return Deletion(id)
+        case {"timer": {"expires_in_s": expires_in_s}}:
+            return Timer(_seconds(expires_in_s))
+    known = {"text", "receipt", "reaction", "edit", "deletion", "timer"}
+    raise BadBody("malformed" if known & members.keys() else "too_new")
+
+
+def _quote(members: object) -> Quote | None:
+    match members:
+        case None:
+            return None
+        case {"author": str(account_id), "id": str(id), "text": str(text)}:
+            return Quote(account_id, id, text)
+    raise ValueError("no quote")
+
+
+def _seconds(value: object) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise ValueError("no number of seconds")
+
+
+def _check(content: Content) -> None:
+    match content:
+        case Text(text, quote, expires_in_s):
+            _check_text(text)
+            _check_timer(expires_in_s)
+            if quote is not None:
+                _check_ids(quote.account_id, quote.id)
+                if len(quote.text) > MAX_QUOTE:
+                    raise ValueError(f"a quoted text has at most {MAX_QUOTE} characters")
+        case Receipt(ids):
+            _check_ids(*ids)
+            if not 1 <= len(ids) <= MAX_RECEIPTS:
+                raise ValueError(f"a receipt is for one message to {MAX_RECEIPTS}")
+        case Reaction(account_id, id, emoji):
+            _check_ids(account_id, id)
+            if emoji is not None and not 1 <= len(emoji) <= MAX_EMOJI:
+                raise ValueError(f"a reaction has one to {MAX_EMOJI} characters")
+        case Edit(id, text):
+            _check_ids(id)
+            _check_text(text)
+        case Deletion(id):
+            _check_ids(id)
+        case Timer(expires_in_s):
+            _check_timer(expires_in_s)
+
+
+def _check_ids(*ids: str) -> None:
+    if not all(_ID.fullmatch(each) for each in ids):
+        raise ValueError("an id has 32 hexadecimal digits")
+
+
+def _check_text(text: str) -> None:
+    if not text:
+        raise ValueError("a text has at least one character")
+    if len(text) > MAX_TEXT:
+        raise TextTooLong
+
+
+def _check_timer(expires_in_s: int | None) -> None:
+    if expires_in_s is not None and not 1 <= expires_in_s <= MAX_TIMER_S:
+        raise ValueError(f"messages disappear after 1 to {MAX_TIMER_S:,} seconds")

@@ -9,9 +9,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from client.messaging.body import BadBody, Body
+from client.messaging.changes import Change
 from client.messaging.device import Device, Sessions
 from client.messaging.directory import Directory
 from client.messaging.requests import InboxItem
+from client.messaging.timeline import Timeline
 from client.storage import Database
 from crypto.envelope import Envelope, Protocol, open_content
 from crypto.errors import CryptoError
@@ -24,10 +26,10 @@ _DIRECTORY_DELAY_MS = 300_000
 
 @dataclass(frozen=True, slots=True)
 class Decrypted:
-    """`numbers`: of the new messages. `unknown`: accounts to look up, since devices of theirs have written that are not
+    """`changes`: what has come of it. `unknown`: accounts to look up, since devices of theirs have written that are not
     known; `waiting`: the conversations that wait for that. `progress`: something was decrypted or given up."""
 
-    numbers: list[int]
+    changes: list[Change]
     unknown: set[str]
     waiting: set[str]
     progress: bool
@@ -44,10 +46,11 @@ class _Unreadable(Exception):
 class Incoming:
     """Callers hold the transaction."""
 
-    def __init__(self, database: Database, device: Device, directory: Directory) -> None:
+    def __init__(self, database: Database, device: Device, directory: Directory, timeline: Timeline) -> None:
         self._database = database
         self._device = device
         self._directory = directory
+        self._timeline = timeline
 
     def store(self, items: Iterable[InboxItem], *, pushed: bool = False) -> bool:
         """Stores what is new, in the order in which it comes. Returns whether a message before a pushed one is missing:
@@ -115,11 +118,10 @@ class Incoming:
             if conversation_id in found.waiting:
                 continue
             sender = DeviceAddress(account_id, device)
-            text: str | None = None
-            message_id, problem = f"seq {seq}", None
+            problem = None
             try:
                 body = self._open(sessions, sender, envelope, peer)
-                message_id, text = body.id, body.text
+                found.changes.extend(self._timeline.apply(conversation_id, sender, body, seq, sent_at, now))
             except UnknownDevice:
                 known = self._directory.known(account_id)
                 if known is None or known.epoch_at <= sent_at + _DIRECTORY_DELAY_MS:
@@ -131,10 +133,8 @@ class Incoming:
                 problem = error.problem
             except DecryptionFailed as error:
                 problem = None if error.failure is Failure.DUPLICATE else f"not_decrypted_{error.failure}"
-            if text is not None or problem is not None:
-                found.numbers.extend(
-                    self._insert(conversation_id, seq, sender, sent_at, now, message_id, text, problem)
-                )
+            if problem is not None:
+                found.changes.extend(self._timeline.problem(conversation_id, sender, seq, sent_at, now, problem))
             self._database.execute("delete from incoming where conversation_id = ? and seq = ?", conversation_id, seq)
         sessions.write_used()
         return found
@@ -157,31 +157,3 @@ class Incoming:
         if body.to != (peer if sender.user == own else own):
             raise _Unreadable("misdirected")
         return body
-
-    def _insert(
-        self,
-        conversation_id: str,
-        seq: int,
-        sender: DeviceAddress,
-        sent_at: int,
-        now: int,
-        message_id: str,
-        text: str | None,
-        problem: str | None,
-    ) -> list[int]:
-        inserted = self._database.rows(
-            "insert into messages"
-            " (conversation_id, account_id, device, message_id, seq, sent_at, written_at, text, problem)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (account_id, device, message_id) do nothing"
-            " returning number",
-            conversation_id,
-            sender.user,
-            sender.device,
-            message_id,
-            seq,
-            sent_at,
-            now,
-            text,
-            problem,
-        )
-        return [number for (number,) in inserted]

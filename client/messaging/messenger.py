@@ -12,13 +12,23 @@ performed exactly once.
 """
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
 
+from client.messaging.changes import (
+    Change,
+    DevicesLearned,
+    DevicesUnreachable,
+    DirectoryDistrusted,
+    MessageChanged,
+    NotSent,
+    PeerTyping,
+)
+from client.messaging.contents import Content, Receipt, Text
 from client.messaging.device import Device
 from client.messaging.directory import Directory
 from client.messaging.incoming import Incoming
 from client.messaging.outgoing import Outgoing, Pending
 from client.messaging.own_keys import OwnKeys
+from client.messaging.receipts import Receipts
 from client.messaging.requests import (
     Accepted,
     Acknowledge,
@@ -41,6 +51,7 @@ from client.messaging.requests import (
     TakePreKeys,
     UploadPreKeys,
 )
+from client.messaging.timeline import Timeline
 from client.messaging.waits import Waits
 from client.storage import Database
 from crypto.directory import DirectoryKeys, EpochAnswer, LookupAnswer
@@ -53,49 +64,6 @@ from crypto.sessions import DeviceAddress
 _PREKEYS_CHECK_MS = 3_600_000
 _FRESH_MS = 600_000
 """How old the look-up may be after whose head epochs are checked."""
-
-
-@dataclass(frozen=True, slots=True)
-class MessageChanged:
-    """A message is new, or the server has accepted or refused it."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class DevicesLearned:
-    """The devices of an account are other ones than before: tell the user, whose safety number with it is another."""
-
-    account_id: str
-    added: tuple[DeviceAddress, ...]
-    removed: tuple[DeviceAddress, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DirectoryDistrusted:
-    """The key directory's answer about an account does not hold. Nothing is sent to it: warn the user."""
-
-    account_id: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class PeerTyping:
-    """The other person is typing: said again every few seconds as long as that is so."""
-
-    conversation_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class DevicesUnreachable:
-    """Devices of an account have no prekeys at the server, so that nobody can write to them: what is sent meanwhile
-    does not reach them. If the account has no other device, messages wait."""
-
-    account_id: str
-    devices: tuple[int, ...]
-
-
-Change = MessageChanged | DevicesLearned | DirectoryDistrusted | DevicesUnreachable | PeerTyping
 
 
 class Messenger:
@@ -120,11 +88,15 @@ class Messenger:
         self._device = Device(database, randomness)
         self._directory = Directory(database, directory)
         self._own_keys = OwnKeys(database, self._device, self._directory)
-        self._incoming = Incoming(database, self._device, self._directory)
-        self._outgoing = Outgoing(database, self._device, randomness)
         self.address = self._device.address
+        self._timeline = Timeline(database, self.address.user)
+        self._receipts = Receipts(database, self.address.user)
+        self._incoming = Incoming(database, self._device, self._directory, self._timeline)
+        self._outgoing = Outgoing(database, self._device, randomness)
+        self.changes: list[Change] = []
         with database.transaction():
-            self.changes: list[Change] = [MessageChanged(number) for number in self._outgoing.refuse_too_long()]
+            for number, message_id in self._outgoing.too_long():
+                self._refuse(number, message_id, "too_long")
         self._waits = Waits()
         self._wanted = 1  # how often the inbox was to be read
         self._fetching = self._fetched = 0  # up to which of these the fetch under way, and the last whole one, will do
@@ -138,21 +110,49 @@ class Messenger:
     # --- what the user does -------------------------------------------------------------------------------------
 
     def add_conversation(self, conversation_id: str, peer: str) -> None:
-        """Makes a conversation of the server's known. Raises ValueError for one with oneself."""
+        """Makes a conversation known that the user has opened at the server. Raises ValueError for one with oneself."""
         if peer == self.address.user:
             raise ValueError("a conversation is with somebody else")
         with self._database.transaction():
             self._database.execute(
-                "insert into conversations (id, peer) values (?, ?) on conflict (id) do nothing", conversation_id, peer
+                "insert into conversations (id, peer, accepted) values (?, ?, 1)"
+                " on conflict (id) do update set accepted = 1",
+                conversation_id,
+                peer,
             )
+
+    def accepted(self, conversation_id: str) -> None:
+        """The user has accepted a conversation, or need not: receipts are sent."""
+        with self._database.transaction():
+            self._database.execute("update conversations set accepted = 1 where id = ?", conversation_id)
 
     def write(self, conversation_id: str, text: str, now: int) -> int:
         """Writes a message, which is sent when that is possible. Returns its number. Raises ValueError, which
         says why, before anything is stored."""
-        with self._database.transaction():
-            number = self._outgoing.add(conversation_id, text, now)
-        self.changes.append(MessageChanged(number))
+        number = self.send(conversation_id, Text(text), now)
+        assert number is not None
         return number
+
+    def send(self, conversation_id: str, content: Content, now: int) -> int | None:
+        """Sends anything when that is possible. Returns the number of the message if it is one. Raises ValueError,
+        which says why, before anything is stored."""
+        with self._database.transaction():
+            return self._add(conversation_id, content, now)
+
+    def read(self, conversation_id: str, now: int) -> None:
+        """The user has seen all messages of a conversation."""
+        with self._database.transaction():
+            self._timeline.read(conversation_id, now)
+            self._receipts.read(conversation_id)
+
+    @property
+    def reads(self) -> bool:
+        """Whether authors are told that their messages were read."""
+        return self._receipts.reads
+
+    @reads.setter
+    def reads(self, reads: bool) -> None:
+        self._receipts.reads = reads
 
     def safety_number(self, conversation_id: str) -> SafetyNumber | None:
         """What both people compare to know that nobody is between them; None before their keys were looked up."""
@@ -210,7 +210,9 @@ class Messenger:
         return next(ready, None)
 
     def _requests(self, now: int) -> Iterator[Request]:
+        self._expire(now)
         unknown = self._decrypt(now)
+        self._send_receipts(now)
         if published := self._upload(now):
             yield UploadPreKeys(published)
         elif not self._prekeys_counted:
@@ -232,7 +234,8 @@ class Messenger:
 
     def next_at(self, now: int) -> int | None:
         """When something that waits may be tried again; None if nothing waits."""
-        return self._waits.next(now)
+        times = (self._waits.next(now), self._receipts.next_at(), self._timeline.next_expiry())
+        return min((each for each in times if each is not None), default=None)
 
     def failed(self, request: Request, now: int) -> None:
         """There was no response, and nobody knows whether the server has carried the request out."""
@@ -252,14 +255,16 @@ class Messenger:
                 failed = not self._start_sessions(request, response)
             case Send(), Accepted(seq, sent_at):
                 with self._database.transaction():
-                    self._outgoing.accepted(request.number, seq, sent_at)
+                    self._accepted(request, seq, sent_at, now)
                 self._encrypted_anew.discard(request.number)
-                self.changes.append(MessageChanged(request.number))
             case Send(), Refused(code):
                 with self._database.transaction():
-                    self._outgoing.refused(request.number, code)
+                    body = self._outgoing.body(request.number)
+                    if body is not None:
+                        self._refuse(request.number, body.id, code)
+                        if not isinstance(body.content, Text | Receipt):
+                            self.changes.append(NotSent(request.conversation_id, code))
                 self._encrypted_anew.discard(request.number)
-                self.changes.append(MessageChanged(request.number))
             case Send(), DevicesChanged():
                 failed = request.number in self._encrypted_anew  # at once, then less and less often
                 self._encrypted_anew.add(request.number)
@@ -306,11 +311,39 @@ class Messenger:
         while True:
             with self._database.transaction():
                 decrypted = self._incoming.decrypt(now, waiting)
-            self.changes += [MessageChanged(number) for number in decrypted.numbers]
+            self.changes += decrypted.changes
             unknown |= decrypted.unknown
             waiting |= decrypted.waiting
             if not decrypted.progress:
                 return unknown
+
+    def _add(self, conversation_id: str, content: Content, now: int) -> int | None:
+        body = self._outgoing.add(conversation_id, content)
+        number = self._timeline.written(conversation_id, self.address, body, now)
+        if number is not None:
+            self.changes.append(MessageChanged(number))
+        return number
+
+    def _accepted(self, request: Send, seq: int, sent_at: int, now: int) -> None:
+        body = self._outgoing.body(request.number)
+        if body is not None:
+            self._outgoing.forget(request.number)
+            self.changes += self._timeline.apply(request.conversation_id, self.address, body, seq, sent_at, now)
+
+    def _refuse(self, number: int, message_id: str, code: str) -> None:
+        self._outgoing.forget(number)
+        refused = self._timeline.refused(self.address, message_id, code)
+        if refused is not None:
+            self.changes.append(MessageChanged(refused))
+
+    def _expire(self, now: int) -> None:
+        with self._database.transaction():
+            self.changes += self._timeline.expire(now)
+
+    def _send_receipts(self, now: int) -> None:
+        with self._database.transaction():
+            for conversation_id, receipt in self._receipts.owed(now):
+                self._outgoing.add(conversation_id, receipt)
 
     def _upload(self, now: int) -> bytes | None:
         if self._prekeys_checked_at is None or now - self._prekeys_checked_at > _PREKEYS_CHECK_MS:

@@ -1,6 +1,6 @@
-"""Messages of this device: written, then encrypted for each device of both accounts, then sent until an answer comes.
+"""What this device sends: written, then encrypted for each device of both accounts, then sent until an answer comes.
 
-A message is encrypted once and sent as it is, however often that takes; it is encrypted anew only where the server says
+A body is encrypted once and sent as it is, however often that takes; it is encrypted anew only where the server says
 that it has stored nothing because the devices have changed.
 """
 
@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from client.messaging.body import Body, TextTooLong
+from client.messaging.body import MAX_ENCODED, BadBody, Body
+from client.messaging.contents import Content, Text
 from client.messaging.device import Device
 from client.messaging.requests import Payload, Send
 from client.storage import Database
@@ -16,10 +17,13 @@ from crypto.envelope import Envelope, MessageContent, Protocol, seal
 from crypto.randomness import Randomness
 from crypto.sessions import DeviceAddress, NoSession
 
+MIN_EXPIRES_S = 86_400
+"""How long at least what disappears waits for a device that is away: nobody has read it before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A message that the server has not accepted."""
+    """A body that the server has not accepted."""
 
     number: int
     conversation_id: str
@@ -35,31 +39,20 @@ class Outgoing:
         self._device = device
         self._randomness = randomness
 
-    def add(self, conversation_id: str, text: str, now: int) -> int:
-        """Adds a message to a conversation. Returns its number. Raises ValueError for an empty text, TextTooLong."""
-        own, message_id = self._device.address, self._new_id()
+    def add(self, conversation_id: str, content: Content) -> Body:
+        """Adds a body to a conversation. Raises ValueError, which says what is wrong with it."""
         ((peer,),) = self._database.rows("select peer from conversations where id = ?", conversation_id)
-        Body(message_id, peer, text).encode()  # what cannot be sent is not stored
-        number = self._database.insert(
-            "insert into messages (conversation_id, account_id, device, message_id, written_at, text)"
-            " values (?, ?, ?, ?, ?, ?)",
-            conversation_id,
-            own.user,
-            own.device,
-            message_id,
-            now,
-            text,
-        )
+        body = Body(self._new_id(), peer, content)
         self._database.execute(
-            "insert into outgoing (number, conversation_id, client_id) values (?, ?, ?)",
-            number,
+            "insert into outgoing (conversation_id, client_id, body) values (?, ?, ?)",
             conversation_id,
             str(uuid.UUID(self._new_id())),
+            body.encode(),  # what cannot be sent is not stored
         )
-        return number
+        return body
 
     def heads(self) -> list[Pending]:
-        """The first message of each conversation that the server has not accepted, the oldest first."""
+        """The first body of each conversation that the server has not accepted, the oldest first."""
         rows = self._database.rows(
             "select o.number, o.conversation_id, c.peer,"
             " exists (select 1 from outgoing_payloads as p where p.number = o.number)"
@@ -70,14 +63,17 @@ class Outgoing:
             Pending(number, conversation_id, peer, bool(encrypted)) for number, conversation_id, peer, encrypted in rows
         ]
 
+    def body(self, number: int) -> Body | None:
+        """A body that waits; None if there is none of this number any more."""
+        rows = self._database.rows("select body from outgoing where number = ?", number)
+        return Body.decode(rows[0][0]) if rows else None
+
     def encrypt(self, pending: Pending, without: Collection[DeviceAddress]) -> tuple[DeviceAddress, ...]:
-        """Encrypts a message for all devices, but those of `without` that have no session. Returns those that a
+        """Encrypts a body for all devices, but those of `without` that have no session. Returns those that a
         session has to be started with first; then nothing has happened."""
         own = self._device.address.user
-        ((message_id, text),) = self._database.rows(
-            "select message_id, text from messages where number = ?", pending.number
-        )
-        sealed = seal(MessageContent(Body(message_id, pending.peer, text).encode()), self._randomness)
+        ((body,),) = self._database.rows("select body from outgoing where number = ?", pending.number)
+        sealed = seal(MessageContent(body), self._randomness)
         sessions = self._device.open_sessions((own, pending.peer))
         try:
             encrypted = sessions.encrypt_for(pending.peer, own, sealed.plaintext, self._randomness, without)
@@ -94,40 +90,31 @@ class Outgoing:
         return ()
 
     def request(self, pending: Pending) -> Send:
-        """Returns the request for an encrypted message."""
-        ((client_id,),) = self._database.rows("select client_id from outgoing where number = ?", pending.number)
+        """Returns the request for an encrypted body."""
+        ((client_id, encoded),) = self._database.rows(
+            "select client_id, body from outgoing where number = ?", pending.number
+        )
         rows = self._database.rows(
             "select account_id, device, envelope from outgoing_payloads where number = ? order by account_id, device",
             pending.number,
         )
         payloads = tuple(Payload(DeviceAddress(user, device), envelope) for user, device, envelope in rows)
-        return Send(pending.number, pending.conversation_id, client_id, payloads)
+        content, expires_in_s = Body.decode(encoded).content, None
+        if isinstance(content, Text) and content.expires_in_s is not None:
+            expires_in_s = max(content.expires_in_s, MIN_EXPIRES_S)
+        return Send(pending.number, pending.conversation_id, client_id, payloads, expires_in_s)
 
-    def accepted(self, number: int, seq: int, sent_at: int) -> None:
-        """The server has stored a message."""
-        self._database.execute("update messages set seq = ?, sent_at = ? where number = ?", seq, sent_at, number)
+    def forget(self, number: int) -> None:
+        """The server has stored a body, or will never take it."""
         self._database.execute("delete from outgoing where number = ?", number)
 
-    def refused(self, number: int, code: str) -> None:
-        """The server will never take a message."""
-        self._database.execute("update messages set problem = ? where number = ?", code, number)
-        self._database.execute("delete from outgoing where number = ?", number)
-
-    def refuse_too_long(self) -> list[int]:
-        """Refuses messages of former versions of this client, which stored more than can be sent. Returns them."""
+    def too_long(self) -> list[tuple[int, str]]:
+        """Bodies of former versions of this client, which stored more than can be sent: (number, message id)."""
         rows = self._database.rows(
-            "select o.number, m.message_id, c.peer, m.text from outgoing as o join messages as m on m.number = o.number"
-            " join conversations as c on c.id = o.conversation_id"
+            "select o.number, o.body, json_extract(cast(o.body as text), '$.id') from outgoing as o"
             " where not exists (select 1 from outgoing_payloads as p where p.number = o.number)"
         )
-        refused = []
-        for number, message_id, peer, text in rows:
-            try:
-                Body(message_id, peer, text).encode()
-            except TextTooLong:
-                self.refused(number, "too_long")
-                refused.append(number)
-        return refused
+        return [(number, message_id) for number, body, message_id in rows if not _can_be_sent(body)]
 
     def devices_changed(self, number: int) -> None:
         """The server has stored nothing: encrypts anew, for the devices that are there then."""
@@ -135,3 +122,11 @@ class Outgoing:
 
     def _new_id(self) -> str:
         return self._randomness.random_bytes(16).hex()
+
+
+def _can_be_sent(body: bytes) -> bool:
+    try:
+        Body.decode(body)
+    except BadBody:
+        return False
+    return len(body) <= MAX_ENCODED

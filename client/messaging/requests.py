@@ -70,13 +70,15 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """A message of this device. The server accepts a `client_id` once; the response is Accepted, also for a repetition,
-    DevicesChanged or Refused. `number` is the local number of the message."""
+    """A body of this device. The server accepts a `client_id` once; the response is Accepted, also for a repetition,
+    DevicesChanged or Refused. `number`: of what waits here. `expires_in_s`: how long it waits for devices; None: as
+    long as the server allows."""
 
     number: int
     conversation_id: str
     client_id: str
     payloads: tuple[Payload, ...]
+    expires_in_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,4 +68,69 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "alter table conversations add column username text",
         "alter table conversations add column read integer not null default 0",
     ),
+    (
+        # body: a client.messaging.body.Body, encoded. What waits need not be a message.
+        "alter table outgoing rename to former_outgoing",
+        """
+        create table outgoing (
+            number integer primary key autoincrement,
+            conversation_id text not null references conversations (id),
+            client_id text not null unique, body blob not null
+        )
+        """,
+        """
+        insert into outgoing (number, conversation_id, client_id, body)
+        select o.number, o.conversation_id, o.client_id,
+            cast(json_object('version', 1, 'id', m.message_id, 'to', c.peer, 'text', m.text) as blob)
+        from former_outgoing as o join messages as m on m.number = o.number
+        join conversations as c on c.id = o.conversation_id
+        """,
+        "alter table outgoing_payloads rename to former_payloads",
+        """
+        create table outgoing_payloads (
+            number integer not null references outgoing (number) on delete cascade,
+            account_id text not null, device integer not null, envelope blob not null,
+            primary key (number, account_id, device)
+        ) without rowid
+        """,
+        "insert into outgoing_payloads select * from former_payloads",
+        "drop table former_payloads",
+        "drop table former_outgoing",
+        # quote: account, id and text of the message that this one answers, as a JSON list. edit_seq: of the edit that
+        # gave the text. deleted: for everybody. expires_at: when it disappears, null until it was read or sent.
+        # receipt: what its author was told: 1, it is here; 2, it was read, or there is nothing more to tell.
+        "alter table messages add column quote text",
+        "alter table messages add column edit_seq integer",
+        "alter table messages add column deleted integer not null default 0",
+        "alter table messages add column expires_in_s integer",
+        "alter table messages add column expires_at integer",
+        "alter table messages add column receipt integer not null default 2",
+        "create index messages_by_id on messages (conversation_id, message_id)",
+        "create index messages_to_expire on messages (expires_at) where expires_at is not null",
+        "create index messages_without_receipt on messages (conversation_id, number) where receipt < 2",
+        # accepted: the user has written there, or the server says so: receipts may be sent. expires_in_s: of what is
+        # written from now on; timer_seq: of the body that has set it.
+        "alter table conversations add column accepted integer not null default 0",
+        "alter table conversations add column expires_in_s integer",
+        "alter table conversations add column timer_seq integer not null default 0",
+        """
+        update conversations set accepted = exists (
+            select 1 from messages where conversation_id = conversations.id and account_id != conversations.peer
+        )
+        """,
+        # What accounts make of messages; emoji is null once that was taken back.
+        """
+        create table reactions (
+            number integer not null references messages (number) on delete cascade,
+            account_id text not null, emoji text, seq integer not null, primary key (number, account_id)
+        ) without rowid
+        """,
+        # To whom own messages were delivered; read: whether they were read, too.
+        """
+        create table receipts (
+            number integer not null references messages (number) on delete cascade,
+            account_id text not null, read integer not null, primary key (number, account_id)
+        ) without rowid
+        """,
+    ),
 )

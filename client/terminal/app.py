@@ -1,55 +1,31 @@
 """Conversations in a terminal: a list, the messages of one, and a line to write."""
 
-from datetime import datetime
-from typing import ClassVar, Protocol
+from collections.abc import Callable
+from typing import ClassVar
 
-from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
-from textual.widgets import Footer, Header, Input, OptionList, RichLog
+from textual.widgets import Footer, Header, Input, OptionList
 from textual.widgets.option_list import Option
 
 from client.account import DeviceRemoved, LinkRequired
 from client.api import ApiError, NoResponse, SignedOut
-from client.conversations import Conversation, Conversations, Message, MessageState
-from client.messaging import (
-    Change,
-    DevicesLearned,
-    DevicesUnreachable,
-    DirectoryDistrusted,
-    MessageChanged,
-    NotRegistered,
-    PeerTyping,
-)
+from client.conversations import Conversation, Message
+from client.messaging import MessageChanged, NotRegistered, PeerTyping
 from client.realtime import RealtimeClosed
+from client.terminal.chat_account import ChatAccount
+from client.terminal.messages import MessageList
+from client.terminal.notices import after, notice
 from client.terminal.printable import printable
-from client.terminal.problems import describe
-from client.terminal.screens import AskUsername, ShowSafetyNumber
-from crypto.identity import SafetyNumber
+from client.terminal.screens import AskUsername, Choose, ShowSafetyNumber
 
-_MARKS = {MessageState.SENDING: " …", MessageState.SENT: " ✓", MessageState.RECEIVED: "", MessageState.PROBLEM: " ✗"}
-
+_REACTIONS = ("👍", "❤", "😂", "😮", "😢", "🙏")
+_TIMERS = (None, 60, 3_600, 86_400, 604_800, 4 * 604_800)
 _TYPING_S = 6.0
 """For how long somebody is shown to be typing: it is said again every three seconds."""
 _LONG_S = 86_400.0
-
-
-class ChatAccount(Protocol):
-    """What the application needs of `client.account.Account`."""
-
-    account_id: str
-    username: str
-    conversations: Conversations
-    shows_typing: bool
-
-    async def run(self) -> None: ...
-    async def changed(self) -> list[Change]: ...
-    async def conversation_with(self, username: str) -> str: ...
-    def write(self, conversation_id: str, text: str) -> int: ...
-    async def typing(self, conversation_id: str) -> None: ...
-    def safety_number(self, conversation_id: str) -> SafetyNumber | None: ...
 
 
 class ChatApp(App[None]):
@@ -63,7 +39,11 @@ class ChatApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+n", "new_conversation", "New conversation"),
         Binding("ctrl+t", "safety_number", "Safety number"),
+        Binding("ctrl+l", "timer", "Disappearing"),
         Binding("ctrl+y", "typing", "Show typing"),
+        Binding("ctrl+r", "read_receipts", "Show reading"),
+        Binding("up", "choose", "Choose a message", show=False),
+        Binding("escape", "write", "Write", show=False),
         Binding("ctrl+q", "quit", "Quit"),
     ]
 
@@ -76,6 +56,7 @@ class ChatApp(App[None]):
         self.title = f"{account.username}: encrypted conversations"
         self._account = account
         self._shown: str | None = None
+        self._doing: tuple[str, int] | None = None  # what the line is for, and to which message: answer, edit
         self._typing: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -83,8 +64,8 @@ class ChatApp(App[None]):
         with Horizontal():
             yield OptionList(id="conversations", markup=False)
             with Vertical():
-                yield RichLog(id="messages", wrap=True)
-                yield Input(placeholder="message", id="line", disabled=True)
+                yield MessageList(id="messages", markup=False)
+                yield Input(placeholder="message", id="line", disabled=True, select_on_focus=False)
         yield Footer()
 
     def on_mount(self) -> None:
@@ -121,29 +102,10 @@ class ChatApp(App[None]):
                         self._show_typing(conversation_id)
                     case MessageChanged():
                         self._hide_typing()
-                    case DevicesLearned(account_id) if account_id == self._account.account_id:
-                        self.notify(
-                            "Your account has other devices than before. If that was not you, change your password."
-                        )
-                    case DevicesLearned(account_id):
-                        name = self._username_of(account_id)
-                        if name is not None:
-                            self.notify(f"{name} uses other devices than before: compare the safety number (Ctrl+T).")
-                    case DevicesUnreachable(account_id) if account_id == self._account.account_id:
-                        self.notify("Another device of yours is not set up yet: it does not get what you send now.")
-                    case DevicesUnreachable(account_id):
-                        name = self._username_of(account_id) or "this account"
-                        self.notify(
-                            f"A device of {name} is not set up yet and gets no messages; without another, yours wait.",
-                            severity="warning",
-                        )
-                    case DirectoryDistrusted(account_id) if account_id == self._account.account_id:
-                        self.notify(
-                            "The key directory shows keys for your account that are not yours.", severity="error"
-                        )
-                    case DirectoryDistrusted(account_id):
-                        name = self._username_of(account_id) or "this account"
-                        self.notify(f"The keys of {name} cannot be verified: nothing is sent.", severity="error")
+                    case _:
+                        said = notice(change, self._account.account_id, self._username_of)
+                        if said is not None:
+                            self.notify(said.text, severity=said.severity, markup=False)
             self._list_conversations()
             self._show_messages()
 
@@ -179,6 +141,8 @@ class ChatApp(App[None]):
                 options.highlighted = index
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        if event.option_list.id != "conversations":
+            return
         assert event.option.id is not None
         self._show_conversation(event.option.id)
 
@@ -195,12 +159,12 @@ class ChatApp(App[None]):
     def _show_messages(self) -> None:
         if self._shown is None:
             return
-        conversation = next(each for each in self._account.conversations.all() if each.id == self._shown)
-        log = self.query_one("#messages", RichLog)
-        log.clear()
-        for message in self._account.conversations.messages(self._shown):
-            log.write(_line(message, _title(conversation)))
-        self._account.conversations.read(self._shown)
+        self._account.read(self._shown)
+        shown = self.query_one("#messages", MessageList)
+        shown.show(self._account.conversations.messages(self._shown), _title(self._conversation(self._shown)))
+
+    def _conversation(self, conversation_id: str) -> Conversation:
+        return next(each for each in self._account.conversations.all() if each.id == conversation_id)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if event.input.id == "line" and self._shown is not None and event.value:
@@ -210,11 +174,71 @@ class ChatApp(App[None]):
         if event.input.id != "line" or self._shown is None or not event.value.strip():
             return
         try:
-            self._account.write(self._shown, event.value)
+            match self._doing:
+                case ("edit", number):
+                    self._account.edit(number, event.value)
+                case ("answer", number):
+                    self._account.write(self._shown, event.value, number)
+                case _:
+                    self._account.write(self._shown, event.value)
         except ValueError as error:
-            self.notify(str(error), severity="error")
+            self.notify(str(error), severity="error", markup=False)
         else:
-            event.input.clear()
+            self.action_write()
+
+    def on_message_list_chosen(self, event: MessageList.Chosen) -> None:
+        message = self._account.conversations.message(event.number)
+        if message is None or message.text is None or self._removed:
+            return
+        match event.what:
+            case "answer":
+                self._use_line("answer", message, "")
+            case "edit" if message.own:
+                self._use_line("edit", message, message.text)
+            case "delete" if message.own:
+                choices = {"delete": "Delete for everybody", "keep": "Keep it"}
+                self.push_screen(
+                    Choose(f"Delete: {printable(message.text)[:200]}", choices),
+                    lambda name: self._delete(message, name),
+                )
+            case "react":
+                choices = {**{each: each for each in _REACTIONS}, "": "no reaction"}
+                self.push_screen(Choose("Your reaction", choices), lambda name: self._react(message, name))
+            case _:
+                self.notify("Only your own messages can be changed.", severity="warning")
+
+    def _use_line(self, what: str, message: Message, text: str) -> None:
+        self._doing = what, message.number
+        line = self.query_one("#line", Input)
+        line.value = text
+        line.cursor_position = len(text)
+        line.placeholder = "new text" if what == "edit" else f"answer to: {printable(message.text or '')[:60]}"
+        line.focus()
+
+    def action_choose(self) -> None:
+        self.query_one("#messages", MessageList).focus()
+
+    def action_write(self) -> None:
+        """The line is for a new message again."""
+        self._doing = None
+        line = self.query_one("#line", Input)
+        line.clear()
+        line.placeholder = "message"
+        line.focus()
+
+    def _delete(self, message: Message, choice: str | None) -> None:
+        if choice == "delete":
+            self._try(lambda: self._account.delete(message.number))
+
+    def _react(self, message: Message, emoji: str | None) -> None:
+        if emoji is not None:
+            self._try(lambda: self._account.react(message.number, emoji or None))
+
+    def _try(self, what: Callable[[], object]) -> None:
+        try:
+            what()
+        except ValueError as error:
+            self.notify(str(error), severity="error", markup=False)
 
     # --- keys ---------------------------------------------------------------------------------------------------
 
@@ -240,6 +264,20 @@ class ChatApp(App[None]):
         self._account.shows_typing = shows = not self._account.shows_typing
         self.notify("Others see when you type." if shows else "Nobody sees when you type.")
 
+    def action_read_receipts(self) -> None:
+        self._account.sends_read_receipts = sends = not self._account.sends_read_receipts
+        self.notify("Others see what you have read." if sends else "Nobody sees what you have read.")
+
+    def action_timer(self) -> None:
+        if self._shown is None or self._removed:
+            return
+        shown, choices = self._shown, {str(each or ""): after(each) for each in _TIMERS}
+        self.push_screen(Choose("New messages", choices), lambda choice: self._set_timer(shown, choice))
+
+    def _set_timer(self, conversation_id: str, choice: str | None) -> None:
+        if choice is not None:
+            self._try(lambda: self._account.set_timer(conversation_id, int(choice) if choice else None))
+
     def action_safety_number(self) -> None:
         if self._shown is None:
             return
@@ -247,23 +285,8 @@ class ChatApp(App[None]):
         if number is None:
             self.notify("The keys are not known before the first message.")
             return
-        conversation = next(each for each in self._account.conversations.all() if each.id == self._shown)
-        self.push_screen(ShowSafetyNumber(_title(conversation), number))
+        self.push_screen(ShowSafetyNumber(_title(self._conversation(self._shown)), number))
 
 
 def _title(conversation: Conversation) -> str:
     return printable(conversation.username or f"somebody ({conversation.peer[-6:]})")
-
-
-def _line(message: Message, peer: str) -> Text:
-    """A message as text without markup."""
-    at = datetime.fromtimestamp(message.time / 1000).astimezone()
-    line = Text(f"{at:%d %b %H:%M} ", style="dim")
-    line.append("you" if message.own else peer, style="bold")
-    line.append(": ")
-    if message.text is not None:
-        line.append(printable(message.text), style="")
-    line.append(_MARKS[message.state])
-    if message.problem is not None:
-        line.append(f" {describe(message.problem)}", style="red")
-    return line

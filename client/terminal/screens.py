@@ -8,7 +8,8 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Input, Label, Static
+from textual.widgets import Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
 
 from crypto.identity import SafetyNumber
 
@@ -48,3 +49,28 @@ class ShowSafetyNumber(ModalScreen[None]):
             yield Label("If both of you see the same digits, nobody is between you.")
             yield Static(f"\n{lines}\n", id="digits", markup=False)
             yield Static(code.getvalue(), markup=False)
+
+
+class Choose(ModalScreen[str | None]):
+    """Lets the user choose one of some things. Returns its name; None if the user has thought better of it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss", "Cancel")]
+    AUTO_FOCUS = "OptionList"
+
+    def __init__(self, question: str, choices: dict[str, str]) -> None:
+        """`choices`: what is shown, by name."""
+        super().__init__()
+        self._question = question
+        self._choices = choices
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog"):
+            yield Label(self._question, markup=False)
+            yield OptionList(*[Option(shown, id=name) for name, shown in self._choices.items()], markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(OptionList).highlighted = 0
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.dismiss(event.option.id)

@@ -31,6 +31,10 @@ async def correspond(url: str, ada: str, bob: str, password: str, **options: Any
             assert to_ada == to_bob
             bobs.write(to_ada, "I do.")
             await until(adas, lambda: texts(adas, bob) == ["Do you read me?", "I do."])
+            bobs.read(to_ada)
+            bobs.react(bobs.conversations.messages(to_ada)[0].number, "👍")
+            await until(adas, lambda: adas.conversations.messages(to_bob)[0].state is MessageState.READ)
+            await until(adas, lambda: adas.conversations.messages(to_bob)[0].reactions == {bobs.account_id: "👍"})
             numbers = [adas.safety_number(to_bob), bobs.safety_number(to_ada)]
             assert len({number.digits for number in numbers if number is not None}) == 1
             assert None not in numbers

@@ -11,6 +11,7 @@ import pytest
 
 from client.messaging import DevicesLearned, DevicesUnreachable, DirectoryDistrusted, MessageChanged, Messenger
 from client.messaging.body import MAX_ENCODED, MAX_TEXT, BadBody, Body
+from client.messaging.contents import Content, Deletion, Edit, Quote, Reaction, Receipt, Text, Timer
 from client.messaging.requests import (
     Accepted,
     Acknowledge,
@@ -427,16 +428,18 @@ def test_what_cannot_be_sent_is_not_stored(pair: Pair, text: str) -> None:
 def test_a_long_text_of_a_former_version_is_refused_and_the_next_one_goes(pair: Pair) -> None:
     number = pair.ada.write(CONVERSATION, "x", pair.server.now)
     pair.ada.write(CONVERSATION, "two", pair.server.now)
-    pair.databases[0].execute("update messages set text = ? where number = ?", EMOJI * MAX_TEXT, number)
+    stored = pair.databases[0].rows("select message_id from messages where number = ?", number)[0][0]
+    former = json.dumps({"version": 1, "id": stored, "to": BOB, "text": EMOJI * MAX_TEXT}, ensure_ascii=False).encode()
+    pair.databases[0].execute("update outgoing set body = ? where number = 1", former)
     pair.ada = Messenger(pair.databases[0], pair.server.directory.public, prekeys=2)
     assert pair.ada.changes == [MessageChanged(number)]
     pair.run(pair.ada)
-    assert pair.messages(pair.ada) == [(EMOJI * MAX_TEXT, "too_long"), ("two", None)]
+    assert pair.messages(pair.ada) == [("x", "too_long"), ("two", None)]
     assert len(pair.server.accepted) == 1
 
 
 def test_the_longest_text_is_below_the_limits_of_the_server(pair: Pair) -> None:
-    longest = MAX_ENCODED - len(Body(ADA, BOB, "x").encode())
+    longest = MAX_ENCODED - len(Body(ADA, BOB, Text("x")).encode())
     texts = [EMOJI * (longest // 4), CONTROL * (longest // 6), "x" * MAX_TEXT]
     lengths = []
     for turn in range(12):  # in some of them the sessions exchange new keys
@@ -465,6 +468,24 @@ def test_the_longest_text_is_below_the_limits_of_the_server(pair: Pair) -> None:
         (b'{"version": 1, "id": "x", "to": "y", "text": "z"}', "malformed"),
         (b'{"version": 1, "id": "%s", "to": "%s", "text": ""}' % (b"a" * 32, b"a" * 32), "malformed"),
         (b'{"version": 1, "id": "%s", "to": "%s", "text": "\\ud800"}' % (b"a" * 32, b"a" * 32), "malformed"),
+        *[
+            (b'{"version": 1, "id": "%s", "to": "%s", %s}' % (b"a" * 32, b"a" * 32, content), code)
+            for content, code in [
+                (b'"poll": {}', "too_new"),
+                (b'"text": "x", "quote": {}', "malformed"),
+                (b'"text": "x", "expires_in_s": 0', "malformed"),
+                (b'"text": "x", "expires_in_s": true', "malformed"),
+                (b'"receipt": {"ids": [], "read": true}', "malformed"),
+                (b'"receipt": {"ids": [1], "read": true}', "malformed"),
+                (b'"receipt": {"ids": ["x"], "read": true}', "malformed"),
+                (b'"reaction": {"author": "x", "id": "y", "emoji": "z"}', "malformed"),
+                (b'"reaction": {"author": "%s", "id": "%s", "emoji": ""}' % (b"a" * 32, b"a" * 32), "malformed"),
+                (b'"edit": {"id": "%s"}' % (b"a" * 32), "malformed"),
+                (b'"deletion": {"id": ""}', "malformed"),
+                (b'"timer": {"expires_in_s": 1e9}', "malformed"),
+                (b'"timer": {"expires_in_s": 99999999999}', "malformed"),
+            ]
+        ],
     ],
 )
 def test_bodies_that_are_none(data: bytes, code: str) -> None:
@@ -473,6 +494,20 @@ def test_bodies_that_are_none(data: bytes, code: str) -> None:
     assert error.value.code == code
 
 
-def test_a_body_is_read_as_it_was_written() -> None:
-    body = Body("0" * 32, "f" * 32, "Grüße\n\u2028🙂")
+@pytest.mark.parametrize(
+    "content",
+    [
+        Text("Grüße\n\u2028🙂"),
+        Text("x", Quote(ADA, "1" * 32, ""), 3_600),
+        Receipt(("1" * 32, "2" * 32), read=True),
+        Reaction(BOB, "1" * 32, "👍🏽"),
+        Reaction(BOB, "1" * 32, None),
+        Edit("1" * 32, "y"),
+        Deletion("1" * 32),
+        Timer(60),
+        Timer(None),
+    ],
+)
+def test_a_body_is_read_as_it_was_written(content: Content) -> None:
+    body = Body("0" * 32, "f" * 32, content)
     assert Body.decode(body.encode()) == body

@@ -1,12 +1,13 @@
 """Devices that crash between any two steps, over a network that loses, repeats, delays and reorders.
+They write, react, edit, delete and read.
 
 A crash ends a device before or after a commit, or before or after the server has carried a request out; what remains is
 the device's database. When the network calms down, every message that anybody wrote has been accepted once, and is on
-every device that it was addressed to, once, in one order.
+every device that it was addressed to, once, in one order, and all devices that had everything show the same.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from client.messaging import Messenger
-from client.messaging.requests import InboxItem, Request
+from client.messaging.body import Body
+from client.messaging.contents import Content, Deletion, Edit, Reaction, Text, Timer
+from client.messaging.requests import InboxItem, Request, Send
 from client.storage import Database
 from crypto.randomness import SeededRandomness
 from crypto.sessions import DeviceAddress
@@ -65,6 +68,8 @@ class Phone:
     database: CrashingDatabase
     messenger: Messenger
     written: dict[int, str]
+    texts: dict[int, str]
+    """The texts among what it has sent: message ids by numbers of requests."""
 
 
 class Network(RuleBasedStateMachine):
@@ -90,7 +95,7 @@ class Network(RuleBasedStateMachine):
         database = CrashingDatabase(path, bytes(32))
         self.server.register(database, address.user, address.device, self.random)
         messenger = self.messenger(database)
-        phone = Phone(address, path, database, messenger, {})
+        phone = Phone(address, path, database, messenger, {}, {})
         for conversation in CONVERSATIONS[address.user]:
             (peer,) = (user for user in conversation.split("-") if user != address.user)
             messenger.add_conversation(conversation, peer)
@@ -115,6 +120,8 @@ class Network(RuleBasedStateMachine):
             request = phone.messenger.next_request(now)
             if request is None:
                 return False
+            if isinstance(request, Send):
+                self.note_text(phone, request)
             if fault == "crash before":
                 raise Crash
             if fault == "request lost":
@@ -138,6 +145,12 @@ class Network(RuleBasedStateMachine):
             self.restart(phone)
         return True
 
+    def note_text(self, phone: Phone, request: Send) -> None:
+        ((encoded,),) = phone.database.rows("select body from outgoing where number = ?", request.number)
+        body = Body.decode(encoded)
+        if isinstance(body.content, Text):
+            phone.texts[request.number] = body.id
+
     def phone(self, index: int) -> Phone:
         return self.phones[index % len(self.phones)]
 
@@ -153,6 +166,43 @@ class Network(RuleBasedStateMachine):
         try:
             number = phone.messenger.write(conversation, text, self.server.now)
             phone.written[number] = text
+        except Crash:
+            self.restart(phone)
+
+    @rule(device=DEVICE, index=st.integers(0, 30), what=st.sampled_from(["react", "edit", "delete"]))
+    def somebody_changes_a_message(self, device: int, index: int, what: str) -> None:
+        phone = self.phone(device)
+        rows = phone.database.rows(
+            "select conversation_id, account_id, message_id from messages where problem is null order by number"
+        )
+        if not rows:
+            return
+        conversation, author, message = rows[index % len(rows)]
+        self.count += 1
+        content: Content
+        if what == "react" or author != phone.address.user:
+            content = Reaction(author, message, None if self.count % 5 == 0 else f"{self.count}")
+        else:
+            content = Edit(message, f"edited {self.count}") if what == "edit" else Deletion(message)
+        self.do(phone, lambda: phone.messenger.send(conversation, content, self.server.now))
+
+    @rule(device=DEVICE, which=st.integers(0, 1), seconds=st.sampled_from([None, 60, 86_400]))
+    def somebody_sets_the_timer(self, device: int, which: int, seconds: int | None) -> None:
+        phone = self.phone(device)
+        conversations = CONVERSATIONS[phone.address.user]
+        conversation = conversations[which % len(conversations)]
+        self.do(phone, lambda: phone.messenger.send(conversation, Timer(seconds), self.server.now))
+
+    @rule(device=DEVICE, which=st.integers(0, 1))
+    def somebody_reads(self, device: int, which: int) -> None:
+        phone = self.phone(device)
+        conversations = CONVERSATIONS[phone.address.user]
+        conversation = conversations[which % len(conversations)]
+        self.do(phone, lambda: phone.messenger.read(conversation, self.server.now))
+
+    def do(self, phone: Phone, what: Callable[[], object]) -> None:
+        try:
+            what()
         except Crash:
             self.restart(phone)
 
@@ -246,32 +296,49 @@ class Network(RuleBasedStateMachine):
 
     def check(self, phone: Phone) -> None:
         rows = phone.database.rows(
-            "select account_id, device, text, problem, seq, number from messages order by conversation_id, seq"
+            "select account_id, device, text, problem, seq, number, message_id from messages order by seq"
         )
         # A device that was removed before the first look-up at its account cannot be verified any more.
         refused = {(row[0], row[1], row[3]) for row in rows if row[3] is not None}
         assert refused <= {(*address, "unknown_device") for address in self.removed}
         # What it wrote is there and was accepted once.
-        own = {number: text for user, device, text, _, _, number in rows if (user, device) == phone.address}
-        assert own.items() >= phone.written.items()
-        accepted = [sent for sent in self.server.accepted if sent.sender == phone.address]
-        assert sorted(sent.number for sent in accepted) == sorted(own)
-        assert {sent.number: sent.answer.seq for sent in accepted} == {
-            number: seq for user, device, _, _, seq, number in rows if (user, device) == phone.address
-        }
+        mine = [sent for sent in self.server.accepted if sent.sender == phone.address]
+        accepted = {phone.texts[sent.number]: sent.answer.seq for sent in mine if sent.number in phone.texts}
+        assert len(mine) == len({sent.number for sent in mine}), "something was accepted twice"
+        own = {number for user, device, _, _, _, number, _ in rows if (user, device) == phone.address}
+        assert own >= phone.written.keys()
+        assert accepted == {id: seq for user, device, _, _, seq, _, id in rows if (user, device) == phone.address}
         # What was addressed to it is there once, in the server's order.
-        received = [(user, device, seq) for user, device, _, _, seq, _ in rows if (user, device) != phone.address]
-        addressed = [sent for sent in self.server.accepted if phone.address in sent.payloads]
-        assert sorted(received, key=lambda row: row[2]) == [
-            (*sent.sender, sent.answer.seq) for sent in sorted(addressed, key=lambda sent: sent.answer.seq)
+        texts = {
+            sent.answer.seq: sent
+            for sender in self.phones
+            for sent in self.server.accepted
+            if sent.sender == sender.address and sent.number in sender.texts
+        }
+        present = {other.address for other in self.phones}
+        received = [row[4] for row in rows if row[:2] != phone.address and row[:2] in present]
+        assert sorted(received) == [seq for seq, sent in sorted(texts.items()) if phone.address in sent.payloads]
+        for user, device, _, _, seq, *_ in rows:
+            if (user, device) in present:
+                assert texts[seq].sender == (user, device)
+        # Devices that were there all the time show the same, where all those that wrote still can be verified.
+        if phone.address in FIRST and not self.removed:
+            for conversation in CONVERSATIONS[phone.address.user]:
+                peers = [each for each in self.phones if each.address in FIRST and each.address.user in conversation]
+                assert len({str(self.shown(each, conversation)) for each in peers}) == 1
+
+    def shown(self, phone: Phone, conversation: str) -> list[tuple[object, ...]]:
+        """What a device shows of a conversation."""
+        return [
+            *phone.database.rows(
+                "select m.seq, m.account_id, m.message_id, m.text, m.edit_seq, m.deleted,"
+                " (select json_group_array(json_array(account_id, emoji)) from (select account_id, emoji from reactions"
+                " where reactions.number = m.number and emoji is not null order by account_id))"
+                " from messages as m where conversation_id = ? order by m.seq",
+                conversation,
+            ),
+            *phone.database.rows("select expires_in_s from conversations where id = ?", conversation),
         ]
-        for user, device, text, _, seq, _ in rows:
-            for other in self.phones:
-                if other.address == (user, device):
-                    ((theirs,),) = other.database.rows(
-                        "select text from messages where seq = ? and account_id = ? and device = ?", seq, user, device
-                    )
-                    assert text == theirs
 
 
 Network.TestCase.settings = settings(max_examples=10, stateful_step_count=25, deadline=None)

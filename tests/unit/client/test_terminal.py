@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.widgets import Input, OptionList, RichLog
+from textual.widgets import Input, OptionList
 
 from client.account import DeviceRemoved
 from client.api import ApiError
 from client.conversations import Conversations
 from client.messaging import Change, Device, PeerTyping
 from client.terminal import ChatApp
+from client.terminal.messages import MessageList
 from client.terminal.printable import printable
 from client.terminal.screens import ShowSafetyNumber
+from client.writing import Writing
 from crypto.identity import SafetyNumber
 from tests.unit.client.test_messaging import ADA, BOB, CONVERSATION, RANDOM, Pair
 
@@ -31,6 +33,7 @@ class LocalAccount:
         self.removed = asyncio.Event()
         self.online = True
         self.shows_typing = True
+        self.sends_read_receipts = True
         self.typed: list[str] = []
         self.conversations = Conversations(pair.databases[0], Device(pair.databases[0], RANDOM))
         self.conversations.name(CONVERSATION, "bob")
@@ -55,10 +58,33 @@ class LocalAccount:
             raise ApiError(404, "no_such_person", "There is no such person.")
         return CONVERSATION
 
-    def write(self, conversation_id: str, text: str) -> int:
-        number = self._pair.ada.write(conversation_id, text, self._pair.server.now)
+    @property
+    def _writing(self) -> Writing:
+        return Writing(self._pair.ada, self.conversations, lambda: self._pair.server.now)
+
+    def write(self, conversation_id: str, text: str, answers: int | None = None) -> int:
+        number = self._writing.write(conversation_id, text, answers)
         self.step()
         return number
+
+    def edit(self, number: int, text: str) -> None:
+        self._writing.edit(number, text)
+        self.step()
+
+    def delete(self, number: int) -> None:
+        self._writing.delete(number)
+        self.step()
+
+    def react(self, number: int, emoji: str | None) -> None:
+        self._writing.react(number, emoji)
+        self.step()
+
+    def set_timer(self, conversation_id: str, expires_in_s: int | None) -> None:
+        self._writing.set_timer(conversation_id, expires_in_s)
+        self.step()
+
+    def read(self, conversation_id: str) -> None:
+        self._pair.ada.read(conversation_id, self._pair.server.now)
 
     async def typing(self, conversation_id: str) -> None:
         self.typed.append(conversation_id)
@@ -82,7 +108,7 @@ async def until(pilot: Any, condition: Callable[[], bool]) -> None:
 
 
 def shown(app: ChatApp) -> str:
-    return "\n".join(strip.text for strip in app.query_one("#messages", RichLog).lines)
+    return "\n".join(str(option.prompt) for option in app.query_one("#messages", MessageList).options)
 
 
 async def test_two_people_talk(pair: Pair) -> None:
@@ -109,6 +135,38 @@ async def test_two_people_talk(pair: Pair) -> None:
         assert number is not None
         assert number.grouped().split()[0] in str(app.screen.query_one("#digits").render())
         await pilot.press("escape", "ctrl+q")
+
+
+async def test_a_message_is_answered_edited_and_deleted(pair: Pair) -> None:
+    pair.bob.write(CONVERSATION, "lunch?", pair.server.now)
+    pair.run(pair.bob)
+    account = LocalAccount(pair)
+    account.step()
+    app = ChatApp(account, "bob")
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: "bob: lunch?" in shown(app))
+        await pilot.press("up", "r", *"yes", "enter")
+        await until(pilot, lambda: "you: [bob: lunch?] yes ✓" in shown(app))
+        await pilot.press("up", "e", *"sir", "enter")
+        await until(pilot, lambda: "yessir (edited) ✓" in shown(app))
+        await pilot.press("up", "up", "plus", "down", "enter")
+        await until(pilot, lambda: "bob: lunch? [❤ 1]" in shown(app))
+        await pilot.press("e")
+        await until(pilot, lambda: any("Only your own" in each.message for each in app._notifications))
+        await pilot.press("down", "d", "enter")
+        await until(pilot, lambda: "you: (deleted) ✓" in shown(app))
+        pair.bob.connected()
+        pair.run(pair.bob)
+        pair.server.now += 1_000
+        pair.run(pair.bob)
+        pair.ada.connected()
+        await pilot.press("escape", "ctrl+l", "down", "enter", *"vanishing", "enter")
+        await until(pilot, lambda: "vanishing ⏱ 1 min ✓" in shown(app))
+        pair.server.now += 60_000
+        account.step()
+        await until(pilot, lambda: "vanishing" not in shown(app))
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: not account.sends_read_receipts)
 
 
 async def test_unread_messages_are_counted_until_they_are_shown(pair: Pair) -> None:

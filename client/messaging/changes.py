@@ -1,0 +1,67 @@
+"""What the messenger tells the user interface."""
+
+from dataclasses import dataclass
+
+from crypto.sessions import DeviceAddress
+
+
+@dataclass(frozen=True, slots=True)
+class MessageChanged:
+    """A message is new, is another one than before, has disappeared, or the server has accepted or refused it."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimerChanged:
+    """Somebody has set after how many seconds messages of a conversation disappear; None: they stay."""
+
+    conversation_id: str
+    account_id: str
+    expires_in_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The server has refused a change of a message, a reaction or a timer: nobody has got it."""
+
+    conversation_id: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class DevicesLearned:
+    """The devices of an account are other ones than before: tell the user, whose safety number with it is another."""
+
+    account_id: str
+    added: tuple[DeviceAddress, ...]
+    removed: tuple[DeviceAddress, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryDistrusted:
+    """The key directory's answer about an account does not hold. Nothing is sent to it: warn the user."""
+
+    account_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerTyping:
+    """The other person is typing: said again every few seconds as long as that is so."""
+
+    conversation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DevicesUnreachable:
+    """Devices of an account have no prekeys at the server, so that nobody can write to them: what is sent meanwhile
+    does not reach them. If the account has no other device, messages wait."""
+
+    account_id: str
+    devices: tuple[int, ...]
+
+
+Change = (
+    MessageChanged | TimerChanged | NotSent | DevicesLearned | DirectoryDistrusted | DevicesUnreachable | PeerTyping
+)

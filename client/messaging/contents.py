@@ -1,0 +1,67 @@
+"""What a body can say. All of it goes to every device of the conversation, also to the author's other ones.
+
+Messages are named by their authors and ids: two authors could choose the same id.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The message that a text answers, with the beginning of what it said to its author's knowledge."""
+
+    account_id: str
+    id: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A message. `expires_in_s`: it disappears so long after it was read, and its author's so long after it was sent;
+    None if it stays."""
+
+    text: str = field(repr=False)
+    quote: Quote | None = None
+    expires_in_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Messages of others have been stored and decrypted, or read by the user."""
+
+    ids: tuple[str, ...]
+    read: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What an account makes of a message, in place of what it made of it before; None takes that back."""
+
+    account_id: str
+    id: str
+    emoji: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Another text of one of the author's messages."""
+
+    id: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """One of the author's messages is deleted for everybody."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """From now on messages of this conversation disappear after so many seconds; None: they stay."""
+
+    expires_in_s: int | None
+
+
+Content = Text | Receipt | Reaction | Edit | Deletion | Timer
