@@ -4,6 +4,7 @@ from brands import Brand
 from brands.reserved_usernames import PROFILE_POLICY
 from features.accounts.feature import ACCOUNTS
 from features.auth.feature import AUTH
+from features.backups.feature import BACKUPS
 from features.collections.feature import COLLECTIONS
 from features.comments.feature import COMMENTS
 from features.counters.feature import COUNTERS
@@ -48,6 +49,7 @@ BRAND = Brand(
         COUNTERS,
         DEVICES,
         MESSAGING,
+        BACKUPS,
         SETTINGS,
         ACCOUNTS,
         EXPORTS,

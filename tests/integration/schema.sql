@@ -119,6 +119,20 @@ CREATE TABLE public.auth_sign_ups (
     attempts smallint DEFAULT 0 NOT NULL,
     requester bytea
 );
+CREATE TABLE public.backup_segments (
+    account_id uuid NOT NULL,
+    digest bytea NOT NULL,
+    object_id uuid NOT NULL,
+    size integer NOT NULL,
+    "position" integer,
+    uploaded_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.backups (
+    account_id uuid NOT NULL,
+    version bigint NOT NULL,
+    header bytea NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.blocks (
     blocker_id uuid NOT NULL,
     blocked_id uuid NOT NULL,
@@ -823,6 +837,10 @@ ALTER TABLE ONLY public.auth_sessions
     ADD CONSTRAINT auth_sessions_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.auth_sign_ups
     ADD CONSTRAINT auth_sign_ups_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.backup_segments
+    ADD CONSTRAINT backup_segments_pkey PRIMARY KEY (account_id, digest);
+ALTER TABLE ONLY public.backups
+    ADD CONSTRAINT backups_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.blocks
     ADD CONSTRAINT blocks_pkey PRIMARY KEY (blocker_id, blocked_id);
 ALTER TABLE ONLY public.close_friends
@@ -1097,6 +1115,10 @@ ALTER TABLE ONLY public.auth_refresh_tokens
     ADD CONSTRAINT auth_refresh_tokens_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.auth_sessions(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.auth_sessions
     ADD CONSTRAINT auth_sessions_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.backup_segments
+    ADD CONSTRAINT backup_segments_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.backups
+    ADD CONSTRAINT backups_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.blocks
     ADD CONSTRAINT blocks_blocked_id_fkey FOREIGN KEY (blocked_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.blocks

@@ -241,6 +241,8 @@ class Scenario:
             "/device-links/{link_id}": f"/device-links/{self.device_link_id}",
             "/prekeys": "/prekeys",
             "/key-packages": "/key-packages",
+            "/backup": "/backup",
+            "/backup/segments/{digest}": f"/backup/segments/{'0' * 64}",
             "/key-directory": "/key-directory",
             "/key-directory/consistency": "/key-directory/consistency?old_size=1&size=1",
             "/key-directory/epochs": "/key-directory/epochs?first=0&size=1",
@@ -370,6 +372,8 @@ def _address(scenario: Scenario, path: str) -> str:
         return "/collections"  # nor has she saved a post, or made a link
     if path in ("/devices/{number}", "/messaging/inbox", "/prekeys", "/key-packages", "/device-links/{link_id}"):
         return "/devices"  # nor has she a device, or a link after some time
+    if path == "/backup/segments/{digest}":
+        return "/backup"  # which has none
     if path.startswith("/account/export"):
         return "/profiles/me"  # nor has she an export
     return scenario.unconcerned().get(path) or scenario.shown()[path][0][1]
