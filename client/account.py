@@ -13,7 +13,7 @@ import base64
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Self
 from uuid import UUID
@@ -22,6 +22,7 @@ import httpx
 
 from client.api import ApiError, Connection, MessagingApi, NoResponse, Tokens
 from client.api.messaging import inbox_item
+from client.backup import Backups, Operators
 from client.conversations import Conversations
 from client.messaging import Change, Device, Messenger, NotRegistered
 from client.realtime import Event, RealtimeClient, RequestRefused, Signal, Ticket, TicketUnavailable
@@ -274,6 +275,15 @@ class Account:
     def safety_number(self, conversation_id: str) -> SafetyNumber | None:
         """What both people compare to know that nobody is between them; None before their keys were looked up."""
         return self.messenger.safety_number(conversation_id)
+
+    @property
+    def backups(self) -> Backups:
+        """The backup of what is on this device."""
+        return Backups(self._database, self._connection, self.account_id, self._randomness)
+
+    def pin_operators(self, addresses: Sequence[str]) -> Operators:
+        """The operators of the backup's PIN, in the order of their numbers."""
+        return Operators(addresses, self._connection.access_token)
 
     @property
     def messenger(self) -> Messenger:

@@ -9,6 +9,7 @@ import typer
 
 from client.account import Account, DeviceRemoved, LinkRequired
 from client.api import ApiError, NoResponse
+from client.backup import BackupUnavailable, ClientBackupError
 from client.storage import (
     AccountFolders,
     AccountUnknown,
@@ -24,6 +25,7 @@ from cluster.local.installation import Installation
 from cluster.local.processes import ServiceError
 
 _NOT_IN_NAMES = re.compile("[^A-Za-z0-9._@-]")
+_BACKUP_S = 30.0
 
 
 def talk(
@@ -58,12 +60,7 @@ def talk(
 async def _chat(
     folders: AccountFolders, url: str, username: str, to: str | None, passphrase: bool, replace: bool
 ) -> None:
-    name = folder_name(url, username)
-    try:
-        account = _open(folders, name)
-    except AccountUnknown:
-        password = typer.prompt(f"Password of {username}", hide_input=True)
-        account = await Account.log_in(folders, name, _protection(passphrase), url, username, password, replace=replace)
+    account = await open_or_log_in(folders, url, username, passphrase, replace)
     try:
         while True:
             app = ChatApp(account, to)
@@ -72,8 +69,31 @@ async def _chat(
                 break
             password = typer.prompt(f"This session has ended. Password of {username}", hide_input=True)
             await account.log_in_again(password)
+        await write_backup(account)
     finally:
         await account.close()
+
+
+async def open_or_log_in(folders: AccountFolders, url: str, username: str, passphrase: bool, replace: bool) -> Account:
+    """An account on this device, which it is logged in to the first time. Raises LinkRequired, ApiError, NoResponse,
+    StorageError."""
+    name = folder_name(url, username)
+    try:
+        return open_account(folders, name)
+    except AccountUnknown:
+        password = typer.prompt(f"Password of {username}", hide_input=True)
+        return await Account.log_in(folders, name, _protection(passphrase), url, username, password, replace=replace)
+
+
+async def write_backup(account: Account) -> None:
+    """Adds what is new to the account's backup, if it has one."""
+    if account.backups.place is None:
+        return
+    try:
+        async with asyncio.timeout(_BACKUP_S):
+            await account.backups.write()
+    except (ClientBackupError, BackupUnavailable, TimeoutError) as error:
+        typer.echo(f"Not backed up: {error or 'it takes too long'}. Try entativa backup write {account.username}")
 
 
 def folder_name(url: str, username: str) -> str:
@@ -81,8 +101,8 @@ def folder_name(url: str, username: str) -> str:
     return _NOT_IN_NAMES.sub("_", f"{username}@{url.partition('://')[2].rstrip('/')}")[:100]
 
 
-def _open(folders: AccountFolders, name: str) -> Account:
-    """Raises AccountUnknown. Asks for the passphrase until it is right."""
+def open_account(folders: AccountFolders, name: str) -> Account:
+    """An account on this device. Raises AccountUnknown. Asks for the passphrase until it is right."""
     needed = {folder.name: folder.needs_passphrase for folder in folders.list()}.get(name, False)
     while True:
         try:

@@ -25,6 +25,7 @@ from cluster.migrate import migrate
 from cluster.node import run
 from cluster.node.serve_api import ServeApi, load_config
 from deployments import accounts, dead_letters, demo, doctor, events, node
+from deployments.backup_command import app as backup
 from deployments.chat_command import chat
 from deployments.code_updates import as_json as code_as_json
 from deployments.code_updates import read_runtimes, replace_other_code, summary
@@ -40,6 +41,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(node.app, name="node")
 app.add_typer(events.app, name="events")
 app.command()(chat)
+app.add_typer(backup, name="backup")
 
 CONFIG = Path("serve_config.yaml")
 

@@ -82,61 +82,66 @@ class Connection:
 
     async def log_in(self, login: str, password: str) -> Tokens:
         """Begins a session. Raises ApiError, for a wrong password with the code `wrong_credentials`; NoResponse."""
-        self._take(await self._send("POST", "/auth/log-in", None, {"login": login, "password": password}))
+        self._take(await self._send("POST", "/auth/log-in", None, json={"login": login, "password": password}))
         return self.tokens
 
     async def request(
         self, method: str, path: str, json: Any = None, params: dict[str, str | int] | None = None
     ) -> Any:
         """Returns the response's JSON, None for an empty one. Raises ApiError, NoResponse or SignedOut."""
-        access_token = await self._current()
+        return _json_of(await self._signed_in(method, path, json=json, params=params))
+
+    async def _signed_in(self, method: str, path: str, **options: Any) -> httpx.Response:
+        access_token = await self.access_token()
         try:
-            return await self._send(method, path, access_token, json, params)
+            return await self._send(method, path, access_token, **options)
         except ApiError as error:
             if error.status != 401:
                 raise
         self._expires_at = 0.0
         try:
-            return await self._send(method, path, await self._current(), json, params)
+            return await self._send(method, path, await self.access_token(), **options)
         except ApiError as error:
             if error.status == 401:
                 raise SignedOut("this session has ended: log in again") from error
             raise
 
-    async def _current(self) -> str:
-        """An access token that is good for a while."""
+    async def upload(self, path: str, data: bytes) -> None:
+        """PUTs bytes as they are. Raises ApiError, NoResponse or SignedOut."""
+        await self._signed_in("PUT", path, content=data)
+
+    async def download(self, path: str) -> bytes:
+        """The bytes of a response. Raises ApiError, NoResponse or SignedOut."""
+        return (await self._signed_in("GET", path)).content
+
+    async def access_token(self) -> str:
+        """An access token that is good for a while. Raises NoResponse or SignedOut."""
         async with self._exchange:
             if self._access_token is None or time.monotonic() > self._expires_at - _EXCHANGE_S:
                 body = {"refresh_token": self.tokens.refresh_token}
                 try:
-                    self._take(await self._send("POST", "/auth/refresh", None, body))
+                    self._take(await self._send("POST", "/auth/refresh", None, json=body))
                 except ApiError as error:
                     raise SignedOut("this session has ended: log in again") from error
             assert self._access_token is not None
             return self._access_token
 
-    def _take(self, answer: Any) -> None:
+    def _take(self, response: httpx.Response) -> None:
+        answer = _json_of(response)
         tokens = Tokens(UUID(answer["account_id"]).hex, UUID(answer["session_id"]).hex, answer["refresh_token"])
         self._store(tokens)
         self._tokens = tokens
         self._access_token = answer["access_token"]
         self._expires_at = time.monotonic() + answer["expires_in"]
 
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        access_token: str | None,
-        json: Any = None,
-        params: dict[str, str | int] | None = None,
-    ) -> Any:
+    async def _send(self, method: str, path: str, access_token: str | None, **options: Any) -> httpx.Response:
         headers = {} if access_token is None else {"Authorization": f"Bearer {access_token}"}
         try:
-            response = await self._http.request(method, path, headers=headers, json=json, params=params)
+            response = await self._http.request(method, path, headers=headers, **options)
         except httpx.HTTPError as error:
             raise NoResponse(f"{method} {path}: {type(error).__name__}") from error
         if response.is_success:
-            return response.json() if response.content else None
+            return response
         try:
             problem = response.json()
         except ValueError:
@@ -151,3 +156,7 @@ class Connection:
             str(problem.get("detail", "")),
             problem.get("current"),
         )
+
+
+def _json_of(response: httpx.Response) -> Any:
+    return response.json() if response.content else None

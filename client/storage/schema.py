@@ -133,4 +133,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) without rowid
         """,
     ),
+    (
+        # What the backup has of this device's history: by key, a digest of the record (client.backup.history).
+        "create table backed_up (key text primary key, digest blob not null) without rowid",
+    ),
 )
