@@ -31,7 +31,7 @@ left join poll_votes as own on own.post_id = poll.id and own.voter_id = $3
 left join poll_counts as counts on counts.post_id = poll.id
 left join lateral (
     select count(*)::int as voters, array[{_SUMS}]::int[] as counts from poll_votes
-    where poll_votes.post_id = poll.id and not counted
+    where poll.closed and poll_votes.post_id = poll.id and not counted  -- of open ones none is read
 ) as late on poll.closed
 """
 
