@@ -9,9 +9,7 @@ account.conversations.messages(conversation_id)
 """
 
 import asyncio
-import base64
 import contextlib
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -24,13 +22,16 @@ from client.api import ApiError, Connection, MessagingApi, NoResponse, Tokens
 from client.api.messaging import inbox_item
 from client.backup import Backups, Operators
 from client.conversations import Conversations
+from client.devices import DeviceRemoved, Devices, LinkRefused, LinkRequired
+from client.linking import LinkCode
 from client.messaging import Change, Device, Messenger, NotRegistered
 from client.realtime import Event, RealtimeClient, RequestRefused, Signal, Ticket, TicketUnavailable
 from client.realtime import NoResponse as RealtimeNoResponse
+from client.state import State
 from client.storage import AccountFolders, Database, Protection
 from client.writing import Writing
-from crypto.directory import AccountKeys, DirectoryKeys
-from crypto.identity import SafetyNumber, bind_session
+from crypto.directory import DirectoryKeys
+from crypto.identity import SafetyNumber
 from crypto.randomness import SystemRandomness
 
 _FETCH_S = 60.0
@@ -40,15 +41,7 @@ _TYPING_MS = 3_000
 """How often at most the server is told that the user types: it passes on no more."""
 
 
-class LinkRequired(Exception):
-    """The account has other devices. This client cannot be linked to them yet."""
-
-
-class DeviceRemoved(Exception):
-    """This device was removed from the account, which it cannot be again by itself: nothing is sent or received."""
-
-    def __init__(self) -> None:
-        super().__init__("this device was removed from the account")
+__all__ = ["Account", "DeviceRemoved", "LinkRefused", "LinkRequired"]
 
 
 def milliseconds_now() -> int:
@@ -67,17 +60,19 @@ class Account:
     ) -> None:
         """`clock`: milliseconds since 1970. `transport`: of HTTP, for tests."""
         self._database = database
+        self._state = State(database)
         self._clock = clock
         self._randomness = SystemRandomness()
         self._device = Device(database, self._randomness)
-        self.url = self._get("url")["url"]
-        self.username: str = self._get("username")["username"]
-        tokens = Tokens(**self._get("tokens"))
+        self.url = self._state.get("url")["url"]
+        self.username: str = self._state.get("username")["username"]
+        tokens = Tokens(**self._state.get("tokens"))
         self.account_id = tokens.account_id
         self._connection = Connection(
-            self.url, tokens, store=lambda tokens: self._put("tokens", asdict(tokens)), transport=transport
+            self.url, tokens, store=lambda tokens: self._state.put("tokens", asdict(tokens)), transport=transport
         )
         self._api = MessagingApi(self._connection)
+        self.devices = Devices(database, self._device, self._connection, self._randomness)
         self.conversations = Conversations(database, self._device)
         self._messenger: Messenger | None = None
         self._wake = asyncio.Event()
@@ -101,33 +96,41 @@ class Account:
         password: str,
         *,
         replace: bool = False,
+        link: Callable[[LinkCode], None] | None = None,
         **options: Any,
     ) -> Self:
-        """Logs in and makes this device the only one of the account. `name`: of the folder. `url`: of the brand.
-        `replace`: removes the other devices, which receive nothing any more.
+        """Logs in and makes this a device of the account. `name`: of the folder. `url`: of the brand. If the account
+        has other devices, `replace` removes them, so that they receive nothing any more, and `link` shows the code
+        with which one of them approves this one (`link` of the class).
 
-        Raises LinkRequired, ApiError, NoResponse, StorageError.
+        Raises LinkRequired where there are others and neither is wanted, LinkRefused, ApiError, NoResponse,
+        StorageError.
         """
         async with Connection(url, transport=options.get("transport")) as connection:
             tokens = await connection.log_in(username, password)
             api = MessagingApi(connection)
-            for device in (await api.devices())["items"]:
-                if not replace:
-                    raise LinkRequired("this account has another device")
-                await api.remove_device(device["number"])
+            others = [device["number"] for device in (await api.devices())["items"]]
+            if others and not replace and link is None:
+                raise LinkRequired
+            for number in others if replace else ():
+                await api.remove_device(number)
             tokens = connection.tokens
 
         def fill(database: Database) -> None:
             with database.transaction():
                 Device(database, SystemRandomness()).prepare(tokens.account_id)
-                _put(database, "url", {"url": url})
-                _put(database, "username", {"username": username})
-                _put(database, "tokens", asdict(tokens))
+                state = State(database)
+                state.put("url", {"url": url})
+                state.put("username", {"username": username})
+                state.put("tokens", asdict(tokens))
 
         database = folders.create(name, protection, fill)
         try:
             account = cls(database, **options)
-            await account.register()
+            if others and not replace and link is not None:
+                await account.link(link)
+            else:
+                await account.register()
         except BaseException:
             database.close()
             raise
@@ -145,41 +148,26 @@ class Account:
         await self.register()
 
     async def register(self) -> None:
-        """Registers this device, or lets the session act for it; a repetition does no harm. Once registered it is never
-        registered again: whoever removed it wants that. Raises LinkRequired, DeviceRemoved, ApiError, NoResponse,
-        SignedOut."""
-        identity, user = self._device.identity, self._connection.tokens.account_id
-        public, session = identity.public.encode(), bytes.fromhex(self._connection.tokens.session_id)
-        found = await self._api.devices()
-        mine = [item for item in found["items"] if base64.b64decode(item["identity_key"]) == public]
-        number = mine[0]["number"] if mine else found["next_number"]
-        binding = bind_session(identity, user, number, session, self._randomness)
-        if mine:
-            if not mine[0]["current"]:
-                await self._api.bind_session(number, binding)
-        elif self._device.is_registered:
-            raise DeviceRemoved
-        elif found["items"]:
-            raise LinkRequired("this account has another device")
-        else:
-            devices = {number: identity.public}
-            newest = found["account_keys"]
-            if newest is None:
-                keys = AccountKeys.first(user, devices)
-            else:
-                keys = AccountKeys.decode(base64.b64decode(newest)).successor(devices)
-            await self._api.register_first_device(public, keys.encode(), binding)
-        if self._find("directory_keys") is None:
-            directory = await self._api.directory_keys()
-            self._put("directory_keys", {"log": directory.log.hex(), "vrf": directory.vrf.hex()})
-        with self._database.transaction():
-            self._device.registered(number)
+        """Makes this device one of the account, or lets the session act for it; a repetition does no harm. Raises
+        LinkRequired, DeviceRemoved, ApiError, NoResponse, SignedOut."""
+        await self.devices.register()
         if self._messenger is None:
             self._begin()
 
+    @property
+    def is_registered(self) -> bool:
+        """Whether this device has ever been one of the account."""
+        return self._device.is_registered
+
+    async def link(self, show: Callable[[LinkCode], None]) -> None:
+        """Asks the other devices of the account for their approval, and waits for it. `show`: shows the code. Raises
+        LinkRefused, ApiError, NoResponse, SignedOut."""
+        await self.devices.link(show)
+        self._begin()
+
     def _begin(self) -> None:
         """Raises NotRegistered, or LookupError where the directory's keys are not known."""
-        keys = self._get("directory_keys")
+        keys = self._state.get("directory_keys")
         directory = DirectoryKeys(bytes.fromhex(keys["log"]), bytes.fromhex(keys["vrf"]))
         self._messenger = Messenger(self._database, directory)
         self._messenger.reads = self.sends_read_receipts
@@ -245,22 +233,22 @@ class Account:
     @property
     def sends_read_receipts(self) -> bool:
         """Whether authors are told that the user has read their messages."""
-        return bool(self._find("read_receipts") is not False)
+        return bool(self._state.find("read_receipts") is not False)
 
     @sends_read_receipts.setter
     def sends_read_receipts(self, sends: bool) -> None:
-        self._put("read_receipts", sends)
+        self._state.put("read_receipts", sends)
         if self._messenger is not None:
             self._messenger.reads = sends
 
     @property
     def shows_typing(self) -> bool:
         """Whether others are told when the user types. The server learns of it, too."""
-        return bool(self._find("shows_typing") is not False)
+        return bool(self._state.find("shows_typing") is not False)
 
     @shows_typing.setter
     def shows_typing(self, shows: bool) -> None:
-        self._put("shows_typing", shows)
+        self._state.put("shows_typing", shows)
 
     async def typing(self, conversation_id: str) -> None:
         """The user types: tells the other person, unless the user does not want that, there is no socket, or it was
@@ -400,22 +388,3 @@ class Account:
             self._changes += self._messenger.changes
             self._messenger.changes.clear()
             self._changed.set()
-
-    # --- settings -----------------------------------------------------------------------------------------------
-
-    def _find(self, name: str) -> Any:
-        rows = self._database.rows("select value from state where name = ?", name)
-        return json.loads(rows[0][0]) if rows else None
-
-    def _get(self, name: str) -> Any:
-        value = self._find(name)
-        if value is None:
-            raise LookupError(name)
-        return value
-
-    def _put(self, name: str, value: Any) -> None:
-        _put(self._database, name, value)
-
-
-def _put(database: Database, name: str, value: Any) -> None:
-    database.execute("insert or replace into state (name, value) values (?, ?)", name, json.dumps(value).encode())

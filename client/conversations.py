@@ -1,6 +1,7 @@
 """What a user sees of an account's conversations: read from its database, with what waits to be sent as if it were."""
 
 import json
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -113,6 +114,28 @@ class Conversations:
         """A message by its number."""
         rows = self._database.rows(f"{_MESSAGES} where number = ?", number)
         return self._render(rows)[0] if rows else None
+
+    def search(self, words: str, limit: int = 50) -> list[Message]:
+        """The newest messages that have all these words, or words that begin so, whatever their accents and case."""
+        quoted = [f'"{word}"*' for word in re.findall(r"\w+", words)]
+        rows = self._database.rows(
+            "select m.number from message_search as s join messages as m on m.number = s.rowid"
+            " where message_search match ? order by coalesce(m.sent_at, m.written_at) desc, m.number desc"
+            " limit ?",
+            " ".join(quoted) or '""',
+            limit,
+        )
+        found = [self.message(number) for (number,) in rows]
+        return [each for each in found if each is not None]
+
+    def since(self, number: int) -> int:
+        """How many messages a conversation has from one of them on, itself included."""
+        ((count,),) = self._database.rows(
+            "select count(*) from messages as m join messages as o on o.conversation_id = m.conversation_id"
+            " where o.number = ? and (m.seq is null or m.seq >= o.seq or (o.seq is null and m.number >= o.number))",
+            number,
+        )
+        return int(count)
 
     def unnamed(self) -> list[str]:
         """Conversations with people whose usernames are not known."""

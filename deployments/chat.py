@@ -1,15 +1,18 @@
 """`entativa chat`: end-to-end encrypted conversations in a terminal."""
 
 import asyncio
+import contextlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
 import typer
 
-from client.account import Account, DeviceRemoved, LinkRequired
-from client.api import ApiError, NoResponse
+from client.account import Account, DeviceRemoved, LinkRefused, LinkRequired
+from client.api import ApiError, NoResponse, SignedOut
 from client.backup import BackupUnavailable, ClientBackupError
+from client.linking import LinkCode
 from client.storage import (
     AccountFolders,
     AccountUnknown,
@@ -21,6 +24,7 @@ from client.storage import (
     has_keyring,
 )
 from client.terminal import ChatApp
+from client.terminal.devices import as_qr
 from cluster.local.installation import Installation
 from cluster.local.processes import ServiceError
 
@@ -42,10 +46,10 @@ def talk(
     folders = AccountFolders(data or Path(platformdirs.user_data_dir("entativa")))
     try:
         asyncio.run(_chat(folders, address, username, to, passphrase, replace_devices))
-    except LinkRequired as error:
+    except LinkRefused as error:
         raise ServiceError(
-            f"{error}. To use this one instead, add --replace-devices: the other receives nothing any more, and what it"
-            " has stays there"
+            f"{error}. Try again, or use this one instead of the others (--replace-devices): they receive nothing any"
+            " more, and what they have stays there"
         ) from error
     except DeviceRemoved as error:
         raise ServiceError(
@@ -60,8 +64,10 @@ def talk(
 async def _chat(
     folders: AccountFolders, url: str, username: str, to: str | None, passphrase: bool, replace: bool
 ) -> None:
-    account = await open_or_log_in(folders, url, username, passphrase, replace)
+    account = await open_or_log_in(folders, url, username, passphrase, replace, _show_code)
     try:
+        with contextlib.suppress(NoResponse, SignedOut):  # the application says so
+            await _finish_log_in(account)
         while True:
             app = ChatApp(account, to)
             await app.run_async()
@@ -74,15 +80,24 @@ async def _chat(
         await account.close()
 
 
-async def open_or_log_in(folders: AccountFolders, url: str, username: str, passphrase: bool, replace: bool) -> Account:
-    """An account on this device, which it is logged in to the first time. Raises LinkRequired, ApiError, NoResponse,
-    StorageError."""
+async def open_or_log_in(
+    folders: AccountFolders,
+    url: str,
+    username: str,
+    passphrase: bool,
+    replace: bool,
+    link: Callable[[LinkCode], None] | None = None,
+) -> Account:
+    """An account on this device, which it is logged in to the first time; `Account.log_in` says what `replace` and
+    `link` are. Raises LinkRequired, LinkRefused, ApiError, NoResponse, StorageError."""
     name = folder_name(url, username)
     try:
         return open_account(folders, name)
     except AccountUnknown:
         password = typer.prompt(f"Password of {username}", hide_input=True)
-        return await Account.log_in(folders, name, _protection(passphrase), url, username, password, replace=replace)
+        return await Account.log_in(
+            *(folders, name, _protection(passphrase), url, username, password), replace=replace, link=link
+        )
 
 
 async def write_backup(account: Account) -> None:
@@ -94,6 +109,22 @@ async def write_backup(account: Account) -> None:
             await account.backups.write()
     except (ClientBackupError, BackupUnavailable, TimeoutError) as error:
         typer.echo(f"Not backed up: {error or 'it takes too long'}. Try entativa backup write {account.username}")
+
+
+async def _finish_log_in(account: Account) -> None:
+    """A program that has ended before another device approved this one asks again."""
+    if not account.is_registered:
+        try:
+            await account.register()
+        except LinkRequired:
+            await account.link(_show_code)
+
+
+def _show_code(code: LinkCode) -> None:
+    typer.echo(as_qr(code))
+    typer.echo(f"{code.encode()}\n")
+    typer.echo("Your account has another device. Open its devices (Ctrl+O) and paste the code above, or choose this")
+    typer.echo(f"one there and compare the digits (without messages so far):  {code.digits()}\nWaiting for it ...")
 
 
 def folder_name(url: str, username: str) -> str:

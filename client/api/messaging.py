@@ -141,6 +141,34 @@ class MessagingApi:
         body = {"session_binding": _encode(session_binding)}
         await self._connection.request("PUT", f"/devices/{number}/session", body)
 
+    async def create_link(self, identity_key: bytes, ephemeral_key: bytes, session_binding: bytes) -> str:
+        """Asks for the session's device to become one of the account. Returns the link's id. Raises ApiError."""
+        body = {
+            "identity_key": _encode(identity_key),
+            "ephemeral_key": _encode(ephemeral_key),
+            "session_binding": _encode(session_binding),
+        }
+        return UUID((await self._connection.request("POST", "/device-links", body))["id"]).hex
+
+    async def links(self) -> list[dict[str, Any]]:
+        """Devices that want to become ones of the account: the items of GET /v1/device-links."""
+        found: list[dict[str, Any]] = (await self._connection.request("GET", "/device-links"))["items"]
+        return found
+
+    async def link(self, link_id: str) -> dict[str, Any]:
+        """The response of GET /v1/device-links/{id}. Raises ApiError."""
+        found: dict[str, Any] = await self._connection.request("GET", f"/device-links/{UUID(link_id)}")
+        return found
+
+    async def approve_link(self, link_id: str, account_keys: bytes, sealed_box: bytes) -> None:
+        """Makes the device of a link one of the account. Raises ApiError."""
+        body = {"account_keys": _encode(account_keys), "sealed_box": _encode(sealed_box)}
+        await self._connection.request("POST", f"/device-links/{UUID(link_id)}/approval", body)
+
+    async def refuse_link(self, link_id: str) -> None:
+        """Deletes a link. Raises ApiError."""
+        await self._connection.request("DELETE", f"/device-links/{UUID(link_id)}")
+
     async def directory_keys(self) -> DirectoryKeys:
         """The public keys of the key directory: believed once, at the first use."""
         found = await self._connection.request("GET", "/key-directory")

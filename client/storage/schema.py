@@ -137,4 +137,35 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # What the backup has of this device's history: by key, a digest of the record (client.backup.history).
         "create table backed_up (key text primary key, digest blob not null) without rowid",
     ),
+    (
+        # The words of all texts. secure-delete: what is taken out is gone from the index's pages, too.
+        "create view texts as select number, text from messages where text is not null",
+        """
+        create virtual table message_search using fts5 (
+            text, content = 'texts', content_rowid = 'number', tokenize = 'unicode61 remove_diacritics 2'
+        )
+        """,
+        "insert into message_search (message_search, rank) values ('secure-delete', 1)",
+        "insert into message_search (rowid, text) select number, text from messages where text is not null",
+        """
+        create trigger text_added after insert on messages when new.text is not null begin
+            insert into message_search (rowid, text) values (new.number, new.text);
+        end
+        """,
+        """
+        create trigger text_taken_out before update of text on messages when old.text is not null begin
+            insert into message_search (message_search, rowid, text) values ('delete', old.number, old.text);
+        end
+        """,
+        """
+        create trigger text_replaced after update of text on messages when new.text is not null begin
+            insert into message_search (rowid, text) values (new.number, new.text);
+        end
+        """,
+        """
+        create trigger text_deleted before delete on messages when old.text is not null begin
+            insert into message_search (message_search, rowid, text) values ('delete', old.number, old.text);
+        end
+        """,
+    ),
 )

@@ -16,13 +16,17 @@ from client.conversations import Conversation, Message
 from client.messaging import MessageChanged, NotRegistered, PeerTyping
 from client.realtime import RealtimeClosed
 from client.terminal.chat_account import ChatAccount
+from client.terminal.devices import ManageDevices
 from client.terminal.messages import MessageList
 from client.terminal.notices import after, notice
 from client.terminal.printable import printable
 from client.terminal.screens import AskUsername, Choose, ShowSafetyNumber
+from client.terminal.search import Search
 
 _REACTIONS = ("👍", "❤", "😂", "😮", "😢", "🙏")
 _TIMERS = (None, 60, 3_600, 86_400, 604_800, 4 * 604_800)
+_MESSAGES = 200
+"""How many of a conversation are shown; as many as are needed to show one that was searched for."""
 _TYPING_S = 6.0
 """For how long somebody is shown to be typing: it is said again every three seconds."""
 _LONG_S = 86_400.0
@@ -38,8 +42,10 @@ class ChatApp(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+n", "new_conversation", "New conversation"),
+        Binding("ctrl+s", "search", "Search"),
         Binding("ctrl+t", "safety_number", "Safety number"),
         Binding("ctrl+l", "timer", "Disappearing"),
+        Binding("ctrl+o", "devices", "Devices"),
         Binding("ctrl+y", "typing", "Show typing"),
         Binding("ctrl+r", "read_receipts", "Show reading"),
         Binding("up", "choose", "Choose a message", show=False),
@@ -56,6 +62,7 @@ class ChatApp(App[None]):
         self.title = f"{account.username}: encrypted conversations"
         self._account = account
         self._shown: str | None = None
+        self._limit = _MESSAGES
         self._doing: tuple[str, int] | None = None  # what the line is for, and to which message: answer, edit
         self._typing: Timer | None = None
 
@@ -146,8 +153,10 @@ class ChatApp(App[None]):
         assert event.option.id is not None
         self._show_conversation(event.option.id)
 
-    def _show_conversation(self, conversation_id: str) -> None:
+    def _show_conversation(self, conversation_id: str, at_least: int = 0) -> None:
+        """`at_least`: how many of its messages."""
         self._shown = conversation_id
+        self._limit = max(_MESSAGES, at_least)
         self._list_conversations()
         self._show_messages()
         line = self.query_one("#line", Input)
@@ -161,7 +170,9 @@ class ChatApp(App[None]):
             return
         self._account.read(self._shown)
         shown = self.query_one("#messages", MessageList)
-        shown.show(self._account.conversations.messages(self._shown), _title(self._conversation(self._shown)))
+        shown.show(
+            self._account.conversations.messages(self._shown, self._limit), _title(self._conversation(self._shown))
+        )
 
     def _conversation(self, conversation_id: str) -> Conversation:
         return next(each for each in self._account.conversations.all() if each.id == conversation_id)
@@ -267,6 +278,18 @@ class ChatApp(App[None]):
     def action_read_receipts(self) -> None:
         self._account.sends_read_receipts = sends = not self._account.sends_read_receipts
         self.notify("Others see what you have read." if sends else "Nobody sees what you have read.")
+
+    def action_devices(self) -> None:
+        self.push_screen(ManageDevices(self._account.devices))
+
+    def action_search(self) -> None:
+        self.push_screen(Search(self._account.conversations), self._show_found)
+
+    def _show_found(self, number: int | None) -> None:
+        message = None if number is None else self._account.conversations.message(number)
+        if message is not None:
+            self._show_conversation(message.conversation_id, self._account.conversations.since(message.number))
+            self.query_one("#messages", MessageList).choose(message.number)
 
     def action_timer(self) -> None:
         if self._shown is None or self._removed:

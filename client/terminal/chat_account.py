@@ -4,6 +4,7 @@ from typing import Protocol
 
 from client.conversations import Conversations
 from client.messaging import Change
+from client.terminal.devices import DeviceList
 from crypto.identity import SafetyNumber
 
 
@@ -11,6 +12,10 @@ class ChatAccount(Protocol):
     account_id: str
     username: str
     conversations: Conversations
+
+    @property
+    def devices(self) -> DeviceList: ...
+
     shows_typing: bool
     sends_read_receipts: bool
 

@@ -53,6 +53,13 @@ class MessageList(OptionList):
             self.highlighted = len(numbers) - 1
             self.scroll_end(animate=False)
 
+    def choose(self, number: int) -> None:
+        """Chooses a message that is shown."""
+        for index, option in enumerate(self.options):
+            if option.id == str(number):
+                self.highlighted = index
+                self.focus()
+
     def action_do(self, what: str) -> None:
         number = self._chosen()
         if number is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import httpx
 import pytest
 
 from api.app import create_app
-from client.account import Account, LinkRequired
+from client.account import Account, DeviceRemoved, LinkRefused, LinkRequired
 from client.api import SignedOut
+from client.linking import LinkCode
 from client.messaging import DevicesLearned, PeerTyping
 from client.realtime import RealtimeClient, Ticket
 from client.storage import AccountFolders
@@ -30,6 +32,7 @@ from tests.support.environment import PASSWORD, ROOT
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("client.account._FETCH_S", 0.1)
+    monkeypatch.setattr("client.devices._POLL_S", 0.1)
 
 
 @asynccontextmanager
@@ -94,6 +97,47 @@ async def test_another_device_takes_over(opened: Correspondence, tmp_path: Path)
         (learned,) = [each for each in ada._changes if isinstance(each, DevicesLearned) and each.removed]
         assert [address.device for address in learned.removed] == [1]
         for account in (ada, lost, new):
+            await account.close()
+
+
+async def test_a_further_device_is_linked_with_the_recent_messages(opened: Correspondence, tmp_path: Path) -> None:
+    await opened.connect(*[await opened.environment.member(name) for name in ("ada", "bob")])
+    folders = AccountFolders(tmp_path / "accounts")
+    async with directory_runs(opened) as options:
+
+        async def log_in(folder: str, username: str, link: Callable[[LinkCode], None] | None = None) -> Account:
+            return await Account.log_in(folders, folder, PROTECTION, ROOT, username, PASSWORD, link=link, **options)
+
+        ada, bob = await log_in("ada", "ada"), await log_in("bob", "bob")
+        async with running(ada), running(bob):
+            ada.write(await ada.conversation_with("bob"), "one")
+            await until(bob, lambda: texts(bob, "ada") == ["one"])
+            codes: asyncio.Queue[LinkCode] = asyncio.Queue()
+            linking = asyncio.create_task(log_in("tablet", "bob", codes.put_nowait))
+            code = await codes.get()
+            (waiting,) = await bob.devices.waiting()
+            assert waiting.digits() == code.digits()
+            with pytest.raises(ValueError):
+                await bob.devices.approve(replace(code, ephemeral_key=bytes(32)))
+            await bob.devices.approve(code)
+            tablet = await linking
+            assert texts(tablet, "ada") == ["one"]
+            async with running(tablet):
+                await until(tablet, lambda: tablet._device.has_prekeys() and tablet._device.upload is None)
+                await opened.environment.drain()  # conversations learn of the device
+                ada.write(await ada.conversation_with("bob"), "two")
+                await until(tablet, lambda: texts(tablet, "ada") == ["one", "two"])
+                tablet.write(await tablet.conversation_with("ada"), "three")
+                await until(bob, lambda: texts(bob, "ada") == ["one", "two", "three"])
+            refused = asyncio.create_task(log_in("phone", "bob", codes.put_nowait))
+            await bob.devices.refuse(await codes.get())
+            with pytest.raises(LinkRefused):
+                await refused
+            await bob.devices.remove(2)
+            assert [each.number for each in await bob.devices.all()] == [1]
+            with pytest.raises(DeviceRemoved):
+                await asyncio.wait_for(tablet.run(), 60)
+        for account in (ada, bob, tablet):
             await account.close()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,15 @@ from textual.widgets import Input, OptionList
 from client.account import DeviceRemoved
 from client.api import ApiError
 from client.conversations import Conversations
+from client.devices import OwnDevice
+from client.linking import LinkCode
 from client.messaging import Change, Device, PeerTyping
 from client.terminal import ChatApp
+from client.terminal.devices import ManageDevices
 from client.terminal.messages import MessageList
 from client.terminal.printable import printable
 from client.terminal.screens import ShowSafetyNumber
+from client.terminal.search import Search
 from client.writing import Writing
 from crypto.identity import SafetyNumber
 from tests.unit.client.test_messaging import ADA, BOB, CONVERSATION, RANDOM, Pair
@@ -35,6 +40,7 @@ class LocalAccount:
         self.shows_typing = True
         self.sends_read_receipts = True
         self.typed: list[str] = []
+        self.devices = LocalDevices(LinkCode("1" * 32, bytes(33), bytes(32), bytes(range(32))))
         self.conversations = Conversations(pair.databases[0], Device(pair.databases[0], RANDOM))
         self.conversations.name(CONVERSATION, "bob")
 
@@ -91,6 +97,29 @@ class LocalAccount:
 
     def safety_number(self, conversation_id: str) -> SafetyNumber | None:
         return self._pair.ada.safety_number(conversation_id)
+
+
+class LocalDevices:
+    """Device 1 is this one; what was done is in `done`."""
+
+    def __init__(self, code: LinkCode) -> None:
+        self._code = code
+        self.done: list[object] = []
+
+    async def all(self) -> list[OwnDevice]:
+        return [OwnDevice(number, "2026-11-26T12:00:00Z", number == 1) for number in (1, 2)]
+
+    async def waiting(self) -> list[LinkCode]:
+        return [replace(self._code, secret=b"")]
+
+    async def approve(self, code: LinkCode) -> None:
+        self.done.append(code)
+
+    async def refuse(self, code: LinkCode) -> None:
+        self.done.append("refused")
+
+    async def remove(self, number: int) -> None:
+        self.done.append(number)
 
 
 @pytest.fixture
@@ -218,6 +247,47 @@ async def test_the_removal_of_this_device_is_said_and_what_came_before_can_be_re
         await pilot.press("ctrl+n", *"bob", "enter")
         await until(pilot, lambda: "bob: one" in shown(app))
         assert app.query_one("#line", Input).disabled
+
+
+async def test_a_message_that_was_searched_for_is_shown(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("client.terminal.app._MESSAGES", 2)
+    account = LocalAccount(pair)
+    for text in ("needle", "one", "two", "three"):
+        account.write(CONVERSATION, text)
+    app = ChatApp(account, "bob")
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: "you: three" in shown(app))
+        assert "needle" not in shown(app)
+        await pilot.press("ctrl+s", *"need")
+        await until(pilot, lambda: isinstance(app.screen, Search))
+        found = app.screen.query_one("#found", OptionList)
+        await until(pilot, lambda: [str(option.prompt)[-6:] for option in found.options] == ["needle"])
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: "you: needle" in shown(app))
+        assert app.query_one("#messages", MessageList).highlighted == 0
+
+
+async def test_devices_are_approved_refused_and_removed(pair: Pair) -> None:
+    account = LocalAccount(pair)
+    code, done = account.devices._code, account.devices.done
+    app = ChatApp(account)
+    async with app.run_test() as pilot:
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: isinstance(app.screen, ManageDevices))
+        screen = app.screen
+        listed = screen.query_one("#devices", OptionList)
+        await until(pilot, lambda: listed.option_count == 3)
+        assert str(listed.get_option_at_index(0).prompt) == f"waits: {code.digits()}"
+        screen.query_one("#code", Input).value = code.encode()
+        await pilot.press("enter")
+        await until(pilot, lambda: done == [code])
+        listed.focus()
+        await pilot.press("home", "enter", "enter")
+        await until(pilot, lambda: done[1:] == [replace(code, secret=b"")])
+        await pilot.press("home", "enter", "down", "enter")
+        await until(pilot, lambda: done[2:] == ["refused"])
+        await pilot.press("end", "enter", "down", "enter")
+        await until(pilot, lambda: done[3:] == [2])
 
 
 async def test_somebody_who_is_not_there_is_said(pair: Pair) -> None:

@@ -213,6 +213,39 @@ def test_messages_disappear_after_they_were_sent_and_read(talk: Talk) -> None:
     assert talk.texts() == [["stays"]] * 3
 
 
+def test_messages_are_found_by_their_words_as_long_as_they_are_there(talk: Talk) -> None:
+    def found(device: Messenger, words: str) -> list[str | None]:
+        return [each.text for each in talk.conversations(device).search(words)]
+
+    first = talk.writing(talk.ada).write(CONVERSATION, 'Café "Größe" at one')
+    second = talk.writing(talk.ada).write(CONVERSATION, "or at the cafeteria")
+    talk.exchange()
+    for device in talk.devices:
+        assert found(device, "cafe") == ["or at the cafeteria", 'Café "Größe" at one']
+        assert found(device, "ONE gro") == ['Café "Größe" at one']
+        for words in ("", '"', "*", "nothing", "one nothing", "' or 1 --", "one NOT"):
+            assert found(device, words) == []
+    assert [talk.conversations(talk.ada).since(number) for number in (first, second)] == [2, 1]
+    talk.writing(talk.ada).edit(first, "at home")
+    talk.writing(talk.ada).delete(second)
+    talk.exchange()
+    for device, database in zip(talk.devices, talk.databases, strict=True):
+        assert found(device, "cafe") == []
+        assert found(device, "home") == ["at home"]
+        database.execute("insert into message_search (message_search, rank) values ('integrity-check', 1)")
+    talk.writing(talk.ada).set_timer(CONVERSATION, 60)
+    talk.writing(talk.ada).write(CONVERSATION, "vanishing")
+    talk.exchange()
+    talk.bob.read(CONVERSATION, talk.server.now)
+    assert found(talk.bob, "vanish") == ["vanishing"]
+    talk.server.now += 60_000
+    talk.exchange()
+    for device, database in zip(talk.devices, talk.databases, strict=True):
+        assert found(device, "vanish") == []
+        blocks = database.rows("select hex(block) from message_search_data")
+        assert b"vanish".hex().upper() not in str(blocks), "not in the index, either"
+
+
 def test_what_a_former_version_has_written_is_sent(talk: Talk, tmp_path: Path) -> None:
     path = tmp_path / "former.db"
     former = Database(path, bytes(32), migrations=MIGRATIONS[:3])
