@@ -1,8 +1,8 @@
-"""Admission of requests: rate limit and session check, for all requests of one event-loop turn in one Redis script.
+"""Admission of requests: rate limit and session check, for all requests that wait in one Redis script.
 
 A limit is the generic cell rate algorithm (api/rate_limit.py); whether a session is live is what Redis has cached. The
 same round trip can read new entries of one Redis stream (`StreamReader`), so that what a process caches is no older
-than the requests it admits.
+than the requests it admits. Requests that come during a round trip share the next one.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from api.rate_limit import Limit
 from cluster.redis import Redis, RedisError, StreamReader
+from cluster.redis_script import HotScript
 
 MAX_BATCH = 128
 """Requests admitted by one script call; Redis is blocked meanwhile."""
@@ -65,28 +66,33 @@ class Admissions:
     """The admissions of one process. `reader` is read along with every one."""
 
     def __init__(self, redis: Redis, reader: StreamReader | None = None) -> None:
-        self._admit = redis.register_script(_ADMIT)
+        self._script = HotScript(redis, _ADMIT)
         self._reader = reader
         self._pending: list[_Pending] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._running: asyncio.Task[None] | None = None
 
     async def ask(self, limit_key: str, limit: Limit, liveness_key: str | None) -> Verdict:
         """Counts a request. Raises RedisError."""
         loop = asyncio.get_running_loop()
-        if not self._pending:
-            loop.call_soon(self._flush)
         verdict: asyncio.Future[Verdict] = loop.create_future()
         self._pending.append(_Pending(limit_key, limit, liveness_key or limit_key, verdict))
+        if self._running is None:
+            self._running = loop.create_task(self._run())
         return await verdict
 
-    def _flush(self) -> None:
-        pending, self._pending = self._pending, []
-        for start in range(0, len(pending), MAX_BATCH):
-            task = asyncio.get_running_loop().create_task(self._run(pending[start : start + MAX_BATCH]))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    async def close(self) -> None:
+        """Ends the connection to Redis."""
+        await self._script.close()
 
-    async def _run(self, batch: list[_Pending]) -> None:
+    async def _run(self) -> None:
+        try:
+            while self._pending:
+                batch, self._pending = self._pending[:MAX_BATCH], self._pending[MAX_BATCH:]
+                await self._admit(batch)
+        finally:
+            self._running = None
+
+    async def _admit(self, batch: list[_Pending]) -> None:
         keys = [key for request in batch for key in (request.limit_key, request.liveness_key)]
         arguments: list[int | bytes] = [
             n for request in batch for n in (request.limit.interval_us, request.limit.burst)
@@ -97,7 +103,7 @@ class Admissions:
             keys.append(reader.stream)
             arguments += [after or b"", reader.max_read]
         try:
-            replies = await self._admit(keys, arguments)
+            replies = await self._script.run(keys, arguments)
         except RedisError as error:
             if reader is not None:
                 reader.lost()

@@ -39,6 +39,8 @@ def create_app(platform: Platform) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # a redirect would resend a password, and over http behind a proxy
         generate_unique_id_function=operation_id,
+        # We have metrics and traces of our own, and FastAPI's would be asked for at each request; its logs hold texts.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.platform = platform
     routes = [route for router in _routers(platform.served_features) for route in router.routes]

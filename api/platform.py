@@ -32,4 +32,5 @@ class Platform(Scope):
 
     async def close(self) -> None:
         await self.database.close()
+        await self.admissions.close()
         await self.redis.aclose()
