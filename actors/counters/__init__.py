@@ -1,7 +1,7 @@
 """The entity kind `actors.counters:KIND`: the counters of each target that people react to."""
 
 from actors.counters.effects import CounterEffects
-from actors.counters.entity import KIND_NAME, CounterEntity, read_in_memory
+from actors.counters.entity import KIND_NAME, CounterEntity
 from actors.runtime import EntityKind
 from features.counters.machine import TargetCounters
 from features.counters.policy import CounterPolicy
@@ -12,7 +12,7 @@ KIND = EntityKind(
     restore=lambda _id, _version, counts, context: CounterEntity.restore(counts, context.policy.max_known),
     policy=CounterPolicy,
     handler=CounterEffects,
-    read=read_in_memory,
+    read=CounterEntity.packed,
     inbox_size=16_384,
 )
 

@@ -53,11 +53,9 @@ class CounterEntity:
         """Returns the counts and the account's reaction as `counted_from_wire` reads them; None if that is to be read
         from Postgres first."""
         counters = self.counters
-        if account is None:
-            own = None
-        elif counters.knows(account):
-            own = counters.own(account)
-        else:
+        try:
+            own = None if account is None else counters.own(account)
+        except KeyError:
             return None
         if self._packed_at != counters.changes:
             self._packed.clear()
@@ -103,11 +101,6 @@ def reload(_entity: CounterEntity) -> list[Effect]:
 _OPERATIONS: dict[str, Callable[..., list[Effect]]] = {
     operation.__name__: operation for operation in (react, read, reload)
 }
-
-
-def read_in_memory(entity: CounterEntity, account: bytes | None) -> bytes | None:
-    """What `read` replies, without a turn."""
-    return entity.packed(account)
 
 
 @lru_cache(maxsize=16_384)

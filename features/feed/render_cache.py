@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 
-from features.counters.model import Counted, Target, TargetKind
+from features.counters.model import Target, TargetKind
 from features.feed.invalidations import Invalidation
 from features.feed.machine import Key
 from features.posts.model import PollDefinition, PollView, PostView
@@ -23,7 +23,8 @@ _COUNTED = {"reposted", "comments", "reposts", "quotes", "reactions"}
 _WITHOUT_POLL = b',"poll":null'
 _REST = b'}},"poll":null'
 """After the poll of a shared post: the ends of `post` and `shared`, and the post's own poll."""
-_REPOSTED = (b',"reposted":false', b',"reposted":true')
+REPOSTED = (b',"reposted":false', b',"reposted":true')
+"""What follows `RenderedPost.body`, by whether the reader has reposted the post. After that comes `Counted.json`."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class RenderedPost:
     list_id: bytes
     mentions: frozenset[bytes]
     body: bytes
-    """Without what is counted, open at its end: `json` makes it whole."""
+    """Without what is counted, open at its end: `REPOSTED` and `Counted.json` make it whole."""
     poll: PollDefinition | None = None
     """The poll of the post, which `body` leaves out."""
     shared_poll: PollDefinition | None = None
@@ -74,10 +75,6 @@ class RenderedPost:
             assert body.endswith(_WITHOUT_POLL)
             body = b'%s,"poll":%s' % (body.removesuffix(_WITHOUT_POLL), orjson.dumps(polls[self.id]))
         return replace(self, body=body, poll=None, shared_poll=None)
-
-    def json(self, counted: Counted, *, reposted: bool) -> bytes:
-        """Returns the whole post as JSON for a reader, who has reposted it or not."""
-        return self.body + _REPOSTED[reposted] + counted.json
 
 
 def json_of(view: PostView) -> bytes:

@@ -7,11 +7,9 @@ not in memory, is in a turn or cannot tell is left out: its caller makes an ordi
 
 from __future__ import annotations
 
-from zlib import crc32
-
 from actors.runtime.errors import BadFrame
 from actors.runtime.hosting.mailboxes import Mailboxes
-from actors.runtime.shard_map import SHARDS
+from actors.runtime.shard_map import shard_of
 from actors.runtime.transport.reads import MAX_ENTITIES
 from actors.runtime.value import Value
 
@@ -35,7 +33,7 @@ def answer_read(mailboxes: Mailboxes, body: Value) -> list[Value]:
         if type(entity_id) is not str:
             raise BadFrame("an entity's id is a string")
         value = None
-        shard = shards[crc32(entity_id.encode()) % SHARDS]  # shard_of, without the call
+        shard = shards[shard_of(entity_id)]
         if shard is not None and shard.serving and not shard.parked:
             mailbox = shard.mailboxes.get(entity_id)
             if mailbox is not None and mailbox.inbox is None and mailbox.entity is not None:

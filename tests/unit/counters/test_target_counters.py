@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.counters.entity import CounterEntity, Find, Reload, Store, counted_from_wire, read_in_memory
+from actors.counters.entity import CounterEntity, Find, Reload, Store, counted_from_wire
 from actors.runtime import Refused, Reply
 from features.counters.machine import TargetCounters
 from features.counters.model import REACTION_KINDS, Counted, reactions_view
@@ -39,7 +39,7 @@ def test_a_target_with_more_reactions_than_memory_asks_for_what_it_does_not_know
     entity, ada = CounterEntity(counters), ACCOUNTS[0]
     assert counted(entity, None) == Counted({"like": 3})
     assert entity.receive(["read", ada], 0.0) == [Find(ada), Reply(None)]
-    assert read_in_memory(entity, ada) is None
+    assert entity.packed(ada) is None
     counters.learn({ada: "like"})
     assert counted(entity, ada) == Counted({"like": 3}, "like")
     counters.learn({ACCOUNTS[1]: None, ACCOUNTS[2]: None})
@@ -49,7 +49,7 @@ def test_a_target_with_more_reactions_than_memory_asks_for_what_it_does_not_know
 def counted(entity: CounterEntity, account: bytes | None) -> Counted:
     """What a call replies, and what is read without one."""
     (reply,) = entity.receive(["read", account], 0.0)
-    packed = read_in_memory(entity, account)
+    packed = entity.packed(account)
     assert packed is not None
     assert reply == Reply(packed)
     return counted_from_wire(packed)
