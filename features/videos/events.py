@@ -31,6 +31,13 @@ class Ready(VideoEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class CaptionsMissing(VideoEvent):
+    """An operator wants a transcript of a video that has no captions, and was ready before there was a transcriber."""
+
+    type: ClassVar[str] = "videos.captions_missing"
+
+
+@dataclass(frozen=True, slots=True)
 class Failed(VideoEvent):
     """A file cannot become a stream. `problem` is a VideoProblem."""
 
@@ -38,5 +45,5 @@ class Failed(VideoEvent):
     problem: str
 
 
-EVENTS = (Playable, Ready, Failed)
+EVENTS = (Playable, Ready, CaptionsMissing, Failed)
 """What this slice declares."""

@@ -69,6 +69,12 @@ insert into video_captions (video_id, language, label, origin, content, created_
 on conflict (video_id, language) do update
 set label = excluded.label, origin = excluded.origin, content = excluded.content, created_at = excluded.created_at
 """
+_WITHOUT_CAPTIONS = """
+select id, account_id from videos
+where state = 'ready' and streams -> 'audio' <> 'null'::jsonb and id > $1
+    and not exists (select from video_captions where video_id = videos.id)
+order by id limit $2
+"""
 _DELETE_CAPTIONS = "delete from video_captions where video_id = $1 and language = $2 returning language"
 
 
@@ -176,6 +182,11 @@ async def captions(uow: UnitOfWork, video_id: UUID) -> list[Captions]:
         Captions(row["language"], row["label"], CaptionsOrigin(row["origin"]))
         for row in await uow.fetch(_CAPTIONS, video_id)
     ]
+
+
+async def without_captions(uow: UnitOfWork, after: UUID, limit: int) -> list[tuple[UUID, UUID]]:
+    """Returns ready videos that have audio and no captions, in the order of ids, each with its account."""
+    return [(row["id"], row["account_id"]) for row in await uow.fetch(_WITHOUT_CAPTIONS, after, limit)]
 
 
 async def captions_text(uow: UnitOfWork, video_id: UUID, language: str) -> str | None:

@@ -10,15 +10,16 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
+from uuid import UUID
 
 from cluster.events.consumer import Consumer, Unavailable
 from cluster.logs import logger
 from cluster.objects import NoSuchObject, ObjectStorageUnavailable
 from cluster.postgres import UnitOfWork
-from features.events import consumer
+from features.events import consumer, publish
 from features.media.service import MediaService
 from features.videos import metrics, store
-from features.videos.events import Ready
+from features.videos.events import CaptionsMissing, Ready, VideoEvent
 from features.videos.plan import AUDIO_FILE
 from features.videos.service import VideoService
 from features.videos.webvtt import BadWebVTT
@@ -55,6 +56,15 @@ class Transcriber(Protocol):
         of which there are a few."""
 
 
+async def request_transcripts(uow: UnitOfWork, after: UUID, now: datetime, *, at_once: int = 500) -> tuple[UUID, int]:
+    """Has some ready videos transcribed that have audio and no captions: those with the lowest ids above `after`.
+    Returns the last of them, and how many; 0: there are no more."""
+    found = await store.without_captions(uow, after, at_once)
+    for media_id, account_id in found:
+        publish(uow, CaptionsMissing(media_id, account_id), now)
+    return (found[-1][0] if found else after), len(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Transcribing:
     """Has streams transcribed once they are ready."""
@@ -70,7 +80,7 @@ class Transcribing:
         return [
             consumer(
                 "videos.transcribing",
-                (Ready,),
+                (Ready, CaptionsMissing),
                 self.transcribe,
                 outside=True,
                 concurrency=2,
@@ -82,7 +92,7 @@ class Transcribing:
             )
         ]
 
-    async def transcribe(self, uow: UnitOfWork, event: Ready) -> None:
+    async def transcribe(self, uow: UnitOfWork, event: VideoEvent) -> None:
         """Adds captions to a video that has none. Raises TranscriberUnavailable and ObjectStorageUnavailable: then it
         is to be called again."""
         audio = await store.find_file(uow, event.media_id, AUDIO_FILE)

@@ -22,8 +22,10 @@ async def refuse(_: UnitOfWork, event: Event) -> None:
     raise ValueError(f"cannot handle {event.payload['n']}")
 
 
-def entativa_command(environment: Environment, home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Runs the command line against the storage of a test."""
+def entativa_command(
+    environment: Environment, home: Path, *arguments: str, **settings: str
+) -> "subprocess.CompletedProcess[str]":
+    """Runs the command line against the storage of a test. `settings` are further variables."""
     databases = {name: address.get_secret_value() for name, address in environment.settings.databases.items()}
     others = {name: value for name, value in os.environ.items() if not name.startswith("ENTATIVA_")}
     return subprocess.run(
@@ -33,6 +35,7 @@ def entativa_command(environment: Environment, home: Path, *arguments: str) -> "
             "ENTATIVA_HOME": str(home),
             "ENTATIVA_DATABASES": json.dumps(databases),
             "ENTATIVA_REDIS_URL": environment.settings.redis_url.get_secret_value(),
+            **settings,
         },
         capture_output=True,
         text=True,

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from features.videos.events import Ready
 from features.videos.http_transcriber import HttpTranscriber, TranscriberFailed, _wait
 from features.videos.service import VideoService
 from features.videos.transcribing import TranscriberUnavailable, Transcribing
+from tests.integration.test_operator_commands import entativa_command
 from tests.integration.videos.test_videos import VTT, _beside, _read, _video
 from tests.support.app_server import serve_app
 from tests.support.clips import clip
@@ -90,6 +92,27 @@ async def test_a_video_with_sound_gets_captions(entativa: Environment) -> None:
     uploaded = await ada.put(f"/media/{media_id}/captions/pt", json={"label": "Português", "webvtt": VTT})
     assert uploaded.json()["origin"] == "uploaded"
     assert [one["origin"] for one in (await _video(ada, media_id))["captions"]] == ["uploaded"]
+
+
+async def test_videos_from_before_the_transcriber_are_sent_when_the_operator_asks(
+    entativa: Environment, tmp_path: Path
+) -> None:
+    ada, listener = await entativa.member("ada"), Listener()
+    spoken = await upload(entativa, ada, clip(seconds=1), "video/mp4")
+    await upload(entativa, ada, clip(seconds=1, audio=False), "video/mp4")
+    command = ("videos", "transcribe", "entativa")
+    refused = entativa_command(entativa, tmp_path, *command)
+    assert (refused.returncode, refused.stdout) == (1, ""), refused.stderr
+    async with _serving(listener) as url:
+        changed = entativa.settings.model_copy(update={"transcriber_url": url})
+        scope = replace(entativa.platform, settings=changed)
+        await drain_events(brand_consumers(scope), scope.database, entativa.event_log)
+        for count in (1, 0):
+            asked = entativa_command(entativa, tmp_path, *command, ENTATIVA_TRANSCRIBER_URL=url)
+            assert (asked.returncode, asked.stdout) == (0, f"{count} videos wait for the transcriber\n"), asked.stderr
+            await drain_events(brand_consumers(scope), scope.database, entativa.event_log)
+    assert [one["language"] for one in (await _video(ada, spoken))["captions"]] == ["pt"]
+    assert len(listener.asked) == 1
 
 
 async def test_what_needs_no_transcript_is_not_sent(entativa: Environment) -> None:
