@@ -69,7 +69,9 @@ class MediaModel(BaseModel):
         "and nothing of it is kept.",
         examples=["ready"],
     )
-    failure: ImageFailure | None = Field(description="Why it failed.", examples=[None])
+    failure: ImageFailure | None = Field(
+        description="Why it failed. `not_allowed`: nobody may publish it here.", examples=[None]
+    )
     image: ImageModel | None = Field(description="Null while it is processed, and for what is no image.")
     created_at: datetime = Field(examples=["2026-01-02T03:04:05Z"])
     address: AddressModel | None = Field(description="Null unless it is ready.")

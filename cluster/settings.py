@@ -76,6 +76,11 @@ class Settings(BaseSettings):
     """Where speech becomes text (features/videos/http_transcriber.py); empty: videos get no captions by themselves."""
     transcriber_token: SecretStr = SecretStr("")
 
+    hash_list_url: str = ""
+    """A file or an http(s) address with the hashes of pictures that nobody may publish (features/media/hash_list.py);
+    empty: pictures are not compared."""
+    hash_list_token: SecretStr = SecretStr("")
+
     public_urls: dict[str, str] = Field(default_factory=dict)
     """The address under which clients reach each brand; it is the ``iss`` of access tokens."""
     cors_origins: tuple[str, ...] = ()

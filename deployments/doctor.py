@@ -1,6 +1,7 @@
 """Examines an installation: what is wrong, and how to fix it."""
 
 import asyncio
+import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from cluster.node.serve_api import ServeApi
 from cluster.objects import NoSuchObject, ObjectStorageUnavailable, open_objects
 from cluster.redis import RedisError, open_redis
 from cluster.settings import Settings
+from features.media.hash_list import BadHashList, HashListUnavailable
+from features.media.policy import MediaPolicy
+from features.media.synced_hash_list import hash_list_of
 
 NEEDED_MEMORY_GIB = 3
 NEEDED_DISK_GIB = 2
@@ -39,6 +43,7 @@ def examine(installation: Installation) -> list[Finding]:
         *_ports(installation),
         *asyncio.run(_storage(installation)),
         *asyncio.run(_objects(installation)),
+        *asyncio.run(_hash_list(installation)),
         *_applications(installation),
     ]
 
@@ -137,6 +142,24 @@ async def _objects(installation: Installation) -> list[Finding]:
             findings.append(Finding(f"object storage of {brand}", ok, fix))
         except (ObjectStorageUnavailable, NoSuchObject, ValueError) as error:
             findings.append(Finding(f"object storage of {brand}: {error or type(error).__name__}", ok=False, fix=fix))
+    return findings
+
+
+async def _hash_list(installation: Installation) -> list[Finding]:
+    """Reads the list of pictures that nobody may publish, as the consumers do."""
+    environment = installation.environment()
+    settings = Settings(_env_file=os.environ.get("ENTATIVA_ENV_FILE"), objects_url=environment["ENTATIVA_OBJECTS_URL"])
+    if not settings.hash_list_url:
+        return [Finding("no hash list (ENTATIVA_HASH_LIST_URL): media are not compared with one", ok=True)]
+    fix = "correct ENTATIVA_HASH_LIST_URL and ..._TOKEN; until then the list from before is used, if any"
+    findings = []
+    for brand in installation.databases():
+        hash_list = hash_list_of(settings, brand, MediaPolicy(), open_objects(settings, brand))
+        assert hash_list is not None
+        try:
+            findings.append(Finding(f"hash list of {brand}: {await hash_list.read()} hashes", ok=True))
+        except (BadHashList, HashListUnavailable) as error:
+            findings.append(Finding(f"hash list of {brand}: {error}", ok=False, fix=fix))
     return findings
 
 

@@ -29,4 +29,16 @@ class Stored(EventBody):
     media_type: MediaType
 
 
-EVENTS = (Uploaded, Stored)
+@dataclass(frozen=True, slots=True)
+class Held(EventBody):
+    """A medium matched the list of pictures that nobody may publish: it is held for moderators, and nobody sees it."""
+
+    type: ClassVar[str] = "media.held"
+    key: ClassVar[str] = "media_id"
+    media_id: UUID
+    account_id: UUID
+    distance: int
+    """In bits, of the hash of the list."""
+
+
+EVENTS = (Uploaded, Stored, Held)

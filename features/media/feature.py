@@ -14,8 +14,10 @@ from features.media.image_renderer import ImageRenderer
 from features.media.policy import MediaPolicy
 from features.media.processing import Processing
 from features.media.receiving import Buffered
+from features.media.screening import Screening
 from features.media.service import MediaService
 from features.media.sweeping import run_media_sweeps
+from features.media.synced_hash_list import hash_list_of
 from features.media.uploads import UploadService
 
 _RENDERER = ImageRenderer()
@@ -26,12 +28,12 @@ def _service(scope: Scope) -> MediaService:
     policy, objects = scope.policy(MediaPolicy), open_objects(scope.settings, scope.brand)
     uploads = UploadService(scope.brand, policy, scope.database, objects, scope.now, Buffered(scope.brand))
     key = derive_key(scope.settings.cluster_secret.get_secret_value().encode(), scope.brand)
-    return MediaService(scope.brand, policy, objects, uploads, key)
+    screening = Screening(scope.brand, policy, hash_list_of(scope.settings, scope.brand, policy, objects))
+    return MediaService(scope.brand, policy, objects, uploads, key, screening)
 
 
 def _consumers(scope: Scope) -> Sequence[Consumer]:
-    objects = scope.service(MediaService).objects
-    return Processing(scope.brand, scope.policy(MediaPolicy), objects, _RENDERER, scope.now).consumers()
+    return Processing(scope.brand, scope.service(MediaService), _RENDERER, scope.now).consumers()
 
 
 MEDIA = Feature(
@@ -63,6 +65,8 @@ MEDIA = Feature(
             secrets=("digest",),
         ),
         Table("media_objects", "digest", "until nothing refers to them"),
+        # About an account, and neither erased with it nor exported to it: it would tell what the list has.
+        Table("media_evidence", "account_id", "90 days after it was found"),
         Table("media_garbage", "key", "until the object is deleted from storage"),
     ),
 )

@@ -13,9 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from features.media.image_rendering import Cost, ImageOrder, Refused
+from features.media.image_rendering import LUMA, Cost, ImageOrder, Refused
 from features.media.image_worker import RESULT, ImageLimits, request_of
 from features.media.model import Image, ImageFailure
+from features.media.pdq import PictureHash, hash_luma
 
 _ENVIRONMENT = {
     "VIPS_BLOCK_UNTRUSTED": "1",  # decoders that libvips does not trust with hostile input
@@ -38,6 +39,7 @@ class RenderedImage:
 
     image: Image
     files: dict[str, bytes]
+    hash: PictureHash
     cost: Cost
 
 
@@ -75,7 +77,7 @@ class ImageRenderer:
             image = Image(**result)
             names = [f"{width}.{format}" for width in image.widths for format in order.formats]
             files = {name: (folder / name).read_bytes() for name in names}
-            return RenderedImage(image, files, cost)
+            return RenderedImage(image, files, hash_luma((folder / LUMA).read_bytes()), cost)
 
     def _ask(self, line: str) -> dict[str, Any]:
         worker = self._idle.pop() if self._idle else _start()

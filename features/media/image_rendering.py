@@ -17,7 +17,7 @@ import PIL.Image
 import pillow_heif
 import pyvips
 
-from features.media.model import Image, ImageFailure, MediaType
+from features.media.model import HASHED_SIDE, Image, ImageFailure, MediaType
 
 
 class ImageFormat(StrEnum):
@@ -77,6 +77,9 @@ _BLURHASH_COMPONENTS = 4, 3
 _MAX_RATIO = 7
 """Height to width of a file: it keeps the widest below WebP's 16,383 pixels."""
 _WEBP_EFFORT = 4
+LUMA = "luma"
+"""The file with the picture's luma (Rec. 601) as it is hashed (pdq.py): a byte a pixel, HASHED_SIDE on each side."""
+_LUMA = [[0.299, 0.587, 0.114]]
 
 
 def size_within(width: int, height: int, wanted: int) -> tuple[int, int]:
@@ -87,8 +90,8 @@ def size_within(width: int, height: int, wanted: int) -> tuple[int, int]:
 
 
 def render(source: Path, folder: Path, order: ImageOrder, decoded: Callable[[], None]) -> Image:
-    """Writes the files of the image `source` to a folder, named after a width and a format (`640.webp`), and calls
-    `decoded` when the upload has been read. Raises Refused."""
+    """Writes the files of the image `source` to a folder, named after a width and a format (`640.webp`), and LUMA.
+    Calls `decoded` when the upload has been read. Raises Refused."""
     try:
         return _render(source, folder, order, decoded)
     except (pyvips.Error, ValueError, EOFError, RuntimeError, OSError, SyntaxError) as error:  # of the decoders
@@ -105,6 +108,7 @@ def _render(source: Path, folder: Path, order: ImageOrder, decoded: Callable[[],
     image = _in_srgb(_resized(image(sizes[0]), sizes[0]))
     decoded()
     rendered = Image(width, height, _blurhash(image), [size[0] for size in reversed(sizes)])
+    (folder / LUMA).write_bytes(_luma(image))
     for size in sizes:  # each from the one before: a fraction of the pixels
         image = _resized(image, size)
         for format in order.formats:
@@ -196,6 +200,13 @@ def _blurhash(image: Any) -> str:
     size = size_within(image.width, image.height, _BLURHASH_WIDTH)
     small = _opaque(_resized(image, size)).colourspace("srgb").cast("uchar")
     return blurhash_rs.blurhash_encode(PIL.Image.frombytes("RGB", size, small.write_to_memory()), *_BLURHASH_COMPONENTS)
+
+
+def _luma(image: Any) -> bytes:
+    small = _opaque(_resized(image, (HASHED_SIDE, HASHED_SIDE)))
+    grey = small.recomb(_LUMA) if small.bands == 3 else small
+    luma: bytes = grey.cast("uchar").write_to_memory()
+    return luma
 
 
 def _opaque(image: Any) -> Any:

@@ -25,6 +25,20 @@ IMAGE_CPU = Histogram(
     ["brand"],
     buckets=(0.03, 0.1, 0.2, 0.5, 1, 2, 4, 8),
 )
+SCREENED = Counter(
+    "entativa_media_screened_total",
+    "Images and parts of videos that were compared with the hash list",
+    ["brand", "outcome"],
+)  # clear, matched, unchecked
+HASH_LIST_ENTRIES = Gauge(
+    "entativa_hash_list_entries", "Hashes in the hash list", ["brand"], multiprocess_mode="livemostrecent"
+)
+HASH_LIST_READ = Gauge(
+    "entativa_hash_list_read_timestamp_seconds",
+    "When the hash list was last read, or found unchanged",
+    ["brand"],
+    multiprocess_mode="livemostrecent",
+)
 DELETED_OBJECTS = Counter("entativa_media_objects_deleted_total", "Objects deleted from storage", ["brand"])
 GARBAGE = Gauge(
     "entativa_media_garbage",

@@ -43,6 +43,8 @@ class ImageFailure(StrEnum):
     TOO_MANY_FRAMES = "too_many_frames"
     TOO_COMPLEX = "too_complex"
     """To decode it takes more memory or time than is allowed."""
+    NOT_ALLOWED = "not_allowed"
+    """It is one that nobody may publish here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,9 @@ class StoredFile:
     digest: bytes
     """SHA-256, which names the object."""
 
+
+HASHED_SIDE = 512
+"""Pixels of each side of pictures whose hash is compared (pdq.py): Meta's tools make them as large before they hash."""
 
 ORIGINAL = "original"
 """The name of what was uploaded, among the files of a medium."""

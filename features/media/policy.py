@@ -34,6 +34,17 @@ class MediaPolicy:
     """CPU seconds for writing its files, of pixels that were decoded already."""
     image_elapsed_s: float = 120.0
     """Seconds for an image in all."""
+    hash_distance: int = 31
+    """Of 256 bits, in which the hash of a picture and one of the list may differ, at most 31. Meta advises 31."""
+    hash_quality: int = 50
+    """Pictures of a lower quality of the hash (0 to 100) have too little in them to be compared."""
+    hash_list_bytes: int = 256 * 1024 * 1024
+    """How large a list of hashes may be."""
+    hash_list_refresh: timedelta = timedelta(minutes=15)
+    """How old the list may be when a picture is compared with it."""
+    evidence_lifetime: timedelta = timedelta(days=90)
+    """How long what matched the list is held for moderators. The law of some countries says how long it must be, or
+    that it must not."""
     address_lifetime: timedelta = timedelta(minutes=30)
     """How long an address of content is good at least; at most twice that."""
     unattached_grace: timedelta = timedelta(days=7)

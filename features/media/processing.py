@@ -19,12 +19,14 @@ from cluster.postgres import UnitOfWork
 from features.events import consumer, publish
 from features.media import store, upload_store
 from features.media.events import Stored, Uploaded
+from features.media.hash_index import Match
 from features.media.image_renderer import ImageRenderer, RenderedImage
 from features.media.image_rendering import ImageFormat, ImageOrder, Refused
 from features.media.image_worker import ImageLimits
 from features.media.metrics import IMAGE_CPU, IMAGES, PROCESSED
-from features.media.model import Media, MediaState, MediaType, StoredFile, object_key, part_key
+from features.media.model import ImageFailure, Media, MediaState, MediaType, StoredFile, object_key, part_key
 from features.media.policy import MediaPolicy
+from features.media.service import MediaService
 from features.media.upload_store import Part
 
 
@@ -39,10 +41,17 @@ def _is_processing(media: Media | None) -> TypeGuard[Media]:
 @dataclass(frozen=True, slots=True)
 class Processing:
     brand: str
-    policy: MediaPolicy
-    objects: ObjectStorage
+    media: MediaService
     renderer: ImageRenderer
     now: Callable[[], datetime]
+
+    @property
+    def policy(self) -> MediaPolicy:
+        return self.media.policy
+
+    @property
+    def objects(self) -> ObjectStorage:
+        return self.media.objects
 
     def consumers(self) -> list[Consumer]:
         """The consumers of this slice."""
@@ -95,6 +104,9 @@ class Processing:
                 await self._discard_parts(uow, media)
             return
         digest = sha256(original).digest()
+        if (match := await self.media.screening.screen([rendered.hash])) is not None:
+            await self._hold(uow, media, digest, original, match)
+            return
         contents = {digest: original}
         files = dict[str, StoredFile]()
         for name, content in rendered.files.items():
@@ -102,14 +114,25 @@ class Processing:
             contents[file] = content
             content_type = ImageFormat(name.rpartition(".")[2]).content_type
             files[name] = StoredFile(content_type, len(content), file)
-        stored = await self._claim(uow, {key: len(content) for key, content in contents.items()})
-        for key, content in contents.items():
-            if key not in stored:
-                await self.objects.put(object_key(key), content)
+        await self._put(uow, contents)
         if await self._refer(uow, media, [digest, *(file.digest for file in files.values())]):
             await store.describe_image(uow, media.id, rendered.image, files)
             await self._finish(uow, media, digest)
             IMAGES.labels(self.brand, "ready").inc()
+
+    async def _hold(self, uow: UnitOfWork, media: Media, digest: bytes, original: bytes, match: Match) -> None:
+        await self._put(uow, {digest: original})
+        if await self._refer(uow, media, [digest]):
+            await self.media.hold(uow, media, digest, match, self.now())
+            await self._discard_parts(uow, media)
+            IMAGES.labels(self.brand, ImageFailure.NOT_ALLOWED).inc()
+
+    async def _put(self, uow: UnitOfWork, contents: Mapping[bytes, bytes]) -> None:
+        """Stores objects, given by digest, that are not stored yet."""
+        stored = await self._claim(uow, {digest: len(content) for digest, content in contents.items()})
+        for digest, content in contents.items():
+            if digest not in stored:
+                await self.objects.put(object_key(digest), content)
 
     async def _render(self, original: bytes, media_type: MediaType) -> RenderedImage:
         rendered = await self.renderer.render(original, order_of(media_type, self.policy), limits_of(self.policy))

@@ -10,13 +10,17 @@ from uuid import UUID
 
 from cluster.objects import ObjectStorage
 from cluster.postgres import UnitOfWork
-from features.media import store, upload_store
+from features.events import publish
+from features.media import evidence_store, store, upload_store
 from features.media.addresses import NOBODY, Grant, expiry, open_token, seal
 from features.media.attaching import check_attachable
 from features.media.errors import MediaAttached, MediaFailed, NoSuchMedia, StillProcessing
+from features.media.events import Held
+from features.media.hash_index import Match
 from features.media.metrics import SENT_BYTES
 from features.media.model import Address, Media, MediaState, StoredFile, object_key, part_key
 from features.media.policy import MediaPolicy
+from features.media.screening import Screening
 from features.media.uploads import UploadService
 from features.paging import Page, PageRequest, page_of
 
@@ -29,6 +33,7 @@ class MediaService:
     uploads: UploadService
     key: bytes
     """Authenticates addresses."""
+    screening: Screening
 
     async def get(self, uow: UnitOfWork, account_id: UUID, media_id: UUID) -> Media:
         """Returns a medium of an account. Raises NoSuchMedia."""
@@ -118,6 +123,20 @@ class MediaService:
         """Has objects that were made of deleted media deleted from storage, after the grace: until then, somebody may
         still write one."""
         await store.discard(uow, keys, now + self.policy.garbage_grace)
+
+    async def hold(self, uow: UnitOfWork, media: Media, digest: bytes, match: Match, now: datetime) -> None:
+        """Makes a medium that matched the hash list one that cannot be shown, and holds its content, which is stored
+        and to which the medium refers, for moderators."""
+        await evidence_store.hold(uow, media, digest, match, now, now + self.policy.evidence_lifetime)
+        publish(uow, Held(media.id, media.account_id, match.distance), now)
+
+    async def hold_ready(self, uow: UnitOfWork, media_id: UUID, match: Match, now: datetime) -> bool:
+        """Holds a medium that was ready. Returns False if it is gone."""
+        media = await store.find(uow, media_id, lock=True)
+        if media is None or media.digest is None:
+            return False
+        await self.hold(uow, media, media.digest, match, now)
+        return True
 
     async def delete(self, uow: UnitOfWork, account_id: UUID, media_id: UUID, now: datetime) -> None:
         """Deletes a medium. Raises NoSuchMedia, MediaAttached."""

@@ -17,7 +17,7 @@ from features.paging import PageRequest
 
 _COLUMNS = """media.id, media.account_id, media.media_type, media.size, media.state, media.epoch, media.digest,
     media.created_at, media.failure, media.attached_to, media.width, media.height,
-    media.blurhash, media.widths"""
+    media.blurhash, media.widths, media.not_allowed"""
 _KEY = "'objects/' || encode(digest, 'hex')"
 
 _INSERT = """
@@ -145,9 +145,14 @@ async def of_account(uow: UnitOfWork, account_id: UUID, page: PageRequest) -> li
 async def delete(uow: UnitOfWork, media_ids: Sequence[UUID], account_id: UUID, garbage_due_at: datetime) -> int:
     """Deletes media of an account and releases their objects. Returns how many."""
     rows = await uow.fetch(_DELETE, media_ids, account_id)
-    if digests := [digest for row in rows for digest in row["digests"]]:
-        await uow.execute(_RELEASE, digests, garbage_due_at)
+    await release_objects(uow, [digest for row in rows for digest in row["digests"]], garbage_due_at)
     return len(rows)
+
+
+async def release_objects(uow: UnitOfWork, digests: Sequence[bytes], garbage_due_at: datetime) -> None:
+    """Counts references to objects less, each as often as it is given."""
+    if digests:
+        await uow.execute(_RELEASE, digests, garbage_due_at)
 
 
 async def lock(uow: UnitOfWork, media_ids: Sequence[UUID], account_id: UUID) -> dict[UUID, Media]:
@@ -244,6 +249,8 @@ async def ids_of_account(uow: UnitOfWork, account_id: UUID, limit: int) -> list[
 
 def _media(row: Record) -> Media:
     failure = ImageFailure(row["failure"]) if row["failure"] else None
+    if row["not_allowed"]:
+        failure = ImageFailure.NOT_ALLOWED
     described = row["blurhash"] is not None
     return Media(
         id=row["id"],

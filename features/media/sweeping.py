@@ -9,7 +9,7 @@ from cluster.objects import ObjectStorage
 from cluster.postgres import Database
 from cluster.storage_errors import DATABASE_ERRORS
 from features.feature import Scope
-from features.media import store, upload_store
+from features.media import evidence_store, store, upload_store
 from features.media.metrics import DELETED_OBJECTS, ENDED_UPLOADS, GARBAGE
 from features.media.model import part_key
 from features.media.policy import MediaPolicy
@@ -25,7 +25,7 @@ async def sweep_media(scope: Scope) -> int:
     """Ends expired uploads, deletes media that nothing shows and garbage that is due. Returns how many objects were
     deleted. Several processes may do this at once."""
     objects = scope.service(MediaService).objects
-    while await _end_expired(scope) or await _delete_unattached(scope):
+    while await _end_expired(scope) or await _delete_unattached(scope) or await _end_evidence(scope):
         pass
     deleted = 0
     while count := await _delete_due(scope, objects):
@@ -55,6 +55,14 @@ async def _delete_unattached(scope: Scope) -> int:
             await store.delete(uow, ids, account_id, now + policy.garbage_grace)
         await uow.commit()
     return len(found)
+
+
+async def _end_evidence(scope: Scope) -> int:
+    async with scope.database.unit_of_work() as uow:
+        digests = await evidence_store.take_due(uow, scope.now(), _AT_ONCE)
+        await store.release_objects(uow, digests, scope.now())
+        await uow.commit()
+    return len(digests)
 
 
 async def _delete_due(scope: Scope, objects: ObjectStorage) -> int:

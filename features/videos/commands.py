@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from features.media.model import HASHED_SIDE
 from features.videos.model import Chunk, Rung, Source
 from features.videos.policy import VideoPolicy
 from features.videos.probe import CODECS
@@ -67,12 +68,15 @@ def encode_chunk(
     timeline: Timeline,
     chunk: Chunk,
     outputs: Sequence[tuple[Rung, Path]],
+    hashed: Path | None = None,
 ) -> list[str]:
-    """Encodes a chunk at some rungs, each into a file of its own, and decodes it once for all of them."""
+    """Encodes a chunk at some rungs, each into a file of its own, and decodes it once for all of them. `hashed` becomes
+    the luma of the key frames as they are hashed: a byte a pixel, HASHED_SIDE pixels on each side."""
     seek = max(Fraction(0), timeline.seconds(chunk.first) - _SEEK_MARGIN)
     labels = [f"[o{number}]" for number in range(len(outputs))]
     parts = [f"[i{number}]" for number in range(len(outputs))]
-    graph = [f"[0:{source.video_stream}]{_frames(source, timeline, chunk)},split={len(outputs)}{''.join(parts)}"]
+    pads = [*parts, "[h]"] if hashed else parts
+    graph = [f"[0:{source.video_stream}]{_frames(source, timeline, chunk)},split={len(pads)}{''.join(pads)}"]
     command = ["ffmpeg", "-nostdin", *_QUIET, "-y", *_LIMITS, "-copyts", "-noaccurate_seek"]
     command += ["-ss", _decimal(seek), "-threads", "1", "-i", str(path), "-filter_complex_threads", "1"]
     encoders: list[str] = []
@@ -87,6 +91,17 @@ def encode_chunk(
             *_mp4(timeline),
             str(output),
         ]
+    if hashed is not None:
+        graph.append(f"[h]select=not(mod(n\\,{timeline.gop_frames})),{_luma(source)}[l]")
+        encoders += [
+            "-map",
+            "[l]",
+            "-frames:v",
+            str(-(-chunk.frames // timeline.gop_frames)),
+            "-fps_mode",
+            "passthrough",
+        ]
+        encoders += ["-f", "rawvideo", str(hashed)]
     return [*command, "-filter_complex", ";".join(graph), *encoders]
 
 
@@ -151,6 +166,11 @@ def _picture(source: Source, width: int, height: int, pixels: str = "yuv420p") -
         if source.high_dynamic_range
         else f"{scaled},setsar=1,format={pixels}"
     )
+
+
+def _luma(source: Source) -> str:
+    scaled = f"scale={HASHED_SIDE}:{HASHED_SIDE}:flags=area"
+    return f"{scaled},{_TO_SDR},format=gray" if source.high_dynamic_range else f"{scaled},format=gray"
 
 
 def _x264(rung: Rung, timeline: Timeline) -> list[str]:

@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Protocol
 from uuid import UUID
 
+from features.media.pdq import PictureHash
 from features.ports import Port
 from features.videos.fragments import FragmentedFile
 from features.videos.model import Chunk, Rung, Source
@@ -21,6 +22,10 @@ from features.videos.timeline import Timeline
 
 _FORMAT = 2
 """Goes into every key: another number where the same job would make something else."""
+
+
+HASHES = "hashes"
+"""The last part of a chunk whose key frames are hashed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class EncodeChunk:
-    """Encodes a chunk at some rungs: a file for each."""
+    """Encodes a chunk at some rungs: a file for each, and one with hashes."""
 
     upload: Upload
     policy: VideoPolicy
@@ -54,10 +59,12 @@ class EncodeChunk:
     timeline: Timeline
     chunk: Chunk
     rungs: tuple[Rung, ...]
+    hashed: bool = False
+    """Whether the chunk's key frames are hashed (features/media/pdq.py): once a chunk."""
 
     @property
     def parts(self) -> tuple[object, ...]:
-        return self.rungs
+        return (*self.rungs, HASHES) if self.hashed else self.rungs
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +130,14 @@ def _hash(job: Job, part: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """A file that a job has stored. `media` is None for pictures, `blurhash` for all but the poster."""
+    """A file that a job has stored. `media` is None for pictures, `blurhash` for all but the poster. `hashes` are those
+    of pictures in it."""
 
     key: str
     size: int
     media: FragmentedFile | None = None
     blurhash: str | None = None
+    hashes: tuple[PictureHash, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +146,11 @@ class JobResult:
 
     source: Source | None = None
     files: tuple[JobFile, ...] = ()
+
+    @property
+    def hashes(self) -> list[PictureHash]:
+        """Those of all pictures in the files."""
+        return [each for file in self.files for each in file.hashes]
 
 
 class JobLost(Exception):

@@ -22,6 +22,9 @@ class VideoProblem(StrEnum):
     TOO_LONG = "too_long"
     BAD_DIMENSIONS = "bad_dimensions"
     BAD_FRAME_RATE = "bad_frame_rate"
+    NOT_ALLOWED = "not_allowed"
+    """Nobody may publish it here. It is stored as `broken`, which code of the version before knows, with the failure of
+    its medium."""
 
 
 class Unplayable(Exception):

@@ -11,7 +11,9 @@ from cluster.objects import PART_BYTES, NoSuchObject, ObjectStorage
 from features.media.model import object_key
 from features.videos import commands
 from features.videos.fragments import BadFile, parse_file
+from features.videos.frame_hashes import hash_frames, read_hashes
 from features.videos.jobs import (
+    HASHES,
     DrawPoster,
     DrawStoryboard,
     EncodeAudio,
@@ -23,7 +25,7 @@ from features.videos.jobs import (
     keys_of,
 )
 from features.videos.model import Source, Unplayable, VideoProblem
-from features.videos.poster import BadPoster, blurhash_of, poster_time
+from features.videos.poster import BadPoster, blurhash_of, hash_of, poster_time
 from features.videos.probe import parse_source, video_stream
 from features.videos.processes import run_limited
 from features.videos.source_files import SourceFiles
@@ -43,8 +45,8 @@ async def perform(job: Job, objects: ObjectStorage, sources: SourceFiles) -> Job
                 await _make(job, path, outputs)
                 # All are read before any is stored: a job that fails leaves nothing.
                 files = [
-                    await asyncio.to_thread(_made, job, key, output)
-                    for key, output in zip(keys_of(job), outputs, strict=True)
+                    await asyncio.to_thread(_made, job, part, key, output)
+                    for part, key, output in zip(job.parts, keys_of(job), outputs, strict=True)
                 ]
                 for file, output in zip(files, outputs, strict=True):
                     await _store(objects, file.key, output, file.size)
@@ -55,12 +57,12 @@ async def perform(job: Job, objects: ObjectStorage, sources: SourceFiles) -> Job
 
 async def _stored(job: Job, objects: ObjectStorage) -> tuple[JobFile, ...] | None:
     files = []
-    for key in keys_of(job):
+    for part, key in zip(job.parts, keys_of(job), strict=True):
         try:
             data = b"".join([chunk async for chunk in objects.read(key)])
         except NoSuchObject:
             return None
-        files.append(await asyncio.to_thread(_described, job, key, data))
+        files.append(await asyncio.to_thread(_described, job, part, key, data))
     return tuple(files) or None
 
 
@@ -74,8 +76,10 @@ async def _probe(job: Probe, path: Path) -> Source:
 async def _make(job: EncodeChunk | EncodeAudio | DrawPoster | DrawStoryboard, path: Path, outputs: list[Path]) -> None:
     policy, source = job.policy, job.source
     if isinstance(job, EncodeChunk):
-        rungs = list(zip(job.rungs, outputs, strict=True))
-        await run_limited(commands.encode_chunk(path, source, job.timeline, job.chunk, rungs), policy)
+        rungs, hashed = list(zip(job.rungs, outputs, strict=False)), outputs[-1] if job.hashed else None
+        await run_limited(commands.encode_chunk(path, source, job.timeline, job.chunk, rungs, hashed), policy)
+        if hashed is not None:
+            await asyncio.to_thread(hash_frames, hashed)
     elif isinstance(job, EncodeAudio):
         await run_limited(commands.encode_audio(path, source, policy, outputs[0]), policy)
     elif isinstance(job, DrawPoster):
@@ -84,10 +88,10 @@ async def _make(job: EncodeChunk | EncodeAudio | DrawPoster | DrawStoryboard, pa
         await run_limited(commands.draw_storyboard(path, source, job.storyboard, outputs[0]), policy)
 
 
-def _made(job: Job, key: str, output: Path) -> JobFile:
+def _made(job: Job, part: object, key: str, output: Path) -> JobFile:
     """Returns an output that will be stored. Raises Unplayable if it is not what the job is to make."""
     try:
-        file = _described(job, key, output.read_bytes())
+        file = _described(job, part, key, output.read_bytes())
     except (BadFile, BadPoster, FileNotFoundError):
         raise Unplayable(VideoProblem.BROKEN) from None
     if file.size == 0 or (isinstance(job, EncodeChunk) and file.media and file.media.samples != job.chunk.frames):
@@ -95,10 +99,12 @@ def _made(job: Job, key: str, output: Path) -> JobFile:
     return file
 
 
-def _described(job: Job, key: str, data: bytes) -> JobFile:
+def _described(job: Job, part: object, key: str, data: bytes) -> JobFile:
     """Returns a file with what is in it. Raises BadFile, BadPoster."""
     if isinstance(job, DrawPoster):
-        return JobFile(key, len(data), blurhash=blurhash_of(data))
+        return JobFile(key, len(data), blurhash=blurhash_of(data), hashes=(hash_of(data),))
+    if part == HASHES:
+        return JobFile(key, len(data), hashes=read_hashes(data))
     return JobFile(key, len(data), None if isinstance(job, DrawStoryboard) else parse_file(data))
 
 

@@ -70,7 +70,7 @@ class Plan:
         if source.audio_stream is not None:
             jobs.append(EncodeAudio(upload, policy, source))
         jobs.append(DrawPoster(upload, policy, source, rungs[min(1, len(rungs) - 1)]))
-        jobs += [EncodeChunk(upload, policy, source, timeline, chunk, rungs[:1]) for chunk in chunks]
+        jobs += [EncodeChunk(upload, policy, source, timeline, chunk, rungs[:1], hashed=True) for chunk in chunks]
         jobs.append(DrawStoryboard(upload, policy, source, storyboard))
         if rungs[1:]:
             jobs += [EncodeChunk(upload, policy, source, timeline, chunk, rungs[1:]) for chunk in chunks]

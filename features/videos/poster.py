@@ -6,6 +6,8 @@ from fractions import Fraction
 import blurhash_rs
 import PIL.Image
 
+from features.media.model import HASHED_SIDE
+from features.media.pdq import PictureHash, hash_luma
 from features.videos.model import Source
 
 _AT = Fraction(1, 10)
@@ -26,9 +28,18 @@ def poster_time(source: Source) -> Fraction:
 
 def blurhash_of(poster: bytes) -> str:
     """Returns a blurred preview (https://blurha.sh) of a poster (JPEG). Raises BadPoster."""
+    return blurhash_rs.blurhash_encode(_decoded(poster, "RGB", _PREVIEWED), *_COMPONENTS)
+
+
+def hash_of(poster: bytes) -> PictureHash:
+    """Returns the hash of a poster (JPEG), for the hash list. Raises BadPoster."""
+    return hash_luma(_decoded(poster, "L", (HASHED_SIDE, HASHED_SIDE)).tobytes())
+
+
+def _decoded(poster: bytes, mode: str, size: tuple[int, int]) -> PIL.Image.Image:
     try:
         picture = PIL.Image.open(io.BytesIO(poster), formats=("JPEG",))
-        picture.draft("RGB", _PREVIEWED)
-        return blurhash_rs.blurhash_encode(picture.convert("RGB").resize(_PREVIEWED), *_COMPONENTS)
+        picture.draft(mode, size)
+        return picture.convert(mode).resize(size)
     except (OSError, ValueError) as error:
         raise BadPoster(str(error)) from error

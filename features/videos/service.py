@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.media.errors import StillProcessing
-from features.media.model import Media, MediaState
+from features.media.model import ImageFailure, Media, MediaState
 from features.media.service import MediaService
 from features.videos import store
 from features.videos.commands import TIMESTAMP_OFFSET
 from features.videos.errors import BadCaptions, BadLanguage, NoSuchCaptions, NoSuchFile, NotAVideo, TooManyCaptions
-from features.videos.model import Captions, CaptionsOrigin, StreamFile, Video, VideoState
+from features.videos.model import Captions, CaptionsOrigin, StreamFile, Video, VideoProblem, VideoState
 from features.videos.plan import PLAYLIST_TYPE
 from features.videos.playlists import captions_playlist, master_playlist
 from features.videos.policy import VideoPolicy
@@ -45,6 +45,8 @@ class VideoService:
         video = await store.find(uow, media_id)
         if video is None:  # nobody has begun yet
             return medium, _waiting(medium), []
+        if medium.failure is ImageFailure.NOT_ALLOWED and video.state is VideoState.FAILED:
+            video = replace(video, problem=VideoProblem.NOT_ALLOWED)
         return medium, video, await store.captions(uow, media_id)
 
     async def of_media(self, uow: UnitOfWork, media_ids: Sequence[UUID]) -> dict[UUID, Video]:

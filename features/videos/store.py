@@ -136,7 +136,8 @@ async def streams(uow: UnitOfWork, video_id: UUID) -> tuple[list[Rendition], Aud
 async def fail(uow: UnitOfWork, video_id: UUID, problem: VideoProblem) -> bool:
     """Ends the work on a video that cannot be played, and releases its objects. Returns False if it is gone or
     ready."""
-    if await uow.fetchval(_FAIL, video_id, problem.value) is None:
+    stored = VideoProblem.BROKEN if problem is VideoProblem.NOT_ALLOWED else problem
+    if await uow.fetchval(_FAIL, video_id, stored.value) is None:
         return False
     await uow.execute(_RELEASE, video_id)
     await uow.execute("delete from video_texts where video_id = $1", video_id)

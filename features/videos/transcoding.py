@@ -19,6 +19,7 @@ from features.events import consumer, publish
 from features.live_sessions.ports import LiveSessions
 from features.media.errors import NoSuchMedia, StillProcessing
 from features.media.events import Stored
+from features.media.hash_index import Match
 from features.media.service import MediaService
 from features.videos import metrics, store
 from features.videos.events import Failed, Playable, Ready
@@ -36,6 +37,14 @@ log = logger(__name__)
 
 class _VideoGone(Exception):
     """The medium was deleted while its video was made."""
+
+
+class _NotAllowed(Exception):
+    """The video has a picture that nobody may publish."""
+
+    def __init__(self, match: Match) -> None:
+        super().__init__()
+        self.match = match
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,9 @@ class Transcoding:
             await _Attempt(self, uow, video).run(Upload(video.id, original.digest, original.size))
         except _VideoGone:
             return
+        except _NotAllowed as found:
+            if await self.media.hold_ready(uow, video.id, found.match, self.now()):
+                await self._fail(uow, video, VideoProblem.NOT_ALLOWED)
         except Unplayable as error:
             await self._fail(uow, video, error.problem)
         except JobLost:
@@ -150,12 +162,20 @@ class _Attempt:
                     running[asyncio.create_task(self._run_job(job))] = number
                 done, _ = await asyncio.wait(running, timeout=_TICK_S, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    self._results[running.pop(task)] = task.result()
+                    number = running.pop(task)
+                    await self._screen(task.result())
+                    self._results[number] = task.result()
                 await self._report(plan)
         finally:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+
+    async def _screen(self, result: JobResult) -> None:
+        """Raises _NotAllowed for pictures that nobody may publish. The smallest rung is not published before all key
+        frames are compared, since they come with its chunks."""
+        if (hashes := result.hashes) and (match := await self._transcoding.media.screening.screen(hashes)):
+            raise _NotAllowed(match)
 
     async def _run_job(self, job: Job) -> JobResult:
         brand, losses = self._transcoding.brand, 0

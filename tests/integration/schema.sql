@@ -442,12 +442,25 @@ CREATE TABLE public.media (
     widths integer[],
     attached_to uuid,
     released_at timestamp with time zone,
+    not_allowed boolean DEFAULT false NOT NULL,
     CONSTRAINT media_epoch_check CHECK ((epoch >= 0)),
     CONSTRAINT media_height_check CHECK ((height > 0)),
     CONSTRAINT media_ready CHECK (((state = 'ready'::text) = (digest IS NOT NULL))),
     CONSTRAINT media_size_check CHECK ((size > 0)),
     CONSTRAINT media_state_check CHECK ((state = ANY (ARRAY['processing'::text, 'ready'::text]))),
     CONSTRAINT media_width_check CHECK ((width > 0))
+);
+CREATE TABLE public.media_evidence (
+    media_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    media_type text NOT NULL,
+    size bigint NOT NULL,
+    digest bytea NOT NULL,
+    entry bytea NOT NULL,
+    distance smallint NOT NULL,
+    held_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    CONSTRAINT media_evidence_entry_check CHECK ((octet_length(entry) = 32))
 );
 CREATE TABLE public.media_files (
     media_id uuid NOT NULL,
@@ -923,6 +936,8 @@ ALTER TABLE ONLY public.list_members
     ADD CONSTRAINT list_members_pkey PRIMARY KEY (list_id, member_id);
 ALTER TABLE ONLY public.lists
     ADD CONSTRAINT lists_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.media_evidence
+    ADD CONSTRAINT media_evidence_pkey PRIMARY KEY (media_id);
 ALTER TABLE ONLY public.media_files
     ADD CONSTRAINT media_files_pkey PRIMARY KEY (media_id, name);
 ALTER TABLE ONLY public.media_garbage
@@ -1052,6 +1067,8 @@ CREATE INDEX list_members_newest ON public.list_members USING btree (list_id, cr
 CREATE UNIQUE INDEX lists_by_name ON public.lists USING btree (owner_id, lower(name));
 CREATE INDEX lists_newest ON public.lists USING btree (owner_id, created_at, id);
 CREATE INDEX media_attached_to ON public.media USING btree (attached_to) WHERE (attached_to IS NOT NULL);
+CREATE INDEX media_evidence_due_at ON public.media_evidence USING btree (due_at);
+CREATE INDEX media_evidence_of_object ON public.media_evidence USING btree (digest);
 CREATE INDEX media_files_of_object ON public.media_files USING btree (digest);
 CREATE INDEX media_garbage_due_at ON public.media_garbage USING btree (due_at);
 CREATE INDEX media_of_account ON public.media USING btree (account_id, created_at DESC, id DESC);
@@ -1197,6 +1214,8 @@ ALTER TABLE ONLY public.media
     ADD CONSTRAINT media_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.media
     ADD CONSTRAINT media_digest_fkey FOREIGN KEY (digest) REFERENCES public.media_objects(digest);
+ALTER TABLE ONLY public.media_evidence
+    ADD CONSTRAINT media_evidence_digest_fkey FOREIGN KEY (digest) REFERENCES public.media_objects(digest);
 ALTER TABLE ONLY public.media_files
     ADD CONSTRAINT media_files_digest_fkey FOREIGN KEY (digest) REFERENCES public.media_objects(digest);
 ALTER TABLE ONLY public.media_files

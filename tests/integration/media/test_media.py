@@ -155,7 +155,7 @@ async def test_an_outage_of_storage_is_a_503_and_the_upload_goes_on_after_it(ent
 
 async def _processed(environment: Environment, media_id: str, ada: Member) -> None:
     service = environment.platform.service(MediaService)
-    processing = Processing(environment.brand.name, service.policy, service.objects, ImageRenderer(), environment.clock)
+    processing = Processing(environment.brand.name, service, ImageRenderer(), environment.clock)
     async with environment.platform.database.unit_of_work() as uow:
         await processing._process(uow, Uploaded(UUID(media_id), UUID(ada.id)))
         await uow.commit()
