@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from client.messaging.contents import Content, Deletion, Edit, Quote, Reaction, Receipt, Text, Timer
+from client.messaging.contents import Content, Deletion, Edit, Quote, Reaction, Receipt, Resend, Text, Timer
 
 _VERSION = 1
 MAX_TEXT = 16_384
@@ -24,6 +24,7 @@ MAX_QUOTE = 200
 MAX_EMOJI = 32
 MAX_RECEIPTS = 100
 MAX_TIMER_S = 30 * 86_400
+_MAX_NUMBER = 2**53 - 1
 
 _ID = re.compile("[0-9a-f]{32}")
 
@@ -84,12 +85,14 @@ class Body:
 
 def _members(content: Content) -> dict[str, Any]:
     match content:
-        case Text(text, quote, expires_in_s):
+        case Text(text, quote, expires_in_s, again):
             members: dict[str, Any] = {"text": text}
             if quote is not None:
                 members["quote"] = {"author": quote.account_id, "id": quote.id, "text": quote.text}
             if expires_in_s is not None:
                 members["expires_in_s"] = expires_in_s
+            if again is not None:
+                members["again"] = again
             return members
         case Receipt(ids, read):
             return {"receipt": {"ids": list(ids), "read": read}}
@@ -101,13 +104,16 @@ def _members(content: Content) -> dict[str, Any]:
             return {"deletion": {"id": id}}
         case Timer(expires_in_s):
             return {"timer": {"expires_in_s": expires_in_s}}
+        case Resend(account_id, device, seq):
+            return {"resend": {"author": account_id, "device": device, "seq": seq}}
 
 
 def _content(members: dict[str, Any]) -> Content:
     """Raises BadBody, or ValueError."""
     match members:
         case {"text": str(text)}:
-            return Text(text, _quote(members.get("quote")), _seconds(members.get("expires_in_s")))
+            quote, again = _quote(members.get("quote")), _integer(members.get("again"))
+            return Text(text, quote, _integer(members.get("expires_in_s")), again)
         case {"receipt": {"ids": list(ids), "read": bool(read)}} if all(isinstance(each, str) for each in ids):
             return Receipt(tuple(ids), read)
         case {"reaction": {"author": str(account_id), "id": str(id), "emoji": str() | None as emoji}}:
@@ -117,8 +123,10 @@ def _content(members: dict[str, Any]) -> Content:
         case {"deletion": {"id": str(id)}}:
             return Deletion(id)
         case {"timer": {"expires_in_s": expires_in_s}}:
-            return Timer(_seconds(expires_in_s))
-    known = {"text", "receipt", "reaction", "edit", "deletion", "timer"}
+            return Timer(_integer(expires_in_s))
+        case {"resend": {"author": str(account_id), "device": int(device), "seq": int(seq)}}:
+            return Resend(account_id, device, seq)
+    known = {"text", "receipt", "reaction", "edit", "deletion", "timer", "resend"}
     raise BadBody("malformed" if known & members.keys() else "too_new")
 
 
@@ -131,17 +139,18 @@ def _quote(members: object) -> Quote | None:
     raise ValueError("no quote")
 
 
-def _seconds(value: object) -> int | None:
+def _integer(value: object) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    raise ValueError("no number of seconds")
+    raise ValueError("no whole number")
 
 
 def _check(content: Content) -> None:
     match content:
-        case Text(text, quote, expires_in_s):
+        case Text(text, quote, expires_in_s, again):
             _check_text(text)
             _check_timer(expires_in_s)
+            _check_numbers(*(() if again is None else (again,)))
             if quote is not None:
                 _check_ids(quote.account_id, quote.id)
                 if len(quote.text) > MAX_QUOTE:
@@ -161,11 +170,19 @@ def _check(content: Content) -> None:
             _check_ids(id)
         case Timer(expires_in_s):
             _check_timer(expires_in_s)
+        case Resend(account_id, device, seq):
+            _check_ids(account_id)
+            _check_numbers(device, seq)
 
 
 def _check_ids(*ids: str) -> None:
     if not all(_ID.fullmatch(each) for each in ids):
         raise ValueError("an id has 32 hexadecimal digits")
+
+
+def _check_numbers(*numbers: int) -> None:
+    if not all(1 <= each <= _MAX_NUMBER for each in numbers):
+        raise ValueError("a number is out of range")
 
 
 def _check_text(text: str) -> None:

@@ -18,11 +18,13 @@ class Quote:
 @dataclass(frozen=True, slots=True)
 class Text:
     """A message. `expires_in_s`: it disappears so long after it was read, and its author's so long after it was sent;
-    None if it stays."""
+    None if it stays. `again`: the number in the conversation under which it was sent before; only devices that could
+    not decrypt it then take it."""
 
     text: str = field(repr=False)
     quote: Quote | None = None
     expires_in_s: int | None = None
+    again: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +66,13 @@ class Timer:
     expires_in_s: int | None
 
 
-Content = Text | Receipt | Reaction | Edit | Deletion | Timer
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """The author's device could not decrypt what a device has sent under a number of the conversation."""
+
+    account_id: str
+    device: int
+    seq: int
+
+
+Content = Text | Receipt | Reaction | Edit | Deletion | Timer | Resend

@@ -141,11 +141,20 @@ class Sessions:
         self._write({address})
 
     def encrypt_for(
-        self, peer: str, own: str, plaintext: bytes, randomness: Randomness, without: Collection[DeviceAddress]
+        self,
+        peer: str,
+        own: str,
+        plaintext: bytes,
+        randomness: Randomness,
+        without: Collection[DeviceAddress],
+        renew: Collection[DeviceAddress] = (),
     ) -> dict[DeviceAddress, bytes]:
         """A message for every device of two accounts, except this one and those of `without` that there is no session
-        with; but for one of the peer's at least. Raises NoSession."""
+        with; but for one of the peer's at least. Those of `renew` need a new session. Raises NoSession."""
         missing = {user: self._store.without_session(user) for user in (peer, own)}
+        for user in missing:
+            old = [each for each in self._store.devices(user) if each in renew and each not in without]
+            missing[user] += tuple(each for each in old if each not in missing[user])
         if len(missing[peer]) == len(self._store.devices(peer)):
             raise NoSession(missing[peer])
         asked = tuple(each for user in (peer, own) for each in missing[user] if each not in without)

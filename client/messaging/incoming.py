@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from client.messaging.body import BadBody, Body
 from client.messaging.changes import Change
+from client.messaging.contents import Resend
 from client.messaging.device import Device, Sessions
 from client.messaging.directory import Directory
 from client.messaging.requests import InboxItem
@@ -26,10 +27,14 @@ _DIRECTORY_DELAY_MS = 300_000
 
 @dataclass(frozen=True, slots=True)
 class Decrypted:
-    """`changes`: what has come of it. `unknown`: accounts to look up, since devices of theirs have written that are not
+    """`changes`: what has come of it. `failed`: (conversation, number, sender) of what could not be decrypted. `asked`:
+    what others could not, by conversation.
+    `unknown`: accounts to look up, since devices of theirs have written that are not
     known; `waiting`: the conversations that wait for that. `progress`: something was decrypted or given up."""
 
     changes: list[Change]
+    failed: list[tuple[str, int, DeviceAddress]]
+    asked: list[tuple[str, Resend]]
     unknown: set[str]
     waiting: set[str]
     progress: bool
@@ -110,7 +115,7 @@ class Incoming:
             json.dumps(list(waiting)),
             BATCH,
         )
-        found = Decrypted([], set(), set(), bool(rows))
+        found = Decrypted([], [], [], set(), set(), bool(rows))
         if not rows:
             return found
         sessions = self._device.open_sessions({account_id for _, _, account_id, *_ in rows})
@@ -122,6 +127,8 @@ class Incoming:
             try:
                 body = self._open(sessions, sender, envelope, peer)
                 found.changes.extend(self._timeline.apply(conversation_id, sender, body, seq, sent_at, now))
+                if isinstance(body.content, Resend):
+                    found.asked.append((conversation_id, body.content))
             except UnknownDevice:
                 known = self._directory.known(account_id)
                 if known is None or known.epoch_at <= sent_at + _DIRECTORY_DELAY_MS:
@@ -132,7 +139,9 @@ class Incoming:
             except _Unreadable as error:
                 problem = error.problem
             except DecryptionFailed as error:
-                problem = None if error.failure is Failure.DUPLICATE else f"not_decrypted_{error.failure}"
+                if error.failure is not Failure.DUPLICATE:
+                    problem = f"not_decrypted_{error.failure}"
+                    found.failed.append((conversation_id, seq, sender))
             if problem is not None:
                 found.changes.extend(self._timeline.problem(conversation_id, sender, seq, sent_at, now, problem))
             self._database.execute("delete from incoming where conversation_id = ? and seq = ?", conversation_id, seq)

@@ -22,13 +22,14 @@ from client.messaging.changes import (
     NotSent,
     PeerTyping,
 )
-from client.messaging.contents import Content, Receipt, Text
+from client.messaging.contents import Content, Receipt, Resend, Text
 from client.messaging.device import Device
 from client.messaging.directory import Directory
 from client.messaging.incoming import Incoming
 from client.messaging.outgoing import Outgoing, Pending
 from client.messaging.own_keys import OwnKeys
 from client.messaging.receipts import Receipts
+from client.messaging.repair import Repair
 from client.messaging.requests import (
     Accepted,
     Acknowledge,
@@ -91,6 +92,7 @@ class Messenger:
         self.address = self._device.address
         self._timeline = Timeline(database, self.address.user)
         self._receipts = Receipts(database, self.address.user)
+        self._repair = Repair(database, self.address)
         self._incoming = Incoming(database, self._device, self._directory, self._timeline)
         self._outgoing = Outgoing(database, self._device, randomness)
         self.changes: list[Change] = []
@@ -262,7 +264,7 @@ class Messenger:
                     body = self._outgoing.body(request.number)
                     if body is not None:
                         self._refuse(request.number, body.id, code)
-                        if not isinstance(body.content, Text | Receipt):
+                        if not isinstance(body.content, Text | Receipt | Resend):
                             self.changes.append(NotSent(request.conversation_id, code))
                 self._encrypted_anew.discard(request.number)
             case Send(), DevicesChanged():
@@ -311,6 +313,14 @@ class Messenger:
         while True:
             with self._database.transaction():
                 decrypted = self._incoming.decrypt(now, waiting)
+                for conversation_id, seq, sender in decrypted.failed:
+                    request = self._repair.failed(conversation_id, seq, sender, now)
+                    if request is not None:
+                        self._outgoing.add(conversation_id, request)
+                for conversation_id, asked in decrypted.asked:
+                    again = self._repair.asked(conversation_id, asked, now)
+                    if again is not None:
+                        self._outgoing.add(conversation_id, again[1], again[0])
             self.changes += decrypted.changes
             unknown |= decrypted.unknown
             waiting |= decrypted.waiting
@@ -383,7 +393,7 @@ class Messenger:
                 self._waits.failed(_send_key(pending.conversation_id), now)
                 return
             with self._database.transaction():
-                missing = self._outgoing.encrypt(pending, self._unreachable)
+                missing = self._outgoing.encrypt(pending, self._unreachable, self._repair.renewals())
             if missing:
                 account_id = missing[0].user
                 yield TakePreKeys(account_id, tuple(each.device for each in missing if each.user == account_id))
@@ -430,6 +440,7 @@ class Messenger:
                 try:
                     bundle = PreKeyBundle.decode(response.bundles[number])
                     sessions.start(address, bundle, self._randomness)
+                    self._repair.renewed(address)
                 except (KeyError, CryptoError):  # none yet, gone, or another key than in the directory: look again
                     self._directory.distrust(request.account_id)
                     complete = False

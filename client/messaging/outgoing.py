@@ -39,10 +39,11 @@ class Outgoing:
         self._device = device
         self._randomness = randomness
 
-    def add(self, conversation_id: str, content: Content) -> Body:
-        """Adds a body to a conversation. Raises ValueError, which says what is wrong with it."""
+    def add(self, conversation_id: str, content: Content, message_id: str | None = None) -> Body:
+        """Adds a body to a conversation. `message_id`: of a message that is sent again. Raises ValueError, which says
+        what is wrong with it."""
         ((peer,),) = self._database.rows("select peer from conversations where id = ?", conversation_id)
-        body = Body(self._new_id(), peer, content)
+        body = Body(message_id or self._new_id(), peer, content)
         self._database.execute(
             "insert into outgoing (conversation_id, client_id, body) values (?, ?, ?)",
             conversation_id,
@@ -68,15 +69,17 @@ class Outgoing:
         rows = self._database.rows("select body from outgoing where number = ?", number)
         return Body.decode(rows[0][0]) if rows else None
 
-    def encrypt(self, pending: Pending, without: Collection[DeviceAddress]) -> tuple[DeviceAddress, ...]:
+    def encrypt(
+        self, pending: Pending, without: Collection[DeviceAddress], renew: Collection[DeviceAddress]
+    ) -> tuple[DeviceAddress, ...]:
         """Encrypts a body for all devices, but those of `without` that have no session. Returns those that a
-        session has to be started with first; then nothing has happened."""
+        session has to be started with first, those of `renew` among them; then nothing has happened."""
         own = self._device.address.user
         ((body,),) = self._database.rows("select body from outgoing where number = ?", pending.number)
         sealed = seal(MessageContent(body), self._randomness)
         sessions = self._device.open_sessions((own, pending.peer))
         try:
-            encrypted = sessions.encrypt_for(pending.peer, own, sealed.plaintext, self._randomness, without)
+            encrypted = sessions.encrypt_for(pending.peer, own, sealed.plaintext, self._randomness, without, renew)
         except NoSession as error:
             return error.addresses
         for address, ciphertext in encrypted.items():

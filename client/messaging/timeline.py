@@ -42,6 +42,8 @@ class Timeline:
             database.execute("update conversations set accepted = 1 where id = ?", conversation_id)
         numbers: list[tuple[int]] = []
         match content:
+            case Text(again=int(again)):
+                return self._again(conversation_id, sender, body.id, content, again, now)
             case Text():
                 number = self._add(conversation_id, sender, body.id, content, seq, sent_at, now)
                 numbers = [] if number is None else [(number,)]
@@ -152,6 +154,21 @@ class Timeline:
             *(text.expires_in_s, expires_at, 2 if own else 0),
         )
         return rows[0][0] if rows else None
+
+    def _again(
+        self, conversation_id: str, sender: DeviceAddress, message_id: str, text: Text, seq: int, now: int
+    ) -> list[Change]:
+        """A message that this device could not decrypt takes its place. Others have it, or do not want it back."""
+        rows = self._database.rows(
+            "delete from messages where conversation_id = ? and account_id = ? and device = ? and message_id = ?"
+            " and problem is not null returning number, sent_at",
+            *(conversation_id, *sender, f"seq {seq}"),
+        )
+        changes: list[Change] = []
+        for former, sent_at in rows:
+            number = self._add(conversation_id, sender, message_id, text, seq, sent_at, now)
+            changes += [MessageChanged(former if number is None else number)]
+        return changes
 
     def _receipt(self, conversation_id: str, user: str, receipt: Receipt, sent_at: int) -> list[Change]:
         rows = self._database.rows(

@@ -168,4 +168,22 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         end
         """,
     ),
+    (
+        # resent: how often other devices were sent a message again that they could not decrypt.
+        "alter table messages add column resent integer not null default 0",
+        # What this device could not decrypt and has asked for.
+        """
+        create table resends (
+            conversation_id text not null references conversations (id), seq integer not null,
+            account_id text not null, device integer not null, asked_at integer not null,
+            primary key (conversation_id, seq)
+        ) without rowid
+        """,
+        # Devices that a new session has to be started with.
+        """
+        create table renewals (
+            account_id text not null, device integer not null, primary key (account_id, device)
+        ) without rowid
+        """,
+    ),
 )

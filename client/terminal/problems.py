@@ -14,5 +14,5 @@ _TEXTS = {
 def describe(code: str) -> str:
     """A sentence about a problem of a message."""
     if code.startswith("not_decrypted_"):
-        return "This message could not be decrypted."
+        return "This message could not be decrypted; its device is asked for it again."
     return _TEXTS.get(code, f"Not sent: {code.replace('_', ' ')}.")

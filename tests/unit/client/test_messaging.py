@@ -11,7 +11,7 @@ import pytest
 
 from client.messaging import DevicesLearned, DevicesUnreachable, DirectoryDistrusted, MessageChanged, Messenger
 from client.messaging.body import MAX_ENCODED, MAX_TEXT, BadBody, Body
-from client.messaging.contents import Content, Deletion, Edit, Quote, Reaction, Receipt, Text, Timer
+from client.messaging.contents import Content, Deletion, Edit, Quote, Reaction, Receipt, Resend, Text, Timer
 from client.messaging.requests import (
     Accepted,
     Acknowledge,
@@ -483,6 +483,9 @@ def test_the_longest_text_is_below_the_limits_of_the_server(pair: Pair) -> None:
                 (b'"edit": {"id": "%s"}' % (b"a" * 32), "malformed"),
                 (b'"deletion": {"id": ""}', "malformed"),
                 (b'"timer": {"expires_in_s": 1e9}', "malformed"),
+                (b'"text": "x", "again": -1', "malformed"),
+                (b'"resend": {"author": "%s", "device": 1, "seq": 99999999999999999999}' % (b"a" * 32), "malformed"),
+                (b'"resend": {"author": "", "device": 1, "seq": 1}', "malformed"),
                 (b'"timer": {"expires_in_s": 99999999999}', "malformed"),
             ]
         ],
@@ -506,6 +509,8 @@ def test_bodies_that_are_none(data: bytes, code: str) -> None:
         Deletion("1" * 32),
         Timer(60),
         Timer(None),
+        Text("x", again=2**53 - 1),
+        Resend(ADA, 10, 1_764_158_645_123_456),
     ],
 )
 def test_a_body_is_read_as_it_was_written(content: Content) -> None:

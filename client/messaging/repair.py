@@ -1,0 +1,69 @@
+"""Messages that could not be decrypted: a new session with the device that sent them, and a request to send them again.
+
+Both are bounded, since whoever holds the server can damage any message: nobody's one-time prekeys run out by that, and
+nobody sends the same message again and again.
+"""
+
+import json
+
+from client.messaging.contents import Quote, Resend, Text
+from client.storage import Database
+from crypto.sessions import DeviceAddress
+
+MAX_ASKED = 10
+"""Of a device within an hour."""
+MAX_RESENT = 5
+"""How often a message is sent again."""
+RESEND_MS = 7 * 86_400_000
+"""How old a message may be that is sent again."""
+_HOUR_MS = 3_600_000
+
+
+class Repair:
+    """Callers hold the transaction."""
+
+    def __init__(self, database: Database, own: DeviceAddress) -> None:
+        self._database = database
+        self._own = own
+
+    def failed(self, conversation_id: str, seq: int, sender: DeviceAddress, now: int) -> Resend | None:
+        """A message of a device could not be decrypted. Returns what to send; None for strangers, to whom anything that
+        is sent would accept the conversation, and if that device was asked too often."""
+        rows = self._database.rows("select 1 from conversations where id = ? and accepted", conversation_id)
+        ((asked,),) = self._database.rows(
+            "select count(*) from resends where account_id = ? and device = ? and asked_at > ?",
+            *(*sender, now - _HOUR_MS),
+        )
+        if not rows or asked >= MAX_ASKED:
+            return None
+        self._database.execute("delete from resends where asked_at <= ?", now - _HOUR_MS)
+        self._database.execute(
+            "insert or ignore into resends (conversation_id, seq, account_id, device, asked_at) values (?, ?, ?, ?, ?)",
+            *(conversation_id, seq, *sender, now),
+        )
+        self._database.execute("insert or ignore into renewals (account_id, device) values (?, ?)", *sender)
+        return Resend(*sender, seq)
+
+    def renewals(self) -> set[DeviceAddress]:
+        """Devices that a new session has to be started with before anything is encrypted for them."""
+        return {DeviceAddress(*row) for row in self._database.rows("select account_id, device from renewals")}
+
+    def renewed(self, address: DeviceAddress) -> None:
+        """There is a new session."""
+        self._database.execute("delete from renewals where account_id = ? and device = ?", *address)
+
+    def asked(self, conversation_id: str, resend: Resend, now: int) -> tuple[str, Text] | None:
+        """A device of the conversation could not decrypt something. Returns the id and the content of the message that
+        this device sends again, as it is now; None if it was not this device's, or is not there any more."""
+        if (resend.account_id, resend.device) != self._own:
+            return None
+        rows = self._database.rows(
+            "update messages set resent = resent + 1 where conversation_id = ? and account_id = ? and device = ?"
+            " and seq = ? and text is not null and sent_at > ? and resent < ?"
+            " returning message_id, text, quote, expires_in_s",
+            *(conversation_id, *self._own, resend.seq, now - RESEND_MS, MAX_RESENT),
+        )
+        if not rows:
+            return None
+        ((message_id, text, quote, expires_in_s),) = rows
+        return message_id, Text(text, quote and Quote(*json.loads(quote)), expires_in_s, resend.seq)
