@@ -1,8 +1,10 @@
 """What the commands `entativa backup ...` do (backup_command.py has their arguments)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import typer
@@ -44,11 +46,40 @@ def run(
         raise ServiceError(str(error)) from error
 
 
+async def _place(name: str) -> Mapping[str, Any]:
+    """A place with what it asks for: a password, or the consent of the user in a browser."""
+    place = parse_place(name)
+    match place:
+        case {"kind": "webdav"}:
+            username, password = (
+                typer.prompt("Username at the WebDAV server"),
+                typer.prompt("Password", hide_input=True),
+            )
+            return {**place, "username": username, "password": password}
+        case {"kind": "google-drive"}:
+            from client.backup.google_sign_in import GoogleProgram, sign_in  # few need it, and it takes a while
+
+            program = GoogleProgram(
+                os.environ.get("ENTATIVA_CHAT_GOOGLE_CLIENT_ID", ""),
+                os.environ.get("ENTATIVA_CHAT_GOOGLE_CLIENT_SECRET", ""),
+            )
+            if not program.client_id:
+                raise ServiceError("Google Drive needs ENTATIVA_CHAT_GOOGLE_CLIENT_ID (client/README.md)")
+            token = await sign_in(program, lambda url: typer.echo(f"Open this address in a browser:\n{url}"))
+            return {
+                **place,
+                "client_id": program.client_id,
+                "client_secret": program.client_secret,
+                "refresh_token": token,
+            }
+    return place
+
+
 def create(place: str, with_passphrase: bool) -> Action:
     """Begins a backup and writes it."""
 
     async def act(account: Account) -> None:
-        where = parse_place(place)
+        where = await _place(place)
         passphrase = (
             typer.prompt("New passphrase", hide_input=True, confirmation_prompt=True) if with_passphrase else None
         )
@@ -90,7 +121,7 @@ def restore(place: str, by: str, operators: Sequence[str]) -> Action:
     """Restores it on this device."""
 
     async def act(account: Account) -> None:
-        where = parse_place(place)
+        where = await _place(place)
         match by:
             case "key":
                 new = await account.backups.restore_with_words(where, typer.prompt("Recovery key"))

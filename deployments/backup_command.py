@@ -11,7 +11,7 @@ Username = Annotated[str, typer.Argument(help="Your username.")]
 Brand = Annotated[str, typer.Option(help="On the local platform.")]
 Url = Annotated[str | None, typer.Option(help="Of a brand elsewhere, without /v1.")]
 Data = Annotated[Path | None, typer.Option(envvar="ENTATIVA_CHAT_DATA", help="Where accounts are kept, encrypted.")]
-Place = Annotated[str, typer.Option(help="platform, or folder:PATH.")]
+Place = Annotated[str, typer.Option(help="platform, folder:PATH, webdav:URL or google-drive.")]
 Operator = Annotated[
     list[str],
     typer.Option(envvar="ENTATIVA_CHAT_PIN_OPERATORS", help="Address of an operator of PINs, in their order."),

@@ -23,6 +23,7 @@ from client.backup import (
     NoSuchPlace,
     NotTheKey,
     OlderBackup,
+    open_place,
     parse_place,
 )
 from client.backup import history as histories
@@ -349,6 +350,11 @@ async def test_a_folder_swaps_headers_by_comparison(tmp_path: Path) -> None:
 def test_names_of_places(tmp_path: Path) -> None:
     assert parse_place("platform") == {"kind": "platform"}
     assert parse_place(f"folder:{tmp_path}") == {"kind": "folder", "path": str(tmp_path)}
-    for name in ("", "folder:", "platform:x", "elsewhere"):
+    assert parse_place("google-drive") == {"kind": "google-drive"}
+    dav = parse_place("webdav:https://dav.test/backup")
+    assert dav == {"kind": "webdav", "url": "https://dav.test/backup"}
+    with pytest.raises(NoSuchPlace):  # without a password
+        open_place(dav, Connection("http://nowhere"))
+    for name in ("", "folder:", "platform:x", "webdav:http://dav.test/backup", "elsewhere"):
         with pytest.raises(NoSuchPlace):
             parse_place(name)
