@@ -4,8 +4,8 @@ The first line of a segment says its version. Records, by `kind`: `conversation`
 without local numbers; `reaction`, of the account `by` to a message; and `keys`, an account's as the directory has
 proven them, so that a new device notices if they do not continue. No session and no private key: a new device has its
 own.
-Messages that the server has not accepted are not history yet, and those that are to disappear never become it, since a
-segment stays. Readers ignore records and members that they do not know.
+Messages that the server has not accepted, or that could not be read and may come again, are not history yet, and those
+that are to disappear never become it, since a segment stays. Readers ignore records and members that they do not know.
 """
 
 import base64
@@ -27,7 +27,7 @@ _KEYS = "select account_id, keys, epoch_at from directory_keys order by account_
 _ID = ("account_id", "device", "message_id")
 _CONTENT = ("seq", "sent_at", "text", "problem", "quote", "edit_seq", "deleted")
 _MESSAGE = ("conversation_id", *_ID, "written_at", *_CONTENT)
-_STAYS = "messages.seq is not null and messages.expires_in_s is null"
+_STAYS = "messages.seq is not null and messages.problem is null and messages.expires_in_s is null"
 _MESSAGES = f"select {', '.join(_MESSAGE)} from messages where {_STAYS} order by number"
 _REACTIONS = f"""
 select messages.account_id, device, message_id, reactions.account_id, emoji, reactions.seq
