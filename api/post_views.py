@@ -240,6 +240,9 @@ class PostModel(ContentModel):
     shared: SharedPostModel | None
     poll: PollModel | None
     reposted: bool = Field(description="Whether you have reposted it.", examples=[False])
+    saved: bool = Field(
+        description="Whether you have saved it; `GET /saved-posts/{post_id}` has the collections.", examples=[False]
+    )
     comments: int = Field(ge=0, description="How many there are, replies included.", examples=[4])
     reposts: int = Field(ge=0, description="How many people have reposted it.", examples=[2])
     quotes: int = Field(ge=0, description="How many public posts quote it.", examples=[1])

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from benchmarks.figure import Extra, Figure, quantile
@@ -25,7 +25,8 @@ from features.feed.author_heads import AuthorHeads
 from features.feed.home import HomeFeed
 from features.feed.invalidations import InvalidationReader, InvalidationStream
 from features.feed.machine import CONNECTIONS, EVERYTHING, PUBLIC, Entry, Key, Rights, Timeline, TimelinePage
-from features.feed.own_reposts import OwnReposts
+from features.feed.own_marks import OwnMarks
+from features.feed.poll_results import PollResults
 from features.feed.ports import AuthorRead, Feeds
 from features.feed.render_cache import RenderCache, RenderedPost
 from features.paging import PageRequest
@@ -62,9 +63,12 @@ class _Current(InvalidationReader):
         return True
 
 
-class _NoStatements(UnitOfWork):
+class _NoMarks(UnitOfWork):
     def __init__(self) -> None:
-        """A unit of work that no statement may use."""
+        """A unit of work for one statement: what the reader has reposted, saved and voted in, which is nothing."""
+
+    async def fetchrow(self, *_: object) -> Any:
+        return {"reposted": [], "saved": [], "votes": None}
 
 
 def run() -> Figure:
@@ -89,8 +93,9 @@ async def _run() -> Figure:
     invalidations = _Current(InvalidationStream(open_redis("redis://localhost"), "none"), cache)
     heads = AuthorHeads()
     counters = CounterService(cast(Counters, _NoReactions()))
-    home = HomeFeed(cast(Feeds, _Timelines(timeline, authors)), counters, cache, heads, OwnReposts(), invalidations)
-    uow, milliseconds, cold = _NoStatements(), list[float](), list[float]()
+    feeds = cast(Feeds, _Timelines(timeline, authors))
+    home = HomeFeed(feeds, counters, cache, heads, OwnMarks(), PollResults(), invalidations)
+    uow, milliseconds, cold = _NoMarks(), list[float](), list[float]()
     for number in range(2 * _READS):
         if number % 2 == 0:
             heads.clear()

@@ -2,8 +2,8 @@
 
 from cluster.events.consumer import Consumer
 from cluster.postgres import UnitOfWork
-from features.collections import store
 from features.events import consumer
+from features.posts import saved_posts
 from features.posts.events import PostDeleted
 
 _FORGOTTEN_AT_ONCE = 1_000
@@ -16,5 +16,5 @@ def consumers() -> list[Consumer]:
 
 async def _forget(uow: UnitOfWork, event: PostDeleted) -> None:
     """Deletes what refers to a deleted post, in several transactions: many may have saved it."""
-    while await store.forget(uow, event.post_id, _FORGOTTEN_AT_ONCE):
+    while await saved_posts.forget(uow, event.post_id, _FORGOTTEN_AT_ONCE):
         await uow.commit()

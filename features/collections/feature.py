@@ -17,9 +17,6 @@ COLLECTIONS = Feature(
     consumers=lambda _: consumers(),
     events=EVENTS,
     tables=(
-        Table(
-            "saved_posts", "account_id", "until the account or the post's author removes it", subjects=("account_id",)
-        ),
         Table("collections", "account_id", "until the account deletes it", subjects=("account_id",)),
         Table("collection_posts", "account_id", "as long as both of its parts", subjects=("account_id",)),
     ),

@@ -14,6 +14,7 @@ from features.collections.model import Collection, SavedPost
 from features.collections.policy import CollectionPolicy
 from features.events import publish
 from features.paging import Cursor, Page, PageRequest, page_of
+from features.posts import saved_posts
 from features.posts.errors import NoSuchPost
 from features.posts.model import PostView
 from features.posts.views import Row, views
@@ -41,12 +42,12 @@ class CollectionService:
 
     async def unsave(self, uow: UnitOfWork, account_id: UUID, post_id: UUID, now: datetime) -> None:
         """Removes a post from the saved ones and from all collections, if it is there."""
-        if await store.unsave(uow, account_id, post_id):
+        if await saved_posts.unsave(uow, account_id, post_id):
             publish(uow, PostUnsaved(account_id, post_id), now)
 
     async def posts(self, uow: UnitOfWork, account_id: UUID, page: PageRequest, now: datetime) -> Page[PostView]:
         """Returns the saved posts, the last saved first."""
-        return await _page(uow, account_id, await store.saved(uow, account_id, page), page, now)
+        return await _page(uow, account_id, await saved_posts.saved(uow, account_id, page), page, now)
 
     async def create(self, uow: UnitOfWork, account_id: UUID, name: str, now: datetime) -> Collection:
         """Creates an empty collection. Raises the errors of names, CollectionNameTaken, TooManyCollections."""
@@ -113,7 +114,7 @@ class CollectionService:
         return found
 
     async def _save(self, uow: UnitOfWork, account_id: UUID, post_id: UUID, now: datetime) -> None:
-        if await store.save(uow, account_id, post_id, now):
+        if await saved_posts.save(uow, account_id, post_id, now):
             publish(uow, PostSaved(account_id, post_id), now)
 
     async def _found(self, uow: UnitOfWork, account_id: UUID, post_id: UUID) -> SavedPost:

@@ -1,5 +1,5 @@
-"""SQL of saved posts and collections. An account reads and changes its own alone; of the posts it sees those that the
-rule of posts shows it at that moment."""
+"""SQL of collections. An account reads and changes its own alone; of the posts it sees those that the rule of posts
+shows it at that moment."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,34 +7,16 @@ from uuid import UUID
 from cluster.postgres import UnitOfWork
 from features.collections.model import Collection, SavedPost
 from features.paging import PageRequest
-from features.posts.queries import kept_post, listed_posts, seen_post
+from features.posts.queries import seen_post
+from features.posts.saved_posts import listed_entries, saved_entry
 from features.posts.views import Row, after, cursor_parts
 
-# The lock keeps the post until the commit: the event of its deletion then finds what was saved.
-_SAVE = f"""
-insert into saved_posts (account_id, post_id, saved_at)
-select $1, $2, $3 where {kept_post("$2")} and {seen_post("$2", "$1::uuid")} is not null
-on conflict do nothing returning post_id
-"""
-
-
-async def save(uow: UnitOfWork, account_id: UUID, post_id: UUID, now: datetime) -> bool:
-    """Saves a post that the account may see. Returns False if it was saved already, or is none of these."""
-    return await uow.fetchval(_SAVE, account_id, post_id, now) is not None
-
-
-async def unsave(uow: UnitOfWork, account_id: UUID, post_id: UUID) -> bool:
-    """Removes a post from an account's saved posts, and so from its collections. Returns whether it was there."""
-    sql = "delete from saved_posts where account_id = $1 and post_id = $2"
-    return await uow.execute(sql, account_id, post_id) == "DELETE 1"
-
-
 _FIND = f"""
-select saved_at, array(
+select saved.saved_at, array(
     select collection_id from collection_posts as entries
     where entries.account_id = $1 and entries.post_id = $2 order by added_at desc, collection_id desc
 ) as collection_ids
-from saved_posts where account_id = $1 and post_id = $2 and {seen_post("post_id", "$1::uuid")} is not null
+from ({saved_entry("$1", "$2")}) as saved where {seen_post("saved.post_id", "$1::uuid")} is not null
 """
 
 
@@ -44,29 +26,13 @@ async def find(uow: UnitOfWork, account_id: UUID, post_id: UUID) -> SavedPost | 
     return SavedPost(row["saved_at"], row["collection_ids"]) if row else None
 
 
-def _page(table: str, listed_at: str, condition: str) -> str:
-    """Returns a statement: the posts among an account's rows of a table that it may see, the last added first."""
-    entries = f"""
-select entries.post_id as id, entries.{listed_at} as listed_at from {table} as entries
-where entries.account_id = $1 and {condition} and {seen_post("entries.post_id", "$1::uuid")} is not null
-    and {after("$2", "$3", key=f"entries.{listed_at}, entries.post_id")}
-order by entries.{listed_at} desc, entries.post_id desc limit $4
-"""
-    return listed_posts(entries, "$1::uuid")
-
-
-_SAVED = _page("saved_posts", "saved_at", "true")
-_IN_COLLECTION = _page("collection_posts", "added_at", "entries.collection_id = $5")
-
-
-async def saved(uow: UnitOfWork, account_id: UUID, page: PageRequest) -> list[Row]:
-    """Returns an account's saved posts as far as it may see them, the last saved first, one more than the page holds.
-    `listed_at` and `id` are the cursor after a row."""
-    return [*await uow.fetch(_SAVED, account_id, *cursor_parts(page.cursor), page.limit + 1)]
+_IN_COLLECTION = listed_entries(
+    "select * from collection_posts where account_id = $1 and collection_id = $5", "added_at"
+)
 
 
 async def in_collection(uow: UnitOfWork, account_id: UUID, collection_id: UUID, page: PageRequest) -> list[Row]:
-    """Returns the posts of one of an account's collections, the last added first, as `saved` does."""
+    """Returns the posts of one of an account's collections, the last added first, as `saved_posts.saved` does."""
     return [*await uow.fetch(_IN_COLLECTION, account_id, *cursor_parts(page.cursor), page.limit + 1, collection_id)]
 
 
@@ -129,9 +95,9 @@ async def delete(uow: UnitOfWork, account_id: UUID, collection_id: UUID) -> bool
     return await uow.execute(sql, account_id, collection_id) == "DELETE 1"
 
 
-_ADD = """
+_ADD = f"""
 insert into collection_posts (account_id, post_id, collection_id, added_at)
-select account_id, post_id, $3, $4 from saved_posts where account_id = $1 and post_id = $2 for key share
+select saved.account_id, saved.post_id, $3, $4 from ({saved_entry("$1", "$2")} for key share) as saved
 on conflict do nothing
 """
 _REMOVE = "delete from collection_posts where account_id = $1 and post_id = $2 and collection_id = $3"
@@ -145,13 +111,3 @@ async def add(uow: UnitOfWork, account_id: UUID, collection_id: UUID, post_id: U
 async def remove(uow: UnitOfWork, account_id: UUID, collection_id: UUID, post_id: UUID) -> None:
     """Removes a post from a collection of the account. It stays saved."""
     await uow.execute(_REMOVE, account_id, post_id, collection_id)
-
-
-_FORGET = """
-delete from saved_posts where ctid = any(array(select ctid from saved_posts where post_id = $1 limit $2 for update))
-"""
-
-
-async def forget(uow: UnitOfWork, post_id: UUID, limit: int) -> bool:
-    """Deletes up to `limit` rows of a post that is deleted. Returns whether there may be more."""
-    return await uow.execute(_FORGET, post_id, limit) == f"DELETE {limit}"

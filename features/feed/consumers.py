@@ -17,14 +17,16 @@ from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
 from cluster.redis import RedisError
 from features.accounts.events import AccountStateChanged
+from features.collections.events import PostSaved, PostUnsaved
 from features.events import EventBody, consumer, reader
 from features.feed import store
 from features.feed.invalidations import (
     InvalidationStream,
     author_invalidation,
     list_invalidation,
+    marks_invalidation,
+    poll_invalidation,
     post_invalidation,
-    reposts_invalidation,
     timeline_invalidation,
 )
 from features.feed.machine import ONLY_ME, Entry
@@ -33,6 +35,7 @@ from features.feed.ports import Feeds, FeedsUnavailable, TimelineFailed
 from features.posts.events import (
     LinkPreviewed,
     MediaUpdated,
+    PollCounted,
     PostCreated,
     PostDeleted,
     PostEdited,
@@ -41,6 +44,7 @@ from features.posts.events import (
     PostShared,
     PostUnpinned,
     PostUnshared,
+    Voted,
 )
 from features.posts.model import ShareKind
 from features.profiles.events import ProfileUpdated
@@ -56,6 +60,10 @@ _REPEATED = (
     PostUnpinned,
     PostShared,
     PostUnshared,
+    PostSaved,
+    PostUnsaved,
+    Voted,
+    PollCounted,
     LinkPreviewed,
     MediaUpdated,
     Connected,
@@ -129,7 +137,11 @@ class FeedUpdates:
             case PostCreated():
                 await self.feeds.put([event.author_id.bytes], entry_of(event))
             case PostShared(kind=ShareKind.REPOST) | PostUnshared(kind=ShareKind.REPOST):
-                await self.invalidations.publish(reposts_invalidation(event.account_id))
+                await self.invalidations.publish(marks_invalidation(event.account_id))
+            case PostSaved() | PostUnsaved() | Voted():
+                await self.invalidations.publish(marks_invalidation(event.account_id))
+            case PollCounted():
+                await self.invalidations.publish(poll_invalidation(event.post_id))
             case ProfileUpdated():
                 await self.invalidations.publish(author_invalidation(event.account_id))
             case Connected() | Disconnected():

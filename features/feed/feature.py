@@ -6,6 +6,7 @@ from cluster.events.consumer import Consumer
 from cluster.postgres import Reaction
 from cluster.redis import StreamReader
 from features.accounts.feature import ACCOUNTS
+from features.collections.feature import COLLECTIONS
 from features.counters.feature import COUNTERS
 from features.counters.service import CounterService
 from features.feature import Entities, Feature, Scope
@@ -13,8 +14,9 @@ from features.feed.author_heads import AuthorHeads
 from features.feed.consumers import FeedUpdates
 from features.feed.home import HomeFeed
 from features.feed.invalidations import InvalidationReader, InvalidationStream
-from features.feed.own_reposts import OwnReposts
+from features.feed.own_marks import OwnMarks
 from features.feed.policy import FeedPolicy
+from features.feed.poll_results import PollResults
 from features.feed.ports import FEEDS
 from features.feed.render_cache import RenderCache
 from features.feed.service import FeedService
@@ -27,10 +29,10 @@ def _service(scope: Scope) -> FeedService:
     policy, feeds = scope.policy(FeedPolicy), scope.ports.get(FEEDS)
     if feeds is None:
         return FeedService(policy)
-    cache, heads, reposts = RenderCache(), AuthorHeads(), OwnReposts()
+    cache, heads, marks, polls = RenderCache(), AuthorHeads(), OwnMarks(), PollResults()
     invalidations = InvalidationStream(scope.redis, scope.brand)
-    followed = InvalidationReader(invalidations, cache, heads, reposts)
-    home = HomeFeed(feeds, scope.service(CounterService), cache, heads, reposts, followed)
+    followed = InvalidationReader(invalidations, cache, heads, marks, polls)
+    home = HomeFeed(feeds, scope.service(CounterService), cache, heads, marks, polls, followed)
     return FeedService(policy, home, FeedUpdates(feeds, invalidations, policy))
 
 
@@ -51,7 +53,7 @@ def _stream_reader(scope: Scope) -> StreamReader | None:
 
 FEED = Feature(
     name="feed",
-    needs=(ACCOUNTS, COUNTERS, POSTS, PROFILES, RELATIONSHIPS),
+    needs=(ACCOUNTS, COLLECTIONS, COUNTERS, POSTS, PROFILES, RELATIONSHIPS),
     entities=(Entities("actors.feeds:KIND", FEEDS, "actors.feeds.calls:open_calls"),),
     policy=FeedPolicy,
     service=_service,

@@ -12,19 +12,20 @@ from uuid import UUID
 
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
-from features.counters.model import REPOSTS
 from features.counters.service import CounterService
 from features.feed import store
 from features.feed.author_heads import HEAD_POSTS, AuthorHeads, Head
 from features.feed.invalidations import InvalidationReader
 from features.feed.machine import OWN, Key, TimelinePage, may_see
 from features.feed.merge import Merge
-from features.feed.own_reposts import OwnReposts
+from features.feed.own_marks import OwnMarks
+from features.feed.poll_results import PollResults
 from features.feed.ports import AuthorRead, Feeds, FeedsUnavailable
-from features.feed.render_cache import REPOSTED, RenderCache, RenderedPost, json_of
+from features.feed.render_cache import MARKED, RenderCache, RenderedPost, json_of
 from features.paging import Cursor, PageRequest
 from features.posts.model import Audience, PollDefinition, PostView
-from features.posts.poll_views import poll_views
+from features.posts.own_marks import Marks
+from features.posts.polls import view_poll
 from features.posts.views import Row, shared_rows, views, views_sharing
 
 FROM_SQL = Counter("entativa_feed_posts_read_total", "Posts that feeds had to read from Postgres")
@@ -56,7 +57,8 @@ class HomeFeed:
     counters: CounterService
     cache: RenderCache
     author_heads: AuthorHeads
-    reposts: OwnReposts
+    marks: OwnMarks
+    polls: PollResults
     invalidations: InvalidationReader
 
     async def page(self, uow: UnitOfWork, reader_id: UUID, page: PageRequest, now: datetime) -> bytes | None:
@@ -177,17 +179,19 @@ class HomeFeed:
                 replace(post, body=own[post.id], poll=None, shared_poll=None) if post.id in own else post
                 for post in visible
             ]
-        return await self._with_polls(uow, context, shown)
+        return shown
 
     async def _with_polls(
-        self, uow: UnitOfWork, context: _ReaderContext, posts: list[RenderedPost]
+        self,
+        uow: UnitOfWork,
+        context: _ReaderContext,
+        posts: Sequence[RenderedPost],
+        polls: Mapping[bytes, PollDefinition],
+        marks: Marks,
     ) -> list[RenderedPost]:
         """Returns the posts with their polls as the reader sees them."""
-        defined = {str(UUID(bytes=id)): poll for post in posts if post.polls for id, poll in post.polls.items()}
-        if not defined:
-            return posts
-        polls = await poll_views(uow, context.reader_id, defined, context.now)
-        own = {UUID(post_id).bytes: poll for post_id, poll in polls.items()}
+        results, votes = await self.polls.read(uow, polls, context.now), marks.votes or {}
+        own = {id: view_poll(poll, replace(results[id], own=votes.get(id)), context.now) for id, poll in polls.items()}
         return [post.with_polls(own) if post.polls else post for post in posts]
 
     async def _among(
@@ -226,12 +230,15 @@ class HomeFeed:
             at, id = items[-1].key
             cursor = b'"%s"' % Cursor(store.moment(at), UUID(bytes=id)).encode().encode()
         counted = await self.counters.read(uow, [post.target for post in items], context.reader_id)
-        shared = [post.id for post, counts in zip(items, counted, strict=True) if REPOSTS in counts.counts]
-        own = await self.reposts.among(uow, context.reader_id, shared) if shared else frozenset[bytes]()
+        polls = {id: poll for post in items if post.polls for id, poll in post.polls.items()}
+        marks = await self.marks.read(uow, context.reader_id, [*(post.id for post in items), *polls])
+        if polls:
+            items = await self._with_polls(uow, context, items, polls, marks)
+        reposted, saved = marks.reposted, marks.saved
         # One join of all pieces: a page has up to several 100 KB, which a join for each post would copy twice more.
         pieces = list[bytes]()
         for post, counts in zip(items, counted, strict=True):
-            pieces += (b",", post.body, REPOSTED[post.id in own], counts.json)
+            pieces += (b",", post.body, MARKED[(post.id in reposted) + 2 * (post.id in saved)], counts.json)
         pieces[:1] = [b'{"items":[']  # instead of the first comma
         return b"".join((*pieces, b'],"next_cursor":', cursor, b"}"))
 

@@ -21,7 +21,8 @@ unnoticed."""
 @dataclass(frozen=True, slots=True)
 class Invalidation:
     """What is out of date: a post (`p`), posts that show an author's names (`a`), or posts to a deleted list (`l`),
-    the keys of an author's own timeline (`t`), or what a reader has reposted (`r`); and the 16 bytes of its id."""
+    the keys of an author's own timeline (`t`), what a reader has reposted, saved or voted in (`r`), or the results of a
+    post's poll (`v`); and the 16 bytes of its id."""
 
     kind: bytes
     id: bytes
@@ -43,8 +44,12 @@ def timeline_invalidation(author: bytes) -> Invalidation:
     return Invalidation(b"t", author)
 
 
-def reposts_invalidation(reader_id: UUID) -> Invalidation:
+def marks_invalidation(reader_id: UUID) -> Invalidation:
     return Invalidation(b"r", reader_id.bytes)
+
+
+def poll_invalidation(post_id: UUID) -> Invalidation:
+    return Invalidation(b"v", post_id.bytes)
 
 
 class InvalidationStream:

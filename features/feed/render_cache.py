@@ -2,8 +2,8 @@
 
 Who may see a post is decided at each read (home.py) from what is stored beside the bytes. What differs between readers
 is not cached: the list a post went to, which only its author sees; mentions and shared posts of people whom a block
-separates from the reader; shared posts that are not public any more; polls, reactions, reposts and the number of
-comments, which have the reader's own or change all the time.
+separates from the reader; shared posts that are not public any more; polls, reactions, reposts, whether it is
+saved and the number of comments, which have the reader's own or change all the time.
 """
 
 from collections import OrderedDict
@@ -19,12 +19,17 @@ from features.feed.invalidations import Invalidation
 from features.feed.machine import Key
 from features.posts.model import PollDefinition, PollView, PostView
 
-_COUNTED = {"reposted", "comments", "reposts", "quotes", "reactions"}
+_COUNTED = {"reposted", "saved", "comments", "reposts", "quotes", "reactions"}
 _WITHOUT_POLL = b',"poll":null'
 _REST = b'}},"poll":null'
 """After the poll of a shared post: the ends of `post` and `shared`, and the post's own poll."""
-REPOSTED = (b',"reposted":false', b',"reposted":true')
-"""What follows `RenderedPost.body`, by whether the reader has reposted the post. After that comes `Counted.json`."""
+MARKED = tuple(
+    b',"reposted":%s,"saved":%s' % (reposted, saved)
+    for saved in (b"false", b"true")
+    for reposted in (b"false", b"true")
+)
+"""What follows `RenderedPost.body`, by whether the reader has reposted the post, plus 2 if the reader has saved it.
+After that comes `Counted.json`."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class RenderedPost:
     list_id: bytes
     mentions: frozenset[bytes]
     body: bytes
-    """Without what is counted, open at its end: `REPOSTED` and `Counted.json` make it whole."""
+    """Without what is counted, open at its end: `MARKED` and `Counted.json` make it whole."""
     poll: PollDefinition | None = None
     """The poll of the post, which `body` leaves out."""
     shared_poll: PollDefinition | None = None
@@ -154,7 +159,7 @@ class RenderCache:
 
     def invalidate(self, invalidation: Invalidation) -> None:
         """Drops the posts that the invalidation concerns."""
-        if invalidation.kind in {b"t", b"r"}:
+        if invalidation.kind in {b"t", b"r", b"v"}:
             return
         for fetch in self._fetches:
             fetch.invalidations.add(invalidation)

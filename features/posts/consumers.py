@@ -11,10 +11,10 @@ from datetime import UTC, date, datetime
 from cluster.events.consumer import Consumer
 from cluster.events.event import Event
 from cluster.postgres import UnitOfWork
-from features.events import consumer, reader
+from features.events import consumer, publish, reader
 from features.posts import poll_store, share_store, store
 from features.posts.changes import publish_undone
-from features.posts.events import PollVoted, PostCreated, PostDeleted, PostEdited, PostEvent, PostState
+from features.posts.events import PollCounted, PollVoted, PostCreated, PostDeleted, PostEdited, PostEvent, PostState
 from features.posts.model import Audience
 from features.posts.policy import PostPolicy
 
@@ -29,7 +29,8 @@ def consumers(policy: PostPolicy, now: Callable[[], datetime]) -> list[Consumer]
     async def count_votes(uow: UnitOfWork, events: Sequence[Event]) -> None:
         """Counts the votes of a batch of events together: that of a poll that many vote in at once is one row."""
         post_ids = {body.post_id for event in events if (body := _read_vote(event)) is not None}
-        await poll_store.count_votes(uow, post_ids, at_once=policy.min_voters_shown)
+        for post_id in await poll_store.count_votes(uow, post_ids, at_once=policy.min_voters_shown):
+            publish(uow, PollCounted(post_id), now())
 
     async def undo_reposts(uow: UnitOfWork, event: PostDeleted) -> None:
         """Deletes the reposts of a deleted post, in several transactions: there may be many."""

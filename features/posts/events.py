@@ -80,6 +80,25 @@ class PollVoted(EventBody):
 
 
 @dataclass(frozen=True, slots=True)
+class PollCounted(EventBody):
+    """The results of a poll went on: votes were counted."""
+
+    type: ClassVar[str] = "posts.poll_counted"
+    key: ClassVar[str] = "post_id"
+    post_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Voted(EventBody):
+    """An account voted in some poll: what is kept of its own votes is out of date. In which, and how, is for no
+    consumer to know."""
+
+    type: ClassVar[str] = "posts.voted"
+    key: ClassVar[str] = "account_id"
+    account_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class LinkEvent(EventBody):
     """Something happened to the link in a post."""
 
@@ -140,6 +159,8 @@ EVENTS = (
     PostPinned,
     PostUnpinned,
     PollVoted,
+    PollCounted,
+    Voted,
     LinkFound,
     LinkPreviewed,
     MediaUpdated,

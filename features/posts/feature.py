@@ -75,6 +75,9 @@ POSTS = Feature(
             part_of=PartOf("posts", "post_id"),
             secrets=("voters", "counts"),
         ),
+        Table(
+            "saved_posts", "account_id", "until the account or the post's author removes it", subjects=("account_id",)
+        ),
         Table("hashtag_counts", "tag", "for good: it names nobody"),
     ),
     on_block=undo_between,

@@ -204,6 +204,8 @@ class PostView(PostContent):
     poll: PollView | None
     reposted: bool
     """Whether the reader has reposted it."""
+    saved: bool
+    """Whether the reader has saved it. Nobody else learns it."""
     comments: int
     """How many there are, replies included; without those that are hidden."""
     reposts: int

@@ -60,12 +60,14 @@ with enough as (
 insert into poll_counts as counts (post_id, voters, counts)
 select post_id, count(*), array[{_SUMS}] from counted group by post_id order by post_id
 on conflict (post_id) do update set voters = counts.voters + excluded.voters, counts = array[{_ADDED}]
+returning post_id
 """
 
 
-async def count_votes(uow: UnitOfWork, post_ids: Collection[UUID], *, at_once: int) -> None:
-    """Adds the votes that are not counted yet to the results of each poll that has at least `at_once` of them."""
-    await uow.execute(_COUNT, list(post_ids), at_once)
+async def count_votes(uow: UnitOfWork, post_ids: Collection[UUID], *, at_once: int) -> list[UUID]:
+    """Adds the votes that are not counted yet to the results of each poll that has at least `at_once` of them. Returns
+    the posts of these polls."""
+    return [row["post_id"] for row in await uow.fetch(_COUNT, list(post_ids), at_once)]
 
 
 _FORGET = """

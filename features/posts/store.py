@@ -97,6 +97,7 @@ def new_row(post_id: UUID, author: Person, draft: Draft, created_at: datetime) -
         "edited_at": None,
         "list_id": str(draft.list_id) if draft.list_id else None,
         "reposted": False,
+        "saved": False,
         "counts": None,
         "own_reaction": None,
     }

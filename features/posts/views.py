@@ -41,6 +41,7 @@ def columns(viewer: str) -> str:
         coalesce(posts.quoted_id, posts.reposted_id)::text as shared_id, posts.reposted_id is not null as is_repost,
         case when posts.author_id = {viewer} then posts.list_id::text end as list_id,
         exists (select from posts as own where own.author_id = {viewer} and own.reposted_id = posts.id) as reposted,
+        exists (select from saved_posts where account_id = {viewer} and post_id = posts.id) as saved,
         {counters.columns("posts.id", viewer)}"""
 
 
@@ -104,6 +105,7 @@ def views_naming(
             },
             "poll": polls.get(row["id"]),
             "reposted": row["reposted"],
+            "saved": row["saved"],
             "comments": (counted := counters.counted(row)).counts.get(COMMENTS, 0),
             "reposts": counted.counts.get(REPOSTS, 0),
             "quotes": counted.counts.get(QUOTES, 0),

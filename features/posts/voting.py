@@ -9,7 +9,7 @@ from cluster.postgres import UnitOfWork
 from features.events import publish
 from features.posts import poll_store, store
 from features.posts.errors import AlreadyVoted, NoPoll, NoSuchPost, PollClosed
-from features.posts.events import PollVoted
+from features.posts.events import PollVoted, Voted
 from features.posts.model import PollDefinition, PollView
 from features.posts.polls import check_choices, is_closed, view_poll
 
@@ -36,6 +36,7 @@ class Polls:
                 raise PollClosed
             poll_store.vote(uow, post_id, voter_id, cast)
             publish(uow, PollVoted(post_id), now)
+            publish(uow, Voted(voter_id), now)
             state = replace(state, own=cast)
         elif state.own != cast:
             raise AlreadyVoted

@@ -1080,6 +1080,7 @@ CREATE INDEX message_payloads_expires_at ON public.message_payloads USING btree 
 CREATE INDEX messages_sent_at ON public.messages USING btree (sent_at);
 CREATE INDEX mutes_by_muted ON public.mutes USING btree (muted_id);
 CREATE INDEX mutes_newest ON public.mutes USING btree (muter_id, created_at, muted_id);
+CREATE INDEX poll_votes_of_voter ON public.poll_votes USING btree (voter_id, post_id) WHERE (voter_id IS NOT NULL);
 CREATE INDEX poll_votes_to_count ON public.poll_votes USING btree (post_id) WHERE (NOT counted);
 CREATE INDEX poll_votes_voter ON public.poll_votes USING btree (voter_id) WHERE (voter_id IS NOT NULL);
 CREATE INDEX post_drafts_author ON public.post_drafts USING btree (author_id, created_at, id);

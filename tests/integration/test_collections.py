@@ -48,6 +48,8 @@ async def test_posts_are_saved_listed_by_page_and_removed(entativa: Environment)
         entativa.clock.advance(timedelta(seconds=1))
         assert (await bob.put(f"/saved-posts/{post}")).json() == saved.json(), "it stays where it is"
         assert (await bob.get(f"/saved-posts/{post}")).json() == saved.json()
+        for reader, expected in ((bob, True), (ada, False), (entativa.anonymous, False)):
+            assert (await reader.get(f"/posts/{post}")).json()["saved"] is expected
     assert await _listed(bob) == [posts[2], posts[0], posts[1]]
     assert await _listed(ada) == []
     first = (await bob.get("/saved-posts?limit=2")).json()

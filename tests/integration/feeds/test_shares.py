@@ -133,3 +133,34 @@ async def test_what_the_reader_reposted_comes_out_of_memory(vignette: Environmen
     [repost] = [item for item in (await bob.get("/profiles/bob/posts")).json()["items"] if item["shared"]]
     assert (await bob.delete(f"/posts/{repost['id']}")).is_success
     assert (await shown(bob))[:2] == (False, 1)
+
+
+async def test_what_the_reader_saved_comes_out_of_memory(vignette: Environment) -> None:
+    ada, bob, eve = [await vignette.member(name) for name in ("ada", "bob", "eve")]
+    for reader in (bob, eve):
+        assert (await reader.put("/follows/ada")).is_success
+    post = (await ada.post("/posts", json={"text": "x"})).json()
+    assert post["saved"] is False
+
+    async def shown(reader: Member) -> tuple[bool, int]:
+        """Whether the feed says that the reader has saved ada's post, as its address does, and its statements."""
+        page = await reader.get("/feed")
+        [item] = page.json()["items"]
+        assert item == (await reader.get(f"/posts/{post['id']}")).json()
+        return item["saved"], vignette.statements(page)
+
+    for reader in (bob, eve):
+        assert (await shown(reader))[0] is False
+        assert await shown(reader) == (False, 0)
+    trips = (await bob.post("/collections", json={"name": "Trips"})).json()["id"]
+    changes = [
+        (bob.put, f"/saved-posts/{post['id']}", True),
+        (bob.delete, f"/saved-posts/{post['id']}", False),
+        (bob.put, f"/collections/{trips}/posts/{post['id']}", True),
+        (bob.delete, f"/collections/{trips}/posts/{post['id']}", True),
+    ]
+    for change, path, saved in changes:
+        assert (await change(path)).is_success
+        assert (await shown(bob))[0] is saved
+        assert await shown(bob) == (saved, 0)
+        assert await shown(eve) == (False, 0)
