@@ -71,7 +71,7 @@ async def _cut_uploads() -> Figure:
             peers.put_nowait(stack.enter_context(NodePeer("tus.mjs")))
         await environment.member("ada")
         owner = _Owner(environment)
-        again: list[float] = []
+        again: list[_Again] = []
         numbers = iter(range(UPLOADS))
 
         async def work() -> None:
@@ -85,8 +85,23 @@ async def _cut_uploads() -> Figure:
             for task in background:
                 task.cancel()
         await _check_storage(environment)
-        extra = {"parts_again": max(again), "kills": next(kills), "cuts": UPLOADS * CUTS}
+        extra = {
+            "parts_again": max(each.mean for each in again),
+            "parts_again_at_once": max(each.most for each in again),
+            "kills": next(kills),
+            "cuts": UPLOADS * CUTS,
+        }
     return Figure(_CUT, len(again), "uploads", samples=UPLOADS, extra={**extra, "seconds": time.monotonic() - begun})
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """What a client sent again of one upload, in parts."""
+
+    mean: float
+    """After an interruption, headers included."""
+    most: float
+    """After one interruption: bytes of the file that had left the client, those in sockets of a killed replica too."""
 
 
 @dataclass(slots=True)
@@ -132,8 +147,8 @@ async def _check_storage(environment: Environment) -> None:
         raise RuntimeError(f"{len(stored(environment))} objects are stored after {UPLOADS} uploads")
 
 
-async def _upload(owner: _Owner, replicas: BrandProcesses, peers: asyncio.Queue[NodePeer], number: int) -> float:
-    """Uploads one file and reads it back. Returns how many parts were sent again after an interruption, on average."""
+async def _upload(owner: _Owner, replicas: BrandProcesses, peers: asyncio.Queue[NodePeer], number: int) -> _Again:
+    """Uploads one file and reads it back."""
     from features.media.machine import PART_BYTES
     from tests.support.app_server import CuttingProxy
     from tests.support.files import file_of
@@ -188,7 +203,7 @@ async def _upload(owner: _Owner, replicas: BrandProcesses, peers: asyncio.Queue[
     again = max(0, proxy.passed - size) / PART_BYTES / max(1, proxy.interruptions)
     if again > MOST_AGAIN:
         raise RuntimeError(f"upload {number} sent {again} parts again after an interruption, on average")
-    return again
+    return _Again(again, max(proxy.content.again, default=0) / PART_BYTES)
 
 
 async def _stalled() -> Figure:
