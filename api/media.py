@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
+from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from api import uploads
@@ -14,6 +15,7 @@ from api.conditional import ConditionalRoute
 from api.content import IfNoneMatch, IfRange, Range, respond_with_content
 from api.deps import Now, PageDep, SignedIn, Uow, limit_account, limit_address, limit_files, service
 from api.error_codes import TooManyRequests, raises
+from api.image_formats import NEGOTIATED, preferred_name
 from api.models import PageModel, render_page
 from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute
@@ -165,7 +167,8 @@ async def get_file(
 ) -> Response:
     """Read a file of a medium by an address, without an access token."""
     grant = await grant_of(request, media, token, now)
-    return await send_file(media, await media.get_granted(uow, grant, name), range, if_range, if_none_match)
+    found = await media.get_granted(uow, grant, preferred_name(name, request))
+    return await send_file(media, found, range, if_range, if_none_match)
 
 
 async def send_file(
@@ -173,7 +176,7 @@ async def send_file(
 ) -> Response:
     """Returns a response with a file, or a range of it."""
     tag = f'"{found.digest.hex()[:24]}"'
-    return await respond_with_content(
+    response = await respond_with_content(
         lambda start, end: media.read(found, start, end),
         found.content_type,
         found.size,
@@ -182,6 +185,26 @@ async def send_file(
         if_range,
         if_none_match,
     )
+    if found.content_type in NEGOTIATED:
+        response.headers["Vary"] = "Accept"
+    return response
+
+
+async def send_shown_file(
+    media: MediaService,
+    media_id: UUID,
+    found: StoredFile,
+    now: datetime,
+    range: str | None,
+    if_range: str | None,
+    if_none_match: str | None,
+) -> Response:
+    """Returns a response with a file that others see, and counts the read: of an image that is read often, smaller
+    files are made after the response."""
+    response = await send_file(media, found, range, if_range, if_none_match)
+    if media.is_often_read(media_id, found):
+        response.background = BackgroundTask(media.make_smaller, media_id, now)
+    return response
 
 
 def public_cache_control(media: MediaService) -> str:

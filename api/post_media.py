@@ -12,7 +12,8 @@ from api.byte_range import RANGE_NOT_SATISFIABLE
 from api.content import IfNoneMatch, IfRange, Range
 from api.deps import MaybeSignedIn, Now, Uow, account_or_none, limit_files, service
 from api.error_codes import TooManyRequests, raises
-from api.media import CONTENT_RESPONSES, Service, grant_of, public_cache_control, send_file
+from api.image_formats import preferred_name
+from api.media import CONTENT_RESPONSES, Service, grant_of, public_cache_control, send_shown_file
 from api.routes import VERSION
 from api.transaction import TransactionRoute
 from features.media.errors import NoSuchMedia
@@ -80,8 +81,8 @@ async def get_post_file(
 ) -> Response:
     """Read a file of a post's medium by an address, without an access token."""
     grant = await grant_of(request, media, token, now, attached=True)
-    file = await visible_file(uow, grant.media_id, grant.viewer, grant.epoch, name)
-    return await send_file(media, file, range, if_range, if_none_match)
+    file = await visible_file(uow, grant.media_id, grant.viewer, grant.epoch, preferred_name(name, request))
+    return await send_shown_file(media, grant.media_id, file, now, range, if_range, if_none_match)
 
 
 @content.get("/public-media/{media_id}/{epoch}/{name}", response_class=Response, responses=CONTENT_RESPONSES)
@@ -93,6 +94,7 @@ async def get_public_file(
     request: Request,
     media: Service,
     uow: Uow,
+    now: Now,
     range: Range = None,
     if_range: IfRange = None,
     if_none_match: IfNoneMatch = None,
@@ -100,7 +102,7 @@ async def get_public_file(
     """Read a file of a medium of a public post. What is at an address never changes; it is gone when the post is, or is
     no longer public, and caches ask again within an hour."""
     await limit_files(request)
-    file = await public_file(uow, media_id, epoch, name)
-    response = await send_file(media, file, range, if_range, if_none_match)
+    file = await public_file(uow, media_id, epoch, preferred_name(name, request))
+    response = await send_shown_file(media, media_id, file, now, range, if_range, if_none_match)
     response.headers["Cache-Control"] = public_cache_control(media)
     return response

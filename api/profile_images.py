@@ -13,7 +13,8 @@ from api.conditional import ConditionalRoute
 from api.content import IfNoneMatch, IfRange, Range
 from api.deps import Now, PlatformDep, SignedIn, Uow, limit_files, service
 from api.error_codes import TooManyRequests, raises
-from api.media import CONTENT_RESPONSES, Service, public_cache_control, send_file
+from api.image_formats import preferred_name
+from api.media import CONTENT_RESPONSES, Service, public_cache_control, send_shown_file
 from api.models import MAX_DECOMPOSED, Body
 from api.post_media import Name
 from api.profiles import ProfileModel, render_own
@@ -91,6 +92,7 @@ async def get_profile_file(
     images: ProfileImages,
     media: Service,
     uow: Uow,
+    now: Now,
     range: Range = None,
     if_range: IfRange = None,
     if_none_match: IfNoneMatch = None,
@@ -98,7 +100,7 @@ async def get_profile_file(
     """Read a file of an avatar or a cover by its path. What is at an address never changes; it is gone when the profile
     shows another image, and caches ask again within an hour."""
     await limit_files(request)
-    file = await images.get_file(uow, media_id, name)
-    response = await send_file(media, file, range, if_range, if_none_match)
+    file = await images.get_file(uow, media_id, preferred_name(name, request))
+    response = await send_shown_file(media, media_id, file, now, range, if_range, if_none_match)
     response.headers["Cache-Control"] = public_cache_control(media)
     return response

@@ -15,7 +15,8 @@ from api.conditional import ConditionalRoute
 from api.content import IfNoneMatch, IfRange, Range
 from api.deps import MaybeSignedIn, Now, PageDep, Poster, SignedIn, Uow, account_or_none, service
 from api.error_codes import TooManyRequests, raises
-from api.media import CONTENT_RESPONSES, Service, grant_of, send_file
+from api.image_formats import preferred_name
+from api.media import CONTENT_RESPONSES, Service, grant_of, send_shown_file
 from api.models import MAX_DECOMPOSED, Body, PageModel, render_page
 from api.post_media import Name
 from api.post_videos import Name as StreamName
@@ -198,7 +199,8 @@ async def get_story_file(
 ) -> Response:
     """Read a file of a story's image by its path, without an access token."""
     grant = await grant_of(request, media, token, now, attached=True)
-    return await send_file(media, await stories.get_file(uow, grant, name, now), range, if_range, if_none_match)
+    file = await stories.get_file(uow, grant, preferred_name(name, request), now)
+    return await send_shown_file(media, grant.media_id, file, now, range, if_range, if_none_match)
 
 
 @content.get("/story-media/{token}/stream/{name}", response_class=Response, responses=FILE_RESPONSES)

@@ -21,6 +21,7 @@ from cluster.objects import NoSuchObject, ObjectStorageUnavailable, open_objects
 from cluster.redis import RedisError, open_redis
 from cluster.settings import Settings
 from features.media.hash_list import BadHashList, HashListUnavailable
+from features.media.image_rendering import can_write_avif
 from features.media.policy import MediaPolicy
 from features.media.synced_hash_list import hash_list_of
 
@@ -72,6 +73,10 @@ def _programs() -> list[Finding]:
     return [
         Finding("PostgreSQL 15 programs", postgres, "apt-get install postgresql-15 postgresql-15-postgis-3"),
         Finding("redis-server", shutil.which("redis-server") is not None, "apt-get install redis-server"),
+        Finding(
+            f"AVIF of images that are read often: {'made' if can_write_avif() else 'not made, libvips has no AV1'}",
+            ok=True,
+        ),
         Finding("ffmpeg", shutil.which("ffmpeg") is not None, "apt-get install ffmpeg"),
     ]
 

@@ -30,6 +30,15 @@ class Stored(EventBody):
 
 
 @dataclass(frozen=True, slots=True)
+class OftenRead(EventBody):
+    """An image was read so often that smaller files of it are worth making."""
+
+    type: ClassVar[str] = "media.often_read"
+    key: ClassVar[str] = "media_id"
+    media_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Held(EventBody):
     """A medium matched the list of pictures that nobody may publish: it is held for moderators, and nobody sees it."""
 
@@ -41,4 +50,4 @@ class Held(EventBody):
     """In bits, of the hash of the list."""
 
 
-EVENTS = (Uploaded, Stored, Held)
+EVENTS = (Uploaded, Stored, OftenRead, Held)

@@ -8,11 +8,14 @@ from cluster.tables import PartOf, Table
 from features.accounts.feature import ACCOUNTS
 from features.feature import Feature, Scope
 from features.media.addresses import derive_key
+from features.media.avif import AvifEncoding
 from features.media.erasure import erase
 from features.media.events import EVENTS
 from features.media.image_renderer import ImageRenderer
+from features.media.image_rendering import can_write_avif
 from features.media.policy import MediaPolicy
 from features.media.processing import Processing
+from features.media.reads import ReadCounts
 from features.media.receiving import Buffered
 from features.media.screening import Screening
 from features.media.service import MediaService
@@ -20,8 +23,8 @@ from features.media.sweeping import run_media_sweeps
 from features.media.synced_hash_list import hash_list_of
 from features.media.uploads import UploadService
 
-_RENDERER = ImageRenderer()
-"""One for all brands of a process: it has processes of its own."""
+_RENDERER, _AVIF_RENDERER = ImageRenderer(), ImageRenderer(at_once=1)
+"""For all brands of a process: they have processes of their own."""
 
 
 def _service(scope: Scope) -> MediaService:
@@ -29,11 +32,14 @@ def _service(scope: Scope) -> MediaService:
     uploads = UploadService(scope.brand, policy, scope.database, objects, scope.now, Buffered(scope.brand))
     key = derive_key(scope.settings.cluster_secret.get_secret_value().encode(), scope.brand)
     screening = Screening(scope.brand, policy, hash_list_of(scope.settings, scope.brand, policy, objects))
-    return MediaService(scope.brand, policy, objects, uploads, key, screening)
+    return MediaService(scope.brand, policy, objects, uploads, key, screening, ReadCounts(policy.avif_reads))
 
 
 def _consumers(scope: Scope) -> Sequence[Consumer]:
-    return Processing(scope.brand, scope.service(MediaService), _RENDERER, scope.now).consumers()
+    media = scope.service(MediaService)
+    processing = Processing(scope.brand, media, _RENDERER, scope.now)
+    avif = AvifEncoding(scope.brand, media, _AVIF_RENDERER, scope.now).consumers() if can_write_avif() else []
+    return [*processing.consumers(), *avif]
 
 
 MEDIA = Feature(

@@ -25,10 +25,25 @@ class ImageFormat(StrEnum):
 
     WEBP = "webp"
     JPEG = "jpg"
+    AVIF = "avif"
 
     @property
     def content_type(self) -> str:
-        return "image/webp" if self is ImageFormat.WEBP else "image/jpeg"
+        return _CONTENT_TYPES[self]
+
+
+_CONTENT_TYPES = {ImageFormat.WEBP: "image/webp", ImageFormat.JPEG: "image/jpeg", ImageFormat.AVIF: "image/avif"}
+AT_ONCE = (ImageFormat.WEBP, ImageFormat.JPEG)
+"""What every image gets."""
+
+
+def can_write_avif() -> bool:
+    """Returns whether this libvips has an encoder for AV1."""
+    try:
+        pyvips.Image.black(16, 16).heifsave_buffer(compression="av1", effort=0)
+    except pyvips.Error:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +60,8 @@ class ImageOrder:
     """Width times height."""
     max_frames: int
     """Of an animation, whose first frame is what is shown."""
+    niceness: int = 0
+    """Of the process, 0 to 19: how much others come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +94,7 @@ _BLURHASH_COMPONENTS = 4, 3
 _MAX_RATIO = 7
 """Height to width of a file: it keeps the widest below WebP's 16,383 pixels."""
 _WEBP_EFFORT = 4
+_AVIF_EFFORT = 4
 LUMA = "luma"
 """The file with the picture's luma (Rec. 601) as it is hashed (pdq.py): a byte a pixel, HASHED_SIDE on each side."""
 _LUMA = [[0.299, 0.587, 0.114]]
@@ -216,5 +234,7 @@ def _opaque(image: Any) -> Any:
 def _write(image: Any, path: Path, format: ImageFormat, quality: int) -> None:
     if format is ImageFormat.WEBP:
         image.webpsave(str(path), Q=quality, effort=_WEBP_EFFORT, keep="none")
+    elif format is ImageFormat.AVIF:
+        image.heifsave(str(path), compression="av1", Q=quality, effort=_AVIF_EFFORT, keep="none")
     else:
         _opaque(image).jpegsave(str(path), Q=quality, optimize_coding=True, keep="none")

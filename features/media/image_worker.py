@@ -77,6 +77,7 @@ def _run(request: dict[str, Any]) -> NoReturn:
         limits = ImageLimits(**request["limits"])
         _limit(limits)
         order = request["order"]
+        os.nice(order["niceness"])
         order["media_type"] = MediaType(order["media_type"])
         order["formats"] = [ImageFormat(name) for name in order["formats"]]
         folder = Path(request["folder"])

@@ -25,6 +25,11 @@ IMAGE_CPU = Histogram(
     ["brand"],
     buckets=(0.03, 0.1, 0.2, 0.5, 1, 2, 4, 8),
 )
+AVIF = Counter(
+    "entativa_avif_images_total",
+    "Images that were read often and what became of their AVIF files",
+    ["brand", "outcome"],
+)  # made, gone, or why not
 SCREENED = Counter(
     "entativa_media_screened_total",
     "Images and parts of videos that were compared with the hash list",

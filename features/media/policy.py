@@ -34,6 +34,13 @@ class MediaPolicy:
     """CPU seconds for writing its files, of pixels that were decoded already."""
     image_elapsed_s: float = 120.0
     """Seconds for an image in all."""
+    avif_reads: int = 100
+    """Reads of an image in one process that make it get AVIF files."""
+    avif_quality: int = 55
+    """Of the encoder, 1 to 100: it looks like WebP at `image_quality`."""
+    avif_encoding_s: float = 60.0
+    """CPU seconds for all AVIF files of an image, at the lowest priority."""
+    avif_elapsed_s: float = 600.0
     hash_distance: int = 31
     """Of 256 bits, in which the hash of a picture and one of the list may differ, at most 31. Meta advises 31."""
     hash_quality: int = 50

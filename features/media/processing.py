@@ -21,7 +21,7 @@ from features.media import store, upload_store
 from features.media.events import Stored, Uploaded
 from features.media.hash_index import Match
 from features.media.image_renderer import ImageRenderer, RenderedImage
-from features.media.image_rendering import ImageFormat, ImageOrder, Refused
+from features.media.image_rendering import AT_ONCE, ImageFormat, ImageOrder, Refused
 from features.media.image_worker import ImageLimits
 from features.media.metrics import IMAGE_CPU, IMAGES, PROCESSED
 from features.media.model import ImageFailure, Media, MediaState, MediaType, StoredFile, object_key, part_key
@@ -177,7 +177,7 @@ def order_of(media_type: MediaType, policy: MediaPolicy) -> ImageOrder:
     return ImageOrder(
         media_type=media_type,
         widths=policy.image_widths,
-        formats=tuple(ImageFormat),
+        formats=AT_ONCE,
         quality=policy.image_quality,
         max_pixels=policy.max_image_pixels,
         max_frames=policy.max_image_frames,

@@ -8,21 +8,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from cluster.logs import logger
 from cluster.objects import ObjectStorage
 from cluster.postgres import UnitOfWork
+from cluster.storage_errors import DATABASE_ERRORS
 from features.events import publish
 from features.media import evidence_store, store, upload_store
 from features.media.addresses import NOBODY, Grant, expiry, open_token, seal
 from features.media.attaching import check_attachable
 from features.media.errors import MediaAttached, MediaFailed, NoSuchMedia, StillProcessing
-from features.media.events import Held
+from features.media.events import Held, OftenRead
 from features.media.hash_index import Match
 from features.media.metrics import SENT_BYTES
 from features.media.model import Address, Media, MediaState, StoredFile, object_key, part_key
 from features.media.policy import MediaPolicy
+from features.media.reads import ReadCounts
 from features.media.screening import Screening
 from features.media.uploads import UploadService
 from features.paging import Page, PageRequest, page_of
+
+_COUNTED = frozenset({"image/webp", "image/jpeg"})
+"""Types of which there is something smaller."""
+
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,8 @@ class MediaService:
     key: bytes
     """Authenticates addresses."""
     screening: Screening
+    reads: ReadCounts
+    """Of images, in this process."""
 
     async def get(self, uow: UnitOfWork, account_id: UUID, media_id: UUID) -> Media:
         """Returns a medium of an account. Raises NoSuchMedia."""
@@ -77,6 +87,19 @@ class MediaService:
         if file is None:
             raise NoSuchMedia
         return file
+
+    def is_often_read(self, media_id: UUID, file: StoredFile) -> bool:
+        """Counts a read of a file. Returns whether `make_smaller` is to be called: once in many reads of an image."""
+        return file.content_type in _COUNTED and self.reads.add(media_id)
+
+    async def make_smaller(self, media_id: UUID, now: datetime) -> None:
+        """Has smaller files made of an image, in the background. What cannot be noted now is noted another time."""
+        try:
+            async with self.uploads.database.unit_of_work() as uow:
+                publish(uow, OftenRead(media_id), now)
+                await uow.commit()
+        except DATABASE_ERRORS as error:
+            log.warning("image that is often read not noted", error=type(error).__name__)
 
     async def end_addresses(self, uow: UnitOfWork, account_id: UUID, media_id: UUID) -> None:
         """Ends all addresses of a medium that were given out. Raises NoSuchMedia."""

@@ -13,6 +13,7 @@ from asyncpg import Record
 from cluster.postgres import UnitOfWork
 from features.accounts.queries import inactive
 from features.media.model import ORIGINAL, Image, ImageFailure, Media, MediaState, MediaType, StoredFile, object_key
+from features.media.queries import named_file
 from features.paging import PageRequest
 
 _COLUMNS = """media.id, media.account_id, media.media_type, media.size, media.state, media.epoch, media.digest,
@@ -32,7 +33,7 @@ order by created_at desc, id desc limit $4
 """
 _READABLE = f"""
 select file.content_type, file.size, file.digest from media cross join lateral (
-    select content_type, size, digest from media_files where media_id = media.id and name = $4
+    ({named_file("media.id", "$4")})
     union all select media.media_type, media.size, media.digest where $4 = '{ORIGINAL}'
 ) as file
 where media.id = $1 and media.account_id = $2 and media.epoch = $3 and media.state = 'ready'
@@ -58,6 +59,7 @@ _INSERT_FILES = """
 insert into media_files (media_id, name, content_type, size, digest)
 select $1, * from unnest($2::text[], $3::text[], $4::bigint[], $5::bytea[])
 """
+_HAS_AVIF = "select exists (select from media_files where media_id = $1 and name like '%.avif')"
 
 # Several objects are locked one after the other in the order of keys, so that of two who lock the same ones, one waits.
 _CLAIM = """
@@ -199,9 +201,19 @@ async def make_ready(uow: UnitOfWork, media_id: UUID, digest: bytes) -> None:
 async def describe_image(uow: UnitOfWork, media_id: UUID, image: Image, files: Mapping[str, StoredFile]) -> None:
     """Adds what others see of an image, after `refer_to_objects`."""
     await uow.execute(_DESCRIBE, media_id, image.width, image.height, image.blurhash, image.widths)
+    await add_files(uow, media_id, files)
+
+
+async def add_files(uow: UnitOfWork, media_id: UUID, files: Mapping[str, StoredFile]) -> None:
+    """Adds files of a medium, by their names, after `refer_to_objects`."""
     types = [file.content_type for file in files.values()]
     sizes, digests = [file.size for file in files.values()], [file.digest for file in files.values()]
     await uow.execute(_INSERT_FILES, media_id, list(files), types, sizes, digests)
+
+
+async def has_avif(uow: UnitOfWork, media_id: UUID) -> bool:
+    """Returns whether a medium has AVIF files."""
+    return bool(await uow.fetchval(_HAS_AVIF, media_id))
 
 
 async def fail(uow: UnitOfWork, media_id: UUID, failure: ImageFailure) -> None:
