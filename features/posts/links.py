@@ -60,10 +60,12 @@ def summarise(page: FetchedPage) -> PageSummary | None:
         name = (found.get("property") or found.get("name") or "").lower()
         meta.setdefault(name, found.get("content", ""))
     named = _TITLE.search(head)
-    title = _line(meta.get("og:title") or (unescape(named[1]) if named else ""), _MAX_TITLE)
+    # A page may announce a title in which nothing is shown, and still have one.
+    title = _line(meta.get("og:title", ""), _MAX_TITLE) or _line(unescape(named[1]) if named else "", _MAX_TITLE)
     if not title:
         return None
-    description = _line(meta.get("og:description") or meta.get("description") or "", _MAX_DESCRIPTION)
+    description = _line(meta.get("og:description", ""), _MAX_DESCRIPTION)
+    description = description or _line(meta.get("description", ""), _MAX_DESCRIPTION)
     return PageSummary(title, description or None, _line(meta.get("og:site_name") or "", _MAX_SITE) or None)
 
 

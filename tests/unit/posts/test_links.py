@@ -38,6 +38,10 @@ def test_what_a_page_says_about_itself() -> None:
     <meta property=og:site_name content=Example></head><title>later</title>"""
     assert _summary(page) == PageSummary("Lisbon & more", "A city on seven hills", "Example")
     assert _summary("<title lang=en>\u202e Only \x00 a title</title>") == PageSummary("Only a title", None, None)
+    empty = "<meta property=og:title content=' '><meta property=og:description content='\u200b'>"
+    whole = f"{empty}<title>Lisbon</title><meta name=description content=Hills>"
+    assert _summary(whole) == PageSummary("Lisbon", "Hills", None)
+    assert _summary(empty) is None
     assert _summary("<title>S\u00e3o</title>", "latin-1") == PageSummary("S\u00e3o", None, None)
     assert _summary("<title>x" * 3 + "y" * 500) == PageSummary("x", None, None)
     assert _summary("no page") is None
