@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -40,8 +39,8 @@ async def perform(job: Job, objects: ObjectStorage, sources: SourceFiles) -> Job
         async with sources.open(object_key(job.upload.digest), job.upload.size) as path:
             if isinstance(job, Probe):
                 return JobResult(source=await _probe(job, path))
-            with tempfile.TemporaryDirectory(prefix="entativa-video-") as folder:
-                outputs = [Path(folder) / str(number) for number in range(len(job.parts))]
+            with sources.workspace() as folder:
+                outputs = [folder / str(number) for number in range(len(job.parts))]
                 await _make(job, path, outputs)
                 # All are read before any is stored: a job that fails leaves nothing.
                 files = [

@@ -1,4 +1,4 @@
-"""Copies of uploaded files on this machine's disk, which all jobs of a video share.
+"""Copies of uploaded files on this machine's disk, which all jobs of a video share, and folders to work in.
 
 A job holds a shared lock (flock) on the copy while it reads it; whoever holds the exclusive one may write or delete it.
 Locks end with their process, so nothing is left locked by one that was killed.
@@ -10,10 +10,11 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from cluster.objects import ObjectStorage
@@ -23,6 +24,7 @@ UNUSED_S = 60.0
 """How long a copy is kept for the next job."""
 
 _POLL_S = 0.05
+_WORKSPACE = "work-"
 
 
 class SourceFiles:
@@ -56,6 +58,19 @@ class SourceFiles:
         finally:
             os.close(lock)
 
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """Yields an empty folder, which is deleted after the block; `sweep` deletes that of a process that was
+        killed."""
+        folder = Path(tempfile.mkdtemp(prefix=_WORKSPACE, dir=self._folder))
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
     async def _copy(self, key: str, path: Path) -> None:
         part = Path(f"{path}.part")
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -69,8 +84,8 @@ class SourceFiles:
                 os.unlink(part)
 
     def sweep(self, unused_s: float = UNUSED_S) -> int:
-        """Deletes copies that no job has used for a while. Returns how many."""
-        deleted = 0
+        """Deletes copies that no job has used for a while, and what killed processes worked on. Returns how many."""
+        deleted = sum(_delete_abandoned(folder, unused_s) for folder in self._folder.glob(f"{_WORKSPACE}*"))
         for name in self._folder.glob("*.lock"):
             with contextlib.suppress(FileNotFoundError, BlockingIOError):
                 lock = os.open(name, os.O_RDWR)
@@ -84,6 +99,20 @@ class SourceFiles:
                 finally:
                     os.close(lock)
         return deleted
+
+
+def _delete_abandoned(workspace: Path, unused_s: float) -> bool:
+    """Deletes a workspace that no process has locked: in its first moments, none has."""
+    with contextlib.suppress(FileNotFoundError, BlockingIOError):
+        lock = os.open(workspace, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if os.fstat(lock).st_mtime <= time.time() - unused_s:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(workspace, ignore_errors=True)
+                return True
+        finally:
+            os.close(lock)
+    return False
 
 
 def _is_complete(path: Path, size: int) -> bool:

@@ -55,6 +55,20 @@ async def test_jobs_share_one_copy(tmp_path: Path, objects: Counting) -> None:
     assert list((tmp_path / "copies").iterdir()) == []
 
 
+async def test_what_a_killed_process_worked_on_is_swept(tmp_path: Path, objects: Counting) -> None:
+    sources = SourceFiles(tmp_path / "copies", objects)
+    async with sources.open(KEY, len(CONTENT)):
+        with sources.workspace() as folder:
+            (folder / "0").write_bytes(CONTENT)
+            assert sources.sweep(unused_s=-1) == 0
+        assert not folder.exists()
+        abandoned = tmp_path / "copies" / "work-abc"
+        (abandoned / "more").mkdir(parents=True)
+        assert sources.sweep() == 0  # made a moment ago
+        assert sources.sweep(unused_s=-1) == 1
+        assert not abandoned.exists()
+
+
 async def test_a_copy_that_failed_is_made_again(tmp_path: Path, objects: Counting) -> None:
     sources = SourceFiles(tmp_path / "copies", objects)
     objects.failures = 1
