@@ -95,6 +95,14 @@ class UnitOfWork:
         self.statements = 0
         """How many SQL statements were sent, transaction control aside."""
 
+    @property
+    def connection_lost(self) -> bool | None:
+        """Whether the connection that the unit has now is closed. None while it has none."""
+        try:
+            return None if self._connection is None else self._connection.is_closed()
+        except asyncpg.InterfaceError:
+            return True  # the pool has taken it back
+
     async def _use(self, *, begin: bool = True) -> "PooledConnection":
         if self._connection is None:
             self._connection = await self._database.acquire()

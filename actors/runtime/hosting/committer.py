@@ -75,7 +75,7 @@ class Committer:
 
     async def commit(self, write: TurnWrite) -> None:
         """Returns once the turn is committed. Raises StaleEpoch, AlreadyAnswered, or whatever its transaction failed
-        with; then it is not stored, but for connections that were lost during the commit itself."""
+        with; then it is not stored."""
         waiting = _Waiting(write)
         self._waiting.append(waiting)
         if not self._scheduled:

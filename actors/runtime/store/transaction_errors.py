@@ -26,9 +26,15 @@ class WriteFailed(Exception):
     and the cause is a TimeoutError. Nothing is stored, and the database is as good as before."""
 
 
-class OutcomeUnknown(ConnectionError):
-    """The connection was lost during the commit itself. The transaction has ended, committed or not: what is read from
-    now on is final."""
+class TransactionLost(Exception):
+    """The connection of a transaction was lost, and nothing of it is stored."""
+
+    def __init__(self, cause: Exception, *, by_write: bool = False) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause}")
+        self.cause = cause
+        """What the connection's user saw of it."""
+        self.by_write = by_write
+        """Whether that was while kinds stored their effects, and may be due to them."""
 
 
 def is_timeout(error: BaseException) -> bool:

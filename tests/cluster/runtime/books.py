@@ -9,7 +9,6 @@ _DATABASE_STALLED = (
     "ConnectionDoesNotExistError",
     "IdleInTransactionSessionTimeoutError",
     "LockNotAvailableError",
-    "OutcomeUnknown",
     "QueryCanceledError",
     "TimeoutError",
 )

@@ -14,7 +14,7 @@ from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.snapshot_loader import SnapshotLoader
 from actors.runtime.store.rows import AlreadyAnswered, Answer, Fence, Leadership, ShardRow, StaleEpoch
 from actors.runtime.store.shard_store import ShardStore
-from actors.runtime.store.transaction_errors import OutcomeUnknown, WriteFailed
+from actors.runtime.store.transaction_errors import WriteFailed
 from actors.runtime.store.turn_writes import TRANSACTION_SETTINGS, TurnWrite, TurnWrites
 from cluster.postgres import UnitOfWork, open_database
 
@@ -67,6 +67,13 @@ class Database:
 
     async def snapshots(self) -> set[str]:
         return {row["entity"] for row in await self.connection.fetch("SELECT entity FROM entity_snapshots")}
+
+    async def cut_off(self) -> None:
+        """Ends the committer's backends."""
+        await self.connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'entativa-turns' AND datname = current_database()"
+        )
 
     async def until(self, condition: str) -> None:
         """Waits until a backend of the committer is in this state."""
@@ -185,8 +192,9 @@ async def test_a_host_that_vanishes_inside_a_transaction_does_not_block_its_succ
         await database.own(7, host="host-1.1", epoch=2)
         taken_over.set()
 
-    with pytest.raises(WriteFailed):
-        await database.writes.commit([TurnWrite(fence(7), "b", (), (3, b"late"), "b", vanish)])
+    turn = TurnWrite(fence(7), "b", (), (3, b"late"), "b", vanish)
+    refused = await database.writes.commit([turn])
+    assert isinstance(refused[turn], StaleEpoch), "what it tries next"
     assert taken_over.is_set()
     assert await database.snapshots() == set()
 
@@ -206,25 +214,56 @@ async def test_the_map_is_written_while_turns_of_a_shard_never_pause(database: D
     await asyncio.gather(*turns)
 
 
-async def test_a_turn_is_acknowledged_after_its_commit_and_not_if_its_backend_dies_before(database: Database) -> None:
+async def test_a_turn_whose_backend_dies_before_its_commit_is_stored_by_the_next(database: Database) -> None:
     committer = Committer(database.writes)
+    attempts: list[int] = []
 
-    async def hang(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
-        await transaction.execute("SELECT pg_sleep(2)")
+    async def hang_once(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
+        attempts.append(await transaction.fetchval("SELECT pg_backend_pid()"))
+        if len(attempts) == 1:
+            await transaction.execute("SELECT pg_sleep(2)")
+        await write_lines(transaction, turns)
 
-    turn = TurnWrite(fence(7), "b", [Answer(b"caller-1", 5, b"done")], (3, b"late"), "b", hang)
+    turn = TurnWrite(fence(7), "b", [Answer(b"caller-1", 5, b"done")], (3, b"late"), ("b", 1), hang_once)
     commit = asyncio.create_task(committer.commit(turn))
     await database.until("query LIKE '%pg_sleep%' AND state = 'active'")
-    assert not commit.done()
-    await database.connection.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE application_name = 'entativa-turns' AND datname = current_database()"
-    )
+    assert not commit.done(), "acknowledged after the commit"
+    await database.cut_off()
+    await commit
+    assert len(set(attempts)) == 2
+    assert await database.lines() == [("b", 1)]
+    assert await database.snapshots() == {"b"}
+    assert [answer.call for _, _, answer in await database.store.answers([("book", 7)])] == [5]
+
+
+async def test_a_host_that_stalls_inside_a_transaction_stores_its_turn_with_the_next(database: Database) -> None:
+    """Postgres has ended the transaction meanwhile, whatever it was that held the host up."""
+    attempts: list[int] = []
+
+    async def stall_once(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
+        attempts.append(await transaction.fetchval("SELECT pg_backend_pid()"))
+        if len(attempts) == 1:
+            time.sleep(1.7)
+        await write_lines(transaction, turns)
+
+    turn = TurnWrite(fence(7), "b", [Answer(b"caller-1", 5, b"done")], None, ("b", 1), stall_once)
+    await Committer(database.writes).commit(turn)
+    assert len(set(attempts)) >= 2
+    assert await database.lines() == [("b", 1)]
+
+
+async def test_turns_whose_backend_dies_each_time_fail_and_nothing_of_them_is_stored(database: Database) -> None:
+    async def die(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
+        await write_lines(transaction, turns)
+        await transaction.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    turn = TurnWrite(fence(7), "b", [Answer(b"caller-1", 5, b"done")], (3, b"late"), ("b", 1), die)
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
-        await commit
+        await Committer(database.writes).commit(turn)
+    assert await database.lines() == []
     assert await database.snapshots() == set()
     assert await database.store.answers([("book", 7)]) == []
-    await committer.commit(snapshot(7, "b", 5))
+    await Committer(database.writes).commit(snapshot(7, "b", 5))
     assert await database.snapshots() == {"b"}, "the next transaction has a new connection"
 
 
@@ -360,11 +399,11 @@ async def test_a_turn_that_waits_for_a_lock_fails_alone(database: Database) -> N
 
 
 @pytest.mark.parametrize("committed", [True, False], ids=["committed", "rolled back"])
-async def test_a_commit_whose_connection_is_lost_fails_only_after_the_server_has_ended_it(
+async def test_a_turn_whose_connection_is_lost_during_the_commit_is_stored_once_and_acknowledged_then(
     database_address: str, database: Database, committed: bool
 ) -> None:
-    """Else the entity would be loaded anew as it was before, while its turn takes effect."""
-    # The server may go on with a commit whose client is gone, here until the test says so.
+    """The server may go on with a commit whose client is gone, here until the test says so. Before it ends nobody knows
+    whether the turn is stored."""
     await database.connection.execute(
         """
         CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS
@@ -383,9 +422,10 @@ async def test_a_commit_whose_connection_is_lost_fails_only_after_the_server_has
         used.append(transaction._connection)
         await write_lines(transaction, turns)
 
-    turn = line(7, "a", 1, 5)
+    turn, refused = line(7, "a", 1, 5), snapshot(8, "b", 6, epoch=2)
     turn.write = write
-    commit = asyncio.create_task(TurnWrites(pool).commit([turn]))
+    writes = TurnWrites(pool)
+    commit = asyncio.create_task(writes.commit([turn, refused]))
     await database.until("query LIKE 'COMMIT%' AND wait_event = 'advisory'")
     used[0].terminate()
     await database.until("query LIKE '%FOR NO KEY UPDATE%' AND wait_event_type = 'Lock'")
@@ -395,11 +435,12 @@ async def test_a_commit_whose_connection_is_lost_fails_only_after_the_server_has
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event = 'advisory'"
         )
-    else:
-        await database.connection.execute("SELECT pg_advisory_unlock(42)")
-    with pytest.raises(OutcomeUnknown):
-        await commit
-    assert await database.lines() == ([("a", 1)] if committed else [])
-    assert len(await database.store.answers([("book", 7)])) == committed
+    await database.connection.execute("SELECT pg_advisory_unlock(42)")
+    assert list(await commit) == [refused]
+    assert len(used) == (1 if committed else 2)
+    assert await database.lines() == [("a", 1)]
+    assert [answer.call for _, _, answer in await database.store.answers([("book", 7)])] == [5]
+    assert await database.snapshots() == {"a"}
+    assert await writes.commit([line(7, "a", 2, 6)]) == {}, "what the host knows to be stored is"
     await lost.close()
     await pool.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,6 +31,9 @@ from actors.runtime.store.rows import (
 )
 from actors.runtime.store.turn_writes import TurnWrite
 from tests.unit.runtime.network import Network
+
+_ATTEMPTS = 2
+"""Transactions that are begun for turns whose connection is lost each time."""
 
 
 class Database:
@@ -142,14 +146,20 @@ class Database:
         return MapWrite(self.position, rows)
 
     def commit(
-        self, writes: Sequence[TurnWrite], series: UUID, number: int, known: Known
-    ) -> dict[TurnWrite, Exception]:
-        """One transaction, like TurnWrites.commit. It fails as a whole for a line that is rejected."""
+        self,
+        writes: Sequence[TurnWrite],
+        series: UUID,
+        number: int,
+        known: Known,
+        refused: dict[TurnWrite, Exception],
+    ) -> None:
+        """One transaction, like that of TurnWrites. It fails as a whole for a line that is rejected; what it leaves out
+        is added to ``refused``."""
         if not self._has_commits(known):
-            return {write: StaleEpoch("the database went back") for write in writes}
+            refused.update((write, StaleEpoch("the database went back")) for write in writes)
+            return
         if any(line in self.rejected for write in writes for line in lines_of(write)):
             raise ValueError("a line is rejected")
-        refused: dict[TurnWrite, Exception] = {}
         for write in writes:
             try:
                 host = write.fence.host
@@ -160,7 +170,6 @@ class Database:
                 refused[write] = error
         if len(refused) < len(writes):
             self.commits[series] = number
-        return refused
 
     def _commit(self, turn: TurnWrite) -> None:
         fence = turn.fence
@@ -223,20 +232,33 @@ class HostStore:
         return await self._network.statement("map", self._process, lambda: self._database.shard_map(known))
 
     async def commit(self, writes: Sequence[TurnWrite], *, briefly: bool = False) -> Mapping[TurnWrite, Exception]:
+        """See TurnWrites.commit: turns whose connection is lost are committed again, if they were not."""
         lines = [line for write in writes for line in lines_of(write)]
-        series, known = self.history.begin(), self.history.known()
-        number = series.number + 1
-        commit = partial(self._database.commit, writes, series.id, number, known)
-        try:
-            refused = await self._network.statement(f"commit {lines}", self._process, commit)
-            if len(refused) < len(writes):
-                self.history.committed(series, self._clock.monotonic())
-            return refused
-        except OSError:
-            self.history.lost(series)
-            raise
-        finally:
-            self.history.rolled_back(series)
+        for attempt in range(1, _ATTEMPTS + 1):
+            series, known, refused = self.history.begin(), self.history.known(), dict[TurnWrite, Exception]()
+            number = series.number + 1
+            commit = partial(self._database.commit, writes, series.id, number, known, refused)
+            try:
+                try:
+                    await self._network.statement(f"commit {lines}", self._process, commit)
+                except OSError:
+                    if not await self._was_committed(series.id, number):
+                        if attempt == _ATTEMPTS:
+                            raise
+                        continue
+                if len(refused) < len(writes):
+                    self.history.committed(series, self._clock.monotonic())
+                return refused
+            finally:
+                self.history.rolled_back(series)
+        raise AssertionError("not reached")
+
+    async def _was_committed(self, series: UUID, number: int) -> bool:
+        while True:
+            with contextlib.suppress(OSError):
+                return await self._network.statement(
+                    f"outcome of {number}", self._process, lambda: self._database.commits.get(series, 0) >= number
+                )
 
     async def timers(self, shards: Iterable[tuple[str, int]], until: float) -> list[TimerRow]:
         owned, stored = set(shards), self._database.timers

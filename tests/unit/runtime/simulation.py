@@ -111,6 +111,8 @@ class Simulation:
         self._acknowledged: dict[str, set[str]] = {entity: set() for entity in ENTITIES}
         self._latest_start: dict[str, float] = {}
         self._late: list[str] = []
+        self._denied: dict[str, str] = {}
+        """Operations that failed of a lost connection, with their entities: nothing of them is ever stored."""
         self.elect(hosts)
         for _ in range(6):
             self.go_on()
@@ -155,6 +157,8 @@ class Simulation:
             return
         if status != DONE:
             failed = status == EntityFailed.status and value.startswith("OSError")
+            if failed:
+                self._denied[operation.name] = operation.entity
             failed |= status == EntityFailed.status and self._writes_what_is_rejected(operation.entity)
             late = operation.deadline <= self.loop.now + 0.002
             assert failed or late, f"{operation} failed before its deadline: {status} {value!r}"
@@ -369,6 +373,9 @@ class Simulation:
         written = [line for lines in self.database.lines.values() for line in lines]
         assert len(written) == len(set(written)), "an operation is stored twice"
         assert not self.database.violations
+        for name, entity in self._denied.items():
+            stored = self.database.lines.get(entity, ())
+            assert not {name} & {*stored, *self.database.planned}, f"{name} failed and is stored"
         assert not self._late, "an entity received what was past its deadline"
         open_calls = {(client.caller, number) for client in self.clients for number in client.table._pending}
         assert not open_calls & set(self.database.collisions), "an open call ran twice"

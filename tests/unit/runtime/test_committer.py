@@ -178,8 +178,8 @@ async def test_turns_that_are_refused_fail_alone() -> None:
     assert [type(result) for result in results] == [type(None), StaleEpoch, AlreadyAnswered, type(None)]
 
 
-async def test_a_lost_connection_fails_all_turns_of_its_transaction_and_is_not_tried_again() -> None:
-    """The commit may have taken effect: a turn without calls would be stored twice."""
+async def test_a_lost_connection_fails_all_turns_of_its_transaction_and_is_not_tried_by_halves() -> None:
+    """The store has tried again by itself: it is not for one turn's sake."""
     store = Store()
     store.open.set()
     store.poisonous, store.error = {"1"}, OSError("connection lost")
