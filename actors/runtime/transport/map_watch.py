@@ -11,6 +11,7 @@ import structlog
 
 from actors.runtime.errors import CallError
 from actors.runtime.shard_map import MapPosition, MapView
+from cluster.cancellation import raise_if_cancelled
 
 DOUBT_SECONDS = 5.0
 """How long a doubt lasts. Longer than a host's lease: by then the map says who owns a dead host's shards."""
@@ -67,6 +68,12 @@ class MapWatch:
                     await asyncio.sleep(_PAUSE_SECONDS)
             except CallError as error:
                 log.info("map.unavailable", error=str(error))
+                await asyncio.sleep(_PAUSE_SECONDS)
+            except Exception:
+                # Whatever Ray or a map that cannot be read raises: a router that stays with an old map sends calls to
+                # hosts that are gone until their deadlines, and nothing would ever end that.
+                raise_if_cancelled()
+                log.exception("map.watch_failed")
                 await asyncio.sleep(_PAUSE_SECONDS)
             finally:
                 watch.cancel()

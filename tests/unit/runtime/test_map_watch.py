@@ -26,6 +26,8 @@ class Source:
         self.cut_off = False
         self.behind = False
         """None leads, and all know less than the router: they answer at once."""
+        self.error: Exception | None = None
+        """What the next question meets."""
         self._changed = asyncio.Event()
 
     def change(self, view: MapView) -> None:
@@ -35,6 +37,9 @@ class Source:
 
     async def watch(self, known: MapPosition) -> MapView:
         self.asked.append(asyncio.get_running_loop().time())
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
         if self.behind:
             await asyncio.sleep(STEP)
             return MapView()
@@ -53,7 +58,7 @@ class Case:
     """A watch on a loop whose time the test sets."""
 
     def __init__(self) -> None:
-        self.loop = SteppedLoop(())
+        self.loop = SteppedLoop((HostUnavailable, RuntimeError))
         self.view = MapView()
         self.loop.do(self._begin)
 
@@ -109,6 +114,17 @@ def test_checks_end_with_the_doubt(case: Case) -> None:
     case.run_for(60)
     checks = len(case.source.checked) - before
     assert 1 <= checks <= DOUBT_SECONDS / CHECK_SECONDS + 1
+
+
+@pytest.mark.parametrize("error", [RuntimeError("of Ray's own"), HostUnavailable("coordinator-0")], ids=repr)
+def test_a_watch_goes_on_whatever_a_question_meets(case: Case, error: Exception) -> None:
+    case.run_for(DOUBT_SECONDS)
+    case.source.error = error
+    case.loop.do(lambda: case.source.change(MapView(2, {}, {})))
+    case.run_for(STEP)
+    case.loop.do(lambda: case.source.change(MapView(3, {}, {})))
+    case.run_for(1.0)
+    assert case.view.version == 3
 
 
 class Silent(NoControlPlane):
