@@ -22,6 +22,7 @@ from actors.runtime.transport.frames import DONE, OLDEST_PROTOCOL, pack_body, un
 from actors.runtime.transport.map_watch import MapSource, MapWatch
 from actors.runtime.transport.stream import Link
 from actors.runtime.value import Value
+from cluster.cancellation import raise_if_cancelled
 from cluster.trace import current_traceparent
 
 TICK = 0.025
@@ -358,8 +359,13 @@ class Router:
         try:
             answers = await self._control.deliver(endpoint, self._caller, frame)
             self._answered(host, unpack(answers[4:]))
-        except CallError as error:
-            log.info("ray_call.failed", host=host, error=str(error))
+        except Exception as error:
+            raise_if_cancelled()
+            # Whatever it is, the calls of the batch are not to wait for their deadlines.
+            if isinstance(error, CallError):
+                log.info("ray_call.failed", host=host, error=str(error))
+            else:
+                log.exception("ray_call.failed", host=host)
             if host not in self._links:
                 self._calls.lost(host)
             await asyncio.sleep(0.1)

@@ -9,6 +9,7 @@ import pytest
 
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.shard_map import SHARDS, Endpoint, MapView
+from actors.runtime.transport.frames import DONE, answers_frame, pack_answer, unpack
 from actors.runtime.transport.router import NoControlPlane, Router
 from actors.runtime.transport.stream import Link
 from tests.unit.runtime.network import SteppedLoop
@@ -69,3 +70,25 @@ def test_dials_back_off_to_a_bound_and_never_stop() -> None:
     assert len(pauses) >= 10
     assert all(bound / 2 <= pause + step and pause <= bound + step for pause, bound in zip(pauses, bounds, strict=True))
     assert loop.now - times[-1] <= 2.0 + step, "it still dials"
+
+
+class Flaky(NoControlPlane):
+    """Ray, which fails a batch in a way of its own, then has the calls answered."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__("here")
+        self.error: Exception | None = error
+
+    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+        return answers_frame([pack_answer(call, DONE, "reply") for call, *_ in unpack(frame[4:])[2:]])
+
+
+@pytest.mark.parametrize("error", [RuntimeError("of Ray's own"), HostUnavailable(HOST)], ids=repr)
+async def test_calls_of_a_batch_that_fails_are_sent_again_whatever_it_failed_of(error: Exception) -> None:
+    router = Router(Flaky(error), b"secret", direct=False)
+    router.follow(MapView(1, {HOST: Endpoint(HOST, "there", "", "")}, {"kind": [HOST] * SHARDS}))
+    assert await router.call("kind", "entity", 1, timeout=60) == "reply"
+    await router.close()
