@@ -32,7 +32,7 @@ from actors.runtime.store.rows import (
 from actors.runtime.store.turn_writes import TurnWrite
 from tests.unit.runtime.network import Network
 
-_ATTEMPTS = 2
+COMMIT_ATTEMPTS = 2
 """Transactions that are begun for turns whose connection is lost each time."""
 
 
@@ -234,7 +234,7 @@ class HostStore:
     async def commit(self, writes: Sequence[TurnWrite], *, briefly: bool = False) -> Mapping[TurnWrite, Exception]:
         """See TurnWrites.commit: turns whose connection is lost are committed again, if they were not."""
         lines = [line for write in writes for line in lines_of(write)]
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, COMMIT_ATTEMPTS + 1):
             series, known, refused = self.history.begin(), self.history.known(), dict[TurnWrite, Exception]()
             number = series.number + 1
             commit = partial(self._database.commit, writes, series.id, number, known, refused)
@@ -243,7 +243,7 @@ class HostStore:
                     await self._network.statement(f"commit {lines}", self._process, commit)
                 except OSError:
                     if not await self._was_committed(series.id, number):
-                        if attempt == _ATTEMPTS:
+                        if attempt == COMMIT_ATTEMPTS:
                             raise
                         continue
                 if len(refused) < len(writes):

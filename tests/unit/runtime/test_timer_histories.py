@@ -10,6 +10,7 @@ import pytest
 
 from actors.runtime.hosting.durable_timers import DurableTimers
 from actors.runtime.hosting.turns import Received
+from tests.unit.runtime.database import COMMIT_ATTEMPTS
 from tests.unit.runtime.network import Passage
 from tests.unit.runtime.simulation import ENTITIES, Simulation
 
@@ -85,6 +86,14 @@ def the_commit_is_lost(simulation: Simulation) -> str:
     return line
 
 
+def every_attempt_to_commit_is_lost(simulation: Simulation) -> str:
+    line = plan(simulation, 1.0)
+    simulation.pass_time(1.0)
+    for _ in range(COMMIT_ATTEMPTS):
+        simulation.network.lose(commit_of(simulation, line))
+    return line
+
+
 def the_outcome_of_the_commit_is_lost(simulation: Simulation) -> str:
     line = plan(simulation, 1.0)
     simulation.pass_time(1.0)
@@ -113,6 +122,7 @@ HISTORIES = [
     the_host_dies_before_the_commit,
     the_host_dies_and_its_commit_takes_effect,
     the_commit_is_lost,
+    every_attempt_to_commit_is_lost,
     the_outcome_of_the_commit_is_lost,
     the_shard_moves_before_the_timer_is_due,
     the_lease_ends_while_the_timer_is_due,
@@ -139,7 +149,7 @@ async def _load_nothing(timers: DurableTimers, _store: Any) -> None:
     ("owner", "name", "instead", "history"),
     [
         (Received, "fired", property(lambda _self: [], _forget), the_outcome_of_the_commit_is_lost),
-        (DurableTimers, "failed", _forget, the_commit_is_lost),
+        (DurableTimers, "failed", _forget, every_attempt_to_commit_is_lost),
         (DurableTimers, "load", _load_nothing, the_timer_is_due_while_its_host_is_gone),
     ],
     ids=["keeps timers that have fired", "tries a timer once", "knows only the timers that it has set"],
