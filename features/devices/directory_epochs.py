@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 from cluster.cancellation import raise_if_cancelled
+from cluster.events.outbox_listener import OutboxListener, listen_to_outbox
 from cluster.logs import logger
 from cluster.metrics import Counter, Gauge
 from cluster.postgres import UnitOfWork
@@ -21,6 +22,10 @@ from features.feature import Scope
 
 _AHEAD = timedelta(seconds=5)
 """An epoch that is farther ahead of the clock is an accident; one that is less so is waited for."""
+
+_POLL_S = 10.0
+"""The longest pause between two looks at the directory, for signals that were lost and for heartbeats."""
+_RETRY_S = 1.0
 
 EPOCHS = Counter(
     "entativa_key_directory_epochs_total", "Epochs of the key directory that this process has closed", ["brand"]
@@ -117,14 +122,27 @@ def _signed(epoch: Epoch, log_root: bytes, secrets: DirectorySecrets) -> StoredE
 
 async def run_directory(scope: Scope) -> None:
     """Closes epochs until cancelled; survives outages of Postgres."""
-    pause_s = scope.policy(DevicePolicy).directory_period.total_seconds()
     while True:
         try:
-            while await close_due_epoch(scope):
-                pass
+            async with listen_to_outbox(scope.database) as listener:
+                while not listener.lost:
+                    await _close_what_is_due(scope, listener)
         except DATABASE_ERRORS as error:
             raise_if_cancelled()
             log.warning("key directory interrupted", error=type(error).__name__)
-        except DirectoryUnavailable:
-            log.error("key directory stands still: its log has another key, has the cluster secret changed?")
-        await asyncio.sleep(pause_s)
+            await asyncio.sleep(_RETRY_S)
+
+
+async def _close_what_is_due(scope: Scope, listener: OutboxListener) -> None:
+    """Closes epochs, then waits until there may be another one to close: what is submitted comes with an event."""
+    listener.clear()
+    try:
+        while await close_due_epoch(scope):
+            pass
+    except DirectoryUnavailable:
+        log.error("key directory stands still: its log has another key, has the cluster secret changed?")
+    await asyncio.sleep(scope.policy(DevicePolicy).directory_period.total_seconds())
+    async with scope.database.unit_of_work(read_only=True) as uow:
+        waiting = await store.waits(uow)
+    if not waiting:
+        await listener.wait(_POLL_S)

@@ -352,3 +352,31 @@ async def test_epochs_are_closed_in_the_background(entativa: Environment) -> Non
     assert running.cancelled()
     client = await _Client.of(entativa, ada.member)
     assert await client.look_up(ada.member.id) is not None
+
+
+async def test_an_idle_directory_waits_for_a_signal_and_shows_what_comes_then(
+    entativa: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("features.devices.directory_epochs._POLL_S", 1e6)
+    database = entativa.platform.database
+    running = asyncio.create_task(run_directory(entativa.platform))
+    try:
+        async with asyncio.timeout(120):
+            # The first epoch, of an empty directory; then it has nothing to do and listens.
+            while not await database.pool.fetchval("select count(*) from key_directory_epochs"):
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(2.0)
+            await _registered(entativa, "ada")
+            while await database.pool.fetchval("select count(*) from device_key_versions where shown_in is null"):
+                await asyncio.sleep(0.05)
+            await database.pool.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and query ilike 'listen%'"
+            )
+            await _registered(entativa, "bruno")
+            while await database.pool.fetchval("select count(*) from device_key_versions where shown_in is null"):
+                await asyncio.sleep(0.05)
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+    assert running.cancelled()

@@ -64,6 +64,11 @@ async def state(uow: UnitOfWork, at: datetime | None, limit: int) -> DirectorySt
     return DirectoryState(**row)
 
 
+async def waits(uow: UnitOfWork) -> bool:
+    """Returns whether something was submitted that no epoch shows yet."""
+    return bool(await uow.fetchval("select exists (select from device_key_versions where shown_in is null)"))
+
+
 async def submitted(uow: UnitOfWork, limit: int) -> list[Submission]:
     """Returns the oldest version of up to `limit` accounts that no epoch shows, those that have waited longest."""
     rows = await uow.fetch(_SUBMITTED, limit)
