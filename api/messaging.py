@@ -20,6 +20,7 @@ from features.devices.errors import NotADevice
 from features.messaging.errors import (
     DevicesChanged,
     DuplicateDevice,
+    MailboxFull,
     MessageIdReused,
     MessagingUnavailable,
     NoDevices,
@@ -258,13 +259,14 @@ async def decline(conversation_id: ConversationId, identity: SignedIn, messaging
     DevicesChanged,
     RequestNotAccepted,
     NoDevices,
+    MailboxFull,
     MessagingUnavailable,
 )
 async def send(
     conversation_id: ConversationId, body: MessageBody, identity: SignedIn, messaging: Messaging
 ) -> SentModel:
     """Send a message. The response means that it is stored; the same request again is answered alike for seven days,
-    for the last eight messages of a device and the last 512 of the conversation."""
+    for the last eight messages of a device."""
     sent = await messaging.send(conversation_id, identity, body.outgoing())
     return SentModel(seq=sent.seq, sent_at=sent.sent_at)
 

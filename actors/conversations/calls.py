@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from datetime import timedelta
 from typing import Any, NoReturn
 from uuid import UUID
 
 import structlog
 
 from actors.conversations.entity import KIND_NAME
-from actors.runtime import CallError
+from actors.runtime import CallError, EntityFailed
 from actors.runtime.transport.router import Router
 from actors.runtime.value import Value
 from cluster.postgres import Database
@@ -18,6 +19,7 @@ from features.devices.errors import NotADevice
 from features.identity import Identity
 from features.messaging.errors import (
     DevicesChanged,
+    MailboxFull,
     MessageIdReused,
     MessagingUnavailable,
     NoDevices,
@@ -63,21 +65,28 @@ class ConversationCalls:
         """See Conversations.decline."""
         await self._call(conversation_id, "decline", account_id.bytes)
 
-    async def reload(self, conversation_ids: Collection[UUID]) -> None:
+    async def reload(self, conversation_ids: Collection[UUID], within: timedelta) -> None:
         """See Conversations.reload."""
         ids = list(conversation_ids)
-        for start in range(0, len(ids), _RELOADS_AT_ONCE):
-            await asyncio.gather(*(self._call(id, "reload") for id in ids[start : start + _RELOADS_AT_ONCE]))
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                for start in range(0, len(ids), _RELOADS_AT_ONCE):
+                    await asyncio.gather(*(self._call(id, "reload") for id in ids[start : start + _RELOADS_AT_ONCE]))
+        except TimeoutError:
+            raise MessagingUnavailable from None
 
     async def _call(self, conversation_id: UUID, operation: str, *arguments: Value) -> Any:
-        """Calls an operation, again if the entity had to read first. Returns its result, or raises the error that it
-        replied."""
+        """Calls an operation, again if the entity had to read first, or failed since what it knew was outdated. Returns
+        its result, or raises the error that it replied."""
         if not self._router.view.version:
             raise MessagingUnavailable
         try:
-            reply = await self._router.call(
-                KIND_NAME, conversation_id.hex, [operation, False, *arguments], _SEND_S
-            ) or await self._router.call(KIND_NAME, conversation_id.hex, [operation, True, *arguments], _SEND_S)
+            try:
+                reply = await self._router.call(KIND_NAME, conversation_id.hex, [operation, False, *arguments], _SEND_S)
+            except EntityFailed:
+                reply = None
+            if reply is None:
+                reply = await self._router.call(KIND_NAME, conversation_id.hex, [operation, True, *arguments], _SEND_S)
         except CallError as error:
             log.warning("conversation not reached", error=type(error).__name__)
             raise MessagingUnavailable from error
@@ -102,6 +111,8 @@ def _refuse(code: str, detail: Any) -> NoReturn:
             raise RequestNotAccepted
         case "unreachable":
             raise NoDevices
+        case "mailbox_full":
+            raise MailboxFull
         case "not_requested":
             raise NothingToDecline
         case _:

@@ -12,17 +12,27 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from actors.conversations.entity import ConversationEntity, Reload, SetState, SignalTyping, Store
+from actors.conversations.entity import (
+    ConversationEntity,
+    CountWaiting,
+    Reload,
+    SetAsked,
+    SetState,
+    SignalTyping,
+    Store,
+)
 from actors.conversations.signals import signals_of, typing_of
 from actors.runtime import Effect, EffectHandler, Entity, Turn, Value
 from actors.sessions.effects import KIND_NAME as SESSIONS
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
 from features.messaging import entity_store as store
-from features.messaging.machine import Conversation, Stored
+from features.messaging.machine import MICROSECONDS, Conversation
+from features.messaging.model import time_of
 from features.messaging.policy import MessagingPolicy
 
 STORED = Counter("entativa_messages_stored_total", "Messages that were stored")
+NOT_KEPT = Counter("entativa_messages_not_kept_total", "Messages not kept for a device that has no room for them")
 SIGNALLED = Counter("entativa_message_signals_total", "Messages signalled to live sessions, by account")
 TYPING = Counter("entativa_typing_signals_total", "Signals that somebody is typing")
 LOST = Counter("entativa_message_signals_lost_total", "Signals that did not reach a live session")
@@ -37,12 +47,12 @@ class ConversationEffects(EffectHandler[MessagingPolicy]):
     async def load(self, entity_id: str) -> Entity | None:
         """Returns the entity as it is stored."""
         conversation = Conversation(self.context.policy)
-        conversation.load(await self._read(entity_id))
+        await self._load(entity_id, conversation)
         return ConversationEntity(conversation)
 
     def needs_write(self, effects: Sequence[Effect]) -> bool:
         """Not what only reads or signals."""
-        return any(isinstance(effect, Store | SetState) for effect in effects)
+        return any(isinstance(effect, Store | SetState | SetAsked) for effect in effects)
 
     async def write(self, transaction: UnitOfWork, turns: Sequence[Turn]) -> None:
         """Stores messages, and of each member the last state."""
@@ -66,6 +76,13 @@ class ConversationEffects(EffectHandler[MessagingPolicy]):
                 for (conversation, account), state in states.items()
             ]
             await store.set_states(transaction, changes)
+        asked = {turn.entity_id: effect for turn in turns for effect in turn.effects if isinstance(effect, SetAsked)}
+        if asked:
+            ends = [None if each.expires_at is None else time_of(each.expires_at) for each in asked.values()]
+            requests = zip(asked.items(), ends, strict=True)
+            await store.set_asked(
+                transaction, [store.RequestChange(UUID(id), each.asked, end) for (id, each), end in requests]
+            )
 
     async def act(self, turn: Turn) -> Sequence[Value]:
         """Signals messages, and reads what is to be read, in place: a later message must not overtake it
@@ -75,6 +92,7 @@ class ConversationEffects(EffectHandler[MessagingPolicy]):
         messages = [effect.message for effect in turn.effects if isinstance(effect, Store)]
         if messages:
             STORED.inc(len(messages))
+            NOT_KEPT.inc(sum(len(message.full) for message in messages))
             signals = signals_of(UUID(turn.entity_id), conversation, messages)
             for account, by_session in signals.items():
                 SIGNALLED.inc()
@@ -84,7 +102,9 @@ class ConversationEffects(EffectHandler[MessagingPolicy]):
                 TYPING.inc()
                 self._signal(*typing_of(UUID(turn.entity_id), conversation, effect.account))
         if any(isinstance(effect, Reload) for effect in turn.effects):
-            conversation.load(await self._read(turn.entity_id))
+            await self._load(turn.entity_id, conversation)
+        elif any(isinstance(effect, CountWaiting) for effect in turn.effects):
+            await self._count(turn.entity_id, conversation)
         return ()
 
     def _signal(self, account: UUID, kind: str, by_session: dict[str, list[Any]]) -> None:
@@ -92,12 +112,20 @@ class ConversationEffects(EffectHandler[MessagingPolicy]):
         call = self.context.router.call(SESSIONS, str(account), ["signal_sessions", kind, by_session], _SIGNAL_S)
         call.add_done_callback(_count_lost)
 
-    async def _read(self, entity_id: str) -> Stored:
+    async def _load(self, entity_id: str, conversation: Conversation) -> None:
         LOADED.inc()
-        policy = self.context.policy
-        since = datetime.fromtimestamp(self.context.clock.time(), UTC) - policy.remembered
+        policy, now = self.context.policy, self.context.clock.time()
+        since = datetime.fromtimestamp(now, UTC) - policy.remembered
+        counts = not conversation.mailboxes.fresh(int(now * MICROSECONDS))  # a refusal may have been for that
         async with self.context.database.unit_of_work(read_only=True) as uow:
-            return await store.load(uow, UUID(entity_id), since)
+            remembered = since, policy.remembered_per_device
+            stored = await store.load(uow, UUID(entity_id), *remembered, counts=counts)
+        conversation.load(stored, int(now * MICROSECONDS))
+
+    async def _count(self, entity_id: str, conversation: Conversation) -> None:
+        now = int(self.context.clock.time() * MICROSECONDS)
+        async with self.context.database.unit_of_work(read_only=True) as uow:
+            conversation.mailboxes.count(await store.waiting(uow, UUID(entity_id), conversation.devices), now)
 
 
 def _count_lost(call: asyncio.Future[Any]) -> None:

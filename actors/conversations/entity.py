@@ -14,17 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.runtime import Effect, Reply, Value
-from features.messaging.machine import (
-    MICROSECONDS,
-    Accepted,
-    Conversation,
-    Draft,
-    Message,
-    Payload,
-    SendRefused,
-)
+from features.messaging.machine import MICROSECONDS, Conversation
 from features.messaging.model import MemberState
 from features.messaging.policy import MessagingPolicy
+from features.messaging.records import Accepted, Draft, Message, Payload
+from features.messaging.refusals import SendRefused
 
 KIND_NAME = "conversations"
 
@@ -42,6 +36,20 @@ class SetState:
 
     account: bytes
     state: MemberState
+
+
+@dataclass(frozen=True, slots=True)
+class SetAsked:
+    """Store how many messages a member who has not accepted the conversation was sent, and when it ends (microseconds
+    since 1970); None: it was accepted."""
+
+    asked: int
+    expires_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CountWaiting:
+    """Count what waits for the devices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +76,10 @@ class ConversationEntity:
         """Executes one operation."""
         name, again, *arguments = message
         try:
-            return _OPERATIONS[name](self.conversation, now, *arguments)
+            return _OPERATIONS[name](self.conversation, now, again, *arguments)
         except SendRefused as refused:
-            return [Reply([refused.code, refused.detail])] if again else [Reload(), Reply(None)]
+            certain = again or refused.certain
+            return [Reply([refused.code, refused.detail])] if certain else [Reload(), Reply(None)]
 
     def snapshot(self) -> Value:
         return self.conversation.save()
@@ -84,6 +93,7 @@ class ConversationEntity:
 def send(
     conversation: Conversation,
     now: float,
+    again: bool,
     account: bytes,
     session: bytes,
     client_id: bytes,
@@ -91,35 +101,45 @@ def send(
     payloads: Sequence[Sequence[Any]],
 ) -> list[Effect]:
     """Replies with the message's number and time once it is durable."""
-    before = conversation.members.get(account)
+    before, waited = conversation.members.get(account), conversation.waits
     draft = Draft(client_id, tuple(Payload(*payload) for payload in payloads), expires_in_s)
-    sent = conversation.send(account, session, draft, int(now * MICROSECONDS))
+    sent = conversation.send(account, session, draft, int(now * MICROSECONDS), counted=again)
     if isinstance(sent, Accepted):
         return [_sent(sent)]
     effects: list[Effect] = [Store(sent), _sent(sent.accepted)]
     if before is not MemberState.ACTIVE:
         effects.append(SetState(account, MemberState.ACTIVE))
+    if waited:
+        effects.append(_asked(conversation, now))
+    if conversation.mailboxes.due:
+        effects.append(CountWaiting())
     return effects
 
 
-def typing(conversation: Conversation, now: float, account: bytes, session: bytes) -> list[Effect]:
+def typing(conversation: Conversation, now: float, _again: bool, account: bytes, session: bytes) -> list[Effect]:
     told = conversation.typing(account, session, int(now * MICROSECONDS))
     return [Reply(["done", None]), *([SignalTyping(account)] if told else [])]
 
 
-def accept(conversation: Conversation, _now: float, account: bytes) -> list[Effect]:
+def accept(conversation: Conversation, now: float, _again: bool, account: bytes) -> list[Effect]:
     changed = conversation.accept(account)
-    return [Reply(["done", None]), *([SetState(account, MemberState.ACTIVE)] if changed else [])]
+    effects = [SetState(account, MemberState.ACTIVE), _asked(conversation, now)] if changed else []
+    return [Reply(["done", None]), *effects]
 
 
-def decline(conversation: Conversation, _now: float, account: bytes) -> list[Effect]:
+def decline(conversation: Conversation, _now: float, _again: bool, account: bytes) -> list[Effect]:
     changed = conversation.decline(account)
     return [Reply(["done", None]), *([SetState(account, MemberState.DECLINED)] if changed else [])]
 
 
-def reload(_conversation: Conversation, _now: float) -> list[Effect]:
+def reload(_conversation: Conversation, _now: float, _again: bool) -> list[Effect]:
     """Replies once what was stored before the call is known."""
     return [Reload(), Reply(["done", None])]
+
+
+def _asked(conversation: Conversation, now: float) -> SetAsked:
+    ends = now + conversation.policy.request_lifetime.total_seconds()
+    return SetAsked(conversation.asked, int(ends * MICROSECONDS) if conversation.waits else None)
 
 
 def _sent(accepted: Accepted) -> Reply:

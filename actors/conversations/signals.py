@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from features.messaging.machine import Address, Conversation, Message
+from features.messaging.machine import Conversation
 from features.messaging.model import timestamp
+from features.messaging.records import Address, Message
 
 
 def signals_of(

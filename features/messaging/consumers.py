@@ -5,6 +5,7 @@ It is done right after the commit, before the response; the consumers repeat it 
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from cluster.events.consumer import Consumer
@@ -23,6 +24,10 @@ from features.relationships.events import Blocked, Unblocked
 _FOLLOWED = (DeviceReachable, DeviceBound, DeviceRemoved, Blocked, Unblocked, AccountStateChanged)
 
 _read = reader(_FOLLOWED)
+
+_CALLER_WAITS = timedelta(seconds=2)
+"""What depends on it that an entity is reached is its memory alone: it stores nothing that what is stored forbids."""
+_CONSUMER_WAITS = timedelta(seconds=60)
 
 log = logger(__name__)
 
@@ -49,12 +54,12 @@ class ConversationUpdates:
                 try:
                     async with self.database.unit_of_work(read_only=True) as uow:
                         concerned = await _concerned(uow, body)
-                    await self.conversations.reload(concerned)
+                    await self.conversations.reload(concerned, _CALLER_WAITS)
                 except MessagingUnavailable:
                     log.warning("conversations not reloaded after commit", event_type=event.type)
 
     async def _consume(self, uow: UnitOfWork, body: EventBody) -> None:
-        await self.conversations.reload(await _concerned(uow, body))
+        await self.conversations.reload(await _concerned(uow, body), _CONSUMER_WAITS)
 
 
 async def _concerned(uow: UnitOfWork, body: EventBody) -> Collection[UUID]:

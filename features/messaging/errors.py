@@ -71,6 +71,14 @@ class NoDevices(Conflict):
     detail = "This person has no device for encrypted messages."
 
 
+class MailboxFull(LimitReached):
+    """As much as is allowed waits for the other's devices, or for them from this conversation. There is room again when
+    one of them has been online, or what waits has expired."""
+
+    code = "mailbox_full"
+    detail = "Too much waits for this person's devices."
+
+
 class TooManyPendingConversations(LimitReached):
     """As many conversations that the caller has opened wait for acceptance as are allowed."""
 

@@ -59,7 +59,8 @@ MESSAGING = Feature(
     reaction=_reaction,
     entities=(Entities("actors.conversations:KIND", CONVERSATIONS, "actors.conversations.calls:open_calls"),),
     tables=(
-        Table("conversations", "id", "as long as both accounts"),
+        # One that is not accepted ends.
+        Table("conversations", "id", "as long as both accounts", Expiry("expires_at", timedelta(0))),
         Table(
             "conversation_members",
             "account_id",

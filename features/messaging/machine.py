@@ -8,138 +8,35 @@ so numbers increase through every loss of memory, and no counter is stored with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
+from features.messaging.mailboxes import Mailboxes
 from features.messaging.model import MemberState
 from features.messaging.policy import MessagingPolicy
+from features.messaging.records import Accepted, Address, Basis, Draft, Message, Payload, Stored
+from features.messaging.refusals import (
+    DevicesChanged,
+    IdReused,
+    MailboxFull,
+    NotAccepted,
+    NotADevice,
+    NotCounted,
+    NotFound,
+    NotRequested,
+    Unreachable,
+)
 
 MICROSECONDS = 1_000_000
-
-
-class Address(NamedTuple):
-    """A device: its account and its number there."""
-
-    account: bytes
-    number: int
-
-
-class Payload(NamedTuple):
-    """Ciphertext for one device."""
-
-    account: bytes
-    number: int
-    ciphertext: bytes
-
-
-class Accepted(NamedTuple):
-    """A message as it is remembered, so that its repetition is answered alike."""
-
-    seq: int
-    sender: Address
-    client_id: bytes
-    digest: bytes
-    sent_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message to store and deliver. `previous`: for each payload, the newest message before that is not of its
-    device, 0 if that is not known."""
-
-    accepted: Accepted
-    payloads: tuple[Payload, ...]
-    previous: tuple[int, ...]
-    expires_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A message as a client sends it."""
-
-    client_id: bytes
-    payloads: tuple[Payload, ...]
-    expires_in_s: int | None = None
-
-    def digest(self) -> bytes:
-        """Returns 16 bytes that tell the content from any other, in whatever order the payloads are."""
-        hashed = blake2b(digest_size=16)
-        hashed.update((-1 if self.expires_in_s is None else self.expires_in_s).to_bytes(8, "big", signed=True))
-        for account, number, ciphertext in sorted(self.payloads):
-            hashed.update(account + number.to_bytes(4, "big") + len(ciphertext).to_bytes(4, "big") + ciphertext)
-        return hashed.digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What Postgres has of a conversation. `accepted` are messages of the time in which they are remembered, oldest
-    first."""
-
-    members: Mapping[bytes, MemberState]
-    devices: Mapping[Address, bytes]
-    """The session of each device of the members."""
-    apart: bool
-    accepted: Sequence[Accepted] = ()
-
-
-class SendRefused(Exception):
-    """A message or change that cannot be accepted. `code` goes to the caller, with `detail`."""
-
-    code = ""
-
-    def __init__(self, detail: Any = None) -> None:
-        super().__init__(self.code)
-        self.detail = detail
-
-
-class NotFound(SendRefused):
-    """No such conversation for this account: it does not exist, or its members are apart."""
-
-    code = "not_found"
-
-
-class NotADevice(SendRefused):
-    """The session is that of no device."""
-
-    code = "not_a_device"
-
-
-class IdReused(SendRefused):
-    """The client id is that of another message: `detail` has its number and time."""
-
-    code = "id_reused"
-
-
-class DevicesChanged(SendRefused):
-    """A message addresses exactly the devices in `detail`: all of the members but the sending one."""
-
-    code = "devices_changed"
-
-
-class NotAccepted(SendRefused):
-    """As many messages wait for the other's acceptance of the conversation as are allowed."""
-
-    code = "not_accepted"
-
-
-class Unreachable(SendRefused):
-    """The other member has no device."""
-
-    code = "unreachable"
-
-
-class NotRequested(SendRefused):
-    """There is nothing to decline."""
-
-    code = "not_requested"
 
 
 class Conversation:
     """One pair conversation."""
 
-    __slots__ = ("_another", "_newest", "_recent", "_typed", "apart", "devices", "last", "members", "pending", "policy")
+    __slots__ = (
+        *("_another", "_newest", "_recent", "_typed"),
+        *("apart", "asked", "devices", "last", "mailboxes", "members", "policy"),
+    )
 
     def __init__(self, policy: MessagingPolicy) -> None:
         self.policy = policy
@@ -148,8 +45,9 @@ class Conversation:
         self.devices: dict[Address, bytes] = {}
         self.apart = False
         self.last = 0
-        self.pending = 0
-        """Messages of the time in which they are remembered."""
+        self.asked = 0
+        """Messages to a member who has not accepted the conversation."""
+        self.mailboxes = Mailboxes(policy)
         self._newest: tuple[Address, int] | None = None
         """Sender and number of the last message."""
         self._another: tuple[Address, int] | None = None
@@ -158,12 +56,14 @@ class Conversation:
         self._typed: dict[bytes, int] = {}
         """When each member was last reported to be typing. Not saved."""
 
-    def load(self, stored: Stored) -> None:
+    def load(self, stored: Stored, now: int) -> None:
         """Replaces the state by what is stored."""
         self.members, self.devices, self.apart = dict(stored.members), dict(stored.devices), stored.apart
-        self._newest, self._another, self._recent, self.pending = None, None, {}, 0
+        self._newest, self._another, self._recent, self.asked = None, None, {}, stored.asked
         for accepted in stored.accepted:
             self._remember(accepted)
+        if stored.waiting is not None:
+            self.mailboxes.count(stored.waiting, now)
 
     def save(self) -> list[Any]:
         """Returns the state, as a value of format 1 (msgpack types only)."""
@@ -172,14 +72,14 @@ class Conversation:
             {account: state.value for account, state in self.members.items()},
             [[*address, session] for address, session in self.devices.items()],
             self.apart,
-            [self.last, self.pending, self._newest, self._another],
+            [self.last, self.asked, self._newest, self._another],
             [[seq, *sender, client_id, digest, sent_at] for seq, sender, client_id, digest, sent_at in sorted(recent)],
         ]
 
     @classmethod
     def restore(cls, policy: MessagingPolicy, saved: list[Any]) -> Conversation:
         """Returns the conversation of what `save` returned."""
-        members, devices, apart, (last, pending, newest, another), recent = saved
+        members, devices, apart, (last, asked, newest, another), recent = saved
         conversation = cls(policy)
         conversation.load(
             Stored(
@@ -187,15 +87,20 @@ class Conversation:
                 {Address(account, number): session for account, number, session in devices},
                 apart,
                 [Accepted(row[0], Address(row[1], row[2]), *row[3:]) for row in recent],
-            )
+                asked,
+            ),
+            0,
         )
-        conversation.last, conversation.pending = last, pending
+        conversation.last = last
         conversation._newest, conversation._another = _sender_and_number(newest), _sender_and_number(another)
         return conversation
 
-    def send(self, account: bytes, session: bytes, draft: Draft, now: int) -> Accepted | Message:
+    def send(
+        self, account: bytes, session: bytes, draft: Draft, now: int, *, counted: bool = False
+    ) -> Accepted | Message:
         """Accepts a message: returns it, to be stored and delivered. Returns what was accepted before if the device
-        sends it again. The sender accepts the conversation by it. Raises SendRefused."""
+        sends it again. The sender accepts the conversation by it. `counted`: what waits for devices was counted for
+        this message. Raises SendRefused."""
         if account not in self.members:
             raise NotFound
         sender = self._device(account, session)
@@ -208,17 +113,31 @@ class Conversation:
         if self.apart:
             raise NotFound
         self._check_addressed(sender, draft)
-        others = {member: state for member, state in self.members.items() if member != account}
-        waits = any(state is not MemberState.ACTIVE for state in others.values())
-        if waits and self.pending >= self.policy.max_request_messages:
+        if not self.mailboxes.counted:
+            raise NotCounted
+        [other] = (member for member in self.members if member != account)
+        asks = self.members[other] is not MemberState.ACTIVE
+        if asks and self.asked >= self.policy.max_request_messages:
             raise NotAccepted
-        self.members[account] = MemberState.ACTIVE
+        payloads, full = self._with_room(draft, other, asks=asks)
+        if full and not (counted or self.mailboxes.fresh(now)):
+            raise NotCounted
+        if self.members[other] is not MemberState.DECLINED and all(each.account != other for each in payloads):
+            raise MailboxFull
+        self._set_state(account, MemberState.ACTIVE)
+        self.asked += asks
         accepted = Accepted(max(self.last + 1, now), sender, draft.client_id, digest, now)
-        declined = {member for member, state in others.items() if state is MemberState.DECLINED}
-        payloads = tuple(payload for payload in draft.payloads if payload.account not in declined)
         previous = tuple(self._previous(Address(payload.account, payload.number)) for payload in payloads)
         self._remember(accepted)
-        return Message(accepted, payloads, previous, now + self._kept(draft.expires_in_s))
+        for payload in payloads:
+            self.mailboxes.add(payload)
+        basis = Basis(session, other, len(self.devices), sum(address.number for address in self.devices))
+        return Message(accepted, payloads, previous, now + self._kept(draft.expires_in_s), basis, full)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a member has not accepted the conversation."""
+        return any(state is not MemberState.ACTIVE for state in self.members.values())
 
     def typing(self, account: bytes, session: bytes, now: int) -> bool:
         """Returns whether the other member is to be told that this one is typing: both have accepted the conversation,
@@ -230,9 +149,7 @@ class Conversation:
             raise NotFound
         pause = int(self.policy.typing_pause.total_seconds() * MICROSECONDS)
         last = self._typed.get(account)
-        if any(state is not MemberState.ACTIVE for state in self.members.values()) or (
-            last is not None and 0 <= now - last < pause
-        ):
+        if self.waits or (last is not None and 0 <= now - last < pause):
             return False
         self._typed[account] = now
         return True
@@ -252,6 +169,8 @@ class Conversation:
             raise NotFound
         changes = self.members[account] is not state
         self.members[account] = state
+        if not self.waits:
+            self.asked = 0
         return changes
 
     def _device(self, account: bytes, session: bytes) -> Address:
@@ -268,6 +187,13 @@ class Conversation:
         if addressed != expected or len(draft.payloads) != len(expected):
             raise DevicesChanged(sorted(expected))
 
+    def _with_room(self, draft: Draft, other: bytes, *, asks: bool) -> tuple[tuple[Payload, ...], tuple[Address, ...]]:
+        """Returns what is to be stored, and the devices that have no room for it. Who has declined is sent nothing."""
+        declined = self.members[other] is MemberState.DECLINED
+        wanted = [payload for payload in draft.payloads if not (declined and payload.account == other)]
+        kept = tuple(payload for payload in wanted if self.mailboxes.has_room(payload, asks=asks))
+        return kept, tuple(Address(each.account, each.number) for each in wanted if each not in kept)
+
     def _previous(self, device: Address) -> int:
         for message in (self._newest, self._another):
             if message is not None and message[0] != device:
@@ -280,7 +206,6 @@ class Conversation:
 
     def _remember(self, accepted: Accepted) -> None:
         self.last = max(self.last, accepted.seq)
-        self.pending += 1
         if self._newest is not None and self._newest[0] != accepted.sender:
             self._another = self._newest
         self._newest = accepted.sender, accepted.seq

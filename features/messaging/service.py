@@ -52,9 +52,10 @@ class MessagingService:
         found = await self.relationships.relationship(uow, me, other)
         state = MemberState.ACTIVE if found.state.follows_me else MemberState.REQUESTED
         id = pair_id(me, other)
-        new = await store.open_pair(uow, id, me, other, state, now)
-        limit = self.policy.max_pending_requests
-        if new and state is MemberState.REQUESTED and await store.pending(uow, me) > limit:
+        limit, lifetime = self.policy.max_pending_requests, self.policy.request_lifetime
+        ends = now + lifetime if state is MemberState.REQUESTED else None
+        new = await store.open_pair(uow, id, me, other, state, now, ends)
+        if new and ends is not None and await store.pending(uow, me, now - lifetime) > limit:
             raise TooManyPendingConversations(f"At most {limit} conversations can wait for others to accept them.")
         view = await self._find(uow, me, id)
         if view is None:  # it was blocked, or is no longer active, since
@@ -114,7 +115,7 @@ class MessagingService:
     async def send(self, conversation_id: UUID, sender: Identity, message: Outgoing) -> Sent:
         """Sends a message and returns when it is durable; the same message again is answered alike. Raises
         NoSuchConversation, NotADevice, DuplicateDevice, MessageIdReused, DevicesChanged, RequestNotAccepted,
-        NoDevices, MessagingUnavailable."""
+        NoDevices, MailboxFull, MessagingUnavailable."""
         check_devices(message)
         return await self._entities().send(conversation_id, sender, message)
 

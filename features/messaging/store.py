@@ -30,13 +30,16 @@ _BEFORE_ALL = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
 _OPEN = """
 with opened as (
-    insert into conversations (id, kind, created_at) values ($1, 'pair', $2) on conflict do nothing returning id
+    insert into conversations (id, kind, created_at, expires_at) values ($1, 'pair', $2, $6)
+    on conflict do nothing returning id
 )
 insert into conversation_members (conversation_id, account_id, state, invited_by, joined_at)
 select opened.id, member.id, member.state, member.invited_by, $2
 from opened cross join unnest($3::uuid[], $4::text[], $5::uuid[]) as member (id, state, invited_by)
 """
-_PENDING = "select count(*) from conversation_members where invited_by = $1 and state <> 'active'"
+_PENDING = """
+select count(*) from conversation_members where invited_by = $1 and state <> 'active' and joined_at > $2
+"""
 
 _MEMBERSHIP = f"""
 select own.*, conversations.kind, other.account_id as other_id from conversation_members as own
@@ -78,15 +81,17 @@ async def open_pair(
     other: UUID,
     state: MemberState,
     now: datetime,
+    ends: datetime | None,
 ) -> bool:
-    """Inserts the conversation of two accounts; `state` is that of the other. Returns False if there is one."""
+    """Inserts the conversation of two accounts; `state` is that of the other, `ends` when it ends unless the other
+    accepts it. Returns False if there is one."""
     states = [MemberState.ACTIVE.value, state.value]
-    return await uow.execute(_OPEN, conversation_id, now, [me, other], states, [None, me]) != "INSERT 0 0"
+    return await uow.execute(_OPEN, conversation_id, now, [me, other], states, [None, me], ends) != "INSERT 0 0"
 
 
-async def pending(uow: UnitOfWork, account_id: UUID) -> int:
-    """Returns how many conversations that the account has opened are not accepted."""
-    return int(await uow.fetchval(_PENDING, account_id))
+async def pending(uow: UnitOfWork, account_id: UUID, since: datetime) -> int:
+    """Returns how many conversations that the account has opened since then are not accepted."""
+    return int(await uow.fetchval(_PENDING, account_id, since))
 
 
 async def find(uow: UnitOfWork, account_id: UUID, conversation_id: UUID) -> Membership | None:

@@ -215,6 +215,8 @@ CREATE TABLE public.conversations (
     id uuid NOT NULL,
     kind text NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    asked integer DEFAULT 0 NOT NULL,
+    expires_at timestamp with time zone,
     CONSTRAINT conversations_kind_check CHECK ((kind = 'pair'::text))
 );
 CREATE TABLE public.device_key_packages (
@@ -1047,7 +1049,10 @@ CREATE INDEX connections_by_owner ON public.connections USING btree (owner_id, c
 CREATE INDEX connections_by_viewer ON public.connections USING btree (viewer_id, created_at, owner_id);
 CREATE INDEX conversation_members_conversation ON public.conversation_members USING btree (conversation_id);
 CREATE INDEX conversation_members_invited_by ON public.conversation_members USING btree (invited_by) WHERE (invited_by IS NOT NULL);
+CREATE INDEX conversation_members_newest ON public.conversation_members USING btree (account_id, state, joined_at, conversation_id);
+CREATE INDEX conversations_expires_at ON public.conversations USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 CREATE INDEX device_key_packages_expired ON public.device_key_packages USING btree (expires_at);
+CREATE INDEX device_key_versions_oldest ON public.device_key_versions USING btree (submitted_at, account_id) WHERE (shown_in IS NULL);
 CREATE INDEX device_key_versions_submitted ON public.device_key_versions USING btree (account_id, number) WHERE (shown_in IS NULL);
 CREATE INDEX device_links_expired ON public.device_links USING btree (expires_at);
 CREATE INDEX entity_timers_due ON public.entity_timers USING btree (kind, shard, due_at);
@@ -1077,6 +1082,7 @@ CREATE INDEX media_unattached ON public.media USING btree (COALESCE(released_at,
 CREATE INDEX media_uploads_expires_at ON public.media_uploads USING btree (expires_at);
 CREATE INDEX media_uploads_of_account ON public.media_uploads USING btree (account_id);
 CREATE INDEX message_payloads_expires_at ON public.message_payloads USING btree (expires_at);
+CREATE INDEX messages_sender ON public.messages USING btree (conversation_id, sender_account_id, sender_device, seq);
 CREATE INDEX messages_sent_at ON public.messages USING btree (sent_at);
 CREATE INDEX mutes_by_muted ON public.mutes USING btree (muted_id);
 CREATE INDEX mutes_newest ON public.mutes USING btree (muter_id, created_at, muted_id);

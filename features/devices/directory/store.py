@@ -38,10 +38,10 @@ async def lock(uow: UnitOfWork) -> bool:
 
 # Each version of an account is shown by an epoch of its own, so that its owner sees all of them.
 _SUBMITTED = """
-select account_id, keys from (
-    select distinct on (account_id) account_id, keys, submitted_at from device_key_versions where shown_in is null
-    order by account_id, number
-) as oldest order by submitted_at, account_id limit $1
+select account_id, keys from device_key_versions as oldest where shown_in is null and not exists (
+    select from device_key_versions as v
+    where v.account_id = oldest.account_id and v.shown_in is null and v.number < oldest.number
+) order by submitted_at, account_id limit $1
 """
 _STATE = """
 with clock as (select coalesce($1::bigint, (extract(epoch from clock_timestamp()) * 1000)::bigint) as now_ms)

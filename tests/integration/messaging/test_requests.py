@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from cluster.retention import sweep
+from features.messaging.feature import MESSAGING
 from features.messaging.policy import MessagingPolicy
 from tests.integration.messaging.people import Correspondence, Device
 from tests.integration.messaging.test_pairs import problem
@@ -100,6 +103,43 @@ async def test_requests_are_limited(opened: Correspondence) -> None:
     conversation = await opened.open(ada, people[0])
     assert (await people[0].post(f"/conversations/{conversation}/accept")).status_code == 204
     await opened.open(ada, people[2])
+
+
+async def test_requests_that_nobody_answers_end(opened: Correspondence) -> None:
+    """Those that were declined, too: who asks does not learn which."""
+    ada = await opened.device("ada")
+    people = [await opened.device(name) for name in ("bob", "cara", "dan")]
+    bobs, caras = [await opened.open(ada.member, person.member) for person in people[:2]]
+    assert (await people[1].member.post(f"/conversations/{caras}/decline")).status_code == 204
+    environment, lifetime = opened.environment, MessagingPolicy().request_lifetime
+    database = environment.platform.database
+
+    async def age(passed: timedelta) -> None:
+        await database.pool.execute("update conversations set expires_at = expires_at - $1::interval", passed)
+        await database.pool.execute("update conversation_members set joined_at = joined_at - $1::interval", passed)
+        await sweep(database, MESSAGING.tables, environment.clock())
+
+    refused = await ada.member.post("/conversations", json={"account_id": people[2].member.id})
+    assert problem(refused) == (409, "too_many_pending_conversations")
+    assert (await ada.send(bobs, people[0])).status_code == 200
+    await age(lifetime - timedelta(minutes=10))
+    assert sorted(await states(ada.member, "active")) == ["bob", "cara"]
+    assert (await ada.send(bobs, people[0])).status_code == 200
+    await age(timedelta(minutes=20))
+    assert await states(ada.member, "active") == ["bob"], "the last message counts"
+    await age(lifetime)
+    assert await states(ada.member, "active") == []
+    dans = await opened.open(ada.member, people[2].member)
+    assert (await people[2].member.post(f"/conversations/{dans}/accept")).status_code == 204
+    await age(2 * lifetime)
+    assert await states(ada.member, "active") == ["dan"]
+    assert [await states(person.member, "requested") for person in people[:2]] == [[], []]
+    assert problem(await ada.send(bobs, people[0])) == (404, "no_such_conversation")
+    assert await opened.open(ada.member, people[0].member) == bobs
+    for _ in range(2):
+        assert (await ada.send(bobs, people[0])).status_code == 200
+    assert problem(await ada.send(bobs, people[0])) == (409, "request_not_accepted")
+    assert (await ada.send(dans, people[2])).status_code == 200
 
 
 async def attempts(who: Device, other: Device, conversation: str) -> dict[str, tuple[int, str]]:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgpack
 import pytest
 
-from features.messaging.machine import (
-    Accepted,
-    Address,
-    Conversation,
-    DevicesChanged,
-    Draft,
-    IdReused,
-    Message,
-    NotAccepted,
-    NotADevice,
-    NotFound,
-    NotRequested,
-    Payload,
-    Stored,
-    Unreachable,
-)
+from features.messaging.machine import Conversation
 from features.messaging.model import MemberState
 from features.messaging.policy import MessagingPolicy
+from features.messaging.records import Accepted, Address, Draft, Message, Payload, Stored, Waiting
+from features.messaging.refusals import (
+    DevicesChanged,
+    IdReused,
+    MailboxFull,
+    NotAccepted,
+    NotADevice,
+    NotCounted,
+    NotFound,
+    NotRequested,
+    Unreachable,
+)
 
 ADA, BOB, EVE = (bytes([number]) * 16 for number in (1, 2, 3))
 PHONE, LAPTOP, TABLET = (bytes([number]) * 16 for number in (11, 12, 13))
@@ -33,10 +32,14 @@ DAY = 86_400
 
 
 def conversation(
-    bobs: MemberState = MemberState.ACTIVE, policy: MessagingPolicy | None = None, *, apart: bool = False
+    bobs: MemberState = MemberState.ACTIVE,
+    policy: MessagingPolicy | None = None,
+    *,
+    apart: bool = False,
+    waiting: Mapping[Address, Waiting] | None = None,
 ) -> Conversation:
     found = Conversation(policy or MessagingPolicy())
-    found.load(Stored({ADA: MemberState.ACTIVE, BOB: bobs}, DEVICES, apart))
+    found.load(Stored({ADA: MemberState.ACTIVE, BOB: bobs}, DEVICES, apart, waiting=waiting or {}), NOW)
     return found
 
 
@@ -202,6 +205,9 @@ def test_a_conversation_that_moves_is_the_same() -> None:
     assert msgpack.packb(moved.save()) == packed
     for each in (found, moved):
         assert isinstance(each.send(ADA, PHONE, from_ada(1), NOW), Accepted)
+    with pytest.raises(NotCounted):
+        moved.send(ADA, PHONE, from_ada(2), NOW)
+    moved.mailboxes.count({}, NOW)
     assert found.send(ADA, PHONE, from_ada(2), NOW) == moved.send(ADA, PHONE, from_ada(2), NOW)
     with pytest.raises(NotAccepted):
         moved.send(ADA, PHONE, from_ada(3), NOW)
@@ -222,3 +228,70 @@ def test_who_is_told_that_somebody_is_typing() -> None:
             found.typing(account, session, NOW)
     with pytest.raises(NotFound):
         conversation(apart=True).typing(ADA, PHONE, NOW)
+
+
+BOBS = Address(BOB, 1)
+FULL = MessagingPolicy(
+    max_waiting=8, max_waiting_bytes=80, max_waiting_of_conversation=4, max_waiting_bytes_of_conversation=40
+)
+
+
+@pytest.mark.parametrize(
+    "waiting", [Waiting(4, 4, 4, 4), Waiting(1, 35, 1, 35), Waiting(0, 0, 8, 8), Waiting(0, 0, 1, 75)]
+)
+def test_a_mailbox_takes_so_many_messages_and_bytes(waiting: Waiting) -> None:
+    found = conversation(policy=FULL, waiting={BOBS: waiting})
+    for later, counted, refusal in (
+        (0, False, MailboxFull),
+        (6_000_000, False, NotCounted),  # the device may have fetched some
+        (6_000_000, True, MailboxFull),
+    ):
+        with pytest.raises(refusal):
+            found.send(ADA, PHONE, from_ada(1), NOW + later, counted=counted)
+    found.mailboxes.count({BOBS: Waiting()}, NOW)
+    assert sent(found.send(ADA, PHONE, from_ada(1), NOW)).full == ()
+
+
+def test_a_device_that_nobody_uses_holds_up_no_other() -> None:
+    """Neither one of the other's nor one of the sender's."""
+    found = conversation(policy=FULL, waiting={BOBS: Waiting(4, 4, 4, 4), Address(ADA, 2): Waiting(4, 4, 4, 4)})
+    found.devices[Address(BOB, 2)] = EVE
+    message = sent(found.send(ADA, PHONE, draft(1, (ADA, 2), (BOB, 1), (BOB, 2)), NOW))
+    assert [payload[:2] for payload in message.payloads] == [(BOB, 2)]
+    assert len(message.previous) == 1
+    assert sorted(message.full) == [Address(ADA, 2), BOBS]
+
+
+def test_what_is_sent_counts_until_it_is_counted_anew() -> None:
+    found = conversation(policy=FULL)
+    for number in range(4):
+        found.send(ADA, PHONE, from_ada(number), NOW)
+    with pytest.raises(MailboxFull):
+        found.send(ADA, PHONE, from_ada(4), NOW)
+    assert isinstance(found.send(ADA, PHONE, from_ada(3), NOW), Accepted), "a repetition needs no room"
+
+
+def test_requests_take_half_of_a_mailbox_at_most() -> None:
+    waiting = {BOBS: Waiting(0, 0, 4, 4)}
+    with pytest.raises(MailboxFull):
+        conversation(MemberState.REQUESTED, FULL, waiting=waiting).send(ADA, PHONE, from_ada(1), NOW)
+    assert conversation(policy=FULL, waiting=waiting).send(ADA, PHONE, from_ada(1), NOW)
+
+
+def test_messages_of_a_request_count_until_it_is_accepted() -> None:
+    """However old they are, and whoever has read them."""
+    found = conversation(MemberState.REQUESTED, MessagingPolicy(max_request_messages=2))
+    found.send(ADA, PHONE, from_ada(1), NOW)
+    stored = Stored(found.members, found.devices, False, [], found.asked, {})
+    found = Conversation(found.policy)
+    found.load(stored, NOW)
+    found.send(ADA, PHONE, from_ada(2), NOW + 29 * DAY * 1_000_000)
+    with pytest.raises(NotAccepted):
+        found.send(ADA, PHONE, from_ada(3), NOW + 29 * DAY * 1_000_000)
+    found.accept(BOB)
+    assert found.asked == 0
+
+
+def test_a_message_says_what_it_was_accepted_on() -> None:
+    basis = sent(conversation().send(ADA, PHONE, from_ada(1), NOW)).basis
+    assert basis == (PHONE, BOB, 3, 4)

@@ -12,9 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from actors.conversations.entity import ConversationEntity, Reload, SetState, Store
 from actors.runtime import Reply
-from features.messaging.machine import Accepted, Address, Conversation, Message, Stored
+from features.messaging.machine import Conversation
 from features.messaging.model import MemberState
 from features.messaging.policy import MessagingPolicy
+from features.messaging.records import Accepted, Address, Message, Stored
 
 ACCOUNTS = [bytes([number]) * 16 for number in (1, 2)]
 POLICY = MessagingPolicy(remembered_per_device=4, max_request_messages=10**6)
@@ -42,11 +43,16 @@ class ConversationModel(RuleBasedStateMachine):
 
     def load(self) -> ConversationEntity:
         conversation = Conversation(POLICY)
-        conversation.load(self.stored())
+        conversation.load(self.stored(), int(self.now))
         return ConversationEntity(conversation)
 
     def stored(self) -> Stored:
-        return Stored(self.states, self.devices, False, [message.accepted for message in self.messages])
+        """As entity_store.load reads it: the newest messages of each device."""
+        sent: dict[Address, list[Accepted]] = {}
+        for message in self.messages:
+            sent.setdefault(message.accepted.sender, []).append(message.accepted)
+        newest = [accepted for each in sent.values() for accepted in each[-POLICY.remembered_per_device :]]
+        return Stored(self.states, self.devices, False, sorted(newest), waiting={})
 
     def call(self, *message: object) -> list[object]:
         """Calls as actors/conversations/calls.py does, and carries out effects as effects.py does."""
@@ -59,7 +65,7 @@ class ConversationModel(RuleBasedStateMachine):
                     case SetState(account, state):
                         self.states[account] = state
                     case Reload():
-                        self.entity.conversation.load(self.stored())
+                        self.entity.conversation.load(self.stored(), int(self.now))
                     case Reply(value):
                         replies.append(value)
             [reply] = replies
