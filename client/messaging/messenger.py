@@ -58,7 +58,7 @@ from client.storage import Database
 from crypto.directory import DirectoryKeys, EpochAnswer, LookupAnswer
 from crypto.errors import CryptoError
 from crypto.handshake import PreKeyBundle
-from crypto.identity import SafetyNumber
+from crypto.identity import IdentityKey, SafetyNumber
 from crypto.randomness import Randomness, SystemRandomness
 from crypto.sessions import DeviceAddress
 
@@ -230,6 +230,8 @@ class Messenger:
             yield self._own_keys.request() if fresh else self._directory.request(self.address.user)
         for account_id in sorted(unknown | self._changed):
             yield self._directory.request(account_id)
+        while any(self._withdraw(pending) for pending in self._outgoing.heads()):
+            pass  # what waited behind it is the first one now
         for pending in self._outgoing.heads():
             if self._waits.ready(_send_key(pending.conversation_id), now):
                 yield from self._send(pending, now)
@@ -393,12 +395,30 @@ class Messenger:
                 self._waits.failed(_send_key(pending.conversation_id), now)
                 return
             with self._database.transaction():
+                body = self._outgoing.body(pending.number)
+                if body is not None and isinstance(body.content, Text) and body.content.again is None:
+                    self._repair.written_for(body.id, self._audience(pending))
                 missing = self._outgoing.encrypt(pending, self._unreachable, self._repair.renewals())
             if missing:
                 account_id = missing[0].user
                 yield TakePreKeys(account_id, tuple(each.device for each in missing if each.user == account_id))
                 return
         yield self._outgoing.request(pending)
+
+    def _withdraw(self, pending: Pending) -> bool:
+        """Forgets a message that was to be sent again and must not be any more. Returns whether it has."""
+        body = None if pending.encrypted else self._outgoing.body(pending.number)
+        if body is None or not isinstance(body.content, Text) or body.content.again is None:
+            return False
+        if self._repair.may_go_to(body.id, self._audience(pending)):
+            return False
+        with self._database.transaction():
+            self._outgoing.forget(pending.number)
+        return True
+
+    def _audience(self, pending: Pending) -> list[IdentityKey]:
+        """The devices of both accounts, as known."""
+        return [key for user in (self.address.user, pending.peer) for key in self._directory.devices(user).values()]
 
     def _keys_found(self, account_id: str, encoded: bytes, now: int) -> bool:
         first = self._directory.known(account_id) is None and account_id != self.address.user

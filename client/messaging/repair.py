@@ -1,13 +1,17 @@
 """Messages that could not be decrypted: a new session with the device that sent them, and a request to send them again.
 
 Both are bounded, since whoever holds the server can damage any message: nobody's one-time prekeys run out by that, and
-nobody sends the same message again and again.
+nobody sends the same message again and again. Nor does a message go to devices that it was not written for: whoever
+has taken an account over could ask for what its former devices were sent.
 """
 
+import hashlib
 import json
+from collections.abc import Iterable
 
 from client.messaging.contents import Quote, Resend, Text
 from client.storage import Database
+from crypto.identity import IdentityKey
 from crypto.sessions import DeviceAddress
 
 MAX_ASKED = 10
@@ -17,6 +21,8 @@ MAX_RESENT = 5
 RESEND_MS = 7 * 86_400_000
 """How old a message may be that is sent again."""
 _HOUR_MS = 3_600_000
+_DIGEST = 16
+"""Bytes that stand for an identity key: finding another one with the same takes 2^128 attempts."""
 
 
 class Repair:
@@ -67,3 +73,26 @@ class Repair:
             return None
         ((message_id, text, quote, expires_in_s),) = rows
         return message_id, Text(text, quote and Quote(*json.loads(quote)), expires_in_s, resend.seq)
+
+    def written_for(self, message_id: str, devices: Iterable[IdentityKey]) -> None:
+        """A message of this device is encrypted for these devices."""
+        self._database.execute(
+            "update messages set written_for = ? where account_id = ? and device = ? and message_id = ?",
+            *(b"".join(_digests(devices)), *self._own, message_id),
+        )
+
+    def may_go_to(self, message_id: str, devices: Iterable[IdentityKey]) -> bool:
+        """Whether a message may be sent again to all these devices: it is still there and was written for each."""
+        rows = self._database.rows(
+            "select written_for from messages where account_id = ? and device = ? and message_id = ?"
+            " and text is not null and written_for is not null",
+            *(*self._own, message_id),
+        )
+        return any(
+            set(_digests(devices)) <= {known[at : at + _DIGEST] for at in range(0, len(known), _DIGEST)}
+            for (known,) in rows
+        )
+
+
+def _digests(devices: Iterable[IdentityKey]) -> list[bytes]:
+    return [hashlib.sha256(each.encode()).digest()[:_DIGEST] for each in devices]

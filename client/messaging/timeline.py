@@ -94,9 +94,11 @@ class Timeline:
         return [MessageChanged(number) for (number,) in rows]
 
     def refused(self, sender: DeviceAddress, message_id: str, code: str) -> int | None:
-        """The server will never take a message of this device. Returns its number."""
+        """The server will never take a message of this device. Returns its number; None if it was taken
+        before, and only not once more."""
         rows = self._database.rows(
-            "update messages set problem = ? where account_id = ? and device = ? and message_id = ? returning number",
+            "update messages set problem = ? where account_id = ? and device = ? and message_id = ? and seq is null"
+            " returning number",
             *(code, *sender, message_id),
         )
         return rows[0][0] if rows else None

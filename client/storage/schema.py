@@ -186,4 +186,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) without rowid
         """,
     ),
+    (
+        # written_for: the devices that an own message was encrypted for (client.messaging.repair): it is sent again to
+        # no others. Null: from before that was noted.
+        "alter table messages add column written_for blob",
+    ),
 )

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from client.messaging.contents import Text
+from client.conversations import MessageState
+from client.messaging.contents import Resend, Text
 from client.messaging.repair import MAX_ASKED, MAX_RESENT
-from client.messaging.requests import InboxItem, TakePreKeys
+from client.messaging.requests import InboxItem, Refused, Send, TakePreKeys
 from tests.unit.client.test_messaging import ADA, BOB, CONVERSATION
 from tests.unit.client.test_timeline import Talk
 
@@ -103,3 +104,53 @@ def test_a_stranger_is_not_asked(talk: Talk) -> None:
     before = [sent for sent in talk.server.accepted if sent.sender.user == BOB]
     talk.exchange()
     assert [sent for sent in talk.server.accepted if sent.sender.user == BOB] == before
+
+
+def test_a_device_that_has_come_later_gets_nothing_that_was_sent_before(talk: Talk) -> None:
+    number = talk.writing(talk.ada).write(CONVERSATION, "for Bob's former device")
+    talk.exchange()
+    ((seq,),) = talk.databases[0].rows("select seq from messages where number = ?", number)
+    talk.server.remove(talk.bob.address)
+    thief = talk.device(BOB, ADA, 2)
+    talk.devices = (talk.ada, talk.tablet, thief)
+    before = len(talk.server.accepted)
+    thief.send(CONVERSATION, Resend(ADA, 1, seq), talk.server.now)
+    talk.exchange()
+    assert [sent.sender for sent in talk.server.accepted[before:]] == [thief.address]
+    talk.writing(talk.ada).write(CONVERSATION, "for whoever is there")
+    talk.exchange()
+    assert len(talk.server.accepted[before:]) > 1, "what waited behind it has gone"
+    assert [text for (text,) in talk.databases[-1].rows("select text from messages")] == ["for whoever is there"]
+
+
+def test_what_was_deleted_meanwhile_is_not_sent_again(talk: Talk) -> None:
+    number = talk.writing(talk.ada).write(CONVERSATION, "one")
+    talk.exchange()
+    ((seq,),) = talk.databases[0].rows("select seq from messages where number = ?", number)
+    talk.bob.send(CONVERSATION, Resend(ADA, 1, seq), talk.server.now)
+    talk.run(talk.bob)
+    talk.ada.connected()
+    while talk.databases[0].rows("select 1 from outgoing") == []:  # the request has come
+        request = talk.ada.next_request(talk.server.now)
+        assert request is not None
+        if not talk.databases[0].rows("select 1 from outgoing"):
+            talk.ada.handle(request, talk.server.perform(talk.ada.address, request), talk.server.now)
+    talk.databases[0].execute("delete from outgoing_payloads")
+    talk.databases[0].execute("delete from messages where number = ?", number)  # it has disappeared
+    before = len(talk.server.accepted)
+    talk.exchange()
+    assert [sent for sent in talk.server.accepted[before:] if sent.sender == talk.ada.address] == []
+
+
+def test_a_message_that_is_not_taken_once_more_stays_sent(talk: Talk) -> None:
+    number = talk.writing(talk.ada).write(CONVERSATION, "one")
+    talk.exchange()
+    ((seq,),) = talk.databases[0].rows("select seq from messages where number = ?", number)
+    talk.bob.send(CONVERSATION, Resend(ADA, 1, seq), talk.server.now)
+    talk.run(talk.bob)
+    talk.ada.connected()
+    while not isinstance(request := talk.ada.next_request(talk.server.now), Send):
+        assert request is not None
+        talk.ada.handle(request, talk.server.perform(talk.ada.address, request), talk.server.now)
+    talk.ada.handle(request, Refused("blocked"), talk.server.now)
+    assert talk.shown(talk.ada)[-1].state is MessageState.DELIVERED
