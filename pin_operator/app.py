@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -136,7 +137,8 @@ def create_app(
             route("/v1/pin/archives", "POST", note_archive),
             Route("/health", health),
             Route("/metrics", metrics),
-        ]
+        ],
+        exception_handlers={HTTPException: _no_route},
     )
 
 
@@ -186,6 +188,13 @@ def _bytes(body: dict[str, Any], field: str, length: int | None = None) -> bytes
 def _invalid(field: str | None) -> _Problem:
     REFUSED.labels("input").inc()
     return _Problem(422, "invalid_input", field)
+
+
+async def _no_route(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    response = _render(_Problem(error.status_code, "method_not_allowed" if error.status_code == 405 else "not_found"))
+    response.headers.update(error.headers or {})
+    return response
 
 
 def _render(problem: _Problem) -> Response:

@@ -87,7 +87,10 @@ class Limiter:
         sealed = await self.stores.state(account)
         if sealed is None:
             raise NoPin
-        return GuessLimiter.restore(self.sealer.open(account, sealed), account)
+        try:
+            return GuessLimiter.restore(self.sealer.open(account, sealed), account)
+        except CryptoError as error:  # of another version: nothing that the caller has sent
+            raise StateRejected from error
 
     async def _write(self, account: str, state: GuessLimiter) -> None:
         await self.stores.write_state(account, self.sealer.seal(account, state.serialize()))

@@ -16,6 +16,8 @@ _TYPE = "at+jwt"
 _LEEWAY_S = 5
 _AGAIN_S = 10.0
 """How soon at the earliest keys are fetched again, for a token that names an unknown one."""
+_MAX_AGE_S = 600.0
+"""How long keys count without being fetched again: a brand can withdraw one that was stolen."""
 
 FetchKeys = Callable[[str], Awaitable[Any]]
 
@@ -53,6 +55,7 @@ class AccessTokens:
         self._monotonic = monotonic
         self._keys: dict[str, dict[str, jwt.PyJWK]] = {}
         self._fetched: dict[str, float] = {}
+        self._asked: dict[str, float] = {}
         self._lock = asyncio.Lock()
 
     async def account_of(self, token: str) -> str:
@@ -86,13 +89,25 @@ class AccessTokens:
             raise BadToken from None
 
     async def _key(self, issuer: str, kid: str) -> jwt.PyJWK | None:
+        key = self._known(issuer, kid)
+        if key is not None:
+            return key  # without the lock: whoever sends unknown keys makes others of them wait, and nobody else
         async with self._lock:
-            known = self._keys.get(issuer, {})
-            fetched = self._fetched.get(issuer)
-            if kid not in known and (fetched is None or self._monotonic() - fetched >= _AGAIN_S):
-                self._fetched[issuer] = self._monotonic()
-                known = self._keys[issuer] = _parse(await self._fetch(issuer))
-            return known.get(kid)
+            now, asked = self._monotonic(), self._asked.get(issuer)
+            if self._known(issuer, kid) is None and (asked is None or now - asked >= _AGAIN_S):
+                self._asked[issuer] = now
+                self._keys[issuer] = _parse(await self._fetch(issuer))
+                self._fetched[issuer] = now
+            elif self._asked.get(issuer) != self._fetched.get(issuer):
+                raise KeysUnavailable  # as a moment ago, when they were asked for
+            return self._known(issuer, kid)
+
+    def _known(self, issuer: str, kid: str) -> jwt.PyJWK | None:
+        return self._keys[issuer].get(kid) if self._is_fresh(issuer) else None
+
+    def _is_fresh(self, issuer: str) -> bool:
+        fetched = self._fetched.get(issuer)
+        return fetched is not None and self._monotonic() - fetched < _MAX_AGE_S
 
 
 def _parse(found: Any) -> dict[str, jwt.PyJWK]:

@@ -159,6 +159,9 @@ async def test_over_http_while_the_clock_jumps(operators: PinOperators) -> None:
         assert (await client.get("/v1/pin")).status_code == 401
         assert (await client.get("/v1/pin", headers={"Authorization": "Bearer x"})).json()["code"] == "sign_in_required"
         assert (await client.get("/health")).status_code == 204
+        for method, path, status in (("GET", "/v1/other", 404), ("PATCH", "/v1/pin", 405)):
+            unknown = await client.request(method, path)
+            assert (unknown.status_code, unknown.headers["Content-Type"]) == (status, "application/problem+json")
         signed = httpx.AsyncClient(transport=transport, base_url="http://operator", headers=headers)
         assert (await signed.get("/v1/pin")).json()["code"] == "no_pin"
         for path, body, name in (

@@ -1,5 +1,6 @@
 """Whose request it is, as the platform's access tokens say."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -85,5 +86,45 @@ async def test_keys_are_fetched_again_for_an_unknown_one_but_not_often(tmp_path:
     assert await tokens.account_of(newer.issue(ADA, _now()))
     published.clear()
     now[0] = 22.0
-    with pytest.raises(KeysUnavailable):
-        await tokens.account_of(former.issue(ADA, _now()))
+    for _ in range(2):  # unknown, since nobody could be asked, is not wrong
+        with pytest.raises(KeysUnavailable):
+            await tokens.account_of(former.issue(ADA, _now()))
+    assert await tokens.account_of(newer.issue(ADA, _now()))
+
+
+async def test_a_key_that_was_withdrawn_counts_no_more(tmp_path: Path) -> None:
+    stolen, newer = _issuer(tmp_path / "stolen"), _issuer(tmp_path / "newer")
+    now, published = [0.0], [stolen]
+
+    async def fetch(_: str) -> Any:
+        return published[0].published()
+
+    tokens = AccessTokens({"entativa": ISSUER}, fetch, lambda: now[0])
+    assert await tokens.account_of(stolen.issue(ADA, _now()))
+    published[0] = newer
+    now[0] = 601.0
+    with pytest.raises(BadToken):
+        await tokens.account_of(stolen.issue(ADA, _now()))
+
+
+async def test_unknown_keys_hold_nobody_else_up(tmp_path: Path) -> None:
+    known, strange = _issuer(tmp_path / "known"), _issuer(tmp_path / "strange")
+    now, answers, asked = [0.0], asyncio.Event(), asyncio.Event()
+    answers.set()
+
+    async def fetch(_: str) -> Any:
+        asked.set()
+        await answers.wait()
+        return known.published()
+
+    tokens = AccessTokens({"entativa": ISSUER}, fetch, lambda: now[0])
+    assert await tokens.account_of(known.issue(ADA, _now()))
+    now[0] = 11.0
+    answers.clear()
+    asked.clear()
+    waiting = asyncio.create_task(tokens.account_of(strange.issue(ADA, _now())))
+    await asked.wait()
+    assert await asyncio.wait_for(tokens.account_of(known.issue(ADA, _now())), 60)
+    answers.set()
+    with pytest.raises(BadToken):
+        await waiting
