@@ -86,7 +86,9 @@ class BackupService:
             return
         await self.objects.put(key, data)
         async with self.database.unit_of_work() as uow:
+            await store.lock(uow, account_id)  # of several uploads at once, each counts those before it
             if await store.insert(uow, account_id, Segment(digest, len(data)), object_id, self.now()):
+                await self._require_room(uow, account_id, 0)
                 await garbage.keep(uow, [key])
             await uow.commit()
         RECEIVED_BYTES.labels(self.brand).inc(len(data))
@@ -102,9 +104,9 @@ class BackupService:
             raise NoSuchSegment from None  # deleted since
 
     async def _require_room(self, uow: UnitOfWork, account_id: UUID, size: int) -> None:
-        """Several uploads at once may each find the last room: an account has a few segments more then."""
+        """`size`: of a segment that is not counted yet, 0 if it is."""
         used, unnamed = await store.usage(uow, account_id)
         if used + size > self.policy.max_bytes:
             raise BackupFull(f"A backup has at most {self.policy.max_bytes:,} bytes.")
-        if unnamed >= MAX_SEGMENTS:
+        if unnamed + (size > 0) > MAX_SEGMENTS:
             raise BackupFull(f"At most {MAX_SEGMENTS:,} segments can wait for a backup that names them.")

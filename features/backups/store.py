@@ -95,6 +95,14 @@ async def usage(uow: UnitOfWork, account_id: UUID) -> tuple[int, int]:
     return row["bytes"], row["unnamed"]
 
 
+_LOCK = "select pg_advisory_xact_lock(hashtextextended('backups:' || $1::uuid::text, 0))"
+
+
+async def lock(uow: UnitOfWork, account_id: UUID) -> None:
+    """Admits one upload of an account at a time, until the end of the transaction."""
+    await uow.execute(_LOCK, account_id)
+
+
 _INSERT = """
 insert into backup_segments (account_id, digest, object_id, size, uploaded_at) values ($1, $2, $3, $4, $5)
 on conflict do nothing

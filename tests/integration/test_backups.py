@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from features.backups.erasure import erase
-from features.backups.model import MAX_SEGMENT_BYTES
+from features.backups.model import MAX_HEADER_BYTES, MAX_SEGMENT_BYTES, MAX_SEGMENTS
 from features.backups.policy import BackupPolicy
 from features.backups.service import BackupService
 from tests.support.backups import HEADER, name_of, put_segments, write_backup
@@ -148,6 +148,32 @@ async def test_a_backup_names_a_segment_once_and_has_a_quota(entativa: Environme
     full = await ada.put(f"/backup/segments/{name_of(b'x')}", content=b"x")
     assert (full.status_code, full.json()["code"]) == (409, "backup_full")
     await put_segments(ada, b"one")  # is there already
+
+
+async def test_uploads_at_once_keep_to_the_quota(entativa: Environment) -> None:
+    ada = await entativa.member("ada")
+    service = entativa.platform.service(BackupService)
+    entativa.platform.services[BackupService] = replace(service, policy=BackupPolicy(max_bytes=30))
+    parts = [bytes([number]) * 10 for number in range(8)]
+    answers = await asyncio.gather(*(ada.put(f"/backup/segments/{name_of(part)}", content=part) for part in parts))
+    assert sorted(answer.status_code for answer in answers) == [204] * 3 + [409] * 5
+    kept = [name_of(part) for part, answer in zip(parts, answers, strict=True) if answer.is_success]
+    assert (await write_backup(ada, 0, kept)).is_success
+
+
+async def test_the_longest_list_of_segments_is_refused_for_what_is_missing(entativa: Environment) -> None:
+    ada = await entativa.member("ada")
+    names = [name_of(str(number).encode()) for number in range(MAX_SEGMENTS)]
+    refused = await write_backup(ada, 0, names, bytes(MAX_HEADER_BYTES))
+    assert (refused.status_code, refused.json()["code"]) == (409, "backup_segments_missing")
+    for body in (
+        {"based_on": 0, "header": text(bytes(MAX_HEADER_BYTES + 1)), "segments": []},
+        {"based_on": 0, "header": text(HEADER), "segments": [*names, "0" * 64]},
+        {"based_on": 2**53, "header": text(HEADER), "segments": []},
+        {"based_on": 0, "header": "?", "segments": []},
+    ):
+        answer = await ada.put("/backup", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
 
 
 async def test_an_erased_account_leaves_nothing_in_storage(entativa: Environment) -> None:
