@@ -145,6 +145,7 @@ def _exercise(
     return exercise
 
 
+@pytest.mark.timeout(900)  # a thousand requests and more
 @pytest.mark.parametrize("mode", GenerationMode)
 @pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "anonymous"])
 async def test_a_brand_keeps_its_document(environment: Environment, signed_in: bool, mode: GenerationMode) -> None:
