@@ -37,7 +37,10 @@ def run(
     try:
         asyncio.run(act())
     except LinkRequired as error:
-        raise ServiceError(f"{error}: add --replace-devices to use this one instead") from error
+        raise ServiceError(
+            f"{error}: link this one with entativa chat {username}, or use it instead of the others with"
+            f" entativa backup restore {username} --replace-devices"
+        ) from error
     except SignedOut as error:
         raise ServiceError(f"this session has ended: log in with entativa chat {username}") from error
     except NoResponse as error:
@@ -138,6 +141,10 @@ def restore(place: str, by: str, operators: Sequence[str]) -> Action:
     return act
 
 
-async def delete(account: Account) -> None:
-    """Deletes it."""
-    await account.backups.delete()
+def delete(place: str | None) -> Action:
+    """Deletes it, or the one at another place."""
+
+    async def act(account: Account) -> None:
+        await account.backups.delete(None if place is None else await _place(place))
+
+    return act

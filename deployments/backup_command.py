@@ -85,8 +85,16 @@ def key(username: Username, brand: Brand = "entativa", url: Url = None, data: Da
 
 
 @app.command()
-def delete(username: Username, brand: Brand = "entativa", url: Url = None, data: Data = None) -> None:
-    """Delete the backup at its place."""
+def delete(
+    username: Username,
+    place: Annotated[
+        str | None, typer.Option(help="Another place than that of this device's backup, as for create.")
+    ] = None,
+    brand: Brand = "entativa",
+    url: Url = None,
+    data: Data = None,
+) -> None:
+    """Delete the backup at its place. With --place, also one that nobody can open any more."""
     from deployments import backup
 
-    backup.run(backup.delete, username, brand, url, data)
+    backup.run(backup.delete(place), username, brand, url, data)

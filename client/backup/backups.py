@@ -89,11 +89,14 @@ class Backups:
         found = await opening.with_pin(header, pin, operators, self._randomness)
         return await self._restore(place, found.recovery_key, found.archive, found.tokens)
 
-    async def delete(self) -> None:
-        """Deletes the backup at its place. Raises NoBackup."""
-        await self._store().delete()
-        with self._database.transaction():
-            state.forget(self._database)
+    async def delete(self, place: Mapping[str, Any] | None = None) -> None:
+        """Deletes the backup at its place. Raises NoBackup. `place`: deletes what is there, whichever device began it,
+        also if nobody has its recovery key any more."""
+        store = self._store() if place is None else open_place(place, self._connection)
+        await store.delete()
+        if place in (None, self.place):
+            with self._database.transaction():
+                state.forget(self._database)
 
     async def _restore(
         self,

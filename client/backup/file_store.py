@@ -37,8 +37,9 @@ class FileStore(Protocol):
         """The newest header, None if there is no backup."""
 
     async def replace(self, content: bytes, segments: tuple[str, ...], former: StoredHeader | None) -> None:
-        """Writes a header in place of `former` (None: there is none), and deletes segments that it does not name.
-        All that it names were put before. Raises HeaderChanged."""
+        """Writes a header in place of `former` (None: there is none), and deletes segments that `former` named and it
+        does not. Others stay, since another device may be about to name them. All that it names were put before.
+        Raises HeaderChanged."""
 
     async def put(self, name: str, data: bytes) -> None:
         """Stores a segment. One that is there already may be stored again."""
@@ -53,3 +54,8 @@ class FileStore(Protocol):
 def name_of(data: bytes) -> str:
     """The name of a segment."""
     return hashlib.sha256(data).hexdigest()
+
+
+def no_longer_named(former: StoredHeader | None, segments: tuple[str, ...]) -> list[str]:
+    """Which segments of `former` a header does not name that follows it."""
+    return [] if former is None else [name for name in former.segments if name not in set(segments)]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from client.backup.file_store import BackupUnavailable, HeaderChanged, SegmentMissing, StoredHeader
+from client.backup.file_store import BackupUnavailable, HeaderChanged, SegmentMissing, StoredHeader, no_longer_named
 from client.backup.header_file import decode_header_file, encode_header_file, version_of
 
 _HEADER = "header.json"
@@ -51,7 +51,7 @@ class FolderStore:
         def delete() -> None:
             with _unavailable(), self._locked():
                 (self._folder / _HEADER).unlink(missing_ok=True)
-                self._delete_segments(())
+                self._delete_segments()
 
         await asyncio.to_thread(delete)
 
@@ -70,13 +70,12 @@ class FolderStore:
             if (present and present.version) != (former and former.version):
                 raise HeaderChanged
             _write(self._folder / _HEADER, encode_header_file(content, segments))
-            # Those of a device that has not written its header yet may go, too: it is told HeaderChanged.
-            self._delete_segments(segments)
+            for name in no_longer_named(former, segments):
+                (self._folder / name).unlink(missing_ok=True)
 
-    def _delete_segments(self, kept: tuple[str, ...]) -> None:
-        names = set(kept)
+    def _delete_segments(self) -> None:
         for path in self._folder.iterdir():
-            if path.name not in names and _SEGMENT.match(path.name):
+            if _SEGMENT.match(path.name):
                 path.unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from authlib.common.errors import AuthlibBaseError
 
-from client.backup.file_store import BackupUnavailable, HeaderChanged, SegmentMissing, StoredHeader
+from client.backup.file_store import BackupUnavailable, HeaderChanged, SegmentMissing, StoredHeader, no_longer_named
 from client.backup.header_file import decode_header_file, encode_header_file
 
 API = "https://www.googleapis.com"
@@ -56,9 +56,10 @@ class GoogleDriveStore:
             if first["id"] != own:
                 await self._delete(own)
                 raise HeaderChanged
-        # Those of a device that has not written its header yet may go, too: it is told HeaderChanged.
+            return
+        gone = {_HEADER, *no_longer_named(former, segments)}
         for file in await self._list(None):
-            if file["id"] != own and file["name"] not in segments:
+            if file["id"] != own and file["name"] in gone and not _follows(file, number + 1):
                 await self._delete(file["id"])
 
     async def put(self, name: str, data: bytes) -> None:
@@ -129,6 +130,11 @@ class GoogleDriveStore:
 
 def _number(file: dict[str, Any]) -> int:
     return int(file["appProperties"]["number"])
+
+
+def _follows(file: dict[str, Any], number: int) -> bool:
+    """Whether it is the header of another device that has read the one with the number already."""
+    return bool(file["name"] == _HEADER) and _number(file) > number
 
 
 def _newest(files: list[dict[str, Any]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import authlib.deprecate  # noqa: F401 - it resets the filter of its warnings
@@ -34,7 +34,7 @@ class GoogleProgram:
     """As it is registered. The addresses are Google's; others are for tests."""
 
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     authorize_url: str = _AUTHORIZE
     token_url: str = _TOKEN
 

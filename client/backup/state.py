@@ -20,7 +20,7 @@ class BackupState:
     key: RecoveryKey = field(repr=False)
     backup: str
     number: int
-    place: Mapping[str, Any]
+    place: Mapping[str, Any] = field(repr=False)
     tokens: Mapping[int, bytes] = field(default_factory=dict, repr=False)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from client.backup.file_store import BackupUnavailable, HeaderChanged, SegmentMissing, StoredHeader
+from client.backup.file_store import BackupUnavailable, HeaderChanged, SegmentMissing, StoredHeader, no_longer_named
 from client.backup.header_file import decode_header_file, encode_header_file
 
 _HEADER = "header.json"
@@ -50,7 +50,8 @@ class WebDavStore:
         )
         if response.status_code == 412:
             raise HeaderChanged
-        await self._delete_segments(set(segments))
+        for name in no_longer_named(former, segments):
+            await self._request("DELETE", f"/{name}", allowed=(200, 204, 404))
 
     async def put(self, name: str, data: bytes) -> None:
         await self._request("PUT", f"/{name}", allowed=(200, 201, 204), content=data)
@@ -63,18 +64,14 @@ class WebDavStore:
 
     async def delete(self) -> None:
         await self._request("DELETE", f"/{_HEADER}", allowed=(200, 204, 404))
-        await self._delete_segments(set())
-
-    async def _make_folder(self) -> None:
-        await self._request("MKCOL", "", allowed=(201, 405))  # 405: it is there
-
-    async def _delete_segments(self, kept: set[str]) -> None:
-        """Those of a device that has not written its header yet may go, too: it is told HeaderChanged."""
         headers = {"Depth": "1", "Content-Type": "application/xml"}
         listed = await self._request("PROPFIND", "", allowed=(207, 404), content=_PROPFIND, headers=headers)
         # Names are all that is wanted of the XML, and they look like nothing else.
-        for name in set(_NAMES.findall(listed.text)) - kept:
+        for name in set(_NAMES.findall(listed.text)):
             await self._request("DELETE", f"/{name}", allowed=(200, 204, 404))
+
+    async def _make_folder(self) -> None:
+        await self._request("MKCOL", "", allowed=(201, 405))  # 405: it is there
 
     async def _request(self, method: str, path: str, *, allowed: tuple[int, ...], **options: Any) -> httpx.Response:
         try:

@@ -19,6 +19,8 @@ from crypto.randomness import Randomness
 
 SEGMENT_BYTES = 256 * 1024
 """Of a full segment, before it is sealed; a record is not divided."""
+_BATCH_BYTES = 16 * SEGMENT_BYTES
+"""Of records in one version of the backup: whoever is interrupted after it goes on from there."""
 _ATTEMPTS = 5
 
 
@@ -53,10 +55,18 @@ class BackupWriter:
             state.save(self.database, replace(begun, number=1))
 
     async def write(self) -> Written:
-        """Adds what is new. Raises NoBackup, AnotherBackup, BusyBackup."""
+        """Adds what is new, in as many versions as it takes. Raises NoBackup, AnotherBackup, BusyBackup."""
+        new = state.changed(self.database, history.records(self.database))
+        written = [await self._add(batch) for batch in _batches(new) or [[]]]
+        return Written(
+            sum(each.records for each in written),
+            sum(each.segments for each in written),
+            sum(each.size for each in written),
+        )
+
+    async def _add(self, new: list[Record]) -> Written:
         for _ in range(_ATTEMPTS):
             stored, header, index, known = await self._read()
-            new = state.changed(self.database, history.records(self.database))
             if not new:
                 self._known(known, index.number, new)
                 return Written()
@@ -120,3 +130,14 @@ class BackupWriter:
         with self.database.transaction():
             state.backed_up(self.database, records)
             state.save(self.database, replace(known, number=number))
+
+
+def _batches(records: list[Record]) -> list[list[Record]]:
+    batches, size = list[list[Record]](), _BATCH_BYTES
+    for record in records:
+        if size >= _BATCH_BYTES:
+            batches.append([])
+            size = 0
+        batches[-1].append(record)
+        size += len(record.line)
+    return batches

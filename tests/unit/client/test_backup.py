@@ -25,11 +25,13 @@ from client.backup import (
     OlderBackup,
     open_place,
     parse_place,
+    state,
 )
 from client.backup import history as histories
 from client.backup.file_store import HeaderChanged, SegmentMissing
 from client.backup.folder_store import FolderStore
 from client.backup.forms import Header
+from client.backup.google_sign_in import GoogleProgram
 from client.backup.writing import SEGMENT_BYTES, BackupWriter
 from client.storage import Database
 from crypto.backup import wrap_with_legacy_passphrase
@@ -226,7 +228,33 @@ async def test_an_interruption_loses_nothing(
         await BackupWriter(ada.database, Failing(folder_of(place)), ADA, RNG).write()
     await ada.backups.write()
     assert await new.backups.restore_with_words(place, key.words()) == 5
-    assert len(segments(place)) == 1
+    # What only the interrupted one knew stays until the backup is deleted.
+    assert len(segments(place)) == (2 if fails == "replace" else 1)
+    await ada.backups.delete()
+    assert segments(place) == set()
+
+
+async def test_an_interrupted_backup_goes_on_from_where_it_was(
+    ada: TestAccount, new: TestAccount, place: dict[str, Any]
+) -> None:
+    key = await ada.backups.create(place)
+    ada.write(40, text="x" * 200_000)
+
+    class PulledOut(FolderStore):
+        puts = 0
+
+        async def put(self, name: str, data: bytes) -> None:
+            self.puts += 1
+            if self.puts > 30:
+                raise BackupUnavailable("pulled out")
+            await super().put(name, data)
+
+    with pytest.raises(BackupUnavailable):
+        await BackupWriter(ada.database, PulledOut(folder_of(place)), ADA, RNG).write()
+    assert await new.backups.restore_with_words(place, key.words()) > 15
+    assert (await ada.backups.write()).records < 25
+    await new.backups.restore_with_words(place, key.words())
+    assert new.texts() == ada.texts()
 
 
 async def test_what_a_place_can_do_is_noticed(
@@ -290,6 +318,26 @@ async def test_another_backup_is_left_alone(
     assert segments(place) == set()
     with pytest.raises(NoBackup):
         await new.backups.restore_with_words(place, key.words())
+
+
+async def test_a_backup_that_nobody_can_open_makes_way(
+    ada: TestAccount, new: TestAccount, place: dict[str, Any], tmp_path: Path
+) -> None:
+    await ada.backups.create(place)  # and then the device and the recovery key are lost
+    with pytest.raises(AnotherBackup):
+        await new.backups.create(place)
+    await new.backups.delete(place)
+    await new.backups.create(place)
+    await new.backups.delete({"kind": "folder", "path": str(tmp_path / "other")})
+    assert new.backups.place == place  # its own is as it was
+    await new.backups.delete(place)
+    assert new.backups.place is None
+
+
+async def test_no_secret_is_printed(ada: TestAccount, place: dict[str, Any]) -> None:
+    await ada.backups.create({**place, "password": MARKER})
+    assert MARKER not in repr(state.load(ada.database))
+    assert MARKER not in repr(GoogleProgram("id", MARKER))
 
 
 async def test_the_ways_to_the_key(ada: TestAccount, new: TestAccount, place: dict[str, Any]) -> None:

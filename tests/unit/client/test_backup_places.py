@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -62,10 +63,7 @@ async def test_a_backup_is_kept_and_replaced(open_place: OpenPlace) -> None:
     assert found is not None
     assert (found.content, found.segments) == (b"second", (one, two))
     assert [await other.get(name) for name in found.segments] == [b"one", b"\r\n--two"]
-    with pytest.raises(SegmentMissing):  # it was not named
-        await other.get(three)
 
-    await put(other, bytes(range(256)) * 1_000)
     await other.replace(b"third", (two, three), found)
     assert await store.get(three) == bytes(range(256)) * 1_000
     with pytest.raises(SegmentMissing):
@@ -75,6 +73,39 @@ async def test_a_backup_is_kept_and_replaced(open_place: OpenPlace) -> None:
     assert await other.header() is None
     with pytest.raises(SegmentMissing):
         await other.get(two)
+
+
+async def test_what_a_device_is_about_to_name_stays(open_place: OpenPlace) -> None:
+    slow, quick = open_place(), open_place()
+    await quick.replace(b"first", (), None)
+    first = await quick.header()
+    (one,) = await put(quick, b"one")
+    (two,) = await put(slow, b"two")  # while the other one replaces the header, whose result it reads then
+    await quick.replace(b"second", (one,), first)
+    await slow.replace(b"third", (one, two), await slow.header())
+    found = await quick.header()
+    assert found is not None
+    assert [await quick.get(name) for name in found.segments] == [b"one", b"two"]
+
+
+async def test_google_drive_keeps_a_header_that_follows_at_once() -> None:
+    drive = GoogleDrive()
+    quick, slow = google(drive), google(drive)
+    await slow.replace(b"first", (), None)
+    first = await slow.header()
+    listed, overtook = slow._list, list[bool]()
+
+    async def late(query: str | None) -> list[dict[str, Any]]:
+        if query is None and not overtook:
+            overtook.append(True)
+            await quick.replace(b"third", (), await quick.header())
+        return await listed(query)
+
+    slow._list = late  # type: ignore[method-assign]
+    await slow.replace(b"second", (), first)
+    found = await quick.header()
+    assert found is not None
+    assert found.content == b"third"
 
 
 async def test_of_several_devices_one_replaces_the_header(open_place: OpenPlace) -> None:
