@@ -24,6 +24,7 @@ from features.errors import Unavailable
 from features.identity import Identity
 from features.live_sessions.policy import LiveSessionPolicy
 from features.live_sessions.presence import PresenceAccess
+from features.realtime.errors import SessionsUnavailable
 from features.realtime.policy import RealtimePolicy
 from features.realtime.service import RealtimeService
 from features.realtime.store import HostDirectory, TicketStore
@@ -132,9 +133,18 @@ class Person:
         return client
 
     async def push(self, first: int, last: int) -> None:
+        """As features push: again, with the same key, while the sessions cannot be reached."""
         for number in range(first, last + 1):
-            async with asyncio.timeout(60):
-                await self.stack.sessions.push(self.user, "note", {"n": number}, key=f"k{number}")
+            async with asyncio.timeout(120):
+                while not await self._pushed(number):
+                    await asyncio.sleep(0.1)
+
+    async def _pushed(self, number: int) -> bool:
+        try:
+            await self.stack.sessions.push(self.user, "note", {"n": number}, key=f"k{number}")
+        except SessionsUnavailable:
+            return False
+        return True
 
 
 @asynccontextmanager
