@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass
 
 from api.rate_limit import Limit
-from cluster.redis import Redis, RedisError, StreamReader
+from cluster.redis import Redis, RedisConnectionError, RedisTimeoutError, StreamReader
 from cluster.redis_script import HotScript
 
 MAX_BATCH = 128
@@ -81,16 +81,24 @@ class Admissions:
         return await verdict
 
     async def close(self) -> None:
-        """Ends the connection to Redis."""
+        """Ends the connection to Redis. Whoever waits gets a RedisError."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+            self._running = None
+        _fail(self._take(len(self._pending)), _closed())
         await self._script.close()
 
     async def _run(self) -> None:
         try:
             while self._pending:
-                batch, self._pending = self._pending[:MAX_BATCH], self._pending[MAX_BATCH:]
-                await self._admit(batch)
+                await self._admit(self._take(MAX_BATCH))
         finally:
             self._running = None
+
+    def _take(self, count: int) -> list[_Pending]:
+        taken, self._pending = self._pending[:count], self._pending[count:]
+        return taken
 
     async def _admit(self, batch: list[_Pending]) -> None:
         keys = [key for request in batch for key in (request.limit_key, request.liveness_key)]
@@ -104,15 +112,30 @@ class Admissions:
             arguments += [after or b"", reader.max_read]
         try:
             replies = await self._script.run(keys, arguments)
-        except RedisError as error:
+            if reader is not None:
+                reader.take(after, replies[-1])
+            verdicts = [Verdict(int(replies[at]), replies[at + 1] or None) for at in range(0, 2 * len(batch), 2)]
+        except asyncio.CancelledError:
+            _fail(batch, _closed())
+            raise
+        except Exception as error:  # noqa: BLE001 - handed to the requests: none may wait for ever, whatever it is
             if reader is not None:
                 reader.lost()
-            for request in batch:
-                if not request.verdict.done():
-                    request.verdict.set_exception(error)
+            if isinstance(error, RedisConnectionError | RedisTimeoutError):
+                # Redis is away. Those who wait for the next call would wait as long once more.
+                batch += self._take(len(self._pending))
+            _fail(batch, error)
             return
-        if reader is not None:
-            reader.take(after, replies[-1])
-        for number, request in enumerate(batch):
+        for request, verdict in zip(batch, verdicts, strict=True):
             if not request.verdict.done():
-                request.verdict.set_result(Verdict(int(replies[2 * number]), replies[2 * number + 1] or None))
+                request.verdict.set_result(verdict)
+
+
+def _fail(requests: list[_Pending], error: Exception) -> None:
+    for request in requests:
+        if not request.verdict.done():
+            request.verdict.set_exception(error)
+
+
+def _closed() -> RedisConnectionError:
+    return RedisConnectionError("admissions are closed")

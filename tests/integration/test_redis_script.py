@@ -88,3 +88,84 @@ async def test_an_outage_is_told_to_all_who_wait() -> None:
     assert all(isinstance(answer, RedisError) for answer in await asyncio.gather(*asked, return_exceptions=True))
     await admissions.close()
     await nowhere.aclose()
+
+
+@pytest.fixture
+async def stuck() -> AsyncIterator[tuple[Redis, list[asyncio.StreamWriter]]]:
+    """A client of a Redis that takes connections and never answers, and its connections so far."""
+    connections = list[asyncio.StreamWriter]()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    client = open_redis(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0", timeout_s=2)
+    yield client, connections
+    await client.aclose()
+    server.close()
+    await server.wait_closed()
+
+
+async def _connected(connections: list[asyncio.StreamWriter]) -> None:
+    async with asyncio.timeout(60):
+        while not connections:
+            await asyncio.sleep(0.01)
+
+
+async def test_no_request_waits_for_a_stuck_redis_longer_than_one_call(
+    stuck: tuple[Redis, list[asyncio.StreamWriter]],
+) -> None:
+    """One call after another would have the last of many wait for minutes, where there are to be no limits."""
+    client, connections = stuck
+    admissions = Admissions(client)
+    first = asyncio.create_task(admissions.ask("test:limit:0", Limit(60, 1), None))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # its call is on its way
+    others = [admissions.ask(f"test:limit:{number}", Limit(60, 1), None) for number in range(1, 300)]
+    answers = await asyncio.gather(first, *others, return_exceptions=True)
+    assert all(isinstance(answer, RedisError) for answer in answers)
+    assert len(connections) == 1, "more than one call"
+    await admissions.close()
+
+
+async def test_a_close_ends_calls_under_way_and_opens_no_other_connection(
+    stuck: tuple[Redis, list[asyncio.StreamWriter]],
+) -> None:
+    client, connections = stuck
+    admissions = Admissions(client)
+    asked = [asyncio.create_task(admissions.ask("test:limit", Limit(60, 1), None)) for _ in range(200)]
+    await _connected(connections)
+    await admissions.close()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(answer, RedisError) for answer in answers)
+    assert len(connections) == 1
+    await admissions.close()
+
+
+class _Unreadable:
+    """A follower of a stream that cannot take what it reads."""
+
+    stream, max_read, last = "test:stream", 1, b"0-0"
+    has_lost = False
+
+    def take(self, after: bytes | None, entries: object) -> None:
+        raise ValueError("an entry of another version")
+
+    def lost(self) -> None:
+        self.has_lost = True
+
+
+async def test_requests_learn_of_any_error(redis: Redis) -> None:
+    """Else they would wait for ever."""
+    reader = _Unreadable()
+    admissions = Admissions(redis, reader)
+    try:
+        async with asyncio.timeout(60):
+            with pytest.raises(ValueError, match="another version"):
+                await admissions.ask("test:limit:read", Limit(60, 1), None)
+        assert reader.has_lost
+    finally:
+        await admissions.close()
+        await redis.delete("test:limit:read")
