@@ -44,7 +44,13 @@ _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "
 _EXAMPLE = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 Digest = Annotated[
-    str, Path(pattern="^[0-9a-f]{64}$", description="The SHA-256 of the segment, in hexadecimal.", examples=[_EXAMPLE])
+    str,
+    Path(
+        pattern="^[0-9a-f]{64}$",
+        max_length=64,
+        description="The SHA-256 of the segment, in hexadecimal.",
+        examples=[_EXAMPLE],
+    ),
 ]
 DigestField = Annotated[
     str,
