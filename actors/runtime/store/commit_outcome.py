@@ -33,7 +33,8 @@ async def was_committed(database: Database, fences: Sequence[Fence], series: UUI
     series (`turn_commits`) was committed.
 
     The server may still be committing a transaction whose client is gone: an entity that was loaded before that ends
-    would be older than what is stored. Without the database this waits for it, as nothing can be said about the turns.
+    would be older than what is stored. Without the database this waits for it, as nothing can be said about the turns;
+    and for its synchronous standbys, so that what is acknowledged survives a failover.
     """
     while True:
         try:
@@ -42,6 +43,9 @@ async def was_committed(database: Database, fences: Sequence[Fence], series: UUI
                     _WAIT_FOR_FENCES, [fence.kind for fence in fences], [fence.shard for fence in fences]
                 )
                 stored: bool = await transaction.fetchval(_IS_STORED, series, number)
+                # Row locks are written, so this waits for synchronous standbys, as the lost commit itself may have been
+                # kept from doing: Postgres shows what it stored before a standby has it.
+                await transaction.commit()
                 return stored
         except DATABASE_ERRORS as error:
             raise_if_cancelled()

@@ -441,6 +441,13 @@ async def test_a_turn_whose_connection_is_lost_during_the_commit_is_stored_once_
     assert await database.lines() == [("a", 1)]
     assert [answer.call for _, _, answer in await database.store.answers([("book", 7)])] == [5]
     assert await database.snapshots() == {"a"}
+    # Its question was committed, too, and so has waited for synchronous standbys, as a commit that is cut off has not.
+    assert (
+        await database.connection.fetchval(
+            "SELECT pg_xact_status(xmax::text::xid8) FROM shards WHERE kind = 'book' AND shard = 8"
+        )
+        == "committed"
+    )
     assert await writes.commit([line(7, "a", 2, 6)]) == {}, "what the host knows to be stored is"
     await lost.close()
     await pool.close()
