@@ -15,7 +15,7 @@ from typing import Any
 
 from features.media.image_rendering import LUMA, Cost, ImageOrder, Refused
 from features.media.image_worker import RESULT, ImageLimits, request_of
-from features.media.model import Image, ImageFailure
+from features.media.model import HASHED_SIDE, Image, ImageFailure
 from features.media.pdq import PictureHash, hash_luma
 
 _ENVIRONMENT = {
@@ -35,11 +35,11 @@ class WorkerLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RenderedImage:
-    """An image's files, by their names, and what making them cost."""
+    """An image's files, by their names, its hashes in all orientations, and what making them cost."""
 
     image: Image
     files: dict[str, bytes]
-    hash: PictureHash
+    hashes: tuple[PictureHash, ...]
     cost: Cost
 
 
@@ -77,7 +77,9 @@ class ImageRenderer:
             image = Image(**result)
             names = [f"{width}.{format}" for width in image.widths for format in order.formats]
             files = {name: (folder / name).read_bytes() for name in names}
-            return RenderedImage(image, files, hash_luma((folder / LUMA).read_bytes()), cost)
+            luma, size = (folder / LUMA).read_bytes(), HASHED_SIDE**2
+            hashes = [each for at in range(0, len(luma), size) for each in hash_luma(luma[at : at + size])]
+            return RenderedImage(image, files, tuple(hashes), cost)
 
     def _ask(self, line: str) -> dict[str, Any]:
         worker = self._idle.pop() if self._idle else _start()

@@ -96,7 +96,8 @@ _MAX_RATIO = 7
 _WEBP_EFFORT = 4
 _AVIF_EFFORT = 4
 LUMA = "luma"
-"""The file with the picture's luma (Rec. 601) as it is hashed (pdq.py): a byte a pixel, HASHED_SIDE on each side."""
+"""The file with the picture's luma (Rec. 601) as it is hashed (pdq.py): a byte a pixel, HASHED_SIDE on each side; of
+one that is transparent on white, then on black, since what is to be seen on one may be invisible on the other."""
 _LUMA = [[0.299, 0.587, 0.114]]
 
 
@@ -221,14 +222,14 @@ def _blurhash(image: Any) -> str:
 
 
 def _luma(image: Any) -> bytes:
-    small = _opaque(_resized(image, (HASHED_SIDE, HASHED_SIDE)))
-    grey = small.recomb(_LUMA) if small.bands == 3 else small
-    luma: bytes = grey.cast("uchar").write_to_memory()
-    return luma
+    small = _resized(image, (HASHED_SIDE, HASHED_SIDE))
+    shown = [_opaque(small), _opaque(small, 0)] if small.hasalpha() else [small]
+    greys = (each.recomb(_LUMA) if each.bands == 3 else each for each in shown)
+    return b"".join(grey.cast("uchar").write_to_memory() for grey in greys)
 
 
-def _opaque(image: Any) -> Any:
-    return image.flatten(background=255) if image.hasalpha() else image
+def _opaque(image: Any, background: int = 255) -> Any:
+    return image.flatten(background=background) if image.hasalpha() else image
 
 
 def _write(image: Any, path: Path, format: ImageFormat, quality: int) -> None:

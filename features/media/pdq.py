@@ -27,6 +27,8 @@ _MAX_QUALITY = 100
 _COSINES = math.sqrt(2 / _GRID) * np.cos(
     np.outer(np.arange(1, _FREQUENCIES + 1), 2 * np.arange(_GRID) + 1) * (math.pi / 2 / _GRID)
 )
+_MIRROR = np.array([[(-1) ** frequency for frequency in range(1, _FREQUENCIES + 1)]], dtype=np.float64)
+"""What a row of frequencies is multiplied by if the picture is mirrored: odd ones change their sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +42,36 @@ class PictureHash:
 
 def hash_picture(luma: NDArray[np.uint8]) -> PictureHash:
     """Returns the hash of a picture, given as luma (Rec. 601): an array of rows."""
+    return hash_orientations(luma)[0]
+
+
+def hash_orientations(luma: NDArray[np.uint8]) -> tuple[PictureHash, ...]:
+    """Returns the hash of a picture as it is, then those of the seven pictures that come of it by mirroring and by
+    quarter turns."""
     blurred = luma.astype(np.float64)
     for _ in range(_REPETITIONS):
         blurred = _box_blur(_box_blur(blurred, axis=1), axis=0)
     rows, columns = (((np.arange(_GRID) + 0.5) * side / _GRID).astype(int) for side in blurred.shape)
     grid = blurred[np.ix_(rows, columns)]
-    frequencies = _COSINES @ grid @ _COSINES.T
+    frequencies, quality = _COSINES @ grid @ _COSINES.T, _quality(grid)
+    values = (
+        _bits(signed)
+        for turned in (frequencies, frequencies.T)
+        for signed in (turned, turned * _MIRROR, turned * _MIRROR.T, turned * _MIRROR * _MIRROR.T)
+    )
+    return tuple(PictureHash(value, quality) for value in values)
+
+
+def hash_luma(data: bytes) -> tuple[PictureHash, ...]:
+    """Returns the hashes of a picture with HASHED_SIDE pixels on each side, given as a byte of luma for each, in all
+    orientations."""
+    return hash_orientations(np.frombuffer(data, np.uint8).reshape(HASHED_SIDE, HASHED_SIDE))
+
+
+def _bits(frequencies: NDArray[np.float64]) -> bytes:
     # Of the even number, the lower one of the two in the middle.
     median = np.partition(frequencies, frequencies.size // 2 - 1, axis=None)[frequencies.size // 2 - 1]
-    bits = (frequencies > median).ravel()[::-1]  # the first bit is that of the highest frequencies
-    return PictureHash(np.packbits(bits).tobytes(), _quality(grid))
-
-
-def hash_luma(data: bytes) -> PictureHash:
-    """Returns the hash of a picture with HASHED_SIDE pixels on each side, given as a byte of luma for each."""
-    return hash_picture(np.frombuffer(data, np.uint8).reshape(HASHED_SIDE, HASHED_SIDE))
+    return np.packbits((frequencies > median).ravel()[::-1]).tobytes()  # the first bit is of the highest frequencies
 
 
 def _box_blur(image: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

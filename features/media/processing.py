@@ -104,7 +104,7 @@ class Processing:
                 await self._discard_parts(uow, media)
             return
         digest = sha256(original).digest()
-        if (match := await self.media.screening.screen([rendered.hash])) is not None:
+        if (match := await self.media.screening.screen(rendered.hashes)) is not None:
             await self._hold(uow, media, digest, original, match)
             return
         contents = {digest: original}

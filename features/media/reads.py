@@ -17,11 +17,11 @@ class ReadCounts:
         self._counts: OrderedDict[UUID, int] = OrderedDict()
 
     def add(self, media_id: UUID) -> bool:
-        """Counts a read. Returns whether it is the last one of as many as the threshold says, and begins anew then."""
+        """Counts a read. Returns whether it is the last one of as many as the threshold says, or of twice, four times
+        ... as many: an image that is too complex costs up to a minute of CPU time each time."""
         count = self._counts.pop(media_id, 0) + 1
-        if count >= self._threshold:
-            return True
         self._counts[media_id] = count
         if len(self._counts) > _MOST_IMAGES:
             self._counts.popitem(last=False)
-        return False
+        times, rest = divmod(count, self._threshold)
+        return rest == 0 and times.bit_count() == 1

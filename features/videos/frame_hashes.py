@@ -13,11 +13,11 @@ _ENTRY_BYTES = HASH_BYTES + 1
 
 
 def hash_frames(path: Path) -> None:
-    """Replaces frames (luma, HASHED_SIDE pixels on each side) by their hashes."""
-    hashes = []
+    """Replaces frames (luma, HASHED_SIDE pixels on each side) by their hashes, in all orientations."""
+    hashes = list[PictureHash]()
     with path.open("rb") as frames:
         while len(frame := frames.read(_FRAME_BYTES)) == _FRAME_BYTES:
-            hashes.append(hash_luma(frame))
+            hashes += hash_luma(frame)
     path.write_bytes(b"".join(each.value + bytes([each.quality]) for each in hashes))
 
 

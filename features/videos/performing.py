@@ -24,7 +24,7 @@ from features.videos.jobs import (
     keys_of,
 )
 from features.videos.model import Source, Unplayable, VideoProblem
-from features.videos.poster import BadPoster, blurhash_of, hash_of, poster_time
+from features.videos.poster import BadPoster, blurhash_of, hashes_of, poster_time
 from features.videos.probe import parse_source, video_stream
 from features.videos.processes import run_limited
 from features.videos.source_files import SourceFiles
@@ -101,7 +101,7 @@ def _made(job: Job, part: object, key: str, output: Path) -> JobFile:
 def _described(job: Job, part: object, key: str, data: bytes) -> JobFile:
     """Returns a file with what is in it. Raises BadFile, BadPoster."""
     if isinstance(job, DrawPoster):
-        return JobFile(key, len(data), blurhash=blurhash_of(data), hashes=(hash_of(data),))
+        return JobFile(key, len(data), blurhash=blurhash_of(data), hashes=hashes_of(data))
     if part == HASHES:
         return JobFile(key, len(data), hashes=read_hashes(data))
     return JobFile(key, len(data), None if isinstance(job, DrawStoryboard) else parse_file(data))

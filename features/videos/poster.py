@@ -31,8 +31,8 @@ def blurhash_of(poster: bytes) -> str:
     return blurhash_rs.blurhash_encode(_decoded(poster, "RGB", _PREVIEWED), *_COMPONENTS)
 
 
-def hash_of(poster: bytes) -> PictureHash:
-    """Returns the hash of a poster (JPEG), for the hash list. Raises BadPoster."""
+def hashes_of(poster: bytes) -> tuple[PictureHash, ...]:
+    """Returns the hashes of a poster (JPEG) in all orientations, for the hash list. Raises BadPoster."""
     return hash_luma(_decoded(poster, "L", (HASHED_SIDE, HASHED_SIDE)).tobytes())
 
 

@@ -14,7 +14,7 @@ import pytest
 import pyvips
 
 from features.media.image_renderer import ImageRenderer, RenderedImage, WorkerLost, failure_of
-from features.media.image_rendering import ImageFormat, Refused
+from features.media.image_rendering import AT_ONCE, Refused
 from features.media.image_worker import ImageLimits
 from features.media.model import ImageFailure, MediaType
 from features.media.policy import MediaPolicy
@@ -100,7 +100,7 @@ async def test_files_have_the_wanted_widths_and_never_more_than_the_image(media_
     rendered = await _render(encoded(noise(700, 300), media_type), media_type)
     image = rendered.image
     assert (image.width, image.height, image.widths) == (700, 300, [320, 640, 700])
-    assert set(rendered.files) == {f"{width}.{format}" for width in image.widths for format in ImageFormat}
+    assert set(rendered.files) == {f"{width}.{format}" for width in image.widths for format in AT_ONCE}
     for name, data in rendered.files.items():
         opened = PIL.Image.open(io.BytesIO(data))
         width = int(name.partition(".")[0])

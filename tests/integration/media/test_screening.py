@@ -11,7 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
+import numpy as np
 import PIL.Image
+import PIL.ImageOps
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +26,7 @@ from features.events import consumer
 from features.media.events import Held
 from features.media.hash_list import BadHashList, HashListUnavailable
 from features.media.model import HASHED_SIDE, object_key
-from features.media.pdq import PictureHash, hash_luma
+from features.media.pdq import PictureHash, hash_picture
 from features.media.policy import MediaPolicy
 from features.media.screening import Screening
 from features.media.service import MediaService
@@ -42,7 +44,7 @@ POLICY = MediaPolicy()
 
 
 def hash_of(picture: PIL.Image.Image) -> PictureHash:
-    return hash_luma(picture.convert("L").resize((HASHED_SIDE, HASHED_SIDE)).tobytes())
+    return hash_picture(np.asarray(picture.convert("L").resize((HASHED_SIDE, HASHED_SIDE))))
 
 
 def jpeg(picture: PIL.Image.Image) -> bytes:
@@ -128,14 +130,25 @@ async def test_a_picture_on_the_list_is_held_and_seen_by_nobody(entativa: Enviro
     assert await entativa.platform.database.pool.fetchval("select count(*) from media_evidence") == 0
 
 
+async def test_a_mirrored_or_transparent_copy_is_held(entativa: Environment, tmp_path: Path) -> None:
+    ada, listed = await entativa.member("ada"), synced(entativa, _list_file(tmp_path, hash_of(PICTURE)))
+    white_on_nothing = PIL.Image.new("RGBA", PICTURE.size, "white")
+    white_on_nothing.putalpha(PICTURE)  # seen on a dark background only
+    out = io.BytesIO()
+    white_on_nothing.save(out, "png")
+    for data, media_type in ((jpeg(PIL.ImageOps.mirror(PICTURE)), "image/jpeg"), (out.getvalue(), "image/png")):
+        media_id = await _upload(entativa, ada, data, listed, media_type)
+        assert (await ada.get(f"/media/{media_id}")).json()["failure"] == "not_allowed", media_type
+
+
 async def test_a_video_with_a_picture_on_the_list_is_never_published(entativa: Environment, tmp_path: Path) -> None:
     ada, data = await entativa.member("ada"), clip(seconds=3)
     unlisted = synced(entativa, _list_file(tmp_path, hash_of(PICTURE)))
     published = await _upload(entativa, ada, data, unlisted, "video/mp4")
     assert (await ada.get(f"/media/{published}/video")).json()["state"] == "ready"
     frames = await _stored_hashes(entativa, published)
-    assert len(frames) == 2  # key frames, two seconds from each other
-    listed = synced(entativa, _list_file(tmp_path, frames[1]))
+    assert len(frames) == 2 * 8  # key frames, two seconds from each other, in all orientations
+    listed = synced(entativa, _list_file(tmp_path, frames[8]))
 
     media_id = await _upload(entativa, ada, data, listed, "video/mp4")
     video = (await ada.get(f"/media/{media_id}/video")).json()

@@ -9,7 +9,7 @@ import PIL.ImageFilter
 import pytest
 
 from features.media.hash_index import MAX_DISTANCE
-from features.media.pdq import PictureHash, hash_picture
+from features.media.pdq import PictureHash, hash_orientations, hash_picture
 from tests.support.pictures import waves
 
 # Made by pdqhash 0.2.8, which binds Meta's C++ code, of pictures of tests/support/pictures.py.
@@ -53,3 +53,15 @@ def test_an_edited_picture_is_found(seed: int) -> None:
 
 def test_a_picture_with_little_in_it_has_a_low_quality() -> None:
     assert hash_picture(np.full((512, 512), 90, np.uint8)).quality == 0
+
+
+def test_a_mirrored_or_turned_picture_is_found() -> None:
+    picture = PIL.Image.fromarray(waves(1, 800, 600))
+    original = int.from_bytes(hash_picture(np.asarray(picture)).value)
+    nearest = []
+    for method in PIL.Image.Transpose:
+        hashes = hash_orientations(np.asarray(picture.transpose(method)))
+        assert (original ^ int.from_bytes(hashes[0].value)).bit_count() > MAX_DISTANCE, method
+        nearest.append(min((original ^ int.from_bytes(each.value)).bit_count() for each in hashes))
+    assert len(nearest) == 7
+    assert max(nearest) <= MAX_DISTANCE
