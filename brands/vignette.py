@@ -3,6 +3,7 @@
 from brands import Brand
 from brands.reserved_usernames import PROFILE_POLICY
 from features.accounts.feature import ACCOUNTS
+from features.attachments.feature import ATTACHMENTS
 from features.auth.feature import AUTH
 from features.backups.feature import BACKUPS
 from features.collections.feature import COLLECTIONS
@@ -50,6 +51,7 @@ BRAND = Brand(
         DEVICES,
         MESSAGING,
         BACKUPS,
+        ATTACHMENTS,
         SETTINGS,
         ACCOUNTS,
         EXPORTS,

@@ -75,6 +75,13 @@ CREATE TABLE public.accounts (
     CONSTRAINT accounts_state_check CHECK ((state = ANY (ARRAY['active'::text, 'deactivated'::text, 'suspended'::text, 'deleting'::text, 'deleted'::text]))),
     CONSTRAINT accounts_suspension CHECK (((state = 'suspended'::text) = (resumes_as IS NOT NULL)))
 );
+CREATE TABLE public.attachments (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    size bigint NOT NULL,
+    received bigint NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.auth_audit (
     id uuid NOT NULL,
     account_id uuid NOT NULL,
@@ -842,6 +849,8 @@ ALTER TABLE ONLY public.account_settings
     ADD CONSTRAINT account_settings_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.attachments
+    ADD CONSTRAINT attachments_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.auth_audit
     ADD CONSTRAINT auth_audit_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.auth_log_in_failures
@@ -1024,6 +1033,8 @@ CREATE INDEX account_exports_expired ON public.account_exports USING btree (expi
 CREATE INDEX accounts_deletes_at ON public.accounts USING btree (deletes_at) WHERE (state = ANY (ARRAY['deleting'::text, 'deleted'::text]));
 CREATE UNIQUE INDEX accounts_email ON public.accounts USING btree (lower(email));
 CREATE INDEX accounts_inactive ON public.accounts USING btree (id) WHERE (state <> 'active'::text);
+CREATE INDEX attachments_expires_at ON public.attachments USING btree (expires_at);
+CREATE INDEX attachments_of_account ON public.attachments USING btree (account_id);
 CREATE INDEX auth_audit_account ON public.auth_audit USING btree (account_id, happened_at DESC, id DESC);
 CREATE INDEX auth_log_in_failures_age ON public.auth_log_in_failures USING btree (window_started_at);
 CREATE INDEX auth_refresh_tokens_expired ON public.auth_refresh_tokens USING btree (expires_at);
@@ -1133,6 +1144,8 @@ ALTER TABLE ONLY public.account_exports
     ADD CONSTRAINT account_exports_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.account_settings
     ADD CONSTRAINT account_settings_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.attachments
+    ADD CONSTRAINT attachments_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.auth_audit
     ADD CONSTRAINT auth_audit_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.auth_refresh_tokens

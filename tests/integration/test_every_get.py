@@ -243,6 +243,8 @@ class Scenario:
             "/key-packages": "/key-packages",
             "/backup": "/backup",
             "/backup/segments/{digest}": f"/backup/segments/{'0' * 64}",
+            "/attachments/{attachment_id}": f"/attachments/{UUID(int=0)}",
+            "/attachments/{attachment_id}/content": f"/attachments/{UUID(int=0)}/content",
             "/key-directory": "/key-directory",
             "/key-directory/consistency": "/key-directory/consistency?old_size=1&size=1",
             "/key-directory/epochs": "/key-directory/epochs?first=0&size=1",
@@ -374,6 +376,8 @@ def _address(scenario: Scenario, path: str) -> str:
         return "/devices"  # nor has she a device, or a link after some time
     if path == "/backup/segments/{digest}":
         return "/backup"  # which has none
+    if path.startswith("/attachments/"):
+        return "/devices"  # nor has she uploaded an attachment
     if path.startswith("/account/export"):
         return "/profiles/me"  # nor has she an export
     return scenario.unconcerned().get(path) or scenario.shown()[path][0][1]

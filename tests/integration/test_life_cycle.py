@@ -16,6 +16,7 @@ from features.accounts.policy import AccountPolicy
 from features.auth.service import AuthService
 from features.life_cycle import erase_account, export_account
 from features.media.model import MediaType
+from tests.support.attachments import upload_attachment
 from tests.support.backups import put_segments, write_backup
 from tests.support.clips import clip
 from tests.support.devices import create_link, publish_key_packages, publish_prekeys, register_first_device
@@ -85,6 +86,7 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         await publish_prekeys(device, 1, now)
         await publish_key_packages(device, 1, now)
         assert (await write_backup(me, 0, await put_segments(me, b"sealed"))).is_success
+        await upload_attachment(me, b"sealed")
         conversation = (await me.post("/conversations", json={"account_id": other.id})).json()["id"]
         pool = environment.platform.database.pool
         await pool.execute(_MESSAGE, UUID(conversation), UUID(me.id), UUID(other.id), environment.clock())

@@ -1,0 +1,1 @@
+"""Files that conversations carry: ciphertext, which whoever knows its id can read until it expires."""
