@@ -131,7 +131,8 @@ class TurnWrites:
         ``briefly``: with a tenth of the usual time for locks, and a sixth for statements.
 
         Turns whose connection is lost are committed on another one, unless they turn out to be committed. Raises what
-        the database or a kind's ``write`` raised; then nothing is stored.
+        the database or a kind's ``write`` raised, for connections that are lost each time a connection error
+        (transaction_errors.py); then nothing is stored.
         """
         refused: dict[TurnWrite, Exception] = {}
         attempts = 0
@@ -148,8 +149,11 @@ class TurnWrites:
             except TransactionLost as lost:
                 attempts += 1
                 # A kind's write that always takes too long is for the caller to find among several.
-                if attempts == _ATTEMPTS or (lost.by_write and len(writes) > 1):
+                if lost.by_write and (attempts == _ATTEMPTS or len(writes) > 1):
                     raise lost.cause from None
+                if attempts == _ATTEMPTS:
+                    # asyncpg's own exceptions look like a statement's, for which turns are tried by halves.
+                    raise lost.cause if is_connection_error(lost.cause) else ConnectionError(str(lost)) from None
                 log.warning("transaction.lost", turns=len(writes), error=f"{type(lost.cause).__name__}: {lost.cause}")
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:

@@ -398,6 +398,24 @@ async def test_a_turn_that_waits_for_a_lock_fails_alone(database: Database) -> N
     assert await database.lines() == [(f"e{n}", n) for n in range(6) if n != 3]
 
 
+async def test_turns_whose_connection_is_lost_each_time_are_not_tried_by_halves(database: Database) -> None:
+    """Whatever asyncpg says of it: with hundreds of turns that would take minutes."""
+    attempts: list[int] = []
+
+    async def drop(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
+        attempts.append(len(turns))
+        assert transaction._connection is not None
+        transaction._connection.terminate()
+        await write_lines(transaction, turns)
+
+    committer = Committer(database.writes)
+    turns = [TurnWrite(fence(n), f"e{n}", (), None, (f"e{n}", n), drop) for n in range(8)]
+    results = await asyncio.gather(*map(committer.commit, turns), return_exceptions=True)
+    assert all(isinstance(result, ConnectionError) for result in results)
+    assert attempts == [8, 8, 8]
+    assert await database.lines() == []
+
+
 @pytest.mark.parametrize("committed", [True, False], ids=["committed", "rolled back"])
 async def test_a_turn_whose_connection_is_lost_during_the_commit_is_stored_once_and_acknowledged_then(
     database_address: str, database: Database, committed: bool
