@@ -13,6 +13,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
@@ -20,6 +21,7 @@ import httpx
 
 from client.api import ApiError, Connection, MessagingApi, NoResponse, Tokens
 from client.api.messaging import inbox_item
+from client.attachments import AttachmentFiles, Transfers, Upload
 from client.backup import Backups, Operators
 from client.conversations import Conversations
 from client.devices import DeviceRemoved, Devices, LinkRefused, LinkRequired
@@ -79,6 +81,9 @@ class Account:
         self._changed = asyncio.Event()
         self._changes: list[Change] = []
         self._realtime: RealtimeClient | None = None
+        self._transfer = asyncio.Event()
+        files = AttachmentFiles(database.path.with_suffix(".files"), self._randomness)
+        self._transfers = Transfers(database, self._connection, files, self._send_upload, self._tell)
         self._typed: dict[str, int] = {}
         with contextlib.suppress(NotRegistered, LookupError):
             self._begin()
@@ -197,6 +202,20 @@ class Account:
         with self._doing() as writing:
             return writing.write(conversation_id, text, answers)
 
+    async def send_file(self, conversation_id: str, source: Path, text: str | None = None) -> None:
+        """Sends a file, when that is possible, with a text or else its name. It is encrypted before this returns, and
+        the message is written once it is at the server. Raises ValueError, whose text is for the user; OSError."""
+        await self._transfers.add(conversation_id, source, text)
+        self._transfer.set()
+
+    async def save_file(self, number: int, position: int, target: Path) -> None:
+        """Saves a file of a message as a new one, once all of it is what its author has sent. Raises FileExistsError,
+        OSError, AttachmentRejected, ApiError, NoResponse, SignedOut, LookupError where there is none."""
+        message = self.conversations.message(number)
+        if message is None:
+            raise LookupError("this message is not there any more")
+        await self._transfers.save(message.attachments[position], target)
+
     def edit(self, number: int, text: str) -> None:
         """Replaces the text of an own message."""
         with self._doing() as writing:
@@ -297,7 +316,8 @@ class Account:
                 await self.register()
             except NoResponse:
                 await asyncio.sleep(_RETRY_S)
-        tasks = [asyncio.create_task(self._work(self._messenger)), asyncio.create_task(self._listen(self._messenger))]
+        work, listen = self._work(self._messenger), self._listen(self._messenger)
+        tasks = [asyncio.create_task(each) for each in (work, listen, self._move_files())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -383,8 +403,26 @@ class Account:
         except (ApiError, NoResponse) as error:
             raise TicketUnavailable from error
 
+    async def _move_files(self) -> None:
+        while True:
+            self._transfer.clear()
+            try:
+                if not await self._transfers.step():
+                    await self._transfer.wait()
+            except NoResponse:
+                await asyncio.sleep(_RETRY_S)
+
+    def _send_upload(self, upload: Upload, together_with: Callable[[], None]) -> None:
+        with self._doing() as writing:
+            writing.write_upload(upload, together_with)
+
+    def _tell(self, change: Change) -> None:
+        self._changes.append(change)
+        self._changed.set()
+
     def _publish(self) -> None:
         if self._messenger is not None and self._messenger.changes:
             self._changes += self._messenger.changes
             self._messenger.changes.clear()
             self._changed.set()
+            self._transfer.set()  # a file may have been deleted with its message

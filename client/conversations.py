@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from client.messaging import Device
+from client.messaging import Device, attachment_rows
 from client.messaging.body import Body
-from client.messaging.contents import Deletion, Edit, Quote, Reaction, Timer
+from client.messaging.contents import Attachment, Deletion, Edit, Quote, Reaction, Timer
 from client.storage import Database
 
 
@@ -45,6 +45,7 @@ class Message:
     reactions: dict[str, str] = field(default_factory=dict)
     expires_in_s: int | None = None
     expires_at: int | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +162,22 @@ class Conversations:
             json.dumps([row[0] for row in rows]),
         ):
             reactions[number][account_id] = emoji
+        files = attachment_rows.of_messages(self._database, [row[0] for row in rows])
         own = self._device.address.user
-        found = {(row[2], row[3]): self._message(row, reactions[row[0]]) for row in rows}
+        found = {(row[2], row[3]): self._message(row, reactions[row[0]], files[row[0]]) for row in rows}
         for _, body in self._waiting(rows[0][1]):
             match body.content:
                 case Edit(id, text) if (message := found.get((own, id))) is not None and not message.deleted:
                     changed = replace(message, text=text, edited=True, state=MessageState.SENDING)
                 case Deletion(id) if (message := found.get((own, id))) is not None:
                     changed = replace(
-                        *(message,), text=None, quote=None, deleted=True, reactions={}, state=MessageState.SENDING
+                        message,
+                        text=None,
+                        quote=None,
+                        deleted=True,
+                        reactions={},
+                        attachments=(),
+                        state=MessageState.SENDING,
                     )
                 case Reaction(author, id, emoji) if (message := found.get((author, id))) is not None:
                     others = {user: each for user, each in message.reactions.items() if user != own}
@@ -179,8 +187,9 @@ class Conversations:
             found[changed.account_id, changed.id] = changed
         return list(found.values())
 
-    def _message(self, row: tuple[Any, ...], reactions: dict[str, str]) -> Message:
-        number, conversation_id, account_id, id, text, time, seq, problem, quote, edited, deleted, *timer, read = row
+    def _message(self, row: tuple[Any, ...], reactions: dict[str, str], attachments: tuple[Attachment, ...]) -> Message:
+        number, conversation_id, account_id, id, text, time, seq, problem, quote, edited, deleted, *rest = row
+        expires_in_s, expires_at, read = rest
         own = account_id == self._device.address.user
         if problem is not None:
             state = MessageState.PROBLEM
@@ -196,5 +205,7 @@ class Conversations:
             bool(edited),
             bool(deleted),
             reactions,
-            *timer,
+            expires_in_s,
+            expires_at,
+            attachments,
         )

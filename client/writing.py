@@ -3,6 +3,7 @@ impossible."""
 
 from collections.abc import Callable
 
+from client.attachments import Upload
 from client.conversations import Conversations, Message
 from client.messaging import Messenger
 from client.messaging.body import MAX_QUOTE
@@ -33,6 +34,12 @@ class Writing:
         number = self._messenger.send(conversation_id, content, self._clock())
         assert number is not None
         return number
+
+    def write_upload(self, upload: Upload, together_with: Callable[[], None]) -> None:
+        """Writes the message of a file that is at the server. `together_with`: what happens in the same transaction."""
+        timer = self._conversations.timer(upload.conversation_id)
+        content = Text(upload.text, None, timer, attachments=(upload.attachment,))
+        self._messenger.send(upload.conversation_id, content, self._clock(), together_with)
 
     def edit(self, number: int, text: str) -> None:
         """Replaces the text of an own message, within a day after it was sent."""

@@ -110,9 +110,14 @@ class Connection:
         """PUTs bytes as they are. Raises ApiError, NoResponse or SignedOut."""
         await self._signed_in("PUT", path, content=data)
 
-    async def download(self, path: str) -> bytes:
-        """The bytes of a response. Raises ApiError, NoResponse or SignedOut."""
-        return (await self._signed_in("GET", path)).content
+    async def download(self, path: str, part: tuple[int, int] | None = None) -> bytes:
+        """The bytes of a response. `part`: only those from one offset to before another. Raises ApiError, NoResponse or
+        SignedOut."""
+        headers = {} if part is None else {"Range": f"bytes={part[0]}-{part[1] - 1}"}
+        response = await self._signed_in("GET", path, headers=headers)
+        if part is not None and response.status_code != 206:
+            raise NoResponse(f"GET {path}: not the part that was asked for")
+        return response.content
 
     async def access_token(self) -> str:
         """An access token that is good for a while. Raises NoResponse or SignedOut."""
@@ -134,8 +139,11 @@ class Connection:
         self._access_token = answer["access_token"]
         self._expires_at = time.monotonic() + answer["expires_in"]
 
-    async def _send(self, method: str, path: str, access_token: str | None, **options: Any) -> httpx.Response:
-        headers = {} if access_token is None else {"Authorization": f"Bearer {access_token}"}
+    async def _send(
+        self, method: str, path: str, access_token: str | None, headers: dict[str, str] | None = None, **options: Any
+    ) -> httpx.Response:
+        authorisation = {} if access_token is None else {"Authorization": f"Bearer {access_token}"}
+        headers = {**(headers or {}), **authorisation}
         try:
             response = await self._http.request(method, path, headers=headers, **options)
         except httpx.HTTPError as error:

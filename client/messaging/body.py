@@ -6,12 +6,15 @@ One more member says what it is (contents.py). Readers ignore members that they 
 at all they say that it is too new.
 """
 
+import base64
 import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from client.messaging.contents import Content, Deletion, Edit, Quote, Reaction, Receipt, Resend, Text, Timer
+from client.messaging.contents import Attachment, Content, Deletion, Edit, Quote, Reaction, Receipt, Resend, Text, Timer
+from crypto.attachments import AttachmentPointer
+from crypto.errors import CryptoError
 
 _VERSION = 1
 MAX_TEXT = 16_384
@@ -23,6 +26,10 @@ MAX_QUOTE = 200
 """Characters of a quoted text."""
 MAX_EMOJI = 32
 MAX_RECEIPTS = 100
+MAX_ATTACHMENTS = 10
+MAX_NAME = 255
+"""Characters of a file's name."""
+MAX_MEDIA_TYPE = 127
 MAX_TIMER_S = 30 * 86_400
 _MAX_NUMBER = 2**53 - 1
 
@@ -85,7 +92,7 @@ class Body:
 
 def _members(content: Content) -> dict[str, Any]:
     match content:
-        case Text(text, quote, expires_in_s, again):
+        case Text(text, quote, expires_in_s, again, attachments):
             members: dict[str, Any] = {"text": text}
             if quote is not None:
                 members["quote"] = {"author": quote.account_id, "id": quote.id, "text": quote.text}
@@ -93,6 +100,8 @@ def _members(content: Content) -> dict[str, Any]:
                 members["expires_in_s"] = expires_in_s
             if again is not None:
                 members["again"] = again
+            if attachments:
+                members["attachments"] = [_attachment_members(each) for each in attachments]
             return members
         case Receipt(ids, read):
             return {"receipt": {"ids": list(ids), "read": read}}
@@ -113,7 +122,8 @@ def _content(members: dict[str, Any]) -> Content:
     match members:
         case {"text": str(text)}:
             quote, again = _quote(members.get("quote")), _integer(members.get("again"))
-            return Text(text, quote, _integer(members.get("expires_in_s")), again)
+            attachments = _attachments(members.get("attachments", []))
+            return Text(text, quote, _integer(members.get("expires_in_s")), again, attachments)
         case {"receipt": {"ids": list(ids), "read": bool(read)}} if all(isinstance(each, str) for each in ids):
             return Receipt(tuple(ids), read)
         case {"reaction": {"author": str(account_id), "id": str(id), "emoji": str() | None as emoji}}:
@@ -139,6 +149,41 @@ def _quote(members: object) -> Quote | None:
     raise ValueError("no quote")
 
 
+def _attachment_members(attachment: Attachment) -> dict[str, Any]:
+    return {
+        "id": attachment.id,
+        "pointer": base64.b64encode(attachment.pointer.encode()).decode(),
+        "name": attachment.name,
+        "media_type": attachment.media_type,
+        "length": attachment.length,
+    }
+
+
+def _attachments(members: object) -> tuple[Attachment, ...]:
+    """Raises ValueError."""
+    if not isinstance(members, list):
+        raise ValueError("no list of attachments")
+    return tuple(map(_attachment, members))
+
+
+def _attachment(members: object) -> Attachment:
+    match members:
+        case {
+            "id": str(id),
+            "pointer": str(pointer),
+            "name": str(name),
+            "media_type": str(media_type),
+            "length": length,
+        }:
+            try:
+                decoded = AttachmentPointer.decode(base64.b64decode(pointer, validate=True))
+            except CryptoError as error:
+                raise ValueError("no pointer to an attachment") from error
+            if (known_length := _integer(length)) is not None:
+                return Attachment(id, decoded, name, media_type, known_length)
+    raise ValueError("no attachment")
+
+
 def _integer(value: object) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
@@ -147,7 +192,7 @@ def _integer(value: object) -> int | None:
 
 def _check(content: Content) -> None:
     match content:
-        case Text(text, quote, expires_in_s, again):
+        case Text(text, quote, expires_in_s, again, attachments):
             _check_text(text)
             _check_timer(expires_in_s)
             _check_numbers(*(() if again is None else (again,)))
@@ -155,6 +200,7 @@ def _check(content: Content) -> None:
                 _check_ids(quote.account_id, quote.id)
                 if len(quote.text) > MAX_QUOTE:
                     raise ValueError(f"a quoted text has at most {MAX_QUOTE} characters")
+            _check_attachments(attachments)
         case Receipt(ids):
             _check_ids(*ids)
             if not 1 <= len(ids) <= MAX_RECEIPTS:
@@ -183,6 +229,18 @@ def _check_ids(*ids: str) -> None:
 def _check_numbers(*numbers: int) -> None:
     if not all(1 <= each <= _MAX_NUMBER for each in numbers):
         raise ValueError("a number is out of range")
+
+
+def _check_attachments(attachments: tuple[Attachment, ...]) -> None:
+    if len(attachments) > MAX_ATTACHMENTS:
+        raise ValueError(f"a message has at most {MAX_ATTACHMENTS} attachments")
+    for each in attachments:
+        _check_ids(each.id)
+        _check_numbers(each.pointer.size)
+        if not 1 <= len(each.name) <= MAX_NAME or len(each.media_type) > MAX_MEDIA_TYPE:
+            raise ValueError("the name or the type of a file is too long, or there is none")
+        if not 0 <= each.length <= _MAX_NUMBER:
+            raise ValueError("a number is out of range")
 
 
 def _check_text(text: str) -> None:

@@ -1,6 +1,6 @@
 """What the messenger tells the user interface."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crypto.sessions import DeviceAddress
 
@@ -62,6 +62,32 @@ class DevicesUnreachable:
     devices: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FileProgress:
+    """So many bytes of an encrypted file of `size` bytes are at the server (`sending`), or here."""
+
+    name: str = field(repr=False)
+    done: int
+    size: int
+    sending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileNotSent:
+    """The server will never take a file, or it cannot be read any more: its message is not sent."""
+
+    name: str = field(repr=False)
+    code: str
+
+
 Change = (
-    MessageChanged | TimerChanged | NotSent | DevicesLearned | DirectoryDistrusted | DevicesUnreachable | PeerTyping
+    MessageChanged
+    | FileProgress
+    | FileNotSent
+    | TimerChanged
+    | NotSent
+    | DevicesLearned
+    | DirectoryDistrusted
+    | DevicesUnreachable
+    | PeerTyping
 )

@@ -5,6 +5,8 @@ Messages are named by their authors and ids: two authors could choose the same i
 
 from dataclasses import dataclass, field
 
+from crypto.attachments import AttachmentPointer
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
@@ -16,15 +18,28 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file. `id`: at the server, 32 hexadecimal digits. `name` and `media_type`: as its author says. `length`: of the
+    content in bytes."""
+
+    id: str = field(repr=False)
+    pointer: AttachmentPointer
+    name: str = field(repr=False)
+    media_type: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A message. `expires_in_s`: it disappears so long after it was read, and its author's so long after it was sent;
     None if it stays. `again`: the number in the conversation under which it was sent before; only devices that could
-    not decrypt it then take it."""
+    not decrypt it then take it. `attachments`: all of them are at the server before it is sent."""
 
     text: str = field(repr=False)
     quote: Quote | None = None
     expires_in_s: int | None = None
     again: int | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ is sent, and messages before they are acknowledged. The process may end between 
 performed exactly once.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 from client.messaging.changes import (
     Change,
@@ -135,10 +135,13 @@ class Messenger:
         assert number is not None
         return number
 
-    def send(self, conversation_id: str, content: Content, now: int) -> int | None:
-        """Sends anything when that is possible. Returns the number of the message if it is one. Raises ValueError,
-        which says why, before anything is stored."""
+    def send(
+        self, conversation_id: str, content: Content, now: int, together_with: Callable[[], None] = lambda: None
+    ) -> int | None:
+        """Sends anything when that is possible. `together_with`: what happens in the same transaction. Returns the
+        number of the message if it is one. Raises ValueError, which says why, before anything is stored."""
         with self._database.transaction():
+            together_with()
             return self._add(conversation_id, content, now)
 
     def read(self, conversation_id: str, now: int) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 
+from client.messaging import attachment_rows
 from client.messaging.contents import Quote, Resend, Text
 from client.storage import Database
 from crypto.identity import IdentityKey
@@ -66,13 +67,14 @@ class Repair:
         rows = self._database.rows(
             "update messages set resent = resent + 1 where conversation_id = ? and account_id = ? and device = ?"
             " and seq = ? and text is not null and sent_at > ? and resent < ?"
-            " returning message_id, text, quote, expires_in_s",
+            " returning number, message_id, text, quote, expires_in_s",
             *(conversation_id, *self._own, resend.seq, now - RESEND_MS, MAX_RESENT),
         )
         if not rows:
             return None
-        ((message_id, text, quote, expires_in_s),) = rows
-        return message_id, Text(text, quote and Quote(*json.loads(quote)), expires_in_s, resend.seq)
+        ((number, message_id, text, quote, expires_in_s),) = rows
+        attachments = attachment_rows.of_messages(self._database, (number,))[number]
+        return message_id, Text(text, quote and Quote(*json.loads(quote)), expires_in_s, resend.seq, attachments)
 
     def written_for(self, message_id: str, devices: Iterable[IdentityKey]) -> None:
         """A message of this device is encrypted for these devices."""

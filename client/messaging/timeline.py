@@ -7,6 +7,7 @@ learn of things: of two edits, reactions of one account or timers, the later one
 
 import json
 
+from client.messaging import attachment_rows
 from client.messaging.body import Body
 from client.messaging.changes import Change, MessageChanged, TimerChanged
 from client.messaging.contents import Deletion, Edit, Reaction, Receipt, Text, Timer
@@ -73,6 +74,7 @@ class Timeline:
                 )
                 for (number,) in numbers:
                     database.execute("delete from reactions where number = ?", number)
+                    attachment_rows.delete(database, number, own=user == self._own)
             case Timer(expires_in_s):
                 changed = database.execute(
                     "update conversations set expires_in_s = ?, timer_seq = ? where id = ? and timer_seq < ?",
@@ -155,7 +157,11 @@ class Timeline:
             None if quote is None else json.dumps([quote.account_id, quote.id, quote.text]),
             *(text.expires_in_s, expires_at, 2 if own else 0),
         )
-        return rows[0][0] if rows else None
+        if not rows:
+            return None
+        number: int = rows[0][0]
+        attachment_rows.add(self._database, number, text.attachments)
+        return number
 
     def _again(
         self, conversation_id: str, sender: DeviceAddress, message_id: str, text: Text, seq: int, now: int

@@ -20,6 +20,7 @@ class Database:
 
     def __init__(self, path: Path, key: bytes, *, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
         """Opens or creates the file. `key`: 32 bytes. Raises AccountInUse, KeyLost or StorageTooNew."""
+        self.path = path
         self._connection = dbapi2.connect(str(path), isolation_level=None, timeout=0)
         try:
             self._open(key, migrations)

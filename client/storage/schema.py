@@ -191,4 +191,25 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # no others. Null: from before that was noted.
         "alter table messages add column written_for blob",
     ),
+    (
+        # The files of messages (client.messaging.contents.Attachment). pointer: crypto.attachments.AttachmentPointer.
+        """
+        create table attachments (
+            number integer not null references messages (number) on delete cascade, position integer not null,
+            id text not null, pointer blob not null, name text not null, media_type text not null,
+            length integer not null, primary key (number, position)
+        ) without rowid
+        """,
+        # Files that are encrypted here and not sent yet. id: at the server; received: how many bytes are there.
+        """
+        create table uploads (
+            number integer primary key autoincrement,
+            conversation_id text not null references conversations (id), text text not null, pointer blob not null,
+            name text not null, media_type text not null, length integer not null,
+            id text, received integer not null default 0, part_size integer not null default 0
+        )
+        """,
+        # Own attachments of deleted messages, which the server still has.
+        "create table unwanted_attachments (id text primary key) without rowid",
+    ),
 )

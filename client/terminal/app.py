@@ -13,10 +13,12 @@ from textual.widgets.option_list import Option
 from client.account import DeviceRemoved, LinkRequired
 from client.api import ApiError, NoResponse, SignedOut
 from client.conversations import Conversation, Message
-from client.messaging import MessageChanged, NotRegistered, PeerTyping
+from client.messaging import FileProgress, MessageChanged, NotRegistered, PeerTyping
 from client.realtime import RealtimeClosed
 from client.terminal.chat_account import ChatAccount
 from client.terminal.devices import ManageDevices
+from client.terminal.file_names import progress
+from client.terminal.files import FileDialogs
 from client.terminal.messages import MessageList
 from client.terminal.notices import after, notice
 from client.terminal.printable import printable
@@ -43,6 +45,7 @@ class ChatApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+n", "new_conversation", "New conversation"),
         Binding("ctrl+s", "search", "Search"),
+        Binding("ctrl+f", "send_file", "Send a file", priority=True),
         Binding("ctrl+t", "safety_number", "Safety number"),
         Binding("ctrl+l", "timer", "Disappearing"),
         Binding("ctrl+o", "devices", "Devices"),
@@ -61,6 +64,7 @@ class ChatApp(App[None]):
         self._write_to_first = write_to
         self.title = f"{account.username}: encrypted conversations"
         self._account = account
+        self._files = FileDialogs(self, account)
         self._shown: str | None = None
         self._limit = _MESSAGES
         self._doing: tuple[str, int] | None = None  # what the line is for, and to which message: answer, edit
@@ -109,6 +113,8 @@ class ChatApp(App[None]):
                         self._show_typing(conversation_id)
                     case MessageChanged():
                         self._hide_typing()
+                    case FileProgress():
+                        self.sub_title = progress(change) if change.done < change.size else ""
                     case _:
                         said = notice(change, self._account.account_id, self._username_of)
                         if said is not None:
@@ -212,6 +218,8 @@ class ChatApp(App[None]):
                     Choose(f"Delete: {printable(message.text)[:200]}", choices),
                     lambda name: self._delete(message, name),
                 )
+            case "save":
+                self._files.save(message)
             case "react":
                 choices = {**{each: each for each in _REACTIONS}, "": "no reaction"}
                 self.push_screen(Choose("Your reaction", choices), lambda name: self._react(message, name))
@@ -240,6 +248,12 @@ class ChatApp(App[None]):
     def _delete(self, message: Message, choice: str | None) -> None:
         if choice == "delete":
             self._try(lambda: self._account.delete(message.number))
+
+    def action_send_file(self) -> None:
+        """What is in the line goes with the file."""
+        if self._shown is not None and not self._removed:
+            text = self.query_one("#line", Input).value.strip() if self._doing is None else ""
+            self._files.send(self._shown, text, self.action_write)
 
     def _react(self, message: Message, emoji: str | None) -> None:
         if emoji is not None:

@@ -10,6 +10,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from client.conversations import Message, MessageState
+from client.terminal.file_names import label
 from client.terminal.printable import printable
 from client.terminal.problems import describe
 
@@ -31,6 +32,7 @@ class MessageList(OptionList):
         Binding("plus", "do('react')", "React", key_display="+"),
         Binding("e", "do('edit')", "Edit"),
         Binding("d", "do('delete')", "Delete for all"),
+        Binding("s", "do('save')", "Save file"),
     ]
 
     class Chosen(Event):
@@ -81,8 +83,10 @@ def render(message: Message, peer: str) -> Text:
         line.append(f"[{author}: {printable(message.quote.text)}] ", style="dim italic")
     if message.deleted:
         line.append("(deleted)", style="dim italic")
-    elif message.text is not None:
+    elif message.text is not None and message.text not in [each.name for each in message.attachments]:
         line.append(printable(message.text), style="")
+    if message.attachments:
+        line.append(" ".join(["", *map(label, message.attachments)]).removeprefix(" " * line.plain.endswith(" ")))
     if message.edited:
         line.append(" (edited)", style="dim")
     for emoji in sorted(set(message.reactions.values())):

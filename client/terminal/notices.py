@@ -8,10 +8,12 @@ from client.messaging import (
     DevicesLearned,
     DevicesUnreachable,
     DirectoryDistrusted,
+    FileNotSent,
     NotSent,
     TimerChanged,
 )
 from client.terminal.messages import duration
+from client.terminal.printable import printable
 from client.terminal.problems import describe
 
 
@@ -26,6 +28,8 @@ def notice(change: Change, own: str, name_of: Callable[[str], str | None]) -> No
     match change:
         case NotSent(_, code):
             return Notice(describe(code), "warning")
+        case FileNotSent(file_name, code):
+            return Notice(f"{printable(file_name)}: {describe(code)}", "error")
         case TimerChanged(_, account_id, seconds):
             who = "You" if account_id == own else name_of(account_id) or "The other"
             return Notice(f"{who} changed the timer: new messages {after(seconds)}.")

@@ -7,6 +7,9 @@ _TEXTS = {
     "unknown_device": "This message came from a device that nobody can verify and is not shown.",
     "too_long": "Not sent: this message is too long.",
     "request_not_accepted": "Not sent: wait until the other has accepted your request.",
+    "attachments_full": "Not sent: your files on the platform have as many bytes as it allows. Older ones expire.",
+    "attachment_too_large": "Not sent: this file is too large.",
+    "file_unreadable": "Not sent: this file cannot be read any more.",
     "no_such_conversation": "Not sent: this conversation does not exist any more.",
 }
 

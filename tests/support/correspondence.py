@@ -39,6 +39,15 @@ async def correspond(url: str, ada: str, bob: str, password: str, **options: Any
             assert len({number.digits for number in numbers if number is not None}) == 1
             assert None not in numbers
 
+            # A file: sent once it is at the platform, and saved as it was.
+            source, target = Path(folder) / "plan.pdf", Path(folder) / "saved.pdf"
+            source.write_bytes(b"north-east" * 100_000)
+            await adas.send_file(to_bob, source, "The plan.")
+            await until(bobs, lambda: texts(bobs, ada)[-1:] == ["The plan."])
+            await bobs.save_file(bobs.conversations.messages(to_ada)[-1].number, 0, target)
+            assert target.read_bytes() == source.read_bytes()
+            before = ["Do you read me?", "I do.", "The plan."]
+
         # Bob is away. Ada writes while she is offline, and her program starts anew before it has sent anything.
         await bobs.close()
         adas.write(to_bob, "Good night.")
@@ -52,7 +61,7 @@ async def correspond(url: str, ada: str, bob: str, password: str, **options: Any
         bobs = Account.open(folders, "bob", PROTECTION.passphrase, **options)
         await bobs.log_in_again(password)
         async with running(bobs):
-            await until(bobs, lambda: texts(bobs, ada) == ["Do you read me?", "I do.", "Good night."])
+            await until(bobs, lambda: texts(bobs, ada) == [*before, "Good night."])
         await bobs.close()
 
 

@@ -15,13 +15,17 @@ from client.conversations import Conversations
 from client.devices import OwnDevice
 from client.linking import LinkCode
 from client.messaging import Change, Device, PeerTyping
+from client.messaging.contents import Attachment, Text
 from client.terminal import ChatApp
 from client.terminal.devices import ManageDevices
+from client.terminal.file_names import suggested_path
+from client.terminal.files import AskPath
 from client.terminal.messages import MessageList
 from client.terminal.printable import printable
 from client.terminal.screens import ShowSafetyNumber
 from client.terminal.search import Search
 from client.writing import Writing
+from crypto.attachments import AttachmentPointer
 from crypto.identity import SafetyNumber
 from tests.unit.client.test_messaging import ADA, BOB, CONVERSATION, RANDOM, Pair
 
@@ -72,6 +76,21 @@ class LocalAccount:
         number = self._writing.write(conversation_id, text, answers)
         self.step()
         return number
+
+    async def send_file(self, conversation_id: str, source: Path, text: str | None = None) -> None:
+        if not source.is_file():
+            raise ValueError("There is no such file.")
+        attachment = Attachment(
+            "1" * 32, AttachmentPointer(bytes(32), 600, bytes(32)), source.name, "text/plain", 2_100
+        )
+        content = Text(text or source.name, attachments=(attachment,))
+        self._pair.ada.send(conversation_id, content, self._pair.server.now)
+        self.step()
+
+    async def save_file(self, number: int, position: int, target: Path) -> None:
+        if target.exists():
+            raise FileExistsError
+        target.write_text(f"file {position} of message {number}")
 
     def edit(self, number: int, text: str) -> None:
         self._writing.edit(number, text)
@@ -164,6 +183,46 @@ async def test_two_people_talk(pair: Pair) -> None:
         assert number is not None
         assert number.grouped().split()[0] in str(app.screen.query_one("#digits").render())
         await pilot.press("escape", "ctrl+q")
+
+
+async def test_a_file_is_sent_and_saved(pair: Pair, tmp_path: Path) -> None:
+    source, target = tmp_path / "plan.txt", tmp_path / "saved.txt"
+    source.write_text("plan")
+    account = LocalAccount(pair)
+    app = ChatApp(account, "bob")
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: not app.query_one("#line", Input).disabled)
+
+        async def give(path: str) -> None:
+            await until(pilot, lambda: isinstance(app.screen, AskPath))
+            app.screen.query_one("#path", Input).value = path
+            await pilot.press("enter")
+
+        await pilot.press("ctrl+f")
+        await give(f"{source}.none")
+        await until(pilot, lambda: any("no such file" in each.message for each in app._notifications))
+        await pilot.press(*"see", "ctrl+f")
+        await give(str(source))
+        await until(pilot, lambda: "you: see 📎 plan.txt (2.1 kB) ✓" in shown(app))
+        await until(pilot, lambda: app.query_one("#line", Input).value == "")
+        await pilot.press("ctrl+f")
+        await give(str(source))
+        await until(pilot, lambda: "you: 📎 plan.txt (2.1 kB) ✓" in shown(app))
+        await pilot.press("up", "s")
+        await give(str(target))
+        await until(pilot, target.exists)
+        await until(pilot, lambda: any("Saved" in each.message for each in app._notifications))
+        await pilot.press("s")
+        await give(str(target))
+        await until(pilot, lambda: any("already" in each.message for each in app._notifications))
+        await pilot.press("ctrl+q")
+    assert target.read_text().startswith("file 0 of message ")
+
+
+@pytest.mark.parametrize("name", ["../../.ssh/config", "..\\evil", "\x1b[2J", "..", "a/b"])
+def test_a_file_name_of_somebody_leads_nowhere_else(name: str) -> None:
+    folder, _, suggested = suggested_path(name).rpartition("/")
+    assert (folder in ("~", "~/Downloads"), suggested.isprintable(), suggested[:1] not in (".", "")) == (True,) * 3
 
 
 async def test_a_message_is_answered_edited_and_deleted(pair: Pair) -> None:
