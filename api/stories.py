@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from api import highlights
+from api import highlights, models
 from api.byte_range import RANGE_NOT_SATISFIABLE
 from api.conditional import ConditionalRoute
 from api.content import IfNoneMatch, IfRange, Range
@@ -34,7 +34,7 @@ from features.posts.attachments import MediaDraft
 from features.posts.model import Audience
 from features.relationships.errors import NoSuchPerson
 from features.stories.errors import CONTENT_ERRORS, NoSuchStory, NotYourStory, TooManyStories
-from features.stories.model import StoryContent, StoryViewer
+from features.stories.model import Sticker, StoryContent, StoryViewer
 from features.stories.policy import StoryPolicy
 from features.stories.rings import Ring
 from features.stories.service import StoryService
@@ -67,6 +67,14 @@ class StoryMediaBody(Body):
     )
 
 
+class StoryMentionBody(Body):
+    """A person to mention on the image of a story. (One whose `@username` is in the text is mentioned by that.)"""
+
+    username: models.Username = Field(examples=["grace"])
+    x: float = Field(default=0.5, ge=0, le=1, description="From the left, as a fraction of the width.", examples=[0.5])
+    y: float = Field(default=0.5, ge=0, le=1, description="From the top, as a fraction of the height.", examples=[0.8])
+
+
 class StoryBody(Body):
     """A story to publish: an image or a video, a text, or both."""
 
@@ -76,6 +84,11 @@ class StoryBody(Body):
         examples=["Good morning, Lisbon"],
     )
     media: StoryMediaBody | None = Field(default=None)
+    mentions: list[StoryMentionBody] = Field(
+        default=[],
+        max_length=_POLICY.max_mentions,
+        description="People mentioned on the image. They are told of the story if they may see it.",
+    )
     audience: Audience = Field(default=Audience.PUBLIC, description="Who may see it.", examples=["close_friends"])
     list_id: UUID | None = Field(
         default=None,
@@ -86,7 +99,8 @@ class StoryBody(Body):
     def content(self) -> StoryContent:
         """Returns the story as the service takes it."""
         media = MediaDraft(self.media.id, self.media.alt) if self.media else None
-        return StoryContent(self.text, media, self.audience, self.list_id)
+        stickers = [Sticker(each.username, each.x, each.y) for each in self.mentions]
+        return StoryContent(self.text, media, self.audience, self.list_id, stickers)
 
 
 class StoryViewerModel(BaseModel):

@@ -1,18 +1,19 @@
 """Stories in responses."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import models
-from api.post_views import AttachedVideoModel, AuthorModel, ReactionsModel
+from api.post_views import AttachedVideoModel, AuthorModel, MentionEntityModel, ReactionsModel
 from features.counters.model import ReactionKind
 from features.posts.model import Audience
 from features.stories.policy import StoryPolicy
 
 _Text = Annotated[str, Field(max_length=StoryPolicy().max_text_length)]
+_WHERE = "Where its middle is, as a fraction of the width or the height, from the top left corner."
 _Alt = Annotated[str, Field(max_length=StoryPolicy().max_alt_length)]
 
 
@@ -48,6 +49,21 @@ class StoryMediaModel(BaseModel):
     )
 
 
+class StickerMentionModel(BaseModel):
+    """A person mentioned on the image of a story."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["sticker"] = Field(examples=["sticker"])
+    account_id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c12"])
+    username: models.Username = Field(description="The present one.", examples=["grace"])
+    x: float = Field(ge=0, le=1, description=_WHERE, examples=[0.5])
+    y: float = Field(ge=0, le=1, description=_WHERE, examples=[0.8])
+
+
+_Mention = Annotated[MentionEntityModel | StickerMentionModel, Field(discriminator="kind")]
+
+
 class StoryModel(BaseModel):
     """A story as you see it."""
 
@@ -56,6 +72,11 @@ class StoryModel(BaseModel):
     id: UUID = Field(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c31"])
     author: AuthorModel
     text: _Text = Field(description="Empty: an image or a video alone.", examples=["Good morning, Lisbon"])
+    mentions: list[_Mention] = Field(
+        max_length=StoryPolicy().max_text_length,
+        description="In the text (`mention`) and on the image (`sticker`), without people whom you may not see. "
+        "Whoever is mentioned sees the story only if its audience allows it.",
+    )
     media: StoryMediaModel | None
     audience: Audience = Field(
         description="Who may see it: `connections` are friends (Entativa) or followers (Vignette).",

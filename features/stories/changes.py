@@ -8,12 +8,13 @@ from cluster.postgres import UnitOfWork
 from features.events import publish
 from features.posts.model import Audience
 from features.stories.events import StoryCreated, StoryDeleted
+from features.stories.mentions import mentioned_accounts
 from features.stories.store import Row
 
 
 def publish_created(uow: UnitOfWork, row: Row, now: datetime) -> None:
     """Publishes that a story is created."""
-    publish(uow, StoryCreated(**_fields(row)), now)
+    publish(uow, StoryCreated(**_fields(row), mentions=mentioned_accounts(row["mentions"])), now)
 
 
 def publish_deleted(uow: UnitOfWork, row: Row, now: datetime) -> None:

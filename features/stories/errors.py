@@ -1,6 +1,6 @@
 """The errors of stories."""
 
-from features.errors import Forbidden, LimitReached, NotFound
+from features.errors import Forbidden, Invalid, LimitReached, NotFound
 from features.media.errors import ATTACHMENT_ERRORS
 from features.posts.errors import ListMismatch, UnknownList
 from features.text_errors import TEXT_ERRORS
@@ -24,6 +24,20 @@ class TooManyStories(LimitReached):
     """The caller has as many stories that others see as are allowed."""
 
     code = "too_many_stories"
+
+
+class TooManyMentioned(Invalid):
+    """The story mentions too many people."""
+
+    code = "too_many_mentioned"
+    field = "mentions"
+
+
+class UnknownMentioned(Invalid):
+    """There is nobody with the username of a mention whom the caller may know."""
+
+    code = "unknown_mentioned"
+    detail = "There is no such person."
 
 
 class NoSuchHighlight(NotFound):
@@ -55,5 +69,5 @@ class TooManyHighlighted(LimitReached):
 HIGHLIGHT_ERRORS = (*TEXT_ERRORS, ListMismatch, UnknownList)
 """Of the title and the audience of a highlight."""
 
-CONTENT_ERRORS = (*TEXT_ERRORS, *ATTACHMENT_ERRORS, ListMismatch, UnknownList)
+CONTENT_ERRORS = (*TEXT_ERRORS, *ATTACHMENT_ERRORS, ListMismatch, UnknownList, TooManyMentioned, UnknownMentioned)
 """Of what an author wants to publish."""

@@ -3,9 +3,10 @@ expires is no event: `expires_at` says when."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
+from cluster.events.event import Event
 from features.events import EventBody
 from features.posts.model import Audience
 
@@ -26,6 +27,14 @@ class StoryEvent(EventBody):
 @dataclass(frozen=True, slots=True)
 class StoryCreated(StoryEvent):
     type: ClassVar[str] = "stories.created"
+    version: ClassVar[int] = 2
+    mentions: tuple[UUID, ...]
+    """Who is mentioned, whether they may see the story or not."""
+
+    @classmethod
+    def upgrade(cls, event: Event) -> dict[str, Any]:
+        """Version 1 had no mentions: there were none."""
+        return {**event.payload, "mentions": []} if event.version == 1 else EventBody.upgrade(event)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from features.stories.events import EVENTS
 from features.stories.highlights import Highlights
 from features.stories.policy import StoryPolicy
 from features.stories.service import StoryService
+from features.stories.views import StoryViews
 from features.videos.feature import VIDEOS
 from features.videos.service import VideoService
 
@@ -25,7 +26,8 @@ from features.videos.service import VideoService
 def _service(scope: Scope) -> StoryService:
     policy, profiles, media = scope.policy(StoryPolicy), scope.service(ProfileService), scope.service(MediaService)
     videos, counters = scope.service(VideoService), scope.service(CounterService)
-    return StoryService(policy, profiles, media, videos, counters, Highlights(policy, profiles, media))
+    views = StoryViews(media)
+    return StoryService(policy, profiles, media, videos, counters, Highlights(policy, profiles, views), views)
 
 
 def _consumers(scope: Scope) -> list[Consumer]:

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
-from features.media.service import MediaService
 from features.paging import Cursor, Page, PageRequest, page_of
 from features.posts.composing import check_audience
 from features.posts.errors import UnknownList
@@ -29,7 +28,7 @@ from features.stories.errors import (
 from features.stories.model import HighlightView, StoryView
 from features.stories.policy import StoryPolicy
 from features.stories.store import Row
-from features.stories.views import story_page
+from features.stories.views import StoryViews
 from features.text import clean_line
 
 
@@ -40,7 +39,7 @@ class Highlights:
 
     policy: StoryPolicy
     profiles: ProfileService
-    media: MediaService
+    views: StoryViews
 
     async def create(
         self, uow: UnitOfWork, author_id: UUID, title: str, audience: Audience, list_id: UUID | None, now: datetime
@@ -74,10 +73,10 @@ class Highlights:
     async def stories(
         self, uow: UnitOfWork, highlight_id: UUID, viewer_id: UUID | None, page: PageRequest, now: datetime
     ) -> Page[StoryView]:
-        """Returns the stories of a highlight, oldest first. Two statements."""
+        """Returns the stories of a highlight, oldest first. Two statements; three if one mentions somebody."""
         await self.get(uow, highlight_id, viewer_id)
         rows = await highlight_store.stories_in(uow, highlight_id, viewer_id, now, page)
-        return story_page(self.media, rows, viewer_id, page, now)
+        return await self.views.page(uow, rows, viewer_id, page, now)
 
     async def change(
         self,

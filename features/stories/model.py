@@ -1,15 +1,26 @@
 """The data of stories, and their representation for a reader."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict
+from typing import Literal, TypedDict
 from uuid import UUID
 
 from features.counters.model import ReactionKind, ReactionsView
 from features.paging import Cursor
 from features.posts.attachments import MediaDraft
-from features.posts.model import Attachment, Audience, Author
+from features.posts.model import Attachment, Audience, Author, MentionEntity
 from features.profiles.model import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Sticker:
+    """A mention on the image of a story, as it came. `x` and `y` are where its middle is, as fractions of the
+    width and the height."""
+
+    username: str
+    x: float
+    y: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +31,7 @@ class StoryContent:
     media: MediaDraft | None
     audience: Audience
     list_id: UUID | None = None
+    stickers: Sequence[Sticker] = ()
 
 
 # The JSON of responses, member by member and in this order.
@@ -33,6 +45,19 @@ class StoryMediaView(Attachment):
     path_expires_at: datetime
 
 
+class StickerMention(TypedDict):
+    """A mention on the image of a story (see Sticker)."""
+
+    kind: Literal["sticker"]
+    account_id: str
+    username: str
+    x: float
+    y: float
+
+
+StoryMention = MentionEntity | StickerMention
+
+
 class StoryView(TypedDict):
     """A story as one reader sees it. Ids are strings, as in JSON; times are in UTC."""
 
@@ -40,6 +65,8 @@ class StoryView(TypedDict):
     author: Author
     text: str
     """Empty: an image or a video alone."""
+    mentions: list[StoryMention]
+    """In the text and on the image, without people whom the reader may not know."""
     media: StoryMediaView | None
     audience: str
     """A value of Audience."""

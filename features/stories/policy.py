@@ -13,6 +13,8 @@ class StoryPolicy:
     max_text_length: int = 500
     max_alt_length: int = 1_000
     """Of the description of a medium."""
+    max_mentions: int = 20
+    """Different people mentioned in a story, and mentions on its image."""
     max_live: int = 100
     """Stories of an account that others see at a time."""
     max_highlights: int = 100

@@ -22,11 +22,12 @@ from features.stories import store
 from features.stories.changes import publish_created, publish_deleted
 from features.stories.errors import NoSuchStory, NotYourStory, TooManyStories
 from features.stories.highlights import Highlights
+from features.stories.mentions import stored_mentions, usernames_in
 from features.stories.model import StoryContent, StoryView, StoryViewer
 from features.stories.policy import StoryPolicy
 from features.stories.rings import Ring, find_rings
 from features.stories.store import Row
-from features.stories.views import story_page, view
+from features.stories.views import StoryViews
 from features.text import clean_line, clean_paragraphs, is_blank
 from features.text_errors import EmptyText
 from features.videos.model import StreamFile
@@ -43,6 +44,7 @@ class StoryService:
     videos: VideoService
     counters: CounterService
     highlights: Highlights
+    views: StoryViews
 
     async def create(self, uow: UnitOfWork, author_id: UUID, content: StoryContent, now: datetime) -> StoryView:
         """Publishes a story. Raises Invalid, the errors of media that cannot be attached, TooManyStories."""
@@ -52,7 +54,9 @@ class StoryService:
             if content.media is None:
                 raise EmptyText("A story needs an image, a video, or a text with a visible character.", field="text")
             text = ""
-        author, _ = await self.profiles.resolve_for(uow, author_id, [])
+        usernames = usernames_in(text, content.stickers, self.policy.max_mentions)
+        author, people = await self.profiles.resolve_for(uow, author_id, usernames)
+        mentions = stored_mentions(text, content.stickers, people)
         if await store.lock_live(uow, author_id, now) >= self.policy.max_live:
             raise TooManyStories(f"You can have at most {self.policy.max_live} stories at a time.")
         story_id = new_id(now)
@@ -60,16 +64,18 @@ class StoryService:
         if content.media is not None:
             attachment = await self._attach(uow, author_id, story_id, content.media, now)
         expires_at = now + self.policy.lifetime
-        draft = store.Draft(story_id, author, text, attachment, content.audience, content.list_id, now, expires_at)
+        draft = store.Draft(
+            story_id, author, text, attachment, content.audience, content.list_id, now, expires_at, mentions
+        )
         row = await store.insert(uow, draft)
         if row is None:
             raise UnknownList
         publish_created(uow, row, now)
-        return view(self.media, row, author_id, now)
+        return await self.views.one(uow, row, author_id, now)
 
     async def get(self, uow: UnitOfWork, story_id: UUID, viewer_id: UUID | None, now: datetime) -> StoryView:
         """Returns a story."""
-        return view(self.media, await self._find(uow, story_id, viewer_id, now), viewer_id, now)
+        return await self.views.one(uow, await self._find(uow, story_id, viewer_id, now), viewer_id, now)
 
     async def delete(self, uow: UnitOfWork, story_id: UUID, author_id: UUID, now: datetime) -> None:
         """Deletes a story of the author, expired or not. Raises NotYourStory for somebody else's."""
@@ -87,11 +93,13 @@ class StoryService:
         """Returns an author's stories that have not expired, oldest first. Raises NoSuchPerson for an author whom the
         viewer may not see."""
         author_id = await self.profiles.resolve(uow, viewer_id, username)
-        return story_page(self.media, await store.live_of(uow, author_id, viewer_id, now, page), viewer_id, page, now)
+        rows = await store.live_of(uow, author_id, viewer_id, now, page)
+        return await self.views.page(uow, rows, viewer_id, page, now)
 
     async def archive(self, uow: UnitOfWork, author_id: UUID, page: PageRequest, now: datetime) -> Page[StoryView]:
         """Returns the author's own stories that have expired, newest first."""
-        return story_page(self.media, await store.archive(uow, author_id, now, page), author_id, page, now)
+        rows = await store.archive(uow, author_id, now, page)
+        return await self.views.page(uow, rows, author_id, page, now)
 
     async def record_view(self, uow: UnitOfWork, story_id: UUID, viewer_id: UUID, now: datetime) -> None:
         """Records that the viewer has seen a story, once."""

@@ -26,8 +26,8 @@ from features.stories.privacy import live, shown_to, visible_to
 Row = Any
 """A row of a result: columns by name."""
 
-_STORY = """stories.id::text as id, stories.author_id::text as author_id, stories.text, stories.media, stories.audience,
-    stories.created_at, stories.expires_at, stories.media_epoch"""
+_STORY = """stories.id::text as id, stories.author_id::text as author_id, stories.text, stories.media, stories.mentions,
+    stories.audience, stories.created_at, stories.expires_at, stories.media_epoch"""
 AUTHOR = joined("author", "stories.author_id")
 
 
@@ -54,6 +54,8 @@ class Draft:
     list_id: UUID | None
     created_at: datetime
     expires_at: datetime
+    mentions: Sequence[dict[str, Any]]
+    """As they are stored (mentions.py)."""
 
 
 _LOCK_OWN = "select pg_advisory_xact_lock(hashtextextended('stories:' || $1::uuid::text, 0))"
@@ -67,8 +69,8 @@ async def lock_live(uow: UnitOfWork, author_id: UUID, now: datetime) -> int:
 
 
 _INSERT = f"""
-insert into stories (id, author_id, text, media, audience, list_id, created_at, expires_at)
-select $1, $2, $3, $4::jsonb, $5, $6, $7, $8 where $6::uuid is null or {own_list("$6", "$2")}
+insert into stories (id, author_id, text, media, audience, list_id, created_at, expires_at, mentions)
+select $1, $2, $3, $4::jsonb, $5, $6, $7, $8, $9::jsonb where $6::uuid is null or {own_list("$6", "$2")}
 """
 
 
@@ -84,6 +86,7 @@ async def insert(uow: UnitOfWork, draft: Draft) -> Row | None:
         draft.list_id,
         draft.created_at,
         draft.expires_at,
+        orjson.dumps(draft.mentions).decode() if draft.mentions else None,
     )
     if tag != "INSERT 0 1":
         return None
@@ -95,6 +98,7 @@ async def insert(uow: UnitOfWork, draft: Draft) -> Row | None:
         "avatar": draft.author.avatar,
         "text": draft.text,
         "media": draft.media,
+        "mentions": draft.mentions or None,
         "audience": draft.audience,
         "list_id": str(draft.list_id) if draft.list_id else None,
         "created_at": draft.created_at,

@@ -766,6 +766,7 @@ CREATE TABLE public.stories (
     created_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     media_epoch integer DEFAULT 0 NOT NULL,
+    mentions jsonb,
     CONSTRAINT stories_audience_check CHECK ((audience = ANY (ARRAY['public'::text, 'connections'::text, 'close_friends'::text, 'list'::text, 'only_me'::text]))),
     CONSTRAINT stories_check CHECK (((list_id IS NULL) OR (audience = 'list'::text))),
     CONSTRAINT stories_check1 CHECK (((text <> ''::text) OR (media IS NOT NULL)))
@@ -1099,7 +1100,6 @@ CREATE INDEX mutes_by_muted ON public.mutes USING btree (muted_id);
 CREATE INDEX mutes_newest ON public.mutes USING btree (muter_id, created_at, muted_id);
 CREATE INDEX poll_votes_of_voter ON public.poll_votes USING btree (voter_id, post_id) WHERE (voter_id IS NOT NULL);
 CREATE INDEX poll_votes_to_count ON public.poll_votes USING btree (post_id) WHERE (NOT counted);
-CREATE INDEX poll_votes_voter ON public.poll_votes USING btree (voter_id) WHERE (voter_id IS NOT NULL);
 CREATE INDEX post_drafts_author ON public.post_drafts USING btree (author_id, created_at, id);
 CREATE INDEX post_drafts_publish_at ON public.post_drafts USING btree (publish_at) WHERE (publish_at IS NOT NULL);
 CREATE INDEX post_hashtags_post ON public.post_hashtags USING btree (post_id);
