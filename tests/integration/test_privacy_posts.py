@@ -63,6 +63,7 @@ _OWN = {
     *("/share-links", "/share-links/{link_id}", "/profiles/me", "/devices", "/devices/{number}"),
     *("/conversations", "/conversations/{conversation_id}", "/messaging/inbox"),
     *("/prekeys", "/key-packages", "/key-directory/epochs", "/device-links", "/device-links/{link_id}"),
+    *("/backup", "/backup/segments/{digest}", "/attachments/{attachment_id}", "/attachments/{attachment_id}/content"),
 }
 """What is the caller's own alone."""
 WITHOUT_POSTS = _OWN | {
