@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
 import yaml
 
 from cluster.local.databases import create_databases
@@ -90,7 +91,7 @@ def local_cluster(
             finally:
                 for machine in machines:
                     for process in machine.processes():
-                        with contextlib.suppress(ProcessLookupError):
+                        with contextlib.suppress(psutil.NoSuchProcess):
                             process.kill()
                 processes.stop("mail")
                 redis.stop()
