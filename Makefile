@@ -39,7 +39,7 @@ check: $(VENV)/.dev lint ## lint and unit tests, for the inner loop
 test: $(VENV)/.dev lint ## lint, then all tests: unit, integration, interop, fuzz, on several Ray nodes, end to end
 	$(BIN)/python -m pytest -n 2 tests/unit tests/integration tests/interop tests/fuzz
 	$(BIN)/python -m pytest -n 2 tests/cluster
-	$(BIN)/python -m pytest -n 2 tests/e2e
+	$(BIN)/python -m pytest tests/e2e
 
 lint: $(VENV)/.dev ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
