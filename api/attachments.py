@@ -52,13 +52,13 @@ PartNumber = Annotated[int, Path(ge=0, le=_MAX_NUMBER, description="From 0.", ex
 Size = Annotated[int, Field(ge=1, le=2**53 - 1, description="Of the ciphertext, in bytes.", examples=[524_544])]
 
 
-class AttachmentBody(Body):
+class EncryptedAttachmentBody(Body):
     """An attachment that you are about to upload."""
 
     size: Size
 
 
-class AttachmentModel(BaseModel):
+class EncryptedAttachmentModel(BaseModel):
     """An attachment that you upload. Its id is secret: whoever knows it can read the ciphertext."""
 
     id: UUID = Field(examples=["3e0b1c52-8d4f-4a6b-9c7e-52f1d0a9b8c7"])
@@ -74,8 +74,8 @@ class AttachmentModel(BaseModel):
 @raises(AttachmentTooLarge, AttachmentsFull)
 @located("/attachments/{id}")
 async def begin(
-    body: AttachmentBody, identity: SignedIn, attachments: Attachments, uow: Uow, now: Now
-) -> AttachmentModel:
+    body: EncryptedAttachmentBody, identity: SignedIn, attachments: Attachments, uow: Uow, now: Now
+) -> EncryptedAttachmentModel:
     """Begin an attachment. Then send its parts in order."""
     return _render(await attachments.begin(uow, identity.account_id, body.size, now))
 
@@ -84,7 +84,7 @@ async def begin(
 @raises(NoSuchAttachment)
 async def get(
     attachment_id: AttachmentId, identity: SignedIn, attachments: Attachments, uow: Uow, now: Now
-) -> AttachmentModel:
+) -> EncryptedAttachmentModel:
     """See how much of an attachment of yours has arrived, to go on with it."""
     return _render(await attachments.get(uow, identity.account_id, attachment_id, now))
 
@@ -109,7 +109,7 @@ async def upload_part(
     identity: SignedIn,
     attachments: Attachments,
     uow: Uow,
-) -> AttachmentModel:
+) -> EncryptedAttachmentModel:
     """Upload a part. One that has arrived stays as it is, so a request can be repeated."""
     await uow.commit()
     data = await _received(request)
@@ -156,8 +156,8 @@ async def _received(request: Request) -> bytes:
     return bytes(data)
 
 
-def _render(attachment: Attachment) -> AttachmentModel:
-    return AttachmentModel(
+def _render(attachment: Attachment) -> EncryptedAttachmentModel:
+    return EncryptedAttachmentModel(
         id=attachment.id,
         size=attachment.size,
         received=attachment.received,
