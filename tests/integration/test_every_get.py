@@ -1,10 +1,11 @@
 """Every GET of the OpenAPI documents while an account is in each of its states: what others see of it, and what its
-owner's tokens are still good for. A GET that is new to a document needs an entry here."""
+owner's tokens are still good for. The GETs are those of tests/support/read_paths.py."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -24,22 +25,10 @@ from tests.support.environment import PASSWORD, Environment
 from tests.support.files import file_of
 from tests.support.hostile_images import encoded, noise
 from tests.support.member import Member
+from tests.support.read_paths import ANONYMOUS, ReadPath, read_paths
 from tests.support.uploads import upload
 
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
-ANONYMOUS = "anonymous"
-FILE = "/media-files/{token}/{name}"
-POST_FILE = "/post-media/{token}/{name}"
-PUBLIC_FILE = "/public-media/{media_id}/{epoch}/{name}"
-STORY_FILE = "/story-media/{token}/{name}"
-PROFILE_FILE = "/profile-media/{media_id}/{name}"
-STORY_STREAM = "/story-media/{token}/stream/{name}"
-STREAM = "/media-files/{token}/stream/{name}"
-POST_STREAM = "/post-media/{token}/stream/{name}"
-PUBLIC_STREAM = "/public-media/{media_id}/{epoch}/stream/{name}"
-ADDRESSES = {FILE, STREAM, POST_FILE, POST_STREAM, PUBLIC_FILE, PUBLIC_STREAM, STORY_FILE, STORY_STREAM, PROFILE_FILE}
-NOT_SIGNED_IN = {"/health/live", "/health/ready", "/.well-known/jwks.json"}
-"""They take no access token."""
 
 
 class Scenario:
@@ -141,134 +130,13 @@ class Scenario:
         assert all(way.is_success for way in ways), [way.text for way in ways]
         await self.environment.drain()
 
-    def shown(self) -> dict[str, list[tuple[str, str]]]:
-        """The GETs that can show ada, each with who sees her there and by which request. Her name or the id of her post
-        is in the path, or she is in what is listed."""
-        everybody = [ANONYMOUS, "mia", "bob"]
-        bobs_list = f"/lists/{self.list_id}/members"
-        entries = {
-            "/profiles/{username}": [(name, "/profiles/ada") for name in everybody],
-            "/people/{person_id}": [(name, f"/people/{self.ada.id}") for name in everybody],
-            "/people/{person_id}/keys": [(name, f"/people/{self.ada.id}/keys") for name in ("mia", "bob")],
-            "/profiles/{username}/posts": [(name, "/profiles/ada/posts") for name in everybody],
-            "/posts/{post_id}": [
-                *((name, f"/posts/{self.post_id}") for name in everybody),
-                *((name, f"/posts/{self.answer_id}") for name in everybody),
-            ],
-            "/posts/{post_id}/comments": [(name, f"/posts/{self.answer_id}/comments") for name in everybody],
-            "/posts/{post_id}/commenters": [(name, f"/posts/{self.post_id}/commenters") for name in everybody],
-            "/comments/{comment_id}": [(name, f"/comments/{self.comment_ids[0]}") for name in everybody],
-            "/comments/{comment_id}/replies": [
-                (name, f"/comments/{self.comment_ids[1]}/replies") for name in everybody
-            ],
-            "/comments/{comment_id}/reactions": [
-                (name, f"/comments/{self.comment_ids[1]}/reactions") for name in everybody
-            ],
-            "/posts/{post_id}/reactions": [(name, f"/posts/{self.answer_id}/reactions") for name in everybody],
-            "/posts/{post_id}/reposts": [(name, f"/posts/{self.post_id}/reposts") for name in everybody],
-            "/posts/{post_id}/quotes": [(name, f"/posts/{self.post_id}/quotes") for name in everybody],
-            "/posts/{post_id}/history": [(name, f"/posts/{self.post_id}/history") for name in everybody],
-            "/hashtags/{tag}/posts": [(name, "/hashtags/lisbon/posts") for name in everybody],
-            "/feed": [("bob", "/feed")],
-            "/shared/{token}": [(name, self.shared) for name in everybody],
-            "/saved-posts": [("bob", "/saved-posts")],
-            "/saved-posts/{post_id}": [("bob", f"/saved-posts/{self.post_id}")],
-            "/collections/{collection_id}/posts": [("bob", f"/collections/{self.collection_id}/posts")],
-            "/posts/{post_id}/media": [(name, f"/posts/{self.post_id}/media") for name in everybody],
-            POST_FILE: [(name, self.post_file) for name in everybody],
-            POST_STREAM: [(name, self.post_stream) for name in everybody],
-            PUBLIC_FILE: [(name, self.public_file) for name in everybody],
-            PUBLIC_STREAM: [(name, self.public_stream) for name in everybody],
-            "/stories/{story_id}": [(name, f"/stories/{self.story_id}") for name in everybody],
-            "/stories/{story_id}/viewers": [("bob", f"/stories/{self.bobs_story_id}/viewers")],
-            "/highlights/{highlight_id}": [(name, f"/highlights/{self.highlight_id}") for name in everybody],
-            "/highlights/{highlight_id}/stories": [
-                (name, f"/highlights/{self.highlight_id}/stories") for name in everybody
-            ],
-            "/profiles/{username}/highlights": [(name, "/profiles/ada/highlights") for name in everybody],
-            "/stories/rings": [("bob", "/stories/rings")],
-            "/profiles/{username}/stories": [(name, "/profiles/ada/stories") for name in everybody],
-            PROFILE_FILE: [(name, self.profile_file) for name in everybody],
-            STORY_FILE: [(name, self.story_file) for name in everybody],
-            STORY_STREAM: [(name, self.story_stream) for name in everybody],
-            FILE: [(name, self.file) for name in everybody],  # whoever has the address
-            STREAM: [(name, self.stream) for name in everybody],
-            "/conversations": [("bob", "/conversations")],
-            "/conversations/{conversation_id}": [("bob", f"/conversations/{self.conversation_id}")],
-            "/blocks": [("eve", "/blocks")],
-            "/mutes": [("carol", "/mutes")],
-            "/close-friends": [("bob", "/close-friends")],
-            "/lists": [("bob", "/lists")],
-            "/lists/{list_id}": [("bob", f"/lists/{self.list_id}")],
-            "/lists/{list_id}/members": [("bob", bobs_list)],
-        }
-        if self.friends:
-            entries |= {
-                "/friends": [("bob", "/friends")],
-                "/friends/requests": [
-                    ("carol", "/friends/requests?direction=incoming"),
-                    ("dan", "/friends/requests?direction=outgoing"),
-                ],
-                "/friends/requests/{request_id}": [
-                    (name, f"/friends/requests/{request}")
-                    for name, request in zip(("bob", "bob", "carol", "dan"), self.requests, strict=True)
-                ],
-            }
-        else:
-            entries |= {
-                "/profiles/{username}/followers": [
-                    ("mia", "/profiles/bob/followers"),
-                    ("mia", "/profiles/ada/followers"),
-                ],
-                "/profiles/{username}/following": [
-                    ("mia", "/profiles/bob/following"),
-                    ("mia", "/profiles/ada/following"),
-                ],
-            }
-        return entries
+    @property
+    def rows(self) -> Mapping[str, ReadPath]:
+        return read_paths(self.environment.brand.feature_names)
 
-    def unconcerned(self) -> dict[str, str]:
-        """The other GETs, which show no other account: what bob gets there is the same in every state."""
-        return {
-            "/profiles/me": "/profiles/me",
-            "/auth/sessions": "/auth/sessions",
-            "/auth/audit": "/auth/audit",
-            "/devices": "/devices",
-            "/devices/{number}": "/devices/1",
-            "/messaging/inbox": "/messaging/inbox",
-            "/device-links": "/device-links",
-            # Hers: he is told that there is no such link.
-            "/device-links/{link_id}": f"/device-links/{self.device_link_id}",
-            "/prekeys": "/prekeys",
-            "/key-packages": "/key-packages",
-            "/backup": "/backup",
-            "/backup/segments/{digest}": f"/backup/segments/{'0' * 64}",
-            "/attachments/{attachment_id}": f"/attachments/{UUID(int=0)}",
-            "/attachments/{attachment_id}/content": f"/attachments/{UUID(int=0)}/content",
-            "/key-directory": "/key-directory",
-            "/key-directory/consistency": "/key-directory/consistency?old_size=1&size=1",
-            "/key-directory/epochs": "/key-directory/epochs?first=0&size=1",
-            "/settings": "/settings",
-            "/settings/schema": "/settings/schema",
-            "/comment-filters": "/comment-filters",
-            "/hashtags/{tag}": "/hashtags/lisbon",
-            "/media": "/media",
-            "/collections": "/collections",
-            "/collections/{collection_id}": f"/collections/{self.collection_id}",
-            "/share-links": "/share-links",
-            "/share-links/{link_id}": f"/share-links/{self.link_id}",
-            "/drafts": "/drafts",
-            "/stories/archive": "/stories/archive",
-            # Hers: he is told that there is no such draft.
-            "/drafts/{draft_id}": f"/drafts/{self.draft_id}",
-            # Hers: he is told that there is no such medium.
-            "/media/{media_id}": f"/media/{self.media_id}",
-            "/media/{media_id}/content": f"/media/{self.media_id}/content",
-            "/media/{media_id}/video": f"/media/{self.video_id}/video",
-            "/account/export": "/account/export",
-            "/account/export/content": "/account/export/content",
-            **{path: f"http://test{path}" for path in NOT_SIGNED_IN},
-        }
+    def filled(self, request: str) -> str:
+        """Returns a request of a row, with what it names."""
+        return request.format(s=self)
 
     async def change(self, action: Action, actor: Actor) -> None:
         platform = self.environment.platform
@@ -342,49 +210,47 @@ async def scenario(environment: Environment) -> Scenario:
     return built
 
 
+async def gets_of(environment: Environment) -> set[str]:
+    """Returns the paths of the brand's document that have a GET, without the version."""
+    document = (await environment.client.get("http://test/openapi.json")).json()
+    return {path.removeprefix("/v1") for path, operations in document["paths"].items() if "get" in operations}
+
+
+async def test_every_get_has_a_row(environment: Environment) -> None:
+    rows = read_paths(environment.brand.feature_names)
+    assert rows.keys() == await gets_of(environment), "a new GET: what may it show to whom?"
+    for path, row in rows.items():
+        assert bool(row.seen) != bool(row.request), path
+        if row.tried is not None:
+            text = (Path(__file__).parent / row.tried.module).read_text()
+            assert "RELATIONS" in text or "StoryScenario" in text, f"{row.tried.module} goes over all relations"
+
+
 async def test_every_state_on_every_get(scenario: Scenario) -> None:
-    document = (await scenario.environment.client.get("http://test/openapi.json")).json()
-    gets = {path.removeprefix("/v1") for path, operations in document["paths"].items() if "get" in operations}
-    assert scenario.shown().keys() | scenario.unconcerned().keys() == gets
-    unchanged = {path: await _unconcerned(scenario, path) for path in scenario.unconcerned()}
+    rows = scenario.rows
+    unconcerned = [path for path, row in rows.items() if row.request]
+    unchanged = {path: await _unconcerned(scenario, path) for path in unconcerned}
     seen = set()
     async for state in scenario.states():
         seen.add(state)
         active = state is AccountState.ACTIVE
-        for path, requests in scenario.shown().items():
-            for name, address in requests:
-                await _check_shown(scenario, path, name, address, active=active)
+        for path, row in rows.items():
+            for name, request in row.seen:
+                await _check_shown(scenario, path, name, scenario.filled(request), active=active)
         if state is not AccountState.DELETED:  # a month has passed by then, and bob has another session
             for path, before in unchanged.items():
                 assert _same(await _unconcerned(scenario, path), before), (state, path)
-        for path in gets - NOT_SIGNED_IN - ADDRESSES:
-            answer = await scenario.ada.get(_address(scenario, path))
+        for path, row in rows.items():
+            if row.address or not row.signed_in:
+                continue
+            answer = await scenario.ada.get(scenario.filled(row.own or row.request or row.seen[0][1]))
             assert (answer.status_code == 200) == active, (state, path)
             assert active or answer.json()["code"] in {"session_ended", "token_expired"}, (state, path)
     assert seen == set(AccountState)
 
 
-def _address(scenario: Scenario, path: str) -> str:
-    """Returns a request that ada can make for a path."""
-    if path.startswith("/lists/{list_id}"):
-        return "/lists"  # she has none of her own
-    if path == "/stories/{story_id}/viewers":
-        return f"/stories/{scenario.story_id}/viewers"  # of hers, not of bob's
-    if path.startswith(("/collections/{collection_id}", "/saved-posts/{post_id}", "/share-links/{link_id}")):
-        return "/collections"  # nor has she saved a post, or made a link
-    if path in ("/devices/{number}", "/messaging/inbox", "/prekeys", "/key-packages", "/device-links/{link_id}"):
-        return "/devices"  # nor has she a device, or a link after some time
-    if path == "/backup/segments/{digest}":
-        return "/backup"  # which has none
-    if path.startswith("/attachments/"):
-        return "/devices"  # nor has she uploaded an attachment
-    if path.startswith("/account/export"):
-        return "/profiles/me"  # nor has she an export
-    return scenario.unconcerned().get(path) or scenario.shown()[path][0][1]
-
-
 async def _unconcerned(scenario: Scenario, path: str) -> httpx.Response:
-    return await scenario.people["bob"].get(scenario.unconcerned()[path])
+    return await scenario.people["bob"].get(scenario.filled(scenario.rows[path].request))
 
 
 async def _check_shown(scenario: Scenario, path: str, name: str, address: str, *, active: bool) -> None:

@@ -2,7 +2,6 @@
 brands: HTTP responses agree with the specification (features/posts/privacy.py, `may_see`)."""
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import httpx
 import pytest
@@ -11,6 +10,7 @@ from features.posts.model import Audience
 from features.posts.privacy import Relationship, may_see
 from tests.support.environment import Environment
 from tests.support.member import Member
+from tests.support.read_paths import Tried, read_paths
 
 RELATIONS: dict[str, Relationship] = {
     "anonymous": Relationship(),
@@ -27,57 +27,6 @@ RELATIONS: dict[str, Relationship] = {
     "self": Relationship(is_author=True),
 }
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
-
-OF_STORIES = {"stories", "highlights"}
-"""Tags of what has a rule of its own (test_privacy_stories.py)."""
-
-# Every other GET of the documents is in one of these, or among the ways that list posts (`_every_way_to_a_post`).
-ANSWERING = {
-    "/posts/{post_id}",
-    "/posts/{post_id}/reactions",
-    "/posts/{post_id}/reposts",
-    "/posts/{post_id}/quotes",
-    "/posts/{post_id}/comments",
-    "/posts/{post_id}/commenters",
-    "/comments/{comment_id}",
-    "/comments/{comment_id}/replies",
-    "/comments/{comment_id}/reactions",
-}
-"""They answer 200 to who may see the post, and 404 to others."""
-CHECKED_BELOW = {"/feed", "/hashtags/{tag}", "/saved-posts", "/saved-posts/{post_id}"}
-CHECKED_IN = {
-    "/collections/{collection_id}/posts": "test_collections.py",
-    "/shared/{token}": "test_share_links.py",
-    "/posts/{post_id}/media": "test_post_media.py",
-    "/post-media/{token}/{name}": "test_post_media.py",
-    "/public-media/{media_id}/{epoch}/{name}": "test_post_media.py",
-    "/post-media/{token}/stream/{name}": "videos/test_post_videos.py",
-    "/public-media/{media_id}/{epoch}/stream/{name}": "videos/test_post_videos.py",
-}
-_OWN = {
-    *("/account/export", "/account/export/content", "/auth/audit", "/auth/sessions", "/settings", "/settings/schema"),
-    *("/blocks", "/close-friends", "/mutes", "/lists", "/lists/{list_id}", "/lists/{list_id}/members"),
-    *("/comment-filters", "/drafts", "/drafts/{draft_id}", "/collections", "/collections/{collection_id}"),
-    *("/media", "/media/{media_id}", "/media/{media_id}/content", "/media/{media_id}/video"),
-    *("/media-files/{token}/{name}", "/media-files/{token}/stream/{name}"),
-    *("/share-links", "/share-links/{link_id}", "/profiles/me", "/devices", "/devices/{number}"),
-    *("/conversations", "/conversations/{conversation_id}", "/messaging/inbox"),
-    *("/prekeys", "/key-packages", "/key-directory/epochs", "/device-links", "/device-links/{link_id}"),
-    *("/backup", "/backup/segments/{digest}", "/attachments/{attachment_id}", "/attachments/{attachment_id}/content"),
-}
-"""What is the caller's own alone."""
-WITHOUT_POSTS = _OWN | {
-    *("/.well-known/jwks.json", "/health/live", "/health/ready", "/key-directory", "/key-directory/consistency"),
-    *(
-        "/people/{person_id}",
-        "/people/{person_id}/keys",
-        "/profiles/{username}",
-        "/profiles/{username}/followers",
-        "/profiles/{username}/following",
-        "/profile-media/{media_id}/{name}",
-    ),
-    *("/friends", "/friends/requests", "/friends/requests/{request_id}"),
-}
 
 Table = dict[str, dict[Audience, bool]]
 
@@ -219,15 +168,15 @@ async def _every_way_to_a_post(scenario: Scenario) -> None:
 
         return answers
 
-    listing = {"/posts/{post_id}/history": history, "/profiles/{username}/posts": profile}
-    ways = {**listing, "/hashtags/{tag}/posts": hashtag, **{path: answering(path) for path in ANSWERING}}
-    document = (await scenario.environment.client.get("http://test/openapi.json")).json()
-    reading = {path.removeprefix("/v1"): each["get"] for path, each in document["paths"].items() if "get" in each}
-    gets = {path for path, operation in reading.items() if OF_STORIES.isdisjoint(operation.get("tags", ()))}
-    assert gets <= ways.keys() | CHECKED_BELOW | CHECKED_IN.keys() | WITHOUT_POSTS, "a new GET: may it show a post?"
-    assert ways.keys() | CHECKED_BELOW | CHECKED_IN.keys() <= gets
-    for name in set(CHECKED_IN.values()):
-        assert "RELATIONS" in (Path(__file__).parent / name).read_text(), f"{name} goes over all relations"
+    listing = {
+        "/posts/{post_id}/history": history,
+        "/profiles/{username}/posts": profile,
+        "/hashtags/{tag}/posts": hashtag,
+    }
+    rows = read_paths(scenario.environment.brand.feature_names)
+    answers = {path: answering(path) for path, row in rows.items() if row.tried is Tried.ANSWERS}
+    assert listing.keys() == {path for path, row in rows.items() if row.tried is Tried.LISTS}
+    ways = {**listing, **answers}
     for path, way in ways.items():
         table = await scenario.table(way)
         assert table["seen"] == table["specified"], path
