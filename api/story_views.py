@@ -90,6 +90,10 @@ class StoryModel(BaseModel):
         description="From then on, only its author sees it.", examples=["2026-11-23T15:04:05.123456Z"]
     )
     seen: bool = Field(description="Whether you have seen it; of your own, true.", examples=[False])
+    may_reply: bool = Field(
+        description="Whether you may reply with a message (`POST /stories/{story_id}/reply-references`).",
+        examples=[True],
+    )
     own_reaction: ReactionKind | None = Field(description="Null: you have not reacted.", examples=["love"])
     viewers: int | None = Field(description="How many people have seen it; null unless it is yours.", examples=[12])
     reactions: ReactionsModel | None = Field(description="Null unless it is yours.")

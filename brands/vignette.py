@@ -15,6 +15,7 @@ from features.feed.feature import FEED
 from features.follows.feature import FOLLOWS
 from features.live_sessions.feature import LIVE_SESSIONS
 from features.media.feature import MEDIA
+from features.message_references.feature import MESSAGE_REFERENCES
 from features.messaging.feature import MESSAGING
 from features.posts.feature import POSTS
 from features.profile_images.feature import PROFILE_IMAGES
@@ -52,6 +53,7 @@ BRAND = Brand(
         MESSAGING,
         BACKUPS,
         ATTACHMENTS,
+        MESSAGE_REFERENCES,
         SETTINGS,
         ACCOUNTS,
         EXPORTS,

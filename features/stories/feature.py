@@ -12,12 +12,15 @@ from features.posts.feature import POSTS
 from features.profiles.feature import PROFILES
 from features.profiles.service import ProfileService
 from features.relationships.feature import RELATIONSHIPS
+from features.settings.feature import SETTINGS
+from features.settings.service import SettingsService
 from features.stories.consumers import StoryCleanup, follow_videos
 from features.stories.erasure import erase, forget_views_between
 from features.stories.events import EVENTS
 from features.stories.highlights import Highlights
 from features.stories.policy import StoryPolicy
 from features.stories.service import StoryService
+from features.stories.settings import REPLIES, SECTION, STORY_SETTINGS, ReplyAudience
 from features.stories.views import StoryViews
 from features.videos.feature import VIDEOS
 from features.videos.service import VideoService
@@ -26,7 +29,7 @@ from features.videos.service import VideoService
 def _service(scope: Scope) -> StoryService:
     policy, profiles, media = scope.policy(StoryPolicy), scope.service(ProfileService), scope.service(MediaService)
     videos, counters = scope.service(VideoService), scope.service(CounterService)
-    views = StoryViews(media)
+    views = StoryViews(media, ReplyAudience(scope.service(SettingsService).schema.defaults[SECTION][REPLIES]))
     return StoryService(policy, profiles, media, videos, counters, Highlights(policy, profiles, views), views)
 
 
@@ -38,11 +41,12 @@ _UNTIL_DELETED = "until the author deletes the story"
 
 STORIES = Feature(
     name="stories",
-    needs=(ACCOUNTS, COUNTERS, MEDIA, POSTS, PROFILES, RELATIONSHIPS, VIDEOS),
+    needs=(ACCOUNTS, COUNTERS, MEDIA, POSTS, PROFILES, RELATIONSHIPS, SETTINGS, VIDEOS),
     policy=StoryPolicy,
     service=_service,
     consumers=_consumers,
     events=EVENTS,
+    settings=(STORY_SETTINGS,),
     tables=(
         Table("stories", "author_id", _UNTIL_DELETED, subjects=("author_id",)),
         Table("story_highlights", "author_id", "until the author deletes it", subjects=("author_id",)),

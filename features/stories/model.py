@@ -77,6 +77,8 @@ class StoryView(TypedDict):
     """When nobody but the author sees it any more: at that time, not after it."""
     seen: bool
     """Whether the reader has seen it; authors have seen their own."""
+    may_reply: bool
+    """Whether the reader may reply with a message; false for the author."""
     own_reaction: str | None
     """The kind of the reader's own reaction."""
     viewers: int | None

@@ -19,9 +19,11 @@ from features.posts.model import Appearance, Attachment, Audience
 from features.profiles.model import Person
 from features.profiles.queries import joined, person_columns, person_of
 from features.relationships.queries import own_list
-from features.relationships.visibility import apart
+from features.relationships.visibility import apart, close_friend, connected
+from features.settings.queries import chosen
 from features.stories.model import StoryViewer
 from features.stories.privacy import live, shown_to, visible_to
+from features.stories.settings import REPLIES, SECTION
 
 Row = Any
 """A row of a result: columns by name."""
@@ -38,6 +40,9 @@ def columns(viewer: str) -> str:
         coalesce(stories.author_id = {viewer}, false) or exists (
             select from story_views where story_id = stories.id and viewer_id = {viewer}
         ) as seen,
+        {chosen("stories.author_id", SECTION, REPLIES)} as replies,
+        {connected("stories.author_id", viewer)} as connected,
+        {close_friend("stories.author_id", viewer)} as close_friend,
         {counters.reaction("stories.id", viewer)} as own_reaction,
         case when stories.author_id = {viewer} then {counters.counts("stories.id")} end as counts"""
 
@@ -105,6 +110,9 @@ async def insert(uow: UnitOfWork, draft: Draft) -> Row | None:
         "expires_at": draft.expires_at,
         "media_epoch": 0,
         "seen": True,
+        "replies": None,
+        "connected": False,
+        "close_friend": False,
         "own_reaction": None,
         "counts": None,
     }

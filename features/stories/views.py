@@ -14,6 +14,7 @@ from features.posts.model import Attachment
 from features.posts.views import author_of, mentioned
 from features.stories.mentions import mention_views
 from features.stories.model import StoryMediaView, StoryView
+from features.stories.settings import ReplyAudience, may_reply
 from features.stories.store import Row
 
 
@@ -22,6 +23,8 @@ class StoryViews:
     """Converts rows to stories as one reader sees them."""
 
     media: MediaService
+    replies: ReplyAudience
+    """Whose replies authors take who have not chosen."""
 
     async def page(
         self, uow: UnitOfWork, rows: Sequence[Row], viewer_id: UUID | None, page: PageRequest, now: datetime
@@ -55,10 +58,18 @@ class StoryViews:
             "created_at": row["created_at"],
             "expires_at": row["expires_at"],
             "seen": row["seen"],
+            "may_reply": viewer_id is not None and not own and self._may_reply(row),
             "own_reaction": counted.own,
             "viewers": counted.counts.get(VIEWERS, 0) if own else None,
             "reactions": reactions_view(counted) if own else None,
         }
+
+    def _may_reply(self, row: Row) -> bool:
+        try:
+            audience = ReplyAudience(row["replies"] or self.replies)
+        except ValueError:  # what code of another version knows
+            audience = self.replies
+        return may_reply(audience, connected=row["connected"], close_friend=row["close_friend"])
 
 
 def _media_view(media: MediaService, row: Row, viewer_id: UUID | None, now: datetime) -> StoryMediaView:

@@ -40,7 +40,7 @@ class Scenario:
         self.people: dict[str, Member] = {ANONYMOUS: environment.anonymous}
         self.post_file = self.public_file = self.story_file = self.story_id = ""
         self.post_id = self.answer_id = self.list_id = self.media_id = self.file = self.draft_id = ""
-        self.collection_id = self.bobs_story_id = self.highlight_id = self.link_id = self.shared = ""
+        self.collection_id = self.bobs_story_id = self.highlight_id = self.link_id = self.shared = self.reference = ""
         self.conversation_id = self.device_link_id = ""
         self.video_id = self.stream = self.post_stream = self.public_stream = self.story_stream = self.profile_file = ""
         self.requests: list[str] = []
@@ -54,7 +54,7 @@ class Scenario:
             *(self.file, self.stream),
             *(self.post_file, self.post_stream),
             *(self.public_file, self.public_stream),
-            *(self.story_file, self.story_stream, self.shared, self.profile_file),
+            *(self.story_file, self.story_stream, self.shared, self.reference, self.profile_file),
         }
 
     @property
@@ -115,6 +115,8 @@ class Scenario:
         assert await close_due_epoch(self.environment.platform, self.environment.clock())
         link = (await bob.post(f"/posts/{self.post_id}/share-links", json={})).json()
         self.link_id, self.shared = link["id"], link["path"]
+        reference = (await bob.post(f"/posts/{self.post_id}/references")).json()
+        self.reference = f"/references/{reference['reference']}"
         self.collection_id = (await bob.post("/collections", json={"name": "Trips"})).json()["id"]
         ways += [
             await ada.patch(f"/posts/{self.post_id}", json={"text": "Home from #lisbon"}),

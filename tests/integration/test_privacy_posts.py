@@ -168,10 +168,23 @@ async def _every_way_to_a_post(scenario: Scenario) -> None:
 
         return answers
 
+    references = {
+        audience: (await scenario.author.post(f"/posts/{post_id}/references")).json()["reference"]
+        for audience, post_id in scenario.posts.items()
+    }
+
+    async def reference(reader: Member, audience: Audience) -> bool:
+        answer = await reader.get(f"/references/{references[audience]}")
+        if reader is scenario.readers["anonymous"]:
+            assert answer.status_code == 401
+            return audience is Audience.PUBLIC
+        return answer.status_code == 200 and answer.json()["post"]["id"] == scenario.posts[audience]
+
     listing = {
         "/posts/{post_id}/history": history,
         "/profiles/{username}/posts": profile,
         "/hashtags/{tag}/posts": hashtag,
+        "/references/{reference}": reference,
     }
     rows = read_paths(scenario.environment.brand.feature_names)
     answers = {path: answering(path) for path, row in rows.items() if row.tried is Tried.ANSWERS}

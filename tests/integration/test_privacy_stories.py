@@ -24,6 +24,7 @@ class StoryScenario(Scenario):
     names: ClassVar[Sequence[str]] = ("320.webp",)
     """Of the files of a story."""
     stories: dict[Audience, str]
+    references: dict[Audience, str]
     files: dict[tuple[str, Audience], str]
     """Paths of media by the relation of the reader whom they were made for."""
 
@@ -33,7 +34,7 @@ class StoryScenario(Scenario):
 
     async def build(self) -> None:
         await super().build()
-        self.stories, self.files = {}, {}
+        self.stories, self.references, self.files = {}, {}, {}
         for audience in Audience:
             list_id = self.list_id if audience is Audience.LIST else None
             medium = {"id": await self.medium()}
@@ -41,6 +42,8 @@ class StoryScenario(Scenario):
             answer = await self.author.post("/stories", json=body)
             assert answer.status_code == 201, answer.text
             self.stories[audience] = answer.json()["id"]
+            made = await self.author.post(f"/stories/{self.stories[audience]}/references")
+            self.references[audience] = made.json()["reference"]
         for relation, reader in self.readers.items():
             for audience, story_id in self.stories.items():
                 found = await reader.get(f"/stories/{story_id}")
@@ -57,6 +60,7 @@ class StoryScenario(Scenario):
             assert await self.got(relation) == seen, relation
             assert await self.listed_on_the_profile(relation) == (seen if live else set()), relation
             assert await self.read(relation) == seen, relation
+            assert await self.opened(relation) == (seen if signed_in else set()), relation
             if signed_in:
                 assert await self.in_rings(relation) == (len(seen) if relationship.connected and live else 0), relation
             assert await self.viewed(relation) == (seen if signed_in else set()), relation
@@ -69,6 +73,16 @@ class StoryScenario(Scenario):
         reacted = await self._each(relation, "PUT", "/reaction", 204, json={"kind": "love"})
         assert await self._each(relation, "PUT", "/view", 204) == reacted
         return reacted
+
+    async def opened(self, relation: str) -> set[Audience]:
+        """Which stories the reader sees by references in messages, which the author has made."""
+        found = set()
+        for audience, reference in self.references.items():
+            answer = await self.readers[relation].get(f"/references/{reference}")
+            assert answer.status_code in {200, 401, 404}
+            if answer.status_code == 200:
+                found.add(audience)
+        return found
 
     async def _each(self, relation: str, method: str, suffix: str, success: int, **more: Any) -> set[Audience]:
         found = set()

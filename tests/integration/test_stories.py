@@ -49,7 +49,7 @@ async def test_a_story_shows_a_text_or_an_image_or_both(entativa: Environment) -
     shown = page.json()["items"][1]
     assert shown["media"]["path"] != image["media"]["path"]
     assert (image["viewers"], image["reactions"]["total"]) == (0, 0)
-    own = {"media": None, "seen": None, "viewers": None, "reactions": None}
+    own = {"media": None, "seen": None, "may_reply": None, "viewers": None, "reactions": None}
     assert {**image, **own} == {**shown, **own}
     for reader, expected in ((bob, shown), (ada, image)):
         one = await reader.get(f"/stories/{image['id']}")

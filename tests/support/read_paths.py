@@ -79,6 +79,7 @@ _POSTS: dict[str, ReadPath] = {
     "/posts/{post_id}/history": _public("/posts/{s.post_id}/history", tried=Tried.LISTS),
     "/profiles/{username}/posts": _public("/profiles/ada/posts", tried=Tried.LISTS),
     "/hashtags/{tag}/posts": _public("/hashtags/lisbon/posts", tried=Tried.LISTS),
+    "/references/{reference}": _by(("mia", "bob"), "{s.reference}", tried=Tried.LISTS),
     "/feed": _by(("bob",), "/feed", tried=Tried.APART),
     "/hashtags/{tag}": ReadPath(Tried.APART, request="/hashtags/lisbon"),
     "/saved-posts": _by(("bob",), "/saved-posts", tried=Tried.APART),

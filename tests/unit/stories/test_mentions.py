@@ -7,6 +7,7 @@ import pytest
 from features.stories.errors import TooManyMentioned, UnknownMentioned
 from features.stories.mentions import mention_views, mentioned_accounts, stored_mentions, usernames_in
 from features.stories.model import Sticker
+from features.stories.settings import ReplyAudience, may_reply
 
 ADA, BOB = (UUID(int=number) for number in (1, 2))
 PEOPLE = {"ada": ADA, "bob": BOB}
@@ -36,3 +37,15 @@ def test_too_many_people_and_a_sticker_of_nobody_are_refused() -> None:
     with pytest.raises(UnknownMentioned) as refused:
         stored_mentions("", [Sticker("ada", 0, 0), Sticker("nobody", 0, 0)], PEOPLE)
     assert refused.value.field == "mentions.1.username"
+
+
+def test_who_may_reply() -> None:
+    everybody = [(False, False), (True, False), (False, True), (True, True)]
+    for audience, expected in (
+        (ReplyAudience.EVERYONE, everybody),
+        (ReplyAudience.CONNECTIONS, [(True, False), (True, True)]),
+        (ReplyAudience.CLOSE_FRIENDS, [(False, True), (True, True)]),
+        (ReplyAudience.NOBODY, []),
+    ):
+        allowed = [each for each in everybody if may_reply(audience, connected=each[0], close_friend=each[1])]
+        assert allowed == expected, audience

@@ -1,0 +1,1 @@
+"""References to posts and stories, which clients put into encrypted messages."""
