@@ -54,6 +54,7 @@ def create_app(platform: Platform) -> FastAPI:
         brand=platform.brand,
         max_body_bytes=platform.settings.max_body_bytes,
         streamed=tuple(path for routes in routes_of(platform.served_features) for path in routes.streamed),
+        large=dict(each for routes in routes_of(platform.served_features) for each in routes.large),
     )
     if platform.settings.cors_origins:  # outermost, so that pages can read refusals of the middleware below, too
         app.add_middleware(allow_origins, platform.settings.cors_origins)

@@ -9,6 +9,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 _PATTERN = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+_MAX_WITH_PATTERN = 256 * 1024
+"""Programs that make values by the document take seconds for a longer one with a pattern."""
 
 
 def encode(value: bytes) -> str:
@@ -32,13 +34,13 @@ class Base64:
         return core_schema.no_info_plain_validator_function(self._read, serialization=written)
 
     def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {
+        schema = {
             "type": "string",
             "contentEncoding": "base64",
             "minLength": _characters(self.min_length),
             "maxLength": _characters(self.max_length),
-            "pattern": _PATTERN,
         }
+        return {**schema, "pattern": _PATTERN} if self.max_length <= _MAX_WITH_PATTERN else schema
 
     def _read(self, given: Any) -> bytes:
         """Returns the bytes of a text; bytes, which no JSON has, as they are."""

@@ -17,6 +17,8 @@ from api.profiles import PersonModel, render_person
 from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute, UnrepeatableRoute, located
 from features.devices.errors import NotADevice
+from features.devices.model import DeviceAddress
+from features.groups.model import GroupContent, GroupDelivery
 from features.messaging.errors import (
     DevicesChanged,
     DuplicateDevice,
@@ -37,7 +39,6 @@ from features.messaging.model import (
     ConversationKind,
     ConversationView,
     Delivery,
-    DeviceAddress,
     Envelope,
     MemberState,
     Outgoing,
@@ -145,12 +146,24 @@ class SentModel(BaseModel):
 
 
 class InboxItemModel(BaseModel):
-    """A message that waits for the caller's device."""
+    """A message that waits for the caller's device: of a conversation of two people, or of a group."""
 
-    conversation_id: UUID = Field(examples=["3b1f6f9f-7c11-5d1c-9b0e-0197f1c06a2b"])
+    conversation_id: UUID = Field(
+        description="Of a group: the group's id.", examples=["3b1f6f9f-7c11-5d1c-9b0e-0197f1c06a2b"]
+    )
     kind: ConversationKind = Field(examples=["pair"])
-    other_account_id: UUID = Field(
-        description="The member that is not the caller.", examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"]
+    content: GroupContent | None = Field(
+        description="In a group: what the message is; a Welcome comes as such to the device that it lets in.",
+        examples=[None],
+    )
+    epoch: int | None = Field(
+        ge=0,
+        description="In a group: the epoch in which it was sent; of a Welcome, the one that it leads into.",
+        examples=[None],
+    )
+    other_account_id: UUID | None = Field(
+        description="The member that is not the caller; null in a group.",
+        examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"],
     )
     seq: Seq
     previous: int = Field(
@@ -159,11 +172,16 @@ class InboxItemModel(BaseModel):
         description="The newest message before this one that is not the device's own; 0: not known.",
         examples=[1_764_158_640_654_321],
     )
-    sender_account_id: UUID = Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])
-    sender_device: int = Field(ge=1, examples=[1])
+    sender_account_id: UUID | None = Field(
+        description="Null in a group: the account is gone.", examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"]
+    )
+    sender_device: int | None = Field(ge=1, examples=[1])
     client_id: UUID = Field(examples=["9f4f6f9f-7c31-4d00-8c3e-0a0197f1c06a"])
     sent_at: datetime = Field(examples=["2026-11-26T12:04:05.123456Z"])
-    envelope: EnvelopeField
+    envelope: EnvelopeField | None = Field(
+        description="Ciphertext in Base64; in a group an MLSMessage, or null if that has more than 64 KiB: it is read"
+        " by itself (get_group_message)."
+    )
 
 
 class AcknowledgementBody(Body):
@@ -303,10 +321,14 @@ def _render(view: ConversationView) -> ConversationModel:
     )
 
 
-def _render_item(item: Delivery) -> InboxItemModel:
+def _render_item(item: Delivery | GroupDelivery) -> InboxItemModel:
+    if isinstance(item, GroupDelivery):
+        return _render_group_item(item)
     return InboxItemModel(
         conversation_id=item.conversation_id,
         kind=item.kind,
+        content=None,
+        epoch=None,
         other_account_id=item.other_id,
         seq=item.seq,
         previous=item.previous,
@@ -315,4 +337,21 @@ def _render_item(item: Delivery) -> InboxItemModel:
         client_id=item.client_id,
         sent_at=item.sent_at,
         envelope=item.ciphertext,
+    )
+
+
+def _render_group_item(item: GroupDelivery) -> InboxItemModel:
+    return InboxItemModel(
+        conversation_id=item.group_id,
+        kind=ConversationKind.GROUP,
+        content=item.content,
+        epoch=item.epoch,
+        other_account_id=None,
+        seq=item.seq,
+        previous=item.previous,
+        sender_account_id=item.sender.account_id if item.sender else None,
+        sender_device=item.sender.number if item.sender else None,
+        client_id=item.client_id,
+        sent_at=item.sent_at,
+        envelope=item.message,
     )

@@ -4,7 +4,9 @@ Written without Starlette's BaseHTTPMiddleware, which costs a task and two queue
 """
 
 import time
+from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,6 +38,9 @@ _SECURITY_HEADERS = [
 ]
 
 
+_NONE: Mapping[str, int] = MappingProxyType({})
+
+
 class _TooLarge(HTTPException):
     """The body exceeded the limit while it was read. (FastAPI turns any other error at that point into a 400.)"""
 
@@ -52,8 +57,17 @@ class _BrokenOff(Exception):
 class RequestMiddleware:
     """Wraps the whole application."""
 
-    def __init__(self, app: ASGIApp, *, brand: str, max_body_bytes: int, streamed: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        brand: str,
+        max_body_bytes: int,
+        streamed: tuple[str, ...] = (),
+        large: Mapping[str, int] = _NONE,
+    ) -> None:
         self._app = app
+        self._large = large
         self._streamed = streamed
         self._brand = brand
         self._max_body_bytes = max_body_bytes
@@ -67,15 +81,17 @@ class RequestMiddleware:
         trace_id = (current_trace_id() or "").encode()
         status, received, started, responding = 500, 0, time.perf_counter(), False
 
-        streamed = self._is_streamed(scope)
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        streamed = self._is_streamed(path)
+        limit = max(self._max_body_bytes, self._large.get(path, 0))
 
         async def count_body() -> Message:
             nonlocal received
             message = await receive()
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
-                if received > self._max_body_bytes:
-                    raise _TooLarge(self._max_body_bytes)
+                if received > limit:
+                    raise _TooLarge(limit)
             return message
 
         async def add_headers(message: Message) -> None:
@@ -89,7 +105,7 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            refusal = self._refuse(scope, headers, streamed)
+            refusal = self._refuse(scope, headers, None if streamed else limit)
             if refusal is not None:
                 await refusal(scope, receive, add_headers)
             else:
@@ -105,14 +121,13 @@ class RequestMiddleware:
             requests.inc()
             seconds.observe(time.perf_counter() - started)
 
-    def _is_streamed(self, scope: Scope) -> bool:
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
+    def _is_streamed(self, path: str) -> bool:
         return any(path == below or path.startswith(f"{below}/") for below in self._streamed)
 
-    def _refuse(self, scope: Scope, headers: dict[bytes, bytes], streamed: bool) -> ASGIApp | None:
+    def _refuse(self, scope: Scope, headers: dict[bytes, bytes], limit: int | None) -> ASGIApp | None:
         length = headers.get(b"content-length", b"0")
-        if not streamed and length.isdigit() and int(length) > self._max_body_bytes:
-            return render_http_error(_TooLarge(self._max_body_bytes), self._brand)
+        if limit is not None and length.isdigit() and int(length) > limit:
+            return render_http_error(_TooLarge(limit), self._brand)
         if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
             return problem(self._brand, NUL_IN_ADDRESS)
         return None

@@ -27,6 +27,8 @@ class Routes:
     """Wraps the application; inside of the request middleware."""
     streamed: tuple[str, ...] = ()
     """Paths below which bodies may be of any size: routes read them piece by piece, and have limits of their own."""
+    large: tuple[tuple[str, int], ...] = ()
+    """Paths whose bodies may be larger than those of others, and how many bytes they have at most."""
     schemas: Callable[[Platform], dict[str, Any]] | None = None
     """Schemas of the OpenAPI document that depend on the brand. They replace those of the models with their names."""
 

@@ -13,6 +13,7 @@ from features.devices.feature import DEVICES
 from features.exports.feature import EXPORTS
 from features.feed.feature import FEED
 from features.follows.feature import FOLLOWS
+from features.groups.feature import GROUPS
 from features.live_sessions.feature import LIVE_SESSIONS
 from features.media.feature import MEDIA
 from features.message_references.feature import MESSAGE_REFERENCES
@@ -50,6 +51,7 @@ BRAND = Brand(
         VIDEOS,
         COUNTERS,
         DEVICES,
+        GROUPS,
         MESSAGING,
         BACKUPS,
         ATTACHMENTS,

@@ -27,7 +27,8 @@ from features.messaging.errors import (
     NothingToDecline,
     RequestNotAccepted,
 )
-from features.messaging.model import Outgoing, Sent, time_of, timestamp
+from features.messaging.model import Outgoing, Sent
+from features.microseconds import time_of, timestamp
 
 log = structlog.get_logger(__name__)
 

@@ -28,8 +28,8 @@ from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
 from features.messaging import entity_store as store
 from features.messaging.machine import MICROSECONDS, Conversation
-from features.messaging.model import time_of
 from features.messaging.policy import MessagingPolicy
+from features.microseconds import time_of
 
 STORED = Counter("entativa_messages_stored_total", "Messages that were stored")
 NOT_KEPT = Counter("entativa_messages_not_kept_total", "Messages not kept for a device that has no room for them")

@@ -5,9 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from features.identity import Identity
-from features.messaging.model import microseconds_of, timestamp
 from features.messaging.outgoing import check_devices, read_conversation, read_message
 from features.messaging.ports import Conversations
+from features.microseconds import microseconds_of, timestamp
 from features.realtime.errors import UnknownRequest
 
 

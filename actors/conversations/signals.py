@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from features.messaging.machine import Conversation
-from features.messaging.model import timestamp
 from features.messaging.records import Address, Message
+from features.microseconds import timestamp
 
 
 def signals_of(
@@ -28,6 +28,8 @@ def signals_of(
             data = {
                 "conversation_id": str(conversation_id),
                 "kind": "pair",
+                "content": None,
+                "epoch": None,
                 "other_account_id": str(UUID(bytes=other)),
                 "seq": accepted.seq,
                 "previous": previous,

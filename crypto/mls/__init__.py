@@ -80,7 +80,17 @@ from crypto.mls.framing import ContentType, Sender, SenderType, WireFormat
 from crypto.mls.group import Group
 from crypto.mls.identity_authentication import IdentityAuthentication
 from crypto.mls.identity_credential import IdentityCredential
-from crypto.mls.inspection import MessageInfo, check_key_package, inspect_message, welcome_recipients
+from crypto.mls.inspection import (
+    MessageInfo,
+    WelcomeParts,
+    check_key_package,
+    inspect_message,
+    presented_credentials,
+    proposed_credentials,
+    welcome_for,
+    welcome_parts,
+    welcome_recipients,
+)
 from crypto.mls.key_package import KeyPackage, KeyPackageBundle, SignatureKeyPair
 from crypto.mls.key_package_store import KeyPackageStore, PublishedKeyPackages
 from crypto.mls.known_devices import DeviceDirectory, KnownDevice, KnownDevices
@@ -195,6 +205,7 @@ __all__ = [
     "UnknownProposal",
     "UnsupportedCipherSuite",
     "Update",
+    "WelcomeParts",
     "WireFormat",
     "WrongEpoch",
     "WrongGroup",
@@ -204,5 +215,9 @@ __all__ = [
     "external_senders_extension",
     "inspect_message",
     "join_request",
+    "presented_credentials",
+    "proposed_credentials",
+    "welcome_for",
+    "welcome_parts",
     "welcome_recipients",
 ]

@@ -3,15 +3,20 @@
 from dataclasses import dataclass
 
 from crypto.mls.cipher_suite import cipher_suite, suite_crypto
-from crypto.mls.errors import InvalidWelcome
+from crypto.mls.codec import decode_exactly
+from crypto.mls.credentials import Credential
+from crypto.mls.errors import InvalidMessage, InvalidWelcome
 from crypto.mls.framing import ContentType, Sender, WireFormat
 from crypto.mls.key_package import KeyPackage
-from crypto.mls.messages import decode_message
+from crypto.mls.messages import decode_message, encode_message
+from crypto.mls.parts import Parts
 from crypto.mls.policy import GroupPolicy
 from crypto.mls.private_message import PrivateMessage
+from crypto.mls.proposals import Add, Commit, Proposal, Update
 from crypto.mls.public_message import PublicMessage
+from crypto.mls.public_state import pending_proposals
 from crypto.mls.tree_validation import LeafRules
-from crypto.mls.welcome import GroupInfo, Welcome
+from crypto.mls.welcome import EncryptedGroupSecrets, GroupInfo, Welcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,64 @@ def welcome_recipients(welcome: bytes) -> tuple[bytes, ...]:
     if not isinstance(message, Welcome):
         raise InvalidWelcome("not a Welcome")
     return tuple(entry.new_member for entry in message.secrets)
+
+
+@dataclass(frozen=True, slots=True)
+class WelcomeParts:
+    """A Welcome in parts, so that it is stored once and each joiner is sent what is its own.
+
+    ``entries`` are the encrypted GroupSecrets (section 12.4.3.1) by the KeyPackageRefs that they are for.
+    """
+
+    cipher_suite: int
+    entries: dict[bytes, bytes]
+    encrypted_group_info: bytes
+
+
+def welcome_parts(welcome: bytes) -> WelcomeParts:
+    """The parts of a Welcome. Raises InvalidWelcome, also if two entries are for one KeyPackage, or DecodeError."""
+    message = decode_message(welcome)
+    if not isinstance(message, Welcome):
+        raise InvalidWelcome("not a Welcome")
+    entries = {entry.new_member: entry.encode() for entry in message.secrets}
+    if len(entries) < len(message.secrets):
+        raise InvalidWelcome("two entries of the Welcome are for one KeyPackage")
+    return WelcomeParts(message.cipher_suite, entries, message.encrypted_group_info)
+
+
+def welcome_for(cipher_suite: int, entry: bytes, encrypted_group_info: bytes) -> bytes:
+    """The Welcome with one of the entries of :func:`welcome_parts`, as an MLSMessage. Raises DecodeError."""
+    secrets = decode_exactly(entry, EncryptedGroupSecrets.decode)
+    return encode_message(Welcome(cipher_suite, (secrets,), encrypted_group_info))
+
+
+def presented_credentials(message: bytes) -> tuple[Credential, ...]:
+    """The credentials of the leaves that a PublicMessage with a proposal or commit brings into a group, in its own
+    proposals and its path: those that an authentication service will be asked about. Nothing of it is verified. Raises
+    InvalidMessage for another message, or DecodeError."""
+    decoded = decode_message(message)
+    if not isinstance(decoded, PublicMessage) or isinstance(decoded.content.framed.content, bytes):
+        raise InvalidMessage("not a proposal or commit in the clear")
+    return _credentials(decoded.content.framed.content)
+
+
+def proposed_credentials(parts: Parts) -> tuple[Credential, ...]:
+    """Those that the pending proposals of a stored PublicGroup bring, for a commit may refer to them; DecodeError."""
+    return tuple(credential for content in pending_proposals(parts) for credential in _credentials(content))
+
+
+def _credentials(content: Proposal | Commit) -> tuple[Credential, ...]:
+    found: list[Credential] = []
+    proposals = content.proposals if isinstance(content, Commit) else (content,)
+    for proposal in proposals:
+        match proposal:
+            case Add(key_package):
+                found.append(key_package.leaf_node.credential)
+            case Update(leaf_node):
+                found.append(leaf_node.credential)
+    if isinstance(content, Commit) and content.path is not None:
+        found.append(content.path.leaf_node.credential)
+    return tuple(found)
 
 
 def check_key_package(message: bytes, *, now: int, policy: GroupPolicy) -> KeyPackage:

@@ -1,6 +1,6 @@
 """What a delivery service stores of a group, in parts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from crypto.errors import DecodeError
@@ -10,7 +10,7 @@ from crypto.mls.epoch import PublicEpoch
 from crypto.mls.framing import AuthenticatedContent
 from crypto.mls.group_context import GroupContext
 from crypto.mls.parts import Changes, Parts, part, tree_changes, tree_from
-from crypto.mls.proposals import Commit, ReInit
+from crypto.mls.proposals import Commit, Proposal, ReInit
 from crypto.mls.state import read_header, with_header
 
 _MAGIC = b"MLS public group\x00"
@@ -72,6 +72,15 @@ def public_state_from(parts: Parts) -> PublicState:
         return PublicState(epoch, proposals, reader.optional(ReInit.decode_body))
 
     return decode_exactly(part(parts, _GROUP), read)
+
+
+def pending_proposals(parts: Parts) -> Iterator[Proposal]:
+    """The proposals that wait for a commit, from the stored parts of a group. Raises DecodeError."""
+    for name, data in parts.items():
+        if name.startswith(_PROPOSAL):
+            content = decode_proposal_content(data).framed.content
+            assert not isinstance(content, bytes | Commit)  # checked
+            yield content
 
 
 def decode_proposal_content(data: bytes) -> AuthenticatedContent:

@@ -25,6 +25,14 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceAddress:
+    """The account and number of a device. The number is unique within its account, and never used again."""
+
+    account_id: UUID
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Roster:
     """The devices of an account, in the order of their numbers. `keys` are the newest version of its keys, None before
     the first device; `last_number` is the highest number that a device has had."""

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.devices.queries import devices_of
-from features.messaging.model import MemberState, microseconds_of, time_of
+from features.messaging.model import MemberState
 from features.messaging.records import Accepted, Address, Message, Stored, Waiting
+from features.microseconds import microseconds_of, time_of
 from features.relationships.visibility import apart
 
 _DEVICES = devices_of("array(select account_id from conversation_members where conversation_id = $1)")

@@ -10,6 +10,8 @@ from features.accounts.feature import ACCOUNTS
 from features.devices.feature import DEVICES
 from features.devices.service import DeviceService
 from features.feature import Entities, Feature, Scope
+from features.groups.feature import GROUPS
+from features.groups.service import GroupService
 from features.live_sessions.feature import LIVE_SESSIONS
 from features.live_sessions.ports import LIVE_SESSIONS as LIVE
 from features.messaging import store
@@ -30,6 +32,7 @@ def _service(scope: Scope) -> MessagingService:
         scope.service(RelationshipService),
         scope.service(ProfileService),
         scope.service(DeviceService),
+        scope.service(GroupService),
         scope.ports.get(CONVERSATIONS),
     )
 
@@ -52,7 +55,7 @@ def _reaction(scope: Scope) -> Reaction | None:
 
 MESSAGING = Feature(
     name="messaging",
-    needs=(ACCOUNTS, DEVICES, LIVE_SESSIONS, PROFILES, RELATIONSHIPS),
+    needs=(ACCOUNTS, DEVICES, GROUPS, LIVE_SESSIONS, PROFILES, RELATIONSHIPS),
     policy=MessagingPolicy,
     service=_service,
     consumers=_consumers,

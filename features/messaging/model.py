@@ -1,10 +1,12 @@
 """The data of messaging."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid5
 
+from features.devices.model import DeviceAddress
+from features.microseconds import time_of
 from features.paging import Cursor
 from features.profiles.model import Person
 
@@ -12,8 +14,6 @@ MAX_ENVELOPE_BYTES = 64 * 1024
 MAX_EXPIRES_IN_S = 30 * 86_400
 MAX_PAYLOADS = 64
 """Devices that one message of a pair can address."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _PAIRS = UUID("6f1d7a52-9d0e-5c5b-8a52-4a3f0d0b6c11")
 """The namespace (RFC 9562, section 5.5) of the ids of pair conversations."""
 
@@ -21,6 +21,8 @@ _PAIRS = UUID("6f1d7a52-9d0e-5c5b-8a52-4a3f0d0b6c11")
 class ConversationKind(StrEnum):
     PAIR = "pair"
     """Two accounts, with one encrypted session per pair of their devices."""
+    GROUP = "group"
+    """A group of accounts (features/groups)."""
 
 
 class MemberState(StrEnum):
@@ -33,32 +35,9 @@ class MemberState(StrEnum):
     """The member is sent nothing. The other one does not learn of it."""
 
 
-def time_of(microseconds: int) -> datetime:
-    """Returns the time that is so many microseconds after 1970."""
-    return _EPOCH + microseconds * _MICROSECOND
-
-
-def timestamp(microseconds: int) -> str:
-    """Returns that time as the API writes it (RFC 3339)."""
-    return time_of(microseconds).isoformat().replace("+00:00", "Z")
-
-
-def microseconds_of(time: datetime) -> int:
-    """Returns the microseconds from 1970 to a time."""
-    return (time - _EPOCH) // _MICROSECOND
-
-
 def pair_id(one: UUID, other: UUID) -> UUID:
     """Returns the id of the conversation of two accounts, the same in both orders."""
     return uuid5(_PAIRS, (min(one, other).bytes + max(one, other).bytes).hex())
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceAddress:
-    """An end-to-end encryption device: its number is unique within its account, and never used again."""
-
-    account_id: UUID
-    number: int
 
 
 @dataclass(frozen=True, slots=True)

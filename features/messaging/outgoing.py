@@ -5,15 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from features.devices.model import DeviceAddress
 from features.messaging.errors import BadMessage, DuplicateDevice
-from features.messaging.model import (
-    MAX_ENVELOPE_BYTES,
-    MAX_EXPIRES_IN_S,
-    MAX_PAYLOADS,
-    DeviceAddress,
-    Envelope,
-    Outgoing,
-)
+from features.messaging.model import MAX_ENVELOPE_BYTES, MAX_EXPIRES_IN_S, MAX_PAYLOADS, Envelope, Outgoing
 
 MAX_DEVICE = 2**31 - 1
 

@@ -7,7 +7,10 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.devices.errors import NotADevice
+from features.devices.model import DeviceAddress
 from features.devices.service import DeviceService
+from features.groups.model import GroupDelivery, Waiting, is_group
+from features.groups.service import GroupService
 from features.identity import Identity
 from features.messaging import store
 from features.messaging.errors import (
@@ -28,6 +31,7 @@ from features.messaging.model import (
 from features.messaging.outgoing import check_devices
 from features.messaging.policy import MessagingPolicy
 from features.messaging.ports import Conversations
+from features.microseconds import microseconds_of
 from features.paging import Page, PageRequest, page_of
 from features.profiles.service import ProfileService
 from features.relationships.errors import NoSuchPerson, Yourself
@@ -42,6 +46,7 @@ class MessagingService:
     relationships: RelationshipService
     profiles: ProfileService
     devices: DeviceService
+    groups: GroupService
     conversations: Conversations | None = None
 
     async def open(self, uow: UnitOfWork, me: UUID, other: UUID, now: datetime) -> tuple[ConversationView, bool]:
@@ -119,15 +124,35 @@ class MessagingService:
         check_devices(message)
         return await self._entities().send(conversation_id, sender, message)
 
-    async def inbox(self, uow: UnitOfWork, reader: Identity, page: PageRequest, now: datetime) -> Page[Delivery]:
-        """Returns what waits for the caller's device, oldest first, in two statements. Raises NotADevice."""
+    async def inbox(
+        self, uow: UnitOfWork, reader: Identity, page: PageRequest, now: datetime
+    ) -> Page[Delivery | GroupDelivery]:
+        """Returns what waits for the caller's device, of people and groups, oldest first, in three statements. Raises
+        NotADevice."""
         device = await self._device(uow, reader)
-        return page_of(await store.inbox(uow, reader.account_id, device, page, now), page.limit, Delivery.cursor)
+        address = DeviceAddress(reader.account_id, device)
+        start = page.cursor
+        after = Waiting(microseconds_of(start.at), start.id) if start else Waiting(-1, UUID(int=0))
+        found: list[Delivery | GroupDelivery] = [
+            *await store.inbox(uow, reader.account_id, device, page, now),
+            *await self.groups.waiting(uow, address, after, page.limit + 1, now),
+        ]
+        oldest_first = sorted(found, key=lambda each: (each.cursor().at, each.cursor().id))
+        return page_of(oldest_first[: page.limit + 1], page.limit, lambda each: each.cursor())
 
     async def acknowledge(self, uow: UnitOfWork, reader: Identity, acknowledgements: Sequence[Acknowledgement]) -> None:
-        """Deletes what the caller's device has stored, in two statements. Raises NotADevice."""
+        """Deletes what the caller's device has stored, and notes how far it has read in groups, in two statements, or
+        three for both. Raises NotADevice."""
         device = await self._device(uow, reader)
-        await store.acknowledge(uow, reader.account_id, device, acknowledgements)
+        in_groups: dict[UUID, int] = {}
+        for each in acknowledgements:
+            if is_group(each.conversation_id):
+                in_groups[each.conversation_id] = max(each.seq, in_groups.get(each.conversation_id, 0))
+        of_people = [each for each in acknowledgements if not is_group(each.conversation_id)]
+        if of_people:
+            await store.acknowledge(uow, reader.account_id, device, of_people)
+        if in_groups:
+            await self.groups.acknowledge(uow, DeviceAddress(reader.account_id, device), in_groups)
 
     async def _device(self, uow: UnitOfWork, identity: Identity) -> int:
         device = await self.devices.device_of_session(uow, identity)

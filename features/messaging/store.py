@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
+from features.devices.model import DeviceAddress
 from features.feature import Record
 from features.messaging.model import (
     Acknowledgement,
     ConversationKind,
     Delivery,
-    DeviceAddress,
     MemberSettings,
     Membership,
     MemberState,
-    microseconds_of,
 )
+from features.microseconds import microseconds_of
 from features.paging import PageRequest
 from features.relationships.visibility import apart
 

@@ -386,6 +386,89 @@ CREATE TABLE public.friend_requests (
     CONSTRAINT friend_requests_check CHECK ((sender_id <> recipient_id)),
     CONSTRAINT friend_requests_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'refused'::text, 'accepted'::text, 'withdrawn'::text, 'severed'::text])))
 );
+CREATE TABLE public.group_devices (
+    account_id uuid NOT NULL,
+    device integer NOT NULL,
+    group_id uuid NOT NULL,
+    leaf integer NOT NULL,
+    since bigint NOT NULL,
+    until bigint,
+    read_to bigint NOT NULL
+);
+CREATE TABLE public.group_joiners (
+    account_id uuid NOT NULL,
+    device integer NOT NULL,
+    group_id uuid NOT NULL,
+    epoch bigint NOT NULL,
+    seq bigint NOT NULL,
+    secrets bytea NOT NULL
+);
+CREATE TABLE public.group_members (
+    account_id uuid NOT NULL,
+    group_id uuid NOT NULL,
+    role text NOT NULL,
+    joined_at timestamp with time zone NOT NULL,
+    CONSTRAINT group_members_role_check CHECK ((role = ANY (ARRAY['member'::text, 'admin'::text, 'owner'::text])))
+);
+CREATE TABLE public.group_messages (
+    group_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    epoch bigint NOT NULL,
+    content text NOT NULL,
+    sender_account_id uuid,
+    sender_device integer,
+    client_id uuid NOT NULL,
+    digest bytea NOT NULL,
+    sent_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    message bytea NOT NULL,
+    CONSTRAINT group_messages_content_check CHECK ((content = ANY (ARRAY['application'::text, 'proposal'::text, 'commit'::text])))
+);
+ALTER TABLE ONLY public.group_messages ALTER COLUMN message SET STORAGE EXTERNAL;
+CREATE TABLE public.group_parts (
+    group_id uuid NOT NULL,
+    name text NOT NULL,
+    data bytea NOT NULL
+);
+CREATE TABLE public.group_staged_changes (
+    id uuid NOT NULL,
+    group_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    message bytea NOT NULL,
+    group_info bytea,
+    put_names text[] NOT NULL,
+    put_data bytea[] NOT NULL,
+    deleted_names text[] NOT NULL,
+    suite integer NOT NULL,
+    encrypted_group_info bytea,
+    tree bytea,
+    added_account_ids uuid[] NOT NULL,
+    added_devices integer[] NOT NULL,
+    added_leaves integer[] NOT NULL,
+    added_secrets bytea[] NOT NULL,
+    removed_leaves integer[] NOT NULL,
+    role_account_ids uuid[],
+    role_names text[]
+);
+ALTER TABLE ONLY public.group_staged_changes ALTER COLUMN message SET STORAGE EXTERNAL;
+ALTER TABLE ONLY public.group_staged_changes ALTER COLUMN tree SET STORAGE EXTERNAL;
+CREATE TABLE public.group_welcomes (
+    group_id uuid NOT NULL,
+    epoch bigint NOT NULL,
+    suite integer NOT NULL,
+    encrypted_group_info bytea,
+    tree bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+ALTER TABLE ONLY public.group_welcomes ALTER COLUMN tree SET STORAGE EXTERNAL;
+CREATE TABLE public.groups (
+    id uuid NOT NULL,
+    digest bytea NOT NULL,
+    epoch bigint NOT NULL,
+    version bigint NOT NULL,
+    group_info bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.hashtag_counts (
     tag text NOT NULL,
     day date NOT NULL,
@@ -932,6 +1015,22 @@ ALTER TABLE ONLY public.follow_days
     ADD CONSTRAINT follow_days_pkey PRIMARY KEY (account_id);
 ALTER TABLE ONLY public.friend_requests
     ADD CONSTRAINT friend_requests_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.group_devices
+    ADD CONSTRAINT group_devices_pkey PRIMARY KEY (account_id, device, group_id);
+ALTER TABLE ONLY public.group_joiners
+    ADD CONSTRAINT group_joiners_pkey PRIMARY KEY (account_id, device, group_id);
+ALTER TABLE ONLY public.group_members
+    ADD CONSTRAINT group_members_pkey PRIMARY KEY (account_id, group_id);
+ALTER TABLE ONLY public.group_messages
+    ADD CONSTRAINT group_messages_pkey PRIMARY KEY (group_id, seq);
+ALTER TABLE ONLY public.group_parts
+    ADD CONSTRAINT group_parts_pkey PRIMARY KEY (group_id, name);
+ALTER TABLE ONLY public.group_staged_changes
+    ADD CONSTRAINT group_staged_changes_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.group_welcomes
+    ADD CONSTRAINT group_welcomes_pkey PRIMARY KEY (group_id, epoch);
+ALTER TABLE ONLY public.groups
+    ADD CONSTRAINT groups_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.hashtag_counts
     ADD CONSTRAINT hashtag_counts_pkey PRIMARY KEY (tag, day);
 ALTER TABLE ONLY public.highlighted_stories
@@ -1075,6 +1174,13 @@ CREATE UNIQUE INDEX friend_requests_open ON public.friend_requests USING btree (
 CREATE INDEX friend_requests_received ON public.friend_requests USING btree (recipient_id, created_at, id) WHERE (state = 'waiting'::text);
 CREATE INDEX friend_requests_refused ON public.friend_requests USING btree (sender_id, recipient_id, refused_at) WHERE (refused_at IS NOT NULL);
 CREATE INDEX friend_requests_sent ON public.friend_requests USING btree (sender_id, created_at, id);
+CREATE INDEX group_devices_group ON public.group_devices USING btree (group_id);
+CREATE INDEX group_joiners_group ON public.group_joiners USING btree (group_id);
+CREATE INDEX group_members_group ON public.group_members USING btree (group_id);
+CREATE UNIQUE INDEX group_messages_commits ON public.group_messages USING btree (group_id, epoch) WHERE (content = 'commit'::text);
+CREATE INDEX group_messages_expires_at ON public.group_messages USING btree (expires_at);
+CREATE INDEX group_staged_changes_created_at ON public.group_staged_changes USING btree (created_at);
+CREATE INDEX group_welcomes_expires_at ON public.group_welcomes USING btree (expires_at);
 CREATE INDEX highlighted_stories_story ON public.highlighted_stories USING btree (story_id);
 CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (scope, created_id) WHERE (created_id IS NOT NULL);
 CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING btree (created_at);
@@ -1220,6 +1326,22 @@ ALTER TABLE ONLY public.friend_requests
     ADD CONSTRAINT friend_requests_recipient_id_fkey FOREIGN KEY (recipient_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.friend_requests
     ADD CONSTRAINT friend_requests_sender_id_fkey FOREIGN KEY (sender_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.group_devices
+    ADD CONSTRAINT group_devices_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.group_devices
+    ADD CONSTRAINT group_devices_group_id_fkey FOREIGN KEY (group_id) REFERENCES public.groups(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.group_joiners
+    ADD CONSTRAINT group_joiners_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.group_joiners
+    ADD CONSTRAINT group_joiners_group_id_fkey FOREIGN KEY (group_id) REFERENCES public.groups(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.group_members
+    ADD CONSTRAINT group_members_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.group_members
+    ADD CONSTRAINT group_members_group_id_fkey FOREIGN KEY (group_id) REFERENCES public.groups(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.group_parts
+    ADD CONSTRAINT group_parts_group_id_fkey FOREIGN KEY (group_id) REFERENCES public.groups(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.group_welcomes
+    ADD CONSTRAINT group_welcomes_group_id_fkey FOREIGN KEY (group_id) REFERENCES public.groups(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.highlighted_stories
     ADD CONSTRAINT highlighted_stories_highlight_id_fkey FOREIGN KEY (highlight_id) REFERENCES public.story_highlights(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.highlighted_stories

@@ -3,7 +3,9 @@
 // A member is named by the caller ("member": "bob-1") and stands for one client in one group. MLSMessages, trees
 // and extensions travel in the encoding of RFC 9420. Each operation that changes a member's state replaces it.
 //
-//   key_package {member, suite, identity, extensions?}       -> {message}          makes the member's keys
+//   key_package {member, suite, identity, extensions?, sign_key?, supports?}       -> {message}
+//                                                            makes the member's keys; sign_key: the private signature
+//                                                            key; supports: further types of extensions
 //   create {member, group_id, extensions?}                   -> info
 //   join {member, welcome, tree?, resumes?}                  -> info               resumes: member of the old group
 //   join_external {member, group_info, tree?, resync?}       -> {message, ...info}
@@ -202,18 +204,22 @@ function readingExternalPub(cs, groupInfo) {
   return { ...cs, hpke: { ...cs.hpke, importPublicKey: (key) => cs.hpke.importPublicKey(unwrap(key)) } }
 }
 
-async function keysFor(number, identity, leafExtensions) {
+async function keysFor(number, identity, leafExtensions, signKey, supports = []) {
   const cs = await suite(number)
+  const signer = signKey === undefined
+    ? await signatureKeys(cs) : { signKey, publicKey: p256.getPublicKey(signKey, false) }
+  const capabilities = mls.defaultCapabilities()
+  capabilities.extensions = [...capabilities.extensions, ...supports]
   const now = BigInt(Math.floor(Date.now() / 1000))
   const keys = await mls.generateKeyPackageWithKey(
-    { credentialType: "basic", identity }, mls.defaultCapabilities(),
-    { notBefore: now - DAY / 24n, notAfter: now + 28n * DAY }, extensionsIn(leafExtensions), await signatureKeys(cs), cs)
+    { credentialType: "basic", identity }, capabilities,
+    { notBefore: now - DAY / 24n, notAfter: now + 28n * DAY }, extensionsIn(leafExtensions), signer, cs)
   return { cs, keys }
 }
 
 await serve({
-  async key_package({ member: name, suite: number, identity, extensions }) {
-    const { cs, keys } = await keysFor(number, identity, extensions)
+  async key_package({ member: name, suite: number, identity, extensions, sign_key, supports }) {
+    const { cs, keys } = await keysFor(number, identity, extensions, sign_key, supports)
     members.set(name, { suite: number, cs, keys, state: undefined, psks: {}, update: undefined })
     return { message: mls.encodeMlsMessage(
       { version: "mls10", wireformat: "mls_key_package", keyPackage: keys.publicPackage }) }

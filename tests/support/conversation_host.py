@@ -1,4 +1,4 @@
-"""Conversations, live sessions and a realtime host in the test process: everything that messages pass but Ray."""
+"""Conversations, groups, live sessions and a realtime host in the test process: what messages pass but Ray."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from actors.conversations.effects import ConversationEffects
 from actors.conversations.entity import ConversationEntity
 from actors.conversations.requests import MessageRequests
 from actors.delivery.listener import PushListener
+from actors.groups import KIND as GROUPS_KIND
+from actors.groups.calls import GroupCalls
+from actors.groups.effects import GroupEffects
 from actors.realtime.host import RealtimeHost
 from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.turns import TurnRunner
@@ -28,6 +31,8 @@ from brands import Brand
 from client.realtime import RealtimeClient, Ticket
 from cluster.postgres import open_database
 from cluster.redis import open_redis
+from features.groups.policy import GroupsPolicy
+from features.groups.ports import GROUPS
 from features.live_sessions.policy import LiveSessionPolicy
 from features.live_sessions.ports import LIVE_SESSIONS
 from features.live_sessions.presence import PresenceAccess
@@ -43,11 +48,12 @@ from tests.support.mail_trap import MailTrap
 from tests.support.member import Member
 from tests.support.servers import Servers, forget_brand, fresh_database
 
-_KINDS = (KIND.name, SESSIONS.name)
+_GROUPS_POLICY = GroupsPolicy()
+_KINDS = (KIND.name, GROUPS_KIND.name, SESSIONS.name)
 
 
 class ConversationHost(EntityHost):
-    """The host of conversations and live sessions."""
+    """The host of conversations, groups and live sessions."""
 
     tickets: TicketStore
     url: str
@@ -64,6 +70,11 @@ class ConversationHost(EntityHost):
         id = conversation_id.replace("-", "")
         self.mailboxes.shard(KIND.name, shard_of(id)).mailboxes.pop(id, None)
 
+    def forget_group(self, group_id: str) -> None:
+        """Drops a group from memory, as a crash does."""
+        id = group_id.replace("-", "")
+        self.mailboxes.shard(GROUPS_KIND.name, shard_of(id)).mailboxes.pop(id, None)
+
     def client(self, member: Member, **options: Any) -> RealtimeClient:
         """A socket client of a member's sign-in session."""
 
@@ -75,7 +86,7 @@ class ConversationHost(EntityHost):
 
 @contextlib.asynccontextmanager
 async def conversation_host(
-    database_address: str, redis_url: str, policy: MessagingPolicy
+    database_address: str, redis_url: str, policy: MessagingPolicy, group_policy: GroupsPolicy
 ) -> AsyncIterator[tuple[ConversationHost, Ports]]:
     """Starts a host over empty storage. Yields it with the ports of its entities."""
     async with contextlib.AsyncExitStack() as stack:
@@ -88,7 +99,7 @@ async def conversation_host(
         stack.push_async_callback(store.close)
         leadership, _ = await store.lead("leader", 3600.0)
         assert leadership is not None
-        await store.write_map(leadership, shard_rows(KIND.name))
+        await store.write_map(leadership, [*shard_rows(KIND.name), *shard_rows(GROUPS_KIND.name)])
         writes = await TurnWrites.open(database_address)
         stack.push_async_callback(writes.close)
         router = Router(OneHost(str(folder / "host.sock"), _KINDS), SECRET)
@@ -96,7 +107,13 @@ async def conversation_host(
         conversations = ConversationEffects(kind_context(policy, **parts))
         sessions = SessionEffects(kind_context(LiveSessionPolicy(), **parts))
         stack.push_async_callback(sessions.close)
-        runners = (TurnRunner(KIND, conversations, store, Committer(writes)), TurnRunner(SESSIONS, sessions, None))
+        groups = GroupEffects(kind_context(group_policy, **parts))
+        committer = Committer(writes)
+        runners = (
+            TurnRunner(KIND, conversations, store, committer),
+            TurnRunner(GROUPS_KIND, groups, store, committer),
+            TurnRunner(SESSIONS, sessions, None),
+        )
         host = ConversationHost(runners, str(folder / "host.sock"))
         stack.push_async_callback(host.mailboxes.close)
         stack.callback(host.stop)
@@ -114,19 +131,27 @@ async def conversation_host(
         listener.serve(realtime)
         host.url = f"ws://127.0.0.1:{await realtime.start('127.0.0.1')}/realtime"
         stack.push_async_callback(realtime.stop)
-        yield host, Ports().connect(CONVERSATIONS, calls).connect(LIVE_SESSIONS, live)
+        ports = Ports().connect(CONVERSATIONS, calls).connect(GROUPS, GroupCalls(router)).connect(LIVE_SESSIONS, live)
+        yield host, ports
 
 
 @contextlib.asynccontextmanager
 async def open_with_conversations(
-    brand: Brand, servers: Servers, template: str, folder: Path, mail_trap: MailTrap, policy: MessagingPolicy
+    brand: Brand,
+    servers: Servers,
+    template: str,
+    folder: Path,
+    mail_trap: MailTrap,
+    policy: MessagingPolicy,
+    group_policy: GroupsPolicy = _GROUPS_POLICY,
 ) -> AsyncIterator[tuple[Environment, ConversationHost]]:
     """Opens a brand, over empty storage, whose conversations are in memory."""
     await forget_brand(servers, brand.name)
     redis_url = servers.redis.address()
+    set = brand.with_policy(policy).with_policy(group_policy)
     async with (
         fresh_database(servers, template) as address,
-        conversation_host(address, redis_url, policy) as (host, ports),
-        open_environment(brand.with_policy(policy), address, redis_url, folder, mail_trap, ports) as environment,
+        conversation_host(address, redis_url, policy, group_policy) as (host, ports),
+        open_environment(set, address, redis_url, folder, mail_trap, ports) as environment,
     ):
         yield environment, host

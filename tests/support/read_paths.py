@@ -159,6 +159,12 @@ _OWN: dict[str, ReadPath] = {
     "/backup/segments/{digest}": _bobs(f"/backup/segments/{'0' * 64}", own="/backup"),
     "/attachments/{attachment_id}": _bobs(f"/attachments/{UUID(int=0)}", own="/devices"),
     "/attachments/{attachment_id}/content": _bobs(f"/attachments/{UUID(int=0)}/content", own="/devices"),
+    # Neither is in a group; tests/integration/groups has those who are.
+    "/groups": _bobs("/groups"),
+    "/groups/{group_id}": _bobs(f"/groups/{UUID(int=0)}", own="/groups"),
+    "/groups/{group_id}/group-info": _bobs(f"/groups/{UUID(int=0)}/group-info", own="/groups"),
+    "/groups/{group_id}/trees/{epoch}": _bobs(f"/groups/{UUID(int=0)}/trees/1", own="/groups"),
+    "/groups/{group_id}/messages/{seq}": _bobs(f"/groups/{UUID(int=0)}/messages/1", own="/groups"),
     "/collections/{collection_id}": _bobs("/collections/{s.collection_id}", own="/collections"),
     "/share-links/{link_id}": _bobs("/share-links/{s.link_id}", own="/collections"),
     "/key-directory/consistency": _bobs("/key-directory/consistency?old_size=1&size=1"),

@@ -14,9 +14,10 @@ import pytest
 from actors.conversations.calls import ConversationCalls
 from actors.conversations.entity import KIND_NAME
 from actors.runtime.shard_map import shard_of
+from features.devices.model import DeviceAddress
 from features.identity import Identity
 from features.messaging.errors import MessagingUnavailable
-from features.messaging.model import DeviceAddress, Envelope, Outgoing, Sent, pair_id
+from features.messaging.model import Envelope, Outgoing, Sent, pair_id
 from features.messaging.policy import MessagingPolicy
 from tests.cluster.conftest import Platform, RunningRuntime, eventually, running
 from tests.support.servers import Servers, fresh_database

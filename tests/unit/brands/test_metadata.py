@@ -7,7 +7,7 @@ from tests.support.features import FEATURES
 from tests.support.schema import recorded_tables
 
 PAGE = Path(__file__).parents[3] / "docs/security/metadata.md"
-MESSAGING = {"attachments", "backups", "devices", "messaging"}
+MESSAGING = {"attachments", "backups", "devices", "groups", "messaging"}
 """Features whose tables hold what the servers know about messaging."""
 
 

@@ -1,0 +1,60 @@
+"""What live sessions are told of messages to a group, by the sessions that act for the devices in it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from actors.groups.entity import Adopt, Store
+from features.groups.machine import Address
+from features.groups.model import GroupContent
+from features.microseconds import timestamp
+
+BySession = dict[str, list[Any]]
+
+
+def signals_of(
+    group_id: UUID, devices: Mapping[Address, bytes], effect: Store | Adopt, max_inline_bytes: int
+) -> dict[UUID, BySession]:
+    """Returns the data of the signals of one message for each account, by the sessions of its devices, without the
+    sending one. It has the members of an item of an inbox (api/messaging.py); the envelope is None where it is too
+    large for a socket or differs by device: they read it from their inbox."""
+    accepted, sender = effect.accepted, effect.accepted.sender
+    content, envelope = GroupContent.APPLICATION, None
+    if isinstance(effect, Adopt):
+        content = effect.content
+    elif len(effect.message) <= max_inline_bytes:
+        envelope = effect.message
+    data = {
+        "conversation_id": str(group_id),
+        "kind": "group",
+        "content": content.value,
+        "epoch": effect.epoch if isinstance(effect, Adopt) else accepted.epoch,
+        "other_account_id": None,
+        "seq": accepted.seq,
+        "sender_account_id": str(UUID(bytes=sender.account)),
+        "sender_device": sender.number,
+        "client_id": str(UUID(bytes=accepted.client_id)),
+        "sent_at": timestamp(accepted.sent_at),
+        "envelope": envelope,
+    }
+    added = set(effect.added) if isinstance(effect, Adopt) else set()
+    welcome = {**data, "content": GroupContent.WELCOME.value, "epoch": accepted.epoch, "previous": 0}
+    by_previous: dict[int, dict[str, Any]] = {}
+    signals: dict[UUID, BySession] = {}
+    for address, session in _recipients(devices, effect):
+        if address == sender:
+            continue
+        if address in added:
+            told = welcome
+        else:
+            previous = effect.newest.before(address)
+            told = by_previous.setdefault(previous, {**data, "previous": previous})
+        by_session = signals.setdefault(UUID(bytes=address.account), {})
+        by_session.setdefault(str(UUID(bytes=session)), []).append(told)
+    return signals
+
+
+def _recipients(devices: Mapping[Address, bytes], effect: Store | Adopt) -> Iterable[tuple[Address, bytes]]:
+    yield from devices.items()
+    if isinstance(effect, Adopt):
+        yield from effect.left

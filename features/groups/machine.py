@@ -1,0 +1,294 @@
+"""A group: which devices are in it, its epoch, in which order messages come, and which were sent before. Pure.
+
+Accounts, sessions and client ids are their 16 bytes here. Times are in microseconds since 1970. What proposals and
+commits do was checked before (checking.py), against a version of the group: the machine accepts one only at that very
+version, so each version has one successor, and each epoch one commit.
+
+The number of a message is the time at which it is stored, or one more than the last number where the clock is behind.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from features.groups.policy import GroupsPolicy
+
+MICROSECONDS = 1_000_000
+
+
+class Address(NamedTuple):
+    """A device: its account and its number there."""
+
+    account: bytes
+    number: int
+
+
+class Accepted(NamedTuple):
+    """A message as it is remembered, so that its repetition is answered alike. `epoch`: the group's after it."""
+
+    seq: int
+    sender: Address
+    client_id: bytes
+    digest: bytes
+    sent_at: int
+    epoch: int
+
+
+class Newest(NamedTuple):
+    """Sender and number of the last message, and of the last one of another sender."""
+
+    last: tuple[Address, int] | None = None
+    another: tuple[Address, int] | None = None
+
+    def before(self, device: Address) -> int:
+        """Returns the newest of them that is not the device's own; 0 if there is none."""
+        return next((seq for sender, seq in filter(None, self) if sender != device), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An application message as a client sends it."""
+
+    client_id: bytes
+    digest: bytes
+    epoch: int
+    expires_in_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedChange:
+    """A proposal, or a commit (`commits`), that was checked against a version of the group.
+
+    `added` are the devices that it adds, with their sessions, `removed` those that it removes, `joins` is the device
+    that comes in by this very commit: it need not be in the group.
+    """
+
+    client_id: bytes
+    digest: bytes
+    version: int
+    epoch: int
+    commits: bool
+    added: Mapping[Address, bytes]
+    removed: Sequence[Address]
+    joins: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What Postgres has of a group. `accepted` are messages of the time in which they are remembered, oldest first."""
+
+    epoch: int
+    version: int
+    devices: Mapping[Address, bytes]
+    """The session of each device in the group."""
+    accepted: Sequence[Accepted] = ()
+
+
+class Refusal(Exception):
+    """A message or change that cannot be accepted. `code` goes to the caller, with `detail`."""
+
+    code = ""
+
+    def __init__(self, detail: Any = None) -> None:
+        super().__init__(self.code)
+        self.detail = detail
+
+
+class NotFound(Refusal):
+    """No such group, or the account is not in it."""
+
+    code = "not_found"
+
+
+class NotInGroup(Refusal):
+    """The session is that of no device in the group."""
+
+    code = "not_in_group"
+
+
+class IdReused(Refusal):
+    """The client id is that of another message: `detail` has its number, time and epoch."""
+
+    code = "id_reused"
+
+
+class WrongEpoch(Refusal):
+    """The group is in the epoch in `detail`."""
+
+    code = "wrong_epoch"
+
+
+class Stale(Refusal):
+    """The change was checked against another version of this epoch."""
+
+    code = "stale"
+
+
+class Group:
+    """One group."""
+
+    __slots__ = (
+        "_another",
+        "_members",
+        "_newest",
+        "_recent",
+        "_sessions",
+        "devices",
+        "epoch",
+        "exists",
+        "last",
+        "policy",
+        "version",
+    )
+
+    def __init__(self, policy: GroupsPolicy) -> None:
+        self.policy = policy
+        self.exists = False
+        self.epoch = 0
+        self.version = 0
+        self.last = 0
+        self.devices: dict[Address, bytes] = {}
+        self._sessions: dict[bytes, Address] = {}
+        self._members: Counter[bytes] = Counter()
+        """How many devices each account has in the group."""
+        self._newest: tuple[Address, int] | None = None
+        """Sender and number of the last message."""
+        self._another: tuple[Address, int] | None = None
+        """Those of the last message of another sender."""
+        self._recent: dict[Address, dict[bytes, Accepted]] = {}
+
+    def load(self, stored: Stored | None) -> None:
+        """Replaces the state by what is stored; None: there is no such group."""
+        self.exists = stored is not None
+        found = stored or Stored(0, 0, {})
+        self.epoch, self.version = found.epoch, found.version
+        self.devices, self._sessions, self._members = {}, {}, Counter()
+        self._newest, self._another, self._recent = None, None, {}
+        self._add(found.devices)
+        for accepted in found.accepted:
+            self._remember(accepted)
+
+    def save(self) -> list[Any]:
+        """Returns the state, as a value of format 1 (msgpack types only)."""
+        recent = [accepted for sent in self._recent.values() for accepted in sent.values()]
+        return [
+            [self.exists, self.epoch, self.version, self.last],
+            [[*address, session] for address, session in self.devices.items()],
+            [self._newest, self._another],
+            [[seq, *sender, *rest] for seq, sender, *rest in sorted(recent)],
+        ]
+
+    @classmethod
+    def restore(cls, policy: GroupsPolicy, saved: list[Any]) -> Group:
+        """Returns the group of what `save` returned."""
+        (exists, epoch, version, last), devices, (newest, another), recent = saved
+        group = cls(policy)
+        sessions = {Address(account, number): session for account, number, session in devices}
+        accepted = [Accepted(row[0], Address(row[1], row[2]), *row[3:]) for row in recent]
+        group.load(Stored(epoch, version, sessions, accepted) if exists else None)
+        group.last = last
+        group._newest, group._another = _sender_and_number(newest), _sender_and_number(another)
+        return group
+
+    @property
+    def accounts(self) -> Iterable[bytes]:
+        """The accounts with a device in the group."""
+        return self._members.keys()
+
+    def send(self, account: bytes, session: bytes, draft: Draft, now: int) -> tuple[Accepted, bool]:
+        """Accepts an application message. Returns it, and whether it is new: a repeated one was stored before. Raises
+        Refusal."""
+        sender = self._sender(account, session)
+        known = self._repeated(sender, draft.client_id, draft.digest)
+        if known is not None:
+            return known, False
+        if draft.epoch != self.epoch:
+            raise WrongEpoch(self.epoch)
+        return self._accept(sender, draft.client_id, draft.digest, now), True
+
+    def change(self, account: bytes, session: bytes, change: CheckedChange, now: int) -> tuple[Accepted, bool]:
+        """Accepts a proposal or commit, at the version against which it was checked. Returns it, and whether it is
+        new. Raises Refusal."""
+        if change.joins is None:
+            sender = self._sender(account, session)
+        else:  # a device that comes in: its account is in the group
+            if account not in self._members or change.joins.account != account:
+                raise NotFound
+            sender = change.joins
+        known = self._repeated(sender, change.client_id, change.digest)
+        if known is not None:
+            return known, False
+        if change.epoch != self.epoch:
+            raise WrongEpoch(self.epoch)
+        if change.version != self.version:
+            raise Stale
+        self.version += 1
+        if change.commits:
+            self.epoch += 1
+        for address in change.removed:
+            self._remove(address)
+        self._add(change.added)
+        return self._accept(sender, change.client_id, change.digest, now), True
+
+    def expiry(self, expires_in_s: int | None, now: int) -> int:
+        """Returns until when a message waits for devices."""
+        longest = int(self.policy.undelivered.total_seconds())
+        return now + min(longest, longest if expires_in_s is None else expires_in_s) * MICROSECONDS
+
+    @property
+    def newest(self) -> Newest:
+        """The last message of each of the last two senders."""
+        return Newest(self._newest, self._another)
+
+    def _sender(self, account: bytes, session: bytes) -> Address:
+        if account not in self._members:
+            raise NotFound
+        address = self._sessions.get(session)
+        if address is None or address.account != account:
+            raise NotInGroup
+        return address
+
+    def _repeated(self, sender: Address, client_id: bytes, digest: bytes) -> Accepted | None:
+        known = self._recent.get(sender, {}).get(client_id)
+        if known is not None and known.digest != digest:
+            raise IdReused([known.seq, known.sent_at, known.epoch])
+        return known
+
+    def _accept(self, sender: Address, client_id: bytes, digest: bytes, now: int) -> Accepted:
+        accepted = Accepted(max(self.last + 1, now), sender, client_id, digest, now, self.epoch)
+        self._remember(accepted)
+        return accepted
+
+    def _add(self, devices: Mapping[Address, bytes]) -> None:
+        for address, session in devices.items():
+            self._remove(address)
+            self.devices[address] = session
+            self._sessions[session] = address
+            self._members[address.account] += 1
+
+    def _remove(self, address: Address) -> None:
+        session = self.devices.pop(address, None)
+        if session is None:
+            return
+        if self._sessions.get(session) == address:
+            del self._sessions[session]
+        self._members[address.account] -= 1
+        if not self._members[address.account]:
+            del self._members[address.account]
+
+    def _remember(self, accepted: Accepted) -> None:
+        self.last = max(self.last, accepted.seq)
+        if self._newest is not None and self._newest[0] != accepted.sender:
+            self._another = self._newest
+        self._newest = accepted.sender, accepted.seq
+        sent = self._recent.setdefault(accepted.sender, {})
+        sent[accepted.client_id] = accepted
+        while len(sent) > self.policy.remembered_per_device:
+            del sent[next(iter(sent))]
+
+
+def _sender_and_number(saved: Sequence[Any] | None) -> tuple[Address, int] | None:
+    return None if saved is None else (Address(*saved[0]), saved[1])
