@@ -67,8 +67,8 @@ class MediaModel(BaseModel):
     type: MediaType = Field(examples=["image/jpeg"])
     size: int = Field(ge=1, description="In bytes.", examples=[482133])
     state: MediaState = Field(
-        description="`processing`: the upload is complete and the content not ready yet. `failed`: it cannot be shown, "
-        "and nothing of it is kept.",
+        description="`processing`: the upload is complete and the content not ready yet. `failed`: it cannot be shown. "
+        "Nothing of it is kept, but for evidence of what is `not_allowed`.",
         examples=["ready"],
     )
     failure: ImageFailure | None = Field(

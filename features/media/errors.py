@@ -28,7 +28,7 @@ class StillProcessing(Conflict):
 
 
 class MediaFailed(Conflict):
-    """The medium cannot be shown, and nothing of it is kept."""
+    """The medium cannot be shown; its `failure` says why."""
 
     code = "media_failed"
 
