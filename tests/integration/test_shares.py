@@ -51,7 +51,7 @@ async def _get(reader: Member, post: dict[str, Any]) -> dict[str, Any]:
 
 def _content(post: dict[str, Any]) -> dict[str, Any]:
     """What is shown of a post in one that shares it."""
-    own = ("shared", "reposted", "comments", "reposts", "quotes", "reactions")
+    own = ("shared", "reposted", "saved", "comments", "reposts", "quotes", "reactions")
     return {name: value for name, value in post.items() if name not in own}
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-_CONTENT = ("comment", "cut", "due", "first", "hot", "image", "poll", "stalled", "transcode")
+_CONTENT = ("comment", "cut", "due", "first", "hash", "hot", "image", "poll", "stalled", "transcode")
 WITHOUT_RAY = {
     "content": tuple(f"content.{name}" for name in _CONTENT),
     **{name: (name,) for name in ("crypto", "events", "realtime", "relationships")},
@@ -16,7 +16,7 @@ WITHOUT_RAY = {
 """Prefixes of figures that are measured together, by a name for that."""
 ON_A_PLATFORM = ("content.counts", "content.feed_page", "feeds", "http", "messaging", "platform.idle")
 """They share its start."""
-WITH_RAY = ("platform.kill_gap", "runtime")
+WITH_RAY = ("content.jobs", "platform.kill_gap", "runtime")
 
 _ROOT = Path(__file__).parents[2]
 _TIMEOUT_S = 800
