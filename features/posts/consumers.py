@@ -12,7 +12,7 @@ from cluster.events.consumer import Consumer
 from cluster.events.event import Event
 from cluster.postgres import UnitOfWork
 from features.events import consumer, publish, reader
-from features.posts import poll_store, share_store, store
+from features.posts import hashtag_store, poll_store, share_store
 from features.posts.changes import publish_undone
 from features.posts.events import PollCounted, PollVoted, PostCreated, PostDeleted, PostEdited, PostEvent, PostState
 from features.posts.model import Audience
@@ -65,7 +65,7 @@ def day_of(event: PostEvent) -> date:
 
 async def _count_hashtags(uow: UnitOfWork, event: PostEvent) -> None:
     if changes := hashtag_changes(event):
-        await store.count_hashtags(uow, day_of(event), changes)
+        await hashtag_store.count_hashtags(uow, day_of(event), changes)
 
 
 def _counted(state: PostEvent | PostState) -> tuple[str, ...]:

@@ -144,8 +144,9 @@ with due as (
         poll || jsonb_build_object('closes_at', {_CLOSES_AT})
     from allowed returning *
 ), tagged as (
-    insert into post_hashtags (tag, created_at, post_id, audience, author_id)
-    select tag, $1, allowed.id, allowed.audience, allowed.author_id from allowed cross join unnest(allowed.tags) as tag
+    insert into post_hashtags (tag, created_at, post_id, audience, author_id, list_id)
+    select tag, $1, allowed.id, allowed.audience, allowed.author_id, allowed.list_id
+    from allowed cross join unnest(allowed.tags) as tag
 ), deleted as (
     delete from post_drafts using allowed where post_drafts.id = allowed.id
 ), refused as (

@@ -12,7 +12,7 @@ from features.relationships import queries
 from features.relationships.visibility import apart, close_friend, connected, in_list
 
 _MAX_CIRCLES = "200"
-"""A hashtag's page looks into the index once for each author and audience."""
+"""A hashtag's page looks into the indexes once for each author and audience, and once for each list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +60,21 @@ def audiences(author: str, viewer: str) -> str:
 
 def restricted_audiences(viewer: str) -> str:
     """Returns a query of the authors and audiences other than `public` that the viewer may belong to, as rows
-    (author_id, audience): where to look for posts, of which `visible_to` decides. No rows if nobody is signed in. Of
-    more than `_MAX_CIRCLES` strangers who have the viewer in a circle, it returns so many."""
+    (author_id, audience): where to look for posts, of which `visible_to` decides. Of other people's lists, see
+    `viewers_lists`. No rows if nobody is signed in. Of more than `_MAX_CIRCLES` strangers whose close friend the viewer
+    is, it returns so many."""
     close_friend_of = queries.close_friend_of(viewer, limit=_MAX_CIRCLES)
-    listed_by = queries.listed_by(viewer, limit=_MAX_CIRCLES)
     own = ", ".join(f"('{audience}')" for audience in Audience if audience is not Audience.PUBLIC)
     return f"""select {viewer} as author_id, own.audience from (values {own}) as own (audience)
         where {viewer} is not null
         union select followed.id, '{Audience.CONNECTIONS}' from ({queries.followed(viewer)}) as followed
-        union select owners.id, '{Audience.CLOSE_FRIENDS}' from ({close_friend_of}) as owners
-        union select owners.id, '{Audience.LIST}' from ({listed_by}) as owners"""
+        union select owners.id, '{Audience.CLOSE_FRIENDS}' from ({close_friend_of}) as owners"""
+
+
+def viewers_lists(viewer: str) -> str:
+    """Returns a query of the lists (id) that the viewer is on: where to look for posts with the audience `list`, as
+    in `restricted_audiences`. Of more than `_MAX_CIRCLES` lists of strangers, it returns so many."""
+    return queries.on_lists(viewer, limit=_MAX_CIRCLES)
 
 
 def visible_to(viewer: str, *, shown: str = "posts", among: str | None = None) -> str:

@@ -11,7 +11,7 @@ from features.events import publish
 from features.media.model import Address
 from features.media.service import MediaService
 from features.paging import Cursor, Page, PageRequest, page_of
-from features.posts import store
+from features.posts import hashtag_store, store
 from features.posts.attachments import MediaDraft, addresses_of, described
 from features.posts.changes import publish_created, publish_deleted, publish_edited, state_of
 from features.posts.composing import Composer, Content, check_audience, parse_text
@@ -179,13 +179,13 @@ class PostService:
         self, uow: UnitOfWork, hashtag: str, viewer_id: UUID | None, page: PageRequest, now: datetime
     ) -> Page[PostView]:
         """Returns the posts with a hashtag, newest first."""
-        rows = await store.with_hashtag(uow, _tag(hashtag), viewer_id, page)
+        rows = await hashtag_store.with_hashtag(uow, _tag(hashtag), viewer_id, page)
         return page_of(await views(uow, viewer_id, rows, now), page.limit, view_cursor)
 
     async def hashtag(self, uow: UnitOfWork, hashtag: str) -> HashtagCounts:
         """Returns how much a hashtag is used in public posts, the same for every viewer; updated within seconds."""
         tag = _tag(hashtag)
-        rows = await store.hashtag_counts(uow, tag)
+        rows = await hashtag_store.hashtag_counts(uow, tag)
         days = [HashtagUse(row["day"].isoformat(), row["posts"]) for row in rows[: self.policy.hashtag_days]]
         return HashtagCounts(tag, rows[0]["total"] if rows else 0, days)
 

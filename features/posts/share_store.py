@@ -9,7 +9,7 @@ from features.counters.model import QUOTES, REPOSTS
 from features.paging import PageRequest
 from features.posts.errors import AlreadyReposted
 from features.posts.model import Audience, Reposter, ShareKind
-from features.posts.privacy import restricted_audiences, visible_to
+from features.posts.privacy import restricted_audiences, viewers_lists, visible_to
 from features.posts.queries import kept_post
 from features.posts.views import AUTHOR, NEWEST_FIRST, Row, after, columns, cursor_parts
 from features.profiles.queries import person_columns, person_of
@@ -111,8 +111,15 @@ with public as (
             and posts.author_id = any(array[open.author_id]) and posts.audience = open.audience
         order by posts.author_id desc, posts.created_at desc, posts.id desc limit $5
     ) as quote
+), listed as (
+    select quote.id, quote.created_at
+    from ({viewers_lists("$2::uuid")}) as own cross join lateral (
+        select posts.id, posts.created_at from posts
+        where {_QUOTING} and posts.audience = '{Audience.LIST}' and posts.list_id = any(array[own.id])
+        order by posts.list_id desc, posts.created_at desc, posts.id desc limit $5
+    ) as quote
 ), newest as (
-    select id from (select * from public union select * from restricted) as found
+    select id from (select * from public union select * from restricted union select * from listed) as found
     order by created_at desc, id desc limit $5
 )
 select {columns("$2::uuid")} from newest join posts on posts.id = newest.id {AUTHOR} where {visible_to("$2::uuid")}

@@ -1,7 +1,7 @@
 """SQL of posts. Every statement that can show a post contains `visible_to`."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from cluster.postgres import UnitOfWork
 from features.paging import PageRequest
 from features.posts.errors import UnknownList
 from features.posts.model import Attachment, Audience, Place, PollDefinition
-from features.posts.privacy import restricted_audiences, visible_to
+from features.posts.privacy import visible_to
 from features.posts.views import AUTHOR, NEWEST_FIRST, Row, after, columns, cursor_parts
 from features.profiles.model import Person
 from features.relationships.queries import lock_list, own_list
@@ -44,8 +44,8 @@ with written as (
     where $6::uuid is null or {own_list("$6", "$2")}
     returning id
 ), tagged as (
-    insert into post_hashtags (tag, created_at, post_id, audience, author_id)
-    select tag, $7, written.id, $5, $2 from written cross join unnest($8::text[]) as tag
+    insert into post_hashtags (tag, created_at, post_id, audience, author_id, list_id)
+    select tag, $7, written.id, $5, $2, $6 from written cross join unnest($8::text[]) as tag
 )
 select count(*) from written"""
 
@@ -150,10 +150,10 @@ with replaced as (
     where id = $1 and author_id = $2 and ($6::uuid is null or {own_list("$6", "$2")})
     returning *
 ), tagged as (
-    insert into post_hashtags (tag, created_at, post_id, audience, author_id)
-    select tag, edited.created_at, edited.id, $5, $2 from edited cross join unnest($7::text[]) as tag
-    on conflict (tag, created_at, post_id) do update set audience = excluded.audience
-    where post_hashtags.audience is distinct from excluded.audience
+    insert into post_hashtags (tag, created_at, post_id, audience, author_id, list_id)
+    select tag, edited.created_at, edited.id, $5, $2, $6 from edited cross join unnest($7::text[]) as tag
+    on conflict (tag, created_at, post_id) do update set audience = excluded.audience, list_id = excluded.list_id
+    where (post_hashtags.audience, post_hashtags.list_id) is distinct from (excluded.audience, excluded.list_id)
 )
 select {columns("$2::uuid")} from edited as posts {AUTHOR}
 """
@@ -261,70 +261,8 @@ order by listed.listed_at desc, posts.id desc limit $5
 async def of_author(uow: UnitOfWork, author_id: UUID, viewer_id: UUID | None, page: PageRequest) -> list[Row]:
     """Returns an author's posts that the viewer may see, pinned ones first, the others newest first; one more than the
     page holds. `listed_at` and `id` are the cursor after a row."""
-    return await _page(uow, _OF_AUTHOR, author_id, viewer_id, page)
-
-
-# What is not public is looked for among the posts of people who let the viewer see some, in an index of its own: posts
-# that only others may see cost the viewer nothing, however many have the hashtag. (The order by the author, who is the
-# same in each of these searches, and `any`, which hides this from Postgres, are there for that index: it would read all
-# posts with the hashtag, newest first, if it expects the author to have many of them.)
-_TAGGED = f"""
-post_hashtags.tag = $1 and {after("$3", "$4", key="post_hashtags.created_at, post_hashtags.post_id")}
-"""
-_NEWEST_TAGGED = "order by post_hashtags.created_at desc, post_hashtags.post_id desc limit $5"
-_WITH_HASHTAG = f"""
-with public as (
-    select posts.id, posts.created_at from post_hashtags join posts on posts.id = post_hashtags.post_id
-    where {_TAGGED} and post_hashtags.audience = '{Audience.PUBLIC}' and {visible_to("$2::uuid")}
-    {_NEWEST_TAGGED}
-), restricted as (
-    select post.id, post.created_at
-    from ({restricted_audiences("$2::uuid")}) as open cross join lateral (
-        select posts.id, posts.created_at from post_hashtags join posts on posts.id = post_hashtags.post_id
-        where {_TAGGED} and post_hashtags.author_id = any(array[open.author_id])
-            and post_hashtags.audience = open.audience and post_hashtags.audience <> '{Audience.PUBLIC}'
-            and {visible_to("$2::uuid")}
-        order by post_hashtags.author_id desc, post_hashtags.created_at desc, post_hashtags.post_id desc limit $5
-    ) as post
-), newest as (
-    select id from (select * from public union select * from restricted) as found
-    order by created_at desc, id desc limit $5
-)
-select {columns("$2::uuid")} from newest join posts on posts.id = newest.id {AUTHOR} where {visible_to("$2::uuid")}
-{NEWEST_FIRST}
-"""
-
-
-async def with_hashtag(uow: UnitOfWork, tag: str, viewer_id: UUID | None, page: PageRequest) -> list[Row]:
-    """Returns the posts with a hashtag that the viewer may see, newest first, one more than the page holds."""
-    return await _page(uow, _WITH_HASHTAG, tag, viewer_id, page)
-
-
-async def _page(uow: UnitOfWork, sql: str, of: UUID | str, viewer_id: UUID | None, page: PageRequest) -> list[Row]:
-    return [*await uow.fetch(sql, of, viewer_id, *cursor_parts(page.cursor), page.limit + 1)]
-
-
-_COUNT = """
-insert into hashtag_counts as counts (tag, day, posts)
-select tag, $1, change from unnest($2::text[], $3::int[]) as changes (tag, change) order by tag
-on conflict (tag, day) do update set posts = counts.posts + excluded.posts
-"""
-
-
-async def count_hashtags(uow: UnitOfWork, day: date, changes: dict[str, int]) -> None:
-    """Adds to the counts of a day. Rows are locked in the order of their tags, so that two consumers cannot
-    deadlock."""
-    await uow.execute(_COUNT, day, list(changes), list(changes.values()))
-
-
-_COUNTS = """
-select day, posts, sum(posts) over () as total from hashtag_counts where tag = $1 and posts > 0 order by day desc
-"""
-
-
-async def hashtag_counts(uow: UnitOfWork, tag: str) -> list[Row]:
-    """Returns the days on which a hashtag is used, newest first, each with the total over all days."""
-    return [*await uow.fetch(_COUNTS, tag)]
+    position = cursor_parts(page.cursor)
+    return [*await uow.fetch(_OF_AUTHOR, author_id, viewer_id, *position, page.limit + 1)]
 
 
 def _stored(value: list[dict[str, Any]] | list[Attachment] | Place | PollDefinition | None) -> str | None:

@@ -39,28 +39,28 @@ def lists_with(member: str, *, owners: str, limit: str) -> str:
 
 def close_friend_of(member: str, *, limit: str) -> str:
     """A query of the accounts (id) whose close friend somebody is; see `_of_circles` for more than `limit`."""
-    owners = f"select owner_id as id from close_friends where member_id = {member} limit {limit}"
+    some = f"select owner_id as id from close_friends where member_id = {member} limit {limit}"
     is_one = f"(select true from close_friends where owner_id = followed.id and member_id = {member})"
-    return _of_circles(owners, is_one, member, limit)
+    return _of_circles(some, f"select followed.id from ({followed(member)}) as followed where {is_one}", limit)
 
 
-def listed_by(member: str, *, limit: str) -> str:
-    """A query of the accounts (id) that have somebody on a list; see `_of_circles` for more than `limit` entries."""
-    entries = f"select list_id from list_members where member_id = {member} limit {limit}"
-    owners = f"select lists.owner_id as id from ({entries}) as entries join lists on lists.id = list_id"
+def on_lists(member: str, *, limit: str) -> str:
+    """A query of the lists (id) that somebody is on; see `_of_circles` for more than `limit`."""
+    some = f"select list_id as id from list_members where member_id = {member} limit {limit}"
     is_on = f"(select true from list_members where list_id = lists.id and member_id = {member})"
-    has_listed = f"(select true from lists where owner_id = followed.id and {is_on} limit 1)"
-    return _of_circles(owners, has_listed, member, limit)
+    of_followed = f"""select lists.id from ({followed(member)}) as followed
+        join lists on lists.owner_id = followed.id where {is_on}"""
+    return _of_circles(some, of_followed, limit)
 
 
-def _of_circles(owners: str, has_added: str, member: str, limit: str) -> str:
+def _of_circles(some: str, of_followed: str, limit: str) -> str:
     """Strangers choose whom they add to their circles, and how many do must not decide what a request of that person
-    costs. Beyond the limit, the query finds some of them, and of the others those whose audience the member is in,
-    which the member has chosen. (`has_added` is a scalar subquery, which Postgres cannot turn into a join that reads
-    all circles with the member.)"""
-    return f"""select id from ({owners}) as some_owners
-        union select followed.id from ({followed(member)}) as followed
-            where (select count(*) from ({owners}) as counted) >= {limit} and {has_added}"""
+    costs. Beyond the limit, the query finds some of them, and of the others those of people whose audience the member
+    is in, which the member has chosen. (`of_followed` asks for membership with a scalar subquery, which Postgres cannot
+    turn into a join that reads all circles with the member.)"""
+    return f"""select id from ({some}) as some_circles
+        union select id from ({of_followed}) as chosen
+            where (select count(*) from ({some}) as counted) >= {limit}"""
 
 
 def separated_from(account: str, *, limit: str) -> str:

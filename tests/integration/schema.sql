@@ -12,15 +12,16 @@ CREATE FUNCTION public.fill_post_hashtag() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    SELECT posts.audience, posts.author_id INTO new.audience, new.author_id FROM posts WHERE posts.id = new.post_id;
+    SELECT posts.audience, posts.author_id, posts.list_id INTO new.audience, new.author_id, new.list_id
+    FROM posts WHERE posts.id = new.post_id;
     RETURN new;
 END $$;
 CREATE FUNCTION public.follow_post_audience() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    UPDATE post_hashtags SET audience = new.audience, author_id = new.author_id
-    WHERE post_id = new.id AND audience IS DISTINCT FROM new.audience;
+    UPDATE post_hashtags SET audience = new.audience, author_id = new.author_id, list_id = new.list_id
+    WHERE post_id = new.id AND (audience, list_id) IS DISTINCT FROM (new.audience, new.list_id);
     RETURN NULL;
 END $$;
 CREATE FUNCTION public.shard_map_continues(known uuid, known_version bigint) RETURNS boolean
@@ -684,7 +685,8 @@ CREATE TABLE public.post_hashtags (
     created_at timestamp with time zone NOT NULL,
     post_id uuid NOT NULL,
     audience text,
-    author_id uuid
+    author_id uuid,
+    list_id uuid
 );
 CREATE TABLE public.post_versions (
     post_id uuid NOT NULL,
@@ -1208,6 +1210,7 @@ CREATE INDEX poll_votes_of_voter ON public.poll_votes USING btree (voter_id, pos
 CREATE INDEX poll_votes_to_count ON public.poll_votes USING btree (post_id) WHERE (NOT counted);
 CREATE INDEX post_drafts_author ON public.post_drafts USING btree (author_id, created_at, id);
 CREATE INDEX post_drafts_publish_at ON public.post_drafts USING btree (publish_at) WHERE (publish_at IS NOT NULL);
+CREATE INDEX post_hashtags_of_list ON public.post_hashtags USING btree (list_id, tag, created_at, post_id) WHERE (audience = 'list'::text);
 CREATE INDEX post_hashtags_post ON public.post_hashtags USING btree (post_id);
 CREATE INDEX post_hashtags_public ON public.post_hashtags USING btree (tag, created_at, post_id) WHERE (audience = 'public'::text);
 CREATE INDEX post_hashtags_restricted ON public.post_hashtags USING btree (author_id, audience, tag, created_at, post_id) WHERE (audience <> 'public'::text);
@@ -1217,6 +1220,7 @@ CREATE INDEX posts_link ON public.posts USING btree (md5(link_url)) WHERE (link_
 CREATE INDEX posts_list ON public.posts USING btree (list_id) WHERE (list_id IS NOT NULL);
 CREATE INDEX posts_pinned ON public.posts USING btree (author_id) WHERE (pinned_at IS NOT NULL);
 CREATE INDEX posts_quotes_newest ON public.posts USING btree (quoted_id, created_at, id) WHERE ((quoted_id IS NOT NULL) AND (audience = 'public'::text));
+CREATE INDEX posts_quotes_of_list ON public.posts USING btree (list_id, quoted_id, created_at, id) WHERE ((quoted_id IS NOT NULL) AND (audience = 'list'::text));
 CREATE INDEX posts_quotes_restricted ON public.posts USING btree (quoted_id, author_id, audience, created_at, id) WHERE ((quoted_id IS NOT NULL) AND (audience <> 'public'::text));
 CREATE UNIQUE INDEX posts_reposted_once ON public.posts USING btree (author_id, reposted_id) WHERE (reposted_id IS NOT NULL);
 CREATE INDEX posts_reposts_newest ON public.posts USING btree (reposted_id, created_at, id) WHERE (reposted_id IS NOT NULL);
@@ -1242,8 +1246,8 @@ CREATE INDEX video_objects_of_video ON public.video_objects USING btree (video_i
 CREATE INDEX video_objects_released ON public.video_objects USING btree (key) WHERE (video_id IS NULL);
 CREATE INDEX videos_of_account ON public.videos USING btree (account_id);
 CREATE TRIGGER auth_audit_append_only BEFORE DELETE OR UPDATE ON public.auth_audit FOR EACH ROW EXECUTE FUNCTION public.auth_audit_refuse_change();
-CREATE TRIGGER post_hashtags_fill BEFORE INSERT ON public.post_hashtags FOR EACH ROW WHEN ((new.audience IS NULL)) EXECUTE FUNCTION public.fill_post_hashtag();
-CREATE TRIGGER posts_audience AFTER UPDATE OF audience ON public.posts FOR EACH ROW WHEN ((new.audience <> old.audience)) EXECUTE FUNCTION public.follow_post_audience();
+CREATE TRIGGER post_hashtags_fill BEFORE INSERT ON public.post_hashtags FOR EACH ROW WHEN (((new.audience IS NULL) OR ((new.audience = 'list'::text) AND (new.list_id IS NULL)))) EXECUTE FUNCTION public.fill_post_hashtag();
+CREATE TRIGGER posts_audience AFTER UPDATE OF audience, list_id ON public.posts FOR EACH ROW WHEN (((new.audience <> old.audience) OR ((new.list_id IS NOT NULL) AND (new.list_id IS DISTINCT FROM old.list_id)))) EXECUTE FUNCTION public.follow_post_audience();
 ALTER TABLE ONLY public.account_export_parts
     ADD CONSTRAINT account_export_parts_export_id_fkey FOREIGN KEY (export_id) REFERENCES public.account_exports(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.account_exports

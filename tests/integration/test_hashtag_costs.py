@@ -2,8 +2,9 @@
 
 from uuid import UUID
 
+from features.posts.hashtag_store import _WITH_HASHTAG
 from features.posts.privacy import _MAX_CIRCLES
-from features.posts.store import _WITH_HASHTAG
+from features.posts.share_store import _QUOTES
 from tests.support.environment import Environment
 from tests.support.people import add_people, befriend
 
@@ -11,8 +12,12 @@ from tests.support.people import add_people, befriend
 async def _blocks_read(environment: Environment, tag: str, viewer_id: str | None) -> int:
     """Returns how many blocks of tables and indexes a page of a hashtag reads."""
     viewer = UUID(viewer_id) if viewer_id else None
-    sql = f"explain (analyze, buffers, format json) {_WITH_HASHTAG}"
-    plan = (await environment.platform.database.pool.fetchval(sql, tag, viewer, None, None, 51))[0]["Plan"]
+    return await _blocks(environment, _WITH_HASHTAG, tag, viewer, None, None, 51)
+
+
+async def _blocks(environment: Environment, statement: str, *arguments: object) -> int:
+    sql = f"explain (analyze, buffers, format json) {statement}"
+    plan = (await environment.platform.database.pool.fetchval(sql, *arguments))[0]["Plan"]
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
@@ -76,3 +81,39 @@ async def test_strangers_who_have_a_reader_in_their_circles_do_not_slow_a_hashta
         assert (await ada.post("/posts", json={"text": "#lisbon", **body})).is_success
     page = (await bob.get("/hashtags/lisbon/posts")).json()
     assert {post["audience"] for post in page["items"]} == {"close_friends", "list"}
+
+
+_TO_LIST = """
+with listed as (
+    insert into posts (id, author_id, text, audience, list_id, quoted_id, created_at)
+    select gen_random_uuid(), $1, '#lisbon', 'list', $2, $3, now() + number * interval '1 ms'
+    from generate_series(1, $4::int) as number returning *
+)
+insert into post_hashtags (tag, created_at, post_id, audience, author_id, list_id)
+select 'lisbon', created_at, id, audience, author_id, list_id from listed
+"""
+
+
+async def test_posts_to_another_list_of_an_author_do_not_slow_a_hashtag_or_quotes_down(entativa: Environment) -> None:
+    ada, bob, carl = [await entativa.member(name) for name in ("ada", "bob", "carl")]
+    quoted = (await carl.post("/posts", json={"text": "to quote"})).json()["id"]
+    lists = [(await ada.post("/lists", json={"name": name})).json()["id"] for name in ("with bob", "without")]
+    assert (await ada.put(f"/lists/{lists[0]}/members/bob")).is_success
+    body = {"text": "#lisbon", "audience": "list", "list_id": lists[0]}
+    post = (await ada.post("/posts", json=body)).json()["id"]
+    quote = (await ada.post("/posts", json={**body, "quoted_id": quoted})).json()["id"]
+    pool = entativa.platform.database.pool
+    await pool.execute(_TO_LIST, UUID(ada.id), UUID(lists[1]), UUID(quoted), 3_000)
+    await pool.execute("analyze")
+    assert await _blocks_read(entativa, "lisbon", bob.id) < 80
+    assert await _blocks(entativa, _QUOTES, UUID(quoted), UUID(bob.id), None, None, 51, UUID(carl.id)) < 80
+    for path, seen in (("/hashtags/lisbon/posts", {post, quote}), (f"/posts/{quoted}/quotes", {quote})):
+        assert {item["id"] for item in (await bob.get(path)).json()["items"]} == seen
+        assert len((await ada.get(path)).json()["items"]) == 50
+        assert (await carl.get(path)).json()["items"] == []
+
+    # Posts that are moved to a list are found there.
+    assert (await ada.patch(f"/posts/{post}", json={**body, "list_id": lists[1]})).is_success
+    assert post not in (await bob.get("/hashtags/lisbon/posts")).text
+    assert (await ada.patch(f"/posts/{post}", json=body)).is_success
+    assert post in (await bob.get("/hashtags/lisbon/posts")).text

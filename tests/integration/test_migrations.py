@@ -174,10 +174,54 @@ insert into post_hashtags (tag, created_at, post_id) select 'tag', created.creat
 """
 _DIFFERENT = """
 select count(*) from posts join post_hashtags as tags on post_id = posts.id
-where (tags.audience, tags.author_id) is distinct from (posts.audience, posts.author_id)
+where (tags.audience, tags.author_id, tags.list_id) is distinct from (posts.audience, posts.author_id, posts.list_id)
 """
 _PUBLIC = """
 select text from post_hashtags as tags join posts on posts.id = post_id where tags.audience = 'public' order by text
+"""
+
+
+async def test_hashtags_of_former_code_get_their_posts_list(servers: Servers, database_address: str) -> None:
+    """Those from before the migration, and those that old replicas write and change during an update."""
+    name = database_address.rsplit("/", 1)[1] + "_lists"
+    address = servers.postgres.address(name)
+    await execute(servers.postgres.address("postgres"), f"create database {name}")
+    migrations = load_migrations()
+    await migrate(address, migrations[:72])
+    connection = await asyncpg.connect(address)
+    await connection.execute(_AUTHOR)
+    lists = await connection.fetch(_LISTS)
+    await connection.executemany(_PUBLISH_BEFORE_0073, [(f"{number}", lists[0]["id"]) for number in range(1_100)])
+    await migrate(address, migrations[:74])
+    for text in ("meanwhile", "moved", "public"):
+        await connection.execute(_PUBLISH_BEFORE_0073, text, lists[0]["id"])
+    await connection.execute("update posts set list_id = $1 where text in ('7', 'moved')", lists[1]["id"])
+    await connection.execute("update posts set audience = 'public', list_id = null where text in ('8', 'public')")
+    await migrate(address, migrations)
+    await connection.execute(_PUBLISH_BEFORE_0073, "afterwards", lists[0]["id"])
+    await connection.execute("update posts set list_id = $1 where text = '9'", lists[1]["id"])
+    assert await connection.fetchval(_DIFFERENT) == 0
+    moved = await connection.fetch(_TAGGED_TO, lists[1]["id"])
+    assert [row["text"] for row in moved] == ["7", "9", "moved"]
+    await connection.close()
+    await execute(servers.postgres.address("postgres"), f"drop database {name}")
+
+
+_LISTS = """
+insert into lists (id, owner_id, name, created_at)
+select gen_random_uuid(), id, name, now() from accounts cross join unnest(array['one', 'other']) as name
+returning id
+"""
+_PUBLISH_BEFORE_0073 = """
+with created as (
+    insert into posts (id, author_id, text, audience, list_id, created_at)
+    select gen_random_uuid(), id, $1, 'list', $2, now() from accounts returning *
+)
+insert into post_hashtags (tag, created_at, post_id, audience, author_id)
+select 'tag', created_at, id, audience, author_id from created
+"""
+_TAGGED_TO = """
+select text from post_hashtags as tags join posts on posts.id = post_id where tags.list_id = $1 order by text
 """
 
 
