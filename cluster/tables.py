@@ -35,7 +35,10 @@ class Table:
 
     `subjects` are the columns with the account whom a row is about: its rows are exported to that account and erased
     with it. `mentions` are columns with accounts that somebody else's row names: the row is erased with them, but not
-    exported to them. `secrets` are columns that no export contains."""
+    exported to them. `secrets` are columns that no export contains.
+
+    `disclosed` is the condition, in SQL, for the rows that authorities get about the account $1, whole
+    (docs/security/metadata.md): those that name it, and those of the conversations and groups that it is in."""
 
     name: str
     distributed_by: str | None
@@ -45,6 +48,7 @@ class Table:
     subjects: tuple[str, ...] = ()
     mentions: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    disclosed: str | None = None
 
     @property
     def account_columns(self) -> tuple[str, ...]:

@@ -31,25 +31,25 @@ Username = Annotated[str, typer.Argument(help="The account's username.")]
 @app.command()
 def show(brand: Brand, username: Username) -> None:
     """Print an account's id and state, and when it will be erased, as JSON."""
-    _run(brand, username, _show)
+    run_for(brand, username, _show)
 
 
 @app.command()
 def suspend(brand: Brand, username: Username) -> None:
     """Suspend an account: nobody sees it, all its sessions end, and its owner cannot log in."""
-    _run(brand, username, _suspend)
+    run_for(brand, username, _suspend)
 
 
 @app.command()
 def unsuspend(brand: Brand, username: Username) -> None:
     """End a suspension. The account is again what it was before."""
-    _run(brand, username, _unsuspend)
+    run_for(brand, username, _unsuspend)
 
 
 @app.command()
 def export(brand: Brand, username: Username) -> None:
     """Print everything that the platform knows about an account, as JSON lines: the table, and one of its rows."""
-    _run(brand, username, _export)
+    run_for(brand, username, _export)
 
 
 async def _show(platform: Platform, account_id: UUID) -> None:
@@ -58,7 +58,7 @@ async def _show(platform: Platform, account_id: UUID) -> None:
     if account is None:
         raise NoSuchAccount
     life = account.life
-    _print({"id": account_id, "state": life.state, "deletes_at": life.deletes_at, "resumes_as": life.resumes_as})
+    print_json({"id": account_id, "state": life.state, "deletes_at": life.deletes_at, "resumes_as": life.resumes_as})
 
 
 async def _suspend(platform: Platform, account_id: UUID) -> None:
@@ -78,14 +78,15 @@ async def _unsuspend(platform: Platform, account_id: UUID) -> None:
 async def _export(platform: Platform, account_id: UUID) -> None:
     async with platform.database.unit_of_work() as uow:
         async for table, row in export_account(uow, platform.features, account_id):
-            _print({"table": table, "row": dict(row)})
+            print_json({"table": table, "row": dict(row)})
 
 
-def _print(value: object) -> None:
+def print_json(value: object) -> None:
+    """Writes a line of JSON to the output."""
     sys.stdout.write(orjson.dumps(value, default=str).decode() + "\n")
 
 
-def _run(brand: str, username: str, work: Callable[[Platform, UUID], Awaitable[None]]) -> None:
+def run_for(brand: str, username: str, work: Callable[[Platform, UUID], Awaitable[None]]) -> None:
     """Does something with the account of a username, whatever its state. Raises DomainError."""
 
     async def run() -> None:

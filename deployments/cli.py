@@ -31,6 +31,7 @@ from deployments.code_updates import as_json as code_as_json
 from deployments.code_updates import read_runtimes, replace_other_code, summary
 from deployments.console import console, step
 from deployments.error_messages import error_message
+from deployments.legal_export import legal_export
 from features.auth.keys import SIGNS_AFTER, ensure_key, rotate
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -42,6 +43,7 @@ app.add_typer(node.app, name="node")
 app.add_typer(events.app, name="events")
 app.add_typer(videos.app, name="videos")
 app.command()(chat)
+app.command()(legal_export)
 app.add_typer(backup, name="backup")
 
 CONFIG = Path("serve_config.yaml")

@@ -1,4 +1,4 @@
-"""Erases and exports the rows of an account, as the tables declare them (cluster/tables.py).
+"""Erases, exports and discloses the rows of an account, as the tables declare them (cluster/tables.py).
 
 Names of tables and columns are constants of the code, never input.
 """
@@ -37,11 +37,23 @@ async def export_rows(uow: UnitOfWork, tables: Sequence[Table], account_id: UUID
         if condition is None:
             continue
         async for row in uow.stream(f"select * from {table.name} where {condition}", account_id):
-            yield table.name, {name: _shown(value) for name, value in row.items() if name not in table.secrets}
+            yield table.name, {name: json_value(value) for name, value in row.items() if name not in table.secrets}
 
 
-def _shown(value: Any) -> Any:
-    """Returns bytes as Base64, and other values as they are."""
+async def disclose_rows(
+    uow: UnitOfWork, tables: Sequence[Table], account_id: UUID
+) -> AsyncIterator[tuple[str, Record]]:
+    """Yields the rows that authorities get about the account, whole, each with the name of its table."""
+    for table in tables:
+        if table.disclosed is not None:
+            async for row in uow.stream(f"select * from {table.name} where {table.disclosed}", account_id):
+                yield table.name, {name: json_value(value) for name, value in row.items()}
+
+
+def json_value(value: Any) -> Any:
+    """Returns bytes as Base64, also those in arrays, and other values as they are."""
+    if isinstance(value, list):
+        return [json_value(each) for each in value]
     return b64encode(value).decode() if isinstance(value, bytes) else value
 
 

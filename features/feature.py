@@ -44,6 +44,10 @@ Export = Callable[[UnitOfWork, UUID], AsyncIterator[tuple[str, Record]]]
 """Everything that the slice knows about an account: names of tables, each with one of its rows."""
 
 
+Disclose = Callable[["Scope", UnitOfWork, UUID], AsyncIterator[tuple[str, Record]]]
+"""What authorities get about an account (docs/security/metadata.md): names of tables, each with one of its rows."""
+
+
 class SettingsValues(BaseModel):
     """The base of the values of a section of settings. All fields have defaults and bounds, and no text that somebody
     wrote."""
@@ -106,6 +110,8 @@ class Feature:
     """Without it, rows are erased as the tables declare (features/account_rows.py)."""
     export: Export | None = None
     """Without it, rows are exported as the tables declare."""
+    disclose: Disclose | None = None
+    """Without it, authorities get the rows that the tables declare."""
 
 
 @dataclass(frozen=True, slots=True)

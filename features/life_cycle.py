@@ -1,11 +1,11 @@
-"""The life of an account through all features of a brand: changes of state, export, erasure."""
+"""The life of an account through all features of a brand: changes of state, export, disclosure, erasure."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from cluster.postgres import Database, UnitOfWork
-from features.account_rows import erase_rows, export_rows
+from features.account_rows import disclose_rows, erase_rows, export_rows
 from features.account_state import AccountState
 from features.feature import Feature, Record, Scope, in_order
 
@@ -27,6 +27,18 @@ async def export_account(
     of work must be a writing one: rows are read through cursors, which need a transaction."""
     for feature in in_order(features):
         rows = feature.export(uow, account_id) if feature.export else export_rows(uow, feature.tables, account_id)
+        async for name, record in rows:
+            yield name, record
+
+
+async def disclose_account(scope: Scope, uow: UnitOfWork, account_id: UUID) -> AsyncIterator[tuple[str, Record]]:
+    """Yields what authorities get about an account (docs/security/metadata.md): names of tables, each with one of its
+    rows. The unit of work must be a writing one, as for export_account."""
+    for feature in in_order(scope.features):
+        if feature.disclose is not None:
+            rows = feature.disclose(scope, uow, account_id)
+        else:
+            rows = disclose_rows(uow, feature.tables, account_id)
         async for name, record in rows:
             yield name, record
 

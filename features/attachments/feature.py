@@ -30,6 +30,7 @@ ATTACHMENTS = Feature(
             "45 days after the upload; a day, if it was not completed",
             Expiry("expires_at", timedelta()),
             subjects=("account_id",),
+            disclosed="account_id = $1",
         ),
     ),
 )

@@ -15,6 +15,8 @@ def _service(scope: Scope) -> BackupService:
     return BackupService(scope.brand, scope.policy(BackupPolicy), scope.database, objects, scope.now)
 
 
+_OF_ACCOUNT = "account_id = $1"
+
 BACKUPS = Feature(
     name="backups",
     needs=(ACCOUNTS, MEDIA),
@@ -22,13 +24,21 @@ BACKUPS = Feature(
     service=_service,
     erase=erase,
     tables=(
-        Table("backups", "account_id", "until the account deletes it", subjects=("account_id",), secrets=("header",)),
+        Table(
+            "backups",
+            "account_id",
+            "until the account deletes it",
+            subjects=("account_id",),
+            secrets=("header",),
+            disclosed=_OF_ACCOUNT,
+        ),
         Table(
             "backup_segments",
             "account_id",
             "until the backup no longer names them; a day, if it never did",
             subjects=("account_id",),
             secrets=("object_id",),
+            disclosed=_OF_ACCOUNT,
         ),
     ),
 )

@@ -48,6 +48,12 @@ def _reaction(scope: Scope) -> Reaction | None:
 
 
 _OF_GROUP = PartOf("groups", "group_id")
+# A device that was removed is there until it has read that, one that was added has yet to enter.
+_ITS = """(
+    select group_id from group_members where account_id = $1 union select group_id from group_devices
+    where account_id = $1 union select group_id from group_joiners where account_id = $1
+)"""
+_OF_ITS = f"group_id in {_ITS}"
 _WHILE_MEMBER = "as long as the account is in the group"
 
 GROUPS = Feature(
@@ -59,15 +65,20 @@ GROUPS = Feature(
     reaction=_reaction,
     entities=(Entities("actors.groups:KIND", GROUPS_PORT, "actors.groups.calls:open_calls"),),
     tables=(
-        Table("groups", "id", "as long as it has members"),
-        Table("group_parts", "group_id", "as long as the group", part_of=_OF_GROUP, secrets=("data",)),
-        Table("group_members", "account_id", _WHILE_MEMBER, part_of=_OF_GROUP, subjects=("account_id",)),
+        Table("groups", "id", "as long as it has members", disclosed=f"id in {_ITS}"),
+        Table(
+            "group_parts", "group_id", "as long as the group", part_of=_OF_GROUP, secrets=("data",), disclosed=_OF_ITS
+        ),
+        Table(
+            "group_members", "account_id", _WHILE_MEMBER, part_of=_OF_GROUP, subjects=("account_id",), disclosed=_OF_ITS
+        ),
         Table(
             "group_devices",
             "account_id",
             "until the device has read that it was removed from the group",
             part_of=_OF_GROUP,
             subjects=("account_id",),
+            disclosed=_OF_ITS,
         ),
         Table(
             "group_messages",
@@ -76,6 +87,7 @@ GROUPS = Feature(
             Expiry("expires_at", timedelta(0)),
             subjects=("sender_account_id",),
             secrets=("message", "digest"),
+            disclosed=f"sender_account_id = $1 or {_OF_ITS}",
         ),
         Table(
             "group_welcomes",
@@ -84,6 +96,7 @@ GROUPS = Feature(
             Expiry("expires_at", timedelta(0)),
             part_of=_OF_GROUP,
             secrets=("encrypted_group_info", "tree"),
+            disclosed=_OF_ITS,
         ),
         Table(
             "group_joiners",
@@ -92,9 +105,12 @@ GROUPS = Feature(
             part_of=_OF_GROUP,
             subjects=("account_id",),
             secrets=("secrets",),
+            disclosed=_OF_ITS,
         ),
         # What was not accepted within a call never will be.
-        Table("group_staged_changes", "group_id", "an hour", Expiry("created_at", timedelta(hours=1))),
+        Table(
+            "group_staged_changes", "group_id", "an hour", Expiry("created_at", timedelta(hours=1)), disclosed=_OF_ITS
+        ),
     ),
     erase=erase,
     export=export,

@@ -53,6 +53,8 @@ def _reaction(scope: Scope) -> Reaction | None:
     return updates.after_commit if updates else None
 
 
+_ITS = "(select conversation_id from conversation_members where account_id = $1)"
+
 MESSAGING = Feature(
     name="messaging",
     needs=(ACCOUNTS, DEVICES, GROUPS, LIVE_SESSIONS, PROFILES, RELATIONSHIPS),
@@ -63,7 +65,13 @@ MESSAGING = Feature(
     entities=(Entities("actors.conversations:KIND", CONVERSATIONS, "actors.conversations.calls:open_calls"),),
     tables=(
         # One that is not accepted ends.
-        Table("conversations", "id", "as long as both accounts", Expiry("expires_at", timedelta(0))),
+        Table(
+            "conversations",
+            "id",
+            "as long as both accounts",
+            Expiry("expires_at", timedelta(0)),
+            disclosed=f"id in {_ITS}",
+        ),
         Table(
             "conversation_members",
             "account_id",
@@ -71,6 +79,7 @@ MESSAGING = Feature(
             part_of=PartOf("conversations", "conversation_id"),
             subjects=("account_id",),
             mentions=("invited_by",),
+            disclosed=f"conversation_id in {_ITS}",
         ),
         # A repetition within this time is answered as the first time.
         Table(
@@ -80,6 +89,7 @@ MESSAGING = Feature(
             Expiry("sent_at", MessagingPolicy().remembered),
             subjects=("sender_account_id",),
             secrets=("digest",),
+            disclosed=f"sender_account_id = $1 or conversation_id in {_ITS}",
         ),
         Table(
             "message_payloads",
@@ -89,6 +99,7 @@ MESSAGING = Feature(
             subjects=("account_id",),
             mentions=("sender_account_id",),
             secrets=("ciphertext",),
+            disclosed="account_id = $1 or sender_account_id = $1",
         ),
     ),
     erase=store.erase,

@@ -24,6 +24,7 @@ from tests.support.environment import PASSWORD, Environment
 from tests.support.files import file_of
 from tests.support.hostile_images import encoded, noise
 from tests.support.member import Member
+from tests.support.messaging_rows import GROUP, MESSAGE
 from tests.support.people import wrong_counts
 from tests.support.uploads import begin, upload
 
@@ -41,42 +42,6 @@ async def _connect(environment: Environment, one: Member, other: Member) -> None
     else:
         assert (await one.put(f"/follows/{other.username}")).status_code == 200
         assert (await other.put(f"/follows/{one.username}")).status_code == 200
-
-
-_MESSAGE = """
-with accepted as (
-    insert into messages (conversation_id, seq, sender_account_id, sender_device, client_id, digest, sent_at)
-    select $1, 1 + count(*), $2, 1, gen_random_uuid(), 'digest', $4 from messages
-    returning seq, client_id
-)
-insert into message_payloads (account_id, device, conversation_id, seq, previous, sender_account_id, sender_device,
-    client_id, sent_at, expires_at, ciphertext)
-select $3, 1, $1, seq, 0, $2, 1, client_id, $4, $4 + interval '30 days', 'sealed' from accepted
-"""
-"""A message from $2 to $3: it takes an entity to send one."""
-
-_GROUP = """
-with founded as (
-    insert into groups (id, digest, epoch, version, group_info, created_at) values ($1, '', 1, 1, '', $4) returning id
-), members as (
-    insert into group_members (account_id, group_id, role, joined_at)
-    select account_id, id, 'member', $4 from founded cross join unnest(array[$2::uuid, $3]) as account_id
-), places as (
-    insert into group_devices (account_id, device, group_id, leaf, since, read_to)
-    select account_id, 1, id, 0, 1, 1 from founded cross join unnest(array[$2::uuid, $3]) as account_id
-), welcome as (
-    insert into group_welcomes (group_id, epoch, suite, encrypted_group_info, tree, expires_at)
-    select id, 1, 1, '', '', $4 + interval '30 days' from founded
-), joiners as (
-    insert into group_joiners (account_id, device, group_id, epoch, seq, secrets)
-    select account_id, 1, id, 1, 1, '' from founded cross join unnest(array[$2::uuid, $3]) as account_id
-)
-insert into group_messages (group_id, seq, epoch, content, sender_account_id, sender_device, client_id, digest, sent_at,
-    expires_at, message)
-select id, number, 1, content, $2, 1, gen_random_uuid(), '', $4, $4 + interval '30 days', 'sealed'
-from founded cross join unnest(array['commit', 'application']) with ordinality as sent (content, number)
-"""
-"""A group of $2 and $3 in which $2 has sent a commit and a message: it takes an entity to accept them."""
 
 
 async def _live(environment: Environment) -> tuple[Member, Member, Member]:
@@ -112,8 +77,8 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         await upload_attachment(me, b"sealed")
         conversation = (await me.post("/conversations", json={"account_id": other.id})).json()["id"]
         pool = environment.platform.database.pool
-        await pool.execute(_MESSAGE, UUID(conversation), UUID(me.id), UUID(other.id), environment.clock())
-        await pool.execute(_GROUP, uuid4(), UUID(me.id), UUID(other.id), environment.clock())
+        await pool.execute(MESSAGE, UUID(conversation), UUID(me.id), UUID(other.id), environment.clock())
+        await pool.execute(GROUP, uuid4(), UUID(me.id), UUID(other.id), environment.clock())
         await upload(environment, me, file_of(1000))
         avatar = await upload(environment, me, encoded(noise(100, 100), MediaType.JPEG))
         assert (await me.put("/profiles/me/avatar", json={"id": avatar})).status_code == 200

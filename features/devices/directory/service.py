@@ -1,6 +1,7 @@
 """The service of the key directory: look-ups with proofs, and what an account's own devices check."""
 
 import hmac
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -17,6 +18,7 @@ from features.devices.directory.model import DirectoryInfo, FoundKeys, StoredEpo
 from features.devices.directory.secrets import DirectorySecrets
 from features.devices.errors import DirectoryUnavailable, NoSuchHead
 from features.devices.model import user_of
+from features.feature import Record
 from features.relationships.errors import NoSuchPerson
 
 _OPENING_LABEL = b"Entativa directory 1 opening"
@@ -103,6 +105,12 @@ class DirectoryService:
             proof = stored_map.prove(subtrees, index)
             answers.append(EpochAnswer(each.epoch, inclusion, proof, commitment, opened).encode())
         return answers
+
+    async def disclose(self, uow: UnitOfWork, account_id: UUID) -> AsyncIterator[tuple[str, Record]]:
+        """Yields the account's rows in the map, for a legal export."""
+        index, _ = self.index(user_of(account_id))
+        async for table, row in store.at_index(uow, index):
+            yield table, row
 
     async def _newest(self, uow: UnitOfWork) -> StoredEpoch:
         newest = await store.newest(uow)

@@ -1,16 +1,18 @@
 """SQL of the key directory."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from crypto.directory import AccountKeys, Epoch
+from features.account_rows import json_value
 from features.devices.directory import stored_map
 from features.devices.directory.model import DirectoryState, StoredEpoch, Submission
 from features.devices.directory.stored_log import Node
 from features.devices.directory.stored_map import Subtree
+from features.feature import Record
 
 _EPOCH = "number, closed_at_ms, root, log_root, signature, log_key"
 _NEWEST = f"select {_EPOCH} from key_directory_epochs order by number desc limit 1"
@@ -178,6 +180,15 @@ def _by_epoch(rows: Sequence[Any], first: int, last: int) -> Iterable[dict[bytes
             found[rows[place]["prefix"]] = _subtree(rows[place])
             place += 1
         yield dict(found)
+
+
+_AT_INDEX = "select * from key_directory_map where prefix = any($1::bytea[]) and index = $2"
+
+
+async def at_index(uow: UnitOfWork, index: bytes) -> AsyncIterator[tuple[str, Record]]:
+    """Yields the rows of an index, each with the name of the table, with bytes as Base64."""
+    async for row in uow.stream(_AT_INDEX, stored_map.prefixes(index), index):
+        yield "key_directory_map", {name: json_value(value) for name, value in row.items()}
 
 
 _VERSIONS = """

@@ -50,6 +50,11 @@ def path(index: bytes, start: int) -> list[bytes]:
     return [prefix(index, depth) for depth in depths] + [sibling(index, depth) for depth in depths if depth]
 
 
+def prefixes(index: bytes) -> list[bytes]:
+    """Returns the prefixes of all subtrees that may have an index."""
+    return [prefix(index, depth) for depth in range(_MAX_DEPTH + 1)]
+
+
 def goes_on(found: Subtrees, index: bytes, start: int) -> bool:
     """Returns whether the path of an index goes on below the depths that begin at `start`."""
     last = start + DEPTHS_AT_ONCE - 1
