@@ -68,14 +68,15 @@ class _LastWrite:
     refused: Exception
 
 
-_RESULT = "select count(*) from written"
+WRITTEN = "select count(*) from written"
+"""The end of a statement for `write_at_commit`."""
 
 
 @cache
-def _publishing(statement: str, arguments: int) -> str:
+def publishing(statement: str, arguments: int) -> str:
     """Returns a last write with this number of arguments that also writes events, if it takes place."""
     events = insert_statement(first=arguments + 1, condition="exists (select from written)")
-    return f"{statement.removesuffix(_RESULT)}, published as ({events}) {_RESULT}"
+    return f"{statement.removesuffix(WRITTEN)}, published as ({events}) {WRITTEN}"
 
 
 class UnitOfWork:
@@ -200,7 +201,7 @@ class UnitOfWork:
         `statement` is ``with written as (...), ... select count(*) from written``. If `written` has no row, nothing is
         published, and `commit` raises `refused`."""
         assert self._last is None, "a unit of work has one last write"
-        assert statement.endswith(_RESULT), "the events could not be added"
+        assert statement.endswith(WRITTEN), "the events could not be added"
         self._last = _LastWrite(statement, arguments, refused)
 
     def after_commit(self, action: Callable[[], Awaitable[None]]) -> None:
@@ -238,7 +239,7 @@ class UnitOfWork:
         self._last = None
         statement, arguments = last.statement, list(last.arguments)
         if self._events:
-            statement = _publishing(statement, len(arguments))
+            statement = publishing(statement, len(arguments))
             arguments += insert_arguments(self._events)
         if not await self._run("fetchval", statement, *arguments, begin=False):
             raise last.refused

@@ -27,10 +27,14 @@ async def sweep(database: Database, tables: Iterable[Table], now: datetime) -> i
     return sum([await _sweep(database, table.name, table.expiry, now) for table in tables if table.expiry])
 
 
-async def _sweep(database: Database, table: str, expiry: Expiry, now: datetime) -> int:
-    # The names are constants of the code.
+def sweep_statement(table: str, expiry: Expiry) -> str:
+    """Returns the statement that deletes some rows. The names are constants of the code."""
     rows = f"select ctid from {table} where {expiry.column} < $1::timestamptz - $2::interval limit {_BATCH}"
-    statement = f"delete from {table} where ctid = any(array({rows}))"
+    return f"delete from {table} where ctid = any(array({rows}))"
+
+
+async def _sweep(database: Database, table: str, expiry: Expiry, now: datetime) -> int:
+    statement = sweep_statement(table, expiry)
     total = 0
     while True:
         async with database.unit_of_work() as uow:

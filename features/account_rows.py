@@ -4,7 +4,7 @@ Names of tables and columns are constants of the code, never input.
 """
 
 from base64 import b64encode
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,37 +17,50 @@ async def erase_rows(uow: UnitOfWork, tables: Sequence[Table], account_id: UUID,
     """Erases up to `limit` rows that are about the account or name it. Returns whether rows may be left. Parts go with
     the rows that they are parts of, except those that name the account themselves."""
     left = limit
+    for statement in erasing(tables):
+        left -= int((await uow.execute(statement, account_id, left)).removeprefix("DELETE "))
+        if left == 0:
+            return True
+    return False
+
+
+def erasing(tables: Sequence[Table]) -> Iterator[str]:
+    """Yields the statements that erase an account's rows, each up to a number of them."""
     for table in tables:
         for column in table.mentions if table.part_of else table.account_columns:
             rows = f"select ctid from {table.name} where {column} = $1 limit $2"
-            tag = await uow.execute(
-                f"delete from {table.name} where ctid = any(array({rows} for update))", account_id, left
-            )
-            left -= int(tag.removeprefix("DELETE "))
-            if left == 0:
-                return True
-    return False
+            yield f"delete from {table.name} where ctid = any(array({rows} for update))"
 
 
 async def export_rows(uow: UnitOfWork, tables: Sequence[Table], account_id: UUID) -> AsyncIterator[tuple[str, Record]]:
     """Yields the rows that are about the account, without secrets, each with the name of its table."""
+    for table, statement in exporting(tables):
+        async for row in uow.stream(statement, account_id):
+            yield table.name, {name: json_value(value) for name, value in row.items() if name not in table.secrets}
+
+
+def exporting(tables: Sequence[Table]) -> Iterator[tuple[Table, str]]:
+    """Yields the tables that have rows about accounts, each with the statement that reads those of one."""
     owners = {table.name: table for table in tables}
     for table in tables:
-        condition = _about(table, owners)
-        if condition is None:
-            continue
-        async for row in uow.stream(f"select * from {table.name} where {condition}", account_id):
-            yield table.name, {name: json_value(value) for name, value in row.items() if name not in table.secrets}
+        if (condition := _about(table, owners)) is not None:
+            yield table, f"select * from {table.name} where {condition}"
 
 
 async def disclose_rows(
     uow: UnitOfWork, tables: Sequence[Table], account_id: UUID
 ) -> AsyncIterator[tuple[str, Record]]:
     """Yields the rows that authorities get about the account, whole, each with the name of its table."""
+    for table, statement in disclosing(tables):
+        async for row in uow.stream(statement, account_id):
+            yield table.name, {name: json_value(value) for name, value in row.items()}
+
+
+def disclosing(tables: Sequence[Table]) -> Iterator[tuple[Table, str]]:
+    """Yields the tables of which authorities get rows, each with the statement that reads those of an account."""
     for table in tables:
         if table.disclosed is not None:
-            async for row in uow.stream(f"select * from {table.name} where {table.disclosed}", account_id):
-                yield table.name, {name: json_value(value) for name, value in row.items()}
+            yield table, f"select * from {table.name} where {table.disclosed}"
 
 
 def json_value(value: Any) -> Any:

@@ -20,6 +20,7 @@ from cluster.migrate import migrate
 from tests.support.environment import Environment, open_environment
 from tests.support.mail_trap import MailTrap
 from tests.support.seen_errors import SEEN, never_seen
+from tests.support.sent_statements import statements_on_record
 from tests.support.servers import Servers, execute, forget_brand, fresh_database
 from tests.support.task_errors import task_errors
 
@@ -137,8 +138,10 @@ async def _environment(
 ) -> AsyncIterator[Environment]:
     await forget_brand(servers, name)
     async with fresh_database(servers, template) as address:
-        async with open_environment(BRANDS[name], address, servers.redis.address(), tmp_path, mail_trap) as environment:
-            yield environment
+        opened = open_environment(BRANDS[name], address, servers.redis.address(), tmp_path, mail_trap)
+        with statements_on_record():
+            async with opened as environment:
+                yield environment
 
 
 @pytest.fixture

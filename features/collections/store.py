@@ -57,6 +57,7 @@ async def create(uow: UnitOfWork, account_id: UUID, collection: Collection) -> b
 
 
 _COLLECTION = "select id, name, created_at from collections where account_id = $1 and id = $2"
+_KEEP = f"{_COLLECTION} for key share"
 _COLLECTIONS = f"""
 select id, name, created_at from collections
 where account_id = $1 and {after("$2", "$3", key="created_at, id")} order by created_at desc, id desc limit $4
@@ -71,7 +72,7 @@ async def collection(
     uow: UnitOfWork, account_id: UUID, collection_id: UUID, *, keep: bool = False
 ) -> Collection | None:
     """Returns one of an account's collections. `keep` locks it against deletion until the unit of work ends."""
-    row = await uow.fetchrow(_COLLECTION + (" for key share" if keep else ""), account_id, collection_id)
+    row = await uow.fetchrow(_KEEP if keep else _COLLECTION, account_id, collection_id)
     return Collection(**row) if row else None
 
 

@@ -112,6 +112,8 @@ on conflict (key) do update set due_at = excluded.due_at
 """
 _DUE = "select key from media_garbage where due_at <= $1 order by due_at limit $2 for update skip locked"
 _FORGET_OBJECTS = f"delete from media_objects where {_KEY} = any($1) and refs = 0"
+_FIND = f"select {_COLUMNS} from media where id = $1"
+_FIND_LOCKED = f"{_FIND} for update"
 
 
 async def insert(
@@ -123,7 +125,7 @@ async def insert(
 
 async def find(uow: UnitOfWork, media_id: UUID, *, lock: bool = False) -> Media | None:
     """Returns a medium."""
-    row = await uow.fetchrow(f"select {_COLUMNS} from media where id = $1{' for update' if lock else ''}", media_id)
+    row = await uow.fetchrow(_FIND_LOCKED if lock else _FIND, media_id)
     return _media(row) if row else None
 
 

@@ -26,6 +26,7 @@ insert into media_uploads (id, account_id, kind, length, media_type, metadata, c
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning *
 """
 _FIND = "select * from media_uploads where id = $1 and account_id = $2 and expires_at > $3"
+_FIND_LOCKED = f"{_FIND} for update"
 _FENCE = "update media_uploads set fence = fence + 1, expires_at = $2 where id = $1 returning *"
 
 _ADVANCE = """
@@ -108,7 +109,7 @@ async def find(
     uow: UnitOfWork, upload_id: UUID, account_id: UUID, now: datetime, *, lock: bool = False
 ) -> Upload | None:
     """Returns an upload of an account that has not expired."""
-    row = await uow.fetchrow(_FIND + (" for update" if lock else ""), upload_id, account_id, now)
+    row = await uow.fetchrow(_FIND_LOCKED if lock else _FIND, upload_id, account_id, now)
     return _upload(row) if row else None
 
 

@@ -1,6 +1,5 @@
 """SQL of relationships. Sets of people (blocks, mutes, ...) have the same columns and share their statements."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from cluster.postgres import UnitOfWork
 from features.accounts.queries import inactive
 from features.paging import PageRequest
 from features.relationships.model import AccountRelationship, Counts, ListedPerson, Pair, PeopleList, RelationshipState
-from features.relationships.queries import audience_size, following_size
+from features.relationships.queries import audience_size, following_size, own_list
 from features.relationships.visibility import apart, close_friend, connected, muted
 
 if TYPE_CHECKING:
@@ -25,38 +24,35 @@ def position(page: PageRequest) -> tuple[datetime, UUID]:
     return (page.cursor.at, page.cursor.id) if page.cursor else _BEFORE_ALL
 
 
-@dataclass(frozen=True, slots=True)
 class PeopleSet:
     """A table of (owner, member, created_at). The names are constants, never input."""
 
-    table: str
-    owner: str
-    member: str
+    def __init__(self, table: str, owner: str, member: str) -> None:
+        self._add = f"insert into {table} ({owner}, {member}, created_at) values ($1, $2, $3) on conflict do nothing"
+        self._remove = f"delete from {table} where {owner} = $1 and {member} = $2"
+        self._count = f"select count(*) from {table} where {owner} = $1"
+        self._page = f"""
+select {member} as person_id, created_at from {table}
+where {owner} = $1 and (created_at, {member}) < ($2, $3) and not {apart("$4::uuid", member)}
+order by created_at desc, {member} desc limit $5
+"""
 
     async def add(self, uow: UnitOfWork, owner_id: UUID, member_id: UUID, now: datetime) -> bool:
         """Adds a member. Returns False if it was there already."""
-        sql = f"insert into {self.table} ({self.owner}, {self.member}, created_at) values ($1, $2, $3)"
-        return await uow.execute(f"{sql} on conflict do nothing", owner_id, member_id, now) == "INSERT 0 1"
+        return await uow.execute(self._add, owner_id, member_id, now) == "INSERT 0 1"
 
     async def remove(self, uow: UnitOfWork, owner_id: UUID, member_id: UUID) -> bool:
         """Removes a member. Returns False if it was not there."""
-        sql = f"delete from {self.table} where {self.owner} = $1 and {self.member} = $2"
-        return await uow.execute(sql, owner_id, member_id) == "DELETE 1"
+        return await uow.execute(self._remove, owner_id, member_id) == "DELETE 1"
 
     async def count(self, uow: UnitOfWork, owner_id: UUID) -> int:
-        sql = f"select count(*) from {self.table} where {self.owner} = $1"
-        return int(await uow.fetchval(sql, owner_id))
+        return int(await uow.fetchval(self._count, owner_id))
 
     async def page(
         self, uow: UnitOfWork, owner_id: UUID, page: PageRequest, *, hidden_from: UUID | None
     ) -> list[ListedPerson]:
         """Returns up to `limit + 1` members, newest first, without those who are apart from `hidden_from`."""
-        sql = f"""
-        select {self.member} as person_id, created_at from {self.table}
-        where {self.owner} = $1 and (created_at, {self.member}) < ($2, $3) and not {apart("$4::uuid", self.member)}
-        order by created_at desc, {self.member} desc limit $5
-        """
-        rows = await uow.fetch(sql, owner_id, *position(page), hidden_from, page.limit + 1)
+        rows = await uow.fetch(self._page, owner_id, *position(page), hidden_from, page.limit + 1)
         return [ListedPerson(row["person_id"], row["created_at"]) for row in rows]
 
 
@@ -282,11 +278,13 @@ async def list_of(uow: UnitOfWork, owner_id: UUID, list_id: UUID) -> PeopleList 
     return PeopleList(**row) if row else None
 
 
+_OWNS_LIST = "select exists (select from lists where id = $1 and owner_id = $2)"
+_KEEP_LIST = f"select {own_list('$1', '$2')}"
+
+
 async def owns_list(uow: UnitOfWork, owner_id: UUID, list_id: UUID, *, keep: bool = False) -> bool:
     """Returns whether the list is the owner's. `keep` locks it against deletion until the unit of work ends."""
-    lock = "for key share" if keep else ""
-    sql = f"select exists (select from lists where id = $1 and owner_id = $2 {lock})"
-    return bool(await uow.fetchval(sql, list_id, owner_id))
+    return bool(await uow.fetchval(_KEEP_LIST if keep else _OWNS_LIST, list_id, owner_id))
 
 
 _DELETE_LIST = """

@@ -76,6 +76,8 @@ where state = 'ready' and streams -> 'audio' <> 'null'::jsonb and id > $1
 order by id limit $2
 """
 _DELETE_CAPTIONS = "delete from video_captions where video_id = $1 and language = $2 returning language"
+_FIND = f"select {_COLUMNS} from videos where id = $1"
+_LOCK = f"{_FIND} for update"
 
 
 async def begin(uow: UnitOfWork, media_id: UUID, account_id: UUID, now: datetime) -> Video:
@@ -88,7 +90,7 @@ async def begin(uow: UnitOfWork, media_id: UUID, account_id: UUID, now: datetime
 
 async def find(uow: UnitOfWork, video_id: UUID, *, lock: bool = False) -> Video | None:
     """Returns a video."""
-    row = await uow.fetchrow(f"select {_COLUMNS} from videos where id = $1{' for update' if lock else ''}", video_id)
+    row = await uow.fetchrow(_LOCK if lock else _FIND, video_id)
     return _video(row) if row else None
 
 

@@ -7,29 +7,30 @@ of a new one. The files of the last two versions before are compared with the sc
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 
 from cluster.migrate import load_migrations, migrate
+from cluster.postgres import connect_database
+from tests.support.sent_statements import statements_on_record
 from tests.support.servers import Servers, execute
-from tests.support.statements import Statement, prepare
+from tests.support.statements import RECORDED, Statement, prepare
 
-FOLDER = Path(__file__).parent / "statements"
 MIGRATIONS = load_migrations()
 NEWEST = MIGRATIONS[-1].number
 _OLDEST_COMPATIBLE = max(migration.compatible_from for migration in MIGRATIONS)
 
 
 def _recorded(number: int) -> list[Statement]:
-    found: list[Statement] = json.loads((FOLDER / f"{number:04}.json").read_text())
+    found: list[Statement] = json.loads((RECORDED / f"{number:04}.json").read_text())
     return found
 
 
 def _versions_before() -> list[int]:
     """The last two versions before the present one that may still run."""
-    numbers = sorted(int(path.stem) for path in FOLDER.glob("*.json"))
+    numbers = sorted(int(path.stem) for path in RECORDED.glob("*.json"))
     return [number for number in numbers if _OLDEST_COMPATIBLE <= number < NEWEST][-2:]
 
 
@@ -55,6 +56,16 @@ async def test_statements_of_the_versions_before_know_every_column_that_needs_a_
         assert {(table, name) for table, name in needed - before.keys() if table in tables} == set()
         assert {column for column in needed & before.keys() if before[column]} == set()
         await execute(servers.postgres.address("postgres"), f"drop database former_{number}")
+
+
+async def test_a_statement_that_is_built_where_it_runs_is_noticed(database_address: str) -> None:
+    code: dict[str, Any] = {"__name__": "features.built"}
+    exec("async def ask(uow, table): return await uow.fetchval(f'select count(*) from {table}')", code)
+    async with connect_database(database_address) as database, database.unit_of_work() as uow:
+        with pytest.raises(pytest.fail.Exception, match="built where it runs"), statements_on_record():
+            await code["ask"](uow, "posts")
+        with statements_on_record():
+            await uow.fetchval("select count(*) from posts where false")  # what a test asks does not count
 
 
 _COLUMNS = """

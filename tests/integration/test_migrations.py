@@ -11,10 +11,9 @@ import pytest
 from cluster.local.services import postgres_programs
 from cluster.migrate import Migration, MigrationError, check_compatible, load_migrations, migrate
 from tests.support.servers import Servers, execute
-from tests.support.statements import statements
+from tests.support.statements import RECORDED, statements
 
 SCHEMA = Path(__file__).parent / "schema.sql"
-STATEMENTS = Path(__file__).parent / "statements"
 
 
 def dump(address: str) -> str:
@@ -38,7 +37,7 @@ async def test_replay_gives_the_schema_on_record(database_address: str) -> None:
 
 async def test_the_statements_of_each_version_are_put_on_record(database_address: str) -> None:
     """test_former_versions.py compares later schemas with them. After a new migration: rename what this test writes."""
-    path = STATEMENTS / f"{load_migrations()[-1].number:04}.json"
+    path = RECORDED / f"{load_migrations()[-1].number:04}.json"
     if not path.exists():
         connection = await asyncpg.connect(database_address)
         text = json.dumps(await statements(connection), indent=1, ensure_ascii=False)
