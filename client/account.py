@@ -20,11 +20,12 @@ from uuid import UUID
 import httpx
 
 from client.api import ApiError, Connection, MessagingApi, NoResponse, Tokens
-from client.api.messaging import inbox_item
+from client.api.messaging import pushed_item
 from client.attachments import AttachmentFiles, Transfers, Upload
 from client.backup import Backups, Operators
 from client.conversations import Conversations
 from client.devices import DeviceRemoved, Devices, LinkRefused, LinkRequired
+from client.groups import Groups
 from client.linking import LinkCode
 from client.messaging import Change, Device, Messenger, NotRegistered
 from client.realtime import Event, RealtimeClient, RequestRefused, Signal, Ticket, TicketUnavailable
@@ -39,6 +40,8 @@ from crypto.randomness import SystemRandomness
 _FETCH_S = 60.0
 """How often the inbox is read where the socket says nothing."""
 _RETRY_S = 2.0
+_NAMES = 20
+"""Usernames of people in groups that are asked for between other things."""
 _TYPING_MS = 3_000
 """How often at most the server is told that the user types: it passes on no more."""
 
@@ -76,6 +79,8 @@ class Account:
         self._api = MessagingApi(self._connection)
         self.devices = Devices(database, self._device, self._connection, self._randomness)
         self.conversations = Conversations(database, self._device)
+        self.groups = Groups(lambda: self.messenger, self.conversations, self._api, clock, self._published)
+        self._nameless: set[str] = set()  # accounts that the server does not show
         self._messenger: Messenger | None = None
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()
@@ -246,6 +251,9 @@ class Account:
         """What is done is shown and sent. Raises NotRegistered."""
         self.messenger  # noqa: B018
         yield self._writing
+        self._published()
+
+    def _published(self) -> None:
         self._publish()
         self._wake.set()
 
@@ -366,6 +374,16 @@ class Account:
                 self.conversations.name(conversation_id, username)
                 if active:
                     self.messenger.accepted(conversation_id)
+        for account_id in self.conversations.unnamed_people(_NAMES + len(self._nameless)):
+            if account_id in self._nameless:
+                continue
+            try:
+                self.conversations.name_person(account_id, await self._api.username_of(account_id))
+                self._wake.set()  # there may be more
+            except ApiError:
+                self._nameless.add(account_id)
+            except NoResponse:
+                return
 
     async def _listen(self, messenger: Messenger) -> None:
         def connected() -> None:
@@ -378,11 +396,11 @@ class Account:
                 match received:
                     case Signal("message", data):
                         try:
-                            messenger.pushed(inbox_item(data))
+                            messenger.pushed(pushed_item(data))
                         except (KeyError, TypeError, ValueError):  # too large for a signal
                             messenger.fetch()
                     case Signal("keys_low", {"number": messenger.address.device}):
-                        messenger.prekeys_low()
+                        messenger.keys_low()
                     case Signal("devices_changed", {"account_id": str(account_id)}):
                         with contextlib.suppress(ValueError):
                             messenger.devices_changed(UUID(account_id).hex)

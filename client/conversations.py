@@ -11,6 +11,7 @@ from client.messaging import Device, attachment_rows
 from client.messaging.body import Body
 from client.messaging.contents import Attachment, Deletion, Edit, Quote, Reaction, Timer
 from client.storage import Database
+from crypto.mls import Role
 
 
 class MessageState(StrEnum):
@@ -50,7 +51,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """`username` is None until it is known. `last`: the number of the newest message; 0 for none. `expires_in_s`: after
+    """With somebody, or a group. `username` is the other's, or the group's name; None until it is known. `left`: the
+    user is not in the group, or not yet. `last`: the number of the newest message; 0 for none. `expires_in_s`: after
     which time messages disappear that are written now."""
 
     id: str
@@ -59,13 +61,35 @@ class Conversation:
     unread: int
     last: int
     expires_in_s: int | None = None
+    left: bool = False
+
+    @property
+    def is_group(self) -> bool:
+        return self.peer == self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody in a group. `username`: None until it is known."""
+
+    account_id: str
+    username: str | None
+    role: Role
+    own: bool
 
 
 _MESSAGES = """
 select number, conversation_id, account_id, message_id, text, coalesce(sent_at, written_at), seq, problem, quote,
     edit_seq is not null, deleted, expires_in_s, expires_at,
-    (select max(read) from receipts where receipts.number = messages.number)
+    (select min(read) from receipts where receipts.number = messages.number having count(*) >= max(1,
+        (select count(*) - 1 from group_members where group_id = messages.conversation_id)))
 from messages
+"""
+
+
+_USERNAME = """
+coalesce((select username from people where people.account_id = m.account_id),
+    (select username from conversations where peer = m.account_id and username is not null limit 1))
 """
 
 
@@ -81,20 +105,21 @@ class Conversations:
         rows = self._database.rows(
             "select c.id, c.peer, c.username,"
             " coalesce(sum(m.number > c.read and m.account_id != ?), 0), coalesce(max(m.number), 0) as last,"
-            " c.expires_in_s"
-            " from conversations as c left join messages as m on m.conversation_id = c.id"
+            " c.expires_in_s, coalesce(g.state in ('joining', 'left'), c.peer = c.id)"
+            " from conversations as c left join groups as g on g.id = c.id"
+            " left join messages as m on m.conversation_id = c.id"
             " group by c.id order by last desc, c.id",
             self._device.address.user,
         )
         timers = {id: body.content.expires_in_s for id, body in self._waiting() if isinstance(body.content, Timer)}
         return [
-            Conversation(id, peer, username, unread, last, timers.get(id, timer))
-            for id, peer, username, unread, last, timer in rows
+            Conversation(id, peer, username, unread, last, timers.get(id, timer), bool(left))
+            for id, peer, username, unread, last, timer, left in rows
         ]
 
     def find(self, username: str) -> str | None:
         """The id of the conversation with somebody, if it is known here."""
-        rows = self._database.rows("select id from conversations where username = ?", username)
+        rows = self._database.rows("select id from conversations where username = ? and peer != id", username)
         return rows[0][0] if rows else None
 
     def timer(self, conversation_id: str) -> int | None:
@@ -140,11 +165,49 @@ class Conversations:
 
     def unnamed(self) -> list[str]:
         """Conversations with people whose usernames are not known."""
-        return [id for (id,) in self._database.rows("select id from conversations where username is null")]
+        rows = self._database.rows("select id from conversations where username is null and peer != id")
+        return [id for (id,) in rows]
 
     def name(self, conversation_id: str, username: str) -> None:
         """Who a conversation is with."""
         self._database.execute("update conversations set username = ? where id = ?", username, conversation_id)
+
+    # --- people in groups ---------------------------------------------------------------------------------------
+
+    def members(self, conversation_id: str) -> list[Member]:
+        """Who is in a group: owners first, then admins."""
+        own = self._device.address.user
+        rows = self._database.rows(
+            f"select m.account_id, {_USERNAME}, m.role from group_members as m"
+            " where m.group_id = ? order by m.role desc, 2, m.account_id",
+            conversation_id,
+        )
+        return [Member(account_id, username, Role(role), account_id == own) for account_id, username, role in rows]
+
+    def username(self, account_id: str) -> str | None:
+        """The username of somebody, if it is known here."""
+        ((username,),) = self._database.rows(f"select {_USERNAME} from (select ? as account_id) as m", account_id)
+        return None if username is None else str(username)
+
+    def account(self, username: str) -> str | None:
+        """The account of somebody whom the user writes to. (Usernames change hands: others are asked for.)"""
+        rows = self._database.rows("select peer from conversations where username = ? and peer != id", username)
+        return rows[0][0] if rows else None
+
+    def unnamed_people(self, limit: int) -> list[str]:
+        """Accounts in groups whose usernames are not known."""
+        rows = self._database.rows(
+            f"select distinct m.account_id from group_members as m where {_USERNAME} is null and m.account_id != ?"
+            " limit ?",
+            *(self._device.address.user, limit),
+        )
+        return [account_id for (account_id,) in rows]
+
+    def name_person(self, account_id: str, username: str) -> None:
+        """How somebody is called."""
+        self._database.execute(
+            "insert or replace into people (account_id, username) values (?, ?)", account_id, username
+        )
 
     def _waiting(self, conversation_id: str | None = None) -> list[tuple[str, Body]]:
         """What waits to be sent, in its order, with its conversation."""

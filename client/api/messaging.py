@@ -1,12 +1,14 @@
 """Devices, keys and messages over HTTP (docs/messaging.md)."""
 
 import base64
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 from client.api.connection import ApiError, Connection, NoResponse
+from client.api.groups import GroupsApi, group_item, pushed_group_item
+from client.api.times import milliseconds
+from client.messaging.groups.requests import GroupItem
 from client.messaging.requests import (
     Accepted,
     Acknowledge,
@@ -42,6 +44,7 @@ class MessagingApi:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._groups = GroupsApi(connection)
 
     async def perform(self, request: Request) -> Response:
         """Performs a request of the messenger. Raises NoResponse, SignedOut, or ApiError with the code
@@ -68,11 +71,13 @@ class MessagingApi:
                     return await self._send(request)
                 case FetchInbox():
                     page = await call("GET", "/messaging/inbox", params={"limit": _PAGE})
-                    return InboxPage(tuple(map(inbox_item, page["items"])), page["next_cursor"] is not None)
+                    return InboxPage(tuple(map(_inbox_item, page["items"])), page["next_cursor"] is not None)
                 case Acknowledge(received):
                     items = [{"conversation_id": str(UUID(each)), "seq": seq} for each, seq in received.items()]
                     await call("POST", "/messaging/acknowledgements", {"items": items})
                     return Done()
+                case _:
+                    return await self._groups.perform(request)
         except ApiError as error:
             if error.code == "not_a_device":
                 raise
@@ -107,6 +112,10 @@ class MessagingApi:
         """The id of an account. Raises ApiError."""
         profile = await self._connection.request("GET", f"/profiles/{quote(username, safe='')}")
         return UUID(profile["id"]).hex
+
+    async def username_of(self, account_id: str) -> str:
+        """The username of an account. Raises ApiError."""
+        return str((await self._connection.request("GET", f"/people/{UUID(account_id)}"))["username"])
 
     async def open_conversation(self, account_id: str) -> str:
         """Opens the conversation with an account, or finds it. Returns its id. Raises ApiError."""
@@ -180,31 +189,33 @@ class MessagingApi:
         return Ticket(found["ticket"], found["url"])
 
 
-def inbox_item(item: dict[str, Any]) -> InboxItem:
-    """An item of the inbox, or the data of a signal `message`, whose envelope may be bytes. Raises ValueError or
-    KeyError, also for a signal without its envelope."""
+def pushed_item(data: dict[str, Any]) -> InboxItem | GroupItem:
+    """The data of a signal `message`. Raises ValueError, TypeError or KeyError, also if it has to be fetched."""
+    return pushed_group_item(data) if data["kind"] == "group" else _pair_item(data)
+
+
+def _inbox_item(item: dict[str, Any]) -> InboxItem | GroupItem:
+    return group_item(item) if item["kind"] == "group" else _pair_item(item)
+
+
+def _pair_item(item: dict[str, Any]) -> InboxItem:
+    """Raises ValueError or KeyError, also for a signal without its envelope."""
     envelope = item["envelope"]
     if envelope is None:
         raise ValueError("the envelope has to be fetched")
-    sent_at = item["sent_at"]
     return InboxItem(
         UUID(item["conversation_id"]).hex,
         UUID(item["other_account_id"]).hex,
         item["seq"],
         item["previous"],
         DeviceAddress(UUID(item["sender_account_id"]).hex, item["sender_device"]),
-        milliseconds(sent_at),
+        milliseconds(item["sent_at"]),
         envelope if isinstance(envelope, bytes) else _decode(envelope),
     )
 
 
 def _prekeys_left(counts: dict[str, Any]) -> PreKeysLeft:
     return PreKeysLeft(int(counts["one_time"]), int(counts["kem"]))
-
-
-def milliseconds(time: str) -> int:
-    """Milliseconds since 1970 of an RFC 3339 time."""
-    return int(datetime.fromisoformat(time).timestamp() * 1000)
 
 
 def _encode(data: bytes) -> str:

@@ -12,7 +12,19 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from client.messaging.contents import Attachment, Content, Deletion, Edit, Quote, Reaction, Receipt, Resend, Text, Timer
+from client.messaging.contents import (
+    Attachment,
+    Content,
+    Deletion,
+    Edit,
+    Quote,
+    Reaction,
+    Receipt,
+    Rename,
+    Resend,
+    Text,
+    Timer,
+)
 from crypto.attachments import AttachmentPointer
 from crypto.errors import CryptoError
 
@@ -30,6 +42,7 @@ MAX_ATTACHMENTS = 10
 MAX_NAME = 255
 """Characters of a file's name."""
 MAX_MEDIA_TYPE = 127
+MAX_GROUP_NAME = 100
 MAX_TIMER_S = 30 * 86_400
 _MAX_NUMBER = 2**53 - 1
 
@@ -115,6 +128,8 @@ def _members(content: Content) -> dict[str, Any]:
             return {"timer": {"expires_in_s": expires_in_s}}
         case Resend(account_id, device, seq):
             return {"resend": {"author": account_id, "device": device, "seq": seq}}
+        case Rename(name):
+            return {"rename": {"name": name}}
 
 
 def _content(members: dict[str, Any]) -> Content:
@@ -136,7 +151,9 @@ def _content(members: dict[str, Any]) -> Content:
             return Timer(_integer(expires_in_s))
         case {"resend": {"author": str(account_id), "device": int(device), "seq": int(seq)}}:
             return Resend(account_id, device, seq)
-    known = {"text", "receipt", "reaction", "edit", "deletion", "timer", "resend"}
+        case {"rename": {"name": str(name)}}:
+            return Rename(name)
+    known = {"text", "receipt", "reaction", "edit", "deletion", "timer", "resend", "rename"}
     raise BadBody("malformed" if known & members.keys() else "too_new")
 
 
@@ -219,6 +236,9 @@ def _check(content: Content) -> None:
         case Resend(account_id, device, seq):
             _check_ids(account_id)
             _check_numbers(device, seq)
+        case Rename(name):
+            if not 1 <= len(name) <= MAX_GROUP_NAME or not name.strip():
+                raise ValueError(f"The name of a group has 1 to {MAX_GROUP_NAME} characters.")
 
 
 def _check_ids(*ids: str) -> None:

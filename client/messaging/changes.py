@@ -23,7 +23,7 @@ class TimerChanged:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The server has refused a change of a message, a reaction or a timer: nobody has got it."""
+    """The server has refused a change of a message or of a group, a reaction or a timer: nobody has got it."""
 
     conversation_id: str
     code: str
@@ -63,6 +63,26 @@ class DevicesUnreachable:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupChanged:
+    """Accounts have come into a group or are gone, roles or the name are others, or this account is out of it. `by`:
+    the account that did it; None if this device has come into the group and cannot know."""
+
+    conversation_id: str
+    by: str | None
+    joined: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotAdded:
+    """Somebody could not be added to a group: there is no such account for the user, it has no device that is set up,
+    or its keys cannot be verified."""
+
+    conversation_id: str
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileProgress:
     """So many bytes of an encrypted file of `size` bytes are at the server (`sending`), or here."""
 
@@ -90,4 +110,6 @@ Change = (
     | DirectoryDistrusted
     | DevicesUnreachable
     | PeerTyping
+    | GroupChanged
+    | NotAdded
 )

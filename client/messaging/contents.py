@@ -90,4 +90,11 @@ class Resend:
     seq: int
 
 
-Content = Text | Receipt | Reaction | Edit | Deletion | Timer | Resend
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """A group is called so. An admin says it, again whenever somebody has come in, who could not read it before."""
+
+    name: str = field(repr=False)
+
+
+Content = Text | Receipt | Reaction | Edit | Deletion | Timer | Resend | Rename

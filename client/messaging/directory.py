@@ -14,6 +14,9 @@ from crypto.transparency import LogAuditor
 MAX_AGE_MS = 3_600_000
 """How old the newest epoch may be, and for how long keys that were looked up are taken to be the newest."""
 
+DIRECTORY_DELAY_MS = 300_000
+"""How long after a message was sent the directory may still not show its device."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownKeys:
@@ -80,6 +83,12 @@ class Directory:
         sessions = device.open_sessions((account_id,))
         # A device that came and went since the last look-up may have written: its messages can be read, too.
         versions = (*(answer.history if seen is not None else ()), keys)
+        for version in versions:
+            for number, identity in version.devices:
+                self._database.execute(
+                    "insert or ignore into shown_devices (account_id, device, identity) values (?, ?, ?)",
+                    *(account_id, number, identity.encode()),
+                )
         changes = [sessions.update_roster(account_id, dict(version.devices), now // 1000) for version in versions]
         return RosterChange(
             tuple(each for change in changes for each in change.added if each.device in dict(keys.devices)),

@@ -12,7 +12,7 @@ from client.messaging.body import BadBody, Body
 from client.messaging.changes import Change
 from client.messaging.contents import Resend
 from client.messaging.device import Device, Sessions
-from client.messaging.directory import Directory
+from client.messaging.directory import DIRECTORY_DELAY_MS, Directory
 from client.messaging.requests import InboxItem
 from client.messaging.timeline import Timeline
 from client.storage import Database
@@ -21,8 +21,6 @@ from crypto.errors import CryptoError
 from crypto.sessions import DecryptionFailed, DeviceAddress, Failure, UnknownDevice
 
 BATCH = 50
-_DIRECTORY_DELAY_MS = 300_000
-"""How long after a message was sent the directory may still not show its device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +93,12 @@ class Incoming:
         return int(received) if peer == item.peer else None
 
     def unacknowledged(self) -> dict[str, int]:
-        """By conversation, the newest message that is stored here and not acknowledged."""
-        rows = self._database.rows("select id, received from conversations where received > acknowledged limit 100")
+        """By conversation, the newest message that is stored here and not acknowledged. A group waits until this device
+        has what it has to read by itself, or has entered: the server forgets it then."""
+        rows = self._database.rows(
+            "select id, received from conversations where received > acknowledged and not exists (select 1 from"
+            " group_incoming where group_id = id and (content = 'welcome' or message is null)) limit 100"
+        )
         return dict(rows)
 
     def acknowledged(self, received: Iterable[tuple[str, int]]) -> None:
@@ -131,7 +133,7 @@ class Incoming:
                     found.asked.append((conversation_id, body.content))
             except UnknownDevice:
                 known = self._directory.known(account_id)
-                if known is None or known.epoch_at <= sent_at + _DIRECTORY_DELAY_MS:
+                if known is None or known.epoch_at <= sent_at + DIRECTORY_DELAY_MS:
                     found.waiting.add(conversation_id)
                     found.unknown.add(account_id)
                     continue

@@ -13,21 +13,30 @@ performed exactly once.
 
 from collections.abc import Callable, Hashable, Iterator
 
-from client.messaging.changes import (
-    Change,
-    DevicesLearned,
-    DevicesUnreachable,
-    DirectoryDistrusted,
-    MessageChanged,
-    NotSent,
-    PeerTyping,
-)
-from client.messaging.contents import Content, Receipt, Resend, Text
+from client.messaging.changes import Change, DevicesLearned, MessageChanged, NotSent, PeerTyping
+from client.messaging.contents import Content, Receipt, Rename, Resend, Text
 from client.messaging.device import Device
 from client.messaging.directory import Directory
+from client.messaging.groups.answers import NO_SUCH_GROUP, NOT_IN_GROUP
+from client.messaging.groups.machine import Groups
+from client.messaging.groups.requests import (
+    ChangeGroup,
+    ClaimKeyPackages,
+    EpochEnded,
+    FetchGroup,
+    FetchGroupMessage,
+    FetchTree,
+    FoundGroup,
+    GroupItem,
+    GroupRequest,
+    ListGroups,
+    SendToGroup,
+)
 from client.messaging.incoming import Incoming
+from client.messaging.look_ups import LookUps
 from client.messaging.outgoing import Outgoing, Pending
-from client.messaging.own_keys import OwnKeys
+from client.messaging.pair_sending import NoDevices, PairSending
+from client.messaging.prekeys import PreKeys
 from client.messaging.receipts import Receipts
 from client.messaging.repair import Repair
 from client.messaging.requests import (
@@ -55,16 +64,9 @@ from client.messaging.requests import (
 from client.messaging.timeline import Timeline
 from client.messaging.waits import Waits
 from client.storage import Database
-from crypto.directory import DirectoryKeys, EpochAnswer, LookupAnswer
-from crypto.errors import CryptoError
-from crypto.handshake import PreKeyBundle
-from crypto.identity import IdentityKey, SafetyNumber
+from crypto.directory import DirectoryKeys
+from crypto.identity import SafetyNumber
 from crypto.randomness import Randomness, SystemRandomness
-from crypto.sessions import DeviceAddress
-
-_PREKEYS_CHECK_MS = 3_600_000
-_FRESH_MS = 600_000
-"""How old the look-up may be after whose head epochs are checked."""
 
 
 class Messenger:
@@ -77,37 +79,37 @@ class Messenger:
         randomness: Randomness | None = None,
         *,
         prekeys: int = 100,
+        key_packages: int = 20,
     ) -> None:
-        """`prekeys`: how many one-time prekeys of each kind the server should have.
+        """`prekeys`: how many one-time prekeys of each kind the server should have; `key_packages`: how many of these.
 
         Raises NotRegistered before this device has a number (`Device.registered`).
         """
         randomness = randomness or SystemRandomness()
         self._database = database
-        self._randomness = randomness
-        self._prekeys = prekeys
-        self._device = Device(database, randomness)
+        self._device = device = Device(database, randomness)
+        self.address = device.address
+        self.changes: list[Change] = []
         self._directory = Directory(database, directory)
-        self._own_keys = OwnKeys(database, self._device, self._directory)
-        self.address = self._device.address
+        self._prekeys = PreKeys(database, device, prekeys)
+        self._look_ups = LookUps(database, device, self._directory)
         self._timeline = Timeline(database, self.address.user)
         self._receipts = Receipts(database, self.address.user)
         self._repair = Repair(database, self.address)
-        self._incoming = Incoming(database, self._device, self._directory, self._timeline)
-        self._outgoing = Outgoing(database, self._device, randomness)
-        self.changes: list[Change] = []
+        self._incoming = Incoming(database, device, self._directory, self._timeline)
+        self._outgoing = Outgoing(database, device, randomness)
+        self._sending = PairSending(database, device, self._directory, self._outgoing, self._repair, randomness)
+        self.groups = Groups(
+            *(database, device, self._directory, self._look_ups, self._outgoing, self._timeline, randomness),
+            *(self.changes, key_packages),
+        )
         with database.transaction():
             for number, message_id in self._outgoing.too_long():
                 self._refuse(number, message_id, "too_long")
         self._waits = Waits()
         self._wanted = 1  # how often the inbox was to be read
         self._fetching = self._fetched = 0  # up to which of these the fetch under way, and the last whole one, will do
-        self._prekeys_checked_at: int | None = None
-        self._prekeys_counted = False  # whether all is known that the server has said about those that are left
         self._encrypted_anew: set[int] = set()
-        self._unreachable: set[DeviceAddress] = set()  # had no prekeys; left out unless the server asks for them
-        self._told_unreachable: set[DeviceAddress] = set()
-        self._changed: set[str] = set()  # accounts whose keys are looked up again, although nothing is sent to them
 
     # --- what the user does -------------------------------------------------------------------------------------
 
@@ -172,27 +174,25 @@ class Messenger:
     def connected(self) -> None:
         """The connection is there again: what waits is tried at once, and messages may have been missed."""
         self._waits.clear()
-        self._prekeys_counted = False  # a signal may have been missed, too
+        self._prekeys.low()  # a signal may have been missed, too
+        self.groups.connected()
         self.fetch()
 
     def fetch(self) -> None:
         """Messages may have been missed."""
         self._wanted += 1
 
-    def pushed(self, item: InboxItem) -> None:
+    def pushed(self, item: InboxItem | GroupItem) -> None:
         """A message has come over the socket."""
         with self._database.transaction():
-            missing = self._incoming.store((item,), pushed=True)
+            missing = self._store((item,), pushed=True)
         if missing:
             self.fetch()
 
     def devices_changed(self, account_id: str) -> None:
         """The server says that devices of an account have come or gone. Nothing is done for accounts whose keys this
         device has never needed."""
-        if self._directory.known(account_id) is not None:
-            with self._database.transaction():
-                self._directory.distrust(account_id)
-            self._changed.add(account_id)
+        self._look_ups.devices_changed(account_id)
 
     def peer_typing(self, conversation_id: str, account_id: str) -> None:
         """The server says that somebody is typing. Only the peer of a conversation that is known here can be."""
@@ -202,9 +202,10 @@ class Messenger:
         if known:
             self.changes.append(PeerTyping(conversation_id))
 
-    def prekeys_low(self) -> None:
-        """The server has few one-time prekeys of this device left."""
-        self._prekeys_counted = False
+    def keys_low(self) -> None:
+        """The server has few one-time prekeys or KeyPackages of this device left."""
+        self._prekeys.low()
+        self.groups.packages_low()
 
     # --- requests -----------------------------------------------------------------------------------------------
 
@@ -218,98 +219,114 @@ class Messenger:
         self._expire(now)
         unknown = self._decrypt(now)
         self._send_receipts(now)
-        if published := self._upload(now):
-            yield UploadPreKeys(published)
-        elif not self._prekeys_counted:
-            yield CountPreKeys()
+        yield from self._prekeys.requests(now)
         if received := self._incoming.unacknowledged():
             yield Acknowledge(received)
         elif self._wanted > self._fetched:
             self._fetching = self._wanted
             yield FetchInbox()
-        if self._own_keys.due(now):
-            known = self._directory.known(self.address.user)
-            fresh = known is not None and now - known.looked_up_at < _FRESH_MS
-            yield self._own_keys.request() if fresh else self._directory.request(self.address.user)
-        for account_id in sorted(unknown | self._changed):
-            yield self._directory.request(account_id)
+        yield from self._look_ups.requests(unknown, now)
+        yield from self.groups.requests(now, inbox_read=self._wanted <= self._fetched)
         while any(self._withdraw(pending) for pending in self._outgoing.heads()):
             pass  # what waited behind it is the first one now
         for pending in self._outgoing.heads():
             if self._waits.ready(_send_key(pending.conversation_id), now):
                 yield from self._send(pending, now)
+        yield from self.groups.upkeep(inbox_read=self._wanted <= self._fetched)
 
     def next_at(self, now: int) -> int | None:
         """When something that waits may be tried again; None if nothing waits."""
-        times = (self._waits.next(now), self._receipts.next_at(), self._timeline.next_expiry())
+        times = (
+            self._waits.next(now),
+            self._receipts.next_at(),
+            self._timeline.next_expiry(),
+            self.groups.next_at(now),
+        )
         return min((each for each in times if each is not None), default=None)
 
     def failed(self, request: Request, now: int) -> None:
         """There was no response, and nobody knows whether the server has carried the request out."""
+        if isinstance(request, GroupRequest):
+            self.groups.failed(request)
         self._waits.failed(_key(request), now)
 
     def handle(self, request: Request, response: Response, now: int) -> None:
         """Takes in the response to a request. Raises TypeError for one that does not belong to it."""
-        failed = False
+        if self._handle(request, response, now):
+            self._waits.failed(_key(request), now)
+        else:
+            self._waits.succeeded(_key(request))
+
+    def _handle(self, request: Request, response: Response, now: int) -> bool:
+        """Returns whether the request is to be tried again only after a while."""
         match request, response:
             case LookUpKeys(account_id), KeysFound(answer, pending):
-                failed = not self._keys_found(account_id, answer, now) or pending
-                if not pending:
-                    self._changed.discard(account_id)
+                return not self._keys_found(account_id, answer, now, pending=pending)
+            case LookUpKeys(account_id), Refused():
+                self._look_ups.refused(account_id)
+                return True
             case FetchEpochs(), EpochsFound(answers):
-                failed = not self._epochs_found(request, answers, now)
+                done, changes = self._look_ups.epochs_found(request, answers, now)
+                self.changes += changes
+                return not done
             case TakePreKeys(), PreKeysTaken():
-                failed = not self._start_sessions(request, response)
-            case Send(), Accepted(seq, sent_at):
+                done, changes = self._sending.start_sessions(request, response)
+                self.changes += changes
+                return not done
+            case Send(conversation_id=conversation_id) | SendToGroup(group_id=conversation_id), Accepted(seq, sent_at):
                 with self._database.transaction():
-                    self._accepted(request, seq, sent_at, now)
-                self._encrypted_anew.discard(request.number)
-            case Send(), Refused(code):
-                with self._database.transaction():
-                    body = self._outgoing.body(request.number)
-                    if body is not None:
-                        self._refuse(request.number, body.id, code)
-                        if not isinstance(body.content, Text | Receipt | Resend):
-                            self.changes.append(NotSent(request.conversation_id, code))
-                self._encrypted_anew.discard(request.number)
+                    self._accepted(request.number, conversation_id, seq, sent_at, now)
+            case SendToGroup(), Refused(code) if code in (NO_SUCH_GROUP, NOT_IN_GROUP):
+                return self.groups.handle(request, response, now)
+            case Send(conversation_id=conversation_id) | SendToGroup(group_id=conversation_id), Refused(code):
+                self._refused(request.number, conversation_id, code)
             case Send(), DevicesChanged():
                 failed = request.number in self._encrypted_anew  # at once, then less and less often
                 self._encrypted_anew.add(request.number)
-                self._unreachable.clear()  # the server may ask for one of these
-                with self._database.transaction():
-                    self._outgoing.devices_changed(request.number)
-                    for account_id in {self.address.user, *(payload.address.user for payload in request.payloads)}:
-                        self._directory.distrust(account_id)
+                self._sending.devices_changed(request)
+                return failed
             case FetchInbox(), InboxPage(items, more):
                 with self._database.transaction():
-                    self._incoming.store(items)
+                    self._store(items)
                 if not more:
                     self._fetched = self._fetching
-                failed = more and not self._incoming.unacknowledged()  # the server repeats itself
+                return more and not self._incoming.unacknowledged()  # the server repeats itself
             case Acknowledge(received), Done():
                 with self._database.transaction():
                     self._incoming.acknowledged(received.items())
             case UploadPreKeys(published), PreKeysLeft():
-                with self._database.transaction():
-                    self._device.uploaded(published)
-                    self._replenish(response, now)
+                self._prekeys.uploaded(published, response, now)
             case CountPreKeys(), PreKeysLeft():
-                with self._database.transaction():
-                    self._replenish(response, now)
+                self._prekeys.counted(response, now)
             case UploadPreKeys(published), Refused(code):
-                self._upload_refused(published, code, now)
-                failed = True
-            case LookUpKeys(account_id), Refused():
-                self._changed.discard(account_id)
-                failed = True
+                self._prekeys.refused(published, code, now)
+                return True
+            case _ if isinstance(request, GroupRequest):
+                failed = self.groups.handle(request, response, now)
+                listed = isinstance(request, ListGroups) and self.groups.lists_unknown_groups
+                if listed or isinstance(request, ChangeGroup) or isinstance(response, EpochEnded):
+                    self.fetch()  # what came before it
+                return failed
             case _, Refused():
-                failed = True
+                return True
             case _:
                 raise TypeError(f"{type(response).__name__} is no response to {type(request).__name__}")
-        if failed:
-            self._waits.failed(_key(request), now)
-        else:
-            self._waits.succeeded(_key(request))
+        return False
+
+    def _store(self, items: tuple[InboxItem | GroupItem, ...], *, pushed: bool = False) -> bool:
+        """Returns whether something before a pushed item is missing."""
+        pairs = [each for each in items if isinstance(each, InboxItem)]
+        groups = [each for each in items if isinstance(each, GroupItem)]
+        missing = self._incoming.store(pairs, pushed=pushed)
+        return self.groups.store(groups, pushed=pushed) or missing
+
+    def _keys_found(self, account_id: str, answer: bytes, now: int, *, pending: bool) -> bool:
+        done, changes = self._look_ups.keys_found(account_id, answer, now, pending=pending)
+        self.changes += changes
+        for change in changes:
+            if isinstance(change, DevicesLearned) and account_id == self.address.user and change.removed:
+                self.groups.own_devices_removed(change.removed)
+        return done
 
     def _decrypt(self, now: int) -> set[str]:
         """Decrypts all that can be. Returns the accounts that have to be looked up first."""
@@ -339,11 +356,23 @@ class Messenger:
             self.changes.append(MessageChanged(number))
         return number
 
-    def _accepted(self, request: Send, seq: int, sent_at: int, now: int) -> None:
-        body = self._outgoing.body(request.number)
+    def _accepted(self, number: int, conversation_id: str, seq: int, sent_at: int, now: int) -> None:
+        self._encrypted_anew.discard(number)
+        body = self._outgoing.body(number)
         if body is not None:
-            self._outgoing.forget(request.number)
-            self.changes += self._timeline.apply(request.conversation_id, self.address, body, seq, sent_at, now)
+            self._outgoing.forget(number)
+            if isinstance(body.content, Rename) and not self.groups.may_rename(conversation_id):
+                return
+            self.changes += self._timeline.apply(conversation_id, self.address, body, seq, sent_at, now)
+
+    def _refused(self, number: int, conversation_id: str, code: str) -> None:
+        self._encrypted_anew.discard(number)
+        with self._database.transaction():
+            body = self._outgoing.body(number)
+            if body is not None:
+                self._refuse(number, body.id, code)
+                if not isinstance(body.content, Text | Receipt | Resend):
+                    self.changes.append(NotSent(conversation_id, code))
 
     def _refuse(self, number: int, message_id: str, code: str) -> None:
         self._outgoing.forget(number)
@@ -360,119 +389,34 @@ class Messenger:
             for conversation_id, receipt in self._receipts.owed(now):
                 self._outgoing.add(conversation_id, receipt)
 
-    def _upload(self, now: int) -> bytes | None:
-        if self._prekeys_checked_at is None or now - self._prekeys_checked_at > _PREKEYS_CHECK_MS:
-            if self._device.prekeys_due(now // 1000):
-                # The server still has one-time prekeys of the former ones: its count says how many more it needs.
-                first = 0 if self._device.has_prekeys() else self._prekeys
-                with self._database.transaction():
-                    self._device.make_prekeys(first, first, now // 1000)
-            self._prekeys_checked_at = now
-        return self._device.upload
-
-    def _replenish(self, left: PreKeysLeft, now: int) -> None:
-        """Makes the one-time prekeys that the server is short of, once half of a kind is gone."""
-        self._prekeys_counted = True
-        if self._device.upload is None and min(left.one_time, left.kem) * 2 <= self._prekeys:
-            one_time, kem = (max(self._prekeys - each, 0) for each in (left.one_time, left.kem))
-            if one_time or kem:
-                self._device.make_prekeys(one_time, kem, now // 1000)
-
-    def _upload_refused(self, published: bytes, code: str, now: int) -> None:
-        """The signed prekey goes without one-time prekeys. If the server keeps fewer of these than this device wants it
-        to have, then half as many will do, until the process ends."""
-        if code == "too_many_prekeys":
-            self._prekeys //= 2
-        with self._database.transaction():
-            if self._device.upload == published:
-                self._device.make_prekeys(0, 0, now // 1000)
-
     def _send(self, pending: Pending, now: int) -> Iterator[Request]:
-        if not pending.encrypted:
-            due = [each for each in (self.address.user, pending.peer) if self._directory.due(each, now)]
-            if due:
-                yield from (self._directory.request(account_id) for account_id in due)
-                return
-            if not self._directory.devices(pending.peer):  # all its devices are gone, perhaps only for now
-                self._directory.distrust(pending.peer)
-                self._waits.failed(_send_key(pending.conversation_id), now)
-                return
-            with self._database.transaction():
-                body = self._outgoing.body(pending.number)
-                if body is not None and isinstance(body.content, Text) and body.content.again is None:
-                    self._repair.written_for(body.id, self._audience(pending))
-                missing = self._outgoing.encrypt(pending, self._unreachable, self._repair.renewals())
-            if missing:
-                account_id = missing[0].user
-                yield TakePreKeys(account_id, tuple(each.device for each in missing if each.user == account_id))
-                return
-        yield self._outgoing.request(pending)
+        if pending.to_group:
+            yield from self.groups.send(pending, now)
+            return
+        try:
+            yield from self._sending.requests(pending, now)
+        except NoDevices:
+            self._waits.failed(_send_key(pending.conversation_id), now)
 
     def _withdraw(self, pending: Pending) -> bool:
-        """Forgets a message that was to be sent again and must not be any more. Returns whether it has."""
-        body = None if pending.encrypted else self._outgoing.body(pending.number)
-        if body is None or not isinstance(body.content, Text) or body.content.again is None:
+        """Forgets what cannot be sent any more. Returns whether it has."""
+        if not pending.to_group:
+            return self._sending.withdraw(pending)
+        if not self.groups.is_left(pending.conversation_id):
             return False
-        if self._repair.may_go_to(body.id, self._audience(pending)):
-            return False
-        with self._database.transaction():
-            self._outgoing.forget(pending.number)
+        self._refused(pending.number, pending.conversation_id, NO_SUCH_GROUP)
         return True
-
-    def _audience(self, pending: Pending) -> list[IdentityKey]:
-        """The devices of both accounts, as known."""
-        return [key for user in (self.address.user, pending.peer) for key in self._directory.devices(user).values()]
-
-    def _keys_found(self, account_id: str, encoded: bytes, now: int) -> bool:
-        first = self._directory.known(account_id) is None and account_id != self.address.user
-        try:
-            with self._database.transaction():
-                answer = LookupAnswer.decode(encoded)
-                change = self._directory.found(self._device, account_id, answer, now)
-                if account_id == self.address.user and answer.keys is not None:
-                    self._own_keys.begin(answer, answer.keys, self._directory.index(account_id, answer), now)
-        except CryptoError as error:
-            self.changes.append(DirectoryDistrusted(account_id, str(error)))
-            return False
-        if change is None:
-            return False  # somebody who has no device yet
-        if not first and (change.added or change.replaced or change.stale):
-            self.changes.append(DevicesLearned(account_id, change.added + change.replaced, change.stale))
-        return True
-
-    def _epochs_found(self, request: FetchEpochs, encoded: tuple[bytes, ...], now: int) -> bool:
-        try:
-            with self._database.transaction():
-                self._own_keys.found(request, [EpochAnswer.decode(each) for each in encoded], now)
-        except CryptoError as error:
-            self._own_keys.failed(now)
-            self.changes.append(DirectoryDistrusted(self.address.user, str(error)))
-        return bool(encoded) or request.first >= request.size
-
-    def _start_sessions(self, request: TakePreKeys, response: PreKeysTaken) -> bool:
-        complete = True
-        asked = {number: DeviceAddress(request.account_id, number) for number in request.devices}
-        unreachable = {address for number, address in asked.items() if number not in response.bundles}
-        self._unreachable = (self._unreachable - set(asked.values())) | unreachable
-        if new := unreachable - self._told_unreachable:
-            self.changes.append(DevicesUnreachable(request.account_id, tuple(sorted(each.device for each in new))))
-        self._told_unreachable = (self._told_unreachable - set(asked.values())) | unreachable
-        with self._database.transaction():
-            sessions = self._device.open_sessions((request.account_id,))
-            for number, address in asked.items():
-                try:
-                    bundle = PreKeyBundle.decode(response.bundles[number])
-                    sessions.start(address, bundle, self._randomness)
-                    self._repair.renewed(address)
-                except (KeyError, CryptoError):  # none yet, gone, or another key than in the directory: look again
-                    self._directory.distrust(request.account_id)
-                    complete = False
-        return complete
 
 
 def _key(request: Request) -> Hashable:
     """What waits when the request fails."""
     match request:
+        case FetchTree() | FetchGroupMessage():
+            return request
+        case FoundGroup(group_id) | ChangeGroup(group_id) | FetchGroup(group_id) | ClaimKeyPackages(group_id):
+            return "group", group_id
+        case SendToGroup(group_id=group_id):
+            return _send_key(group_id)
         case LookUpKeys(account_id):
             return "look up", account_id
         case TakePreKeys(account_id):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from client.messaging.body import MAX_ENCODED, BadBody, Body
 from client.messaging.contents import Content, Text
 from client.messaging.device import Device
+from client.messaging.groups.requests import SendToGroup
 from client.messaging.requests import Payload, Send
 from client.storage import Database
 from crypto.envelope import Envelope, MessageContent, Protocol, seal
@@ -29,6 +30,11 @@ class Pending:
     conversation_id: str
     peer: str
     encrypted: bool
+
+    @property
+    def to_group(self) -> bool:
+        """Whether it is for a group: that is its own peer."""
+        return self.peer == self.conversation_id
 
 
 class Outgoing:
@@ -69,6 +75,13 @@ class Outgoing:
         rows = self._database.rows("select body from outgoing where number = ?", number)
         return Body.decode(rows[0][0]) if rows else None
 
+    def bodies(self, conversation_id: str) -> list[Body]:
+        """What waits in a conversation, in its order."""
+        rows = self._database.rows(
+            "select body from outgoing where conversation_id = ? order by number", conversation_id
+        )
+        return [Body.decode(body) for (body,) in rows]
+
     def encrypt(
         self, pending: Pending, without: Collection[DeviceAddress], renew: Collection[DeviceAddress]
     ) -> tuple[DeviceAddress, ...]:
@@ -102,10 +115,22 @@ class Outgoing:
             pending.number,
         )
         payloads = tuple(Payload(DeviceAddress(user, device), envelope) for user, device, envelope in rows)
-        content, expires_in_s = Body.decode(encoded).content, None
-        if isinstance(content, Text) and content.expires_in_s is not None:
-            expires_in_s = max(content.expires_in_s, MIN_EXPIRES_S)
-        return Send(pending.number, pending.conversation_id, client_id, payloads, expires_in_s)
+        return Send(pending.number, pending.conversation_id, client_id, payloads, _expires_in_s(encoded))
+
+    def encrypted(self, pending: Pending, message: bytes) -> None:
+        """A body is encrypted for a group, once for all devices."""
+        self._database.execute(
+            "insert into outgoing_payloads (number, account_id, device, envelope) values (?, ?, 0, ?)",
+            *(pending.number, pending.conversation_id, message),
+        )
+
+    def group_request(self, pending: Pending) -> SendToGroup:
+        """Returns the request for a body that is encrypted for a group."""
+        ((client_id, encoded, message),) = self._database.rows(
+            "select client_id, body, envelope from outgoing join outgoing_payloads using (number) where number = ?",
+            pending.number,
+        )
+        return SendToGroup(pending.number, pending.conversation_id, client_id, message, _expires_in_s(encoded))
 
     def forget(self, number: int) -> None:
         """The server has stored a body, or will never take it."""
@@ -119,12 +144,20 @@ class Outgoing:
         )
         return [(number, message_id) for number, body, message_id in rows if not _can_be_sent(body)]
 
-    def devices_changed(self, number: int) -> None:
-        """The server has stored nothing: encrypts anew, for the devices that are there then."""
+    def encrypt_anew(self, number: int) -> None:
+        """The server has stored nothing: encrypts anew, for the devices, or in the epoch, that are there then."""
         self._database.execute("delete from outgoing_payloads where number = ?", number)
 
     def _new_id(self) -> str:
         return self._randomness.random_bytes(16).hex()
+
+
+def _expires_in_s(encoded: bytes) -> int | None:
+    """How long the server keeps a body."""
+    content = Body.decode(encoded).content
+    if isinstance(content, Text) and content.expires_in_s is not None:
+        return max(content.expires_in_s, MIN_EXPIRES_S)
+    return None
 
 
 def _can_be_sent(body: bytes) -> bool:

@@ -8,6 +8,7 @@ does no harm. Accounts and conversations are their ids' 32 hexadecimal digits. T
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from client.messaging.groups.requests import GroupItem, GroupRequest, GroupResponse
 from crypto.sessions import DeviceAddress
 
 
@@ -127,7 +128,7 @@ class InboxItem:
 class InboxPage:
     """`more`: there are more of them, to be fetched once these are acknowledged."""
 
-    items: tuple[InboxItem, ...]
+    items: tuple[InboxItem | GroupItem, ...]
     more: bool
 
 
@@ -165,5 +166,26 @@ class Done:
     """The request was carried out."""
 
 
-Request = LookUpKeys | FetchEpochs | TakePreKeys | Send | FetchInbox | Acknowledge | UploadPreKeys | CountPreKeys
-Response = KeysFound | EpochsFound | PreKeysTaken | Accepted | DevicesChanged | Refused | InboxPage | Done | PreKeysLeft
+Request = (
+    LookUpKeys
+    | FetchEpochs
+    | TakePreKeys
+    | Send
+    | FetchInbox
+    | Acknowledge
+    | UploadPreKeys
+    | CountPreKeys
+    | GroupRequest
+)
+Response = (
+    KeysFound
+    | EpochsFound
+    | PreKeysTaken
+    | Accepted
+    | DevicesChanged
+    | Refused
+    | InboxPage
+    | Done
+    | PreKeysLeft
+    | GroupResponse
+)

@@ -9,14 +9,16 @@ import json
 
 from client.messaging import attachment_rows
 from client.messaging.body import Body
-from client.messaging.changes import Change, MessageChanged, TimerChanged
-from client.messaging.contents import Deletion, Edit, Reaction, Receipt, Text, Timer
+from client.messaging.changes import Change, GroupChanged, MessageChanged, TimerChanged
+from client.messaging.contents import Deletion, Edit, Reaction, Receipt, Rename, Text, Timer
 from client.storage import Database
 from crypto.sessions import DeviceAddress
 
 EDIT_MS = DELETE_MS = 86_400_000
 """How long after a message was sent its author can edit it, or delete it for everybody: both times are the server's,
 which could stretch that, so it is no protection against it."""
+MAX_RECEIPTS_MEMBERS = 20
+"""In larger groups nobody sends receipts: there would be as many for each message."""
 
 
 class Timeline:
@@ -81,6 +83,15 @@ class Timeline:
                     *(expires_in_s, seq, conversation_id, seq),
                 )
                 return [TimerChanged(conversation_id, user, expires_in_s)] if changed else []
+            case Rename(name):
+                newest = database.execute(
+                    "update groups set name_seq = ? where id = ? and name_seq < ?", seq, conversation_id, seq
+                )
+                changed = newest and database.execute(
+                    "update conversations set username = ? where id = ? and username is not ?",
+                    *(name, conversation_id, name),
+                )
+                return [GroupChanged(conversation_id, user)] if changed else []
         return [MessageChanged(number) for (number,) in numbers]
 
     def problem(
@@ -94,6 +105,14 @@ class Timeline:
             *(conversation_id, *sender, f"seq {seq}", seq, sent_at, now, code),
         )
         return [MessageChanged(number) for (number,) in rows]
+
+    def ends_with(self, conversation_id: str, code: str) -> bool:
+        """Whether the newest message of a conversation is this problem."""
+        rows = self._database.rows(
+            "select problem from messages where conversation_id = ? and seq is not null order by seq desc limit 1",
+            conversation_id,
+        )
+        return rows == [(code,)]
 
     def refused(self, sender: DeviceAddress, message_id: str, code: str) -> int | None:
         """The server will never take a message of this device. Returns its number; None if it was taken
@@ -149,13 +168,14 @@ class Timeline:
             expires_at = sent_at + 1000 * text.expires_in_s
         rows = self._database.rows(
             "insert into messages (conversation_id, account_id, device, message_id, seq, sent_at, written_at, text,"
-            " quote, expires_in_s, expires_at, receipt) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " quote, expires_in_s, expires_at, receipt) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, iif(? or"
+            " (select count(*) from group_members where group_id = ?) > ?, 2, 0))"
             " on conflict (account_id, device, message_id) do update"
             " set seq = excluded.seq, sent_at = excluded.sent_at, expires_at = excluded.expires_at"
             " where seq is null and problem is null returning number",
             *(conversation_id, *sender, message_id, seq, sent_at, now, text.text),
             None if quote is None else json.dumps([quote.account_id, quote.id, quote.text]),
-            *(text.expires_in_s, expires_at, 2 if own else 0),
+            *(text.expires_in_s, expires_at, own, conversation_id, MAX_RECEIPTS_MEMBERS),
         )
         if not rows:
             return None

@@ -212,4 +212,62 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Own attachments of deleted messages, which the server still has.
         "create table unwanted_attachments (id text primary key) without rowid",
     ),
+    (
+        # Groups are conversations whose peer is the group itself; their username is the group's name.
+        # state: client.messaging.groups.states.GroupState. told_epoch: in which the server says that it is, at least.
+        # name_seq: of the body that has set the name.
+        """
+        create table groups (
+            id text primary key references conversations (id), state text not null, epoch integer not null default 0,
+            told_epoch integer not null default 0, name_seq integer not null default 0
+        ) without rowid
+        """,
+        # The state of this member (crypto.mls.Group.changes), with its private keys.
+        """
+        create table group_parts (
+            group_id text not null references groups (id), name text not null, data blob not null,
+            primary key (group_id, name)
+        ) without rowid
+        """,
+        # The accounts in each group, with their roles (crypto.mls.Role).
+        """
+        create table group_members (
+            group_id text not null references groups (id), account_id text not null, role integer not null,
+            primary key (group_id, account_id)
+        ) without rowid
+        """,
+        # What came for groups (client.messaging.groups.requests.GroupItem), until it is processed.
+        """
+        create table group_incoming (
+            group_id text not null references groups (id), seq integer not null, content text not null,
+            epoch integer not null, account_id text, device integer, sent_at integer not null, message blob,
+            primary key (group_id, seq)
+        ) without rowid
+        """,
+        # What the user wants of groups (client.messaging.groups.wishes). packages: KeyPackages that were claimed for
+        # it, as a JSON list.
+        """
+        create table group_wishes (
+            number integer primary key autoincrement, group_id text not null references groups (id),
+            wish text not null, packages text
+        )
+        """,
+        # What the server has to accept, one of each group (client.messaging.groups.submissions). state: of the epoch
+        # that it begins. wish: that it fulfils. seq: as accepted; it takes effect after what came before.
+        """
+        create table group_submissions (
+            group_id text primary key references groups (id), kind text not null, client_id text not null,
+            message blob not null, welcome blob, group_info blob, state blob, wish integer, seq integer
+        ) without rowid
+        """,
+        # Every device that the directory has ever shown of an account (crypto.identity.IdentityKey).
+        """
+        create table shown_devices (
+            account_id text not null, device integer not null, identity blob not null,
+            primary key (account_id, device)
+        ) without rowid
+        """,
+        # The usernames of people in groups.
+        "create table people (account_id text primary key, username text not null) without rowid",
+    ),
 )

@@ -326,4 +326,5 @@ class ChatApp(App[None]):
 
 
 def _title(conversation: Conversation) -> str:
-    return printable(conversation.username or f"somebody ({conversation.peer[-6:]})")
+    unnamed = "a group" if conversation.is_group else "somebody"
+    return printable(conversation.username or f"{unnamed} ({conversation.peer[-6:]})")

@@ -66,6 +66,11 @@ class GroupView:
         tree = self._state.epoch.tree
         return tuple(Member.at(tree, number) for number, _ in tree.leaves())
 
+    def member(self, leaf_index: int) -> Member | None:
+        """The member at a leaf, None for a blank one."""
+        tree = self._state.epoch.tree
+        return None if tree.leaf(leaf_index) is None else Member.at(tree, leaf_index)
+
     @property
     def active(self) -> bool:
         """Whether this member can send: False once it was removed or the group was closed by a re-initialisation."""

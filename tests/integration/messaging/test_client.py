@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 
-from api.app import create_app
 from client.account import Account, DeviceRemoved, LinkRefused, LinkRequired
 from client.api import SignedOut
 from client.linking import LinkCode
 from client.messaging import DevicesLearned, PeerTyping
 from client.realtime import RealtimeClient, Ticket
 from client.storage import AccountFolders
-from features.devices.directory_epochs import close_due_epoch
 from features.messaging.policy import MessagingPolicy
 from features.realtime.store import TicketHolder
 from tests.integration.messaging.people import Correspondence
 from tests.support.correspondence import PROTECTION, correspond, running, texts, until
+from tests.support.directory_epochs import directory_runs
 from tests.support.environment import PASSWORD, ROOT
 
 
@@ -35,34 +33,10 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("client.devices._POLL_S", 0.1)
 
 
-@asynccontextmanager
-async def directory_runs(opened: Correspondence) -> AsyncIterator[dict[str, Any]]:
-    """Closes epochs as time goes by. Yields the options of the accounts of clients."""
-    environment = opened.environment
-
-    async def close() -> None:
-        while True:
-            environment.clock.advance(timedelta(seconds=1))
-            await close_due_epoch(environment.platform, environment.clock())
-            await asyncio.sleep(0.05)
-
-    await close_due_epoch(environment.platform, environment.clock())
-    task = asyncio.create_task(close())
-    try:
-        yield {
-            "clock": lambda: int(environment.clock().timestamp() * 1000),
-            "transport": httpx.ASGITransport(app=create_app(environment.platform), raise_app_exceptions=False),
-        }
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
 async def test_two_people_write_to_each_other(opened: Correspondence) -> None:
     ada, bob = await opened.environment.member("ada"), await opened.environment.member("bob")
     await opened.connect(ada, bob)
-    async with directory_runs(opened) as options:
+    async with directory_runs(opened.environment) as options:
         await correspond(ROOT, "ada", "bob", PASSWORD, **options)
 
 
@@ -70,7 +44,7 @@ async def test_another_device_takes_over(opened: Correspondence, tmp_path: Path)
     for name in ("ada", "bob"):
         await opened.environment.member(name)
     folders = AccountFolders(tmp_path / "accounts")
-    async with directory_runs(opened) as options:
+    async with directory_runs(opened.environment) as options:
 
         async def log_in(folder: str, username: str, *, replace: bool = False) -> Account:
             return await Account.log_in(
@@ -103,7 +77,7 @@ async def test_another_device_takes_over(opened: Correspondence, tmp_path: Path)
 async def test_a_further_device_is_linked_with_the_recent_messages(opened: Correspondence, tmp_path: Path) -> None:
     await opened.connect(*[await opened.environment.member(name) for name in ("ada", "bob")])
     folders = AccountFolders(tmp_path / "accounts")
-    async with directory_runs(opened) as options:
+    async with directory_runs(opened.environment) as options:
 
         async def log_in(folder: str, username: str, link: Callable[[LinkCode], None] | None = None) -> Account:
             return await Account.log_in(folders, folder, PROTECTION, ROOT, username, PASSWORD, link=link, **options)
@@ -172,7 +146,7 @@ async def test_typing_is_shown_unless_it_is_switched_off(
     monkeypatch.setattr(RealtimeClient, "request", counted)
     await opened.connect(*[await opened.environment.member(name) for name in ("ada", "bob")])
     folders = AccountFolders(tmp_path / "accounts")
-    async with directory_runs(opened) as options:
+    async with directory_runs(opened.environment) as options:
         ada, bob = [
             await Account.log_in(folders, name, PROTECTION, ROOT, name, PASSWORD, **options) for name in ("ada", "bob")
         ]
@@ -200,7 +174,7 @@ async def test_typing_is_shown_unless_it_is_switched_off(
 async def test_new_devices_are_shown_before_anybody_writes_to_them(opened: Correspondence, tmp_path: Path) -> None:
     await opened.connect(*[await opened.environment.member(name) for name in ("ada", "bob")])
     folders = AccountFolders(tmp_path / "accounts")
-    async with directory_runs(opened) as options:
+    async with directory_runs(opened.environment) as options:
         ada = await Account.log_in(folders, "ada", PROTECTION, ROOT, "ada", PASSWORD, **options)
         bob = await Account.log_in(folders, "bob", PROTECTION, ROOT, "bob", PASSWORD, **options)
         async with running(ada):
@@ -220,7 +194,7 @@ async def test_new_devices_are_shown_before_anybody_writes_to_them(opened: Corre
 
 async def test_an_ended_session_is_said(opened: Correspondence, tmp_path: Path) -> None:
     await opened.environment.member("ada")
-    async with directory_runs(opened) as options:
+    async with directory_runs(opened.environment) as options:
         account = await Account.log_in(AccountFolders(tmp_path), "ada", PROTECTION, ROOT, "ada", PASSWORD, **options)
         await account._connection.request("POST", "/auth/log-out")
         with pytest.raises(SignedOut):

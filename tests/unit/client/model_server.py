@@ -1,11 +1,12 @@
 """A server for tests, in memory: the routes of devices and conversations as requests, and a real key directory."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from client.messaging import Device
+from client.messaging.groups.requests import GroupItem
 from client.messaging.requests import (
     Accepted,
     Acknowledge,
@@ -34,6 +35,7 @@ from crypto.handshake import PublishedPreKeys
 from crypto.identity import IdentityKey
 from crypto.randomness import Randomness
 from crypto.sessions import DeviceAddress
+from tests.unit.client.model_groups import ModelGroups
 
 PAGE = 3
 REMEMBERED = 8
@@ -60,17 +62,18 @@ class ModelServer:
     rosters: dict[str, dict[int, IdentityKey]] = field(default_factory=dict)
     prekeys: dict[DeviceAddress, PublishedPreKeys] = field(default_factory=dict)
     highest: dict[DeviceAddress, int] = field(default_factory=dict)
-    mailboxes: dict[DeviceAddress, list[InboxItem]] = field(default_factory=lambda: defaultdict(list))
+    mailboxes: dict[DeviceAddress, list[InboxItem | GroupItem]] = field(default_factory=lambda: defaultdict(list))
     newest: dict[tuple[DeviceAddress, str], int] = field(default_factory=dict)
     remembered: dict[tuple[DeviceAddress, str], dict[str, Sent]] = field(default_factory=lambda: defaultdict(dict))
     accepted: list[Sent] = field(default_factory=list)
-    signals: list[tuple[DeviceAddress, InboxItem]] = field(default_factory=list)
+    signals: list[tuple[DeviceAddress, InboxItem | GroupItem]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         log_key = bytes(range(32))
         log_public = Ed25519PrivateKey.from_private_bytes(log_key).public_key().public_bytes_raw()
         self.directory = KeyDirectory(log_key, bytes(range(1, 33)), bytes(range(2, 34)), log_public)
         self.directory.close_epoch(self.now)
+        self.groups = ModelGroups(self.rosters, lambda: self.now, self._deliver, lambda each: [*self.mailboxes[each]])
 
     # --- devices ------------------------------------------------------------------------------------------------
 
@@ -120,9 +123,11 @@ class ModelServer:
                 return InboxPage(tuple(items[:PAGE]), len(items) > PAGE)
             case Acknowledge(received):
                 self.mailboxes[sender] = [
-                    item for item in self.mailboxes[sender] if item.seq > received.get(item.conversation_id, 0)
+                    item for item in self.mailboxes[sender] if item.seq > received.get(_conversation(item), 0)
                 ]
                 return Done()
+            case _:
+                return self.groups.perform(sender, request)
 
     def _take(self, address: DeviceAddress) -> bytes:
         bundle, self.prekeys[address] = self.prekeys[address].take_bundle()
@@ -178,3 +183,15 @@ class ModelServer:
             self.mailboxes[address].append(item)
             self.signals.append((address, item))
         return sent.answer
+
+    def _deliver(self, address: DeviceAddress, item: GroupItem) -> None:
+        place = address, item.group_id
+        item = replace(item, previous=self.newest.get(place, 0))
+        self.newest[place] = item.seq
+        self.mailboxes[address].append(item)
+        shown = item.message if item.content == "application" else None  # what is more is to be fetched
+        self.signals.append((address, replace(item, message=shown)))
+
+
+def _conversation(item: InboxItem | GroupItem) -> str:
+    return item.group_id if isinstance(item, GroupItem) else item.conversation_id

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from client.api import ApiError, Connection, MessagingApi, NoResponse, SignedOut, Tokens
-from client.api.messaging import inbox_item
+from client.api.messaging import pushed_item
 from client.messaging.requests import (
     Accepted,
     CountPreKeys,
@@ -167,6 +167,7 @@ async def test_what_is_left_of_prekeys() -> None:
 async def test_keys_and_inbox() -> None:
     item = {
         "conversation_id": ID,
+        "kind": "pair",
         "other_account_id": OTHER,
         "seq": 9,
         "previous": 0,
@@ -185,11 +186,11 @@ async def test_keys_and_inbox() -> None:
         api = MessagingApi(session)
         assert await api.perform(TakePreKeys(OTHER_HEX, (2,))) == PreKeysTaken({2: b"\x01\x02"})
         assert await api.perform(LookUpKeys(OTHER_HEX, 3, 1)) == Refused("no_such_person")
-        assert await api.perform(FetchInbox()) == InboxPage((inbox_item(item),), more=True)
-    assert inbox_item({**item, "envelope": b"\x01\x02"}) == inbox_item(item)
+        assert await api.perform(FetchInbox()) == InboxPage((pushed_item(item),), more=True)
+    assert pushed_item({**item, "envelope": b"\x01\x02"}) == pushed_item(item)
     for wrong in ({**item, "envelope": None}, {**item, "seq": None, "conversation_id": "x"}):
         with pytest.raises(ValueError):
-            inbox_item(wrong)
+            pushed_item(wrong)
 
 
 @pytest.mark.parametrize("body", [None, [], {"items": 3}, {"items": [{}], "next_cursor": None}, {"seq": 1}])

@@ -28,7 +28,7 @@ def talk(tmp_path: Path) -> Iterator[Talk]:
 def damage(talk: Talk) -> None:
     """What waits for Bob is damaged on its way."""
     waiting = talk.server.mailboxes[talk.bob.address]
-    talk.server.mailboxes[talk.bob.address] = [_damaged(item) for item in waiting]
+    talk.server.mailboxes[talk.bob.address] = [_damaged(item) for item in waiting if isinstance(item, InboxItem)]
 
 
 def _damaged(item: InboxItem) -> InboxItem:

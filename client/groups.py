@@ -1,0 +1,122 @@
+"""What a user does with groups. What is impossible is said before anything is stored; the rest is done when the server
+can be reached."""
+
+from collections.abc import Callable, Sequence
+
+from client.api import MessagingApi
+from client.conversations import Conversations
+from client.messaging import Messenger
+from client.messaging.body import MAX_GROUP_NAME
+from client.messaging.contents import Rename
+from client.messaging.groups.wishes import AddPeople, Leave, RemovePeople, SetRole
+from client.writing import Impossible
+from crypto.mls import Role
+
+
+class Groups:
+    """Methods raise ValueError, whose text is for the user, and NotRegistered; those that ask for accounts ApiError,
+    NoResponse and SignedOut, too."""
+
+    def __init__(
+        self,
+        messenger: Callable[[], Messenger],
+        conversations: Conversations,
+        api: MessagingApi,
+        clock: Callable[[], int],
+        done: Callable[[], None],
+    ) -> None:
+        """`messenger`: raises NotRegistered. `done`: is called after everything that is to be sent and shown."""
+        self._messenger = messenger
+        self._conversations = conversations
+        self._api = api
+        self._clock = clock
+        self._done = done
+
+    async def create(self, name: str, usernames: Sequence[str]) -> str:
+        """Founds a group with people. Returns the id of its conversation."""
+        messenger = self._messenger()
+        _check_name(name)
+        accounts = await self._accounts(usernames)
+        group_id = messenger.groups.create(name, accounts, self._clock())
+        self._done()
+        return group_id
+
+    async def add(self, conversation_id: str, usernames: Sequence[str]) -> None:
+        """Adds people, with all their devices."""
+        self._check_role(conversation_id, Role.ADMIN)
+        self._messenger().groups.wish(conversation_id, AddPeople(await self._accounts(usernames)))
+        self._done()
+
+    def remove(self, conversation_id: str, usernames: Sequence[str]) -> None:
+        """Removes people, who are not more than the user."""
+        own = self._check_role(conversation_id, Role.ADMIN)
+        accounts = []
+        for username in usernames:
+            account_id, role = self._member(conversation_id, username)
+            if own is not Role.OWNER and role >= own:
+                raise Impossible(f"{username} is {_a(role)}: only an owner can remove an admin or an owner.")
+            accounts.append(account_id)
+        self._messenger().groups.wish(conversation_id, RemovePeople(tuple(accounts)))
+        self._done()
+
+    def set_role(self, conversation_id: str, username: str, role: Role) -> None:
+        """Gives somebody a role. Somebody has to stay an owner."""
+        self._check_role(conversation_id, Role.OWNER)
+        account_id, before = self._member(conversation_id, username)
+        if before is Role.OWNER and role is not Role.OWNER and self._owners(conversation_id) == [account_id]:
+            raise Impossible("A group has an owner: give that role to somebody else first.")
+        self._messenger().groups.wish(conversation_id, SetRole(account_id, role))
+        self._done()
+
+    def leave(self, conversation_id: str) -> None:
+        """Leaves a group, once another member's device has seen it."""
+        self._check_role(conversation_id, Role.MEMBER)
+        members = self._conversations.members(conversation_id)
+        own = next(each for each in members if each.own)
+        if len(members) > 1 and self._owners(conversation_id) == [own.account_id]:
+            raise Impossible("You are the only owner: give that role to somebody else first.")
+        self._messenger().groups.wish(conversation_id, Leave())
+        self._done()
+
+    def rename(self, conversation_id: str, name: str) -> None:
+        """Gives a group a name, which the server does not learn."""
+        self._check_role(conversation_id, Role.ADMIN)
+        _check_name(name)
+        self._messenger().send(conversation_id, Rename(name), self._clock())
+        self._done()
+
+    def _check_role(self, conversation_id: str, at_least: Role) -> Role:
+        """Returns the user's role."""
+        own = next((each.role for each in self._conversations.members(conversation_id) if each.own), None)
+        if own is None:
+            raise Impossible("This is no group that you are in.")
+        if own < at_least:
+            raise Impossible(f"Only {'an owner' if at_least is Role.OWNER else 'an admin or an owner'} can do this.")
+        return own
+
+    def _member(self, conversation_id: str, username: str) -> tuple[str, Role]:
+        for each in self._conversations.members(conversation_id):
+            if each.username == username:
+                return each.account_id, each.role
+        raise Impossible(f"{username} is not in this group.")
+
+    def _owners(self, conversation_id: str) -> list[str]:
+        members = self._conversations.members(conversation_id)
+        return [each.account_id for each in members if each.role is Role.OWNER]
+
+    async def _accounts(self, usernames: Sequence[str]) -> tuple[str, ...]:
+        found = []
+        for username in dict.fromkeys(usernames):
+            account_id = self._conversations.account(username) or await self._api.find_account(username)
+            self._conversations.name_person(account_id, username)
+            found.append(account_id)
+        return tuple(found)
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > MAX_GROUP_NAME:
+        raise Impossible(f"The name of a group has 1 to {MAX_GROUP_NAME} characters.")
+
+
+def _a(role: Role) -> str:
+    return {Role.MEMBER: "a member", Role.ADMIN: "an admin", Role.OWNER: "an owner"}[role]

@@ -1,0 +1,166 @@
+"""Coming into groups: by a Welcome, or by an own commit where this device never was in the group or has lost track of
+it."""
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from client.messaging.changes import Change, GroupChanged
+from client.messaging.directory import Directory
+from client.messaging.groups.believed import ShownDevices, leaves_in, signer_of
+from client.messaging.groups.own_packages import OwnPackages
+from client.messaging.groups.requests import FetchGroup, FetchTree, GroupFound, GroupItem
+from client.messaging.groups.states import GroupState, GroupStates
+from client.messaging.groups.submissions import Submissions
+from client.messaging.waits import Waits
+from client.storage import Database
+from crypto.errors import CryptoError
+from crypto.mls import Group, GroupPolicy
+from crypto.randomness import Randomness
+from crypto.sessions import DeviceAddress
+
+
+class Joining:
+    """Callers hold the transaction. Trees and GroupInfos are kept in memory: they can be fetched again."""
+
+    def __init__(
+        self,
+        database: Database,
+        own: DeviceAddress,
+        directory: Directory,
+        shown: ShownDevices,
+        policy: GroupPolicy,
+        joining_policy: GroupPolicy,
+        states: GroupStates,
+        submissions: Submissions,
+        packages: OwnPackages,
+        randomness: Randomness,
+        is_unverified: Callable[[str], bool],
+    ) -> None:
+        """`joining_policy`: of JoiningAuthentication."""
+        self._database = database
+        self._own = own
+        self._directory = directory
+        self._shown = shown
+        self._policy = policy
+        self._joining_policy = joining_policy
+        self._states = states
+        self._submissions = submissions
+        self._packages = packages
+        self._randomness = randomness
+        self._is_unverified = is_unverified
+        self._wanted: set[tuple[str, int]] = set()
+        self._trees: dict[tuple[str, int], tuple[bytes, int]] = {}
+        self._found: dict[str, tuple[GroupFound, int]] = {}
+        self._joins = Waits()  # each join costs all members a commit
+
+    # --- by a Welcome -------------------------------------------------------------------------------------------
+
+    def trees(self) -> Iterator[FetchTree]:
+        """The trees that are needed."""
+        for group_id, epoch in sorted(self._wanted):
+            yield FetchTree(group_id, epoch)
+
+    def tree_found(self, request: FetchTree, tree: bytes | None, now: int) -> None:
+        """`tree`: None if it is not there any more."""
+        self._wanted.discard((request.group_id, request.epoch))
+        self._trees[request.group_id, request.epoch] = tree or b"", now
+
+    def enter(self, item: GroupItem, now: int, changes: list[Change], unknown: set[str]) -> Literal["done", "wait"]:
+        """Enters a group by a Welcome, once its tree and the keys of all who are in it are here. What does not hold is
+        given up: then this device joins by itself, if its account is in the group."""
+        key = item.group_id, item.epoch
+        if key not in self._trees:
+            self._wanted.add(key)
+            return "wait"
+        tree, fetched_at = self._trees[key]
+        try:
+            to_look_up = self._to_look_up(set(leaves_in(tree)), fetched_at)
+            if to_look_up:
+                unknown |= to_look_up
+                return "wait"
+            group = self._packages.join(item.message or b"", tree, self._policy, now // 1000)
+        except CryptoError:
+            group = None
+        del self._trees[key]
+        if group is None or group.group_id.hex() != item.group_id:
+            self._states.add(item.group_id, GroupState.JOINING)
+            return "done"
+        self._submissions.forget(item.group_id)
+        self._states.replace(item.group_id, group, GroupState.ACTIVE)
+        if item.sender is not None:
+            self._accept(item.group_id, item.sender.user)
+        changes.append(GroupChanged(item.group_id, None, (self._own.user,)))
+        return "done"
+
+    def _accept(self, group_id: str, by: str) -> None:
+        """Somebody whom the user writes to has added this account, or the user has: receipts may be sent."""
+        self._database.execute(
+            "update conversations set accepted = 1 where id = ? and"
+            " (? or exists (select 1 from conversations as known where known.peer = ? and known.accepted))",
+            *(group_id, by == self._own.user, by),
+        )
+
+    # --- by an own commit ---------------------------------------------------------------------------------------
+
+    def fetches(self, group_id: str, now: int) -> bool:
+        """Whether GroupInfo and tree are to be fetched."""
+        return group_id not in self._found and self._joins.ready(group_id, now)
+
+    def found(self, request: FetchGroup, found: GroupFound, now: int) -> None:
+        """The server has shown a group."""
+        self._found[request.group_id] = found, now
+
+    def not_found(self, group_id: str) -> None:
+        """The account is in no such group."""
+        self._states.leave(group_id)
+
+    def join(self, group_id: str, now: int, unknown: set[str]) -> None:
+        """Makes the commit by which this device comes in, once the keys of all who are in the group are here."""
+        if group_id not in self._found:
+            return
+        found, fetched_at = self._found[group_id]
+        try:
+            leaves = leaves_in(found.tree)
+            to_look_up = self._to_look_up(set(leaves), fetched_at)
+            if to_look_up:
+                unknown |= to_look_up
+                return
+            signer = signer_of(found.group_info, found.tree)
+            if signer is None or self._shown.find(*signer) is None:
+                raise CryptoError("nobody who is known vouches for this group")
+            joined = Group.external_join(
+                found.group_info,
+                self._packages.credential(now // 1000),
+                self._packages.signer(),
+                self._randomness,
+                now=now // 1000,
+                ratchet_tree=found.tree,
+                resync=leaves.get(self._own),
+                policy=self._joining_policy,
+            )
+        except CryptoError:
+            joined = None
+        del self._found[group_id]
+        self._joins.failed(group_id, now)  # whatever comes of it, the next one waits
+        if joined is not None and joined.group.group_id.hex() == group_id:
+            self._submissions.join(group_id, joined.message, joined.group)
+
+    def joined(self, group_id: str, encoded: bytes) -> Change:
+        """The commit was accepted."""
+        self._submissions.forget(group_id)
+        self._states.replace(group_id, Group.restore(encoded, self._randomness, self._policy), GroupState.ACTIVE)
+        self._accept(group_id, self._own.user)
+        return GroupChanged(group_id, self._own.user)
+
+    def next_at(self, now: int) -> int | None:
+        """When a group may be joined that waits."""
+        return self._joins.next(now)
+
+    def _to_look_up(self, addresses: set[DeviceAddress], since: int) -> set[str]:
+        """The accounts of devices that the directory has not shown, and was not asked about since then."""
+        found = set()
+        for account_id in self._shown.unknown(addresses):
+            known = self._directory.known(account_id)
+            if not self._is_unverified(account_id) and (known is None or known.looked_up_at < since):
+                found.add(account_id)
+        return found

@@ -1,0 +1,73 @@
+"""The client library in groups on the API, where no socket is to be had."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from client.account import Account
+from client.conversations import MessageState
+from client.storage import AccountFolders
+from crypto.mls import Role
+from tests.integration.groups.conftest import Groups
+from tests.support.correspondence import PROTECTION, running, until
+from tests.support.directory_epochs import directory_runs
+from tests.support.environment import PASSWORD, ROOT
+
+NAMES = ("ada", "bob", "cleo")
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("client.account._FETCH_S", 0.1)
+
+
+def said(account: Account, group_id: str) -> list[str | None]:
+    return [each.text for each in account.conversations.messages(group_id)]
+
+
+def members(account: Account, group_id: str) -> list[tuple[str | None, Role]]:
+    return [(each.username or "me", each.role) for each in account.conversations.members(group_id)]
+
+
+async def test_people_found_a_group_talk_and_leave(opened: Groups, tmp_path: Path) -> None:
+    for name in NAMES:
+        await opened.environment.member(name)
+    folders = AccountFolders(tmp_path / "accounts")
+    async with directory_runs(opened.environment) as options:
+        ada, bob, cleo = [
+            await Account.log_in(folders, name, PROTECTION, ROOT, name, PASSWORD, **options) for name in NAMES
+        ]
+        async with running(ada), running(bob), running(cleo):
+            while await opened.fetchval("select count(distinct account_id) from device_key_packages") < 3:
+                await asyncio.sleep(0.05)
+            group_id = await ada.groups.create("The trip", ["bob"])
+            ada.write(group_id, "Who comes along?")
+            await until(bob, lambda: said(bob, group_id) == ["Who comes along?"])
+            (listed,) = bob.conversations.all()
+            assert (listed.username, listed.is_group, listed.left, listed.unread) == ("The trip", True, False, 1)
+            question = bob.conversations.messages(group_id)[0]
+            bob.react(question.number, "👍")
+            bob.write(group_id, "I do.", question.number)
+            bob.read(group_id)
+            await until(ada, lambda: said(ada, group_id) == ["Who comes along?", "I do."])
+            await until(ada, lambda: ada.conversations.messages(group_id)[0].state is MessageState.READ)
+            assert ada.conversations.messages(group_id)[0].reactions == {bob.account_id: "👍"}
+            with pytest.raises(ValueError, match="admin"):
+                await bob.groups.add(group_id, ["cleo"])
+            ada.groups.set_role(group_id, "bob", Role.ADMIN)
+            await until(bob, lambda: ("me", Role.ADMIN) in members(bob, group_id))
+            await bob.groups.add(group_id, ["cleo"])
+            bob.groups.rename(group_id, "The long trip")
+            bob.write(group_id, "Cleo, too.")
+            await until(cleo, lambda: said(cleo, group_id) == ["Cleo, too."])
+            everybody = [("ada", Role.OWNER), ("bob", Role.ADMIN), ("me", Role.MEMBER)]
+            await until(cleo, lambda: members(cleo, group_id) == everybody)
+            await until(cleo, lambda: cleo.conversations.all()[0].username == "The long trip")
+            cleo.groups.leave(group_id)
+            await until(cleo, lambda: cleo.conversations.all()[0].left)
+            await until(ada, lambda: len(members(ada, group_id)) == 2)
+        for account in (ada, bob, cleo):
+            await account.close()

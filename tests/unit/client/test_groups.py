@@ -1,0 +1,314 @@
+"""Groups, case by case: who is in them, what they read, and what happens when somebody was away or too late."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from client.messaging import GroupChanged, Messenger, NotAdded, NotSent
+from client.messaging.contents import Deletion, Edit, Reaction, Rename, Timer
+from client.messaging.groups.requests import ChangeGroup, FetchGroup, ListGroups, SendToGroup
+from client.messaging.groups.states import GroupState
+from client.messaging.groups.wishes import AddPeople, Leave, RemovePeople, SetRole
+from client.messaging.requests import Request
+from client.storage import Database
+from crypto.mls import Role
+from crypto.randomness import SystemRandomness
+from crypto.sessions import DeviceAddress
+from tests.unit.client.model_server import ModelServer
+
+ADA, BOB, CLEO = "a" * 32, "b" * 32, "c" * 32
+RANDOM = SystemRandomness()
+
+
+class Talk:
+    """People with a device each, at a server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server = ModelServer()
+        self.folder = folder
+        self.databases: dict[Messenger, Database] = {}
+        self.ada, self.bob, self.cleo = (self.device(each) for each in (ADA, BOB, CLEO))
+
+    def device(self, account_id: str, number: int = 1) -> Messenger:
+        path = self.folder / f"{account_id[0]}{number}.db"
+        database = Database(path, bytes(32))
+        self.server.register(database, account_id, number, RANDOM)
+        return self.messenger(database)
+
+    def messenger(self, database: Database) -> Messenger:
+        messenger = Messenger(database, self.server.directory.public, prekeys=2, key_packages=2)
+        self.databases[messenger] = database
+        self.work(messenger)
+        return messenger
+
+    def restart(self, messenger: Messenger) -> Messenger:
+        """The program ends and begins anew."""
+        database = self.databases.pop(messenger)
+        database.close()
+        return self.messenger(Database(database.path, bytes(32)))
+
+    def work(self, *messengers: Messenger) -> list[Request]:
+        """All do what there is to do. Returns it."""
+        requests: list[Request] = []
+        for messenger in messengers:
+            while (request := messenger.next_request(self.server.now)) is not None:
+                messenger.handle(request, self.server.perform(messenger.address, request), self.server.now)
+                requests.append(request)
+        return requests
+
+    def exchange(self, *messengers: Messenger) -> list[Request]:
+        """As if all were connected for a while."""
+        requests: list[Request] = []
+        for _ in range(4):
+            self.server.now += 1_000
+            self.server.close_epoch()
+            for messenger in messengers or tuple(self.databases):
+                messenger.fetch()
+                requests += self.work(messenger)
+        return requests
+
+    def group(self, *others: str, name: str = "Trip") -> str:
+        """Ada founds a group."""
+        group_id = self.ada.groups.create(name, others, self.server.now)
+        self.exchange()
+        return group_id
+
+    def texts(self, messenger: Messenger, group_id: str) -> list[str | None]:
+        rows = self.databases[messenger].rows(
+            "select coalesce(text, problem) from messages where conversation_id = ? order by seq is null, seq", group_id
+        )
+        return [text for (text,) in rows]
+
+    def members(self, messenger: Messenger, group_id: str) -> dict[str, Role]:
+        rows = self.databases[messenger].rows("select account_id, role from group_members where group_id = ?", group_id)
+        return {account_id: Role(role) for account_id, role in rows}
+
+    def state(self, messenger: Messenger, group_id: str) -> GroupState | None:
+        rows = self.databases[messenger].rows("select state from groups where id = ?", group_id)
+        return GroupState(rows[0][0]) if rows else None
+
+    def name(self, messenger: Messenger, group_id: str) -> str | None:
+        rows = self.databases[messenger].rows("select username from conversations where id = ?", group_id)
+        return None if rows[0][0] is None else str(rows[0][0])
+
+    def say(self, messenger: Messenger, group_id: str, text: str) -> int:
+        return messenger.write(group_id, text, self.server.now)
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Iterator[Talk]:
+    made = Talk(tmp_path)
+    yield made
+    for database in made.databases.values():
+        database.close()
+
+
+def test_three_people_talk(talk: Talk) -> None:
+    group_id = talk.group(BOB, CLEO)
+    everybody = (talk.ada, talk.bob, talk.cleo)
+    for messenger in everybody:
+        assert talk.members(messenger, group_id) == {ADA: Role.OWNER, BOB: Role.MEMBER, CLEO: Role.MEMBER}
+        assert talk.name(messenger, group_id) == "Trip"
+    assert GroupChanged(group_id, None, (BOB,)) in talk.bob.changes
+    number = talk.say(talk.bob, group_id, "hello")
+    talk.exchange()
+    talk.say(talk.cleo, group_id, "hello to you")
+    ((message_id,),) = talk.databases[talk.bob].rows("select message_id from messages where number = ?", number)
+    talk.bob.send(group_id, Edit(message_id, "hello!"), talk.server.now)
+    talk.ada.send(group_id, Reaction(BOB, message_id, "👍"), talk.server.now)
+    talk.cleo.send(group_id, Timer(60), talk.server.now)
+    talk.exchange()
+    for messenger in everybody:
+        assert talk.texts(messenger, group_id) == ["hello!", "hello to you"]
+        database = talk.databases[messenger]
+        assert database.rows("select account_id, emoji from reactions") == [(ADA, "👍")]
+        assert database.rows("select expires_in_s from conversations where id = ?", group_id) == [(60,)]
+    talk.bob.send(group_id, Deletion(message_id), talk.server.now)
+    talk.exchange()
+    assert {str(talk.texts(messenger, group_id)) for messenger in everybody} == {"[None, 'hello to you']"}
+    assert not any(talk.server.mailboxes.values())
+
+
+def test_who_comes_later_reads_nothing_from_before_and_knows_the_name(talk: Talk) -> None:
+    group_id = talk.group(BOB)
+    talk.say(talk.ada, group_id, "before")
+    talk.exchange()
+    talk.ada.groups.wish(group_id, AddPeople((CLEO,)))
+    talk.say(talk.ada, group_id, "after")
+    talk.exchange()
+    assert talk.texts(talk.cleo, group_id) == ["after"]
+    assert talk.texts(talk.bob, group_id) == ["before", "after"]
+    assert talk.name(talk.cleo, group_id) == "Trip"
+
+
+def test_who_is_removed_reads_no_more(talk: Talk) -> None:
+    group_id = talk.group(BOB, CLEO)
+    talk.ada.groups.wish(group_id, RemovePeople((CLEO,)))
+    talk.exchange()
+    talk.say(talk.bob, group_id, "without her")
+    number = talk.say(talk.cleo, group_id, "not any more")
+    talk.exchange()
+    assert talk.state(talk.cleo, group_id) is GroupState.LEFT
+    assert GroupChanged(group_id, ADA, gone=(CLEO,)) in talk.cleo.changes
+    assert talk.databases[talk.cleo].rows("select * from group_parts") == []
+    assert talk.databases[talk.cleo].rows("select problem from messages where number = ?", number) == [
+        ("no_such_group",)
+    ]
+    assert talk.texts(talk.ada, group_id) == ["without her"]
+    talk.ada.groups.wish(group_id, AddPeople((CLEO,)))
+    talk.exchange()
+    talk.say(talk.ada, group_id, "welcome back")
+    talk.exchange()
+    assert talk.texts(talk.cleo, group_id) == ["welcome back", "not any more"]
+
+
+def test_roles_decide_who_may_do_what(talk: Talk) -> None:
+    group_id = talk.group(BOB)
+    talk.bob.groups.wish(group_id, AddPeople((CLEO,)))
+    talk.bob.send(group_id, Rename("Bob's"), talk.server.now)
+    talk.exchange()
+    assert NotSent(group_id, "not_possible_in_group") in talk.bob.changes
+    assert talk.name(talk.ada, group_id) == "Trip"
+    talk.ada.groups.wish(group_id, SetRole(BOB, Role.ADMIN))
+    talk.exchange()
+    talk.bob.groups.wish(group_id, AddPeople((CLEO,)))
+    talk.bob.send(group_id, Rename("Bob's trip"), talk.server.now)
+    talk.exchange()
+    for messenger in (talk.ada, talk.bob, talk.cleo):
+        assert talk.members(messenger, group_id) == {ADA: Role.OWNER, BOB: Role.ADMIN, CLEO: Role.MEMBER}
+        assert talk.name(messenger, group_id) == "Bob's trip"
+
+
+def test_who_leaves_is_let_go_by_another(talk: Talk) -> None:
+    group_id = talk.group(BOB, CLEO)
+    talk.bob.groups.wish(group_id, Leave())
+    talk.exchange()
+    assert talk.state(talk.bob, group_id) is GroupState.LEFT
+    assert talk.members(talk.ada, group_id).keys() == talk.members(talk.cleo, group_id).keys() == {ADA, CLEO}
+
+
+def test_who_has_something_to_say_lets_a_leaver_go_first(talk: Talk) -> None:
+    group_id = talk.group(BOB, CLEO)
+    talk.bob.groups.wish(group_id, Leave())
+    talk.work(talk.bob)
+    talk.say(talk.cleo, group_id, "farewell")  # Ada, whose turn it would be, is away
+    talk.cleo.fetch()
+    sent = talk.work(talk.cleo)
+    assert [type(each) for each in sent if isinstance(each, ChangeGroup | SendToGroup)] == [ChangeGroup, SendToGroup]
+    talk.exchange()
+    assert talk.texts(talk.bob, group_id) == []
+    assert talk.texts(talk.ada, group_id) == ["farewell"]
+
+
+def test_late_commits_are_made_anew(talk: Talk) -> None:
+    group_id = talk.group(BOB)
+    talk.ada.groups.wish(group_id, SetRole(BOB, Role.ADMIN))
+    talk.exchange()
+    dora = talk.device("d" * 32)
+    talk.ada.groups.wish(group_id, AddPeople((CLEO,)))
+    talk.bob.groups.wish(group_id, AddPeople((dora.address.user,)))
+    talk.say(talk.bob, group_id, "late")
+    talk.exchange()
+    for messenger in (talk.ada, talk.bob, talk.cleo, dora):
+        assert talk.members(messenger, group_id).keys() == {ADA, BOB, CLEO, dora.address.user}
+    assert talk.texts(talk.ada, group_id) == ["late"]
+
+
+def test_an_accepted_commit_whose_answer_is_lost_is_not_made_twice(talk: Talk) -> None:
+    group_id = talk.group(BOB)
+    talk.ada.groups.wish(group_id, AddPeople((CLEO,)))
+    while not isinstance(request := talk.ada.next_request(talk.server.now), ChangeGroup):
+        assert request is not None
+        talk.ada.handle(request, talk.server.perform(talk.ada.address, request), talk.server.now)
+    talk.server.perform(talk.ada.address, request)
+    ada = talk.restart(talk.ada)
+    talk.exchange()
+    assert talk.server.groups.groups[group_id].epoch == 2
+    assert talk.members(ada, group_id).keys() == talk.members(talk.cleo, group_id).keys() == {ADA, BOB, CLEO}
+
+
+def test_a_further_device_joins_by_itself(talk: Talk) -> None:
+    group_id = talk.group(BOB)
+    tablet = talk.device(BOB, 2)
+    talk.exchange()
+    assert talk.state(tablet, group_id) is GroupState.ACTIVE
+    assert talk.name(tablet, group_id) == "Trip"
+    talk.say(tablet, group_id, "from the tablet")
+    talk.exchange()
+    assert talk.texts(talk.bob, group_id) == talk.texts(talk.ada, group_id) == ["from the tablet"]
+    # It is lost: the account removes it, and the other device takes it out of the group.
+    talk.databases.pop(tablet).close()
+    talk.server.remove(DeviceAddress(BOB, 2))
+    talk.bob.devices_changed(BOB)
+    talk.exchange()
+    assert talk.server.groups.groups[group_id].leaves.keys() == {talk.ada.address, talk.bob.address}
+
+
+def test_who_was_away_too_long_joins_anew(talk: Talk) -> None:
+    group_id = talk.group(BOB, CLEO)
+    present = (talk.ada, talk.bob)
+    talk.say(talk.ada, group_id, "long ago")
+    talk.ada.groups.wish(group_id, SetRole(BOB, Role.ADMIN))
+    talk.exchange(*present)
+    talk.server.mailboxes[talk.cleo.address].clear()  # expired
+    talk.server.newest.clear()
+    talk.say(talk.bob, group_id, "lately")
+    talk.exchange(*present)
+    talk.exchange()
+    assert talk.texts(talk.cleo, group_id) == ["missed"]
+    assert talk.members(talk.cleo, group_id)[BOB] is Role.ADMIN
+    talk.say(talk.bob, group_id, "now")
+    talk.say(talk.cleo, group_id, "and here")
+    talk.exchange()
+    assert sorted(map(str, talk.texts(talk.cleo, group_id))) == ["and here", "missed", "now"]
+
+
+def test_who_writes_after_weeks_learns_that_the_group_is_elsewhere(talk: Talk) -> None:
+    group_id = talk.group(BOB, CLEO)
+    talk.ada.groups.wish(group_id, SetRole(BOB, Role.ADMIN))
+    talk.exchange(talk.ada, talk.bob)
+    talk.server.mailboxes[talk.cleo.address].clear()
+    talk.say(talk.cleo, group_id, "is anybody there?")
+    requests = talk.exchange(talk.cleo)
+    assert FetchGroup(group_id) in requests
+    talk.exchange()
+    assert talk.texts(talk.ada, group_id) == ["is anybody there?"]
+
+
+def test_people_who_cannot_be_added_are_named_and_the_others_come_in(talk: Talk) -> None:
+    nobody = "9" * 32
+    group_id = talk.group(BOB, nobody)
+    assert NotAdded(group_id, nobody) in talk.ada.changes
+    assert talk.members(talk.bob, group_id).keys() == {ADA, BOB}
+
+
+def test_large_commits_are_read_by_themselves(talk: Talk) -> None:
+    group_id = talk.group(BOB)
+    talk.server.groups.large = 500
+    talk.ada.groups.wish(group_id, AddPeople((CLEO,)))
+    talk.say(talk.ada, group_id, "all of us")
+    talk.exchange()
+    assert talk.texts(talk.bob, group_id) == talk.texts(talk.cleo, group_id) == ["all of us"]
+
+
+def test_a_message_that_is_damaged_is_shown_as_a_problem(talk: Talk) -> None:
+    group_id = talk.group(BOB)
+    talk.say(talk.ada, group_id, "one")
+    talk.work(talk.ada)
+    item = talk.server.mailboxes[talk.bob.address].pop()
+    talk.server.mailboxes[talk.bob.address].append(
+        type(item)(*(getattr(item, name) for name in list(item.__slots__)[:-1]), b"x" + item.message[1:])  # type: ignore
+    )
+    talk.say(talk.ada, group_id, "two")
+    talk.exchange()
+    assert talk.texts(talk.bob, group_id) == ["not_decrypted_group", "two"]
+
+
+def test_the_last_one_leaves_without_asking_anybody(talk: Talk) -> None:
+    group_id = talk.group()
+    talk.ada.groups.wish(group_id, Leave())
+    talk.exchange()
+    talk.ada.connected()
+    assert ListGroups() in talk.work(talk.ada)
+    assert talk.state(talk.ada, group_id) is GroupState.LEFT
