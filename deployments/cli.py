@@ -24,7 +24,7 @@ from cluster.local.processes import require_port, wait_until
 from cluster.migrate import migrate
 from cluster.node import run
 from cluster.node.serve_api import ServeApi, load_config
-from deployments import accounts, dead_letters, demo, doctor, events, node, videos
+from deployments import accounts, counts, dead_letters, demo, doctor, events, node, videos
 from deployments.backup_command import app as backup
 from deployments.chat_command import chat
 from deployments.code_updates import as_json as code_as_json
@@ -38,6 +38,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 keys = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens.")
 app.add_typer(keys, name="keys")
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(counts.app, name="counts")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(node.app, name="node")
 app.add_typer(events.app, name="events")

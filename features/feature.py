@@ -22,6 +22,7 @@ from cluster.tables import Table
 from features.account_state import AccountState
 from features.events import EventBody
 from features.ports import Port, Ports
+from features.stored_counts import StoredCounts
 
 S = TypeVar("S")
 P = TypeVar("P")
@@ -106,6 +107,8 @@ class Feature:
     several processes do it at once."""
     on_block: OnBlock | None = None
     on_account_state: OnAccountState | None = None
+    counts: tuple[StoredCounts, ...] = ()
+    """What it stores of how many rows there are; `entativa counts` compares."""
     erase: Erase | None = None
     """Without it, rows are erased as the tables declare (features/account_rows.py)."""
     export: Export | None = None

@@ -7,6 +7,7 @@ from features.comments.erasure import erase
 from features.comments.events import EVENTS
 from features.comments.moderation import CommentModeration
 from features.comments.policy import CommentPolicy
+from features.comments.recounts import COUNTS
 from features.comments.service import CommentService
 from features.counters.feature import COUNTERS
 from features.counters.service import CounterService
@@ -40,4 +41,5 @@ COMMENTS = Feature(
     consumers=lambda scope: _updates(scope).consumers(),
     reaction=lambda scope: _updates(scope).after_commit,
     erase=erase,
+    counts=COUNTS,
 )

@@ -11,7 +11,7 @@ from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
 from features.counters import store
 from features.counters.errors import ReactionNotStored
-from features.counters.events import CountsCorrected, ReactionChange, ReactionsChanged
+from features.counters.events import ReactionChange, ReactionsChanged
 from features.counters.model import NOTHING_COUNTED, Counted, ReactionKind, Reactor, Target
 from features.counters.ports import Counters, CountersUnavailable
 from features.events import publish
@@ -78,11 +78,6 @@ class CounterService:
         await self.reload(targets)
         while await store.forget(uow, [target.id for target in targets], _FORGOTTEN_AT_ONCE):
             await uow.commit()
-
-    async def recount(self, uow: UnitOfWork, target: Target, now: datetime) -> None:
-        """Counts the reactions to a target anew, should a count ever be wrong."""
-        await store.recount(uow, target.id)
-        publish(uow, CountsCorrected(target.id, target.kind), now)
 
 
 def events_of(targets: Sequence[Target], changed: Sequence[store.Changed]) -> list[ReactionsChanged]:

@@ -211,23 +211,3 @@ async def forget(uow: UnitOfWork, target_ids: Sequence[UUID], limit: int) -> boo
         return True
     await uow.execute("delete from target_counts where target_id = any($1::uuid[])", list(target_ids))
     return False
-
-
-_RECOUNT = """
-with counted as (
-    select kind as name, count(*) as count from reactions where target_id = $1 group by kind
-), wrong as (
-    delete from target_counts where target_id = $1 and name = any($2::text[]) and (name, shard) not in (
-        select name, 0 from counted
-    )
-)
-insert into target_counts as stored (target_id, name, shard, count) select $1, name, 0, count from counted order by name
-on conflict (target_id, name, shard) do update set count = excluded.count
-"""
-
-
-async def recount(uow: UnitOfWork, target_id: UUID) -> None:
-    """Counts the reactions to a target anew. The table of reactions is locked against writers meanwhile: what they
-    store at the same moment would be counted twice or not at all."""
-    await uow.execute("lock table reactions in share mode")
-    await uow.execute(_RECOUNT, target_id, list(REACTION_KINDS))

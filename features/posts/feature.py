@@ -16,6 +16,7 @@ from features.posts.erasure import erase
 from features.posts.events import EVENTS
 from features.posts.link_previews import LinkPreviews
 from features.posts.policy import PostPolicy
+from features.posts.recounts import COUNTS
 from features.posts.scheduling import run_schedule
 from features.posts.service import PostService
 from features.posts.settings import POST_SETTINGS
@@ -59,6 +60,7 @@ POSTS = Feature(
     consumers=_consumers,
     reaction=lambda scope: _share_counts(scope).after_commit,
     background=run_schedule,
+    counts=COUNTS,
     events=EVENTS,
     settings=(POST_SETTINGS,),
     tables=(

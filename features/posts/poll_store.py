@@ -20,8 +20,9 @@ def vote(uow: UnitOfWork, post_id: UUID, voter_id: UUID, choices: Sequence[int])
     uow.write_at_commit(_VOTE, post_id, voter_id, choices, refused=AlreadyVoted())
 
 
-_SUMS = ", ".join(f"count(*) filter (where {option} = any(choices))" for option in range(MAX_OPTIONS))
-_ADDED = ", ".join(f"counts.counts[{option}] + excluded.counts[{option}]" for option in range(1, MAX_OPTIONS + 1))
+NO_VOTES = f"array_fill(0, array[{MAX_OPTIONS}])"
+SUMS = ", ".join(f"count(*) filter (where {option} = any(choices))" for option in range(MAX_OPTIONS))
+ADDED = ", ".join(f"counts.counts[{option}] + excluded.counts[{option}]" for option in range(1, MAX_OPTIONS + 1))
 
 _STATES = f"""
 select poll.id::text as id, own.choices, counts.voters, counts.counts, late.voters as late_voters,
@@ -30,7 +31,7 @@ from unnest($1::uuid[], $2::bool[]) as poll (id, closed)
 left join poll_votes as own on own.post_id = poll.id and own.voter_id = $3
 left join poll_counts as counts on counts.post_id = poll.id
 left join lateral (
-    select count(*)::int as voters, array[{_SUMS}]::int[] as counts from poll_votes
+    select count(*)::int as voters, array[{SUMS}]::int[] as counts from poll_votes
     where poll.closed and poll_votes.post_id = poll.id and not counted  -- of open ones none is read
 ) as late on poll.closed
 """
@@ -58,8 +59,8 @@ with enough as (
     returning poll_votes.post_id, poll_votes.choices
 )
 insert into poll_counts as counts (post_id, voters, counts)
-select post_id, count(*), array[{_SUMS}] from counted group by post_id order by post_id
-on conflict (post_id) do update set voters = counts.voters + excluded.voters, counts = array[{_ADDED}]
+select post_id, count(*), array[{SUMS}] from counted group by post_id order by post_id
+on conflict (post_id) do update set voters = counts.voters + excluded.voters, counts = array[{ADDED}]
 returning post_id
 """
 

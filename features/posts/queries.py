@@ -80,6 +80,9 @@ not put the author's posts where others are served from.)"""
 EXISTING = f"select posts.id from posts where id = any($1::uuid[]) and {visible_to('posts.author_id')}"
 """Those of the posts $1 that there are, whoever may see them."""
 
+NEXT = f"select posts.id from posts where id > $1 and {visible_to('posts.author_id')} order by id limit $2"
+"""Up to $2 posts after the id $1 in the order of ids, whoever may see them."""
+
 
 def seen_post(post: str, viewer: str) -> str:
     """The author of a post (an SQL expression for its id) if the viewer may see it, otherwise null: a scalar query."""

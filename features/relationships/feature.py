@@ -5,6 +5,7 @@ from features.feature import Feature, Scope
 from features.relationships.erasure import erase
 from features.relationships.events import EVENTS
 from features.relationships.policy import RelationshipPolicy
+from features.relationships.recounts import COUNTS
 from features.relationships.service import RelationshipService
 from features.relationships.tables import CONNECTIONS, OTHER_TABLES
 
@@ -22,4 +23,5 @@ RELATIONSHIPS = Feature(
     events=EVENTS,
     tables=(CONNECTIONS, *OTHER_TABLES),
     erase=erase,
+    counts=COUNTS,
 )

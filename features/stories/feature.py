@@ -19,6 +19,7 @@ from features.stories.erasure import erase, forget_views_between
 from features.stories.events import EVENTS
 from features.stories.highlights import Highlights
 from features.stories.policy import StoryPolicy
+from features.stories.recounts import COUNTS
 from features.stories.service import StoryService
 from features.stories.settings import REPLIES, SECTION, STORY_SETTINGS, ReplyAudience
 from features.stories.views import StoryViews
@@ -47,6 +48,7 @@ STORIES = Feature(
     consumers=_consumers,
     events=EVENTS,
     settings=(STORY_SETTINGS,),
+    counts=COUNTS,
     tables=(
         Table("stories", "author_id", _UNTIL_DELETED, subjects=("author_id",)),
         Table("story_highlights", "author_id", "until the author deletes it", subjects=("author_id",)),
