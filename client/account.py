@@ -11,7 +11,7 @@ account.conversations.messages(conversation_id)
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -62,12 +62,15 @@ class Account:
         *,
         clock: Callable[[], int] = milliseconds_now,
         transport: httpx.AsyncBaseTransport | None = None,
+        operator_transport: Callable[[str], httpx.AsyncBaseTransport] | None = None,
     ) -> None:
-        """`clock`: milliseconds since 1970. `transport`: of HTTP, for tests."""
+        """`clock`: milliseconds since 1970. `transport` and `operator_transport`: of HTTP to the platform and, by
+        address, to operators of PINs, for tests."""
         self._database = database
         self._state = State(database)
         self._clock = clock
         self._randomness = SystemRandomness()
+        self._operator_transport = operator_transport
         self._device = Device(database, self._randomness)
         self.url = self._state.get("url")["url"]
         self.username: str = self._state.get("username")["username"]
@@ -294,11 +297,10 @@ class Account:
     @property
     def backups(self) -> Backups:
         """The backup of what is on this device."""
-        return Backups(self._database, self._connection, self.account_id, self._randomness)
-
-    def pin_operators(self, addresses: Sequence[str]) -> Operators:
-        """The operators of the backup's PIN, in the order of their numbers."""
-        return Operators(addresses, self._connection.access_token)
+        return Backups(
+            *(self._database, self._connection, self.account_id, self._randomness),
+            lambda addresses: Operators(addresses, self._connection.access_token, self._operator_transport),
+        )
 
     @property
     def messenger(self) -> Messenger:

@@ -115,7 +115,7 @@ def set_pin(operators: Sequence[str]) -> Action:
 
     async def act(account: Account) -> None:
         pin = typer.prompt("New PIN", hide_input=True, confirmation_prompt=True)
-        await account.backups.set_pin(pin, account.pin_operators(operators))
+        await account.backups.set_pin(pin, operators)
 
     return act
 
@@ -133,7 +133,7 @@ def restore(place: str, by: str, operators: Sequence[str]) -> Action:
                 new = await account.backups.restore_with_passphrase(where, passphrase)
             case "pin" if operators:
                 pin = typer.prompt("PIN", hide_input=True)
-                new = await account.backups.restore_with_pin(where, pin, account.pin_operators(operators))
+                new = await account.backups.restore_with_pin(where, pin, operators)
             case _:
                 raise ServiceError("--by is key, passphrase, or pin with each --operator")
         typer.echo(f"{new} messages restored")

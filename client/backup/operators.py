@@ -91,6 +91,12 @@ class Operators:
         """Tells which version of the backup is the newest, as far as operators can be reached."""
         await self._tell("/v1/pin/archives", tokens, {"number": number})
 
+    async def forget(self) -> None:
+        """Deletes the PIN, as far as operators can be reached: without the backup it opens nothing."""
+        await asyncio.gather(
+            *(self._request(address, "DELETE", "/v1/pin") for address in self._addresses), return_exceptions=True
+        )
+
     async def _tell(self, path: str, tokens: Mapping[int, bytes], body: dict[str, Any]) -> None:
         await asyncio.gather(
             *(
@@ -101,7 +107,9 @@ class Operators:
             return_exceptions=True,
         )
 
-    async def _request(self, address: str, method: str, path: str, body: dict[str, Any]) -> httpx.Response:
+    async def _request(
+        self, address: str, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> httpx.Response:
         headers = {"Authorization": f"Bearer {await self._access_token()}"}
         transport = None if self._transport is None else self._transport(address)
         try:

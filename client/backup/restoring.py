@@ -1,6 +1,6 @@
 """Restoring a backup on a device: its history, and from then on the backup itself, which the device goes on writing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -27,6 +27,7 @@ async def restore(
     place: Mapping[str, Any],
     *,
     min_number: int = 0,
+    operators: Sequence[str] = (),
     tokens: Mapping[int, bytes] | None = None,
 ) -> int:
     """Takes over the backup of an account (32 hexadecimal digits) and returns how many messages are new here. After an
@@ -45,7 +46,7 @@ async def restore(
     with database.transaction():
         history.seen(database)
         state.forget(database)
-        state.save(database, BackupState(key, index.backup, index.number, place, tokens or {}))
+        state.save(database, BackupState(key, index.backup, index.number, place, operators, tokens or {}))
         state.backed_up(database, records.values())
     return new
 

@@ -1,7 +1,7 @@
 """What this device knows of its backup, in the account's database."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +15,14 @@ _NAME = "backup"
 @dataclass(frozen=True, slots=True)
 class BackupState:
     """`backup`: the id of the backup that this device writes, `number`: its newest version that it knows of. `place`:
-    where it is, as client.backup.places reads it. `tokens`: by operator, what shows it that the PIN is known."""
+    where it is, as client.backup.places reads it. `operators`: addresses of those of its PIN, in their order.
+    `tokens`: by operator, what shows it that the PIN is known."""
 
     key: RecoveryKey = field(repr=False)
     backup: str
     number: int
     place: Mapping[str, Any] = field(repr=False)
+    operators: Sequence[str] = ()
     tokens: Mapping[int, bytes] = field(default_factory=dict, repr=False)
 
 
@@ -35,6 +37,7 @@ def load(database: Database) -> BackupState | None:
         members["backup"],
         members["number"],
         members["place"],
+        members.get("operators", ()),
         {int(index): bytes.fromhex(token) for index, token in members["tokens"].items()},
     )
 
@@ -46,6 +49,7 @@ def save(database: Database, state: BackupState) -> None:
         "backup": state.backup,
         "number": state.number,
         "place": dict(state.place),
+        "operators": list(state.operators),
         "tokens": {str(index): token.hex() for index, token in state.tokens.items()},
     }
     database.execute("insert or replace into state (name, value) values (?, ?)", _NAME, json.dumps(members).encode())

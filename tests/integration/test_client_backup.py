@@ -11,10 +11,11 @@ import pytest
 
 from api.app import create_app
 from client.account import Account
-from client.backup import PLATFORM, NoPinLeft, NotTheKey, Operators, OperatorsUnavailable
+from client.backup import PLATFORM, NoPinLeft, NotTheKey, OperatorsUnavailable
 from client.storage import AccountFolders
 from crypto.backup import PinAttempt
 from features.devices.directory_epochs import close_due_epoch
+from pin_operator.limiter import NoPin
 from tests.support.correspondence import PROTECTION
 from tests.support.environment import PASSWORD, ROOT, Environment
 from tests.support.pin_operators import RNG, PinOperators, pin_operators
@@ -30,9 +31,14 @@ async def operators(servers: Servers) -> AsyncIterator[PinOperators]:
         yield made
 
 
-async def log_in(entativa: Environment, folders: AccountFolders, name: str) -> Account:
+async def log_in(entativa: Environment, folders: AccountFolders, name: str, operators: PinOperators) -> Account:
     transport = httpx.ASGITransport(app=create_app(entativa.platform), raise_app_exceptions=False)
-    return await Account.log_in(folders, name, PROTECTION, ROOT, "ada", PASSWORD, replace=True, transport=transport)
+    return await Account.log_in(
+        *(folders, name, PROTECTION, ROOT, "ada", PASSWORD),
+        replace=True,
+        transport=transport,
+        operator_transport=operators.transport,
+    )
 
 
 def write(account: Account, *texts: str) -> None:
@@ -57,40 +63,40 @@ async def test_a_new_device_restores_from_the_platform(
     await entativa.member("ada")
     assert await close_due_epoch(entativa.platform, entativa.clock())
     folders = AccountFolders(tmp_path / "accounts")
-    lost = await log_in(entativa, folders, "lost")
+    lost = await log_in(entativa, folders, "lost", operators)
     key = await lost.backups.create(PLATFORM)
     write(lost, "1", "2")
     assert (await lost.backups.write()).records == 3
     write(lost, "3")
     assert (await lost.backups.write()).records == 1
 
-    def reached(account: Account) -> Operators:
-        return Operators(ADDRESSES, account._connection.access_token, operators.transport)
-
-    await lost.backups.set_pin("2580", reached(lost))
+    await lost.backups.set_pin("2580", ADDRESSES)
     write(lost, "4")
-    assert (await lost.backups.write(reached(lost))).records == 1
+    assert (await lost.backups.write()).records == 1
     await lost.close()
 
-    new = await log_in(entativa, folders, "new")
+    new = await log_in(entativa, folders, "new", operators)
     assert await new.backups.restore_with_words(PLATFORM, key.words()) == 4
     assert texts(new) == ["1", "2", "3", "4"]
     await new.close()
 
-    newer = await log_in(entativa, folders, "newer")
+    newer = await log_in(entativa, folders, "newer", operators)
     with pytest.raises(NotTheKey, match="9 guesses are left"):
-        await newer.backups.restore_with_pin(PLATFORM, "0000", reached(newer))
-    assert await newer.backups.restore_with_pin(PLATFORM, "2580", reached(newer)) == 4
+        await newer.backups.restore_with_pin(PLATFORM, "0000", ADDRESSES)
+    assert await newer.backups.restore_with_pin(PLATFORM, "2580", ADDRESSES) == 4
     holder = f"entativa:{UUID(newer.account_id)}"
     assert [await limiter.remaining(holder) for limiter in operators.limiters] == [10, 10]
     for limiter in operators.limiters:
         for _ in range(10):
             await limiter.guess(holder, PinAttempt("0000", RNG).element)
     with pytest.raises(NoPinLeft):
-        await newer.backups.restore_with_pin(PLATFORM, "2580", reached(newer))
+        await newer.backups.restore_with_pin(PLATFORM, "2580", ADDRESSES)
     await operators.stop()
     with pytest.raises(OperatorsUnavailable):
-        await newer.backups.restore_with_pin(PLATFORM, "2580", reached(newer))
+        await newer.backups.restore_with_pin(PLATFORM, "2580", ADDRESSES)
     await operators.start()
     await newer.backups.delete()
+    for limiter in operators.limiters:
+        with pytest.raises(NoPin):
+            await limiter.remaining(holder)
     await newer.close()

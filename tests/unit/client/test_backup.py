@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from client.backup import (
     NoSuchPlace,
     NotTheKey,
     OlderBackup,
+    Operators,
     open_place,
     parse_place,
     state,
@@ -42,6 +43,15 @@ ADA, BRUNO, TALK = "a" * 32, "b" * 32, "c" * 32
 MARKER = "violets-are-blue"
 
 
+def _no_operators(addresses: Sequence[str]) -> Operators:
+    assert not addresses
+    return Operators((), _no_token)
+
+
+async def _no_token() -> str:
+    raise AssertionError("nobody to show it to")
+
+
 class TestAccount:
     """An account's device with its backup."""
 
@@ -51,7 +61,7 @@ class TestAccount:
         self.database = Database(path, bytes(32))
         self.device = device
         self.account = account
-        self.backups = Backups(self.database, Connection("http://nowhere"), account, RNG)
+        self.backups = Backups(self.database, Connection("http://nowhere"), account, RNG, _no_operators)
 
     def write(self, count: int, *, text: str = MARKER, start: int = 0, sent: bool = True) -> None:
         """Messages of this device in its conversation with bruno."""
