@@ -9,22 +9,29 @@ from cluster.postgres import Database, UnitOfWork
 if TYPE_CHECKING:
     from cluster.events.consumer import Consumer
 
-_NAME = "insert into event_consumers (consumer, active_at) values ($1, now()) on conflict (consumer) do update set"
-_DECLARE = f"{_NAME} active_at = excluded.active_at"
+_DECLARE = """
+insert into event_consumers (consumer, active_at) select name, now() from unnest($1::text[]) as name order by name
+on conflict (consumer) do update set active_at = excluded.active_at
+"""
 
 _BEGIN = f"""
 insert into event_offsets (consumer, topic, partition, position)
-select $1, topic, number, case when $3 then (select position from event_log_head) else 0 end
-from unnest($2::text[]) as topic, generate_series(0, {PARTITIONS - 1}) as number
+select consumer, topic, number, case when new then (select position from event_log_head) else 0 end
+from unnest($1::text[], $2::text[], $3::boolean[]) as declared(consumer, topic, new),
+    generate_series(0, {PARTITIONS - 1}) as number
+order by consumer, topic, number
 on conflict do nothing
 """
 
-_LOAD = "select topic, partition, position from event_offsets where consumer = $1 and partition = any($2)"
+_LOAD = """
+select consumer, topic, partition, position from event_offsets where consumer = any($1) and partition = any($2)
+"""
 
 _ADVANCE = """
 update event_offsets as stored set position = moved.upto
-from unnest($2::text[], $3::smallint[], $4::bigint[], $5::bigint[]) as moved(topic, partition, begin, upto)
-where stored.consumer = $1 and stored.topic = moved.topic and stored.partition = moved.partition
+from unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[])
+    as moved(consumer, topic, partition, begin, upto)
+where stored.consumer = moved.consumer and stored.topic = moved.topic and stored.partition = moved.partition
     and stored.position = moved.begin
 """
 
@@ -39,26 +46,36 @@ class OffsetMoved(Exception):
 
 async def declare(database: Database, consumers: "Iterable[Consumer]") -> None:
     """Give new consumers their first offsets, in every partition of their topics; say that all of them exist."""
+    declared = [
+        (consumer.name, topic, consumer.start == "new") for consumer in consumers for topic in sorted(consumer.topics)
+    ]
+    names, topics, new = map(list, zip(*declared, strict=True)) if declared else ([], [], [])
     async with database.unit_of_work() as uow:
-        for consumer in consumers:
-            await uow.execute(_DECLARE, consumer.name)
-            await uow.execute(_BEGIN, consumer.name, sorted(consumer.topics), consumer.start == "new")
+        await uow.execute(_DECLARE, sorted(set(names)))
+        await uow.execute(_BEGIN, names, topics, new)
         await uow.commit()
 
 
-async def load(database: Database, consumer: str, numbers: Iterable[int]) -> dict[Partition, int]:
-    """The consumer's offsets in these partitions of its topics."""
-    rows = await database.pool.fetch(_LOAD, consumer, list(numbers))
-    return {Partition(row["topic"], row["partition"]): row["position"] for row in rows}
+async def load(database: Database, consumers: Iterable[str], numbers: Iterable[int]) -> dict[str, dict[Partition, int]]:
+    """Offsets in these partitions of the consumers' topics, by consumer."""
+    found: dict[str, dict[Partition, int]] = {consumer: {} for consumer in consumers}
+    for row in await database.pool.fetch(_LOAD, list(found), list(numbers)):
+        found[row["consumer"]][Partition(row["topic"], row["partition"])] = row["position"]
+    return found
 
 
-async def advance(uow: UnitOfWork, consumer: str, moves: Mapping[Partition, tuple[int, int]]) -> None:
-    """Move offsets from where they are to where they shall be, as the last statement of a unit. Raises OffsetMoved when
-    one is elsewhere. (A unit that has written nothing else may have moved the others: what it did for them stands.)"""
-    columns = [(*partition, begin, upto) for partition, (begin, upto) in sorted(moves.items())]
-    tag = await uow.execute_last(_ADVANCE, consumer, *map(list, zip(*columns, strict=True)))
-    if tag != f"UPDATE {len(moves)}":
-        raise OffsetMoved(consumer)
+async def advance(uow: UnitOfWork, moves: Mapping[str, Mapping[Partition, tuple[int, int]]]) -> None:
+    """Move consumers' offsets from where they are to where they shall be, as the last statement of a unit. Raises
+    OffsetMoved when one is elsewhere. (A unit that has written nothing else may have moved the others: what it did for
+    them stands.)"""
+    columns = sorted(
+        (consumer, *partition, begin, upto)
+        for consumer, moved in moves.items()
+        for partition, (begin, upto) in moved.items()
+    )
+    tag = await uow.execute_last(_ADVANCE, *map(list, zip(*columns, strict=True)))
+    if tag != f"UPDATE {len(columns)}":
+        raise OffsetMoved
 
 
 async def send_back(database: Database, consumer: str, positions: Mapping[Partition, int]) -> None:

@@ -15,7 +15,7 @@ async def replay(database: Database, event_log: EventLog, consumer: str, since: 
     """Let a consumer handle everything again that occurred since a time, as far back as the log goes. Running processes
     begin with their next heartbeat. Returns how many partitions go back. Raises UnknownConsumer, LogUnavailable and
     DATABASE_ERRORS."""
-    stored = await offsets.load(database, consumer, range(PARTITIONS))
+    stored = (await offsets.load(database, [consumer], range(PARTITIONS)))[consumer]
     if not stored:
         raise UnknownConsumer(f"there is no consumer {consumer!r}")
     positions = {partition: await event_log.position_at(partition, since) for partition in stored}

@@ -36,7 +36,7 @@ order by number
 returning id, key
 """
 
-_LOAD = "select id, key from event_retries where consumer = $1 and partition = any($2)"
+_LOAD = "select id, consumer, key from event_retries where consumer = any($1) and partition = any($2)"
 
 _DUE = f"""
 select id, consumer, key, event, attempts, reason from event_retries as first
@@ -100,12 +100,12 @@ class Retries:
         self._partitions = held
         self.changed.set()
 
-    async def load(self, consumer: str) -> None:
-        """Learn which of a consumer's keys wait. Raises DATABASE_ERRORS."""
-        parked: dict[str, set[int]] = {}
-        for row in await self._database.pool.fetch(_LOAD, consumer, list(self._partitions)):
-            parked.setdefault(row["key"], set()).add(row["id"])
-        self._parked[consumer] = parked
+    async def load(self, *consumers: str) -> None:
+        """Learn which keys of consumers wait. Raises DATABASE_ERRORS."""
+        parked: dict[str, dict[str, set[int]]] = {consumer: {} for consumer in consumers}
+        for row in await self._database.pool.fetch(_LOAD, consumers, list(self._partitions)):
+            parked[row["consumer"]].setdefault(row["key"], set()).add(row["id"])
+        self._parked |= parked
 
     def waits(self, consumer: str, key: str) -> bool:
         """Whether an earlier event of this key is parked."""

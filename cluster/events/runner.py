@@ -69,7 +69,7 @@ class Runner:
         """As in Postgres; None: to be read."""
         self._positions: dict[Partition, int] = {}
         """Up to where this process has come; further than stored where it has passed events of other types only."""
-        self._flush_at = 0.0
+        self._flush_at = monotonic() + _FLUSH_S
         self.busy = BusyTime(monotonic())
         self.at: datetime | None = None
         """When the event occurred that this consumer is at; None: it has finished all, or waits for an outage's end."""
@@ -80,6 +80,10 @@ class Runner:
         self._numbers = numbers
         self._stored = None
         self.wake.set()
+
+    def begin(self, stored: dict[Partition, int]) -> None:
+        """These are the stored offsets of what is assigned: nothing else may run, and `Retries` must have loaded."""
+        self._stored, self._positions = stored, dict(stored)
 
     async def step(self) -> int:
         """Handle one batch; returns how many events were passed. Raises Outage, LogUnavailable, DATABASE_ERRORS: then
@@ -112,7 +116,7 @@ class Runner:
         batch, while this one, if another process has taken its partitions, fails with OffsetMoved."""
         numbers = self._numbers
         await self._retries.load(self.consumer.name)
-        stored = await offsets.load(self._database, self.consumer.name, numbers)
+        stored = (await offsets.load(self._database, [self.consumer.name], numbers))[self.consumer.name]
         self._positions = dict(stored)
         self._stored = stored if numbers == self._numbers else None
         return stored
@@ -131,14 +135,11 @@ class Runner:
             self._stored = None
 
     async def _flush(self) -> None:
-        stored = self._stored or {}
-        upto = {partition: self._positions[partition] for partition in stored}
-        upto = {partition: position for partition, position in upto.items() if position > stored[partition]}
-        if upto:
+        if moves := self.unwritten:
             async with self._database.unit_of_work() as uow:
-                await offsets.advance(uow, self.consumer.name, _moves(stored, upto))
+                await offsets.advance(uow, {self.consumer.name: moves})
                 await uow.commit()
-            self._noted(upto)
+            self._noted({partition: upto for partition, (_, upto) in moves.items()})
 
     async def _handle(self, wanted: Sequence[Record], batch: Batch, stored: dict[Partition, int]) -> None:
         waiting = {record.event.key for record in wanted if self._waits(record)}
@@ -151,7 +152,7 @@ class Runner:
                     await self.consumer.handle(uow, [record.event for record in now])
                 if parked:
                     await self._retries.park(uow, self.consumer.name, parked)
-                await offsets.advance(uow, self.consumer.name, moves)
+                await offsets.advance(uow, {self.consumer.name: moves})
                 await uow.commit()
         except OffsetMoved:
             raise
@@ -207,7 +208,7 @@ class Runner:
             if parked:
                 await self._retries.park(uow, self.consumer.name, sorted(parked, key=_position))
             if upto:
-                await offsets.advance(uow, self.consumer.name, _moves(stored, upto))
+                await offsets.advance(uow, {self.consumer.name: _moves(stored, upto)})
             await uow.commit()
         self._count("done", found.done)
         self._count("retried", sum(one.attempts for one in parked))
@@ -234,7 +235,7 @@ class Runner:
                 while await self.step():
                     pause = 0.1
                 try:
-                    async with asyncio.timeout(_FLUSH_S if self._unwritten() else None):
+                    async with asyncio.timeout(_FLUSH_S if self.unwritten else None):
                         await self.wake.wait()
                 except TimeoutError:
                     await self.flush()
@@ -245,8 +246,12 @@ class Runner:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 5.0)
 
-    def _unwritten(self) -> bool:
-        return self._stored is not None and self._stored != self._positions
+    @property
+    def unwritten(self) -> dict[Partition, tuple[int, int]]:
+        """Offsets that moved past events of other types only: per partition from which to which."""
+        stored = self._stored or {}
+        upto = {partition: self._positions[partition] for partition in stored}
+        return _moves(stored, {each: position for each, position in upto.items() if position > stored[each]})
 
 
 def _moves(stored: dict[Partition, int], upto: dict[Partition, int]) -> dict[Partition, tuple[int, int]]:

@@ -1,6 +1,7 @@
 """All consumers of a brand in one process: leases, one blocking reader, a runner per consumer, retries, the relay."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from cluster.events.consumer import Consumer
 from cluster.events.leases import BEAT_S, Leases
 from cluster.events.load import Load
 from cluster.events.log import PARTITIONS, WAIT_S, EventLog, LogUnavailable, Partition
+from cluster.events.offsets import OffsetMoved
 from cluster.events.relay import Adopt, nothing_to_adopt, relay_once, run_relay
 from cluster.events.retries import Retries
 from cluster.events.runner import Runner
@@ -124,17 +126,19 @@ class Worker:
                 log.warning("leases not renewed", error=type(error).__name__)
             await asyncio.sleep(BEAT_S)
 
-    async def assign(self, numbers: frozenset[int]) -> None:
-        """Read these partitions from now on. Raises DATABASE_ERRORS."""
+    async def assign(self, numbers: frozenset[int]) -> dict[str, dict[Partition, int]]:
+        """Read these partitions from now on. Returns the stored offsets, by consumer. Raises DATABASE_ERRORS."""
+        stored = await offsets.load(self._database, [consumer.name for consumer in self._consumers], numbers)
         positions: dict[Partition, int] = {}
-        for consumer in self._consumers:
-            for partition, position in (await offsets.load(self._database, consumer.name, numbers)).items():
+        for consumer in stored.values():
+            for partition, position in consumer.items():
                 positions[partition] = max(positions.get(partition, 0), position)
         self._retries.assign(numbers)
         for runner in self._runners:
             runner.assign(numbers)
         self._tail.follow(positions)
         self._assigned.set()
+        return stored
 
     async def _read(self) -> None:
         """The one blocking read; begun anew when other partitions are to be read."""
@@ -194,7 +198,10 @@ class Worker:
         it yet, and every parked event that is due; returns how many events were passed. For tests and commands. Raises
         Outage, LogUnavailable, DATABASE_ERRORS."""
         await offsets.declare(self._database, self._consumers)
-        await self.assign(frozenset(range(PARTITIONS)))
+        stored = await self.assign(frozenset(range(PARTITIONS)))
+        await self._retries.load(*stored)
+        for runner in self._runners:
+            runner.begin(stored[runner.consumer.name])
         total = 0
         while True:
             passed = await relay_once(self._database, self._log) if relay else 0
@@ -206,8 +213,18 @@ class Worker:
                 await self._retries.finish()
                 passed += 1
             if not passed:
+                await self._flush()
                 return total
             total += passed
+
+    async def _flush(self) -> None:
+        moves = {runner.consumer.name: moves for runner in self._runners if (moves := runner.unwritten)}
+        if not moves:
+            return
+        with contextlib.suppress(OffsetMoved):  # they are handled, or sent back, elsewhere
+            async with self._database.unit_of_work() as uow:
+                await offsets.advance(uow, moves)
+                await uow.commit()
 
 
 async def _quietly(leases: Leases) -> None:

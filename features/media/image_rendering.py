@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ AT_ONCE = (ImageFormat.WEBP, ImageFormat.JPEG)
 """What every image gets."""
 
 
+@cache
 def can_write_avif() -> bool:
     """Returns whether this libvips has an encoder for AV1."""
     try:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from cluster.events.worker import drain_events
 from cluster.settings import RateLimits, Settings
 from deployments.platform import brand_consumers, open_platform
 from features.auth.keys import ensure_key
+from features.auth.policy import AuthPolicy
 from features.ports import Ports
 from tests.support.clock import Clock
 from tests.support.mail_trap import CaughtMail, MailTrap
@@ -104,7 +105,8 @@ async def open_environment(
 ) -> AsyncIterator[Environment]:
     """Opens a brand over an empty, migrated database. The brand's keys in Redis must have been deleted. Without `ports`
     (entities) all feeds and counters come from Postgres."""
-    clock = Clock()
+    auth = replace(brand.policy(AuthPolicy), hash_memory_kib=64, hash_passes=1)  # a member's password cost 0.1 s
+    brand, clock = brand.with_policy(auth), Clock()
     settings = Settings(
         databases={brand.name: SecretStr(database_address)},
         redis_url=SecretStr(redis_url),
