@@ -1,10 +1,12 @@
 """Both brands keep what their OpenAPI documents promise, whatever a client sends (schemathesis).
 
 The documents' own schemas make the requests, right and wrong ones, and judge the answers: no 5xx, no undocumented
-status or media type, every body as described.
+status or media type, every body as described. An operation that both brands describe alike is tried on one of them.
 """
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +47,8 @@ EXAMPLES = 5
 ANONYMOUS_EXAMPLES = 2
 """The same of others: most operations refuse them whatever they say."""
 
+_SCHEMA = re.compile(r'#/components/schemas/([^"]+)')
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -63,6 +67,37 @@ async def environment(
     opening = open_with_conversations(brand, servers, template, tmp_path, mail_trap, MessagingPolicy())
     async with opening as (opened, _):
         yield opened
+
+
+@pytest.fixture
+async def descriptions(entativa: Environment, vignette: Environment) -> list[dict[str, str]]:
+    """What each brand's document says of an operation, by method and path."""
+    answers = [await brand.client.get("http://test/openapi.json") for brand in (entativa, vignette)]
+    return [_described(answer.json()) for answer in answers]
+
+
+def _described(document: dict[str, Any]) -> dict[str, str]:
+    schemas = {name: json.dumps(schema, sort_keys=True) for name, schema in document["components"]["schemas"].items()}
+
+    def with_schemas(text: str) -> str:
+        said: dict[str, str] = {}
+        while named := {*_SCHEMA.findall(" ".join([text, *said.values()]))} - said.keys():
+            said |= {name: schemas[name] for name in named}
+        return text + json.dumps(said, sort_keys=True)
+
+    return {
+        f"{method.upper()} {path}": with_schemas(json.dumps(operation, sort_keys=True))
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+
+
+def _tried_on(brand: str, descriptions: list[dict[str, str]]) -> set[str]:
+    """The operations to try on a brand: every second one of those that are alike, and all others."""
+    entativa, vignette = descriptions
+    alike = [name for name in sorted(entativa.keys() & vignette.keys()) if entativa[name] == vignette[name]]
+    first, second = set(alike[::2]), set(alike[1::2])
+    return entativa.keys() - second if brand == "entativa" else vignette.keys() - first
 
 
 async def _inhabit(environment: Environment) -> dict[str, str]:
@@ -90,13 +125,16 @@ async def _inhabit(environment: Environment) -> dict[str, str]:
     return known
 
 
-async def _attack(environment: Environment, signed_in: bool, mode: GenerationMode) -> None:
+async def _attack(environment: Environment, operations: set[str], signed_in: bool, mode: GenerationMode) -> None:
     known = await _inhabit(environment)
     schema = schemathesis.openapi.from_dict((await environment.client.get("http://test/openapi.json")).json())
     broken, session = [], await environment.log_in("ada")
     for result in schema.get_all_operations():
         assert isinstance(result, Ok), result.err()
         operation = result.ok()
+        if f"{operation.method.upper()} {operation.path}" not in operations:
+            continue
+        operations.remove(f"{operation.method.upper()} {operation.path}")
         if signed_in and (await session.get("/settings")).status_code != 200:  # what was sent has ended it
             session = await environment.log_in("ada")
         headers = session.headers if signed_in else {}
@@ -110,6 +148,7 @@ async def _attack(environment: Environment, signed_in: bool, mode: GenerationMod
         except FailureGroup as failures:
             broken += [f"{operation.label}: {failure}" for failure in failures.exceptions]
     assert not broken, "\n\n".join(broken)
+    assert not operations, "of the document, and not tried"
 
 
 def _exercise(
@@ -148,5 +187,7 @@ def _exercise(
 @pytest.mark.timeout(900)  # a thousand requests and more
 @pytest.mark.parametrize("mode", GenerationMode)
 @pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "anonymous"])
-async def test_a_brand_keeps_its_document(environment: Environment, signed_in: bool, mode: GenerationMode) -> None:
-    await _attack(environment, signed_in, mode)
+async def test_a_brand_keeps_its_document(
+    descriptions: list[dict[str, str]], environment: Environment, signed_in: bool, mode: GenerationMode
+) -> None:
+    await _attack(environment, _tried_on(environment.brand.name, descriptions), signed_in, mode)
