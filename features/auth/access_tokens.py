@@ -50,7 +50,7 @@ class AccessTokens:
     def verify(self, token: str, now: datetime) -> Identity:
         """Returns the holder of a token. Raises BadToken, TokenExpired. Does not check whether the
         session is live."""
-        self._keys.refresh()
+        self._keys.refresh_often()
         if self._generation != self._keys.generation or len(self._verified) >= _MAX_VERIFIED:
             self._verified.clear()
             self._generation = self._keys.generation
