@@ -6,7 +6,7 @@ than the requests it admits. Requests that come during a round trip share the ne
 """
 
 import asyncio
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from api.rate_limit import Limit
 from cluster.redis import Redis, RedisConnectionError, RedisTimeoutError, StreamReader
@@ -46,16 +46,14 @@ Replies: per request the milliseconds to wait and the value of the second key; t
 none was read before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """`wait_ms` is 0 for an admitted request; `liveness` is the cached state of its session."""
 
     wait_ms: int
     liveness: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
+class _Pending(NamedTuple):
     limit_key: str
     limit: Limit
     liveness_key: str

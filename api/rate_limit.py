@@ -3,11 +3,10 @@
 Not a library's, because it runs in the same round trip as the session check (docs/decisions/rate-limits.md).
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """`per_minute` requests on average, and `burst` more at once."""
 
     per_minute: int

@@ -27,6 +27,11 @@ class BadCursor(Invalid):
     field = "cursor"
 
 
+def encode_position(at: int, id: bytes) -> str:
+    """Returns 32 URL-safe characters: 8 bytes of microseconds since 1970, 16 bytes of id."""
+    return base64.urlsafe_b64encode(at.to_bytes(8, "big") + id).decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """The position after an item of a list sorted by time, then id (newest first)."""
@@ -35,9 +40,8 @@ class Cursor:
     id: UUID
 
     def encode(self) -> str:
-        """Returns 32 URL-safe characters: 8 bytes of microseconds since 1970, 16 bytes of id."""
-        micros = (self.at - _EPOCH) // _MICROSECOND
-        return base64.urlsafe_b64encode(micros.to_bytes(8, "big") + self.id.bytes).decode()
+        """Returns the text of the position."""
+        return encode_position((self.at - _EPOCH) // _MICROSECOND, self.id.bytes)
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":

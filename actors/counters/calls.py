@@ -39,18 +39,18 @@ class CounterCalls:
         try:
             values = await read_many(self._router, KIND_NAME, entities, account, _READ_S)
             for _ in range(_MAX_READS):
-                missing = [index for index, value in enumerate(values) if value is None]
-                if not missing:
+                if all(values):
                     break
+                missing = [index for index, value in enumerate(values) if value is None]
                 # All at once, without a task for each: they go in one frame per host.
                 calls = [self._router.call(KIND_NAME, entities[index], ["read", account], _READ_S) for index in missing]
                 for index, value in zip(missing, await asyncio.gather(*calls), strict=True):
                     values[index] = value
         except CallError as error:
             raise _unavailable(error) from error
-        if None in values:
+        if not all(values):
             raise CountersUnavailable("reactions are dropped from memory faster than they are read")
-        return [counted_from_wire(value) for value in values]
+        return [*map(counted_from_wire, values)]
 
     async def reload(self, target: Target) -> None:
         """See Counters.reload."""

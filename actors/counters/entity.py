@@ -53,10 +53,15 @@ class CounterEntity:
         """Returns the counts and the account's reaction as `counted_from_wire` reads them; None if that is to be read
         from Postgres first."""
         counters = self.counters
-        try:
-            own = None if account is None else counters.own(account)
-        except KeyError:
-            return None
+        if account is None:
+            own = None
+        elif counters.complete:  # as most are: without a call, since each page asks fifty
+            own = counters.known.get(account)
+        else:
+            try:
+                own = counters.own(account)
+            except KeyError:
+                return None
         if self._packed_at != counters.changes:
             self._packed.clear()
             self._packed_at = counters.changes

@@ -15,7 +15,7 @@ class TargetCounters:
     """Counts by name, and the reactions of some accounts: of all who have one if `complete`, otherwise of the last
     `max_known` that were asked for."""
 
-    __slots__ = ("_known", "changes", "complete", "counts", "max_known")
+    __slots__ = ("changes", "complete", "counts", "known", "max_known")
 
     def __init__(self, max_known: int) -> None:
         self.max_known = max_known
@@ -28,30 +28,31 @@ class TargetCounters:
         self.counts = {name: count for name, count in counts.items() if count}
         self.changes += 1
         self.complete = reactions is not None
-        self._known: OrderedDict[Account, str | None] = OrderedDict(reactions or {})
+        self.known: OrderedDict[Account, str | None] = OrderedDict(reactions or {})
+        """Each with its reaction; None: it has none. The one asked for longest ago comes first."""
 
     def knows(self, account: Account) -> bool:
         """Returns whether `own` can tell the account's reaction."""
-        return self.complete or account in self._known
+        return self.complete or account in self.known
 
     def own(self, account: Account) -> str | None:
         """Returns the account's reaction, None if it has none. Raises KeyError if that is not known."""
         if self.complete:
-            return self._known.get(account)
-        self._known.move_to_end(account)
-        return self._known[account]
+            return self.known.get(account)
+        self.known.move_to_end(account)
+        return self.known[account]
 
     def learn(self, reactions: Mapping[Account, str | None]) -> None:
         """Takes accounts' reactions as they are stored."""
         for account, kind in reactions.items():
             if kind is None and self.complete:
-                self._known.pop(account, None)
+                self.known.pop(account, None)
                 continue
-            self._known[account] = kind
-            self._known.move_to_end(account)
-        while len(self._known) > self.max_known:
+            self.known[account] = kind
+            self.known.move_to_end(account)
+        while len(self.known) > self.max_known:
             self.complete = False
-            self._known.popitem(last=False)
+            self.known.popitem(last=False)
 
     def reacted(self, account: Account, before: str | None, after: str | None) -> None:
         """Notes that an account's reaction `before` was replaced by `after`; None: no reaction."""

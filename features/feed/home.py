@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain, islice
 from uuid import UUID
 
 from cluster.metrics import Counter
@@ -22,7 +23,7 @@ from features.feed.own_marks import OwnMarks
 from features.feed.poll_results import PollResults
 from features.feed.ports import AuthorRead, Feeds, FeedsUnavailable
 from features.feed.render_cache import MARKED, RenderCache, RenderedPost, json_of
-from features.paging import Cursor, PageRequest
+from features.paging import PageRequest, encode_position
 from features.posts.model import Audience, PollDefinition, PostView
 from features.posts.own_marks import Marks
 from features.posts.polls import view_poll
@@ -164,11 +165,14 @@ class HomeFeed:
         shown: list[RenderedPost] = []
         differing: set[bytes] = set()
         for post, mask in zip(posts, rights, strict=True):
-            if post is None or not may_see(mask, post.audience, post.list_id, lists):
+            if post is None or not mask & post.audience:
                 continue
-            blocks = post.mentions and not post.mentions.isdisjoint(blocked)
-            if (post.list_id and mask & OWN) or blocks or post.personal:
-                differing.add(post.id)
+            if not post.alike:
+                if not may_see(mask, post.audience, post.list_id, lists):
+                    continue
+                blocks = post.mentions and not post.mentions.isdisjoint(blocked)
+                if (post.list_id and mask & OWN) or blocks or post.personal:
+                    differing.add(post.id)
             shown.append(post)
         if differing:
             rows = await store.shown(uow, context.reader_id, [UUID(bytes=id) for id in differing])
@@ -227,20 +231,21 @@ class HomeFeed:
         items = found[:limit]
         cursor = b"null"
         if len(found) > limit:
-            at, id = items[-1].key
-            cursor = b'"%s"' % Cursor(store.moment(at), UUID(bytes=id)).encode().encode()
+            cursor = b'"%s"' % encode_position(*items[-1].key).encode()
         counted = await self.counters.read(uow, [post.target for post in items], context.reader_id)
         polls = {id: poll for post in items if post.polls for id, poll in post.polls.items()}
-        marks = await self.marks.read(uow, context.reader_id, [*(post.id for post in items), *polls])
+        marks = await self.marks.read(uow, context.reader_id, chain((post.id for post in items), polls))
         if polls:
             items = await self._with_polls(uow, context, items, polls, marks)
         reposted, saved = marks.reposted, marks.saved
+        if reposted or saved:
+            marked = [MARKED[(post.id in reposted) + 2 * (post.id in saved)] for post in items]
+        else:
+            marked = [MARKED[0]] * len(items)
+        bodies, ends = [post.body for post in items], [counts.json for counts in counted]
         # One join of all pieces: a page has up to several 100 KB, which a join for each post would copy twice more.
-        pieces = list[bytes]()
-        for post, counts in zip(items, counted, strict=True):
-            pieces += (b",", post.body, MARKED[(post.id in reposted) + 2 * (post.id in saved)], counts.json)
-        pieces[:1] = [b'{"items":[']  # instead of the first comma
-        return b"".join((*pieces, b'],"next_cursor":', cursor, b"}"))
+        pieces = chain.from_iterable(zip([b","] * len(items), bodies, marked, ends, strict=True))
+        return b"".join((b'{"items":[', *islice(pieces, 1, None), b'],"next_cursor":', cursor, b"}"))
 
 
 def _rendered(row: Row, view: PostView, shared_poll: PollDefinition | None) -> RenderedPost:

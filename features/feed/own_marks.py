@@ -7,7 +7,7 @@ that reader is dropped then. If Redis fails at that moment, the consumer of the 
 """
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Iterable
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
@@ -43,7 +43,7 @@ class OwnMarks:
     def __len__(self) -> int:
         return self._size
 
-    async def read(self, uow: UnitOfWork, reader_id: UUID, post_ids: Collection[bytes]) -> Marks:
+    async def read(self, uow: UnitOfWork, reader_id: UUID, post_ids: Iterable[bytes]) -> Marks:
         """Returns the reader's marks, at least of these posts. One statement if they are not known, and one if a post
         is older than what is kept.
 

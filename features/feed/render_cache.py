@@ -16,7 +16,7 @@ import orjson
 
 from features.counters.model import Target, TargetKind
 from features.feed.invalidations import Invalidation
-from features.feed.machine import Key
+from features.feed.machine import LIST, Key
 from features.posts.model import PollDefinition, PollView, PostView
 
 _COUNTED = {"reposted", "saved", "comments", "reposts", "quotes", "reactions"}
@@ -57,6 +57,11 @@ class RenderedPost:
     @cached_property
     def id(self) -> bytes:
         return self.key[1]
+
+    @cached_property
+    def alike(self) -> bool:
+        """Whether all who belong to its audience see it, and all of them the same."""
+        return self.audience != LIST and not (self.list_id or self.mentions or self.personal)
 
     @cached_property
     def target(self) -> Target:
@@ -127,9 +132,8 @@ class RenderCache:
     def get(self, post_ids: Sequence[bytes]) -> list[RenderedPost | None]:
         """Returns the cached posts, None for those that are not cached, and keeps them longest."""
         posts = [*map(self._posts.get, post_ids)]
-        for id, post in zip(post_ids, posts, strict=True):
-            if post is not None:
-                self._posts.move_to_end(id)
+        for _ in map(self._posts.move_to_end, post_ids if all(posts) else [post.id for post in posts if post]):
+            pass
         return posts
 
     def begin(self, *, current: bool) -> Fetch:

@@ -27,17 +27,17 @@ def answer_read(mailboxes: Mailboxes, body: Value) -> list[Value]:
     if answer is None or now >= mailboxes.serve_until:
         return [None] * len(ids)
     mailboxes.loads[kind].calls += len(ids)
+    try:
+        numbers = [shard_of(entity_id) for entity_id in ids]
+    except (AttributeError, TypeError):
+        raise BadFrame("an entity's id is a string") from None
     shards = mailboxes.shards[kind]
-    values: list[Value] = []
-    for entity_id in ids:
-        if type(entity_id) is not str:
-            raise BadFrame("an entity's id is a string")
-        value = None
-        shard = shards[shard_of(entity_id)]
+    values: list[Value] = [None] * len(ids)
+    for index, number in enumerate(numbers):
+        shard = shards[number]
         if shard is not None and shard.serving and not shard.parked:
-            mailbox = shard.mailboxes.get(entity_id)
+            mailbox = shard.mailboxes.get(ids[index])
             if mailbox is not None and mailbox.inbox is None and mailbox.entity is not None:
                 mailbox.used_at = now
-                value = answer(mailbox.entity, message)
-        values.append(value)
+                values[index] = answer(mailbox.entity, message)
     return values

@@ -19,12 +19,27 @@ async def read(router: Router, kind: str, entity_ids: Sequence[str], message: Va
     """Returns what the kind's ``read`` answers for each entity; None for those that need a call: they are not in memory
     or in a turn, or their host could not be reached. Raises DeadlineExceeded after ``timeout_s`` seconds."""
     owners = router.view.owners.get(kind)
-    values: list[Value] = [None] * len(entity_ids)
     if owners is None:
-        return values
+        return [None] * len(entity_ids)
+    hosts = [owners[shard_of(entity_id)] for entity_id in entity_ids]
+    if len({*hosts}) == 1 and len(hosts) <= MAX_ENTITIES and hosts[0]:
+        try:
+            answers: list[Value] = await router.call_host(hosts[0], WHAT, [kind, message, [*entity_ids]], timeout_s)
+        except DeadlineExceeded:
+            raise
+        except CallError:
+            return [None] * len(entity_ids)
+        return answers
+    return await _read_from_several(router, kind, entity_ids, hosts, message, timeout_s)
+
+
+async def _read_from_several(
+    router: Router, kind: str, entity_ids: Sequence[str], hosts: Sequence[str], message: Value, timeout_s: float
+) -> list[Value]:
+    values: list[Value] = [None] * len(entity_ids)
     by_host: dict[str, list[int]] = {}
-    for index, entity_id in enumerate(entity_ids):
-        by_host.setdefault(owners[shard_of(entity_id)], []).append(index)
+    for index, host in enumerate(hosts):
+        by_host.setdefault(host, []).append(index)
     parts = [
         (host, indexes[first : first + MAX_ENTITIES])
         for host, indexes in by_host.items()
