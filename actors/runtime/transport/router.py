@@ -288,9 +288,15 @@ class Router:
                     return
                 try:
                     link = await self._open(host, endpoint)
-                except (OSError, TimeoutError, CallError) as error:
+                except Exception as error:
+                    raise_if_cancelled()
+                    # Whatever it is, an address that cannot be read for example: without a pause the next dial would
+                    # follow at once, and fail as this one.
                     self._failures[host] = failures + 1
-                    log.info("stream.unreachable", host=host, error=str(error), failures=failures + 1)
+                    if isinstance(error, OSError | CallError):
+                        log.info("stream.unreachable", host=host, error=str(error), failures=failures + 1)
+                    else:
+                        log.exception("stream.unreachable", host=host, failures=failures + 1)
                 else:
                     self._links[host] = link
                     self._versions[host] = link.version

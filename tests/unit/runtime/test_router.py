@@ -40,22 +40,24 @@ async def test_closing_settles_every_call_and_leaves_nothing_running() -> None:
 class Unreachable(Router):
     """A router whose every dial fails at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__(NoControlPlane("here"), b"secret")
+        self.error = error
         self.dialled_at: list[float] = []
         self.follow(MapView(1, {HOST: Endpoint(HOST, "there", "", "")}, {"kind": [HOST] * SHARDS}))
         self.waiting = self.call("kind", "entity", 1, timeout=120)
 
     async def _open(self, host: str, endpoint: Endpoint) -> Link:
         self.dialled_at.append(self._loop.time())
-        raise ConnectionRefusedError(host)
+        raise self.error
 
 
-def test_dials_back_off_to_a_bound_and_never_stop() -> None:
+@pytest.mark.parametrize("error", [ConnectionRefusedError("refused"), ValueError("no port")])
+def test_dials_back_off_to_a_bound_and_never_stop(error: Exception) -> None:
     loop = SteppedLoop(())
     routers: list[Unreachable] = []
     try:
-        loop.do(lambda: routers.append(Unreachable()))
+        loop.do(lambda: routers.append(Unreachable(error)))
         step, seconds = 0.01, 20.0
         for _ in range(int(seconds / step)):
             loop.now += step
