@@ -205,6 +205,10 @@ async def test_entities_in_memory_are_read_together_and_without_turns() -> None:
     assert await read(router, "notebook", ids, "x", 5.0) == expected
     assert await router.call("notebook", ids[0], "read") == [ids[0]], "a read changes nothing"
     assert len(host.mailboxes.answers) <= remembered + 1, "reads are not remembered"
+    load = host.mailboxes.loads["notebook"]
+    load.calls = 0
+    await read(router, "notebook", ids[:50], "x", 5.0)
+    assert load.calls == 2, "a page's reads take a host as long as two calls, and it is given shards accordingly"
     await router.close()
 
 
