@@ -4,13 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FIGURE ?=
+KILLS ?= 500
+SEED ?= 1
 UV ?= $(BIN)/uv
 
 # Set on some machines and in most container images, it makes every process compile anew all that it imports: half of
 # the time to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run stop demo cluster-demo status doctor check test lint coverage audit bench clean lock
+.PHONY: help run stop demo cluster-demo status doctor check test lint coverage audit loss bench clean lock
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -53,6 +55,9 @@ coverage: $(VENV)/.dev ## how much of each file unit and integration tests run, 
 
 audit: $(filter $(BIN)/uv,$(UV)) ## look for known vulnerabilities in the pinned dependencies
 	@for file in runtime dev aws client_generator; do $(UV) tool run --from pip-audit==2.9.0 pip-audit --disable-pip --require-hashes -r requirements/$$file.txt || exit 1; done
+
+loss: $(VENV)/.dev ## kill 500 parts of a platform while people write to each other, for example `make loss KILLS=50 SEED=2`
+	@$(BIN)/python -m tests.e2e.message_loss --kills $(KILLS) --seed $(SEED)
 
 bench: $(VENV)/.dev ## print figures, for example `make bench FIGURE=http`
 	@setup/system-packages bench

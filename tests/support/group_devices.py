@@ -163,7 +163,7 @@ class GroupDevice:
         said: list[bytes] = []
         items = await self.inbox()
         for item in items:
-            data = await self._process(item)
+            data = await self.process(item)
             if data is not None:
                 said.append(data)
         if items:
@@ -176,7 +176,7 @@ class GroupDevice:
         answer = await self.member.post("/messaging/acknowledgements", json=body)
         assert answer.status_code == 204, answer.text
 
-    async def _process(self, item: dict[str, Any]) -> bytes | None:
+    async def process(self, item: dict[str, Any]) -> bytes | None:
         id = item["conversation_id"]
         if item["envelope"] is None:
             large = await self.member.get(f"/groups/{id}/messages/{item['seq']}")
