@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from cluster.metrics import Counter, Gauge
 
-CALLS = Counter("entativa_shard_calls_total", "Calls that reached a host", ["host", "kind"])
+CALLS = Counter(
+    "entativa_shard_calls_total",
+    "Calls that reached a host; of what is read without turns, forty entities count as one",
+    ["host", "kind"],
+)
 QUEUED = Counter(
     "entativa_shard_calls_queued_total", "Calls that waited for a turn, a load or a move", ["host", "kind"]
 )
