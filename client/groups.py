@@ -2,8 +2,8 @@
 can be reached."""
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from client.api import MessagingApi
 from client.conversations import Conversations
 from client.messaging import Messenger
 from client.messaging.body import MAX_GROUP_NAME
@@ -11,6 +11,10 @@ from client.messaging.contents import Rename
 from client.messaging.groups.wishes import AddPeople, Leave, RemovePeople, SetRole
 from client.writing import Impossible
 from crypto.mls import Role
+
+
+class Usernames(Protocol):
+    async def find_account(self, username: str) -> str: ...
 
 
 class Groups:
@@ -21,7 +25,7 @@ class Groups:
         self,
         messenger: Callable[[], Messenger],
         conversations: Conversations,
-        api: MessagingApi,
+        api: Usernames,
         clock: Callable[[], int],
         done: Callable[[], None],
     ) -> None:

@@ -1,6 +1,7 @@
 """Conversations in a terminal: a list, the messages of one, and a line to write."""
 
 from collections.abc import Callable
+from functools import cache, partial
 from typing import ClassVar
 
 from textual.app import App, ComposeResult
@@ -19,7 +20,9 @@ from client.terminal.chat_account import ChatAccount
 from client.terminal.devices import ManageDevices
 from client.terminal.file_names import progress
 from client.terminal.files import FileDialogs
+from client.terminal.group_commands import GroupCommands, is_command
 from client.terminal.messages import MessageList
+from client.terminal.names import Names, title
 from client.terminal.notices import after, notice
 from client.terminal.printable import printable
 from client.terminal.screens import AskUsername, Choose, ShowSafetyNumber
@@ -65,6 +68,8 @@ class ChatApp(App[None]):
         self.title = f"{account.username}: encrypted conversations"
         self._account = account
         self._files = FileDialogs(self, account)
+        self._names = Names(account.conversations, account.account_id)
+        self._groups = GroupCommands(self, account, self._show_conversation)
         self._shown: str | None = None
         self._limit = _MESSAGES
         self._doing: tuple[str, int] | None = None  # what the line is for, and to which message: answer, edit
@@ -76,7 +81,7 @@ class ChatApp(App[None]):
             yield OptionList(id="conversations", markup=False)
             with Vertical():
                 yield MessageList(id="messages", markup=False)
-                yield Input(placeholder="message", id="line", disabled=True, select_on_focus=False)
+                yield Input(placeholder="Ctrl+N, or /group new NAME PERSON…", id="line", select_on_focus=False)
         yield Footer()
 
     def on_mount(self) -> None:
@@ -116,14 +121,15 @@ class ChatApp(App[None]):
                     case FileProgress():
                         self.sub_title = progress(change) if change.done < change.size else ""
                     case _:
-                        said = notice(change, self._account.account_id, self._username_of)
+                        names = self._names
+                        said = notice(change, self._account.account_id, names.of_correspondent, names.within)
                         if said is not None:
                             self.notify(said.text, severity=said.severity, markup=False)
             self._list_conversations()
             self._show_messages()
 
     def _show_typing(self, conversation_id: str) -> None:
-        names = [_title(each) for each in self._account.conversations.all() if each.id == conversation_id]
+        names = [title(each) for each in self._account.conversations.all() if each.id == conversation_id]
         self.sub_title = f"{names[0]} is typing" if names else ""
         if self._typing is not None:
             self._typing.stop()
@@ -131,12 +137,6 @@ class ChatApp(App[None]):
 
     def _hide_typing(self) -> None:
         self.sub_title = ""
-
-    def _username_of(self, account_id: str) -> str | None:
-        """The username of somebody with whom messages were exchanged."""
-        return next(
-            (_title(each) for each in self._account.conversations.all() if each.peer == account_id and each.last), None
-        )
 
     # --- the list -----------------------------------------------------------------------------------------------
 
@@ -149,7 +149,7 @@ class ChatApp(App[None]):
         options.clear_options()
         for index, each in enumerate(conversations):
             unread = f" ({each.unread})" if each.unread and each.id != self._shown else ""
-            options.add_option(Option(f"{_title(each)}{unread}", id=each.id))
+            options.add_option(Option(f"{'# ' if each.is_group else ''}{title(each)}{unread}", id=each.id))
             if each.id == self._shown:
                 options.highlighted = index
 
@@ -167,6 +167,8 @@ class ChatApp(App[None]):
         self._show_messages()
         line = self.query_one("#line", Input)
         line.disabled = self._removed
+        if self._doing is None:
+            line.placeholder = "message"
         line.focus()
 
     # --- one conversation ---------------------------------------------------------------------------------------
@@ -175,20 +177,26 @@ class ChatApp(App[None]):
         if self._shown is None:
             return
         self._account.read(self._shown)
-        shown = self.query_one("#messages", MessageList)
-        shown.show(
-            self._account.conversations.messages(self._shown, self._limit), _title(self._conversation(self._shown))
-        )
+        messages = self._account.conversations.messages(self._shown, self._limit)
+        name_of = cache(partial(self._names.within, self._shown))
+        self.query_one("#messages", MessageList).show(messages, name_of)
 
     def _conversation(self, conversation_id: str) -> Conversation:
         return next(each for each in self._account.conversations.all() if each.id == conversation_id)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        if event.input.id == "line" and self._shown is not None and event.value:
+        if event.input.id == "line" and self._shown is not None and event.value and not is_command(event.value):
             self.run_worker(self._account.typing(self._shown))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if event.input.id != "line" or self._shown is None or not event.value.strip():
+        if event.input.id != "line" or not event.value.strip():
+            return
+        if self._doing is None and is_command(event.value):
+            self.run_worker(self._groups.run(event.value, self._shown))
+            self.action_write()
+            return
+        if self._shown is None:
+            self.notify("Choose a conversation, begin one (Ctrl+N), or found a group: /group new NAME PERSON…")
             return
         try:
             match self._doing:
@@ -318,13 +326,11 @@ class ChatApp(App[None]):
     def action_safety_number(self) -> None:
         if self._shown is None:
             return
+        if self._conversation(self._shown).is_group:
+            self.notify("Compare safety numbers in the conversation with each person.")
+            return
         number = self._account.safety_number(self._shown)
         if number is None:
             self.notify("The keys are not known before the first message.")
             return
-        self.push_screen(ShowSafetyNumber(_title(self._conversation(self._shown)), number))
-
-
-def _title(conversation: Conversation) -> str:
-    unnamed = "a group" if conversation.is_group else "somebody"
-    return printable(conversation.username or f"{unnamed} ({conversation.peer[-6:]})")
+        self.push_screen(ShowSafetyNumber(title(self._conversation(self._shown)), number))

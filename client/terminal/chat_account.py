@@ -6,6 +6,7 @@ from typing import Protocol
 from client.conversations import Conversations
 from client.messaging import Change
 from client.terminal.devices import DeviceList
+from client.terminal.group_commands import GroupActions
 from crypto.identity import SafetyNumber
 
 
@@ -16,6 +17,9 @@ class ChatAccount(Protocol):
 
     @property
     def devices(self) -> DeviceList: ...
+
+    @property
+    def groups(self) -> GroupActions: ...
 
     shows_typing: bool
     sends_read_receipts: bool

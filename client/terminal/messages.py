@@ -1,5 +1,6 @@
 """The messages of a conversation as a list: one can be chosen, to answer, change or react to it."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import ClassVar
 
@@ -43,11 +44,11 @@ class MessageList(OptionList):
             self.what = what
             self.number = number
 
-    def show(self, messages: list[Message], peer: str) -> None:
-        """Shows these messages; what is chosen stays chosen. `peer`: the other person's name."""
+    def show(self, messages: list[Message], name_of: Callable[[str], str]) -> None:
+        """Shows these messages; what is chosen stays chosen. `name_of`: how an account is called."""
         chosen, at_end = self._chosen(), self.highlighted in (None, self.option_count - 1)
         self.clear_options()
-        self.add_options([Option(render(each, peer), id=str(each.number)) for each in messages])
+        self.add_options([Option(render(each, name_of), id=str(each.number)) for each in messages])
         numbers = [each.number for each in messages]
         if not at_end and chosen in numbers:
             self.highlighted = numbers.index(chosen)
@@ -72,15 +73,14 @@ class MessageList(OptionList):
         return None if option is None or option.id is None else int(option.id)
 
 
-def render(message: Message, peer: str) -> Text:
-    """A message as text without markup."""
+def render(message: Message, name_of: Callable[[str], str]) -> Text:
+    """A message as text without markup. `name_of`: how an account is called."""
     at = datetime.fromtimestamp(message.time / 1000).astimezone()
     line = Text(f"{at:%d %b %H:%M} ", style="dim")
-    line.append("you" if message.own else peer, style="bold")
+    line.append(name_of(message.account_id), style="bold")
     line.append(": ")
     if message.quote is not None:
-        author = peer if message.own == (message.quote.account_id != message.account_id) else "you"
-        line.append(f"[{author}: {printable(message.quote.text)}] ", style="dim italic")
+        line.append(f"[{name_of(message.quote.account_id)}: {printable(message.quote.text)}] ", style="dim italic")
     if message.deleted:
         line.append("(deleted)", style="dim italic")
     elif message.text is not None and message.text not in [each.name for each in message.attachments]:

@@ -9,6 +9,8 @@ from client.messaging import (
     DevicesUnreachable,
     DirectoryDistrusted,
     FileNotSent,
+    GroupChanged,
+    NotAdded,
     NotSent,
     TimerChanged,
 )
@@ -22,9 +24,12 @@ class Notice(NamedTuple):
     severity: Literal["information", "warning", "error"] = "information"
 
 
-def notice(change: Change, own: str, name_of: Callable[[str], str | None]) -> Notice | None:
+def notice(
+    change: Change, own: str, name_of: Callable[[str], str | None], names: Callable[[str, str], str]
+) -> Notice | None:
     """What the user is told; None for nothing. `own`: the own account. `name_of`: how somebody is called with whom
-    messages were exchanged."""
+    messages were exchanged. `names`: how an account is called in a conversation, or, for the conversation itself, that
+    one."""
     match change:
         case NotSent(_, code):
             return Notice(describe(code), "warning")
@@ -50,7 +55,30 @@ def notice(change: Change, own: str, name_of: Callable[[str], str | None]) -> No
         case DirectoryDistrusted(account_id):
             name = name_of(account_id) or "this account"
             return Notice(f"The keys of {name} cannot be verified: nothing is sent.", "error")
+        case NotAdded(group, account_id):
+            text = f"{names(group, account_id)} cannot be added to {names(group, group)}: no device is set up there."
+            return Notice(text, "warning")
+        case GroupChanged():
+            return _group_notice(change, own, lambda each: names(change.conversation_id, each))
     return None
+
+
+def _group_notice(change: GroupChanged, own: str, name: Callable[[str], str]) -> Notice | None:
+    group = name(change.conversation_id)
+    if own in change.gone:
+        return Notice(f"You are not in {group} any more.", "warning")
+    if own in change.joined:
+        return Notice(f"You are in the group {group} now.")
+    if change.joined or change.gone:
+        come, gone = (", ".join(map(name, each)) for each in (change.joined, change.gone))
+        told = [
+            f"{come} came into {group}." if come else "",
+            f"{gone} left or was removed from {group}." if gone else "",
+        ]
+        return Notice(" ".join(filter(None, told)))
+    if change.by is None or change.by == own:
+        return None
+    return Notice(f"{name(change.by)} changed the name or the roles of {group}.")
 
 
 def after(seconds: int | None) -> str:

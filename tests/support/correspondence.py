@@ -1,4 +1,4 @@
-"""Two people who write encrypted messages to each other, with the client, on a running platform."""
+"""Two people who write encrypted messages to each other, alone and in a group, with the client."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -48,6 +48,14 @@ async def correspond(url: str, ada: str, bob: str, password: str, **options: Any
             assert target.read_bytes() == source.read_bytes()
             before = ["Do you read me?", "I do.", "The plan."]
 
+            # A group: founded, named and written to in a few commits and messages.
+            group_id = await adas.groups.create("The plan", [bob])
+            adas.write(group_id, "All of us.")
+            await until(bobs, lambda: said(bobs, group_id) == ["All of us."])
+            bobs.write(group_id, "Both of us.")
+            await until(adas, lambda: said(adas, group_id) == ["All of us.", "Both of us."])
+            assert [each.username for each in bobs.conversations.all() if each.is_group] == ["The plan"]
+
         # Bob is away. Ada writes while she is offline, and her program starts anew before it has sent anything.
         await bobs.close()
         adas.write(to_bob, "Good night.")
@@ -87,4 +95,9 @@ async def until(account: Account, condition: Callable[[], bool]) -> None:
 def texts(account: Account, username: str) -> list[str | None]:
     """The messages with somebody."""
     conversation_id = account.conversations.find(username)
-    return [] if conversation_id is None else [each.text for each in account.conversations.messages(conversation_id)]
+    return [] if conversation_id is None else said(account, conversation_id)
+
+
+def said(account: Account, conversation_id: str) -> list[str | None]:
+    """The messages of a conversation."""
+    return [each.text for each in account.conversations.messages(conversation_id)]

@@ -126,6 +126,8 @@ class Answers:
         if code == NO_SUCH_GROUP or isinstance(request, FoundGroup):
             self._states.leave(group_id)
             changes.append(GroupChanged(group_id, None, gone=(self._own.user,)))
+            if isinstance(request, FoundGroup):
+                changes.append(NotSent(group_id, code))
             return False
         if code == NOT_IN_GROUP:
             if isinstance(request, SendToGroup):

@@ -147,6 +147,8 @@ class Following:
             opened = open_content(received.data, received.authenticated_data)
             body = Body.decode(opened.content.body)
             problem = None if body.to == item.group_id else "misdirected"
+            if self._shown.find(*sender) is None:  # this device had to take a joiner's word for it
+                problem = "unknown_device"
         except CryptoError:
             problem = "malformed"
         except BadBody as error:

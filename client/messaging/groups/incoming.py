@@ -40,10 +40,11 @@ class GroupIncoming:
     def _received(self, group_id: str) -> int | None:
         """The newest number in a group; None if there is a conversation with somebody under its id."""
         rows = self._database.rows("select peer, received from conversations where id = ?", group_id)
-        if rows:
-            return int(rows[0][1]) if rows[0][0] == group_id and self._states.find(group_id) else None
-        self._states.add(group_id, GroupState.JOINING)
-        return 0
+        if rows and rows[0][0] != group_id:
+            return None
+        if self._states.find(group_id) is None:  # another device may have told of it
+            self._states.add(group_id, GroupState.JOINING)
+        return int(rows[0][1]) if rows else 0
 
     def waiting(self) -> list[str]:
         """The groups that something waits for."""

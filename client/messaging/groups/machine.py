@@ -160,7 +160,7 @@ class Groups:
             self._join_listed()
         yield from self._joining.trees()
         yield from (FetchGroupMessage(*each) for each in self._incoming.without_message())
-        for stored in self._states.all(GroupState.FOUNDING, GroupState.ACTIVE, GroupState.JOINING):
+        for stored in self._states.busy():
             yield from self._of_group(stored, now, unknown, inbox_read=inbox_read)
         yield from map(self._directory.request, sorted(unknown))
 
@@ -269,9 +269,10 @@ class Groups:
         return role is not None and role >= Role.ADMIN
 
     def is_left(self, conversation_id: str) -> bool:
-        """Whether a conversation is a group that the account is not in: nothing can be sent there."""
+        """Whether a conversation is a group that the account is not in: nothing can be sent there. One that another
+        device has told of is one as long as the server was not asked."""
         stored = self._states.find(conversation_id)
-        return stored is None or stored.state is GroupState.LEFT
+        return self._answers.listed == set() if stored is None else stored.state is GroupState.LEFT
 
     @property
     def lists_unknown_groups(self) -> bool:

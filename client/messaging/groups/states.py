@@ -50,6 +50,18 @@ class GroupStates:
         rows = self._database.rows("select id, state, epoch, told_epoch from groups order by id")
         return [found for found in map(_stored, rows) if found.state in states]
 
+    def busy(self) -> list[StoredGroup]:
+        """The groups in which something is to be done. Those where nothing is stay on disk."""
+        rows = self._database.rows(
+            "select id, state, epoch, told_epoch from groups as g where state in (?, ?) or (state = ? and ("
+            "told_epoch > epoch or exists (select 1 from group_wishes where group_id = g.id)"
+            " or exists (select 1 from group_submissions where group_id = g.id)"
+            " or exists (select 1 from group_parts where group_id = g.id and name between 'proposal/' and 'proposal0')"
+            ")) order by id",
+            *(GroupState.FOUNDING, GroupState.JOINING, GroupState.ACTIVE),
+        )
+        return list(map(_stored, rows))
+
     def add(self, group_id: str, state: GroupState) -> None:
         """Makes a group known, or sets the state of one that is."""
         self._database.execute(
@@ -90,6 +102,7 @@ class GroupStates:
         self.add(group_id, state)
         self._database.execute("delete from group_parts where group_id = ?", group_id)
         self.write(group_id, group)
+        self._database.execute("update groups set told_epoch = epoch where id = ?", group_id)
         self.write_members(group_id, group)
 
     def write_members(self, group_id: str, group: Group) -> tuple[set[str], set[str]]:

@@ -12,7 +12,7 @@ from client.conversations import MessageState
 from client.storage import AccountFolders
 from crypto.mls import Role
 from tests.integration.groups.conftest import Groups
-from tests.support.correspondence import PROTECTION, running, until
+from tests.support.correspondence import PROTECTION, running, said, until
 from tests.support.directory_epochs import directory_runs
 from tests.support.environment import PASSWORD, ROOT
 
@@ -22,10 +22,6 @@ NAMES = ("ada", "bob", "cleo")
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("client.account._FETCH_S", 0.1)
-
-
-def said(account: Account, group_id: str) -> list[str | None]:
-    return [each.text for each in account.conversations.messages(group_id)]
 
 
 def members(account: Account, group_id: str) -> list[tuple[str | None, Role]]:

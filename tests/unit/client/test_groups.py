@@ -312,3 +312,44 @@ def test_the_last_one_leaves_without_asking_anybody(talk: Talk) -> None:
     talk.ada.connected()
     assert ListGroups() in talk.work(talk.ada)
     assert talk.state(talk.ada, group_id) is GroupState.LEFT
+
+
+def test_a_group_that_another_device_has_told_of_can_be_entered(talk: Talk) -> None:
+    database = Database(talk.folder / "b2.db", bytes(32))
+    talk.server.register(database, BOB, 2, RANDOM)
+    group_id = talk.group()
+    database.execute("insert into conversations (id, peer, username) values (?, ?, 'Trip')", group_id, group_id)
+    tablet = talk.messenger(database)
+    talk.ada.groups.wish(group_id, AddPeople((BOB,)))
+    talk.say(talk.ada, group_id, "hello")
+    talk.exchange()
+    assert talk.texts(tablet, group_id) == talk.texts(talk.bob, group_id) == ["hello"]
+    assert talk.server.groups.groups[group_id].epoch == 1  # it did not have to join by itself
+    assert not any(talk.server.mailboxes.values())
+
+
+def test_groups_in_which_nothing_happens_are_not_read(talk: Talk) -> None:
+    talk.group(BOB)
+    ada = talk.restart(talk.ada)
+    talk.exchange()
+    assert ada.groups._states._open == {}
+
+
+def test_a_device_that_nobody_can_verify_any_more_keeps_nobody_out_and_is_not_believed(talk: Talk) -> None:
+    group_id = talk.group(BOB)
+    lost = talk.device(BOB, 2)
+    talk.exchange()
+    talk.ada.groups.wish(group_id, SetRole(BOB, Role.ADMIN))  # so it is Ada who vouches for the others to joiners
+    talk.exchange()
+    talk.server.remove(DeviceAddress(BOB, 2))  # the members have not noticed
+    tablet = talk.device(ADA, 2)
+    talk.exchange(tablet)
+    assert talk.state(tablet, group_id) is GroupState.ACTIVE
+    talk.say(lost, group_id, "believe me")
+    talk.work(lost)
+    talk.exchange(tablet)
+    assert talk.texts(tablet, group_id) == ["unknown_device"]
+    talk.ada.groups.wish(group_id, AddPeople((CLEO,)))  # takes it out, too
+    talk.ada.devices_changed(BOB)
+    talk.exchange(talk.ada)
+    assert lost.address not in talk.server.groups.groups[group_id].leaves

@@ -13,6 +13,7 @@ from client.account import DeviceRemoved
 from client.api import ApiError
 from client.conversations import Conversations
 from client.devices import OwnDevice
+from client.groups import Groups
 from client.linking import LinkCode
 from client.messaging import Change, Device, PeerTyping
 from client.messaging.contents import Attachment, Text
@@ -20,6 +21,7 @@ from client.terminal import ChatApp
 from client.terminal.devices import ManageDevices
 from client.terminal.file_names import suggested_path
 from client.terminal.files import AskPath
+from client.terminal.group_commands import USAGE, Command, is_command, parse
 from client.terminal.messages import MessageList
 from client.terminal.printable import printable
 from client.terminal.screens import ShowSafetyNumber
@@ -28,6 +30,13 @@ from client.writing import Writing
 from crypto.attachments import AttachmentPointer
 from crypto.identity import SafetyNumber
 from tests.unit.client.test_messaging import ADA, BOB, CONVERSATION, RANDOM, Pair
+
+
+class Usernames:
+    async def find_account(self, username: str) -> str:
+        if username != "bob":
+            raise ApiError(404, "no_such_person", "There is no such person.")
+        return BOB
 
 
 class LocalAccount:
@@ -47,6 +56,13 @@ class LocalAccount:
         self.devices = LocalDevices(LinkCode("1" * 32, bytes(33), bytes(32), bytes(range(32))))
         self.conversations = Conversations(pair.databases[0], Device(pair.databases[0], RANDOM))
         self.conversations.name(CONVERSATION, "bob")
+        self.groups = Groups(
+            lambda: pair.ada,
+            self.conversations,
+            Usernames(),
+            lambda: pair.server.now,
+            self.step,
+        )
 
     async def run(self) -> None:
         await self.removed.wait()
@@ -60,7 +76,8 @@ class LocalAccount:
     async def changed(self) -> list[Change]:
         await self._changed.wait()
         self._changed.clear()
-        changes, self._pair.ada.changes = self._pair.ada.changes, []
+        changes = self._pair.ada.changes.copy()
+        self._pair.ada.changes.clear()
         return changes
 
     async def conversation_with(self, username: str) -> str:
@@ -164,7 +181,7 @@ async def test_two_people_talk(pair: Pair) -> None:
     app = ChatApp(account)
     async with app.run_test() as pilot:
         await pilot.press("ctrl+n", *"@Bob", "enter")
-        await until(pilot, lambda: not app.query_one("#line", Input).disabled)
+        await until(pilot, lambda: app.query_one("#line", Input).placeholder == "message")
         account.online = False
         await pilot.press(*"hello", "enter")
         await until(pilot, lambda: "you: hello …" in shown(app))
@@ -191,7 +208,7 @@ async def test_a_file_is_sent_and_saved(pair: Pair, tmp_path: Path) -> None:
     account = LocalAccount(pair)
     app = ChatApp(account, "bob")
     async with app.run_test() as pilot:
-        await until(pilot, lambda: not app.query_one("#line", Input).disabled)
+        await until(pilot, lambda: app.query_one("#line", Input).placeholder == "message")
 
         async def give(path: str) -> None:
             await until(pilot, lambda: isinstance(app.screen, AskPath))
@@ -277,7 +294,7 @@ async def test_typing_is_shown_until_the_message_comes(pair: Pair, monkeypatch: 
     account = LocalAccount(pair)
     app = ChatApp(account, "bob")
     async with app.run_test() as pilot:
-        await until(pilot, lambda: not app.query_one("#line", Input).disabled)
+        await until(pilot, lambda: app.query_one("#line", Input).placeholder == "message")
         await pilot.press(*"hi")
         await until(pilot, lambda: account.typed == [CONVERSATION, CONVERSATION])
         pair.ada.peer_typing(CONVERSATION, BOB)
@@ -367,3 +384,61 @@ async def test_somebody_who_is_not_there_is_said(pair: Pair) -> None:
 )
 def test_what_could_act_on_the_terminal_is_replaced(text: str, expected: str) -> None:
     assert printable(text) == expected
+
+
+def test_commands_are_told_from_messages() -> None:
+    assert is_command(" /group")
+    assert not is_command("/grouped")
+    assert parse('/group new "The trip" bob @cleo') == Command("new", ("The trip", "bob", "@cleo"))
+    assert parse("/group role bob Admin") == Command("role", ("bob", "ADMIN"))
+    for wrong in ("/group", "/group new", "/group role bob king", "/group leave now", "/group explode"):
+        with pytest.raises(ValueError, match="/group new"):
+            parse(wrong)
+    with pytest.raises(ValueError, match="quotation"):
+        parse('/group new "The trip')
+    assert all(f"/group {each}" in USAGE for each in ("new", "add", "remove", "role", "rename", "members", "leave"))
+
+
+async def test_a_group_by_commands(pair: Pair) -> None:
+    account = LocalAccount(pair)
+    app = ChatApp(account)
+    line = "#line"
+
+    def work() -> None:
+        for _ in range(3):
+            for messenger in (pair.ada, pair.bob):
+                messenger.fetch()
+                pair.run(messenger)
+            pair.server.now += 1_000
+        account.step()
+
+    def listed() -> list[str]:
+        return [str(option.prompt) for option in app.query_one("#conversations", OptionList).options]
+
+    async def say(pilot: Any, text: str) -> None:
+        app.query_one(line, Input).value = text
+        app.query_one(line, Input).focus()
+        await pilot.press("enter")
+
+    async def told(pilot: Any, text: str) -> None:
+        await until(pilot, lambda: any(text in each.message for each in app._notifications))
+
+    work()
+    async with app.run_test(notifications=True) as pilot:
+        await say(pilot, '/group new "The trip" @Bob')
+        await until(pilot, lambda: "# The trip" in listed())
+        work()
+        await say(pilot, "/group role bob admin")
+        work()
+        (group,) = [each for each in account.conversations.all() if each.is_group]
+        pair.bob.write(group.id, "Where to?", pair.server.now)
+        work()
+        await until(pilot, lambda: "bob: Where to?" in shown(app))
+        await say(pilot, "/group members")
+        await told(pilot, "ada: owner\nbob: admin")
+        await say(pilot, "/group leave")
+        await told(pilot, "only owner")
+        await say(pilot, "/group add nobody")
+        await told(pilot, "no such person")
+        await pilot.press("ctrl+t")
+        await told(pilot, "each person")

@@ -1,0 +1,120 @@
+"""Groups in the terminal client: commands in the line, each beginning with /group."""
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from textual.app import App
+
+from client.api import ApiError, NoResponse, SignedOut
+from client.conversations import Conversations
+from client.messaging import NotRegistered
+from client.terminal.printable import printable
+from crypto.mls import Role
+
+USAGE = """\
+/group new NAME PERSON…    a group with people; "a longer name" in quotes
+/group add PERSON…         adds people
+/group remove PERSON…      removes people
+/group role PERSON ROLE    makes somebody an owner, admin or member
+/group rename NAME         the server does not learn it
+/group members             who is in it
+/group leave"""
+
+
+class GroupActions(Protocol):
+    """What the commands need of `client.groups.Groups`."""
+
+    async def create(self, name: str, usernames: Sequence[str]) -> str: ...
+    async def add(self, conversation_id: str, usernames: Sequence[str]) -> None: ...
+    def remove(self, conversation_id: str, usernames: Sequence[str]) -> None: ...
+    def set_role(self, conversation_id: str, username: str, role: Role) -> None: ...
+    def rename(self, conversation_id: str, name: str) -> None: ...
+    def leave(self, conversation_id: str) -> None: ...
+
+
+class GroupAccount(Protocol):
+    username: str
+    conversations: Conversations
+
+    @property
+    def groups(self) -> GroupActions: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`what`: the word after /group, `words`: those after that."""
+
+    what: str
+    words: tuple[str, ...]
+
+
+def is_command(line: str) -> bool:
+    """Whether a line is for this device, and not to be sent."""
+    return line.strip().split(maxsplit=1)[:1] == ["/group"]
+
+
+def parse(line: str) -> Command:
+    """Raises ValueError, whose text is for the user."""
+    try:
+        words = shlex.split(line)[1:]
+    except ValueError as error:
+        raise ValueError("A quotation mark is missing.") from error
+    match words:
+        case ["new", _, *_] | ["add" | "remove" | "rename", _, *_] | ["members" | "leave"]:
+            return Command(words[0], tuple(words[1:]))
+        case ["role", _, role] if role.upper() in Role.__members__:
+            return Command("role", (words[1], role.upper()))
+    raise ValueError(USAGE)
+
+
+class GroupCommands:
+    """Does what the commands say, in the conversation that is shown."""
+
+    def __init__(self, app: App[None], account: GroupAccount, show: Callable[[str], None]) -> None:
+        """`show`: shows a conversation."""
+        self._app = app
+        self._account = account
+        self._show = show
+
+    async def run(self, line: str, shown: str | None) -> None:
+        """Runs a command, or says why that is not possible."""
+        try:
+            await self._run(parse(line), shown)
+        except (ValueError, ApiError) as error:
+            self._app.notify(str(error), severity="error", markup=False, timeout=10)
+        except (NoResponse, SignedOut, NotRegistered):
+            self._app.notify("The server cannot be reached. Try again later.", severity="warning")
+
+    async def _run(self, command: Command, shown: str | None) -> None:
+        groups, words = self._account.groups, command.words
+        if command.what == "new":
+            self._show(await groups.create(words[0], _usernames(words[1:])))
+            return
+        if shown is None:
+            raise ValueError("Choose a group first.")
+        match command.what:
+            case "add":
+                await groups.add(shown, _usernames(words))
+            case "remove":
+                groups.remove(shown, _usernames(words))
+            case "role":
+                groups.set_role(shown, _usernames(words)[0], Role[words[1]])
+            case "rename":
+                groups.rename(shown, " ".join(words))
+            case "leave":
+                groups.leave(shown)
+            case _:
+                self._app.notify(self._members(shown), markup=False, timeout=30)
+
+    def _members(self, shown: str) -> str:
+        found = self._account.conversations.members(shown)
+        if not found:
+            raise ValueError("This is no group that you are in.")
+        names = [self._account.username if each.own else printable(each.username or "somebody") for each in found]
+        return "\n".join(f"{name}: {each.role.name.lower()}" for name, each in zip(names, found, strict=True))
+
+
+def _usernames(words: Sequence[str]) -> list[str]:
+    return [word.removeprefix("@").lower() for word in words]
