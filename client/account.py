@@ -28,6 +28,7 @@ from client.devices import DeviceRemoved, Devices, LinkRefused, LinkRequired
 from client.groups import Groups
 from client.linking import LinkCode
 from client.messaging import Change, Device, Messenger, NotRegistered
+from client.messaging.contents import Poll
 from client.realtime import Event, RealtimeClient, RequestRefused, Signal, Ticket, TicketUnavailable
 from client.realtime import NoResponse as RealtimeNoResponse
 from client.state import State
@@ -209,6 +210,16 @@ class Account:
         all that follows, if that is impossible: its text is for the user."""
         with self._doing() as writing:
             return writing.write(conversation_id, text, answers)
+
+    def ask(self, conversation_id: str, question: str, options: Sequence[str], *, multiple: bool = False) -> int:
+        """Writes a message that lets people choose. Returns its number."""
+        with self._doing() as writing:
+            return writing.ask(conversation_id, question, Poll(tuple(options), multiple))
+
+    def vote(self, number: int, choices: Sequence[int]) -> None:
+        """Chooses options of a poll, by their numbers from 0 on; none takes an earlier choice back."""
+        with self._doing() as writing:
+            writing.vote(number, tuple(choices))
 
     async def send_file(self, conversation_id: str, source: Path, text: str | None = None) -> None:
         """Sends a file, when that is possible, with a text or else its name. It is encrypted before this returns, and

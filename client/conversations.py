@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from client.messaging import Device, attachment_rows
+from client.messaging import Device, attachment_rows, polls
 from client.messaging.body import Body
-from client.messaging.contents import Attachment, Deletion, Edit, Quote, Reaction, Timer
+from client.messaging.contents import Attachment, Deletion, Edit, Quote, Reaction, Timer, Vote
+from client.messaging.polls import PollResult
 from client.storage import Database
 from crypto.mls import Role
 
@@ -47,6 +48,7 @@ class Message:
     expires_in_s: int | None = None
     expires_at: int | None = None
     attachments: tuple[Attachment, ...] = ()
+    poll: PollResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +229,9 @@ class Conversations:
             reactions[number][account_id] = emoji
         files = attachment_rows.of_messages(self._database, [row[0] for row in rows])
         own = self._device.address.user
-        found = {(row[2], row[3]): self._message(row, reactions[row[0]], files[row[0]]) for row in rows}
+        asked = polls.of_messages(self._database, [row[0] for row in rows])
+        shown = [self._message(row, reactions[row[0]], files[row[0]], asked.get(row[0])) for row in rows]
+        found = {(each.account_id, each.id): each for each in shown}
         for _, body in self._waiting(rows[0][1]):
             match body.content:
                 case Edit(id, text) if (message := found.get((own, id))) is not None and not message.deleted:
@@ -240,17 +244,27 @@ class Conversations:
                         deleted=True,
                         reactions={},
                         attachments=(),
+                        poll=None,
                         state=MessageState.SENDING,
                     )
                 case Reaction(author, id, emoji) if (message := found.get((author, id))) is not None:
                     others = {user: each for user, each in message.reactions.items() if user != own}
                     changed = replace(message, reactions=others if emoji is None else {**others, own: emoji})
+                case Vote(author, id, choices) if (message := found.get((author, id))) is not None and message.poll:
+                    votes = {**message.poll.votes, own: choices}
+                    changed = replace(message, poll=replace(message.poll, votes=votes))
                 case _:
                     continue
             found[changed.account_id, changed.id] = changed
         return list(found.values())
 
-    def _message(self, row: tuple[Any, ...], reactions: dict[str, str], attachments: tuple[Attachment, ...]) -> Message:
+    def _message(
+        self,
+        row: tuple[Any, ...],
+        reactions: dict[str, str],
+        attachments: tuple[Attachment, ...],
+        poll: PollResult | None,
+    ) -> Message:
         number, conversation_id, account_id, id, text, time, seq, problem, quote, edited, deleted, *rest = row
         expires_in_s, expires_at, read = rest
         own = account_id == self._device.address.user
@@ -271,4 +285,5 @@ class Conversations:
             expires_in_s,
             expires_at,
             attachments,
+            poll,
         )

@@ -7,7 +7,7 @@ from client.attachments import Upload
 from client.conversations import Conversations, Message
 from client.messaging import Messenger
 from client.messaging.body import MAX_QUOTE
-from client.messaging.contents import Deletion, Edit, Quote, Reaction, Text, Timer
+from client.messaging.contents import Deletion, Edit, Poll, Quote, Reaction, Text, Timer, Vote
 from client.messaging.timeline import DELETE_MS, EDIT_MS
 
 
@@ -34,6 +34,24 @@ class Writing:
         number = self._messenger.send(conversation_id, content, self._clock())
         assert number is not None
         return number
+
+    def ask(self, conversation_id: str, question: str, poll: Poll) -> int:
+        """Writes a message that asks. Returns its number."""
+        content = Text(question, None, self._conversations.timer(conversation_id), poll=poll)
+        number = self._messenger.send(conversation_id, content, self._clock())
+        assert number is not None
+        return number
+
+    def vote(self, number: int, choices: tuple[int, ...]) -> None:
+        """Chooses options of a poll, in place of an earlier choice; none takes that back."""
+        message = self._find(number)
+        poll = None if message.poll is None else message.poll.poll
+        if poll is None or max(choices, default=0) >= len(poll.options):
+            raise Impossible("This message does not ask that.")
+        if len(choices) > 1 and not poll.multiple:
+            raise Impossible("Only one of these can be chosen.")
+        vote = Vote(message.account_id, message.id, choices)
+        self._messenger.send(message.conversation_id, vote, self._clock())
 
     def write_upload(self, upload: Upload, together_with: Callable[[], None]) -> None:
         """Writes the message of a file that is at the server. `together_with`: what happens in the same transaction."""

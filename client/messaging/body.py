@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from client.messaging import polls
 from client.messaging.contents import (
     Attachment,
     Content,
@@ -24,6 +25,7 @@ from client.messaging.contents import (
     Resend,
     Text,
     Timer,
+    Vote,
 )
 from crypto.attachments import AttachmentPointer
 from crypto.errors import CryptoError
@@ -115,6 +117,8 @@ def _members(content: Content) -> dict[str, Any]:
                 members["again"] = again
             if attachments:
                 members["attachments"] = [_attachment_members(each) for each in attachments]
+            if content.poll is not None:
+                members["poll"] = polls.members(content.poll)
             return members
         case Receipt(ids, read):
             return {"receipt": {"ids": list(ids), "read": read}}
@@ -130,6 +134,8 @@ def _members(content: Content) -> dict[str, Any]:
             return {"resend": {"author": account_id, "device": device, "seq": seq}}
         case Rename(name):
             return {"rename": {"name": name}}
+        case Vote(account_id, id, choices):
+            return {"vote": {"author": account_id, "id": id, "choices": list(choices)}}
 
 
 def _content(members: dict[str, Any]) -> Content:
@@ -138,7 +144,8 @@ def _content(members: dict[str, Any]) -> Content:
         case {"text": str(text)}:
             quote, again = _quote(members.get("quote")), _integer(members.get("again"))
             attachments = _attachments(members.get("attachments", []))
-            return Text(text, quote, _integer(members.get("expires_in_s")), again, attachments)
+            poll = polls.decode(members.get("poll"))
+            return Text(text, quote, _integer(members.get("expires_in_s")), again, attachments, poll)
         case {"receipt": {"ids": list(ids), "read": bool(read)}} if all(isinstance(each, str) for each in ids):
             return Receipt(tuple(ids), read)
         case {"reaction": {"author": str(account_id), "id": str(id), "emoji": str() | None as emoji}}:
@@ -153,7 +160,9 @@ def _content(members: dict[str, Any]) -> Content:
             return Resend(account_id, device, seq)
         case {"rename": {"name": str(name)}}:
             return Rename(name)
-    known = {"text", "receipt", "reaction", "edit", "deletion", "timer", "resend", "rename"}
+        case {"vote": {"author": str(account_id), "id": str(id), "choices": list(choices)}}:
+            return Vote(account_id, id, polls.decode_choices(choices))
+    known = {"text", "receipt", "reaction", "edit", "deletion", "timer", "resend", "rename", "vote"}
     raise BadBody("malformed" if known & members.keys() else "too_new")
 
 
@@ -218,6 +227,8 @@ def _check(content: Content) -> None:
                 if len(quote.text) > MAX_QUOTE:
                     raise ValueError(f"a quoted text has at most {MAX_QUOTE} characters")
             _check_attachments(attachments)
+            if content.poll is not None:
+                polls.check(content.poll)
         case Receipt(ids):
             _check_ids(*ids)
             if not 1 <= len(ids) <= MAX_RECEIPTS:
@@ -236,6 +247,9 @@ def _check(content: Content) -> None:
         case Resend(account_id, device, seq):
             _check_ids(account_id)
             _check_numbers(device, seq)
+        case Vote(account_id, id, choices):
+            _check_ids(account_id, id)
+            polls.check_choices(choices)
         case Rename(name):
             if not 1 <= len(name) <= MAX_GROUP_NAME or not name.strip():
                 raise ValueError(f"The name of a group has 1 to {MAX_GROUP_NAME} characters.")

@@ -30,16 +30,26 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Poll:
+    """What a message lets people choose from; `multiple`: more than one."""
+
+    options: tuple[str, ...] = field(repr=False)
+    multiple: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A message. `expires_in_s`: it disappears so long after it was read, and its author's so long after it was sent;
     None if it stays. `again`: the number in the conversation under which it was sent before; only devices that could
-    not decrypt it then take it. `attachments`: all of them are at the server before it is sent."""
+    not decrypt it then take it. `attachments`: all of them are at the server before it is sent. `poll`: what the text
+    lets people choose from."""
 
     text: str = field(repr=False)
     quote: Quote | None = None
     expires_in_s: int | None = None
     again: int | None = None
     attachments: tuple[Attachment, ...] = ()
+    poll: Poll | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,15 @@ class Reaction:
     account_id: str
     id: str
     emoji: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What an account chooses in a poll, in place of what it chose before: numbers of options from 0 on."""
+
+    account_id: str
+    id: str
+    choices: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,4 +116,4 @@ class Rename:
     name: str = field(repr=False)
 
 
-Content = Text | Receipt | Reaction | Edit | Deletion | Timer | Resend | Rename
+Content = Text | Receipt | Reaction | Edit | Deletion | Timer | Resend | Rename | Vote

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from client.messaging import attachment_rows
+from client.messaging import attachment_rows, polls
 from client.messaging.contents import Quote, Resend, Text
 from client.storage import Database
 from crypto.identity import IdentityKey
@@ -74,7 +74,9 @@ class Repair:
             return None
         ((number, message_id, text, quote, expires_in_s),) = rows
         attachments = attachment_rows.of_messages(self._database, (number,))[number]
-        return message_id, Text(text, quote and Quote(*json.loads(quote)), expires_in_s, resend.seq, attachments)
+        asked = polls.of_messages(self._database, (number,)).get(number)
+        poll = None if asked is None else asked.poll
+        return message_id, Text(text, quote and Quote(*json.loads(quote)), expires_in_s, resend.seq, attachments, poll)
 
     def written_for(self, message_id: str, devices: Iterable[IdentityKey]) -> None:
         """A message of this device is encrypted for these devices."""

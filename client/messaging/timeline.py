@@ -7,10 +7,10 @@ learn of things: of two edits, reactions of one account or timers, the later one
 
 import json
 
-from client.messaging import attachment_rows
+from client.messaging import attachment_rows, polls
 from client.messaging.body import Body
 from client.messaging.changes import Change, GroupChanged, MessageChanged, TimerChanged
-from client.messaging.contents import Deletion, Edit, Reaction, Receipt, Rename, Text, Timer
+from client.messaging.contents import Deletion, Edit, Reaction, Receipt, Rename, Text, Timer, Vote
 from client.storage import Database
 from crypto.sessions import DeviceAddress
 
@@ -60,6 +60,8 @@ class Timeline:
                     " where excluded.seq > seq returning number",
                     *(user, emoji, seq, conversation_id, author, id),
                 )
+            case Vote():
+                numbers = polls.vote(database, conversation_id, user, content, seq)
             case Edit(id, text):
                 numbers = database.rows(
                     "update messages set text = ?, edit_seq = ? where conversation_id = ? and account_id = ?"
@@ -77,6 +79,7 @@ class Timeline:
                 for (number,) in numbers:
                     database.execute("delete from reactions where number = ?", number)
                     attachment_rows.delete(database, number, own=user == self._own)
+                    polls.delete(database, number)
             case Timer(expires_in_s):
                 changed = database.execute(
                     "update conversations set expires_in_s = ?, timer_seq = ? where id = ? and timer_seq < ?",
@@ -181,6 +184,8 @@ class Timeline:
             return None
         number: int = rows[0][0]
         attachment_rows.add(self._database, number, text.attachments)
+        if text.poll is not None:
+            polls.add(self._database, number, text.poll)
         return number
 
     def _again(

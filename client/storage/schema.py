@@ -270,4 +270,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # The usernames of people in groups.
         "create table people (account_id text primary key, username text not null) without rowid",
     ),
+    (
+        # Messages that ask (client.messaging.contents.Poll); options: texts, as a JSON list.
+        """
+        create table polls (
+            number integer primary key references messages (number) on delete cascade,
+            options text not null, multiple integer not null
+        )
+        """,
+        # What accounts have chosen; choices: numbers of options, as a JSON list.
+        """
+        create table votes (
+            number integer not null references polls (number) on delete cascade,
+            account_id text not null, choices text not null, seq integer not null, primary key (number, account_id)
+        ) without rowid
+        """,
+    ),
 )

@@ -24,6 +24,7 @@ from client.terminal.group_commands import GroupCommands, is_command
 from client.terminal.messages import MessageList
 from client.terminal.names import Names, title
 from client.terminal.notices import after, notice
+from client.terminal.polls import choices, is_poll, parse
 from client.terminal.printable import printable
 from client.terminal.screens import AskUsername, Choose, ShowSafetyNumber
 from client.terminal.search import Search
@@ -204,6 +205,9 @@ class ChatApp(App[None]):
                     self._account.edit(number, event.value)
                 case ("answer", number):
                     self._account.write(self._shown, event.value, number)
+                case _ if is_poll(event.value):
+                    question = parse(event.value)
+                    self._account.ask(self._shown, question.text, question.options, multiple=question.multiple)
                 case _:
                     self._account.write(self._shown, event.value)
         except ValueError as error:
@@ -228,6 +232,8 @@ class ChatApp(App[None]):
                 )
             case "save":
                 self._files.save(message)
+            case "vote":
+                self._vote(message)
             case "react":
                 choices = {**{each: each for each in _REACTIONS}, "": "no reaction"}
                 self.push_screen(Choose("Your reaction", choices), lambda name: self._react(message, name))
@@ -266,6 +272,18 @@ class ChatApp(App[None]):
     def _react(self, message: Message, emoji: str | None) -> None:
         if emoji is not None:
             self._try(lambda: self._account.react(message.number, emoji or None))
+
+    def _vote(self, message: Message) -> None:
+        if message.poll is None:
+            self.notify("This message does not ask anything: /poll does.", severity="warning")
+            return
+
+        def vote(name: str | None) -> None:
+            if name is not None:
+                self._try(lambda: self._account.vote(message.number, tuple(map(int, name.split()))))
+
+        offered = choices(message.poll, self._account.account_id)
+        self.push_screen(Choose(printable(message.text or ""), offered), vote)
 
     def _try(self, what: Callable[[], object]) -> None:
         try:

@@ -12,6 +12,7 @@ from textual.widgets.option_list import Option
 
 from client.conversations import Message, MessageState
 from client.terminal.file_names import label
+from client.terminal.polls import result
 from client.terminal.printable import printable
 from client.terminal.problems import describe
 
@@ -34,6 +35,7 @@ class MessageList(OptionList):
         Binding("e", "do('edit')", "Edit"),
         Binding("d", "do('delete')", "Delete for all"),
         Binding("s", "do('save')", "Save file"),
+        Binding("v", "do('vote')", "Vote"),
     ]
 
     class Chosen(Event):
@@ -87,6 +89,8 @@ def render(message: Message, name_of: Callable[[str], str]) -> Text:
         line.append(printable(message.text), style="")
     if message.attachments:
         line.append(" ".join(["", *map(label, message.attachments)]).removeprefix(" " * line.plain.endswith(" ")))
+    if message.poll is not None:
+        line.append(f" {result(message.poll)}", style="cyan")
     if message.edited:
         line.append(" (edited)", style="dim")
     for emoji in sorted(set(message.reactions.values())):

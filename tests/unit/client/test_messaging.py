@@ -11,7 +11,20 @@ import pytest
 
 from client.messaging import DevicesLearned, DevicesUnreachable, DirectoryDistrusted, MessageChanged, Messenger
 from client.messaging.body import MAX_ENCODED, MAX_TEXT, BadBody, Body
-from client.messaging.contents import Content, Deletion, Edit, Quote, Reaction, Receipt, Resend, Text, Timer
+from client.messaging.contents import (
+    Content,
+    Deletion,
+    Edit,
+    Poll,
+    Quote,
+    Reaction,
+    Receipt,
+    Rename,
+    Resend,
+    Text,
+    Timer,
+    Vote,
+)
 from client.messaging.groups.requests import CountKeyPackages, ListGroups, UploadKeyPackages
 from client.messaging.requests import (
     Accepted,
@@ -491,6 +504,15 @@ def test_the_longest_text_is_below_the_limits_of_the_server(pair: Pair) -> None:
                 (b'"text": "x", "again": -1', "malformed"),
                 (b'"resend": {"author": "%s", "device": 1, "seq": 99999999999999999999}' % (b"a" * 32), "malformed"),
                 (b'"resend": {"author": "", "device": 1, "seq": 1}', "malformed"),
+                (b'"rename": {"name": "  "}', "malformed"),
+                (b'"text": "x", "poll": {"options": ["one"], "multiple": false}', "malformed"),
+                (b'"text": "x", "poll": {"options": ["one", "one"], "multiple": false}', "malformed"),
+                (b'"text": "x", "poll": {"options": ["one", ""], "multiple": false}', "malformed"),
+                (b'"text": "x", "poll": {"options": ["one", 2], "multiple": false}', "malformed"),
+                (b'"text": "x", "poll": 3', "malformed"),
+                (b'"vote": {"author": "%s", "id": "%s", "choices": [1, 1]}' % (b"a" * 32, b"a" * 32), "malformed"),
+                (b'"vote": {"author": "%s", "id": "%s", "choices": [12]}' % (b"a" * 32, b"a" * 32), "malformed"),
+                (b'"vote": {"author": "%s", "id": "%s", "choices": [true]}' % (b"a" * 32, b"a" * 32), "malformed"),
                 (b'"timer": {"expires_in_s": 99999999999}', "malformed"),
             ]
         ],
@@ -516,6 +538,10 @@ def test_bodies_that_are_none(data: bytes, code: str) -> None:
         Timer(None),
         Text("x", again=2**53 - 1),
         Resend(ADA, 10, 1_764_158_645_123_456),
+        Rename("The trip"),
+        Text("Where to?", poll=Poll(("north", "south"), multiple=True)),
+        Vote(ADA, "1" * 32, (0, 11)),
+        Vote(ADA, "1" * 32, ()),
     ],
 )
 def test_a_body_is_read_as_it_was_written(content: Content) -> None:

@@ -1,7 +1,7 @@
 """The terminal client without a terminal: what a user types and sees."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,16 @@ from client.devices import OwnDevice
 from client.groups import Groups
 from client.linking import LinkCode
 from client.messaging import Change, Device, PeerTyping
-from client.messaging.contents import Attachment, Text
+from client.messaging.contents import Attachment, Poll, Text
+from client.messaging.polls import PollResult
 from client.terminal import ChatApp
 from client.terminal.devices import ManageDevices
 from client.terminal.file_names import suggested_path
 from client.terminal.files import AskPath
 from client.terminal.group_commands import USAGE, Command, is_command, parse
 from client.terminal.messages import MessageList
+from client.terminal.polls import choices
+from client.terminal.polls import parse as parse_poll
 from client.terminal.printable import printable
 from client.terminal.screens import ShowSafetyNumber
 from client.terminal.search import Search
@@ -93,6 +96,15 @@ class LocalAccount:
         number = self._writing.write(conversation_id, text, answers)
         self.step()
         return number
+
+    def ask(self, conversation_id: str, question: str, options: Sequence[str], *, multiple: bool = False) -> int:
+        number = self._writing.ask(conversation_id, question, Poll(tuple(options), multiple))
+        self.step()
+        return number
+
+    def vote(self, number: int, choices: Sequence[int]) -> None:
+        self._writing.vote(number, tuple(choices))
+        self.step()
 
     async def send_file(self, conversation_id: str, source: Path, text: str | None = None) -> None:
         if not source.is_file():
@@ -442,3 +454,24 @@ async def test_a_group_by_commands(pair: Pair) -> None:
         await told(pilot, "no such person")
         await pilot.press("ctrl+t")
         await told(pilot, "each person")
+
+
+async def test_a_poll(pair: Pair) -> None:
+    account = LocalAccount(pair)
+    app = ChatApp(account, "bob")
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app.query_one("#line", Input).placeholder == "message")
+        app.query_one("#line", Input).value = '/poll "Where to?" north "far south"'
+        await pilot.press("enter")
+        await until(pilot, lambda: "you: Where to? [north: 0] [far south: 0] ✓" in shown(app))
+        await pilot.press("up", "v", "down", "enter")
+        await until(pilot, lambda: "[north: 0] [far south: 1]" in shown(app))
+
+
+def test_what_can_be_chosen_in_a_poll() -> None:
+    one, several = (PollResult(Poll(("a", "b"), multiple), {ADA: (1,)}) for multiple in (False, True))
+    assert choices(one, ADA) == {"0": "[ ] a", "1": "[x] b", "": "no vote"}
+    assert choices(several, ADA) == {"0 1": "[ ] a", "": "[x] b"}
+    assert parse_poll("/poll any Q a b").multiple
+    with pytest.raises(ValueError, match="/poll QUESTION"):
+        parse_poll("/poll Q a")

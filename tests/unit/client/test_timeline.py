@@ -7,7 +7,8 @@ import pytest
 
 from client.conversations import Conversations, Message, MessageState
 from client.messaging import Device, Messenger, NotSent, TimerChanged
-from client.messaging.contents import Deletion, Edit, Reaction
+from client.messaging.contents import Deletion, Edit, Poll, Reaction, Vote
+from client.messaging.polls import PollResult
 from client.messaging.requests import Accepted, Refused, Send
 from client.messaging.timeline import EDIT_MS
 from client.storage import Database
@@ -272,3 +273,37 @@ def test_what_a_former_version_has_written_is_sent(talk: Talk, tmp_path: Path) -
     assert [
         (each.text, each.state) for each in Conversations(database, Device(database, RANDOM)).messages(CONVERSATION)
     ] == [('an "old" text', MessageState.SENT)]
+
+
+def test_everybodys_newest_vote_counts_on_all_devices(talk: Talk) -> None:
+    number = talk.writing(talk.ada).ask(CONVERSATION, "Where to?", Poll(("north", "south")))
+    talk.exchange()
+    (asked,) = talk.shown(talk.bob)
+    talk.writing(talk.bob).vote(asked.number, (0,))
+    assert talk.shown(talk.bob)[0].poll == PollResult(Poll(("north", "south")), {BOB: (0,)})
+    talk.writing(talk.bob).vote(asked.number, (1,))
+    talk.writing(talk.ada).vote(number, (1,))
+    talk.exchange()
+    for device in talk.devices:
+        (shown,) = talk.shown(device)
+        assert (shown.text, shown.poll) == ("Where to?", PollResult(Poll(("north", "south")), {ADA: (1,), BOB: (1,)}))
+    # What the poll does not offer does not count, whoever sends it; and nobody is asked any more once it is deleted.
+    with pytest.raises(ValueError):
+        talk.writing(talk.bob).vote(asked.number, (0, 1))
+    with pytest.raises(ValueError):
+        talk.writing(talk.bob).vote(asked.number, (2,))
+    for choices in ((0, 1), (2,)):
+        talk.bob.send(CONVERSATION, Vote(ADA, asked.id, choices), talk.server.now)
+    talk.exchange()
+    assert talk.shown(talk.ada)[0].poll == shown.poll
+    talk.writing(talk.ada).delete(number)
+    talk.exchange()
+    assert [talk.shown(device)[0].poll for device in talk.devices] == [None] * 3
+    assert talk.databases[1].rows("select * from votes") == []
+
+
+@pytest.mark.parametrize("poll", [Poll(("one",)), Poll(("one", "one")), Poll(("one", " ")), Poll(("a", "b" * 101))])
+def test_a_poll_that_offers_nothing_is_not_written(talk: Talk, poll: Poll) -> None:
+    with pytest.raises(ValueError, match=r"option|different"):
+        talk.writing(talk.ada).ask(CONVERSATION, "Where to?", poll)
+    assert talk.shown(talk.ada) == []
