@@ -1,4 +1,4 @@
-"""Two people who write encrypted messages to each other, alone and in a group, with the client."""
+"""Two people who write encrypted messages to each other, with the client, on a running platform."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -47,14 +47,6 @@ async def correspond(url: str, ada: str, bob: str, password: str, **options: Any
             await bobs.save_file(bobs.conversations.messages(to_ada)[-1].number, 0, target)
             assert target.read_bytes() == source.read_bytes()
             before = ["Do you read me?", "I do.", "The plan."]
-
-            # A group: founded, named and written to in a few commits and messages.
-            group_id = await adas.groups.create("The plan", [bob])
-            adas.write(group_id, "All of us.")
-            await until(bobs, lambda: said(bobs, group_id) == ["All of us."])
-            bobs.write(group_id, "Both of us.")
-            await until(adas, lambda: said(adas, group_id) == ["All of us.", "Both of us."])
-            assert [each.username for each in bobs.conversations.all() if each.is_group] == ["The plan"]
 
         # Bob is away. Ada writes while she is offline, and her program starts anew before it has sent anything.
         await bobs.close()
