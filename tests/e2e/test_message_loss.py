@@ -14,6 +14,7 @@ KILLS = 10
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 async def test_every_acknowledged_message_arrives_once_and_in_order(platform: RunningPlatform) -> None:
     outcome = await lose(platform, KILLS, seed=13)
     assert outcome.killed.total() == KILLS

@@ -18,6 +18,7 @@ from tests.support.platform_dump import files, memory, pages, postgres_rows, red
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 async def test_the_platform_holds_nothing_of_private_messages(platform: RunningPlatform, tmp_path: Path) -> None:
     async with pin_operators(platform) as operators:
         life = PrivateLife(platform, tmp_path, operators)
