@@ -11,7 +11,7 @@ import structlog
 
 from actors.runtime.clock import SYSTEM_CLOCK, Clock
 from actors.runtime.coordination.host_actors import HostActors
-from actors.runtime.coordination.plan import ShardPlan
+from actors.runtime.coordination.plan import Lacking, ShardPlan
 from actors.runtime.coordination.scaling import HostLoad, Scaler
 from actors.runtime.coordination.update import outdated, wanted_hosts
 from actors.runtime.errors import HostUnavailable
@@ -100,8 +100,9 @@ class Leader:
         self._deciding = asyncio.Lock()
         self._releasing: set[tuple[str, int]] = set()
         self._resting: dict[str, float] = {}
-        self._settled: tuple[Mapping[str, bool], set[str], MapPosition] | None = None
-        """Hosts and whether they drain, resting ones, and the map, between which nothing is to be done."""
+        self._settled: tuple[Mapping[str, bool], set[str], Lacking, MapPosition] | None = None
+        """Hosts and whether they drain, resting ones, kinds that some lack, and the map, between which nothing is to be
+        done."""
         self._tasks = BackgroundTasks()
 
     async def load(self) -> None:
@@ -160,16 +161,22 @@ class Leader:
     async def _compare(self, living: Mapping[str, bool]) -> None:
         """Repairs the map, ends moves, balances. What was found settled is not compared again, so that an idle
         leader does not look at every shard twice a second."""
-        compared = (living, set(self._resting), self.position)
+        lacking = {kind: hosts for kind in self._machine.rows if (hosts := self._lacking(kind))}
+        compared = (living, set(self._resting), lacking, self.position)
         settled = compared == self._settled
-        repairs = [] if settled else self._machine.repair(living)
+        repairs = [] if settled else self._machine.repair(living, lacking)
         await self._store_rows(repairs, "repair")
         await self._end_moves(self._reported("released"), self._reported("refused"))
-        if settled and self.position == compared[2]:
+        if settled and self.position == compared[3]:
             return
-        moves = self._machine.balance(living, self._resting)
+        moves = self._machine.balance(living, self._resting, lacking)
         await self._store_rows(moves, "")
-        self._settled = None if repairs or moves or self.position != compared[2] else compared
+        self._settled = None if repairs or moves or self.position != compared[3] else compared
+
+    def _lacking(self, kind: str) -> frozenset[str]:
+        """The hosts that do not have a kind: they have reported others."""
+        reports = ((host, row.load.get("entities_by_kind")) for host, row in self._hosts.items())
+        return frozenset(host for host, kinds in reports if kinds is not None and kind not in kinds)
 
     async def close(self) -> None:
         """Stops what is under way; the next leader drives the moves on."""

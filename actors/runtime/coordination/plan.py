@@ -26,6 +26,11 @@ MAX_MOVES = 64
 """Shards a kind that move at the same time: small enough that a round is over within a blink."""
 
 
+Lacking = Mapping[str, Collection[str]]
+"""The hosts, by kind, whose code does not have it: before an update that adds one."""
+NOBODY_LACKS: Lacking = {}
+
+
 class ShardPlan:
     """The map of every kind and the hosts it may use."""
 
@@ -44,13 +49,15 @@ class ShardPlan:
         """How many shards of all kinds a host owns or is about to get."""
         return sum(row.host == host or row.moving_to == host for rows in self.rows.values() for row in rows.values())
 
-    def repair(self, hosts: Mapping[str, bool]) -> list[ShardRow]:
-        """Rows that give every shard a living owner. ``hosts`` maps each living host to whether it drains."""
+    def repair(self, living: Mapping[str, bool], lacking: Lacking = NOBODY_LACKS) -> list[ShardRow]:
+        """Rows that give every shard a living owner that has its kind. ``living`` maps each living host to whether it
+        drains."""
         changed: list[ShardRow] = []
-        able = [host for host, draining in hosts.items() if not draining] or list(hosts)
-        if not able:
-            return changed
         for kind, rows in self.rows.items():
+            hosts = _having(kind, living, lacking)
+            able = [host for host, draining in hosts.items() if not draining] or list(hosts)
+            if not able:
+                continue
             counts = dict.fromkeys(able, 0)
             orphans = []
             for shard in range(self._shards):
@@ -72,14 +79,16 @@ class ShardPlan:
                 changed.append(ShardRow(kind, shard, host, row.epoch + 1 if row else 1))
         return changed
 
-    def balance(self, hosts: Mapping[str, bool], resting: Collection[str] = ()) -> list[ShardRow]:
+    def balance(
+        self, living: Mapping[str, bool], resting: Collection[str] = (), lacking: Lacking = NOBODY_LACKS
+    ) -> list[ShardRow]:
         """Rows that start moves towards an even spread and away from draining hosts.
 
         Hosts that are ``resting`` could not make their last moves; nothing is asked of them.
         """
-        staying = [host for host, draining in hosts.items() if not draining]
         changed = []
-        for rows in self.rows.values():
+        for kind, rows in self.rows.items():
+            staying = [host for host, draining in _having(kind, living, lacking).items() if not draining]
             moving = {shard for shard, row in rows.items() if row.moving_to}
             room = MAX_MOVES - len(moving)
             if room <= 0:
@@ -104,3 +113,8 @@ class ShardPlan:
 
     def _current(self, claims: Collection[ShardRow]) -> list[ShardRow]:
         return [row for row in claims if row.moving_to and self.rows.get(row.kind, {}).get(row.shard) == row]
+
+
+def _having(kind: str, hosts: Mapping[str, bool], lacking: Lacking) -> Mapping[str, bool]:
+    without = lacking.get(kind)
+    return {host: draining for host, draining in hosts.items() if host not in without} if without else hosts

@@ -59,7 +59,8 @@ class Connections:
             raise
         if task.done():
             return task.result()
-        cut, self._pool = self._pool, await self._new_pool(min_connections=0)
+        pool = await self._new_pool(min_connections=0)
+        cut, self._pool = self._pool, pool
         cut.terminate()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -223,6 +223,50 @@ async def test_a_leader_that_comes_in_the_middle_of_an_update_wants_as_many_host
     assert {row.name for row in stage.database.hosts.values()} == {"host-0", "host-1", "host-2", "host-surge"}
 
 
+@pytest.mark.parametrize("replaced", [True, False], ids=["replaced", "not wanted"])
+async def test_a_host_that_registers_once_more_before_it_is_ended_gets_no_shards(replaced: bool) -> None:
+    """Its process hears that its row is gone before Ray ends it; the next look takes the new row away."""
+    stage = Stage("host-0", "host-1", policy=ScalingPolicy(min_hosts=2 if replaced else 1))
+    leader = await stage.leader("v2" if replaced else "v1")
+    if replaced:
+        stage.database.target_version = "v2"
+        stage.register("host-surge", "v2")
+    else:
+        leader._wanted = 1
+    late: set[str] = set()
+    for second in range(30):
+        await leader.tick(float(second))
+        await settle()
+        assert not late & stage.database.hosts.keys()
+        assert not late & {host for row in stage.database.rows.values() for host in (row.host, row.moving_to)}
+        for name, _ in stage.hands.stopped:
+            if f"{name}.2" not in late:
+                stage.register(name, incarnation=2)
+                late.add(f"{name}.2")
+    assert late == {"host-0.2" if replaced else "host-1.2"}
+
+
+async def test_a_kind_that_an_update_adds_is_for_hosts_that_have_it() -> None:
+    """A host of the version before answers its calls with an error, and cannot be asked to let go of it."""
+    stage = Stage("host-0", "host-1", policy=ScalingPolicy(min_hosts=2))
+    stage.database.target_version = "v2"
+    for host, row in stage.database.hosts.items():
+        stage.database.hosts[host] = replace(row, load={"entities_by_kind": {"another": 0}})
+    stage.hands.at_once = 0
+    leader = await stage.leader("v2")
+    for second in range(3):
+        await leader.tick(float(second))
+        await settle()
+    assert stage.database.rows == {}
+    stage.register("host-surge", "v2")
+    for second in range(3, 6):
+        await leader.tick(float(second))
+        await settle()
+    assert {row.host for row in stage.database.rows.values()} == {"host-surge.1"}
+    assert len(stage.database.rows) == SHARDS
+    assert stage.hands.stopped[0] == ("host-0", False), "it has nothing to give away"
+
+
 async def test_outdated_hosts_are_counted() -> None:
     stage = Stage("host-0", "host-1", policy=ScalingPolicy(min_hosts=2))
     leader = await stage.leader()

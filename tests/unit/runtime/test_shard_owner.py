@@ -112,6 +112,20 @@ async def test_a_shard_that_is_quiet_goes_before_one_whose_turn_takes_long(monke
         assert await move.shard_owner.release(version, CLAIMS[:1]) == ([CLAIMS[0]], [])
 
 
+async def test_a_shard_of_a_kind_that_only_another_version_has_is_let_go_with_the_others() -> None:
+    move = Move()
+    await move.begin()
+    version = move.ask_to_go()
+    foreign = ("newer", 7, 1)
+    let_go: set[tuple[str, int, int]] = set()
+    async with asyncio.timeout(60):
+        while let_go != {*CLAIMS, foreign}:
+            released, refused = await move.shard_owner.release(version, [*CLAIMS, foreign])
+            let_go.update(released)
+            assert refused == []
+            await asyncio.sleep(0.01)
+
+
 async def test_a_shard_that_cannot_be_packed_stays_and_no_other_waits_for_it() -> None:
     move = Move()
     await move.begin()
