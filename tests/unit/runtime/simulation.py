@@ -271,8 +271,15 @@ class Simulation:
         self.elect(len(self.wanted))
 
     def look(self, leader: Leader) -> None:
-        """A leader looks at the hosts and does what follows."""
-        self.loop.do(lambda: self.loop.create_task(leader.tick(self.loop.now)))
+        """A leader looks at the hosts and does what follows. Its coordinator then publishes the map, also one that went
+        back and in which nothing is to be changed."""
+
+        async def step() -> None:
+            await leader.tick(self.loop.now)
+            if leader.position != self.views[-1].position:
+                await self._publish(leader.position)
+
+        self.loop.do(lambda: self.loop.create_task(step()))
 
     async def _publish(self, position: MapPosition) -> None:
         rows, hosts = self.database.rows, self.database.hosts

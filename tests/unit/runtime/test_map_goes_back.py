@@ -37,6 +37,21 @@ def test_shards_that_moved_in_the_lost_versions_are_served_again(versions: int) 
         simulation.close()
 
 
+def test_routers_hear_of_a_map_that_went_back_and_in_which_nothing_is_to_be_changed() -> None:
+    """The lost version gave away the shards of a host that lives again by the restored one."""
+    simulation = Simulation()
+    try:
+        go_back = simulation.database.remember()
+        simulation.living()[0].stall()
+        simulation.look(simulation.leader)
+        simulation.restore(go_back)
+        simulation.loop.do(*(process.beat for process in simulation.living()))
+        simulation.calm_down()
+        assert all(client.table.view.position == simulation.database.position for client in simulation.clients)
+    finally:
+        simulation.close()
+
+
 @pytest.mark.parametrize("lost", [1, 3])
 @pytest.mark.parametrize("seconds", [0.0, 5.0], ids=["of the last second", "of five seconds"])
 def test_writes_that_are_lost_under_the_same_map_are_lost_in_memory_too(lost: int, seconds: float) -> None:
