@@ -106,7 +106,7 @@ BY_STATUS: dict[int, type[CallError]] = {
 
 
 def to_wire(error: BaseException) -> tuple[int, object]:
-    """(status, detail) of a error as it travels in an answer."""
+    """(status, detail) of an error as it travels in an answer."""
     if isinstance(error, Refused):
         return error.status, [error.code, error.detail]
     if isinstance(error, StaleEpochInDatabase):

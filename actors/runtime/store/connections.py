@@ -49,7 +49,7 @@ class Connections:
 
         It is not enough to cancel a statement: asyncpg then asks the server to cancel it and waits for that, and a
         server that is out of reach lets it wait for 12 s. So all connections are cut, since those that are idle lead
-        to the same server, and whoever uses one gets a error; what comes next finds new ones.
+        to the same server, and whoever uses one gets an error; what comes next finds new ones.
         """
         task = asyncio.ensure_future(work)
         try:

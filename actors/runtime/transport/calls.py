@@ -289,7 +289,7 @@ class CallTable:
         owner = owners[call.shard] if owners is not None else ""
         host_queue = self.queues.get(owner)
         if host_queue is not None:
-            # Lanes of hosts that the map does not name are gone.
+            # Queues of hosts that the map does not name are gone.
             call.host = owner
             host_queue.queue.append(call)
         elif owner and owner in self.view.hosts:

@@ -166,7 +166,7 @@ class Router:
         return len(self._calls)
 
     def call(self, kind: str, entity_id: str, message: Value, timeout: float = 5.0) -> asyncio.Future[Value]:
-        """Delivers ``message`` to an entity; the future is its reply, or a error of actors.runtime.errors.
+        """Delivers ``message`` to an entity; the future is its reply, or an error of actors.runtime.errors.
 
         ``timeout`` is in seconds, at most ``calls.MAX_SECONDS``; the future is settled by then. Raises TypeError at
         once for a message that msgpack does not carry; every other failure is the future's.
