@@ -132,8 +132,8 @@ class RenderCache:
     def get(self, post_ids: Sequence[bytes]) -> list[RenderedPost | None]:
         """Returns the cached posts, None for those that are not cached, and keeps them longest."""
         posts = [*map(self._posts.get, post_ids)]
-        for _ in map(self._posts.move_to_end, post_ids if all(posts) else [post.id for post in posts if post]):
-            pass
+        for id in post_ids if all(posts) else [post.id for post in posts if post]:
+            self._posts.move_to_end(id)
         return posts
 
     def begin(self, *, current: bool) -> Fetch:
