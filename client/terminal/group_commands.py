@@ -105,6 +105,7 @@ class GroupCommands:
                 groups.rename(shown, " ".join(words))
             case "leave":
                 groups.leave(shown)
+                self._app.notify("You are out of the group once the device of another member has seen it.")
             case _:
                 self._app.notify(self._members(shown), markup=False, timeout=30)
 

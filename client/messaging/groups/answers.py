@@ -97,9 +97,6 @@ class Answers:
                 self._packages.left(response, now // 1000)
             case ((FoundGroup() | ChangeGroup() | SendToGroup() | FetchGroup()), Refused(code)):
                 return self._refused(request, code, changes)
-            case UploadKeyPackages(), Refused():
-                self._packages.failed()
-                return True
             case _, Refused():
                 return True
             case _:

@@ -101,7 +101,7 @@ class Committing:
     ) -> Iterator[LookUpKeys | ClaimKeyPackages]:
         members = accounts_of(group)
         wanted = [each for each in account_ids if each not in members]
-        due = [each for each in wanted if self._directory.due(each, now) and not self._is_unverified(each)]
+        due = [each for each in self._directory.due_among(wanted, now) if not self._is_unverified(each)]
         if due:
             yield from map(self._directory.request, due)
             return

@@ -1,7 +1,10 @@
 """Coming into groups: by a Welcome, or by an own commit where this device never was in the group or has lost track of
 it."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 from client.messaging.changes import Change, GroupChanged
@@ -17,6 +20,19 @@ from crypto.errors import CryptoError
 from crypto.mls import Group, GroupPolicy
 from crypto.randomness import Randomness
 from crypto.sessions import DeviceAddress
+
+_LOOKED_UP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedTree:
+    """`leaves`: of the devices in it. `unknown`: accounts that the directory has to be asked about. `at`: when it was
+    fetched."""
+
+    tree: bytes = field(repr=False)
+    leaves: dict[DeviceAddress, int] = field(repr=False)
+    unknown: deque[str]
+    at: int
 
 
 class Joining:
@@ -49,8 +65,8 @@ class Joining:
         self._randomness = randomness
         self._is_unverified = is_unverified
         self._wanted: set[tuple[str, int]] = set()
-        self._trees: dict[tuple[str, int], tuple[bytes, int]] = {}
-        self._found: dict[str, tuple[GroupFound, int]] = {}
+        self._trees: dict[tuple[str, int], FetchedTree] = {}
+        self._found: dict[str, tuple[GroupFound, FetchedTree]] = {}
         self._joins = Waits()  # each join costs all members a commit
 
     # --- by a Welcome -------------------------------------------------------------------------------------------
@@ -63,7 +79,7 @@ class Joining:
     def tree_found(self, request: FetchTree, tree: bytes | None, now: int) -> None:
         """`tree`: None if it is not there any more."""
         self._wanted.discard((request.group_id, request.epoch))
-        self._trees[request.group_id, request.epoch] = tree or b"", now
+        self._trees[request.group_id, request.epoch] = self._fetched(tree or b"", now)
 
     def enter(self, item: GroupItem, now: int, changes: list[Change], unknown: set[str]) -> Literal["done", "wait"]:
         """Enters a group by a Welcome, once its tree and the keys of all who are in it are here. What does not hold is
@@ -72,13 +88,12 @@ class Joining:
         if key not in self._trees:
             self._wanted.add(key)
             return "wait"
-        tree, fetched_at = self._trees[key]
+        fetched = self._trees[key]
+        if to_look_up := self._to_look_up(fetched):
+            unknown |= to_look_up
+            return "wait"
         try:
-            to_look_up = self._to_look_up(set(leaves_in(tree)), fetched_at)
-            if to_look_up:
-                unknown |= to_look_up
-                return "wait"
-            group = self._packages.join(item.message or b"", tree, self._policy, now // 1000)
+            group = self._packages.join(item.message or b"", fetched.tree, self._policy, now // 1000)
         except CryptoError:
             group = None
         del self._trees[key]
@@ -108,7 +123,7 @@ class Joining:
 
     def found(self, request: FetchGroup, found: GroupFound, now: int) -> None:
         """The server has shown a group."""
-        self._found[request.group_id] = found, now
+        self._found[request.group_id] = found, self._fetched(found.tree, now)
 
     def not_found(self, group_id: str) -> None:
         """The account is in no such group."""
@@ -118,13 +133,11 @@ class Joining:
         """Makes the commit by which this device comes in, once the keys of all who are in the group are here."""
         if group_id not in self._found:
             return
-        found, fetched_at = self._found[group_id]
+        found, fetched = self._found[group_id]
+        if to_look_up := self._to_look_up(fetched):
+            unknown |= to_look_up
+            return
         try:
-            leaves = leaves_in(found.tree)
-            to_look_up = self._to_look_up(set(leaves), fetched_at)
-            if to_look_up:
-                unknown |= to_look_up
-                return
             signer = signer_of(found.group_info, found.tree)
             if signer is None or self._shown.find(*signer) is None:
                 raise CryptoError("nobody who is known vouches for this group")
@@ -135,7 +148,7 @@ class Joining:
                 self._randomness,
                 now=now // 1000,
                 ratchet_tree=found.tree,
-                resync=leaves.get(self._own),
+                resync=fetched.leaves.get(self._own),
                 policy=self._joining_policy,
             )
         except CryptoError:
@@ -156,11 +169,21 @@ class Joining:
         """When a group may be joined that waits."""
         return self._joins.next(now)
 
-    def _to_look_up(self, addresses: set[DeviceAddress], since: int) -> set[str]:
-        """The accounts of devices that the directory has not shown, and was not asked about since then."""
-        found = set()
-        for account_id in self._shown.unknown(addresses):
-            known = self._directory.known(account_id)
-            if not self._is_unverified(account_id) and (known is None or known.looked_up_at < since):
-                found.add(account_id)
-        return found
+    def _fetched(self, tree: bytes, now: int) -> FetchedTree:
+        try:
+            leaves = leaves_in(tree)
+        except CryptoError:  # it is refused when somebody joins by it
+            leaves = {}
+        return FetchedTree(tree, leaves, deque(sorted(self._shown.unknown(leaves))), now)
+
+    def _to_look_up(self, fetched: FetchedTree) -> set[str]:
+        """The next accounts of devices that the directory has not shown, and was not asked about since then. Of many
+        only some, since they are asked about one after the other."""
+        accounts = fetched.unknown
+        while accounts and self._is_asked(accounts[0], fetched.at):
+            accounts.popleft()
+        return {each for each in islice(accounts, _LOOKED_UP) if not self._is_asked(each, fetched.at)}
+
+    def _is_asked(self, account_id: str, since: int) -> bool:
+        known = self._directory.known(account_id)
+        return self._is_unverified(account_id) or (known is not None and known.looked_up_at >= since)

@@ -77,7 +77,7 @@ class OwnPackages:
         self._put("key_packages", store.serialize())
 
     def failed(self) -> None:
-        """There was no answer to an upload, or the server refuses it."""
+        """There was no answer to an upload."""
         self._counted, self._upload = False, ()
 
     def join(self, welcome: bytes, tree: bytes, policy: GroupPolicy, now: int) -> Group:

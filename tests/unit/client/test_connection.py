@@ -8,6 +8,7 @@ import pytest
 
 from client.api import ApiError, Connection, MessagingApi, NoResponse, SignedOut, Tokens
 from client.api.messaging import pushed_item
+from client.messaging.groups.requests import GroupItem
 from client.messaging.requests import (
     Accepted,
     CountPreKeys,
@@ -191,6 +192,28 @@ async def test_keys_and_inbox() -> None:
     for wrong in ({**item, "envelope": None}, {**item, "seq": None, "conversation_id": "x"}):
         with pytest.raises(ValueError):
             pushed_item(wrong)
+
+
+def test_messages_of_groups_are_pushed_unless_they_have_to_be_fetched() -> None:
+    data = {
+        "conversation_id": ID,
+        "kind": "group",
+        "content": "application",
+        "epoch": 3,
+        "other_account_id": None,
+        "seq": 9,
+        "previous": 7,
+        "sender_account_id": OTHER,
+        "sender_device": 1,
+        "sent_at": "2026-11-26T12:00:00Z",
+        "envelope": b"\x01\x02",
+    }
+    sender = DeviceAddress(OTHER_HEX, 1)
+    group_id = ID.replace("-", "")
+    expected = GroupItem(group_id, "application", 3, 9, 7, sender, 1_795_694_400_000, b"\x01\x02")
+    assert pushed_item(data) == pushed_item({**data, "envelope": "AQI="}) == expected
+    with pytest.raises(ValueError):
+        pushed_item({**data, "envelope": None})
 
 
 @pytest.mark.parametrize("body", [None, [], {"items": 3}, {"items": [{}], "next_cursor": None}, {"seq": 1}])
