@@ -25,6 +25,7 @@ from crypto.mls import (
     CommitEffect,
     Group,
     GroupPolicy,
+    KeyUnavailable,
     Role,
     StagedCommit,
     presented_credentials,
@@ -136,6 +137,8 @@ class Following:
     def _deliver(self, group: Group, item: GroupItem, message: bytes, now: int, followed: Followed) -> None:
         try:
             received = group.decrypt(message)
+        except KeyUnavailable:  # it was decrypted before: the server repeats itself
+            return
         except CryptoError:
             self._problem(item, now, "not_decrypted_group", followed)
             return

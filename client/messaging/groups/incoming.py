@@ -65,6 +65,13 @@ class GroupIncoming:
             *(group_id, group_id),
         )
 
+    def has_welcome(self, group_id: str) -> bool:
+        """Whether a Welcome waits."""
+        rows = self._database.rows(
+            "select 1 from group_incoming where group_id = ? and content = 'welcome' limit 1", group_id
+        )
+        return bool(rows)
+
     def drop(self, item: GroupItem) -> None:
         """It is processed, or never will be."""
         self._database.execute("delete from group_incoming where group_id = ? and seq = ?", item.group_id, item.seq)

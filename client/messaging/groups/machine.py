@@ -195,7 +195,7 @@ class Groups:
 
     def _of_group(self, stored: StoredGroup, now: int, unknown: set[str], *, inbox_read: bool) -> Iterator[Request]:
         submission = self._submissions.find(stored.id)
-        if submission is None and stored.state is GroupState.JOINING:
+        if submission is None and stored.state is GroupState.JOINING and not self._incoming.has_welcome(stored.id):
             with self._transaction():
                 self._joining.join(stored.id, now, unknown)
             submission = self._submissions.find(stored.id)

@@ -122,8 +122,9 @@ class GroupStates:
         return members.keys() - before.keys(), before.keys() - members.keys()
 
     def leave(self, group_id: str) -> None:
-        """The account is out of a group: its secrets are deleted, and what was wanted of it is not wanted any more."""
-        for table in ("group_parts", "group_members", "group_wishes", "group_submissions", "group_incoming"):
+        """The account is out of a group: its secrets are deleted, and what was wanted of it is not wanted any more. A
+        Welcome that lets it in again may be among what waits."""
+        for table in ("group_parts", "group_members", "group_wishes", "group_submissions"):
             self._database.execute(f"delete from {table} where group_id = ?", group_id)
         self._database.execute("update groups set state = ? where id = ?", GroupState.LEFT, group_id)
         self._open.pop(group_id, None)

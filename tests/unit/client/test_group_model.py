@@ -76,7 +76,8 @@ class GroupNetwork(Network):
         rows = phone.database.rows(
             "select account_id, device, text, problem, seq from messages where conversation_id = ?", self.group
         )
-        assert {row[3] for row in rows if row[:2] != phone.address} <= {None}
+        problems = [row for row in rows if row[3] is not None and row[:2] != phone.address]
+        assert not problems, problems
         # What was said while it was there is there once, and nothing else.
         present = {each.address: each for each in self.phones}
         texts = {

@@ -353,3 +353,14 @@ def test_a_device_that_nobody_can_verify_any_more_keeps_nobody_out_and_is_not_be
     talk.ada.devices_changed(BOB)
     talk.exchange(talk.ada)
     assert lost.address not in talk.server.groups.groups[group_id].leaves
+
+
+def test_who_is_removed_and_added_again_while_away_is_back(talk: Talk) -> None:
+    group_id = talk.group(BOB, CLEO)
+    talk.ada.groups.wish(group_id, RemovePeople((CLEO,)))
+    talk.ada.groups.wish(group_id, AddPeople((CLEO,)))
+    talk.say(talk.ada, group_id, "welcome back")
+    talk.exchange(talk.ada, talk.bob)
+    talk.exchange()
+    assert talk.state(talk.cleo, group_id) is GroupState.ACTIVE
+    assert talk.texts(talk.cleo, group_id) == ["welcome back"]
