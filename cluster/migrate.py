@@ -174,7 +174,7 @@ async def _apply(connection: "Connection", migration: Migration) -> None:
                     await connection.execute(migration.sql)
                     await _record(connection, migration)
             return
-        except asyncpg.LockNotAvailableError as error:
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
             if attempt == _ATTEMPTS:
                 name = f"{migration.number:04}_{migration.name}"
                 raise MigrationError(f"{name} waits for a table that a long transaction uses: migrate later") from error

@@ -1,6 +1,6 @@
 """Consumers' offsets in Postgres: per partition, the position up to which everything is finished or parked."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from cluster.events.log import PARTITIONS, Partition
@@ -44,15 +44,17 @@ class OffsetMoved(Exception):
     """Another process has handled these events, or has sent the consumer back: this transaction may not stand."""
 
 
-async def declare(database: Database, consumers: "Iterable[Consumer]") -> None:
+async def declare(database: Database, consumers: "Collection[Consumer]") -> None:
     """Give new consumers their first offsets, in every partition of their topics; say that all of them exist."""
-    declared = [
-        (consumer.name, topic, consumer.start == "new") for consumer in consumers for topic in sorted(consumer.topics)
-    ]
-    names, topics, new = map(list, zip(*declared, strict=True)) if declared else ([], [], [])
+    declared = [(consumer, topic) for consumer in consumers for topic in sorted(consumer.topics)]
     async with database.unit_of_work() as uow:
-        await uow.execute(_DECLARE, sorted(set(names)))
-        await uow.execute(_BEGIN, names, topics, new)
+        await uow.execute(_DECLARE, [consumer.name for consumer in consumers])
+        await uow.execute(
+            _BEGIN,
+            [consumer.name for consumer, _ in declared],
+            [topic for _, topic in declared],
+            [consumer.start == "new" for consumer, _ in declared],
+        )
         await uow.commit()
 
 

@@ -1,20 +1,9 @@
 -- compatible-from: 6
 -- To which list a post with a hashtag went, beside the hashtag: who is on one list of an author does not skip what went
 -- to another. The id of a list that is deleted stays: nobody is on it.
--- `posts` first, as statements that write posts lock them.
-
--- Both triggers are for former code, which does not know the column; a later migration drops them.
-CREATE OR REPLACE FUNCTION follow_post_audience() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE post_hashtags SET audience = new.audience, author_id = new.author_id, list_id = new.list_id
-    WHERE post_id = new.id AND (audience, list_id) IS DISTINCT FROM (new.audience, new.list_id);
-    RETURN NULL;
-END $$;
-CREATE OR REPLACE TRIGGER posts_audience AFTER UPDATE OF audience, list_id ON posts
-    FOR EACH ROW WHEN (new.audience <> old.audience OR new.list_id IS NOT NULL AND new.list_id IS DISTINCT FROM old.list_id)
-    EXECUTE FUNCTION follow_post_audience();
-
 ALTER TABLE post_hashtags ADD COLUMN list_id uuid;
+
+-- For former code, which does not know the column; a later migration drops it.
 CREATE OR REPLACE FUNCTION fill_post_hashtag() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     SELECT posts.audience, posts.author_id, posts.list_id INTO new.audience, new.author_id, new.list_id

@@ -37,7 +37,7 @@ select id, name, stored::text as stored, counted::text as counted from {source}
 """
 
     corrected = f""", kept as materialized (
-    select wrong.* from wrong where id in ({existing} for key share)
+    select wrong.* from wrong where id in ({existing} order by id for key share)
 ), corrected as (
     insert into target_counts as counts (target_id, name, shard, count)
     select id, name, {CORRECTIONS}, counted - stored from kept order by id, name

@@ -48,11 +48,8 @@ def _reaction(scope: Scope) -> Reaction | None:
 
 
 _OF_GROUP = PartOf("groups", "group_id")
-# A device that was removed is there until it has read that, one that was added has yet to enter.
-_ITS = """(
-    select group_id from group_members where account_id = $1 union select group_id from group_devices
-    where account_id = $1 union select group_id from group_joiners where account_id = $1
-)"""
+# Devices that have yet to enter are of members; those that were removed, and have yet to read that, are not.
+_ITS = "(select group_id from group_members where account_id = $1)"
 _OF_ITS = f"group_id in {_ITS}"
 _WHILE_MEMBER = "as long as the account is in the group"
 
@@ -78,7 +75,7 @@ GROUPS = Feature(
             "until the device has read that it was removed from the group",
             part_of=_OF_GROUP,
             subjects=("account_id",),
-            disclosed=_OF_ITS,
+            disclosed=f"account_id = $1 or {_OF_ITS}",
         ),
         Table(
             "group_messages",
@@ -105,11 +102,15 @@ GROUPS = Feature(
             part_of=_OF_GROUP,
             subjects=("account_id",),
             secrets=("secrets",),
-            disclosed=_OF_ITS,
+            disclosed=f"account_id = $1 or {_OF_ITS}",
         ),
         # What was not accepted within a call never will be.
         Table(
-            "group_staged_changes", "group_id", "an hour", Expiry("created_at", timedelta(hours=1)), disclosed=_OF_ITS
+            "group_staged_changes",
+            "group_id",
+            "an hour",
+            Expiry("created_at", timedelta(hours=1)),
+            disclosed=f"{_OF_ITS} or $1 = any(added_account_ids) or $1 = any(role_account_ids)",
         ),
     ),
     erase=erase,

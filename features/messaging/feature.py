@@ -99,7 +99,7 @@ MESSAGING = Feature(
             subjects=("account_id",),
             mentions=("sender_account_id",),
             secrets=("ciphertext",),
-            disclosed="account_id = $1 or sender_account_id = $1",
+            disclosed=f"account_id = $1 or sender_account_id = $1 or conversation_id in {_ITS}",
         ),
     ),
     erase=store.erase,

@@ -32,7 +32,8 @@ with counted as (
     select post_id as id, coalesce(stored.voters, 0) as stored_voters, coalesce(counted.voters, 0) as voters,
         coalesce(stored.counts, {NO_VOTES}) as stored_counts, coalesce(counted.counts, {NO_VOTES}) as counts
     from counted full join stored using (post_id)
-    where (counted.voters, counted.counts) is distinct from (stored.voters, stored.counts)
+    where (coalesce(counted.voters, 0), coalesce(counted.counts, {NO_VOTES}))
+            <> (coalesce(stored.voters, 0), coalesce(stored.counts, {NO_VOTES}))
         and post_id in ({EXISTING})
 )"""
 _SHOWN = """
@@ -40,7 +41,7 @@ select id, 'voters and choices' as name, stored_voters || ' ' || stored_counts::
     voters || ' ' || counts::text as counted
 """
 _CORRECT = f"""{_WRONG}, kept as materialized (
-    select wrong.* from wrong where id in ({EXISTING} for key share)
+    select wrong.* from wrong where id in ({EXISTING} order by id for key share)
 ), corrected as (
     insert into poll_counts as counts (post_id, voters, counts)
     select id, voters - stored_voters, array(

@@ -94,8 +94,8 @@ async def reposters(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page
     return [Reposter(person_of(row, row["author_id"]), row["id"], row["created_at"]) for row in rows]
 
 
-# As for hashtags (store.py): what is not public is looked for among the posts of people who let the viewer see some, so
-# that quotes which only others may see cost the viewer nothing, however many there are.
+# As for hashtags (hashtag_store.py): what is not public is looked for among the posts of people who let the viewer see
+# some, so that quotes which only others may see cost the viewer nothing, however many there are.
 _QUOTING = f"""
 posts.quoted_id = $1 and {after("$3", "$4")} and {visible_to("$2::uuid")} and not {apart("posts.author_id", "$6::uuid")}
 """

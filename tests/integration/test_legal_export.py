@@ -27,6 +27,18 @@ from groups
 """
 
 
+_REMOVED = """
+insert into group_devices (account_id, device, group_id, leaf, since, read_to, until)
+select $1, 1, group_id, 1, 1, 1, 1 from group_members where account_id = $2
+"""
+_COPY = """
+insert into message_payloads (account_id, device, conversation_id, seq, previous, sender_account_id, sender_device,
+    client_id, sent_at, expires_at, ciphertext)
+select $1, 2, conversation_id, seq, 0, $1, 1, gen_random_uuid(), sent_at, expires_at, 'copy' from message_payloads
+where account_id = $1
+"""
+
+
 async def _live(environment: Environment, me: Member, other: Member) -> None:
     """Somebody who has rows in every table, with somebody else."""
     for member in (me, other):
@@ -65,6 +77,11 @@ async def test_it_has_every_row_of_the_page_and_no_other(entativa: Environment, 
     for one, other in ((ada, bob), (eve, mallory)):
         await pool.execute(GROUP, uuid4(), UUID(one.id), UUID(other.id), entativa.clock())
     await pool.execute(_PARTS)
+    # A group that she was removed from, which her lost device will never read.
+    await pool.execute(_REMOVED, UUID(ada.id), UUID(eve.id))
+    # What Bob has sent to a further device of his own, and what a change says of whom it adds.
+    await pool.execute(_COPY, UUID(bob.id))
+    await pool.execute("update group_staged_changes set added_account_ids = array[$1::uuid]", UUID(ada.id))
     assert await close_due_epoch(entativa.platform, entativa.clock())
 
     rows = await _exported(entativa, tmp_path, "Ada")
@@ -77,8 +94,11 @@ async def test_it_has_every_row_of_the_page_and_no_other(entativa: Environment, 
     shared = {table for table, found in rows.items() if any(row.get("account_id") == bob.id for row in found)}
     assert shared == {"conversation_members", "group_devices", "group_joiners", "group_members", "message_payloads"}
     assert len(rows["conversations"]) == len(rows["groups"]) == len(rows["key_directory_epochs"]) == 1
-    [payload] = rows["message_payloads"]
-    assert (payload["sender_account_id"], payload["ciphertext"]) == (ada.id, "c2VhbGVk")
+    payloads = {(payload["sender_account_id"], payload["ciphertext"]) for payload in rows["message_payloads"]}
+    assert payloads == {(ada.id, "c2VhbGVk"), (bob.id, "Y29weQ==")}
+    assert len(rows["group_staged_changes"]) == 2
+    places = [place for place in rows["group_devices"] if place["group_id"] != rows["groups"][0]["id"]]
+    assert [(place["account_id"], place["until"]) for place in places] == [(ada.id, 1)]
     assert {row["index"] for row in rows["key_directory_map"]} != {None}
 
     [line] = (tmp_path / "logs" / "legal-export.log").read_text().splitlines()

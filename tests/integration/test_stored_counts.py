@@ -99,6 +99,15 @@ async def test_wrong_counts_are_found_and_corrected_while_others_write(vignette:
     assert (await ada.get("/profiles/ada")).json()["counts"]["followers"] == 1
 
 
+async def test_votes_that_nobody_gave_are_corrected_once(vignette: Environment) -> None:
+    ada = await vignette.member("ada")
+    poll = (await ada.post("/posts", json={"text": "How do we go?", "poll": POLL})).json()["id"]
+    broken = "insert into poll_counts (post_id, voters, counts) values ($1, 1, array_fill(1, array[10]))"
+    await vignette.platform.database.pool.execute(broken, poll)
+    assert [name for name, _ in await compare_counts(vignette, vignette.clock)] == ["votes"]
+    assert await compare_counts(vignette) == []
+
+
 async def _break(vignette: Environment, statements: tuple[str, ...]) -> None:
     for statement in statements:
         await vignette.platform.database.pool.execute(statement)
