@@ -26,6 +26,8 @@ from tests.support.message_history import Acknowledged, Done, Epoch, History, Re
 BRAND = "entativa"
 _PAUSE_S = 0.1
 _AGAIN = (429, 502, 503, 504)
+_LAST_S = 180.0
+"""For what is under way at the end, and to read what is left."""
 _COMMITS = 4
 """Of so many changes and messages to the group, one is a commit."""
 
@@ -45,8 +47,11 @@ class RetryingMember(Member):
 
     async def _refresh(self) -> None:
         body = {"refresh_token": self.tokens["refresh_token"]}
-        self.tokens = (await self.client.post("/auth/refresh", json=body)).raise_for_status().json()
-        self.headers["Authorization"] = f"Bearer {self.tokens['access_token']}"
+        answer = await self.client.post("/auth/refresh", json=body)
+        assert answer.status_code in (200, *_AGAIN), answer.text
+        if answer.status_code == 200:
+            self.tokens = answer.json()
+            self.headers["Authorization"] = f"Bearer {self.tokens['access_token']}"
 
 
 @dataclass(slots=True)
@@ -181,9 +186,11 @@ class Correspondence:
         try:
             yield
             stopping.set()
-            await asyncio.gather(*living)
-            while any([await each.read() for each in self.devices]):
-                pass
+            async with asyncio.timeout(_LAST_S):
+                await asyncio.gather(*living)
+                while any([await each.read() for each in self.devices]):
+                    pass
+            self.raise_ended()
         finally:
             for task in self.tasks:
                 task.cancel()
@@ -194,9 +201,13 @@ class Correspondence:
         known = len(self.history.sent)
         while len(self.history.sent) == known:
             await asyncio.sleep(0.02)
-            for task in self.tasks:
-                if task.done():
-                    task.result()
+            self.raise_ended()
+
+    def raise_ended(self) -> None:
+        """Raises what has ended a device."""
+        for task in self.tasks:
+            if task.done():
+                task.result()
 
 
 @asynccontextmanager

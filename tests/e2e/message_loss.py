@@ -51,7 +51,9 @@ async def lose(platform: RunningPlatform, kills: int, seed: int, until: float = 
     found = violations(people.history)
     assert found == [], f"{len(found)} violations: " + "; ".join(found[:20])
     epochs = {each.number for each in people.history.epochs}
-    return Outcome(killed, len(people.history.sent), sum(map(len, people.history.signalled.values())), len(epochs))
+    signals = sum(map(len, people.history.signalled.values()))
+    assert signals > 0, "nobody was told anything over a socket"
+    return Outcome(killed, len(people.history.sent), signals, len(epochs))
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ async def test_the_platform_holds_nothing_of_private_messages(platform: RunningP
             "a log's line": b'"level":"info"',
             "a metric": b"entativa_messages_stored_total",
         }
-        found = await _search(platform, Needles(private), known)
+        found, places = await _search(platform, Needles(private), known)
     assert {name: places for name, places in found.items() if name in private} == {}
 
     # What the platform does know is found, so what it must not know would be.
@@ -47,6 +47,9 @@ async def test_the_platform_holds_nothing_of_private_messages(platform: RunningP
     assert is_in("a file's ciphertext", "file: ", "/objects/")
     assert is_in("a log's line", "file: ", str(platform.installation.node.folder))
     assert is_in("a metric", "HTTP: metrics")
+    memories = [place for place in places if place.startswith("memory: ")]
+    programs = ("ray::ServeReplica", "ray::ShardHost", "ray::RealtimeActor", "postgres", "redis-server", "pin_operator")
+    assert [name for name in programs if not any(name in place for place in memories)] == []
 
 
 def _post(platform: RunningPlatform) -> str:
@@ -59,13 +62,17 @@ def _post(platform: RunningPlatform) -> str:
     return text
 
 
-async def _search(platform: RunningPlatform, private: Needles, known: dict[str, bytes]) -> dict[str, set[str]]:
-    """Searches everything, for what is known only as it is. Returns where each was found."""
+async def _search(
+    platform: RunningPlatform, private: Needles, known: dict[str, bytes]
+) -> tuple[dict[str, set[str]], set[str]]:
+    """Searches everything, for what is known only as it is. Returns where each was found, and all places."""
     found: dict[str, set[str]] = defaultdict(set)
+    places = set[str]()
     async for place, block in _everything(platform, private.longest):
+        places.add(place)
         for name in private.within(block) | {name for name, what in known.items() if what in block}:
             found[name].add(place)
-    return found
+    return found, places
 
 
 async def _everything(platform: RunningPlatform, overlap: int) -> AsyncIterator[tuple[str, bytes]]:

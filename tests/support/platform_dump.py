@@ -4,6 +4,7 @@ processes. A place and its bytes, in blocks that may overlap."""
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
@@ -61,6 +62,8 @@ async def redis_keys(installation: Installation) -> AsyncIterator[tuple[str, byt
                 value = await redis.zrange(key, 0, -1, withscores=True)
             case b"stream":
                 value = await redis.xrange(key)
+            case b"none":
+                continue  # it has expired
             case other:
                 raise NotImplementedError(f"a key of type {other!r}")
         yield f"Redis: {key.decode(errors='replace')}", key + b"\n" + b"\n".join(_leaves(value))
@@ -85,15 +88,16 @@ def files(folders: Iterable[Path], overlap: int) -> Iterator[tuple[str, bytes]]:
     """Yields every file below these folders, with its path: data and logs of Postgres and Redis, objects, logs, mails,
     keys, counters, the session of Ray."""
     for folder in folders:
-        for path in folder.resolve().rglob("*"):
-            if path.is_symlink() or not path.is_file():
-                continue
-            with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-                place, block = f"file: {path}", file.read(_BLOCK)
-                yield place, f"{path}\n".encode() + block
-                while more := file.read(_BLOCK):
-                    block = block[-overlap:] + more
-                    yield place, block
+        for parent, _, names in os.walk(folder.resolve()):  # which passes over folders that have gone
+            for path in (Path(parent, name) for name in names):
+                if path.is_symlink() or not path.is_file():
+                    continue
+                with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+                    place, block = f"file: {path}", file.read(_BLOCK)
+                    yield place, f"{path}\n".encode() + block
+                    while more := file.read(_BLOCK):
+                        block = block[-overlap:] + more
+                        yield place, block
 
 
 def pages(installation: Installation) -> Iterator[tuple[str, bytes]]:
