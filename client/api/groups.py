@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from client.api.connection import ApiError, Connection
+from client.api.numbers import number
 from client.api.times import milliseconds
 from client.messaging.groups.requests import (
     ChangeGroup,
@@ -61,7 +62,7 @@ class GroupsApi:
             case FetchGroup(group_id):
                 path = f"/groups/{UUID(group_id)}"
                 info = _decode((await call("GET", f"{path}/group-info"))["group_info"])
-                epoch = int((await call("GET", path))["epoch"])
+                epoch = number((await call("GET", path))["epoch"])
                 return GroupFound(info, await self._connection.download(f"{path}/trees/{epoch}"))
             case FetchTree(group_id, epoch):
                 return TreeFound(await self._connection.download(f"/groups/{UUID(group_id)}/trees/{epoch}"))
@@ -85,11 +86,11 @@ class GroupsApi:
             posted = await self._connection.request("POST", path, body)
         except ApiError as error:
             if error.code == "epoch_outdated":
-                return EpochEnded(int(error.current["epoch"]))
+                return EpochEnded(number(error.current["epoch"]))
             if error.code != "group_message_id_reused":
                 raise
             posted = error.current  # it was stored as it was encrypted before
-        return Accepted(posted["seq"], milliseconds(posted["sent_at"]))
+        return Accepted(number(posted["seq"]), milliseconds(posted["sent_at"]))
 
     async def _list(self) -> tuple[str, ...]:
         found: list[str] = []
@@ -108,10 +109,10 @@ def group_item(item: dict[str, Any]) -> GroupItem:
     return GroupItem(
         UUID(item["conversation_id"]).hex,
         str(item["content"]),
-        int(item["epoch"]),
-        int(item["seq"]),
-        int(item["previous"]),
-        None if sender is None else DeviceAddress(UUID(sender).hex, int(item["sender_device"])),
+        number(item["epoch"]),
+        number(item["seq"]),
+        number(item["previous"]),
+        None if sender is None else DeviceAddress(UUID(sender).hex, number(item["sender_device"])),
         milliseconds(item["sent_at"]),
         message if message is None or isinstance(message, bytes) else _decode(message),
     )
@@ -127,7 +128,9 @@ def pushed_group_item(data: dict[str, Any]) -> GroupItem:
 
 def _left(counts: dict[str, Any]) -> KeyPackagesLeft:
     own = [item for item in counts["items"] if item["suite"] == int(DEFAULT_SUITE)]
-    return KeyPackagesLeft(int(own[0]["one_time"]), bool(own[0]["last_resort"])) if own else KeyPackagesLeft(0, False)
+    if not own:
+        return KeyPackagesLeft(0, False)
+    return KeyPackagesLeft(number(own[0]["one_time"]), bool(own[0]["last_resort"]))
 
 
 def _encode(data: bytes) -> str:

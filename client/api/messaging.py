@@ -7,6 +7,7 @@ from uuid import UUID
 
 from client.api.connection import ApiError, Connection, NoResponse
 from client.api.groups import GroupsApi, group_item, pushed_group_item
+from client.api.numbers import number
 from client.api.times import milliseconds
 from client.messaging.groups.requests import GroupItem
 from client.messaging.requests import (
@@ -106,7 +107,7 @@ class MessagingApi:
             if error.code != "message_id_reused":
                 raise
             sent = error.current  # it was stored as it was encrypted before
-        return Accepted(sent["seq"], milliseconds(sent["sent_at"]))
+        return Accepted(number(sent["seq"]), milliseconds(sent["sent_at"]))
 
     async def find_account(self, username: str) -> str:
         """The id of an account. Raises ApiError."""
@@ -206,16 +207,16 @@ def _pair_item(item: dict[str, Any]) -> InboxItem:
     return InboxItem(
         UUID(item["conversation_id"]).hex,
         UUID(item["other_account_id"]).hex,
-        item["seq"],
-        item["previous"],
-        DeviceAddress(UUID(item["sender_account_id"]).hex, item["sender_device"]),
+        number(item["seq"]),
+        number(item["previous"]),
+        DeviceAddress(UUID(item["sender_account_id"]).hex, number(item["sender_device"])),
         milliseconds(item["sent_at"]),
         envelope if isinstance(envelope, bytes) else _decode(envelope),
     )
 
 
 def _prekeys_left(counts: dict[str, Any]) -> PreKeysLeft:
-    return PreKeysLeft(int(counts["one_time"]), int(counts["kem"]))
+    return PreKeysLeft(number(counts["one_time"]), number(counts["kem"]))
 
 
 def _encode(data: bytes) -> str:

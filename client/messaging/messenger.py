@@ -13,7 +13,7 @@ performed exactly once.
 
 from collections.abc import Callable, Hashable, Iterator
 
-from client.messaging.changes import Change, DevicesLearned, MessageChanged, NotSent, PeerTyping
+from client.messaging.changes import Change, MessageChanged, NotSent, PeerTyping
 from client.messaging.contents import Content, Receipt, Rename, Resend, Text
 from client.messaging.device import Device
 from client.messaging.directory import Directory
@@ -323,9 +323,6 @@ class Messenger:
     def _keys_found(self, account_id: str, answer: bytes, now: int, *, pending: bool) -> bool:
         done, changes = self._look_ups.keys_found(account_id, answer, now, pending=pending)
         self.changes += changes
-        for change in changes:
-            if isinstance(change, DevicesLearned) and account_id == self.address.user and change.removed:
-                self.groups.own_devices_removed(change.removed)
         return done
 
     def _decrypt(self, now: int) -> set[str]:

@@ -1,6 +1,6 @@
 """Whose keys a group's members may have: those that the key directory has shown (RFC 9420 section 5.3.1)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from client.messaging.device import Device
 from client.messaging.directory import Directory
@@ -56,15 +56,19 @@ class JoiningAuthentication(IdentityAuthentication):
     account has removed stays in the tree until a member removes it. Callers have to check that the GroupInfo was signed
     by a device that it does show: that one has verified the others when they came in."""
 
-    __slots__ = ("_shown",)
+    __slots__ = ("_accounts", "_shown")
 
-    def __init__(self, shown: ShownDevices) -> None:
+    def __init__(self, shown: ShownDevices, accounts: Collection[str]) -> None:
+        """`accounts`: whose devices may be among those that the directory does not show."""
         super().__init__(shown)
         self._shown = shown
+        self._accounts = accounts
 
     def validate(self, credential: Credential, signature_key: bytes, now: int | None) -> None:
         statement = IdentityCredential.of(credential)
         if self._shown.find(statement.user, statement.device) is None:
+            if statement.user not in self._accounts:
+                raise InvalidCredential("a device that the directory does not show, of an account that is not known")
             statement.verify(signature_key)
         else:
             super().validate(credential, signature_key, now)
@@ -72,13 +76,14 @@ class JoiningAuthentication(IdentityAuthentication):
 
 def group_policy(authentication: IdentityAuthentication) -> GroupPolicy:
     """The rules of all members: those of the server (features/groups/checking.py), but for lifetimes, since this device
-    may have been away."""
+    may have been away, and for messages of epochs that are over."""
     return GroupPolicy(
         authentication=authentication,
         authorization=RoleAuthorization(),
         suites=frozenset({DEFAULT_SUITE}),
         allow_external_commits=True,
         allow_resync=True,
+        past_epochs=0,  # what comes is processed in the order of epochs
     )
 
 

@@ -106,7 +106,8 @@ class Following:
         stored = self._states.find(item.group_id)
         assert stored is not None  # stored with the item
         if item.content == "welcome":
-            if stored.state is GroupState.ACTIVE and item.epoch <= stored.epoch:
+            if self._states.members(item.group_id):  # anybody can make one for a group of the same id
+                self._states.told(item.group_id, item.epoch)
                 return "done"
             submission = self._submissions.find(item.group_id)
             if submission is not None and submission.kind is Kind.JOIN:  # it may have been accepted
@@ -143,8 +144,11 @@ class Following:
             self._problem(item, now, "not_decrypted_group", followed)
             return
         self._states.write(item.group_id, group)
+        if received.epoch != group.epoch:  # of keys that were kept by an earlier version: its sender may be gone
+            self._problem(item, now, "not_decrypted_group", followed)
+            return
         member = group.member(received.sender)
-        assert member is not None  # the epoch is the present one
+        assert member is not None  # it signed the message
         sender = address_of(member.credential)
         try:
             opened = open_content(received.data, received.authenticated_data)

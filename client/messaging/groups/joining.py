@@ -9,7 +9,14 @@ from typing import Literal
 
 from client.messaging.changes import Change, GroupChanged
 from client.messaging.directory import Directory
-from client.messaging.groups.believed import ShownDevices, leaves_in, signer_of
+from client.messaging.groups.believed import (
+    JoiningAuthentication,
+    ShownDevices,
+    group_policy,
+    leaves_in,
+    signer_of,
+)
+from client.messaging.groups.gone_devices import GoneDevices
 from client.messaging.groups.own_packages import OwnPackages
 from client.messaging.groups.requests import FetchGroup, FetchTree, GroupFound, GroupItem
 from client.messaging.groups.states import GroupState, GroupStates
@@ -17,7 +24,7 @@ from client.messaging.groups.submissions import Submissions
 from client.messaging.waits import Waits
 from client.storage import Database
 from crypto.errors import CryptoError
-from crypto.mls import Group, GroupPolicy
+from crypto.mls import ExternalJoin, Group, GroupPolicy, Roles
 from crypto.randomness import Randomness
 from crypto.sessions import DeviceAddress
 
@@ -45,23 +52,22 @@ class Joining:
         directory: Directory,
         shown: ShownDevices,
         policy: GroupPolicy,
-        joining_policy: GroupPolicy,
         states: GroupStates,
         submissions: Submissions,
         packages: OwnPackages,
+        gone_devices: GoneDevices,
         randomness: Randomness,
         is_unverified: Callable[[str], bool],
     ) -> None:
-        """`joining_policy`: of JoiningAuthentication."""
         self._database = database
         self._own = own
         self._directory = directory
         self._shown = shown
         self._policy = policy
-        self._joining_policy = joining_policy
         self._states = states
         self._submissions = submissions
         self._packages = packages
+        self._gone_devices = gone_devices
         self._randomness = randomness
         self._is_unverified = is_unverified
         self._wanted: set[tuple[str, int]] = set()
@@ -94,6 +100,7 @@ class Joining:
             return "wait"
         try:
             group = self._packages.join(item.message or b"", fetched.tree, self._policy, now // 1000)
+            Roles.of(group.extensions)
         except CryptoError:
             group = None
         del self._trees[key]
@@ -104,6 +111,7 @@ class Joining:
         self._states.replace(item.group_id, group, GroupState.ACTIVE)
         if item.sender is not None:
             self._accept(item.group_id, item.sender.user)
+        self._gone_devices.remove_from(item.group_id)
         changes.append(GroupChanged(item.group_id, None, (self._own.user,)))
         return "done"
 
@@ -138,19 +146,7 @@ class Joining:
             unknown |= to_look_up
             return
         try:
-            signer = signer_of(found.group_info, found.tree)
-            if signer is None or self._shown.find(*signer) is None:
-                raise CryptoError("nobody who is known vouches for this group")
-            joined = Group.external_join(
-                found.group_info,
-                self._packages.credential(now // 1000),
-                self._packages.signer(),
-                self._randomness,
-                now=now // 1000,
-                ratchet_tree=found.tree,
-                resync=fetched.leaves.get(self._own),
-                policy=self._joining_policy,
-            )
+            joined = self._external_join(group_id, found, fetched, now // 1000)
         except CryptoError:
             joined = None
         del self._found[group_id]
@@ -158,12 +154,36 @@ class Joining:
         if joined is not None and joined.group.group_id.hex() == group_id:
             self._submissions.join(group_id, joined.message, joined.group)
 
+    def _external_join(self, group_id: str, found: GroupFound, fetched: FetchedTree, now_s: int) -> ExternalJoin[Group]:
+        """Raises CryptoError. The server could show a group that others have made up: whoever was in this one when this
+        device last followed it has to vouch for it."""
+        signer = signer_of(found.group_info, found.tree)
+        known = self._states.members(group_id)
+        if signer is None or self._shown.find(*signer) is None or (known and signer.user not in known):
+            raise CryptoError("nobody who is known vouches for this group")
+        shown = {address.user for address in fetched.leaves if self._shown.find(*address) is not None}
+        joined = Group.external_join(
+            found.group_info,
+            self._packages.credential(now_s),
+            self._packages.signer(),
+            self._randomness,
+            now=now_s,
+            ratchet_tree=found.tree,
+            resync=fetched.leaves.get(self._own),
+            policy=group_policy(JoiningAuthentication(self._shown, known | shown)),
+        )
+        Roles.of(joined.group.extensions)
+        return joined
+
     def joined(self, group_id: str, encoded: bytes) -> Change:
         """The commit was accepted."""
         self._submissions.forget(group_id)
-        self._states.replace(group_id, Group.restore(encoded, self._randomness, self._policy), GroupState.ACTIVE)
+        was_known = bool(self._states.members(group_id))
+        group = Group.restore(encoded, self._randomness, self._policy)
+        joined, gone = self._states.replace(group_id, group, GroupState.ACTIVE)
         self._accept(group_id, self._own.user)
-        return GroupChanged(group_id, self._own.user)
+        self._gone_devices.remove_from(group_id)
+        return GroupChanged(group_id, self._own.user, tuple(sorted(joined)) if was_known else (), tuple(sorted(gone)))
 
     def next_at(self, now: int) -> int | None:
         """When a group may be joined that waits."""

@@ -13,9 +13,10 @@ from client.messaging.contents import Rename
 from client.messaging.device import Device
 from client.messaging.directory import Directory
 from client.messaging.groups.answers import Answers
-from client.messaging.groups.believed import JoiningAuthentication, ShownDevices, group_policy
+from client.messaging.groups.believed import ShownDevices, group_policy
 from client.messaging.groups.committing import Committing
 from client.messaging.groups.following import Following
+from client.messaging.groups.gone_devices import GoneDevices
 from client.messaging.groups.incoming import GroupIncoming
 from client.messaging.groups.joining import Joining
 from client.messaging.groups.own_packages import OwnPackages
@@ -31,9 +32,9 @@ from client.messaging.groups.requests import (
     SendToGroup,
     UploadKeyPackages,
 )
-from client.messaging.groups.states import GroupState, GroupStates, StoredGroup, leaves_of
+from client.messaging.groups.states import GroupState, GroupStates, StoredGroup
 from client.messaging.groups.submissions import Submissions
-from client.messaging.groups.wishes import AddPeople, RemoveDevices, Wish, Wishes
+from client.messaging.groups.wishes import AddPeople, Wish, Wishes
 from client.messaging.look_ups import LookUps
 from client.messaging.outgoing import Outgoing, Pending
 from client.messaging.requests import LookUpKeys, Request, Response
@@ -42,7 +43,6 @@ from client.storage import Database
 from crypto.envelope import MessageContent, seal
 from crypto.mls import DEFAULT_SUITE, Group, IdentityAuthentication, Role, Roles
 from crypto.randomness import Randomness
-from crypto.sessions import DeviceAddress
 
 
 class Groups:
@@ -76,10 +76,10 @@ class Groups:
         self._packages = OwnPackages(database, device, randomness, packages)
         self._incoming = GroupIncoming(database, self._states)
         unverified = look_ups.unverified.__contains__
-        joining_policy = group_policy(JoiningAuthentication(shown))
+        self._gone_devices = GoneDevices(database, own, directory, self._states, self._wishes)
         self._joining = Joining(
-            *(database, own, directory, shown, policy, joining_policy, self._states, self._submissions),
-            *(self._packages, randomness, unverified),
+            *(database, own, directory, shown, policy, self._states, self._submissions),
+            *(self._packages, self._gone_devices, randomness, unverified),
         )
         self._following = Following(
             *(database, own, directory, shown, policy, self._states, self._incoming, self._submissions),
@@ -139,13 +139,6 @@ class Groups:
         """The server has few KeyPackages of this device left."""
         self._packages.low()
 
-    def own_devices_removed(self, addresses: tuple[DeviceAddress, ...]) -> None:
-        """Devices of the own account are gone: this one takes them out of its groups."""
-        with self._transaction():
-            for stored in self._states.all(GroupState.ACTIVE):
-                if not leaves_of(self._states.open(stored.id)).keys().isdisjoint(addresses):
-                    self._wishes.add(stored.id, RemoveDevices(addresses))
-
     def store(self, items: list[GroupItem], *, pushed: bool = False) -> bool:
         """Stores what has come. Returns whether something before a pushed item is missing."""
         return self._incoming.store(items, pushed=pushed)
@@ -156,6 +149,8 @@ class Groups:
         """Does what can be done here, and returns what is to be asked now. `inbox_read`: nothing is missing that came
         before. Accounts to look up are among the requests."""
         unknown = self._follow(now, inbox_read=inbox_read)
+        with self._transaction():
+            self._gone_devices.remove()
         if inbox_read and self._answers.listed:
             self._join_listed()
         yield from self._joining.trees()

@@ -97,13 +97,14 @@ class GroupStates:
         self._database.execute("update groups set epoch = ? where id = ?", group.epoch, group_id)
         self._open[group_id] = group
 
-    def replace(self, group_id: str, group: Group, state: GroupState) -> None:
-        """Writes a group that this device has founded or joined, in place of whatever was there."""
+    def replace(self, group_id: str, group: Group, state: GroupState) -> tuple[set[str], set[str]]:
+        """Writes a group that this device has founded or joined, in place of whatever was there. Returns the accounts
+        that have come and gone."""
         self.add(group_id, state)
         self._database.execute("delete from group_parts where group_id = ?", group_id)
         self.write(group_id, group)
         self._database.execute("update groups set told_epoch = epoch where id = ?", group_id)
-        self.write_members(group_id, group)
+        return self.write_members(group_id, group)
 
     def write_members(self, group_id: str, group: Group) -> tuple[set[str], set[str]]:
         """Writes who is in a group, in which roles. Returns the accounts that have come and gone."""
@@ -132,6 +133,11 @@ class GroupStates:
     def forget(self) -> None:
         """A transaction has failed: groups are read from the database again."""
         self._open.clear()
+
+    def members(self, group_id: str) -> set[str]:
+        """The accounts that were in a group when this device last followed it; none if it never did, or has left."""
+        rows = self._database.rows("select account_id from group_members where group_id = ?", group_id)
+        return {account_id for (account_id,) in rows}
 
     def role(self, group_id: str, account_id: str) -> Role | None:
         """The role of an account in a group, None if it is not there."""

@@ -1,0 +1,230 @@
+"""Groups at a server that lies, with an account of its own that helps it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from client.messaging import GroupChanged, Messenger
+from client.messaging.groups.believed import JoiningAuthentication, group_policy
+from client.messaging.groups.requests import (
+    ChangeGroup,
+    EpochEnded,
+    FetchGroup,
+    FetchTree,
+    GroupFound,
+    GroupItem,
+    SendToGroup,
+    TreeFound,
+)
+from client.messaging.groups.states import GroupState
+from client.messaging.groups.wishes import AddPeople, RemovePeople
+from client.messaging.requests import KeysFound, Refused, Request, Response
+from crypto.identity import IdentityKeyPair
+from crypto.mls import (
+    DEFAULT_SUITE,
+    Add,
+    AnyMember,
+    Extension,
+    ExtensionType,
+    Group,
+    IdentityCredential,
+    KeyPackageBundle,
+    Lifetime,
+    Role,
+    Roles,
+    SignatureKeyPair,
+    check_key_package,
+)
+from crypto.sessions import DeviceAddress
+from tests.unit.client.talk import ADA, BOB, CLEO, RANDOM, Talk
+
+OWNED = Roles({CLEO.encode(): Role.OWNER}).extension()
+Answer = Callable[[Request], Response | None]
+
+
+def forged(talk: Talk, group_id: str, extension: Extension = OWNED) -> Group:
+    """Cleo's own group under some id, in its fifth epoch."""
+    packages, now_s = talk.cleo.groups._packages, talk.server.now // 1000
+    policy = replace(group_policy(JoiningAuthentication(talk.cleo.groups._joining._shown, (ADA, BOB))))
+    with talk.databases[talk.cleo].transaction():
+        group = Group.create(
+            DEFAULT_SUITE,
+            bytes.fromhex(group_id),
+            packages.credential(now_s),
+            packages.signer(),
+            packages.lifetime(now_s),
+            RANDOM,
+            extensions=(extension,),
+            policy=replace(policy, authorization=AnyMember()),
+        )
+    for _ in range(5):
+        group.apply(group.commit(now=now_s, force_path=True))
+    return group
+
+
+def invited(talk: Talk, group: Group) -> GroupItem:
+    """The Welcome by which Ada would come into a group of Cleo's. The server says that it is Bob's."""
+    now_s = talk.server.now // 1000
+    request = talk.cleo.groups._directory.request(ADA)
+    talk.cleo.handle(request, talk.server.perform(talk.cleo.address, request), talk.server.now)
+    packages = talk.server.groups._claim(talk.cleo.address, (ADA,))
+    policy = talk.ada.groups._policy
+    added = [Add(check_key_package(each, now=now_s, policy=policy)) for each in packages]
+    bundle = group.commit(added, now=now_s, tree_in_welcome=False)
+    group.apply(bundle)
+    assert bundle.welcome is not None
+    sender = DeviceAddress(BOB, 1)
+    return GroupItem(
+        group.group_id.hex(), "welcome", group.epoch, 9_999_999, 0, sender, talk.server.now, bundle.welcome
+    )
+
+
+def add_claimed(talk: Talk, group: Group, *account_ids: str) -> None:
+    """Adds devices that only claim to be of these accounts."""
+    now_s = talk.server.now // 1000
+    lifetime = Lifetime(now_s - 86_400, now_s + 86_400)
+    for account_id in account_ids:
+        signer = SignatureKeyPair.generate(DEFAULT_SUITE, RANDOM)
+        identity = IdentityKeyPair.generate(RANDOM)
+        statement = IdentityCredential.issue(identity, account_id, 77, signer.public_key, lifetime, RANDOM)
+        bundle = KeyPackageBundle.generate(DEFAULT_SUITE, statement.credential(), signer, lifetime, RANDOM)
+        group.apply(group.commit([Add(bundle.key_package)], now=now_s, tree_in_welcome=False))
+
+
+def work(talk: Talk, messenger: Messenger, answer: Answer) -> list[Request]:
+    """Does what there is to do, for a while. `answer`: what the server says; None: as it should."""
+    requests: list[Request] = []
+    for _ in range(40):
+        request = messenger.next_request(talk.server.now)
+        if request is None:
+            talk.server.now += 1_000
+            continue
+        requests.append(request)
+        response = answer(request) or talk.server.perform(messenger.address, request)
+        messenger.handle(request, response, talk.server.now)
+    return requests
+
+
+def test_no_welcome_replaces_a_group(talk: Talk) -> None:
+    group_id = talk.group(BOB)
+    group = forged(talk, group_id)
+    talk.server.mailboxes[talk.ada.address].append(invited(talk, group))
+    tree = TreeFound(group.ratchet_tree())
+    talk.ada.fetch()
+    work(talk, talk.ada, lambda request: tree if isinstance(request, FetchTree) else None)
+    talk.exchange()
+    assert talk.state(talk.ada, group_id) is GroupState.ACTIVE
+    assert talk.members(talk.ada, group_id) == {ADA: Role.OWNER, BOB: Role.MEMBER}
+    talk.say(talk.ada, group_id, "for Bob")
+    talk.exchange()
+    assert talk.texts(talk.bob, group_id) == ["for Bob"]
+
+
+def test_who_has_lost_track_of_a_group_comes_into_no_other_one(talk: Talk) -> None:
+    group_id = talk.group(BOB)
+    group = forged(talk, group_id)
+    add_claimed(talk, group, ADA, BOB)
+    found = GroupFound(group.group_info(with_tree=False), group.ratchet_tree())
+    talk.say(talk.ada, group_id, "for Bob")
+
+    def lies(request: Request) -> Response | None:
+        match request:
+            case SendToGroup():
+                return EpochEnded(10**6)
+            case FetchGroup():
+                return found
+        return None
+
+    requests = work(talk, talk.ada, lies)
+    assert FetchGroup(group_id) in requests
+    assert not any(isinstance(each, ChangeGroup) for each in requests)
+    assert talk.members(talk.ada, group_id) == {ADA: Role.OWNER, BOB: Role.MEMBER}
+    talk.server.now += 60_000
+    talk.exchange()
+    assert talk.texts(talk.bob, group_id) == ["for Bob"]
+
+
+def test_a_further_device_believes_no_claimed_devices_of_accounts_without_a_known_one(talk: Talk) -> None:
+    group_id = "12345678123442348234123412341234"
+    group = forged(talk, group_id)
+    add_claimed(talk, group, BOB)
+    found = GroupFound(group.group_info(with_tree=False), group.ratchet_tree())
+    with talk.databases[talk.ada].transaction():
+        talk.ada.groups._states.add(group_id, GroupState.JOINING)
+    requests = work(talk, talk.ada, lambda request: found if isinstance(request, FetchGroup) else None)
+    assert FetchGroup(group_id) in requests
+    assert not any(isinstance(each, ChangeGroup) for each in requests)
+
+
+def test_who_has_joined_anew_is_told_who_came_and_went_meanwhile(talk: Talk) -> None:
+    group_id = talk.group(BOB)
+    talk.ada.groups.wish(group_id, AddPeople((CLEO,)))
+    talk.exchange(talk.ada)
+    talk.server.mailboxes[talk.bob.address].clear()  # expired
+    talk.server.newest.clear()
+    talk.say(talk.ada, group_id, "lately")
+    talk.exchange(talk.ada)
+    talk.exchange()
+    assert GroupChanged(group_id, BOB, (CLEO,)) in talk.bob.changes
+
+
+@pytest.mark.parametrize("another_has_come", [True, False])
+def test_a_withheld_message_is_not_shown_as_of_another_member(talk: Talk, another_has_come: bool) -> None:
+    dora = talk.device("d" * 32)
+    group_id = talk.group(BOB, CLEO)
+    talk.say(talk.cleo, group_id, "I owe Ada money")
+    talk.work(talk.cleo)
+    (held,) = talk.server.mailboxes[talk.ada.address]
+    assert isinstance(held, GroupItem)
+    talk.server.mailboxes[talk.ada.address].clear()
+    talk.ada.groups.wish(group_id, RemovePeople((CLEO,)))
+    talk.exchange(talk.ada, talk.bob, dora)
+    if another_has_come:  # at Cleo's place in the tree
+        talk.ada.groups.wish(group_id, AddPeople((dora.address.user,)))
+        talk.exchange(talk.ada, talk.bob, dora)
+    ((epoch,),) = talk.databases[talk.ada].rows("select epoch from groups where id = ?", group_id)
+    talk.server.groups.seq += 5
+    talk.server.mailboxes[talk.ada.address].append(replace(held, epoch=epoch, seq=talk.server.groups.seq))
+    talk.exchange(talk.ada)
+    assert talk.texts(talk.ada, group_id) == ["not_decrypted_group"]
+
+
+def test_a_group_whose_roles_cannot_be_read_is_not_entered(talk: Talk) -> None:
+    group_id = "12345678123442348234123412341234"
+    group = forged(talk, group_id, Extension(ExtensionType.ROLES, b"\xff\xff"))
+    talk.server.mailboxes[talk.ada.address].append(invited(talk, group))
+    tree = TreeFound(group.ratchet_tree())
+    found = GroupFound(group.group_info(with_tree=False), group.ratchet_tree())
+
+    def shows(request: Request) -> Response | None:
+        match request:
+            case FetchTree():
+                return tree
+            case FetchGroup():
+                return found
+            case ChangeGroup():
+                return Refused("no_such_group")
+        return None
+
+    talk.ada.fetch()
+    requests = work(talk, talk.ada, shows)
+    assert FetchGroup(group_id) in requests
+    assert not any(isinstance(each, ChangeGroup) for each in requests)
+    assert talk.state(talk.ada, group_id) is GroupState.JOINING
+
+
+def test_a_removed_device_is_taken_out_although_the_program_ended_when_that_was_learned(talk: Talk) -> None:
+    group_id = talk.group(BOB)
+    tablet = talk.device(BOB, 2)
+    talk.exchange()
+    assert tablet.address in talk.server.groups.groups[group_id].leaves
+    talk.databases.pop(tablet).close()
+    talk.server.remove(tablet.address)
+    request = talk.bob.groups._directory.request(BOB)
+    response = talk.server.perform(talk.bob.address, request)
+    assert isinstance(response, KeysFound)
+    talk.bob._look_ups.keys_found(BOB, response.answer, talk.server.now, pending=False)
+    talk.restart(talk.bob)
+    talk.exchange()
+    assert talk.server.groups.groups[group_id].leaves.keys() == {talk.ada.address, DeviceAddress(BOB, 1)}
