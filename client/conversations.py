@@ -90,8 +90,8 @@ from messages
 
 
 _USERNAME = """
-coalesce((select username from people where people.account_id = m.account_id),
-    (select username from conversations where peer = m.account_id and username is not null limit 1))
+coalesce((select username from conversations where peer = m.account_id and username is not null limit 1),
+    (select username from people where people.account_id = m.account_id))
 """
 
 

@@ -99,10 +99,12 @@ class Groups:
         return own
 
     def _member(self, conversation_id: str, username: str) -> tuple[str, Role]:
-        for each in self._conversations.members(conversation_id):
-            if each.username == username:
-                return each.account_id, each.role
-        raise Impossible(f"{username} is not in this group.")
+        found = [each for each in self._conversations.members(conversation_id) if each.username == username]
+        if not found:
+            raise Impossible(f"{username} is not in this group.")
+        if len(found) > 1:  # usernames change hands, and the server says them
+            raise Impossible(f"Two people here are called {username}.")
+        return found[0].account_id, found[0].role
 
     def _owners(self, conversation_id: str) -> list[str]:
         members = self._conversations.members(conversation_id)

@@ -132,8 +132,8 @@ def _members(content: Content) -> dict[str, Any]:
             return {"timer": {"expires_in_s": expires_in_s}}
         case Resend(account_id, device, seq):
             return {"resend": {"author": account_id, "device": device, "seq": seq}}
-        case Rename(name):
-            return {"rename": {"name": name}}
+        case Rename(name, since):
+            return {"rename": {"name": name} if since is None else {"name": name, "since": since}}
         case Vote(account_id, id, choices):
             return {"vote": {"author": account_id, "id": id, "choices": list(choices)}}
 
@@ -158,8 +158,8 @@ def _content(members: dict[str, Any]) -> Content:
             return Timer(_integer(expires_in_s))
         case {"resend": {"author": str(account_id), "device": int(device), "seq": int(seq)}}:
             return Resend(account_id, device, seq)
-        case {"rename": {"name": str(name)}}:
-            return Rename(name)
+        case {"rename": {"name": str(name), **more}}:
+            return Rename(name, _integer(more.get("since")))
         case {"vote": {"author": str(account_id), "id": str(id), "choices": list(choices)}}:
             return Vote(account_id, id, polls.decode_choices(choices))
     known = {"text", "receipt", "reaction", "edit", "deletion", "timer", "resend", "rename", "vote"}
@@ -250,7 +250,9 @@ def _check(content: Content) -> None:
         case Vote(account_id, id, choices):
             _check_ids(account_id, id)
             polls.check_choices(choices)
-        case Rename(name):
+        case Rename(name, since):
+            if since is not None and not 0 <= since <= _MAX_NUMBER:
+                raise ValueError("a number is out of range")
             if not 1 <= len(name) <= MAX_GROUP_NAME or not name.strip():
                 raise ValueError(f"The name of a group has 1 to {MAX_GROUP_NAME} characters.")
 

@@ -111,9 +111,12 @@ class Resend:
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """A group is called so. An admin says it, again whenever somebody has come in, who could not read it before."""
+    """A group is called so. An admin says it, again whenever somebody has come in, who could not read it before.
+    `since`: under which number of the conversation it was said first, if it is said again: what was said after that
+    stays."""
 
     name: str = field(repr=False)
+    since: int | None = None
 
 
 Content = Text | Receipt | Reaction | Edit | Deletion | Timer | Resend | Rename | Vote

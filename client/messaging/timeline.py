@@ -86,9 +86,12 @@ class Timeline:
                     *(expires_in_s, seq, conversation_id, seq),
                 )
                 return [TimerChanged(conversation_id, user, expires_in_s)] if changed else []
-            case Rename(name):
+            case Rename(name, since):
+                said = seq if since is None else min(since, seq)
                 newest = database.execute(
-                    "update groups set name_seq = ? where id = ? and name_seq < ?", seq, conversation_id, seq
+                    "update groups set name_seq = max(name_seq, ?) where id = ? and (name_seq < ?"
+                    " or exists (select 1 from conversations as c where c.id = groups.id and c.username is null))",
+                    *(said, conversation_id, said if since is None else said + 1),
                 )
                 changed = newest and database.execute(
                     "update conversations set username = ? where id = ? and username is not ?",
@@ -105,7 +108,7 @@ class Timeline:
             "insert into messages"
             " (conversation_id, account_id, device, message_id, seq, sent_at, written_at, problem, receipt)"
             " values (?, ?, ?, ?, ?, ?, ?, ?, 2) on conflict do nothing returning number",
-            *(conversation_id, *sender, f"seq {seq}", seq, sent_at, now, code),
+            *(conversation_id, *sender, _problem_id(conversation_id, seq), seq, sent_at, now, code),
         )
         return [MessageChanged(number) for (number,) in rows]
 
@@ -195,7 +198,7 @@ class Timeline:
         rows = self._database.rows(
             "delete from messages where conversation_id = ? and account_id = ? and device = ? and message_id = ?"
             " and problem is not null returning number, sent_at",
-            *(conversation_id, *sender, f"seq {seq}"),
+            *(conversation_id, *sender, _problem_id(conversation_id, seq)),
         )
         changes: list[Change] = []
         for former, sent_at in rows:
@@ -228,3 +231,8 @@ class Timeline:
                         "update conversations set read = max(read, ?) where id = ?", number, conversation_id
                     )
         return [MessageChanged(number) for number, _, _ in rows]
+
+
+def _problem_id(conversation_id: str, seq: int) -> str:
+    """Stands for the id of a message that cannot be read: ids are unique for each device in all conversations."""
+    return f"{conversation_id} {seq}"

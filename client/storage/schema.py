@@ -286,4 +286,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) without rowid
         """,
     ),
+    (
+        # What stands for the id of a message that cannot be read: the same number may be in several conversations.
+        "update messages set message_id = conversation_id || ' ' || seq where message_id = 'seq ' || seq",
+    ),
 )

@@ -104,6 +104,7 @@ class Joining:
         except CryptoError:
             group = None
         del self._trees[key]
+        self._found.pop(item.group_id, None)  # of before the Welcome came
         if group is None or group.group_id.hex() != item.group_id:
             self._states.add(item.group_id, GroupState.JOINING)
             return "done"

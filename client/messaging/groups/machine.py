@@ -298,10 +298,12 @@ class Groups:
 
     def _say_name(self, group_id: str) -> None:
         """Those who have come in could not read it when it was said."""
-        ((name,),) = self._database.rows("select username from conversations where id = ?", group_id)
+        ((name, since),) = self._database.rows(
+            "select username, name_seq from conversations join groups using (id) where id = ?", group_id
+        )
         said = any(isinstance(each.content, Rename) for each in self._outgoing.bodies(group_id))
         if name is not None and not said:
-            self._outgoing.add(group_id, Rename(name))
+            self._outgoing.add(group_id, Rename(name, since))
 
     def _is_active(self, group_id: str) -> bool:
         stored = self._states.find(group_id)

@@ -1,10 +1,13 @@
 """Groups, case by case: who is in them, what they read, and what happens when somebody was away or too late."""
 
+import pytest
+
 from client.messaging import GroupChanged, NotAdded, NotSent
 from client.messaging.contents import Deletion, Edit, Reaction, Rename, Timer
-from client.messaging.groups.requests import ChangeGroup, FetchGroup, ListGroups, SendToGroup
+from client.messaging.groups.requests import ChangeGroup, FetchGroup, FetchTree, ListGroups, SendToGroup
 from client.messaging.groups.states import GroupState
 from client.messaging.groups.wishes import AddPeople, Leave, RemovePeople, SetRole
+from client.messaging.requests import Request
 from client.storage import Database
 from crypto.mls import Role
 from crypto.sessions import DeviceAddress
@@ -271,3 +274,37 @@ def test_who_is_removed_and_added_again_while_away_is_back(talk: Talk) -> None:
     talk.exchange()
     assert talk.state(talk.cleo, group_id) is GroupState.ACTIVE
     assert talk.texts(talk.cleo, group_id) == ["welcome back"]
+
+
+def test_a_name_that_is_said_again_undoes_no_later_one(talk: Talk) -> None:
+    group_id = talk.group(BOB)
+    talk.ada.groups.wish(group_id, SetRole(BOB, Role.ADMIN))
+    talk.exchange()
+    talk.ada.groups.wish(group_id, AddPeople((CLEO,)))
+    while not isinstance(request := talk.ada.next_request(talk.server.now), SendToGroup):  # the name, for Cleo
+        assert request is not None
+        talk.ada.handle(request, talk.server.perform(talk.ada.address, request), talk.server.now)
+    talk.exchange(talk.bob)
+    talk.bob.send(group_id, Rename("Lisbon"), talk.server.now)
+    talk.exchange(talk.bob)
+    talk.exchange()
+    assert [talk.name(each, group_id) for each in (talk.ada, talk.bob, talk.cleo)] == ["Lisbon"] * 3
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_who_has_a_welcome_does_not_read_the_group_a_second_time(talk: Talk, lost: bool) -> None:
+    talk.ada.groups.create("Trip", (BOB,), talk.server.now)
+    talk.exchange(talk.ada)
+    talk.bob.fetch()
+    requests: list[Request] = []
+    for _ in range(10):
+        while (request := talk.bob.next_request(talk.server.now)) is not None:
+            requests.append(request)
+            if isinstance(request, FetchTree) and lost:
+                lost = False
+                talk.bob.failed(request, talk.server.now)
+            else:
+                talk.bob.handle(request, talk.server.perform(talk.bob.address, request), talk.server.now)
+        talk.server.now += 1_000
+    assert any(isinstance(each, FetchTree) for each in requests)
+    assert not any(isinstance(each, FetchGroup | ChangeGroup) for each in requests)

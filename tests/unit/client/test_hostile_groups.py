@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from client.conversations import Conversations
+from client.groups import Groups
 from client.messaging import GroupChanged, Messenger
 from client.messaging.groups.believed import JoiningAuthentication, group_policy
 from client.messaging.groups.requests import (
@@ -228,3 +230,35 @@ def test_a_removed_device_is_taken_out_although_the_program_ended_when_that_was_
     talk.restart(talk.bob)
     talk.exchange()
     assert talk.server.groups.groups[group_id].leaves.keys() == {talk.ada.address, DeviceAddress(BOB, 1)}
+
+
+class Unasked:
+    async def find_account(self, username: str) -> str:
+        raise AssertionError(username)
+
+
+def test_problems_of_one_number_in_two_conversations_are_both_shown(talk: Talk) -> None:
+    first, second = talk.group(BOB), talk.group(BOB)
+    timeline, database = talk.ada._timeline, talk.databases[talk.ada]
+    with database.transaction():
+        for conversation_id in (first, second):
+            assert timeline.problem(conversation_id, DeviceAddress(BOB, 1), 7, 1, 1, "malformed")
+    assert talk.texts(talk.ada, first) == talk.texts(talk.ada, second) == ["malformed"]
+
+
+def test_of_two_people_with_one_name_nobody_is_meant(talk: Talk) -> None:
+    group_id = talk.group(BOB, CLEO)
+    database = talk.databases[talk.ada]
+    conversations = Conversations(database, talk.ada._device)
+    with database.transaction():
+        database.execute("insert into conversations (id, peer, username) values (?, ?, 'bruno')", "9" * 32, BOB)
+    groups = Groups(lambda: talk.ada, conversations, Unasked(), lambda: talk.server.now, lambda: None)
+    conversations.name_person(BOB, "bob")  # what the user has a conversation with counts more
+    groups.set_role(group_id, "bruno", Role.ADMIN)
+    talk.exchange()
+    conversations.name_person(CLEO, "bruno")
+    with pytest.raises(ValueError, match="Two people here are called bruno"):
+        groups.set_role(group_id, "bruno", Role.OWNER)
+    with pytest.raises(ValueError, match="Two people here are called bruno"):
+        groups.remove(group_id, ["bruno"])
+    assert talk.members(talk.ada, group_id) == {ADA: Role.OWNER, BOB: Role.ADMIN, CLEO: Role.MEMBER}

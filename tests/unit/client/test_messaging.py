@@ -539,6 +539,7 @@ def test_bodies_that_are_none(data: bytes, code: str) -> None:
         Text("x", again=2**53 - 1),
         Resend(ADA, 10, 1_764_158_645_123_456),
         Rename("The trip"),
+        Rename("The trip", since=0),
         Text("Where to?", poll=Poll(("north", "south"), multiple=True)),
         Vote(ADA, "1" * 32, (0, 11)),
         Vote(ADA, "1" * 32, ()),
