@@ -77,16 +77,17 @@ class RayControl:
 
     async def watch(self, known: MapPosition) -> MapView:
         """See map_watch.MapSource. Turns to the next candidate when one fails."""
-        name = coordinator_name(self._candidate)
+        candidate = self._candidate
+        name = coordinator_name(candidate)
         try:
             view, leads = await ask((await self.handle(name)).watch.remote(known), _ANSWER_SECONDS)
         except HostUnavailable:
             self._handles.pop(name, None)
-            self._candidate = (self._candidate + 1) % self._coordinators
+            self._turn_from(candidate)
             raise
         if not leads:
             # The leader knows of changes first.
-            self._candidate = (self._candidate + 1) % self._coordinators
+            self._turn_from(candidate)
             if known.generation and view.generation != known.generation:
                 # Perhaps an older one than is known here. Whether the map has another history is the leader's to say.
                 return MapView()
@@ -95,10 +96,18 @@ class RayControl:
 
     async def check_watch(self) -> None:
         """See map_watch.MapSource. Turns to the next candidate if the one that is watched does not answer."""
-        name = coordinator_name(self._candidate)
+        candidate = self._candidate
+        name = coordinator_name(candidate)
         if not await self._answers(name):
-            self._candidate = (self._candidate + 1) % self._coordinators
+            self._turn_from(candidate)
             raise HostUnavailable(f"{name} does not answer")
+
+    def _turn_from(self, candidate: int) -> None:
+        """Has the next question go to another candidate than this one. A watch and its check often fail together: if
+        each went one further, two candidates would be passed over, and the one that is gone would be asked again, for
+        as long as a doubt lasts."""
+        if candidate == self._candidate:
+            self._candidate = (candidate + 1) % self._coordinators
 
     async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
         """See router.ControlPlane. By way of a coordinator if this node and the host's cannot reach each other.
