@@ -104,14 +104,22 @@ class Conversations:
 
     def all(self) -> list[Conversation]:
         """All conversations, the one with the newest message first."""
+        return self._find("")
+
+    def conversation(self, conversation_id: str) -> Conversation | None:
+        """A conversation by its id."""
+        return next(iter(self._find("where c.id = ?", conversation_id)), None)
+
+    def _find(self, where: str, *values: str) -> list[Conversation]:
         rows = self._database.rows(
             "select c.id, c.peer, c.username,"
             " coalesce(sum(m.number > c.read and m.account_id != ?), 0), coalesce(max(m.number), 0) as last,"
             " c.expires_in_s, coalesce(g.state in ('joining', 'left'), c.peer = c.id)"
             " from conversations as c left join groups as g on g.id = c.id"
             " left join messages as m on m.conversation_id = c.id"
-            " group by c.id order by last desc, c.id",
+            f" {where} group by c.id order by last desc, c.id",
             self._device.address.user,
+            *values,
         )
         timers = {id: body.content.expires_in_s for id, body in self._waiting() if isinstance(body.content, Timer)}
         return [

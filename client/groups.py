@@ -6,7 +6,7 @@ from typing import Protocol
 
 from client.conversations import Conversations
 from client.messaging import Messenger
-from client.messaging.body import MAX_GROUP_NAME
+from client.messaging.body import check_group_name
 from client.messaging.contents import Rename
 from client.messaging.groups.wishes import AddPeople, Leave, RemovePeople, SetRole
 from client.writing import Impossible
@@ -39,7 +39,7 @@ class Groups:
     async def create(self, name: str, usernames: Sequence[str]) -> str:
         """Founds a group with people. Returns the id of its conversation."""
         messenger = self._messenger()
-        _check_name(name)
+        check_group_name(name)
         accounts = await self._accounts(usernames)
         group_id = messenger.groups.create(name, accounts, self._clock())
         self._done()
@@ -85,7 +85,7 @@ class Groups:
     def rename(self, conversation_id: str, name: str) -> None:
         """Gives a group a name, which the server does not learn."""
         self._check_role(conversation_id, Role.ADMIN)
-        _check_name(name)
+        check_group_name(name)
         self._messenger().send(conversation_id, Rename(name), self._clock())
         self._done()
 
@@ -117,11 +117,6 @@ class Groups:
             self._conversations.name_person(account_id, username)
             found.append(account_id)
         return tuple(found)
-
-
-def _check_name(name: str) -> None:
-    if not name.strip() or len(name) > MAX_GROUP_NAME:
-        raise Impossible(f"The name of a group has 1 to {MAX_GROUP_NAME} characters.")
 
 
 def _a(role: Role) -> str:

@@ -33,6 +33,8 @@ from crypto.mls import DEFAULT_SUITE
 from crypto.sessions import DeviceAddress
 
 _PAGE = 100
+_MAX_GROUPS = 10_000
+"""How many groups are listed: pages that bring nothing new, or more, are none."""
 
 
 class GroupsApi:
@@ -93,12 +95,13 @@ class GroupsApi:
         return Accepted(number(posted["seq"]), milliseconds(posted["sent_at"]))
 
     async def _list(self) -> tuple[str, ...]:
-        found: list[str] = []
+        found: dict[str, None] = {}
         params: dict[str, str | int] = {"limit": _PAGE}
         while True:
             page = await self._connection.request("GET", "/groups", params=params)
-            found += [UUID(item["id"]).hex for item in page["items"]]
-            if page["next_cursor"] is None:
+            before = len(found)
+            found |= dict.fromkeys(UUID(item["id"]).hex for item in page["items"])
+            if page["next_cursor"] is None or not before < len(found) < _MAX_GROUPS:
                 return tuple(found)
             params["cursor"] = page["next_cursor"]
 

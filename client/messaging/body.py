@@ -27,6 +27,7 @@ from client.messaging.contents import (
     Timer,
     Vote,
 )
+from client.messaging.lines import is_line
 from crypto.attachments import AttachmentPointer
 from crypto.errors import CryptoError
 
@@ -253,8 +254,13 @@ def _check(content: Content) -> None:
         case Rename(name, since):
             if since is not None and not 0 <= since <= _MAX_NUMBER:
                 raise ValueError("a number is out of range")
-            if not 1 <= len(name) <= MAX_GROUP_NAME or not name.strip():
-                raise ValueError(f"The name of a group has 1 to {MAX_GROUP_NAME} characters.")
+            check_group_name(name)
+
+
+def check_group_name(name: str) -> None:
+    """Raises ValueError, whose text is for the user."""
+    if len(name) > MAX_GROUP_NAME or not is_line(name):
+        raise ValueError(f"The name of a group has 1 to {MAX_GROUP_NAME} characters that can be seen, in one line.")
 
 
 def _check_ids(*ids: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
+from client.messaging.values import Values
 from client.storage import Database
 from crypto.handshake import PreKeyBundle, PreKeyStore
 from crypto.identity import IdentityKey, IdentityKeyPair
@@ -22,32 +23,33 @@ class Device:
 
     def __init__(self, database: Database, randomness: Randomness) -> None:
         self._database = database
+        self._values = Values(database)
         self._randomness = randomness
 
     def prepare(self, account_id: str) -> IdentityKeyPair:
         """Returns the identity with which this device is registered; a repetition returns the same one."""
-        existing = self._get("identity")
+        existing = self._values.get("identity")
         if existing is not None:
             return IdentityKeyPair.restore(existing)
         identity = IdentityKeyPair.generate(self._randomness)
-        self._put("identity", identity.serialize())
-        self._put("account_id", account_id.encode())
-        self._put("prekeys", PreKeyStore(identity).serialize())
+        self._values.put("identity", identity.serialize())
+        self._values.put("account_id", account_id.encode())
+        self._values.put("prekeys", PreKeyStore(identity).serialize())
         return identity
 
     def registered(self, number: int) -> None:
         """The server has registered this device under a number."""
-        self._put("device", str(number).encode())
+        self._values.put("device", str(number).encode())
 
     @property
     def is_registered(self) -> bool:
         """Whether the server has ever registered this device."""
-        return self._get("device") is not None
+        return self._values.get("device") is not None
 
     @property
     def address(self) -> DeviceAddress:
         """Raises NotRegistered."""
-        account_id, number = self._get("account_id"), self._get("device")
+        account_id, number = self._values.get("account_id"), self._values.get("device")
         if account_id is None or number is None:
             raise NotRegistered("this account has no device here yet")
         return DeviceAddress(account_id.decode(), int(number))
@@ -55,7 +57,7 @@ class Device:
     @property
     def identity(self) -> IdentityKeyPair:
         """Raises NotRegistered."""
-        stored = self._get("identity")
+        stored = self._values.get("identity")
         if stored is None:
             raise NotRegistered("this account has no device here yet")
         return IdentityKeyPair.restore(stored)
@@ -79,13 +81,13 @@ class Device:
             store.expire(now_s, KEEP_S)
         made, made_kem = store.replenish(max(one_time, kem), self._randomness)
         published = store.publish(made[:one_time], made_kem[:kem])
-        self._put("prekeys", store.serialize())
-        self._put("upload", published.encode())
+        self._values.put("prekeys", store.serialize())
+        self._values.put("upload", published.encode())
 
     @property
     def upload(self) -> bytes | None:
         """The public halves that the server does not have for certain, None if it has all."""
-        return self._get("upload")
+        return self._values.get("upload")
 
     def uploaded(self, published: bytes) -> None:
         """The server has these public halves."""
@@ -104,16 +106,9 @@ class Device:
         return Sessions(self._database, SessionStore(self.address, identity, prekeys, states), prekeys)
 
     def _prekeys(self, identity: IdentityKeyPair) -> PreKeyStore:
-        stored = self._get("prekeys")
+        stored = self._values.get("prekeys")
         assert stored is not None
         return PreKeyStore.restore(stored, identity)
-
-    def _get(self, name: str) -> bytes | None:
-        rows = self._database.rows("select value from state where name = ?", name)
-        return rows[0][0] if rows else None
-
-    def _put(self, name: str, value: bytes) -> None:
-        self._database.execute("insert or replace into state (name, value) values (?, ?)", name, value)
 
 
 class Sessions:

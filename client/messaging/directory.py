@@ -62,6 +62,12 @@ class Directory:
         )
         return [account_id for (account_id,) in rows]
 
+    def may_show(self, account_id: str, sent_at: int, now: int) -> bool:
+        """Whether a look-up at an account could show a device that has sent something, and the last one did not.
+        `sent_at` is the server's word: nothing waits for what was sent in the future."""
+        known = self.known(account_id)
+        return known is None or (known.epoch_at <= sent_at + DIRECTORY_DELAY_MS and sent_at <= now + DIRECTORY_DELAY_MS)
+
     def distrust(self, account_id: str) -> None:
         """The server says that an account's devices have changed: makes a look-up due."""
         self._database.execute("update directory_keys set looked_up_at = 0 where account_id = ?", account_id)

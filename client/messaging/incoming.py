@@ -12,7 +12,7 @@ from client.messaging.body import BadBody, Body
 from client.messaging.changes import Change
 from client.messaging.contents import Resend
 from client.messaging.device import Device, Sessions
-from client.messaging.directory import DIRECTORY_DELAY_MS, Directory
+from client.messaging.directory import Directory
 from client.messaging.requests import InboxItem
 from client.messaging.timeline import Timeline
 from client.storage import Database
@@ -132,8 +132,7 @@ class Incoming:
                 if isinstance(body.content, Resend):
                     found.asked.append((conversation_id, body.content))
             except UnknownDevice:
-                known = self._directory.known(account_id)
-                if known is None or known.epoch_at <= sent_at + DIRECTORY_DELAY_MS:
+                if self._directory.may_show(account_id, sent_at, now):
                     found.waiting.add(conversation_id)
                     found.unknown.add(account_id)
                     continue

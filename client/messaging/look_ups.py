@@ -7,6 +7,7 @@ from client.messaging.device import Device
 from client.messaging.directory import Directory
 from client.messaging.own_keys import OwnKeys
 from client.messaging.requests import FetchEpochs, LookUpKeys
+from client.messaging.waits import Waits
 from client.storage import Database
 from crypto.directory import EpochAnswer, LookupAnswer
 from crypto.errors import CryptoError
@@ -27,6 +28,8 @@ class LookUps:
         self._own_keys = OwnKeys(database, device, directory)
         self._changed: set[str] = set()  # accounts that are looked up again, although nothing is sent to them
         self.unverified: set[str] = set()
+        self._unknown: set[str] = set()  # accounts that are asked about again and again until they show something new
+        self._waits = Waits()
 
     def devices_changed(self, account_id: str) -> None:
         """The server says that devices of an account have come or gone. Nothing is done for accounts whose keys this
@@ -36,14 +39,30 @@ class LookUps:
                 self._directory.distrust(account_id)
             self._changed.add(account_id)
 
+    def connected(self) -> None:
+        """The connection is there again: what waits is asked at once."""
+        self._waits.clear()
+
+    def next_at(self, now: int) -> int | None:
+        """When something is to be asked again."""
+        return self._waits.next(now)
+
     def requests(self, unknown: Collection[str], now: int) -> Iterator[LookUpKeys | FetchEpochs]:
         """What is to be asked now. `unknown`: accounts whose devices have written and are not known."""
         if self._own_keys.due(now):
             known = self._directory.known(self._own)
             fresh = known is not None and now - known.looked_up_at < _FRESH_MS
             yield self._own_keys.request() if fresh else self._directory.request(self._own)
-        for account_id in sorted({*unknown, *self._changed}):
-            yield self._directory.request(account_id)
+        yield from map(self._directory.request, sorted(self._changed))
+        yield from self.unknown(unknown, now)
+
+    def unknown(self, account_ids: Collection[str], now: int) -> Iterator[LookUpKeys]:
+        """What is to be asked about accounts whose devices are not known: less and less often, as long as the directory
+        shows nothing new."""
+        for account_id in sorted(account_ids):
+            if self._waits.ready(account_id, now):
+                self._unknown.add(account_id)
+                yield self._directory.request(account_id)
 
     def refused(self, account_id: str) -> None:
         """The server shows no keys of an account."""
@@ -73,7 +92,14 @@ class LookUps:
             return False, [DirectoryDistrusted(account_id, str(error))]
         if change is None:
             return False, []  # somebody who has no device yet
-        if not first and (change.added or change.replaced or change.stale):
+        is_new = bool(change.added or change.replaced or change.stale)
+        if account_id in self._unknown:
+            self._unknown.discard(account_id)
+            if is_new:
+                self._waits.succeeded(account_id)
+            else:
+                self._waits.failed(account_id, now)
+        if not first and is_new:
             return True, [DevicesLearned(account_id, change.added + change.replaced, change.stale)]
         return True, []
 

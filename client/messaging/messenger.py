@@ -174,6 +174,7 @@ class Messenger:
     def connected(self) -> None:
         """The connection is there again: what waits is tried at once, and messages may have been missed."""
         self._waits.clear()
+        self._look_ups.connected()
         self._prekeys.low()  # a signal may have been missed, too
         self.groups.connected()
         self.fetch()
@@ -238,6 +239,7 @@ class Messenger:
         """When something that waits may be tried again; None if nothing waits."""
         times = (
             self._waits.next(now),
+            self._look_ups.next_at(now),
             self._receipts.next_at(),
             self._timeline.next_expiry(),
             self.groups.next_at(now),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from client.messaging.contents import Poll, Vote
+from client.messaging.lines import is_line
 from client.storage import Database
 
 MIN_OPTIONS, MAX_OPTIONS = 2, 12
@@ -26,8 +27,8 @@ def check(poll: Poll) -> None:
     options = poll.options
     if not MIN_OPTIONS <= len(options) <= MAX_OPTIONS or len(set(options)) < len(options):
         raise ValueError(f"A poll has {MIN_OPTIONS} to {MAX_OPTIONS} different options.")
-    if not all(each.strip() and len(each) <= MAX_OPTION for each in options):
-        raise ValueError(f"An option has 1 to {MAX_OPTION} characters.")
+    if not all(is_line(each) and len(each) <= MAX_OPTION for each in options):
+        raise ValueError(f"An option has 1 to {MAX_OPTION} characters that can be seen, in one line.")
 
 
 def check_choices(choices: tuple[int, ...]) -> None:

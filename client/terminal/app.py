@@ -1,7 +1,7 @@
 """Conversations in a terminal: a list, the messages of one, and a line to write."""
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import ClassVar
 
 from textual.app import App, ComposeResult
@@ -179,7 +179,7 @@ class ChatApp(App[None]):
             return
         self._account.read(self._shown)
         messages = self._account.conversations.messages(self._shown, self._limit)
-        name_of = cache(partial(self._names.within, self._shown))
+        name_of = cache(self._names.of_conversation(self._shown))
         self.query_one("#messages", MessageList).show(messages, name_of)
 
     def _conversation(self, conversation_id: str) -> Conversation:
@@ -193,8 +193,7 @@ class ChatApp(App[None]):
         if event.input.id != "line" or not event.value.strip():
             return
         if self._doing is None and is_command(event.value):
-            self.run_worker(self._groups.run(event.value, self._shown))
-            self.action_write()
+            self.run_worker(self._run_command(event.value), group="command", exclusive=True)
             return
         if self._shown is None:
             self.notify("Choose a conversation, begin one (Ctrl+N), or found a group: /group new NAME PERSON…")
@@ -213,6 +212,10 @@ class ChatApp(App[None]):
         except ValueError as error:
             self.notify(str(error), severity="error", markup=False)
         else:
+            self.action_write()
+
+    async def _run_command(self, line: str) -> None:
+        if await self._groups.run(line, self._shown) and self.query_one("#line", Input).value == line:
             self.action_write()
 
     def on_message_list_chosen(self, event: MessageList.Chosen) -> None:

@@ -1,6 +1,5 @@
 """Groups in the terminal client: commands in the line, each beginning with /group."""
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +9,8 @@ from textual.app import App
 from client.api import ApiError, NoResponse, SignedOut
 from client.conversations import Conversations
 from client.messaging import NotRegistered
-from client.terminal.printable import printable
+from client.terminal.printable import one_line
+from client.terminal.words import words
 from crypto.mls import Role
 
 USAGE = """\
@@ -57,15 +57,16 @@ def is_command(line: str) -> bool:
 
 def parse(line: str) -> Command:
     """Raises ValueError, whose text is for the user."""
-    try:
-        words = shlex.split(line)[1:]
-    except ValueError as error:
-        raise ValueError("A quotation mark is missing.") from error
-    match words:
-        case ["new", _, *_] | ["add" | "remove" | "rename", _, *_] | ["members" | "leave"]:
-            return Command(words[0], tuple(words[1:]))
-        case ["role", _, role] if role.upper() in Role.__members__:
-            return Command("role", (words[1], role.upper()))
+    match line.split(maxsplit=2)[1:]:
+        case ["rename", name]:
+            return Command("rename", (name.strip(),))
+    match words(line)[1:]:
+        case ["new" | "add" | "remove" as what, _, *_] as found:
+            return Command(what, tuple(found[1:]))
+        case ["members" | "leave" as what]:
+            return Command(what, ())
+        case ["role", person, role] if role.upper() in Role.__members__:
+            return Command("role", (person, role.upper()))
     raise ValueError(USAGE)
 
 
@@ -78,31 +79,33 @@ class GroupCommands:
         self._account = account
         self._show = show
 
-    async def run(self, line: str, shown: str | None) -> None:
-        """Runs a command, or says why that is not possible."""
+    async def run(self, line: str, shown: str | None) -> bool:
+        """Runs a command, or says why that is not possible. Returns whether it was."""
         try:
             await self._run(parse(line), shown)
+            return True
         except (ValueError, ApiError) as error:
             self._app.notify(str(error), severity="error", markup=False, timeout=10)
         except (NoResponse, SignedOut, NotRegistered):
             self._app.notify("The server cannot be reached. Try again later.", severity="warning")
+        return False
 
     async def _run(self, command: Command, shown: str | None) -> None:
-        groups, words = self._account.groups, command.words
+        groups, named = self._account.groups, command.words
         if command.what == "new":
-            self._show(await groups.create(words[0], _usernames(words[1:])))
+            self._show(await groups.create(named[0], _usernames(named[1:])))
             return
         if shown is None:
             raise ValueError("Choose a group first.")
         match command.what:
             case "add":
-                await groups.add(shown, _usernames(words))
+                await groups.add(shown, _usernames(named))
             case "remove":
-                groups.remove(shown, _usernames(words))
+                groups.remove(shown, _usernames(named))
             case "role":
-                groups.set_role(shown, _usernames(words)[0], Role[words[1]])
+                groups.set_role(shown, _usernames(named)[0], Role[named[1]])
             case "rename":
-                groups.rename(shown, " ".join(words))
+                groups.rename(shown, named[0])
             case "leave":
                 groups.leave(shown)
                 self._app.notify("You are out of the group once the device of another member has seen it.")
@@ -113,9 +116,9 @@ class GroupCommands:
         found = self._account.conversations.members(shown)
         if not found:
             raise ValueError("This is no group that you are in.")
-        names = [self._account.username if each.own else printable(each.username or "somebody") for each in found]
+        names = [self._account.username if each.own else one_line(each.username or "somebody") for each in found]
         return "\n".join(f"{name}: {each.role.name.lower()}" for name, each in zip(names, found, strict=True))
 
 
-def _usernames(words: Sequence[str]) -> list[str]:
-    return [word.removeprefix("@").lower() for word in words]
+def _usernames(named: Sequence[str]) -> list[str]:
+    return [each.removeprefix("@").lower() for each in named]

@@ -1,7 +1,9 @@
 """How people, conversations and groups are called in the terminal client."""
 
+from collections.abc import Callable
+
 from client.conversations import Conversation, Conversations
-from client.terminal.printable import printable
+from client.terminal.printable import one_line
 
 
 class Names:
@@ -16,15 +18,25 @@ class Names:
 
     def within(self, conversation_id: str, id: str) -> str:
         """An account in a conversation, or the conversation itself."""
-        if id == self._own:
-            return "you"
-        conversation = next((each for each in self._conversations.all() if each.id == conversation_id), None)
-        if conversation is not None and id in (conversation.peer, conversation.id):
-            return title(conversation)
-        return printable(self._conversations.username(id) or f"somebody ({id[-6:]})")
+        return self.of_conversation(conversation_id)(id)
+
+    def of_conversation(self, conversation_id: str) -> Callable[[str], str]:
+        """How accounts in a conversation are called, or the conversation itself, by their ids: as they are now."""
+        conversation = self._conversations.conversation(conversation_id)
+        usernames = {each.account_id: each.username for each in self._conversations.members(conversation_id)}
+
+        def name(id: str) -> str:
+            if id == self._own:
+                return "you"
+            if conversation is not None and id in (conversation.peer, conversation.id):
+                return title(conversation)
+            username = usernames[id] if id in usernames else self._conversations.username(id)
+            return one_line(username or f"somebody ({id[-6:]})")
+
+        return name
 
 
 def title(conversation: Conversation) -> str:
     """The other person, or the group."""
     unnamed = "a group" if conversation.is_group else "somebody"
-    return printable(conversation.username or f"{unnamed} ({conversation.peer[-6:]})")
+    return one_line(conversation.username or f"{unnamed} ({conversation.peer[-6:]})")

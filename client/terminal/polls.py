@@ -1,10 +1,10 @@
 """Polls in the terminal client: /poll asks, V votes."""
 
-import shlex
 from dataclasses import dataclass
 
 from client.messaging.polls import PollResult
-from client.terminal.printable import printable
+from client.terminal.printable import one_line
+from client.terminal.words import words
 
 USAGE = """\
 /poll QUESTION OPTION OPTION…    everybody chooses one (V); quote what has spaces
@@ -25,12 +25,9 @@ def is_poll(line: str) -> bool:
 
 def parse(line: str) -> Question:
     """Raises ValueError, whose text is for the user."""
-    try:
-        words = shlex.split(line)[1:]
-    except ValueError as error:
-        raise ValueError("A quotation mark is missing.") from error
-    multiple = words[:1] == ["any"]
-    match words[1:] if multiple else words:
+    _, *said = words(line)
+    multiple = said[:1] == ["any"]
+    match said[1:] if multiple else said:
         case [text, _, _, *_] as rest:
             return Question(text, tuple(rest[1:]), multiple)
     raise ValueError(USAGE)
@@ -39,7 +36,7 @@ def parse(line: str) -> Question:
 def result(found: PollResult) -> str:
     """The options with how many have chosen each."""
     votes = [choice for choices in found.votes.values() for choice in choices]
-    return " ".join(f"[{printable(each)}: {votes.count(number)}]" for number, each in enumerate(found.poll.options))
+    return " ".join(f"[{one_line(each)}: {votes.count(number)}]" for number, each in enumerate(found.poll.options))
 
 
 def choices(found: PollResult, own: str) -> dict[str, str]:
@@ -49,5 +46,5 @@ def choices(found: PollResult, own: str) -> dict[str, str]:
     for number, option in enumerate(found.poll.options):
         then = mine ^ {number} if found.poll.multiple else {number}
         mark = "x" if number in mine else " "
-        shown[" ".join(map(str, sorted(then)))] = f"[{mark}] {printable(option)}"
+        shown[" ".join(map(str, sorted(then)))] = f"[{mark}] {one_line(option)}"
     return shown if "" in shown else {**shown, "": "no vote"}

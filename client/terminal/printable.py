@@ -4,7 +4,7 @@ import unicodedata
 
 _KEPT = "\n\t"
 _HIDDEN = ("Cc", "Cs", "Zl", "Zp")
-_DIRECTIONS = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
+_DIRECTIONS = {*"\u061c\u200e\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
 
 
 def printable(text: str) -> str:
@@ -16,3 +16,8 @@ def printable(text: str) -> str:
         else each
         for each in text
     )
+
+
+def one_line(text: str) -> str:
+    """Text that is printable and stays in its line."""
+    return printable(" ".join(text.split()))

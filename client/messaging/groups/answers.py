@@ -75,10 +75,10 @@ class Answers:
             case ChangeGroup(group_id), EpochEnded(present):
                 if self._submission_of(request) is not None:
                     self._submissions.forget(group_id)
-                self._states.told(group_id, present)
+                return self._told(group_id, present)
             case SendToGroup(number, group_id), EpochEnded(present):
                 self._outgoing.encrypt_anew(number)
-                self._states.told(group_id, present)
+                return self._told(group_id, present)
             case FetchGroup(), GroupFound():
                 self._joining.found(request, response, now)
             case FetchTree(), TreeFound(tree):
@@ -102,6 +102,13 @@ class Answers:
             case _:
                 raise TypeError(f"{type(response).__name__} is no response to {type(request).__name__}")
         return False
+
+    def _told(self, group_id: str, present: int) -> bool:
+        """The server says in which epoch a group is. Returns whether this device is there already: what it makes anew
+        could be refused again at once."""
+        stored = self._states.find(group_id)
+        self._states.told(group_id, present)
+        return stored is not None and present <= stored.epoch
 
     def _accepted(self, request: ChangeGroup, seq: int, changes: list[Change]) -> None:
         submission = self._submission_of(request)

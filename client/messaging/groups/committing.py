@@ -263,9 +263,3 @@ def _role_change(group: Group, account_id: str, role: Role) -> list[Proposal]:
 
 def _proposed_removals(group: Group) -> set[int]:
     return {each.proposal.removed for each in group.pending_proposals if isinstance(each.proposal, Remove)}
-
-
-def sole_owner(roles: dict[str, Role], account_id: str) -> bool:
-    """Whether a group of several people would be without an owner if an account left."""
-    owners = [each for each, role in roles.items() if role is Role.OWNER]
-    return owners == [account_id] and len(roles) > 1

@@ -8,8 +8,9 @@ from typing import Literal
 from client.messaging.body import BadBody, Body
 from client.messaging.changes import Change, GroupChanged
 from client.messaging.contents import Rename
-from client.messaging.directory import DIRECTORY_DELAY_MS, Directory
+from client.messaging.directory import Directory
 from client.messaging.groups.believed import ShownDevices, address_of, addresses_of
+from client.messaging.groups.gone_devices import GoneDevices
 from client.messaging.groups.incoming import GroupIncoming
 from client.messaging.groups.joining import Joining
 from client.messaging.groups.requests import GroupItem
@@ -63,6 +64,7 @@ class Following:
         submissions: Submissions,
         wishes: Wishes,
         joining: Joining,
+        gone_devices: GoneDevices,
         timeline: Timeline,
         is_unverified: Callable[[str], bool],
     ) -> None:
@@ -76,6 +78,7 @@ class Following:
         self._submissions = submissions
         self._wishes = wishes
         self._joining = joining
+        self._gone_devices = gone_devices
         self._timeline = timeline
         self._is_unverified = is_unverified
 
@@ -183,7 +186,7 @@ class Following:
     def _change(self, group: Group, item: GroupItem, message: bytes, now: int, followed: Followed) -> Outcome:
         try:
             unknown = self._shown.unknown(addresses_of(presented_credentials(message)))
-            to_look_up = {each for each in unknown if not self._shown_since(each, item.sent_at)}
+            to_look_up = {each for each in unknown if self._may_show(each, item.sent_at, now)}
             if to_look_up:
                 followed.unknown |= to_look_up
                 return "wait"
@@ -199,10 +202,8 @@ class Following:
             self._states.write(item.group_id, group)
         return "done"
 
-    def _shown_since(self, account_id: str, sent_at: int) -> bool:
-        """Whether a look-up at an account would show nothing that the last one did not."""
-        known = self._directory.known(account_id)
-        return self._is_unverified(account_id) or (known is not None and known.epoch_at > sent_at + DIRECTORY_DELAY_MS)
+    def _may_show(self, account_id: str, sent_at: int, now: int) -> bool:
+        return not self._is_unverified(account_id) and self._directory.may_show(account_id, sent_at, now)
 
     def _take_effect(self, submission: Submission, followed: Followed) -> None:
         """An own commit was accepted, and all that came before it is processed."""
@@ -232,6 +233,8 @@ class Following:
         joined, gone = self._states.write_members(group_id, group)
         if joined or gone or not (effect.updated or effect.added):
             followed.changes.append(GroupChanged(group_id, by, tuple(sorted(joined)), tuple(sorted(gone))))
+        if effect.external and by == self._own.user:  # it may be one that the account had before
+            self._gone_devices.remove_from(group_id)
         if effect.external and self._tells_name_to(group, group_id, address_of(effect.committer.credential)):
             followed.renew_names.append(group_id)
 

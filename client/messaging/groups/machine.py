@@ -32,6 +32,7 @@ from client.messaging.groups.requests import (
     SendToGroup,
     UploadKeyPackages,
 )
+from client.messaging.groups.sending import GroupSending
 from client.messaging.groups.states import GroupState, GroupStates, StoredGroup
 from client.messaging.groups.submissions import Submissions
 from client.messaging.groups.wishes import AddPeople, Wish, Wishes
@@ -40,7 +41,6 @@ from client.messaging.outgoing import Outgoing, Pending
 from client.messaging.requests import LookUpKeys, Request, Response
 from client.messaging.timeline import Timeline
 from client.storage import Database
-from crypto.envelope import MessageContent, seal
 from crypto.mls import DEFAULT_SUITE, Group, IdentityAuthentication, Role, Roles
 from crypto.randomness import Randomness
 
@@ -83,10 +83,13 @@ class Groups:
         )
         self._following = Following(
             *(database, own, directory, shown, policy, self._states, self._incoming, self._submissions),
-            *(self._wishes, self._joining, timeline, unverified),
+            *(self._wishes, self._joining, self._gone_devices, timeline, unverified),
         )
         self._committing = Committing(
             own, directory, policy, self._states, self._submissions, self._wishes, self._packages, unverified
+        )
+        self._sending = GroupSending(
+            self._states, self._submissions, self._wishes, self._committing, outgoing, randomness
         )
         self._answers = Answers(
             *(own, self._states, self._submissions, self._wishes, self._packages, self._incoming, self._joining),
@@ -157,7 +160,7 @@ class Groups:
         yield from (FetchGroupMessage(*each) for each in self._incoming.without_message())
         for stored in self._states.busy():
             yield from self._of_group(stored, now, unknown, inbox_read=inbox_read)
-        yield from map(self._directory.request, sorted(unknown))
+        yield from self._look_ups.unknown(unknown, now)
 
     def upkeep(self, *, inbox_read: bool) -> Iterator[GroupRequest]:
         """What is to be asked when there is nothing more important."""
@@ -227,36 +230,10 @@ class Groups:
             with self._transaction():
                 self._states.add(stored.id, GroupState.JOINING)
 
-    def send(self, pending: Pending, now: int) -> Iterator[FoundGroup | ChangeGroup | SendToGroup]:
+    def send(self, pending: Pending, now: int) -> list[FoundGroup | ChangeGroup | SendToGroup]:
         """What is to be asked to send a body, once all is done that the user has wanted before."""
-        stored = self._states.find(pending.conversation_id)
-        if stored is None or stored.state is not GroupState.ACTIVE or stored.told_epoch > stored.epoch:
-            return
-        if self._submissions.find(stored.id) is not None or self._wishes.first(stored.id) is not None:
-            return
-        if not pending.encrypted:
-            with self._transaction():
-                encrypted = self._encrypt(stored.id, pending, now)
-            if not encrypted:
-                submission = self._submissions.find(stored.id)
-                if submission is not None:
-                    yield submission.request()
-                return
-        yield self._outgoing.group_request(pending)
-
-    def _encrypt(self, group_id: str, pending: Pending, now: int) -> bool:
-        """Returns whether a body is encrypted: what was proposed has to be committed before."""
-        group = self._states.open(group_id)
-        if group.pending_proposals:
-            self._committing.commit_pending(group_id, now, at_once=True)
-            return False
-        body = self._outgoing.body(pending.number)
-        assert body is not None
-        sealed = seal(MessageContent(body.encode()), self._randomness)
-        message = group.encrypt(sealed.plaintext, sealed.commitment)
-        self._states.write(group_id, group)
-        self._outgoing.encrypted(pending, message)
-        return True
+        with self._transaction():
+            return self._sending.requests(pending, now)
 
     def may_rename(self, group_id: str) -> bool:
         """Whether others believe this account what a group is called."""

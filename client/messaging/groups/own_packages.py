@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from client.messaging.device import Device
 from client.messaging.groups.requests import CountKeyPackages, KeyPackagesLeft, UploadKeyPackages
+from client.messaging.values import Values
 from client.storage import Database
 from crypto.mls import (
     DEFAULT_SUITE,
@@ -40,7 +41,7 @@ class OwnPackages:
 
     def __init__(self, database: Database, device: Device, randomness: Randomness, wanted: int) -> None:
         """`wanted`: how many of them the server should have."""
-        self._database = database
+        self._values = Values(database)
         self._device = device
         self._randomness = randomness
         self._wanted = wanted
@@ -61,7 +62,7 @@ class OwnPackages:
     def left(self, left: KeyPackagesLeft, now: int) -> None:
         """The server has said how many there are."""
         self._counted, self._upload = True, ()
-        made_at = int(self._get("last_resort_at") or b"0")
+        made_at = int(self._values.get("last_resort_at") or b"0")
         last_resort = not left.last_resort or now - made_at > _RENEW_S
         missing = self._wanted - left.one_time if left.one_time * 2 <= self._wanted else 0
         if not last_resort and missing <= 0:
@@ -72,9 +73,9 @@ class OwnPackages:
         made = [self._bundle(signer, credential, now, last_resort=False) for _ in range(missing)]
         if last_resort:
             made.append(self._bundle(signer, credential, now, last_resort=True))
-            self._put("last_resort_at", str(now).encode())
+            self._values.put("last_resort_at", str(now).encode())
         self._upload = tuple(store.add(each) for each in made)
-        self._put("key_packages", store.serialize())
+        self._values.put("key_packages", store.serialize())
 
     def failed(self) -> None:
         """There was no answer to an upload."""
@@ -84,21 +85,21 @@ class OwnPackages:
         """Enters a group; the KeyPackage is then used. Raises CryptoError."""
         store = self._store()
         group = store.join(welcome, self._randomness, now=now, policy=policy, ratchet_tree=tree)
-        self._put("key_packages", store.serialize())
+        self._values.put("key_packages", store.serialize())
         return group
 
     def signer(self) -> SignatureKeyPair:
         """The signature key of this device."""
-        stored = self._get("mls_signer")
+        stored = self._values.get("mls_signer")
         if stored is not None:
             return SignatureKeyPair.from_private(DEFAULT_SUITE, stored)
         signer = SignatureKeyPair.generate(DEFAULT_SUITE, self._randomness)
-        self._put("mls_signer", signer.private_key)
+        self._values.put("mls_signer", signer.private_key)
         return signer
 
     def credential(self, now: int) -> Credential:
         """The statement of the identity key, renewed in time."""
-        stored = self._get("mls_credential")
+        stored = self._values.get("mls_credential")
         if stored is not None:
             credential = BasicCredential(stored)
             if now < IdentityCredential.of(credential).lifetime.not_before + _CLOCK_S + _RENEW_S:
@@ -113,7 +114,7 @@ class OwnPackages:
             self._randomness,
         )
         credential = statement.credential()
-        self._put("mls_credential", credential.identity)
+        self._values.put("mls_credential", credential.identity)
         return credential
 
     @staticmethod
@@ -129,12 +130,5 @@ class OwnPackages:
         )
 
     def _store(self) -> KeyPackageStore:
-        stored = self._get("key_packages")
+        stored = self._values.get("key_packages")
         return KeyPackageStore() if stored is None else KeyPackageStore.restore(stored)
-
-    def _get(self, name: str) -> bytes | None:
-        rows = self._database.rows("select value from state where name = ?", name)
-        return rows[0][0] if rows else None
-
-    def _put(self, name: str, value: bytes) -> None:
-        self._database.execute("insert or replace into state (name, value) values (?, ?)", name, value)

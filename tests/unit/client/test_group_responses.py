@@ -5,7 +5,7 @@ import pytest
 
 from client.api.connection import Connection, NoResponse, Tokens
 from client.api.messaging import MessagingApi, pushed_item
-from client.messaging.groups.requests import SendToGroup
+from client.messaging.groups.requests import GroupsListed, ListGroups, SendToGroup
 from client.messaging.requests import FetchInbox
 
 ID = "12345678-1234-4234-8234-123412341234"
@@ -57,3 +57,8 @@ async def test_an_item_with_a_number_that_is_none_is_refused(field: str, value: 
 async def test_an_answer_with_a_number_that_is_none_is_refused(response: httpx.Response) -> None:
     with pytest.raises(NoResponse):
         await api(response).perform(SendToGroup(1, "1" * 32, ID, b"message"))
+
+
+async def test_a_list_of_groups_ends_when_a_page_brings_nothing_new() -> None:
+    page = httpx.Response(200, json={"items": [{"id": ID}], "next_cursor": "again"})
+    assert await api(page, page).perform(ListGroups()) == GroupsListed((ID.replace("-", ""),))

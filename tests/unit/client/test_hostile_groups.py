@@ -8,6 +8,8 @@ import pytest
 from client.conversations import Conversations
 from client.groups import Groups
 from client.messaging import GroupChanged, Messenger
+from client.messaging.body import Body
+from client.messaging.contents import Poll, Rename, Text
 from client.messaging.groups.believed import JoiningAuthentication, group_policy
 from client.messaging.groups.requests import (
     ChangeGroup,
@@ -21,7 +23,7 @@ from client.messaging.groups.requests import (
 )
 from client.messaging.groups.states import GroupState
 from client.messaging.groups.wishes import AddPeople, RemovePeople
-from client.messaging.requests import KeysFound, Refused, Request, Response
+from client.messaging.requests import KeysFound, LookUpKeys, Refused, Request, Response
 from crypto.identity import IdentityKeyPair
 from crypto.mls import (
     DEFAULT_SUITE,
@@ -262,3 +264,67 @@ def test_of_two_people_with_one_name_nobody_is_meant(talk: Talk) -> None:
     with pytest.raises(ValueError, match="Two people here are called bruno"):
         groups.remove(group_id, ["bruno"])
     assert talk.members(talk.ada, group_id) == {ADA: Role.OWNER, BOB: Role.ADMIN, CLEO: Role.MEMBER}
+
+
+def test_what_is_refused_for_an_epoch_that_has_not_ended_waits(talk: Talk) -> None:
+    group_id = talk.group(BOB)
+    talk.say(talk.ada, group_id, "hello")
+    sent = 0
+    while (request := talk.ada.next_request(talk.server.now)) is not None and sent < 10:
+        refused = isinstance(request, SendToGroup)
+        response = EpochEnded(1) if refused else talk.server.perform(talk.ada.address, request)
+        talk.ada.handle(request, response, talk.server.now)
+        sent += refused
+    assert sent == 1
+    assert (talk.ada.next_at(talk.server.now) or 0) > talk.server.now
+    talk.exchange()
+    assert talk.texts(talk.bob, group_id) == ["hello"]
+
+
+@pytest.mark.parametrize("later", [0, 1_000_000_000])
+def test_keys_that_the_directory_does_not_show_are_asked_for_less_and_less_often(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, later: int
+) -> None:
+    group_id = talk.group(BOB)
+    talk.device(BOB, 2)
+    talk.exchange(*(each for each in talk.databases if each is not talk.ada))
+    mailbox = talk.server.mailboxes[talk.ada.address]
+    mailbox[:] = [replace(each, sent_at=each.sent_at + later) for each in mailbox]
+    monkeypatch.setattr(talk.ada.groups._following._shown, "unknown", lambda addresses: {BOB} if addresses else set())
+    asked, end = 0, talk.server.now + 900_000
+    talk.ada.fetch()
+    while talk.server.now < end:
+        for request in talk.work(talk.ada):
+            asked += isinstance(request, LookUpKeys)
+        assert asked < 20
+        talk.server.now += 5_000
+        talk.server.close_epoch()
+    assert talk.databases[talk.ada].rows("select * from group_incoming") == []
+    assert group_id in talk.server.groups.groups
+
+
+@pytest.mark.parametrize("name", ["Trip\n# Mum", "Trip\u2028Mum", "Trip\tMum", "\u200b", " \u200f ", ""])
+def test_a_name_stays_in_its_line_and_can_be_seen(name: str) -> None:
+    with pytest.raises(ValueError, match="in one line"):
+        Body("1" * 32, "2" * 32, Rename(name))
+    with pytest.raises(ValueError):
+        Body("1" * 32, "2" * 32, Text("Where to?", poll=Poll(("north", name))))
+
+
+def test_a_removed_device_that_the_server_lets_in_again_is_taken_out_by_its_account(talk: Talk) -> None:
+    group_id = talk.group(BOB)
+    stolen = talk.device(BOB, 2)
+    talk.exchange()
+    identity = talk.server.rosters[BOB][2]
+    talk.server.remove(stolen.address)
+    talk.bob.devices_changed(BOB)
+    talk.exchange()
+    leaves = {talk.ada.address, talk.bob.address}
+    assert talk.server.groups.groups[group_id].leaves.keys() == leaves
+    talk.server.rosters[BOB][2] = identity  # not in the directory
+    with talk.databases[stolen].transaction():
+        stolen.groups._states.add(group_id, GroupState.JOINING)
+    talk.exchange(stolen)
+    assert stolen.address in talk.server.groups.groups[group_id].leaves
+    talk.exchange()
+    assert talk.server.groups.groups[group_id].leaves.keys() == leaves

@@ -452,6 +452,7 @@ async def test_a_group_by_commands(pair: Pair) -> None:
         await told(pilot, "only owner")
         await say(pilot, "/group add nobody")
         await told(pilot, "no such person")
+        assert app.query_one("#line", Input).value == "/group add nobody"  # it can be corrected
         await pilot.press("ctrl+t")
         await told(pilot, "each person")
 
