@@ -28,7 +28,7 @@ class LookUps:
         self._own_keys = OwnKeys(database, device, directory)
         self._changed: set[str] = set()  # accounts that are looked up again, although nothing is sent to them
         self.unverified: set[str] = set()
-        self._unknown: set[str] = set()  # accounts that are asked about again and again until they show something new
+        self._unknown: set[str] = set()  # accounts that are asked about until they show something new
         self._waits = Waits()
 
     def devices_changed(self, account_id: str) -> None:
@@ -93,12 +93,11 @@ class LookUps:
         if change is None:
             return False, []  # somebody who has no device yet
         is_new = bool(change.added or change.replaced or change.stale)
-        if account_id in self._unknown:
-            self._unknown.discard(account_id)
-            if is_new:
-                self._waits.succeeded(account_id)
-            else:
-                self._waits.failed(account_id, now)
+        if is_new:
+            self._waits.succeeded(account_id)
+        elif account_id in self._unknown:
+            self._waits.failed(account_id, now)
+        self._unknown.discard(account_id)
         if not first and is_new:
             return True, [DevicesLearned(account_id, change.added + change.replaced, change.stale)]
         return True, []

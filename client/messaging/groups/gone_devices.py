@@ -35,8 +35,8 @@ class GoneDevices:
 
     def remove_from(self, group_id: str) -> None:
         """Takes devices out of a group that this device is in."""
-        present = {self._own.device, *self._directory.devices(self._own.user)}
-        leaves = leaves_of(self._states.open(group_id))
-        gone = [each for each in leaves if each.user == self._own.user and each.device not in present]
-        if gone:
+        present = self._directory.devices(self._own.user)
+        leaves = [each for each in leaves_of(self._states.open(group_id)) if each.user == self._own.user]
+        gone = [each for each in leaves if each.device not in present and each != self._own]
+        if present and gone:
             self._wishes.add(group_id, RemoveDevices(tuple(sorted(gone))))
