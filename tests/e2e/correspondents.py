@@ -4,7 +4,6 @@ see. What they write is not encrypted between two people; groups are real ones."
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from base64 import b64decode
 from collections.abc import AsyncIterator, Sequence
@@ -35,14 +34,20 @@ _COMMITS = 4
 class RetryingMember(Member):
     """Repeats what nobody has answered, as it is, until somebody does."""
 
+    answered = "nothing"
+    """What its newest request was: a status code and the problem's code, or how it failed."""
+
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         while True:
-            with contextlib.suppress(httpx.HTTPError):
+            try:
                 answer = await Member.request(self, method, path, **options)
+                self.answered = f"{answer.status_code} {_code(answer)}".rstrip()
                 if answer.status_code == 401:
                     await self._refresh()
                 elif answer.status_code not in _AGAIN:
                     return answer
+            except httpx.HTTPError as error:
+                self.answered = type(error).__name__
             await asyncio.sleep(_PAUSE_S)
 
     async def _refresh(self) -> None:
@@ -54,13 +59,19 @@ class RetryingMember(Member):
             self.headers["Authorization"] = f"Bearer {self.tokens['access_token']}"
 
 
+def _code(answer: httpx.Response) -> str:
+    """The code of the problem that an answer is, or nothing."""
+    problem = answer.headers.get("content-type", "").startswith("application/problem+json")
+    return str(answer.json().get("code", "")) if problem else ""
+
+
 @dataclass(slots=True)
 class Correspondent:
     """A device with its inbox. `to`: the other devices of its conversation, by account and number. `group`: empty for a
     device that is in none."""
 
     name: str
-    member: Member
+    member: RetryingMember
     history: History
     device: GroupDevice | None = None
     conversation: str = ""
@@ -203,6 +214,10 @@ class Correspondence:
             await asyncio.sleep(0.02)
             self.raise_ended()
 
+    def answered(self) -> str:
+        """What each device was answered last."""
+        return ", ".join(f"{each.name.partition('_')[0]}: {each.member.answered}" for each in self.devices)
+
     def raise_ended(self) -> None:
         """Raises what has ended a device."""
         for task in self.tasks:
@@ -223,12 +238,12 @@ async def correspondence(platform: RunningPlatform) -> AsyncIterator[Corresponde
         yield await introduce([_member(client, device) for device in devices])
 
 
-def _member(client: httpx.AsyncClient, device: Device) -> Member:
+def _member(client: httpx.AsyncClient, device: Device) -> RetryingMember:
     headers = {"Authorization": f"Bearer {device.tokens['access_token']}"}
     return RetryingMember(client, device.username, device.tokens["account_id"], headers=headers, tokens=device.tokens)
 
 
-async def introduce(members: Sequence[Member]) -> Correspondence:
+async def introduce(members: Sequence[RetryingMember]) -> Correspondence:
     """Registers the devices of two pairs of friends, and another one of the first account (the last member), and founds
     a group of the four."""
     history, now = History(), int(time.time())
@@ -241,7 +256,10 @@ async def introduce(members: Sequence[Member]) -> Correspondence:
     for each in made:
         await each.read()
     history.recipients[group] = {each.member.username for each in made}
-    people = [Correspondent(each.member.username, each.member, history, each, group=group) for each in made]
+    people = [
+        Correspondent(member.username, member, history, each, group=group)
+        for member, each in zip(members[:4], made, strict=True)
+    ]
     tablet = Correspondent("tablet", members[4], history)
     await _open(people[0], people[1], tablet)
     await _open(people[2], people[3])

@@ -8,10 +8,11 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Awaitable
 from dataclasses import asdict, dataclass
 from random import Random
 
-from tests.e2e.correspondents import correspondence
+from tests.e2e.correspondents import Correspondence, correspondence
 from tests.e2e.kills import Killer
 from tests.e2e.running import RunningPlatform, new_home
 from tests.support.message_history import violations
@@ -40,20 +41,31 @@ async def lose(platform: RunningPlatform, kills: int, seed: int, until: float = 
             for kind in killer.kinds(kills):
                 if time.monotonic() > until:
                     break
-                async with asyncio.timeout(_STALL_S):
-                    await people.goes_on()
-                    await asyncio.sleep(random.uniform(0, _PAUSE_S))
-                    while not await asyncio.to_thread(killer.kill, kind):
-                        await asyncio.sleep(0.1)  # the one before has not been replaced yet
+                await _within(people.goes_on(), people, f"no message was acknowledged before a {kind} was to be killed")
+                await asyncio.sleep(random.uniform(0, _PAUSE_S))
+                await _within(_kill(killer, kind), people, f"no {kind} was there to be killed")
                 killed[kind] += 1
-            async with asyncio.timeout(_STALL_S):
-                await people.goes_on()
+            await _within(people.goes_on(), people, "no message was acknowledged after the last kill")
     found = violations(people.history)
     assert found == [], f"{len(found)} violations: " + "; ".join(found[:20])
     epochs = {each.number for each in people.history.epochs}
     signals = sum(map(len, people.history.signalled.values()))
     assert signals > 0, "nobody was told anything over a socket"
     return Outcome(killed, len(people.history.sent), signals, len(epochs))
+
+
+async def _kill(killer: Killer, kind: str) -> None:
+    while not await asyncio.to_thread(killer.kill, kind):
+        await asyncio.sleep(0.1)  # the one before has not been replaced yet
+
+
+async def _within(wait: Awaitable[None], people: Correspondence, missing: str) -> None:
+    """Raises TimeoutError that says what was missing, and what each device was answered last."""
+    try:
+        async with asyncio.timeout(_STALL_S):
+            await wait
+    except TimeoutError as error:
+        raise TimeoutError(f"{missing}, for {_STALL_S:.0f} s; answers: {people.answered()}") from error
 
 
 def main() -> None:
