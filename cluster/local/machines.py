@@ -97,11 +97,19 @@ class Machine:
                         action(process)
 
 
+def _free_prefix() -> str:
+    """The first three numbers of a network that nobody has here: a run that was killed leaves its own behind."""
+    taken = subprocess.run(["ip", "-o", "addr"], check=True, capture_output=True, text=True).stdout  # noqa: S607
+    while f" {(prefix := f'10.{231 + secrets.randbelow(20)}.{secrets.randbelow(256)}')}." in taken:
+        continue
+    return prefix
+
+
 @contextlib.contextmanager
 def network(names: list[str], folder: Path) -> Iterator[tuple[str, list[Machine]]]:
     """A machine per name on one network. Yields the address of this machine there, and the machines."""
     tag = secrets.token_hex(2)
-    prefix = f"10.{231 + secrets.randbelow(20)}.{secrets.randbelow(256)}"
+    prefix = _free_prefix()
     bridge = f"ent{tag}"
     made: list[Machine] = []
     try:

@@ -9,10 +9,10 @@ import asyncio
 import contextlib
 import json
 import os
-import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,11 +22,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from actors.runtime.shard_map import shard_of
 from actors.runtime.store.rows import HostRow
 from actors.runtime.transport.router import Router
+from cluster.local.machines import network
 from tests.cluster.conftest import SECRET, RunningRuntime, eventually, running
 from tests.cluster.nodes import ROOT, RayNodes
 from tests.cluster.runtime.books import append
 
-PREFIX = "10.231.77"
 BOOKS = 30
 
 
@@ -34,40 +34,18 @@ def ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
-@contextlib.contextmanager
-def bridge(names: list[str], tag: str) -> Iterator[None]:
-    """A namespace per name, at PREFIX.2 and on, on one bridge whose own address is PREFIX.1."""
-    ip("link", "add", f"br{tag}", "type", "bridge")
-    try:
-        ip("addr", "add", f"{PREFIX}.1/24", "dev", f"br{tag}")
-        ip("link", "set", f"br{tag}", "up")
-        for number, name in enumerate(names, start=2):
-            ip("netns", "add", name)
-            ip("link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name)
-            ip("link", "set", name, "master", f"br{tag}", "up")
-            ip("-n", name, "addr", "add", f"{PREFIX}.{number}/24", "dev", "eth0")
-            ip("-n", name, "link", "set", "eth0", "up")
-            ip("-n", name, "link", "set", "lo", "up")
-        yield
-    finally:
-        for name in names:
-            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
-        ip("link", "del", f"br{tag}")
-
-
 @pytest.mark.slow
-def test_cuts_of_the_network_lose_and_double_nothing(database_address: str) -> None:
-    tag = secrets.token_hex(3)
-    names = [f"n1{tag}", f"n2{tag}"]
-    nodes = RayNodes(ip=f"{PREFIX}.1")
-    with bridge(names, tag):
+def test_cuts_of_the_network_lose_and_double_nothing(database_address: str, tmp_path: Path) -> None:
+    with network(["n1", "n2"], tmp_path) as (address, machines):
+        nodes = RayNodes(ip=address)
         try:
             nodes.start(cpus=0)
-            for number, name in enumerate(names, start=2):
-                options = ["--node-ip-address", f"{PREFIX}.{number}"]
-                nodes.start(cpus=4, prefix=["ip", "netns", "exec", name], options=options)
+            for machine in machines:
+                options = ["--node-ip-address", machine.address]
+                nodes.start(cpus=4, prefix=["ip", "netns", "exec", machine.name], options=options)
+            links = [machine.name for machine in machines]
             story = subprocess.run(
-                [sys.executable, "-m", "tests.cluster.runtime.test_network", nodes.address, database_address, *names],
+                [sys.executable, "-m", "tests.cluster.runtime.test_network", nodes.address, database_address, *links],
                 cwd=ROOT,
                 env={**os.environ, "RAY_AUTH_MODE": "disabled", "PYTHONPATH": str(ROOT)},
                 capture_output=True,
@@ -86,8 +64,8 @@ def test_cuts_of_the_network_lose_and_double_nothing(database_address: str) -> N
 
 
 @contextlib.asynccontextmanager
-async def reachable(address: str) -> AsyncIterator[str]:
-    """The database, which listens on the loopback interface only, under the bridge's address."""
+async def reachable(address: str, bridge: str) -> AsyncIterator[str]:
+    """The database, which listens on the loopback interface only, under the address `bridge`."""
     server, _, database = address.rpartition("@")[2].partition("/")
     host, _, port = server.partition(":")
 
@@ -102,8 +80,8 @@ async def reachable(address: str) -> AsyncIterator[str]:
         there, back = await asyncio.open_connection(host, int(port))
         await asyncio.gather(pipe(reader, back), pipe(there, writer))
 
-    listener = await asyncio.start_server(relay, f"{PREFIX}.1", 0)
-    relayed = f"{PREFIX}.1:{listener.sockets[0].getsockname()[1]}"
+    listener = await asyncio.start_server(relay, bridge, 0)
+    relayed = f"{bridge}:{listener.sockets[0].getsockname()[1]}"
     yield f"{address.rpartition('@')[0]}@{relayed}/{database}"
     listener.close()
 
@@ -206,9 +184,11 @@ class Story:
 
 async def _story(address: str, database: str, *links: str) -> dict[str, Any]:
     ray.init(address=address, namespace="tests", log_to_driver=False)
+    bridge = address.partition(":")[0]
+    prefix = bridge.rpartition(".")[0]
     # A lease that no stall of a busy machine outlasts: only the cuts are to end one.
-    async with reachable(database) as dsn, running(dsn, lease=6.0) as runtime:
-        hosts = [row for n in (2, 3) for row in await runtime.hosts() if row.address.startswith(f"{PREFIX}.{n}:")]
+    async with reachable(database, bridge) as dsn, running(dsn, lease=6.0) as runtime:
+        hosts = [row for n in (2, 3) for row in await runtime.hosts() if row.address.startswith(f"{prefix}.{n}:")]
         story = Story(runtime, list(links), *hosts)
         await story.append("before")
         told = await story.cut_between_the_nodes()
