@@ -24,7 +24,7 @@ from cluster.local.processes import require_port, wait_until
 from cluster.migrate import migrate
 from cluster.node import run
 from cluster.node.serve_api import ServeApi, load_config
-from deployments import accounts, counts, dead_letters, demo, doctor, events, node, videos
+from deployments import accounts, counts, dead_letters, demo, doctor, events, evidence, node, videos
 from deployments.backup_command import app as backup
 from deployments.chat_command import chat
 from deployments.code_updates import as_json as code_as_json
@@ -40,6 +40,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(counts.app, name="counts")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(evidence.app, name="evidence")
 app.add_typer(node.app, name="node")
 app.add_typer(events.app, name="events")
 app.add_typer(videos.app, name="videos")

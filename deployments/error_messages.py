@@ -7,6 +7,7 @@ from cluster.events.log import LogUnavailable
 from cluster.events.replay import UnknownConsumer
 from cluster.local.processes import ServiceError
 from cluster.migrate import MigrationError
+from cluster.objects import ObjectStorageUnavailable
 from cluster.storage_errors import STORAGE_UNAVAILABLE
 from features.auth.keys import NoSigningKey
 from features.errors import DomainError
@@ -23,10 +24,12 @@ def error_message(error: Exception, command: str) -> str:
         return error.detail
     if isinstance(error, ValidationError):
         return _wrong_settings(error)
-    if isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError) and error.filename:
+    if isinstance(error, PermissionError | FileNotFoundError | FileExistsError | IsADirectoryError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, httpx.HTTPError):
         return f"Ray's dashboard does not answer ({error}): 'entativa doctor' says what is wrong"
+    if isinstance(error, ObjectStorageUnavailable):
+        return f"object storage does not answer ({_first_line(error)}): 'entativa doctor' says what is wrong"
     if isinstance(error, STORAGE_UNAVAILABLE):
         return f"Postgres or Redis does not answer ({_first_line(error)}): 'entativa doctor' says what is wrong"
     return (

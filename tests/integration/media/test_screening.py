@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -32,6 +35,7 @@ from features.media.screening import Screening
 from features.media.service import MediaService
 from features.media.synced_hash_list import Provider, SyncedHashList
 from features.videos.frame_hashes import read_hashes
+from tests.integration.test_operator_commands import entativa_command
 from tests.support.app_server import serve_app
 from tests.support.clips import clip
 from tests.support.environment import Environment
@@ -92,6 +96,34 @@ async def _held(environment: Environment) -> list[tuple[str, str]]:
     return found
 
 
+def _seen_by_moderators(environment: Environment, folder: Path, row: Mapping[str, Any], data: bytes) -> None:
+    """A moderator lists what is held and sees what was uploaded. A look is noted; one that fails leaves nothing."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        settings = {
+            "ENTATIVA_CLUSTER_SECRET": environment.settings.cluster_secret.get_secret_value(),
+            "ENTATIVA_OBJECTS_URL": environment.settings.objects_url,
+        }
+        return entativa_command(environment, folder / "home", "evidence", *arguments, **settings)
+
+    brand, media_id, file, log = "entativa", str(row["media_id"]), folder / "seen", folder / "home/logs/evidence.log"
+    listed = run("list", brand)
+    [line] = [json.loads(each) for each in listed.stdout.splitlines()]
+    assert (line["media_id"], line["account_id"]) == (media_id, str(row["account_id"])), listed.stderr
+    assert (line["sha256"], line["entry"]) == (sha256(data).hexdigest(), row["entry"].hex())
+    assert not log.exists()
+    saved = run("save", brand, media_id, str(file))
+    assert saved.returncode == 0, saved.stderr
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (data, 0o600)
+    assert media_id in log.read_text()
+    again, unknown = run("save", brand, media_id, str(file)), run("save", brand, str(UUID(int=7)), str(folder / "none"))
+    assert (again.returncode, unknown.returncode) == (1, 1)
+    assert "File exists" in again.stderr
+    assert "Nothing is held of this medium" in unknown.stderr
+    assert len(log.read_text().splitlines()) == 1
+    assert not (folder / "none").exists()
+
+
 async def test_a_picture_on_the_list_is_held_and_seen_by_nobody(entativa: Environment, tmp_path: Path) -> None:
     ada = await entativa.member("ada")
     listed = synced(entativa, _list_file(tmp_path, hash_of(PICTURE)))
@@ -118,6 +150,7 @@ async def test_a_picture_on_the_list_is_held_and_seen_by_nobody(entativa: Enviro
     )
     assert row["distance"] <= POLICY.hash_distance
     assert await _held(entativa) == [(media_id, ada.id)]
+    _seen_by_moderators(entativa, tmp_path, dict(row), data)
 
     assert (await ada.delete(f"/media/{media_id}")).status_code == 204
     entativa.clock.advance(POLICY.garbage_grace * 2)
