@@ -7,26 +7,26 @@ answered, that is, when its message is durable.
 
 Delivery is measured from before a request is sent until its signal has come over the other person's socket, at a fixed
 rate (an open loop), by one process that has both ends. `lost` signals are in the inboxes all the same.
+
+`stored_bytes` are those of the tables with their indexes, for a message that waits for one device: `message` is the
+part that a message has whoever it is for, `offline_device` that of each device that it waits for.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from benchmarks.figure import Figure, percentiles, quantile
 from benchmarks.size import sized
 
 if TYPE_CHECKING:
+    from benchmarks.platform.pairs import Pair, Person
     from cluster.local.installation import Installation
 
 FIGURES = (
@@ -41,18 +41,8 @@ _RUNS, _SECONDS, _WARM_UP_SECONDS = sized(3, 1), sized(8, 1), sized(4, 1)
 _PAIRS = sized(16, 2)
 _RATE, _RATE_SECONDS = sized(500, 20), sized(20, 1)
 _WAITING, _PAGE = sized(10_000, 200), 100
-_BYTES = 1024
 _LATE_S = sized(10.0, 5.0)
 _DEADLINE_S = 600
-_DEVICE = """
-with device as (
-    insert into devices (account_id, number, identity_key, session_id, registered_at) values ($1, 1, $2, $3, now())
-    on conflict (account_id, number) do update set session_id = excluded.session_id
-)
-insert into device_prekeys (account_id, device, signed, last_resort, uploaded_at) values ($1, 1, $2, $2, now())
-on conflict (account_id, device) do nothing
-"""
-_FORGET = "truncate messages, message_payloads"
 _WAIT = """
 with numbered as (select number, gen_random_uuid() as id from generate_series(1, $5::int) as number), accepted as (
     insert into messages (conversation_id, seq, sender_account_id, sender_device, client_id, digest, sent_at)
@@ -62,65 +52,22 @@ insert into message_payloads (account_id, device, conversation_id, seq, previous
     client_id, sent_at, expires_at, ciphertext)
 select $3, 1, $1, number, number - 1, $2, 1, id, now(), now() + interval '30 days', $4 from numbered
 """
-_STORED = "select pg_total_relation_size('messages') + pg_total_relation_size('message_payloads')"
-
-
-@dataclass(frozen=True, slots=True)
-class _Person:
-    """Somebody with one device."""
-
-    token: str
-    account: UUID
-    session: UUID
-
-    @classmethod
-    def of(cls, token: str) -> _Person:
-        claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
-        return cls(token, UUID(claims["sub"]), UUID(claims["sid"]))
-
-
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """Two people and their conversation."""
-
-    sender: _Person
-    recipient: _Person
-    conversation: str
-
-    def body(self, client_id: str, ciphertext: bytes) -> str:
-        envelope = base64.b64encode(ciphertext).decode()
-        payload = {"account_id": str(self.recipient.account), "device": 1, "envelope": envelope}
-        return json.dumps({"client_id": client_id, "payloads": [payload]})
-
-    @property
-    def path(self) -> str:
-        return f"/v1/conversations/{self.conversation}/messages"
-
-    def line(self, address: str) -> str:
-        """A caller of load.lua, which needs the whole path."""
-        path = urlsplit(f"{address}{self.path}").path
-        return f"{self.sender.token}\t{path}\t{self.body('@ID@', os.urandom(_BYTES))}"
+_STORED = "select pg_total_relation_size($1::text::regclass)"
 
 
 def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     """Starts the platform, measures what is wanted, stops it."""
     from benchmarks.platform.installation import BARE, running_platform
-    from benchmarks.platform.people import PLAIN, fill_now, log_in
-    from brands.catalogue import BRANDS
+    from benchmarks.platform.pairs import api_address, forget_messages, open_pairs
 
     with running_platform() as installation:
-        fill_now(installation, BRANDS["entativa"])
-        # Anew: at the smallest size other benchmarks have used the same platform before, and tokens end after a while.
-        tokens = asyncio.run(log_in(installation, BRANDS["entativa"], PLAIN))
-        people = [_Person.of(token) for token in tokens]
-        address = installation.addresses()["entativa"]["api"]
-        pairs = asyncio.run(_pairs(installation, address, people))
+        pairs, address = open_pairs(installation, _PAIRS), api_address(installation)
         bare = f"{installation.base_url}/{BARE}/"
         for name, callers in ((FIGURES[0], pairs[:1]), (FIGURES[1], pairs)):
             if wanted(name):
                 yield _rate(installation, name, address, bare, callers)
         if wanted(FIGURES[2]):
-            asyncio.run(_forget(installation))
+            asyncio.run(forget_messages(installation))
             yield asyncio.run(asyncio.wait_for(_delivery(installation, address, pairs), _DEADLINE_S))
         if wanted(FIGURES[3]) or wanted(FIGURES[4]):
             for figure in asyncio.run(asyncio.wait_for(_drain(installation, address, pairs[0]), _DEADLINE_S)):
@@ -128,36 +75,10 @@ def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
                     yield figure
 
 
-async def _pairs(installation: Installation, address: str, people: Sequence[_Person]) -> list[_Pair]:
-    """Gives everybody a device, and opens a conversation of each two neighbours, who are friends."""
-    import asyncpg
-    import httpx
-
-    connection = await asyncpg.connect(installation.databases()["entativa"])
-    for person in people:
-        await connection.execute(_DEVICE, person.account, os.urandom(33), person.session)
-    await connection.close()
-    pairs = []
-    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
-        for sender, recipient in zip(people[::2], people[1::2], strict=False):
-            headers = {"Authorization": f"Bearer {sender.token}"}
-            body = {"account_id": str(recipient.account)}
-            answer = await client.post("/v1/conversations", json=body, headers=headers)
-            pairs.append(_Pair(sender, recipient, answer.raise_for_status().json()["id"]))
-    return pairs[:_PAIRS]
-
-
-async def _forget(installation: Installation) -> None:
-    import asyncpg
-
-    connection = await asyncpg.connect(installation.databases()["entativa"])
-    await connection.execute(_FORGET)
-    await connection.close()
-
-
-def _rate(installation: Installation, name: str, address: str, bare: str, pairs: Sequence[_Pair]) -> Figure:
+def _rate(installation: Installation, name: str, address: str, bare: str, pairs: Sequence[Pair]) -> Figure:
     from benchmarks.platform.installation import cpu_seconds
     from benchmarks.platform.load import Load, load
+    from benchmarks.platform.pairs import CIPHERTEXT_BYTES, forget_messages
 
     lines = [pair.line(address) for pair in pairs]
     url = f"{address}{pairs[0].path}"
@@ -170,7 +91,7 @@ def _rate(installation: Installation, name: str, address: str, bare: str, pairs:
     send(_WARM_UP_SECONDS)
     runs, nothing = [], []
     for _ in range(_RUNS):
-        asyncio.run(_forget(installation))
+        asyncio.run(forget_messages(installation))
         runs.append(send(_SECONDS))
         nothing.append(load(bare, seconds=_SECONDS).per_second)
     loads = [run for run, _ in runs]
@@ -184,18 +105,19 @@ def _rate(installation: Installation, name: str, address: str, bare: str, pairs:
         {
             **{f"{p}_ms": quantile([getattr(run, p) for run in loads], 0.5) for p in ("p50", "p95", "p99")},
             "cpu_ms": quantile([cpu for _, cpu in runs], 0.5),
-            "bytes": _BYTES,
+            "bytes": CIPHERTEXT_BYTES,
             "connections": 32,
             "conversations": len(pairs),
         },
     )
 
 
-async def _delivery(installation: Installation, address: str, pairs: Sequence[_Pair]) -> Figure:
+async def _delivery(installation: Installation, address: str, pairs: Sequence[Pair]) -> Figure:
     """Sends at a fixed rate to people who listen."""
     import httpx
 
-    from client.realtime import RealtimeClient, Resync, Signal, Ticket
+    from benchmarks.platform.pairs import CIPHERTEXT_BYTES
+    from client.realtime import RealtimeClient, Resync, Signal
 
     latencies: list[float] = []
     expected = _RATE * _RATE_SECONDS
@@ -204,13 +126,8 @@ async def _delivery(installation: Installation, address: str, pairs: Sequence[_P
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
     async with httpx.AsyncClient(base_url=address, timeout=60, limits=limits) as client:
 
-        async def ticket(person: _Person) -> Ticket:
-            headers = {"Authorization": f"Bearer {person.token}"}
-            answer = (await client.post("/v1/realtime/ticket", headers=headers)).raise_for_status().json()
-            return Ticket(answer["ticket"], answer["url"])
-
-        async def listen(person: _Person) -> None:
-            async with RealtimeClient(lambda: ticket(person)) as socket:
+        async def listen(person: Person) -> None:
+            async with RealtimeClient(lambda: person.ticket(client)) as socket:
                 async for received in socket:
                     match received:
                         case Resync():
@@ -221,9 +138,9 @@ async def _delivery(installation: Installation, address: str, pairs: Sequence[_P
                             if len(latencies) >= expected:
                                 done.set()
 
-        async def send(pair: _Pair) -> None:
-            ciphertext = time.monotonic_ns().to_bytes(8, "big") + bytes(_BYTES - 8)
-            headers = {"Authorization": f"Bearer {pair.sender.token}", "Content-Type": "application/json"}
+        async def send(pair: Pair) -> None:
+            ciphertext = time.monotonic_ns().to_bytes(8, "big") + bytes(CIPHERTEXT_BYTES - 8)
+            headers = {**pair.sender.headers, "Content-Type": "application/json"}
             body = pair.body(str(uuid4()), ciphertext)
             while (answer := await client.post(pair.path, content=body, headers=headers)).status_code == 503:
                 await asyncio.sleep(1)  # a host that stalled is replaced; its time is part of the latency
@@ -257,26 +174,28 @@ async def _delivery(installation: Installation, address: str, pairs: Sequence[_P
             **percentiles(latencies),
             "lost": max(0, expected - len(latencies)),
             "rate": _RATE,
-            "bytes": _BYTES,
+            "bytes": CIPHERTEXT_BYTES,
             "conversations": len(pairs),
         },
     )
 
 
-async def _drain(installation: Installation, address: str, pair: _Pair) -> list[Figure]:
+async def _drain(installation: Installation, address: str, pair: Pair) -> list[Figure]:
     """Reads and acknowledges what waits for one device, page by page, over one connection."""
     import asyncpg
     import httpx
 
-    connection = await asyncpg.connect(installation.databases()["entativa"])
-    await connection.execute(_FORGET)
+    from benchmarks.platform.pairs import CIPHERTEXT_BYTES, database_address, forget_messages
+
+    await forget_messages(installation)
+    connection = await asyncpg.connect(database_address(installation))
     people = pair.sender.account, pair.recipient.account
-    await connection.execute(_WAIT, UUID(pair.conversation), *people, os.urandom(_BYTES), _WAITING)
-    stored = await connection.fetchval(_STORED)
+    await connection.execute(_WAIT, UUID(pair.conversation), *people, os.urandom(CIPHERTEXT_BYTES), _WAITING)
+    stored = [await connection.fetchval(_STORED, table) / _WAITING for table in ("messages", "message_payloads")]
     await connection.execute("analyze messages, message_payloads")
-    headers = {"Authorization": f"Bearer {pair.recipient.token}"}
     read = 0
-    async with httpx.AsyncClient(base_url=f"{address}/v1/messaging", timeout=60, headers=headers) as client:
+    own = pair.recipient.headers
+    async with httpx.AsyncClient(base_url=f"{address}/v1/messaging", timeout=60, headers=own) as client:
         begun = time.perf_counter()
         while True:
             page = (await client.get("/inbox", params={"limit": _PAGE})).raise_for_status().json()["items"]
@@ -291,6 +210,13 @@ async def _drain(installation: Installation, address: str, pair: _Pair) -> list[
     if (read, left) != (_WAITING, 0):
         raise RuntimeError(f"{read} of {_WAITING} messages read, {left} left")
     return [
-        Figure("messaging.drain_10k_s", seconds, "s", extra={"messages": read, "page": _PAGE, "bytes": _BYTES}),
-        Figure("messaging.stored_bytes", stored / _WAITING, "B", extra={"ciphertext": _BYTES, "offline_devices": 1}),
+        Figure(
+            "messaging.drain_10k_s", seconds, "s", extra={"messages": read, "page": _PAGE, "bytes": CIPHERTEXT_BYTES}
+        ),
+        Figure(
+            "messaging.stored_bytes",
+            sum(stored),
+            "B",
+            extra={"message": stored[0], "offline_device": stored[1], "ciphertext": CIPHERTEXT_BYTES},
+        ),
     ]

@@ -5,7 +5,9 @@ Posts of one group are texts; those of another have one to four images each, and
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -17,6 +19,7 @@ from argon2 import PasswordHasher
 from pydantic import SecretStr
 
 from api.app import create_app
+from api.platform import Platform
 from api.routes import VERSION
 from benchmarks.size import sized
 from brands import Brand
@@ -130,6 +133,17 @@ async def _add_reactions(connection: asyncpg.Connection[asyncpg.Record]) -> None
 
 async def log_in(installation: Installation, brand: Brand, group: str) -> list[str]:
     """Real sessions in the platform's own storage, made in this process so that no rate limit is in the way."""
+    async with open_in_process(installation, brand) as platform:
+        transport = httpx.ASGITransport(app=create_app(platform))
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://bench{VERSION}") as client:
+            logins = [{"login": f"{group}{n}", "password": PASSWORD} for n in range(LOGGED_IN)]
+            answers = [await client.post("/auth/log-in", json=login) for login in logins]
+    return [answer.raise_for_status().json()["access_token"] for answer in answers]
+
+
+@contextlib.asynccontextmanager
+async def open_in_process(installation: Installation, brand: Brand) -> AsyncIterator[Platform]:
+    """The brand over the storage of a running platform, in this process."""
     environment = installation.environment()
     unlimited = 60_000_000
     settings = Settings(
@@ -142,13 +156,9 @@ async def log_in(installation: Installation, brand: Brand, group: str) -> list[s
     )
     platform = await open_platform(brand, settings)
     try:
-        transport = httpx.ASGITransport(app=create_app(platform))
-        async with httpx.AsyncClient(transport=transport, base_url=f"http://bench{VERSION}") as client:
-            logins = [{"login": f"{group}{n}", "password": PASSWORD} for n in range(LOGGED_IN)]
-            answers = [await client.post("/auth/log-in", json=login) for login in logins]
+        yield platform
     finally:
         await platform.close()
-    return [answer.raise_for_status().json()["access_token"] for answer in answers]
 
 
 _filled: dict[tuple[Path, str, str], list[str]] = {}

@@ -17,7 +17,7 @@ import uvloop
 
 _IN_FLIGHT = 500
 _PATIENCE_S = 300.0
-_HANDSHAKE = (
+HANDSHAKE = (
     "GET /realtime HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{subprotocol}\r\n"
 )
@@ -110,7 +110,7 @@ async def main() -> None:
     latencies: list[float] = []
     clients: list[Client] = []
     offer = "" if subprotocol == "-" else f"Sec-WebSocket-Protocol: {subprotocol}\r\n"
-    handshake = _HANDSHAKE.format(host=host, port=port, subprotocol=offer).encode()
+    handshake = HANDSHAKE.format(host=host, port=port, subprotocol=offer).encode()
     room = asyncio.Semaphore(_IN_FLIGHT)
 
     async def connect(hello: bytes) -> None:
