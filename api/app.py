@@ -43,6 +43,7 @@ def create_app(platform: Platform) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.platform = platform
+    app.state.readiness = health.Readiness(platform)
     routes = [route for router in _routers(platform.served_features) for route in router.routes]
     app.router.routes[:] = [RouteTable([*routes, *app.router.routes])]
     add_error_handlers(app, platform.brand)

@@ -1,5 +1,6 @@
 """One brand in one process, as routers and dependencies see it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
@@ -21,14 +22,27 @@ class Platform(Scope):
     served_features: tuple[str, ...]
     """Those that this process serves."""
     admissions: Admissions
+    shard_map_is_stale: Callable[[], bool]
+    """Whether this process cannot follow where entities are. It calls them all the same: most are where they were."""
 
     @classmethod
     def of(
-        cls, scope: Scope, *, brand_features: tuple[str, ...], served_features: tuple[str, ...], admissions: Admissions
+        cls,
+        scope: Scope,
+        *,
+        brand_features: tuple[str, ...],
+        served_features: tuple[str, ...],
+        admissions: Admissions,
+        shard_map_is_stale: Callable[[], bool],
     ) -> "Platform":
         """Returns a scope with what HTTP needs."""
-        shared = {field.name: getattr(scope, field.name) for field in fields(scope)}
-        return cls(**shared, brand_features=brand_features, served_features=served_features, admissions=admissions)
+        return cls(
+            **{field.name: getattr(scope, field.name) for field in fields(scope)},
+            brand_features=brand_features,
+            served_features=served_features,
+            admissions=admissions,
+            shard_map_is_stale=shard_map_is_stale,
+        )
 
     async def close(self) -> None:
         await self.database.close()

@@ -20,6 +20,7 @@ class Alarm(StrEnum):
     LOG_FILLS_UP = "log_fills_up"
     EVENTS_PILE_UP = "events_pile_up"
     DATABASE_FILLS_UP = "database_fills_up"
+    SHARD_MAP_IS_STALE = "shard_map_is_stale"
 
 
 def _key(brand: str) -> str:

@@ -38,7 +38,6 @@ _STREAMED_AT_ONCE = 200
 ACQUIRE_TIMEOUT_S = 5.0
 """How long a unit of work waits for a connection while all of them are in use."""
 _PING_TIMEOUT_S = 2.0
-_PING_FRESH_S = 1.0
 
 FAILED = Counter("entativa_after_commit_failures_total", "Reactions and actions after a commit that failed", ["type"])
 
@@ -285,7 +284,6 @@ class Database:
         self._dsn = dsn
         self._probe: Connection | None = None
         self._probing = asyncio.Lock()
-        self._alive_until = 0.0
         self.reactions: list[Reaction] = []
         self.signal = OutboxSignal(pool.execute, DATABASE_ERRORS)
 
@@ -303,11 +301,8 @@ class Database:
             raise PoolExhausted("no connection of the pool became free") from error
 
     async def ping(self) -> None:
-        """Raises unless the database responds, or has within the last second. Uses a connection of its own: a pool in
-        full use is no outage."""
+        """Raises unless the database responds. Uses a connection of its own: a pool in full use is no outage."""
         async with self._probing:
-            if time.monotonic() < self._alive_until:
-                return
             try:
                 if self._probe is None:
                     self._probe = await asyncpg.connect(self._dsn, timeout=_PING_TIMEOUT_S)
@@ -315,7 +310,6 @@ class Database:
             except BaseException:
                 self._drop_probe()
                 raise
-            self._alive_until = time.monotonic() + _PING_FRESH_S
 
     def _drop_probe(self) -> None:
         if self._probe is not None:

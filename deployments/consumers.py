@@ -6,6 +6,7 @@ Serve restarts a replica that fails; several replicas share the partitions of th
 """
 
 import asyncio
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -13,21 +14,23 @@ from pydantic import BaseModel, ConfigDict
 from ray import serve
 from ray.serve import Application
 
-from api.platform import utc_now
+from api.platform import Platform, utc_now
 from brands.catalogue import BRANDS
-from cluster.alarms import raise_alarms
+from cluster.alarms import Alarm, raise_alarms
 from cluster.events.adoption import adopt_old_log
 from cluster.events.load import Load
 from cluster.events.redis_log import open_redis_log
 from cluster.events.worker import Worker
 from cluster.garbage_collection import collect_garbage_rarely
-from cluster.logs import configure_logs
+from cluster.logs import configure_logs, logger
 from cluster.retention import run_retention
 from cluster.settings import load_settings
 from deployments.platform import brand_consumers, brand_tables
 from deployments.realtime import keep_realtime
 from deployments.runtime import ensure_runtime, keep_runtime, open_platform_on_ray
 from features.accounts.erasure import run_erasures
+
+log = logger(__name__)
 
 
 class ConsumersArguments(BaseModel):
@@ -64,7 +67,7 @@ class Consumers:
                 open_redis_log(platform.redis, redis_url, self._brand) as event_log,
                 asyncio.TaskGroup() as group,
             ):
-                report = partial(raise_alarms, platform.redis, self._brand)
+                report = partial(_report, platform)
                 disk_bytes = settings.database_disk_bytes
                 self._worker = Worker(consumers, platform.database, event_log, disk_bytes=disk_bytes, report=report)
                 group.create_task(self._worker.run_with_relay(adopt))
@@ -96,6 +99,15 @@ class Consumers:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+
+async def _report(platform: Platform, alarms: Iterable[Alarm]) -> None:
+    """Raises the alarms of the event log, and that of this process. Raises RedisError."""
+    found = {*alarms}
+    if platform.shard_map_is_stale():
+        log.error("no coordinator leads, or none can be reached")
+        found.add(Alarm.SHARD_MAP_IS_STALE)
+    await raise_alarms(platform.redis, platform.brand, found)
 
 
 def build(arguments: ConsumersArguments) -> Application:

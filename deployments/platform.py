@@ -50,17 +50,23 @@ def _no_ports(_: Database) -> Ports:
     return Ports()
 
 
+def _no_shard_map() -> bool:
+    return False
+
+
 async def open_platform(
     brand: Brand,
     settings: Settings,
     *,
     features: frozenset[str] = frozenset(),
     connect: Callable[[Database], Ports] = _no_ports,
+    shard_map_is_stale: Callable[[], bool] = _no_shard_map,
     now: Callable[[], datetime] = utc_now,
 ) -> Platform:
     """Connects to the brand's storage and makes its services. `features` are the names of those that the process
-    serves; empty: all that the brand has. `connect` returns the ways to entities, where there are any. Raises
-    MigrationError when the database and this code do not fit together."""
+    serves; empty: all that the brand has. `connect` returns the ways to entities, where there are any, and
+    `shard_map_is_stale` whether these cannot follow where entities are. Raises MigrationError when the database and
+    this code do not fit together."""
     database = await open_database(
         settings.databases[brand.name].get_secret_value(),
         pool_size=settings.database_pool_size,
@@ -79,6 +85,7 @@ async def open_platform(
         brand_features=brand.feature_names,
         served_features=tuple(name for name in brand.feature_names if not features or name in features),
         admissions=Admissions(redis, _stream_reader(scope)),
+        shard_map_is_stale=shard_map_is_stale,
     )
 
 

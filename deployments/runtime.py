@@ -97,4 +97,6 @@ async def open_platform_on_ray(brand: Brand, settings: Settings, *, features: fr
                 ports = ports.connect(entities.port, getattr(import_module(module), function)(router, database))
         return ports
 
-    return await open_platform(brand, settings, features=features, connect=connect)
+    return await open_platform(
+        brand, settings, features=features, connect=connect, shard_map_is_stale=lambda: router.map_is_stale
+    )

@@ -1,4 +1,4 @@
-"""What hosts and coordinators count for Prometheus."""
+"""What hosts, coordinators and routers count for Prometheus."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ WENT_BACK = Counter(
 )
 MOVES = Counter("entativa_shard_moves_total", "Shards that changed owner", ["kind", "cause"])
 HOSTS = Gauge("entativa_shard_hosts", "Hosts that live and hosts that are wanted", ["state"])
+MAP_CONFIRMED = Gauge(
+    "entativa_shard_map_confirmed_timestamp_seconds",
+    "When the leader last confirmed the shard map of a router, or the router began to ask; the earliest of the node's",
+    multiprocess_mode="livemin",
+)

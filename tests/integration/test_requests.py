@@ -345,14 +345,46 @@ class TestWithoutRedis:
         environment = await self.cut(entativa)
         answer = await environment.client.get("http://test/health/ready")
         assert answer.status_code == 200
-        assert answer.json() == {"status": "ready", "postgres": "up", "redis": "down", "alarms": []}
+        shown = {"status": "ready", "postgres": "up", "redis": "down", "shard_map": "current", "alarms": []}
+        assert answer.json() == shown
 
 
 async def test_readiness_names_the_alarms(entativa: Environment) -> None:
     await raise_alarms(entativa.platform.redis, "entativa", {Alarm.DATABASE_FILLS_UP})
     answer = await entativa.client.get("http://test/health/ready")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ready", "postgres": "up", "redis": "up", "alarms": ["database_fills_up"]}
+    shown = {"status": "ready", "postgres": "up", "redis": "up", "shard_map": "current"}
+    assert answer.json() == {**shown, "alarms": ["database_fills_up"]}
+
+
+async def test_readiness_says_that_entities_cannot_be_followed_and_stays_ready(entativa: Environment) -> None:
+    client = open_client(replace(entativa.platform, shard_map_is_stale=lambda: True))
+    answer = await client.get("http://test/health/ready")
+    assert answer.status_code == 200
+    assert (answer.json()["status"], answer.json()["shard_map"]) == ("ready", "stale")
+
+
+async def test_probes_count_against_no_limit_and_ask_postgres_seldom(
+    entativa: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = entativa.settings.rate_limits.model_copy(update={"address_per_minute": 1, "address_burst": 1})
+    settings = entativa.settings.model_copy(update={"rate_limits": limits})
+    client = open_client(replace(entativa.platform, settings=settings))
+    monkeypatch.setattr("api.health._FRESH_S", 3600.0)
+    asked = 0
+
+    async def ping() -> None:
+        nonlocal asked
+        asked += 1
+
+    monkeypatch.setattr(entativa.platform.database, "ping", ping)
+    for path in ("live", "ready"):
+        answers = await asyncio.gather(*(client.get(f"http://test/health/{path}") for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {200}
+    assert asked == 1
+    for path in ("/.well-known/jwks.json", "/nothing"):
+        answers = [await client.get(f"http://test{path}") for _ in range(3)]
+        assert answers[-1].status_code == 429, path
 
 
 async def test_a_pool_in_full_use_is_no_outage(entativa: Environment) -> None:

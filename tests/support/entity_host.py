@@ -31,11 +31,11 @@ class OneHost:
         self._socket = socket
         self._kinds = kinds
 
-    async def watch(self, known: MapPosition) -> MapView:
+    async def watch(self, known: MapPosition) -> tuple[MapView, bool]:
         if known.version >= 1:
             await asyncio.sleep(3600)
         owners = {name: [HOST] * SHARDS for name in self._kinds}
-        return MapView(1, {HOST: Endpoint("host-0", NODE, "", self._socket)}, owners)
+        return MapView(1, {HOST: Endpoint("host-0", NODE, "", self._socket)}, owners), True
 
     async def check_watch(self) -> None:
         """It is here."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import structlog
 
 from actors.runtime.errors import CallError
+from actors.runtime.metrics import MAP_CONFIRMED
 from actors.runtime.shard_map import MapPosition, MapView
 from cluster.cancellation import raise_if_cancelled
 
@@ -17,6 +18,8 @@ DOUBT_SECONDS = 5.0
 """How long a doubt lasts. Longer than a host's lease: by then the map says who owns a dead host's shards."""
 CHECK_SECONDS = 0.5
 """Between two checks while in doubt."""
+STALE_SECONDS = 90.0
+"""A map that no leader has confirmed for so long is stale. A leader that has no news says so every half a minute."""
 _PAUSE_SECONDS = 0.1
 """After a failure, or an answer without news."""
 
@@ -26,9 +29,9 @@ log = structlog.get_logger(__name__)
 class MapSource(Protocol):
     """Who tells of maps."""
 
-    async def watch(self, known: MapPosition) -> MapView:
-        """The map once it is at another position than ``known``; may also return early with the same one. Raises
-        HostUnavailable."""
+    async def watch(self, known: MapPosition) -> tuple[MapView, bool]:
+        """The map once it is at another position than ``known``, and whether it comes from the leader; may also return
+        early with the same one. Raises HostUnavailable."""
 
     async def check_watch(self) -> None:
         """Raises HostUnavailable if nobody is there who would end the ``watch`` that is under way."""
@@ -47,8 +50,14 @@ class MapWatch:
         self._known = known
         self._follow = follow
         self._loop = asyncio.get_running_loop()
+        self._confirmed_at = self._loop.time()
         self._doubted_at = self._loop.time()
         self._doubted = asyncio.Event()
+
+    @property
+    def stale(self) -> bool:
+        """Whether no leader has confirmed the map for `STALE_SECONDS`, since the start at the earliest."""
+        return self._loop.time() - self._confirmed_at >= STALE_SECONDS
 
     def doubt(self) -> None:
         """Something is not as the map says: a connection ended, or a call is not answered."""
@@ -57,11 +66,15 @@ class MapWatch:
 
     async def run(self) -> None:
         """Asks until cancelled."""
+        self._confirmed()
         while True:
             known = self._known()
             watch = asyncio.ensure_future(self._source.watch(known))
             try:
-                self._follow(await self._outcome(watch))
+                view, leads = await self._outcome(watch)
+                self._follow(view)
+                if leads:
+                    self._confirmed()
                 if self._known() == known:
                     # Candidates that are behind, none of which leads, answer at once: all routers would ask them
                     # without a pause, for as long as a slow database keeps any from leading.
@@ -78,7 +91,11 @@ class MapWatch:
             finally:
                 watch.cancel()
 
-    async def _outcome(self, watch: asyncio.Future[MapView]) -> MapView:
+    def _confirmed(self) -> None:
+        self._confirmed_at = self._loop.time()
+        MAP_CONFIRMED.set_to_current_time()
+
+    async def _outcome(self, watch: asyncio.Future[tuple[MapView, bool]]) -> tuple[MapView, bool]:
         while not watch.done():
             if self._loop.time() - self._doubted_at >= DOUBT_SECONDS:
                 await self._answer_or_doubt(watch)
@@ -88,7 +105,7 @@ class MapWatch:
             await asyncio.wait([watch], timeout=CHECK_SECONDS)
         return watch.result()
 
-    async def _answer_or_doubt(self, watch: asyncio.Future[MapView]) -> None:
+    async def _answer_or_doubt(self, watch: asyncio.Future[tuple[MapView, bool]]) -> None:
         doubted: asyncio.Future[Any] = asyncio.ensure_future(self._doubted.wait())
         try:
             await asyncio.wait((watch, doubted), return_when=asyncio.FIRST_COMPLETED)

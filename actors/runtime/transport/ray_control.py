@@ -75,7 +75,7 @@ class RayControl:
             self._handles[actor] = known
         return known
 
-    async def watch(self, known: MapPosition) -> MapView:
+    async def watch(self, known: MapPosition) -> tuple[MapView, bool]:
         """See map_watch.MapSource. Turns to the next candidate when one fails."""
         candidate = self._candidate
         name = coordinator_name(candidate)
@@ -90,9 +90,8 @@ class RayControl:
             self._turn_from(candidate)
             if known.generation and view.generation != known.generation:
                 # Perhaps an older one than is known here. Whether the map has another history is the leader's to say.
-                return MapView()
-        assert isinstance(view, MapView)
-        return view
+                return MapView(), False
+        return view, leads
 
     async def check_watch(self) -> None:
         """See map_watch.MapSource. Turns to the next candidate if the one that is watched does not answer."""

@@ -59,7 +59,7 @@ class NoControlPlane:
     def __init__(self, node: str) -> None:
         self.node = node
 
-    async def watch(self, known: MapPosition) -> MapView:
+    async def watch(self, known: MapPosition) -> tuple[MapView, bool]:
         """See MapSource. Never."""
         await asyncio.Event().wait()
         raise AssertionError
@@ -154,6 +154,12 @@ class Router:
     def view(self) -> MapView:
         """The map as this router knows it."""
         return self._calls.view
+
+    @property
+    def map_is_stale(self) -> bool:
+        """Whether this router has followed the map and now hears of no leader. Calls go on: to the hosts as they were,
+        which lead them to those that they know of."""
+        return self._watcher is not None and self._map_watch.stale
 
     def owner(self, kind: str, entity_id: str) -> str:
         """The host that owns the entity's shard as far as this router knows, "" if none."""

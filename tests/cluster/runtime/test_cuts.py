@@ -112,10 +112,10 @@ class Nobody:
 
     node = "node-1"
 
-    async def watch(self, known: MapPosition) -> MapView:
+    async def watch(self, known: MapPosition) -> tuple[MapView, bool]:
         if known.version >= 1:
             await asyncio.Event().wait()
-        return MapView(1, {"host-b": Endpoint("host-1", "node-2", "127.0.0.1:1", "")}, {})
+        return MapView(1, {"host-b": Endpoint("host-1", "node-2", "127.0.0.1:1", "")}, {}), True
 
     async def check_watch(self) -> None:
         """It is here."""

@@ -140,11 +140,11 @@ class Control:
         self.reachable = False
         self.batches = 0
 
-    async def watch(self, known: MapPosition) -> MapView:
+    async def watch(self, known: MapPosition) -> tuple[MapView, bool]:
         if known.version >= 1:
             await asyncio.sleep(3600)
         endpoint = Endpoint("host-0", "node-1", f"127.0.0.1:{self.host.port}", self.host.socket)
-        return MapView(1, {"host-a": endpoint}, {"counter": ["host-a"] * SHARDS})
+        return MapView(1, {"host-a": endpoint}, {"counter": ["host-a"] * SHARDS}), True
 
     async def check_watch(self) -> None:
         """It is here."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 
 import pytest
 
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.shard_map import SHARDS, Endpoint, MapPosition, MapView
-from actors.runtime.transport.map_watch import CHECK_SECONDS, DOUBT_SECONDS, MapWatch
+from actors.runtime.transport.frames import DONE, answers_frame, pack_answer, unpack
+from actors.runtime.transport.map_watch import CHECK_SECONDS, DOUBT_SECONDS, STALE_SECONDS, MapWatch
+from actors.runtime.transport.ray_control import WATCH_SECONDS
 from actors.runtime.transport.router import NoControlPlane, Router
 from tests.unit.runtime.network import SteppedLoop
 
@@ -26,6 +29,8 @@ class Source:
         self.cut_off = False
         self.behind = False
         """None leads, and all know less than the router: they answer at once."""
+        self.hold_s: float | None = None
+        """How long they have no news before they say so."""
         self.error: Exception | None = None
         """What the next question meets."""
         self._changed = asyncio.Event()
@@ -35,17 +40,19 @@ class Source:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    async def watch(self, known: MapPosition) -> MapView:
+    async def watch(self, known: MapPosition) -> tuple[MapView, bool]:
         self.asked.append(asyncio.get_running_loop().time())
         if self.error is not None:
             error, self.error = self.error, None
             raise error
         if self.behind:
             await asyncio.sleep(STEP)
-            return MapView()
+            return MapView(), False
         if self.view.position == known:
-            await self._changed.wait()
-        return self.view
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.hold_s):
+                    await self._changed.wait()
+        return self.view, True
 
     async def check_watch(self) -> None:
         self.checked.append(asyncio.get_running_loop().time())
@@ -184,3 +191,57 @@ def test_candidates_without_news_are_asked_again_after_a_pause(case: Case) -> No
     case.source.change(MapView(3, {}, {}))
     case.run_for(1)
     assert case.view.version == 3
+
+
+def test_a_map_is_stale_when_no_leader_has_confirmed_it_for_long(case: Case) -> None:
+    def stale() -> bool:
+        return case.watch.stale
+
+    case.source.hold_s = WATCH_SECONDS
+    case.loop.do(lambda: case.source.change(MapView(2, {}, {})))
+    case.run_for(10 * STALE_SECONDS)
+    assert not stale(), "a leader without news says so"
+    case.source.behind = True
+    case.run_for(STALE_SECONDS - WATCH_SECONDS)
+    assert not stale(), "until now another may have come to lead"
+    case.run_for(STALE_SECONDS)
+    assert stale()
+    case.source.behind = False
+    case.source.view = MapView(3, {}, {})
+    case.run_for(1)
+    assert not stale()
+
+
+class Leaderless(NoControlPlane):
+    """No coordinator is there; the host is."""
+
+    async def watch(self, known: MapPosition) -> tuple[MapView, bool]:
+        raise HostUnavailable("coordinator-0")
+
+    async def deliver(self, host: Endpoint, caller: bytes, frame: bytes) -> bytes:
+        return answers_frame([pack_answer(call, DONE, "reply") for call, *_ in unpack(frame[4:])[2:]])
+
+
+def test_calls_go_on_by_a_stale_map() -> None:
+    loop = SteppedLoop((HostUnavailable,))
+    host = "host-0.1"
+    routers: list[Router] = []
+
+    def begin() -> None:
+        router = Router(Leaderless("here"), b"secret", direct=False)
+        router.follow(MapView(1, {host: Endpoint(host, "there", "", "")}, {"kind": [host] * SHARDS}))
+        router.follow_map()
+        routers.append(router)
+
+    try:
+        loop.do(begin)
+        for _ in range(round((STALE_SECONDS + 1) / STEP)):
+            loop.now += STEP
+            loop.settle()
+        assert routers[0].map_is_stale
+        waiting: list[asyncio.Future[object]] = []
+        loop.do(lambda: waiting.append(routers[0].call("kind", "entity", 1)))
+        assert waiting[0].result() == "reply"
+        loop.do(lambda: loop.create_task(routers[0].close()))
+    finally:
+        loop.end()
