@@ -139,7 +139,7 @@ async def reposts(
 @raises(NoSuchPost)
 async def quotes(post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow, page: PageDep, now: Now) -> Response:
     """List the posts that quote a post, newest first, as far as you may see them. (The number includes all that are
-    public, and no others.)"""
+    public, and no others.) A page may have fewer items than asked for, even none, and a `next_cursor`."""
     return respond(await posts.shares.quotes(uow, post_id, account_or_none(identity), page, now))
 
 
@@ -206,5 +206,6 @@ async def hashtag(tag: Tag, _: MaybeSignedIn, posts: Posts, uow: Uow) -> Respons
 @router.get("/hashtags/{tag}/posts", response_model=PostPage)
 @raises(BadHashtag)
 async def with_hashtag(tag: Tag, identity: MaybeSignedIn, page: PageDep, posts: Posts, uow: Uow, now: Now) -> Response:
-    """List the posts with a hashtag that you may see, newest first."""
+    """List the posts with a hashtag that you may see, newest first. A page may have fewer items than asked for, even
+    none, and a `next_cursor`."""
     return respond(await posts.with_hashtag(uow, tag, account_or_none(identity), page, now))

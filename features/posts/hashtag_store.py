@@ -4,10 +4,11 @@ from datetime import date
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
-from features.paging import PageRequest
+from features.paging import Cursor, PageRequest
+from features.posts import looked_at
 from features.posts.model import Audience
 from features.posts.privacy import restricted_audiences, viewers_lists, visible_to
-from features.posts.views import AUTHOR, NEWEST_FIRST, Row, after, columns, cursor_parts
+from features.posts.views import Row, after, cursor_parts
 
 # What is not public is looked for among the posts of people who let the viewer see some, in an index of its own: posts
 # that only others may see cost the viewer nothing, however many have the hashtag. What went to a list is looked for by
@@ -17,13 +18,9 @@ from features.posts.views import AUTHOR, NEWEST_FIRST, Row, after, columns, curs
 _TAGGED = f"""
 post_hashtags.tag = $1 and {after("$3", "$4", key="post_hashtags.created_at, post_hashtags.post_id")}
 """
-_NEWEST_TAGGED = "order by post_hashtags.created_at desc, post_hashtags.post_id desc limit $5"
+_PUBLIC = f"{_TAGGED} and post_hashtags.audience = '{Audience.PUBLIC}'"
 _WITH_HASHTAG = f"""
-with public as (
-    select posts.id, posts.created_at from post_hashtags join posts on posts.id = post_hashtags.post_id
-    where {_TAGGED} and post_hashtags.audience = '{Audience.PUBLIC}' and {visible_to("$2::uuid")}
-    {_NEWEST_TAGGED}
-), restricted as (
+with {looked_at.public_posts("post_hashtags", "post_id", _PUBLIC, viewer="$2::uuid", limit="$5")}, restricted as (
     select post.id, post.created_at
     from ({restricted_audiences("$2::uuid")}) as open cross join lateral (
         select posts.id, posts.created_at from post_hashtags join posts on posts.id = post_hashtags.post_id
@@ -40,19 +37,17 @@ with public as (
             and post_hashtags.audience = '{Audience.LIST}' and {visible_to("$2::uuid")}
         order by post_hashtags.list_id desc, post_hashtags.created_at desc, post_hashtags.post_id desc limit $5
     ) as post
-), newest as (
-    select id from (select * from public union select * from restricted union select * from listed) as found
-    order by created_at desc, id desc limit $5
-)
-select {columns("$2::uuid")} from newest join posts on posts.id = newest.id {AUTHOR} where {visible_to("$2::uuid")}
-{NEWEST_FIRST}
+), {looked_at.newest(("restricted", "listed"), viewer="$2::uuid", limit="$5")}
 """
 
 
-async def with_hashtag(uow: UnitOfWork, tag: str, viewer_id: UUID | None, page: PageRequest) -> list[Row]:
-    """Returns the posts with a hashtag that the viewer may see, newest first, one more than the page holds."""
+async def with_hashtag(
+    uow: UnitOfWork, tag: str, viewer_id: UUID | None, page: PageRequest
+) -> tuple[list[Row], Cursor | None]:
+    """Returns the posts with a hashtag that the viewer may see, newest first, one more than the page holds, and where
+    the next page goes on if this one ended before it was full (`looked_at`)."""
     position = cursor_parts(page.cursor)
-    return [*await uow.fetch(_WITH_HASHTAG, tag, viewer_id, *position, page.limit + 1)]
+    return looked_at.split(await uow.fetch(_WITH_HASHTAG, tag, viewer_id, *position, page.limit + 1))
 
 
 _COUNT = """

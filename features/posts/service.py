@@ -26,13 +26,14 @@ from features.posts.errors import (
 )
 from features.posts.events import PostPinned, PostUnpinned
 from features.posts.labels import clean_content_warning, clean_place
+from features.posts.looked_at import page_until
 from features.posts.model import Attachment, Audience, HashtagCounts, HashtagUse, Place, PostView, Version
 from features.posts.policy import PostPolicy
 from features.posts.polls import UNVOTED, view_poll
 from features.posts.sharing import Shares
 from features.posts.text import tag_of
 from features.posts.version_views import version_view
-from features.posts.views import Row, mentioned, view_cursor, views, views_naming
+from features.posts.views import Row, mentioned, views, views_naming
 from features.posts.voting import Polls
 from features.profiles.service import ProfileService
 
@@ -179,8 +180,8 @@ class PostService:
         self, uow: UnitOfWork, hashtag: str, viewer_id: UUID | None, page: PageRequest, now: datetime
     ) -> Page[PostView]:
         """Returns the posts with a hashtag, newest first."""
-        rows = await hashtag_store.with_hashtag(uow, _tag(hashtag), viewer_id, page)
-        return page_of(await views(uow, viewer_id, rows, now), page.limit, view_cursor)
+        rows, bound = await hashtag_store.with_hashtag(uow, _tag(hashtag), viewer_id, page)
+        return page_until(await views(uow, viewer_id, rows, now), page.limit, bound)
 
     async def hashtag(self, uow: UnitOfWork, hashtag: str) -> HashtagCounts:
         """Returns how much a hashtag is used in public posts, the same for every viewer; updated within seconds."""

@@ -6,7 +6,8 @@ from uuid import UUID
 from cluster.postgres import UnitOfWork
 from features.counters import queries as counters
 from features.counters.model import QUOTES, REPOSTS
-from features.paging import PageRequest
+from features.paging import Cursor, PageRequest
+from features.posts import looked_at
 from features.posts.errors import AlreadyReposted
 from features.posts.model import Audience, Reposter, ShareKind
 from features.posts.privacy import restricted_audiences, viewers_lists, visible_to
@@ -96,18 +97,15 @@ async def reposters(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page
 
 # As for hashtags (hashtag_store.py): what is not public is looked for among the posts of people who let the viewer see
 # some, so that quotes which only others may see cost the viewer nothing, however many there are.
-_QUOTING = f"""
-posts.quoted_id = $1 and {after("$3", "$4")} and {visible_to("$2::uuid")} and not {apart("posts.author_id", "$6::uuid")}
-"""
+_QUOTING = f"posts.quoted_id = $1 and {after('$3', '$4')}"
+_SHOWN = f"not {apart('posts.author_id', '$6::uuid')}"
+_PUBLIC = f"{_QUOTING} and posts.audience = '{Audience.PUBLIC}'"
 _QUOTES = f"""
-with public as (
-    select posts.id, posts.created_at from posts
-    where {_QUOTING} and posts.audience = '{Audience.PUBLIC}' {NEWEST_FIRST} limit $5
-), restricted as (
+with {looked_at.public_posts("posts", "id", _PUBLIC, viewer="$2::uuid", limit="$5", condition=_SHOWN)}, restricted as (
     select quote.id, quote.created_at
     from ({restricted_audiences("$2::uuid")}) as open cross join lateral (
         select posts.id, posts.created_at from posts
-        where {_QUOTING} and posts.audience <> '{Audience.PUBLIC}'
+        where {_QUOTING} and {visible_to("$2::uuid")} and {_SHOWN} and posts.audience <> '{Audience.PUBLIC}'
             and posts.author_id = any(array[open.author_id]) and posts.audience = open.audience
         order by posts.author_id desc, posts.created_at desc, posts.id desc limit $5
     ) as quote
@@ -115,21 +113,19 @@ with public as (
     select quote.id, quote.created_at
     from ({viewers_lists("$2::uuid")}) as own cross join lateral (
         select posts.id, posts.created_at from posts
-        where {_QUOTING} and posts.audience = '{Audience.LIST}' and posts.list_id = any(array[own.id])
+        where {_QUOTING} and {visible_to("$2::uuid")} and {_SHOWN} and posts.audience = '{Audience.LIST}'
+            and posts.list_id = any(array[own.id])
         order by posts.list_id desc, posts.created_at desc, posts.id desc limit $5
     ) as quote
-), newest as (
-    select id from (select * from public union select * from restricted union select * from listed) as found
-    order by created_at desc, id desc limit $5
-)
-select {columns("$2::uuid")} from newest join posts on posts.id = newest.id {AUTHOR} where {visible_to("$2::uuid")}
-{NEWEST_FIRST}
+), {looked_at.newest(("restricted", "listed"), viewer="$2::uuid", limit="$5")}
 """
 
 
 async def quotes(
     uow: UnitOfWork, post_id: UUID, author_id: UUID, viewer_id: UUID | None, page: PageRequest
-) -> list[Row]:
+) -> tuple[list[Row], Cursor | None]:
     """Returns the posts that quote a post of the author and that the viewer may see, newest first, without those of
-    people who are apart from the author: one more than the page holds."""
-    return [*await uow.fetch(_QUOTES, post_id, viewer_id, *cursor_parts(page.cursor), page.limit + 1, author_id)]
+    people who are apart from the author: one more than the page holds, and where the next page goes on if this one
+    ended before it was full (`looked_at`)."""
+    position = cursor_parts(page.cursor)
+    return looked_at.split(await uow.fetch(_QUOTES, post_id, viewer_id, *position, page.limit + 1, author_id))

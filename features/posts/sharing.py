@@ -14,9 +14,10 @@ from features.paging import Page, PageRequest, page_of
 from features.posts import share_store, store
 from features.posts.changes import publish_created, publish_deleted
 from features.posts.errors import NoSuchPost, NotShareable
+from features.posts.looked_at import page_until
 from features.posts.model import Audience, PostView, Reposter, SharedContent
 from features.posts.poll_views import poll_views
-from features.posts.views import Row, mentioned, shared_content, view_cursor, views, views_naming
+from features.posts.views import Row, mentioned, shared_content, views, views_naming
 from features.profiles.service import ProfileService
 
 
@@ -75,8 +76,8 @@ class Shares:
         row = await store.find(uow, post_id, viewer_id)
         if row is None:
             raise NoSuchPost
-        rows = await share_store.quotes(uow, post_id, UUID(row["author_id"]), viewer_id, page)
-        return page_of(await views(uow, viewer_id, rows, now), page.limit, view_cursor)
+        rows, bound = await share_store.quotes(uow, post_id, UUID(row["author_id"]), viewer_id, page)
+        return page_until(await views(uow, viewer_id, rows, now), page.limit, bound)
 
     async def undo(self, uow: UnitOfWork, post_id: UUID, account_id: UUID, now: datetime) -> None:
         """Deletes the account's repost of a post, if there is one."""

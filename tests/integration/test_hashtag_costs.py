@@ -3,9 +3,11 @@
 from uuid import UUID
 
 from features.posts.hashtag_store import _WITH_HASHTAG
+from features.posts.looked_at import MAX_LOOKED_AT
 from features.posts.privacy import _MAX_CIRCLES
 from features.posts.share_store import _QUOTES
 from tests.support.environment import Environment
+from tests.support.member import Member
 from tests.support.people import add_people, befriend
 
 
@@ -117,3 +119,59 @@ async def test_posts_to_another_list_of_an_author_do_not_slow_a_hashtag_or_quote
     assert post not in (await bob.get("/hashtags/lisbon/posts")).text
     assert (await ada.patch(f"/posts/{post}", json=body)).is_success
     assert post in (await bob.get("/hashtags/lisbon/posts")).text
+
+
+_PUBLIC_OF_EACH = """
+with written as (
+    insert into posts (id, author_id, text, audience, quoted_id, created_at)
+    select gen_random_uuid(), account_id, '#lisbon', 'public', $2, now() + number * interval '1 ms'
+    from profiles, generate_series(1, $3::int) as number where username = any($1::text[]) returning *
+)
+insert into post_hashtags (tag, created_at, post_id, audience, author_id)
+select 'lisbon', created_at, id, audience, author_id from written
+"""
+_DEACTIVATE = """
+update accounts set state = 'deactivated' where id = any(
+    select account_id from profiles where username = any($1::text[])
+)
+"""
+
+
+async def _walk(reader: Member, path: str) -> tuple[list[str], int]:
+    """Reads a list to its end. Returns the ids, and how many pages it took."""
+    ids: list[str] = []
+    cursor, pages = "", 0
+    while True:
+        page = (await reader.get(f"{path}?limit=50{cursor}")).json()
+        ids, pages = ids + [item["id"] for item in page["items"]], pages + 1
+        if page["next_cursor"] is None:
+            return ids, pages
+        cursor = f"&cursor={page['next_cursor']}"
+
+
+async def test_public_posts_of_people_apart_cost_a_page_no_more_than_its_bound(entativa: Environment) -> None:
+    ada, bob, carl = [await entativa.member(name) for name in ("ada", "bob", "carl")]
+    quoted = (await carl.post("/posts", json={"text": "to quote"})).json()["id"]
+    body = {"text": "#lisbon", "quoted_id": quoted}
+    old = [(await ada.post("/posts", json=body)).json()["id"] for _ in range(2)]
+    old.append((await ada.post("/posts", json={**body, "audience": "only_me"})).json()["id"])
+    pool, gone = entativa.platform.database.pool, await add_people(entativa, 4, "gone")
+    await pool.execute(_PUBLIC_OF_EACH, gone, UUID(quoted), 700)
+    await pool.execute(_PUBLIC_OF_EACH, ["bob"], UUID(quoted), 1)
+    seen = (await ada.get("/hashtags/lisbon/posts")).json()["items"]
+    assert len(seen) == 50, "those people are there"
+    await pool.execute(_DEACTIVATE, gone)
+    await pool.execute("analyze")
+    hidden = 4 * 700
+
+    # Wherever a page ends, nothing is left out or comes twice, also not what only its author sees.
+    for path in ("/hashtags/lisbon/posts", f"/posts/{quoted}/quotes"):
+        for reader, expected in ((ada, 4), (bob, 3)):
+            ids, pages = await _walk(reader, path)
+            assert len(ids) == len({*ids}) == expected, path
+            assert {*ids} > {*old[: expected - 1]}
+            assert hidden / MAX_LOOKED_AT < pages < hidden / MAX_LOOKED_AT + 3
+
+    bound = 6 * MAX_LOOKED_AT
+    assert await _blocks_read(entativa, "lisbon", bob.id) < bound
+    assert await _blocks(entativa, _QUOTES, UUID(quoted), UUID(bob.id), None, None, 51, UUID(carl.id)) < bound
