@@ -10,7 +10,7 @@ from cluster.logs import logger
 from cluster.postgres import UnitOfWork
 from features.comments import store
 from features.comments.events import CommentCreated, CommentDeleted, CommentEvent, CommentHidden, CommentShown
-from features.counters.events import ReactionsChanged
+from features.counters.events import CountsCorrected, ReactionsChanged, TargetEvent
 from features.counters.model import Target, TargetKind
 from features.counters.ports import CountersUnavailable
 from features.counters.service import CounterService
@@ -18,7 +18,7 @@ from features.events import EventBody, consumer, reader
 from features.posts.events import PostDeleted
 
 _COUNTED = (CommentCreated, CommentDeleted, CommentHidden, CommentShown)
-_SCORED = (*_COUNTED, ReactionsChanged)
+_SCORED = (*_COUNTED, ReactionsChanged, CountsCorrected)
 _FORGOTTEN_AT_ONCE = 500
 
 _read = reader(_COUNTED)
@@ -82,7 +82,7 @@ class CommentUpdates:
 def _scored(event: EventBody) -> UUID | None:
     """Returns the comment whose relevance an event changes."""
     match event:
-        case ReactionsChanged(target_kind=TargetKind.COMMENT):
+        case TargetEvent(target_kind=TargetKind.COMMENT):
             return event.target_id
         case CommentEvent():
             return event.parent_id

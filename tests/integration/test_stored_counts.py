@@ -108,6 +108,33 @@ async def test_votes_that_nobody_gave_are_corrected_once(vignette: Environment) 
     assert await compare_counts(vignette) == []
 
 
+async def test_a_deleted_comment_that_keeps_its_place_is_counted_and_a_correction_renews_relevance(
+    vignette: Environment,
+) -> None:
+    ada, bob, carl = [await vignette.member(name) for name in ("ada", "bob", "carl")]
+    post = await publish(ada)
+    replied, liked = await comment(vignette, bob, post), await comment(vignette, carl, post)
+    await comment(vignette, carl, post, parent=replied)
+    for each in (replied, liked):
+        assert (await ada.put(f"/comments/{each}/reaction", json={"kind": "like"})).is_success
+    assert (await bob.delete(f"/comments/{replied}")).is_success
+    await vignette.drain()
+    assert await compare_counts(vignette) == []
+
+    pool = vignette.platform.database.pool
+    await pool.execute("update target_counts set count = 9 where target_id = $1", replied)
+    await pool.execute("delete from target_counts where target_id = $1", liked)
+    await pool.execute("update comments set score = 0 where id = $1", liked)
+    wrong = {(name, str(each.id)) for name, each in await compare_counts(vignette, vignette.clock)}
+    reactions = "reactions to a comment"
+    assert wrong == {("replies", replied), (reactions, replied), (reactions, liked)}
+    assert await compare_counts(vignette) == []
+    await vignette.drain()
+    level = (await ada.get(f"/posts/{post}/comments", params={"order": "relevance"})).json()["items"]
+    assert {item["id"]: item["replies"] for item in level} == {replied: 1, liked: 0}
+    assert await pool.fetchval("select score from comments where id = $1", liked) == 1
+
+
 async def _break(vignette: Environment, statements: tuple[str, ...]) -> None:
     for statement in statements:
         await vignette.platform.database.pool.execute(statement)
