@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _STREAMED_AT_ONCE = 200
 ACQUIRE_TIMEOUT_S = 5.0
 """How long a unit of work waits for a connection while all of them are in use."""
+COMMAND_TIMEOUT_S = 30.0
+"""How long a statement may take, or each part of a result that is read in parts."""
 _PING_TIMEOUT_S = 2.0
 
 FAILED = Counter("entativa_after_commit_failures_total", "Reactions and actions after a commit that failed", ["type"])
@@ -326,9 +328,12 @@ async def _keep_session(connection: "Connection") -> None:
     """Nothing here changes session state, so a returned connection needs no RESET (one round trip saved)."""
 
 
-async def open_database(dsn: str, *, pool_size: int = 8, settings: Mapping[str, str] | None = None) -> Database:
+async def open_database(
+    dsn: str, *, pool_size: int = 8, settings: Mapping[str, str] | None = None, limited: bool = True
+) -> Database:
     """Connect a pool. Columns of type json and jsonb are decoded with orjson; parameters are passed as JSON text.
-    `settings` are Postgres settings of the sessions, beside the usual ones."""
+    `settings` are Postgres settings of the sessions, beside the usual ones. Statements end after `COMMAND_TIMEOUT_S`,
+    unless they are not `limited`: those of an operator, who can wait for much data and can interrupt."""
 
     async def prepare(connection: "Connection") -> None:
         for name in ("json", "jsonb"):
@@ -343,7 +348,7 @@ async def open_database(dsn: str, *, pool_size: int = 8, settings: Mapping[str, 
         init=prepare,
         reset=_keep_session,
         record_class=Record,
-        command_timeout=30,
+        command_timeout=COMMAND_TIMEOUT_S if limited else None,
         server_settings={
             "application_name": "entativa",
             "jit": "off",
@@ -362,9 +367,9 @@ def _json_text(value: Any) -> str:
 
 
 @asynccontextmanager
-async def connect_database(dsn: str, *, pool_size: int = 8) -> "AsyncIterator[Database]":
+async def connect_database(dsn: str, *, pool_size: int = 8, limited: bool = True) -> "AsyncIterator[Database]":
     """`open_database` that closes at the end of the block."""
-    database = await open_database(dsn, pool_size=pool_size)
+    database = await open_database(dsn, pool_size=pool_size, limited=limited)
     try:
         yield database
     finally:

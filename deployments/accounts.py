@@ -112,7 +112,7 @@ async def _platform(brand: str) -> AsyncIterator[Platform]:
         cluster_secret=SecretStr(environment["ENTATIVA_CLUSTER_SECRET"]),
         database_pool_size=2,
     )
-    platform = await open_platform(BRANDS[brand], settings)
+    platform = await open_platform(BRANDS[brand], settings, limited=False)
     try:
         yield platform
     finally:

@@ -21,6 +21,7 @@ from cluster.local.databases import create_databases
 from cluster.local.installation import Installation
 from cluster.local.mail_sink import filed_mails
 from cluster.local.processes import require_port, wait_until
+from cluster.logs import configure_logs
 from cluster.migrate import migrate
 from cluster.node import run
 from cluster.node.serve_api import ServeApi, load_config
@@ -56,6 +57,7 @@ _debug = False
 
 def main() -> None:
     """The program `entativa`. An error ends it with one sentence and exit code 1."""
+    configure_logs(process="entativa")  # to standard error: what a command prints is for programs, too
     try:
         app()
     except Exception as error:

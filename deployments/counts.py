@@ -34,7 +34,8 @@ def recount(brand: Brand) -> None:
 async def _compare(brand: str, *, repair: bool) -> int:
     """Returns how many counts were wrong."""
     total = 0
-    async with connect_database(Installation(sorted(BRANDS)).databases()[brand], pool_size=2) as database:
+    address = Installation(sorted(BRANDS)).databases()[brand]
+    async with connect_database(address, pool_size=2, limited=False) as database:
         for counts in (counts for feature in BRANDS[brand].features for counts in feature.counts):
             compared = wrong = 0
             with step(f"counting {counts.name}") as show:

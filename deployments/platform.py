@@ -62,15 +62,17 @@ async def open_platform(
     connect: Callable[[Database], Ports] = _no_ports,
     shard_map_is_stale: Callable[[], bool] = _no_shard_map,
     now: Callable[[], datetime] = utc_now,
+    limited: bool = True,
 ) -> Platform:
     """Connects to the brand's storage and makes its services. `features` are the names of those that the process
     serves; empty: all that the brand has. `connect` returns the ways to entities, where there are any, and
-    `shard_map_is_stale` whether these cannot follow where entities are. Raises MigrationError when the database and
-    this code do not fit together."""
+    `shard_map_is_stale` whether these cannot follow where entities are. `limited` as in `open_database`. Raises
+    MigrationError when the database and this code do not fit together."""
     database = await open_database(
         settings.databases[brand.name].get_secret_value(),
         pool_size=settings.database_pool_size,
         settings={"lock_timeout": _LOCK_TIMEOUT},
+        limited=limited,
     )
     try:
         async with database.pool.acquire() as connection:

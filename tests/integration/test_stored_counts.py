@@ -150,12 +150,26 @@ async def test_the_command_finds_and_corrects(
 
     async def command(name: str) -> tuple[int, str]:
         result = await asyncio.to_thread(CliRunner().invoke, counts.app, [name, "vignette"])
-        return result.exit_code, result.stdout
+        # Lines of the log are on standard error where the program `entativa` runs.
+        return result.exit_code, "".join(line for line in result.stdout.splitlines(True) if line.startswith("{"))
 
     ada = await vignette.member("ada")
-    await vignette.platform.database.pool.execute("update connection_counts set audience = 5")
+    pool = vignette.platform.database.pool
+    await pool.execute("update connection_counts set audience = 5")
     wrong = {"counts": "connections", "id": ada.id, "name": "audience", "stored": "5", "counted": "0"}
     for name, code in (("check", 1), ("recount", 0)):
         found, line = await command(name)
         assert (found, json.loads(line)) == (code, wrong)
     assert await command("check") == (0, "")
+
+    # Statements may take longer than those of requests.
+    monkeypatch.setattr("cluster.postgres.COMMAND_TIMEOUT_S", 0.1)
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("lock table connection_counts in access exclusive mode")
+        checking = asyncio.create_task(command("check"))
+        waiting = "select exists (select from pg_locks where not granted and relation = 'connection_counts'::regclass)"
+        while not await connection.fetchval(waiting):
+            assert not checking.done()
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.3)
+    assert await checking == (0, "")
