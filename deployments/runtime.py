@@ -39,6 +39,15 @@ def entity_kinds(brand: Brand) -> dict[str, object]:
     }
 
 
+def entity_timers(brand: Brand) -> dict[str, frozenset[str]]:
+    """The names of the durable timers that the brand's features declare, by the kinds of their entities."""
+    return {
+        entities.kind: frozenset(timer.name for timer in entities.timers)
+        for feature in brand.features
+        for entities in feature.entities
+    }
+
+
 def options(brand: Brand, settings: Settings) -> RuntimeOptions:
     """The brand's runtime. One small host to begin with: it grows with its load."""
     return RuntimeOptions(
@@ -47,6 +56,7 @@ def options(brand: Brand, settings: Settings) -> RuntimeOptions:
         database=settings.databases[brand.name].get_secret_value(),
         redis=settings.redis_url.get_secret_value(),
         secret=settings.cluster_secret.get_secret_value(),
+        timers=entity_timers(brand),
         scaling=ScalingPolicy(min_hosts=1, max_hosts=16),
         host_cpus=settings.entity_host_cpus,
         log_level=settings.log_level,

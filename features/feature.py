@@ -70,6 +70,15 @@ class SettingsSection:
 
 
 @dataclass(frozen=True, slots=True)
+class DurableTimer:
+    """A durable timer that entities of a kind set for themselves, by its name."""
+
+    name: str
+    purpose: str
+    """What its message has the entity do."""
+
+
+@dataclass(frozen=True, slots=True)
 class Entities:
     """A kind of sharded entity. `kind` ("package.module:ATTRIBUTE") is what the runtime hosts. Features reach the
     entities through `port`, which `calls` ("package.module:function") implements: the function is called with the
@@ -78,6 +87,8 @@ class Entities:
     kind: str
     port: Port[Any]
     calls: str
+    timers: tuple[DurableTimer, ...] = ()
+    """A turn that sets another one fails."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,6 +19,7 @@ PASSIVATED = Counter("entativa_shard_passivated_total", "Idle entities let go", 
 WENT_BACK = Counter(
     "entativa_shard_database_went_back_total", "Times that a host dropped what the database had lost", ["host"]
 )
+TIMERS = Counter("entativa_shard_timers_total", "Durable timers received by their entities", ["kind", "timer"])
 MOVES = Counter("entativa_shard_moves_total", "Shards that changed owner", ["kind", "cause"])
 HOSTS = Gauge("entativa_shard_hosts", "Hosts that live and hosts that are wanted", ["state"])
 MAP_CONFIRMED = Gauge(

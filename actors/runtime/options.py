@@ -43,6 +43,8 @@ class RuntimeOptions:
     """Redis address, for the kinds that use it; the runtime itself does not."""
     secret: str = field(repr=False)
     """The cluster's secret: routers and hosts prove that they hold it."""
+    timers: Mapping[str, frozenset[str]] | None = None
+    """Names of the durable timers that entities of each kind may set, by the kinds' paths. None: any."""
     scaling: ScalingPolicy = field(default_factory=ScalingPolicy)
     coordinators: int = 2
     """Candidates for leadership, on different nodes where there are several."""

@@ -135,7 +135,8 @@ class ShardHost:
                 node=self._node,
                 secret=secret,
             )
-            shard_owner.mailboxes.add_kind(TurnRunner(kind, kind.handler(context), store, committer))
+            timers = None if self._options.timers is None else self._options.timers.get(path, frozenset())
+            shard_owner.mailboxes.add_kind(TurnRunner(kind, kind.handler(context), store, committer, timers))
         address, socket_path = await self._listen(secret, ip)
         reporter = Reporter(self._name, shard_owner.mailboxes)
         self._tasks.spawn("host.measure_lag", reporter.measure_lag(), critical=True)

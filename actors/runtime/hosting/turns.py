@@ -25,6 +25,7 @@ from actors.runtime.kind import (
     SetTimer,
     Turn,
 )
+from actors.runtime.metrics import TIMERS
 from actors.runtime.store.rows import Answer, Fence, StaleEpoch, TimerRow
 from actors.runtime.store.stored_entities import StoredEntities
 from actors.runtime.store.turn_writes import TurnWrite
@@ -124,13 +125,16 @@ class TurnRunner:
         handler: EffectHandler[Any],
         store: StoredEntities | None = None,
         committer: Committer | None = None,
+        timers: frozenset[str] | None = None,
     ) -> None:
-        """Without ``store`` and ``committer`` nothing is read from and written to Postgres: a volatile kind."""
+        """Without ``store`` and ``committer`` nothing is read from and written to Postgres: a volatile kind. ``timers``
+        are the names of the durable timers that its entities may set; None: any."""
         self.kind = kind
         self._handler = handler
         self._store = store
         self._snapshots = None if store is None or not kind.durable else SnapshotLoader(store, kind.name)
         self._committer = committer
+        self._declared_timers = timers
         self._writes = type(handler).write is not EffectHandler.write
         self._acts = type(handler).act is not EffectHandler.act
         if self._writes and committer is None:
@@ -168,6 +172,11 @@ class TurnRunner:
         timers = received.timer_rows(fence.kind, fence.shard, entity_id)
         if timers and self._committer is None:
             raise ValueError(f"kind {self.kind.name!r} sets durable timers and has no committer")
+        if self._declared_timers is not None:
+            for name, row in timers.items():
+                # One that is not declared any more may still be stored, so it can be cancelled and received.
+                if row is not None and name not in self._declared_timers:
+                    raise ValueError(f"kind {self.kind.name!r} sets the durable timer {name!r}, which is not declared")
         if self._committer is not None and (writes or received.persist or timers or received.fired):
             write = TurnWrite(fence, entity_id, _answers(received))
             write.fired, write.timers = [timer.row for timer in received.fired], timers
@@ -177,6 +186,8 @@ class TurnRunner:
                 write.turn, write.write = turn, self._handler.write
             await self._committer.commit(write)
             committed()
+            for timer in received.fired:
+                TIMERS.labels(self.kind.name, timer.row.name).inc()
         if effects and (self._acts or not self._writes):
             return await self._handler.act(turn)
         return ()

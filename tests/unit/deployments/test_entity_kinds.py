@@ -9,7 +9,8 @@ import pytest
 from actors.runtime.kind import load_kind
 from brands import Brand
 from brands.catalogue import BRANDS
-from deployments.runtime import entity_kinds
+from deployments.runtime import entity_kinds, entity_timers
+from features.feature import DurableTimer, Feature
 from features.feed.feature import FEED
 from features.feed.policy import FeedPolicy
 from features.posts.feature import POSTS
@@ -24,3 +25,10 @@ def test_each_kind_of_a_brand_has_a_policy_of_its_own_type(brand: Brand) -> None
 def test_a_brand_tunes_its_kinds_and_has_those_of_its_features_only() -> None:
     brand = replace(BRANDS["vignette"], features=(POSTS, FEED)).with_policy(FeedPolicy(max_posts=7))
     assert entity_kinds(brand) == {"actors.feeds:KIND": FeedPolicy(max_posts=7)}
+
+
+def test_the_runtime_is_told_the_durable_timers_of_each_kind() -> None:
+    (timelines,) = FEED.entities
+    feature = Feature("reminders", entities=(replace(timelines, timers=(DurableTimer("remind", "Reminds."),)),))
+    assert entity_timers(replace(BRANDS["vignette"], features=(feature,))) == {timelines.kind: frozenset({"remind"})}
+    assert entity_timers(replace(BRANDS["vignette"], features=(FEED,))) == {timelines.kind: frozenset()}

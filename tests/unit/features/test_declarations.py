@@ -78,3 +78,33 @@ def test_entities_exist(feature: Feature) -> None:
         assert load_kind(entities.kind)
         module, _, function = entities.calls.partition(":")
         assert callable(getattr(import_module(module), function))
+
+
+def _timers_set(folder: Path) -> set[str]:
+    """The names of the durable timers that the modules of a folder set."""
+    names = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "SetTimer":
+                (name,) = [*node.args[:1], *(given.value for given in node.keywords if given.arg == "name")]
+                value = name.value if isinstance(name, ast.Constant) else None
+                assert isinstance(value, str), f"{path}: the name of a durable timer is a literal"
+                names.add(value)
+    return names
+
+
+def test_the_durable_timers_that_an_entity_sets_are_those_declared() -> None:
+    """So that a brand's features say which there are, and the runtime refuses none that somebody needs."""
+    declared = {
+        entities.kind.partition(":")[0]: {timer.name for timer in entities.timers}
+        for feature in FEATURES
+        for entities in feature.entities
+    }
+    folders = {f"actors.{path.name}": path for path in (ROOT / "actors").iterdir() if path.is_dir()}
+    assert {name: _timers_set(path) for name, path in folders.items() if name in declared} == declared
+    assert {name for name, path in folders.items() if name not in declared and _timers_set(path)} == set()
+
+
+def test_durable_timers_are_found_by_their_names(tmp_path: Path) -> None:
+    (tmp_path / "entity.py").write_text('SetTimer("close", due, 1)\nruntime.SetTimer(due=due, name="open", message=1)')
+    assert _timers_set(tmp_path) == {"close", "open"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgpack
 
-from actors.runtime import After, EffectHandler, EntityKind, KindContext, Persist, Refused, Reply, Value
+from actors.runtime import After, EffectHandler, EntityKind, KindContext, Persist, Refused, Reply, SetTimer, Value
 from actors.runtime.errors import EntityFailed
 from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.handoff import take
@@ -55,6 +55,8 @@ class Account:
                 return None
             case "nonsense":
                 return [After("soon", "read"), Reply()]  # type: ignore[arg-type]
+            case ["remind", str(name)]:
+                return [SetTimer(name, now, 1), Reply()]
             case "refuse":
                 raise Refused("no", str(self.total))
             case "open":
@@ -71,7 +73,9 @@ class Account:
         return self.total
 
 
-def accounts(*entities: str, store: Store | None = None, on_load: Value = None) -> Host:
+def accounts(
+    *entities: str, store: Store | None = None, on_load: Value = None, timers: frozenset[str] | None = None
+) -> Host:
     """A host whose entities are accounts."""
     kind = EntityKind(
         "notebook",
@@ -80,15 +84,15 @@ def accounts(*entities: str, store: Store | None = None, on_load: Value = None) 
         durable=store is not None,
         on_load=on_load,
     )
-    return host_of(kind, *entities, store=store)
+    return host_of(kind, *entities, store=store, timers=timers)
 
 
-def host_of(kind: EntityKind, *entities: str, store: Any = None) -> Host:
+def host_of(kind: EntityKind, *entities: str, store: Any = None, timers: frozenset[str] | None = None) -> Host:
     host = Host()
     host.mailboxes.runners.clear()
     host.mailboxes.shards.clear()
     host.mailboxes.add_kind(
-        TurnRunner(kind, EffectHandler(kind_context()), store, None if store is None else Committer(store))
+        TurnRunner(kind, EffectHandler(kind_context()), store, None if store is None else Committer(store), timers)
     )
     for entity in entities:
         host.own(shard_of(entity))
@@ -136,6 +140,14 @@ async def test_many_defects_in_one_turn_cost_each_message_two_runs_at_most() -> 
     done = await answers(host, calls)
     assert done[::2] == [(DONE, n) for n in range(1, 21)]
     assert runs <= 2 * len(calls)
+
+
+async def test_a_durable_timer_that_no_feature_declares_is_not_set() -> None:
+    host = accounts("a", store=Store(), timers=frozenset({"interest"}))
+    assert (await host.ask("a", ["remind", "another"]))[0] == EntityFailed.status
+    assert len(host.mailboxes.durable_timers) == 0
+    assert (await host.ask("a", ["remind", "interest"]))[0] == DONE
+    assert len(host.mailboxes.durable_timers) == 1
 
 
 async def test_a_machine_that_returns_nonsense_fails_its_own_call_only() -> None:
