@@ -10,7 +10,7 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from cluster.tables import Table
-from features.feature import Record
+from features.feature import ExportedRow
 
 
 async def erase_rows(uow: UnitOfWork, tables: Sequence[Table], account_id: UUID, limit: int) -> bool:
@@ -32,11 +32,12 @@ def erasing(tables: Sequence[Table]) -> Iterator[str]:
             yield f"delete from {table.name} where ctid = any(array({rows} for update))"
 
 
-async def export_rows(uow: UnitOfWork, tables: Sequence[Table], account_id: UUID) -> AsyncIterator[tuple[str, Record]]:
-    """Yields the rows that are about the account, without secrets, each with the name of its table."""
+async def export_rows(uow: UnitOfWork, tables: Sequence[Table], account_id: UUID) -> AsyncIterator[ExportedRow]:
+    """Yields the rows that are about the account, without secrets."""
     for table, statement in exporting(tables):
         async for row in uow.stream(statement, account_id):
-            yield table.name, {name: json_value(value) for name, value in row.items() if name not in table.secrets}
+            shown = {name: json_value(value) for name, value in row.items() if name not in table.secrets}
+            yield ExportedRow(table.name, shown)
 
 
 def exporting(tables: Sequence[Table]) -> Iterator[tuple[Table, str]]:
@@ -47,13 +48,11 @@ def exporting(tables: Sequence[Table]) -> Iterator[tuple[Table, str]]:
             yield table, f"select * from {table.name} where {condition}"
 
 
-async def disclose_rows(
-    uow: UnitOfWork, tables: Sequence[Table], account_id: UUID
-) -> AsyncIterator[tuple[str, Record]]:
-    """Yields the rows that authorities get about the account, whole, each with the name of its table."""
+async def disclose_rows(uow: UnitOfWork, tables: Sequence[Table], account_id: UUID) -> AsyncIterator[ExportedRow]:
+    """Yields the rows that authorities get about the account, whole."""
     for table, statement in disclosing(tables):
         async for row in uow.stream(statement, account_id):
-            yield table.name, {name: json_value(value) for name, value in row.items()}
+            yield ExportedRow(table.name, {name: json_value(value) for name, value in row.items()})
 
 
 def disclosing(tables: Sequence[Table]) -> Iterator[tuple[Table, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -41,12 +41,19 @@ counts."""
 Record = Mapping[str, Any]
 """A row as an export shows it: JSON values, UUIDs and times."""
 
-Export = Callable[[UnitOfWork, UUID], AsyncIterator[tuple[str, Record]]]
-"""Everything that the slice knows about an account: names of tables, each with one of its rows."""
+
+class ExportedRow(NamedTuple):
+    """A row of an export, and the name of its table."""
+
+    table: str
+    row: Record
 
 
-Disclose = Callable[["Scope", UnitOfWork, UUID], AsyncIterator[tuple[str, Record]]]
-"""What authorities get about an account (docs/security/metadata.md): names of tables, each with one of its rows."""
+Export = Callable[[UnitOfWork, UUID], AsyncIterator[ExportedRow]]
+"""Everything that the slice knows about an account."""
+
+Disclose = Callable[["Scope", UnitOfWork, UUID], AsyncIterator[ExportedRow]]
+"""What authorities get about an account (docs/security/metadata.md)."""
 
 
 class SettingsValues(BaseModel):

@@ -7,7 +7,7 @@ from uuid import UUID
 from cluster.postgres import Database, UnitOfWork
 from features.account_rows import disclose_rows, erase_rows, export_rows
 from features.account_state import AccountState
-from features.feature import Feature, Record, Scope, in_order
+from features.feature import ExportedRow, Feature, Scope, in_order
 
 ERASED_AT_ONCE = 500
 """Rows that one transaction of an erasure deletes, about."""
@@ -20,27 +20,25 @@ async def announce_state(scope: Scope, uow: UnitOfWork, account_id: UUID, state:
             await feature.on_account_state(scope, uow, account_id, state, now)
 
 
-async def export_account(
-    uow: UnitOfWork, features: Sequence[Feature], account_id: UUID
-) -> AsyncIterator[tuple[str, Record]]:
-    """Yields everything that the features know about an account: names of tables, each with one of its rows. The unit
-    of work must be a writing one: rows are read through cursors, which need a transaction."""
+async def export_account(uow: UnitOfWork, features: Sequence[Feature], account_id: UUID) -> AsyncIterator[ExportedRow]:
+    """Yields everything that the features know about an account. The unit of work must be a writing one: rows are read
+    through cursors, which need a transaction."""
     for feature in in_order(features):
         rows = feature.export(uow, account_id) if feature.export else export_rows(uow, feature.tables, account_id)
-        async for name, record in rows:
-            yield name, record
+        async for row in rows:
+            yield row
 
 
-async def disclose_account(scope: Scope, uow: UnitOfWork, account_id: UUID) -> AsyncIterator[tuple[str, Record]]:
-    """Yields what authorities get about an account (docs/security/metadata.md): names of tables, each with one of its
-    rows. The unit of work must be a writing one, as for export_account."""
+async def disclose_account(scope: Scope, uow: UnitOfWork, account_id: UUID) -> AsyncIterator[ExportedRow]:
+    """Yields what authorities get about an account (docs/security/metadata.md). The unit of work must be a writing one,
+    as for export_account."""
     for feature in in_order(scope.features):
         if feature.disclose is not None:
             rows = feature.disclose(scope, uow, account_id)
         else:
             rows = disclose_rows(uow, feature.tables, account_id)
-        async for name, record in rows:
-            yield name, record
+        async for row in rows:
+            yield row
 
 
 async def erase_account(

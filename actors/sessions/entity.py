@@ -219,7 +219,7 @@ class SessionEntity:
         if version != SNAPSHOT_VERSION:
             raise ValueError(f"session snapshot of version {version}")
         stream, last, journaled, saved, rows = snapshot
-        entries = [Entry(row[0], row[1], row[2], Item(*row[3:])) for row in rows]
+        entries = [Entry(seq, fork, key, Item(*item)) for seq, fork, key, *item in rows]
         outbox = Outbox.load(stream, policy, last, saved["forks"], entries)
         entity = cls(user, LiveSession.load(policy, outbox, saved), saved.get("found", stream), journaled)
         entity.unsaved = saved.get("unsaved", True)

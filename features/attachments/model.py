@@ -34,6 +34,14 @@ class Attachment:
         return min(PART_BYTES, self.size - number * PART_BYTES)
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the attachments of an account take: bytes, those included that have not arrived yet, and their number."""
+
+    bytes: int
+    number: int
+
+
 def parts_of(size: int) -> int:
     """Returns of how many parts so many bytes consist."""
     return -(-size // PART_BYTES)

@@ -114,10 +114,10 @@ class AttachmentService:
 
     async def _require_room(self, uow: UnitOfWork, account_id: UUID, size: int, now: datetime) -> None:
         """Several uploads that begin at once may each find the last room: an account has a few more then."""
-        used, number = await store.usage(uow, account_id, now)
-        if used + size > self.policy.max_bytes_per_account:
+        used = await store.usage(uow, account_id, now)
+        if used.bytes + size > self.policy.max_bytes_per_account:
             raise AttachmentsFull(
                 f"Your attachments have at most {self.policy.max_bytes_per_account:,} bytes together."
             )
-        if number >= self.policy.max_per_account:
+        if used.number >= self.policy.max_per_account:
             raise AttachmentsFull(f"You have at most {self.policy.max_per_account:,} attachments at once.")

@@ -6,7 +6,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from cluster.postgres import UnitOfWork
-from features.attachments.model import Attachment
+from features.attachments.model import Attachment, Usage
 
 _COLUMNS = "id, account_id, size, received, expires_at"
 
@@ -16,11 +16,11 @@ where account_id = $1 and expires_at > $2
 """
 
 
-async def usage(uow: UnitOfWork, account_id: UUID, now: datetime) -> tuple[int, int]:
-    """Returns the bytes of an account's attachments, those included that have not arrived yet, and their number."""
+async def usage(uow: UnitOfWork, account_id: UUID, now: datetime) -> Usage:
+    """Returns what an account's attachments take."""
     row = await uow.fetchrow(_USAGE, account_id, now)
     assert row is not None
-    return row["bytes"], row["number"]
+    return Usage(row["bytes"], row["number"])
 
 
 _INSERT = f"""

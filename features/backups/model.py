@@ -30,6 +30,14 @@ class Backup:
     updated_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The bytes of an account's segments, and how many of them its backup does not name."""
+
+    bytes: int
+    unnamed: int
+
+
 def object_key(object_id: UUID) -> str:
     """Returns the key of a segment in object storage. It names nobody, and is never used again."""
     return f"backups/{object_id.hex}"

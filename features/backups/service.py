@@ -105,8 +105,8 @@ class BackupService:
 
     async def _require_room(self, uow: UnitOfWork, account_id: UUID, size: int) -> None:
         """`size`: of a segment that is not counted yet, 0 if it is."""
-        used, unnamed = await store.usage(uow, account_id)
-        if used + size > self.policy.max_bytes:
+        used = await store.usage(uow, account_id)
+        if used.bytes + size > self.policy.max_bytes:
             raise BackupFull(f"A backup has at most {self.policy.max_bytes:,} bytes.")
-        if unnamed + (size > 0) > MAX_SEGMENTS:
+        if used.unnamed + (size > 0) > MAX_SEGMENTS:
             raise BackupFull(f"At most {MAX_SEGMENTS:,} segments can wait for a backup that names them.")

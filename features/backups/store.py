@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
-from features.backups.model import Backup, Segment, object_key
+from features.backups.model import Backup, Segment, Usage, object_key
 
 _FIND = """
 select version, header, updated_at,
@@ -88,11 +88,11 @@ from backup_segments where account_id = $1
 """
 
 
-async def usage(uow: UnitOfWork, account_id: UUID) -> tuple[int, int]:
-    """Returns the bytes of an account's segments, and how many of them its backup does not name."""
+async def usage(uow: UnitOfWork, account_id: UUID) -> Usage:
+    """Returns what an account's segments take."""
     row = await uow.fetchrow(_USAGE, account_id)
     assert row is not None
-    return row["bytes"], row["unnamed"]
+    return Usage(row["bytes"], row["unnamed"])
 
 
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('backups:' || $1::uuid::text, 0))"

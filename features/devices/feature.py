@@ -23,7 +23,7 @@ from features.devices.link_service import LinkService
 from features.devices.policy import DevicePolicy
 from features.devices.prekey_service import PreKeyService
 from features.devices.service import DeviceService
-from features.feature import Feature, Record, Scope
+from features.feature import ExportedRow, Feature, Scope
 from features.live_sessions.feature import LIVE_SESSIONS
 from features.live_sessions.ports import LIVE_SESSIONS as PORT
 from features.relationships.feature import RELATIONSHIPS
@@ -52,12 +52,12 @@ def _consumers(scope: Scope) -> Sequence[Consumer]:
 _UNTIL_CLAIMED = "until they are handed out, or their device is removed"
 
 
-async def _disclose(scope: Scope, uow: UnitOfWork, account_id: UUID) -> AsyncIterator[tuple[str, Record]]:
+async def _disclose(scope: Scope, uow: UnitOfWork, account_id: UUID) -> AsyncIterator[ExportedRow]:
     """Yields the rows that the tables declare, and those of the directory's map, which name nobody."""
-    async for table, row in disclose_rows(uow, DEVICES.tables, account_id):
-        yield table, row
-    async for table, row in scope.service(DeviceService).directory.disclose(uow, account_id):
-        yield table, row
+    async for row in disclose_rows(uow, DEVICES.tables, account_id):
+        yield row
+    async for row in scope.service(DeviceService).directory.disclose(uow, account_id):
+        yield row
 
 
 _OF_ACCOUNT = "account_id = $1"

@@ -11,7 +11,7 @@ from features.devices.claim_limits import ClaimLimits, Grant, seconds_left
 from features.devices.errors import TooManyClaims, TooManyKeyPackages
 from features.devices.events import KeyKind, KeysLow
 from features.devices.key_packages import read_upload
-from features.devices.model import ClaimedKeyPackage, KeyPackageCount
+from features.devices.model import ClaimedKeyPackage, DeviceAddress, KeyPackageCount
 from features.devices.policy import DevicePolicy
 from features.devices.prekey_service import own_device
 from features.events import publish
@@ -55,8 +55,8 @@ class KeyPackageService:
         if Grant.NOTHING in granted.values():
             raise TooManyClaims(retry_after_s=seconds_left(now))
         accounts = {account_id: each is Grant.ONE_TIME for account_id, each in granted.items()}
-        own = (identity.account_id, device.number)
-        claimed, low = await key_package_store.take(uow, accounts, own, suite, self.policy.low_water, now)
-        for account_id, number in low:
-            publish(uow, KeysLow(account_id, number, KeyKind.KEY_PACKAGES), now)
-        return claimed
+        own = DeviceAddress(identity.account_id, device.number)
+        taken = await key_package_store.take(uow, accounts, own, suite, self.policy.low_water, now)
+        for address in taken.low:
+            publish(uow, KeysLow(address.account_id, address.number, KeyKind.KEY_PACKAGES), now)
+        return taken.claimed

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.devices.key_packages import StoredKeyPackage
-from features.devices.model import ClaimedKeyPackage, KeyPackageCount
+from features.devices.model import ClaimedKeyPackage, DeviceAddress, KeyPackageCount, TakenKeyPackages
 
 # The upload's statements take turns by the lock of the device.
 _LOCK = """
@@ -88,14 +88,15 @@ order by asked.account_id, asked.number
 async def take(
     uow: UnitOfWork,
     accounts: Mapping[UUID, bool],
-    but: tuple[UUID, int],
+    but: DeviceAddress,
     suite: int,
     low_water: int,
     now: datetime,
-) -> tuple[list[ClaimedKeyPackage], list[tuple[UUID, int]]]:
+) -> TakenKeyPackages:
     """Takes a KeyPackage of a suite of each device of accounts (each with whether it gives one-time ones), except one
     device. Returns them, and the devices that have fewer than `low_water` left since now. One statement."""
-    arguments = (list(accounts), list(accounts.values()), *but, suite, now, low_water)
+    arguments = (list(accounts), list(accounts.values()), but.account_id, but.number, suite, now, low_water)
     rows = await uow.fetch(_TAKE, *arguments)
     claimed = [ClaimedKeyPackage(row["account_id"], row["number"], row["package"]) for row in rows]
-    return claimed, [(row["account_id"], row["number"]) for row in rows if row["low"]]
+    low = [DeviceAddress(row["account_id"], row["number"]) for row in rows if row["low"]]
+    return TakenKeyPackages(claimed, low)

@@ -74,7 +74,8 @@ class LinkService:
         link. Raises NotADevice, NoSuchDeviceLink, BadAccountKeys, AccountKeysOutdated, SessionHasDevice,
         TooManyDevices, TooManyDeviceChanges."""
         account_id = identity.account_id
-        before, changes = await store.lock(uow, account_id, now - _DAY)
+        locked = await store.lock(uow, account_id, now - _DAY)
+        before = locked.roster
         if before.of_session(identity.session_id) is None:
             raise NotADevice
         link = await self._find(uow, account_id, link_id, now)
@@ -86,7 +87,7 @@ class LinkService:
             raise SessionHasDevice
         if len(before.devices) >= self.policy.max_devices:
             raise TooManyDevices(f"You can have at most {self.policy.max_devices} devices.")
-        if changes >= self.policy.changes_per_day:
+        if locked.changes >= self.policy.changes_per_day:
             raise TooManyDeviceChanges(retry_after_s=3600)
         keys = roster.with_device(before, account_id, roster.identity_of(link.identity_key), account_keys)
         number = before.last_number + 1

@@ -51,12 +51,28 @@ class Roster:
 
 
 @dataclass(frozen=True, slots=True)
+class LockedRoster:
+    """The devices of an account that nobody else changes now, and how often they have changed of late."""
+
+    roster: Roster
+    changes: int
+
+
+@dataclass(frozen=True, slots=True)
 class PreKeyCounts:
     """How many one-time prekeys of a device are left, and whether it has published a signed one and a last resort."""
 
     published: bool
     one_time: int
     kem: int
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedPreKeys:
+    """How many prekeys a device has after an upload, and whether that was its first one."""
+
+    counts: PreKeyCounts
+    first: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +99,14 @@ class ClaimedKeyPackage:
     account_id: UUID
     number: int
     package: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class TakenKeyPackages:
+    """KeyPackages that were taken from devices, and the devices that have few left since."""
+
+    claimed: list[ClaimedKeyPackage]
+    low: list[DeviceAddress]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,13 +29,13 @@ class PreKeyService:
         TooManyPreKeys."""
         device = await own_device(uow, identity)
         keys = read_upload(encoded, device)
-        counts, first = await prekey_store.upload(uow, identity.account_id, device.number, keys, now)
+        uploaded = await prekey_store.upload(uow, identity.account_id, device.number, keys, now)
         limit = self.policy.max_one_time_prekeys
-        if max(counts.one_time, counts.kem) > limit:
+        if max(uploaded.counts.one_time, uploaded.counts.kem) > limit:
             raise TooManyPreKeys(f"A device has at most {limit} one-time prekeys of either kind.")
-        if first:
+        if uploaded.first:
             publish(uow, DeviceReachable(identity.account_id, device.number), now)
-        return counts
+        return uploaded.counts
 
     async def counts(self, uow: UnitOfWork, identity: Identity) -> PreKeyCounts:
         """Returns how many one-time prekeys of the caller's device are left. Raises NotADevice."""
@@ -57,10 +57,10 @@ class PreKeyService:
             raise TooManyClaims(retry_after_s=seconds_left(now))
         but = device.number if account_id == identity.account_id else None
         one_time = granted[account_id] is Grant.ONE_TIME
-        taken, low = await prekey_store.take(uow, account_id, devices, but, self.policy.low_water, one_time=one_time)
-        for number in low:
+        taken = await prekey_store.take(uow, account_id, devices, but, self.policy.low_water, one_time=one_time)
+        for number in taken.low:
             publish(uow, KeysLow(account_id, number, KeyKind.PREKEYS), now)
-        return [PreKeyBundleOf(keys.number, keys.bundle()) for keys in taken]
+        return [PreKeyBundleOf(keys.number, keys.bundle()) for keys in taken.keys]
 
 
 async def own_device(uow: UnitOfWork, identity: Identity) -> Device:

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from crypto.handshake import PublishedPreKeys
-from features.devices.model import PreKeyCounts
-from features.devices.prekeys import StoredPreKeys
+from features.devices.model import PreKeyCounts, UploadedPreKeys
+from features.devices.prekeys import StoredPreKeys, TakenPreKeys
 
 
 def _left(kem: str) -> str:
@@ -35,7 +35,7 @@ select $1, $2, new.* from unnest($5::boolean[], $6::bigint[], $7::bytea[]) as ne
 
 async def upload(
     uow: UnitOfWork, account_id: UUID, device: int, keys: PublishedPreKeys, now: datetime
-) -> tuple[PreKeyCounts, bool]:
+) -> UploadedPreKeys:
     """Replaces the signed prekey and the last resort of a device, and adds its one-time prekeys with ids above all that
     it has published: the others have been handed out, or are there. Returns how many there are now, and whether these
     are the device's first ones. Two statements."""
@@ -49,7 +49,8 @@ async def upload(
     kinds = [False] * len(one_time) + [True] * len(kem)
     columns = (kinds, [*one_time, *kem], [*one_time.values(), *kem.values()])
     await uow.execute(_ADD, account_id, device, last, last_kem, *columns)
-    return PreKeyCounts(True, row["one_time"] + len(one_time), row["kem"] + len(kem)), row["first"]
+    counts = PreKeyCounts(True, row["one_time"] + len(one_time), row["kem"] + len(kem))
+    return UploadedPreKeys(counts, row["first"])
 
 
 _COUNTS = f"""
@@ -106,13 +107,12 @@ async def take(
     low_water: int,
     *,
     one_time: bool,
-) -> tuple[list[StoredPreKeys], list[int]]:
+) -> TakenPreKeys:
     """Takes the prekeys for one bundle of each device of an account that has published some, but one of them; of these
     numbers alone unless `devices` is None. Returns them, and the devices that have fewer than `low_water` left since
     now. One statement."""
     numbers = None if devices is None else list(devices)
     rows = await uow.fetch(_TAKE, account_id, but, one_time, low_water, numbers)
     columns = ("number", "identity_key", "signed", "last_resort", "one_time", "kem")
-    return [StoredPreKeys(*(row[column] for column in columns)) for row in rows], [
-        row["number"] for row in rows if row["low"]
-    ]
+    taken = [StoredPreKeys(*(row[column] for column in columns)) for row in rows]
+    return TakenPreKeys(taken, [row["number"] for row in rows if row["low"]])

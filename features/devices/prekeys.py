@@ -35,6 +35,14 @@ class StoredPreKeys:
         ).encode()
 
 
+@dataclass(frozen=True, slots=True)
+class TakenPreKeys:
+    """The keys that were taken from devices, and the numbers of the devices that have few left since."""
+
+    keys: list[StoredPreKeys]
+    low: list[int]
+
+
 def read_upload(encoded: bytes, device: Device) -> PublishedPreKeys:
     """Returns what a device uploads. Raises BadPreKeys unless the device's identity key has signed all that it has to
     sign, TooManyPreKeys."""

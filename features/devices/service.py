@@ -38,11 +38,7 @@ class DeviceService:
 
     async def devices_of(self, uow: UnitOfWork, account_ids: Collection[UUID]) -> Mapping[UUID, Sequence[Device]]:
         """Returns the devices of each account, in the order of their numbers, whoever the caller is. One statement."""
-        found: dict[UUID, list[Device]] = {account_id: [] for account_id in account_ids}
-        if found:
-            for account_id, device in await store.of_accounts(uow, found):
-                found[account_id].append(device)
-        return found
+        return await store.of_accounts(uow, account_ids) if account_ids else {}
 
     async def device_of_session(self, uow: UnitOfWork, identity: Identity) -> Device | None:
         """Returns the device that the caller's session acts for. One statement."""
@@ -73,14 +69,15 @@ class DeviceService:
         bring it back. The same request again returns the same device. Raises BadIdentityKey, BadAccountKeys,
         AccountKeysOutdated, BadSessionBinding, DevicesExist, LogInAgain, TooManyDeviceChanges."""
         key = roster.identity_of(identity_key)
-        before, changes = await store.lock(uow, identity.account_id, now - _DAY)
+        locked = await store.lock(uow, identity.account_id, now - _DAY)
+        before = locked.roster
         if known := roster.repeated(before, identity_key, account_keys, identity.session_id):
             return known
         if before.devices:
             raise DevicesExist
         if before.last_number:
             await self.auth.sessions.require_recent(uow, identity, now)
-        self._limit(changes)
+        self._limit(locked.changes)
         keys = roster.with_device(before, identity.account_id, key, account_keys)
         number = before.last_number + 1
         roster.check_binding(key, identity.account_id, number, identity.session_id, session_binding)
@@ -95,7 +92,7 @@ class DeviceService:
     ) -> Device:
         """Makes the caller's session the one that acts for a device: after a new log-in on it. Nothing happens if it
         does already. Raises NoSuchDevice, BadSessionBinding, SessionHasDevice, TooManyDeviceChanges."""
-        found, _ = await store.lock(uow, identity.account_id, now - _DAY)
+        found = (await store.lock(uow, identity.account_id, now - _DAY)).roster
         device = found.device(number)
         if device is None:
             raise NoSuchDevice
@@ -114,12 +111,13 @@ class DeviceService:
     async def remove(self, uow: UnitOfWork, identity: Identity, number: int, now: datetime) -> Roster:
         """Removes a device and returns those that are left. The caller's session acts for a device of the account, or
         has just begun with the password. Raises NoSuchDevice, LogInAgain, TooManyDeviceChanges."""
-        before, changes = await store.lock(uow, identity.account_id, now - _DAY)
+        locked = await store.lock(uow, identity.account_id, now - _DAY)
+        before = locked.roster
         if before.device(number) is None:
             raise NoSuchDevice
         if before.of_session(identity.session_id) is None:
             await self.auth.sessions.require_recent(uow, identity, now)
-        self._limit(changes)
+        self._limit(locked.changes)
         keys = roster.without_device(before, number)
         await store.change(uow, identity.account_id, number, keys, now)
         await store.delete(uow, identity.account_id, number)

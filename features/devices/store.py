@@ -1,6 +1,6 @@
 """SQL of devices and of the versions of their account's keys."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from cluster.postgres import UnitOfWork
 from crypto.directory import AccountKeys
 from features.accounts.queries import active
-from features.devices.model import Device, Roster
+from features.devices.model import Device, LockedRoster, Roster
 from features.relationships.visibility import apart, connected
 
 _COLUMNS = "number, identity_key, session_id, registered_at"
@@ -22,13 +22,13 @@ returning last_number, keys,
 _OF_ACCOUNT = f"select {_COLUMNS} from devices where account_id = $1 order by number"
 
 
-async def lock(uow: UnitOfWork, account_id: UUID, since: datetime) -> tuple[Roster, int]:
+async def lock(uow: UnitOfWork, account_id: UUID, since: datetime) -> LockedRoster:
     """Locks the devices of an account against other changes until the unit of work ends. Returns them, and how often
     they have changed since then."""
     row = await uow.fetchrow(_LOCK, account_id, since)
     assert row is not None
     devices = tuple(_device(each) for each in await uow.fetch(_OF_ACCOUNT, account_id))
-    return Roster(devices, _keys(row["keys"]), row["last_number"]), row["changes"]
+    return LockedRoster(Roster(devices, _keys(row["keys"]), row["last_number"]), row["changes"])
 
 
 _ROSTER = """
@@ -100,9 +100,12 @@ select account_id, {_COLUMNS} from devices where account_id = any($1::uuid[]) or
 """
 
 
-async def of_accounts(uow: UnitOfWork, account_ids: Collection[UUID]) -> Sequence[tuple[UUID, Device]]:
-    """Returns the devices of accounts, each with its account. One statement."""
-    return [(row["account_id"], _device(row)) for row in await uow.fetch(_OF_ACCOUNTS, list(account_ids))]
+async def of_accounts(uow: UnitOfWork, account_ids: Collection[UUID]) -> dict[UUID, list[Device]]:
+    """Returns the devices of each account, in the order of their numbers. One statement."""
+    found: dict[UUID, list[Device]] = {account_id: [] for account_id in account_ids}
+    for row in await uow.fetch(_OF_ACCOUNTS, list(account_ids)):
+        found[row["account_id"]].append(_device(row))
+    return found
 
 
 _ASKED = f"""

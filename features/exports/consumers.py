@@ -12,7 +12,7 @@ from features.events import consumer
 from features.exports import store
 from features.exports.events import ExportRequested
 from features.exports.policy import ExportPolicy
-from features.feature import Feature, Record
+from features.feature import ExportedRow, Feature
 from features.life_cycle import export_account
 
 _GZIP = 16 + zlib.MAX_WBITS
@@ -44,7 +44,7 @@ def consumers(features: Sequence[Feature], policy: ExportPolicy, now: Callable[[
     ]
 
 
-async def _compressed(rows: AsyncIterator[tuple[str, Record]], part_bytes: int) -> AsyncIterator[bytes]:
+async def _compressed(rows: AsyncIterator[ExportedRow], part_bytes: int) -> AsyncIterator[bytes]:
     """Yields one gzip file in parts of about this size."""
     gzip = zlib.compressobj(wbits=_GZIP)
     part = bytearray()

@@ -15,7 +15,7 @@ from features.exports.consumers import consumers
 from features.exports.events import EVENTS
 from features.exports.policy import ExportPolicy
 from features.exports.service import ExportService
-from features.feature import Feature, Record, Scope
+from features.feature import ExportedRow, Feature, Scope
 
 _EXPORTS = Table(
     "account_exports",
@@ -37,10 +37,10 @@ def _consumers(scope: Scope) -> Sequence[Consumer]:
     return consumers(scope.features, scope.policy(ExportPolicy), scope.now)
 
 
-async def _export(uow: UnitOfWork, account_id: UUID) -> AsyncIterator[tuple[str, Record]]:
+async def _export(uow: UnitOfWork, account_id: UUID) -> AsyncIterator[ExportedRow]:
     """That there was an export. Its content is what other features know."""
-    async for name, row in export_rows(uow, (_EXPORTS,), account_id):
-        yield name, row
+    async for row in export_rows(uow, (_EXPORTS,), account_id):
+        yield row
 
 
 EXPORTS = Feature(

@@ -161,7 +161,8 @@ class HomeFeed:
             posts = [post or fetched.get(id) for id, post in zip(ids, posts, strict=True)]
         lists, blocked = context.lists, context.blocked
         if lists is None or blocked is None:
-            lists, blocked = await self._among(uow, context, posts)
+            among = await self._among(uow, context, posts)
+            lists, blocked = among.lists, among.blocked
         shown: list[RenderedPost] = []
         differing: set[bytes] = set()
         for post, mask in zip(posts, rights, strict=True):
@@ -200,16 +201,19 @@ class HomeFeed:
 
     async def _among(
         self, uow: UnitOfWork, context: _ReaderContext, posts: Sequence[RenderedPost | None]
-    ) -> tuple[frozenset[bytes], frozenset[bytes]]:
+    ) -> store.ListsAndBlocks:
         """Returns the reader's lists and blocked people as far as these posts need them: from Postgres where the
         timeline does not have them."""
         present = [post for post in posts if post is not None]
         lists = {post.list_id for post in present if post.list_id} if context.lists is None else set[bytes]()
         people = {id for post in present for id in post.mentions} if context.blocked is None else set[bytes]()
-        on, blocked = frozenset[bytes](), frozenset[bytes]()
+        found = store.ListsAndBlocks()
         if lists or people:
-            on, blocked = await store.among(uow, context.reader_id, lists, people)
-        return on if context.lists is None else context.lists, blocked if context.blocked is None else context.blocked
+            found = await store.among(uow, context.reader_id, lists, people)
+        return store.ListsAndBlocks(
+            found.lists if context.lists is None else context.lists,
+            found.blocked if context.blocked is None else context.blocked,
+        )
 
     async def _fetch(self, uow: UnitOfWork, context: _ReaderContext, ids: list[bytes]) -> dict[bytes, RenderedPost]:
         """Reads the posts that the reader may see, and caches them as a reader without blocks sees them."""

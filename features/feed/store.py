@@ -136,15 +136,22 @@ select
 """
 
 
+@dataclass(frozen=True, slots=True)
+class ListsAndBlocks:
+    """Lists that a reader is on, and people whom a block separates from the reader."""
+
+    lists: frozenset[bytes] = frozenset()
+    blocked: frozenset[bytes] = frozenset()
+
+
 async def among(
     uow: UnitOfWork, reader_id: UUID, list_ids: Collection[bytes], people: Collection[bytes]
-) -> tuple[frozenset[bytes], frozenset[bytes]]:
+) -> ListsAndBlocks:
     """Returns those of the lists that the reader is on, and those of the people whom a block separates from the
     reader. For a reader with more of them than a timeline keeps."""
     row = await uow.fetchrow(_AMONG, reader_id, *([UUID(bytes=id) for id in ids] for ids in (list_ids, people)))
     assert row is not None
-    lists, blocked = (frozenset(id.bytes for id in row[column]) for column in ("lists", "blocked"))
-    return lists, blocked
+    return ListsAndBlocks(*(frozenset(id.bytes for id in row[column]) for column in ("lists", "blocked")))
 
 
 # --- delivery ----------------------------------------------------------------------------------------------------

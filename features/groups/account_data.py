@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
-from features.feature import Record
+from features.feature import ExportedRow
 
 # Proposals and commits stay until all have them, without their sender: a member that lacks one could not follow.
 _ERASE = """
@@ -54,8 +54,8 @@ _EXPORTED = (
 """Without ciphertext and keys, which the platform cannot read."""
 
 
-async def export(uow: UnitOfWork, account_id: UUID) -> AsyncIterator[tuple[str, Record]]:
+async def export(uow: UnitOfWork, account_id: UUID) -> AsyncIterator[ExportedRow]:
     """Yields what the slice knows about an account."""
     for table, statement in _EXPORTED:
         async for row in uow.stream(statement, account_id):
-            yield table, dict(row)
+            yield ExportedRow(table, dict(row))

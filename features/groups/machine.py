@@ -37,15 +37,22 @@ class Accepted(NamedTuple):
     epoch: int
 
 
-class Newest(NamedTuple):
-    """Sender and number of the last message, and of the last one of another sender."""
+class Position(NamedTuple):
+    """Sender and number of a message."""
 
-    last: tuple[Address, int] | None = None
-    another: tuple[Address, int] | None = None
+    sender: Address
+    seq: int
+
+
+class Newest(NamedTuple):
+    """The last message, and the last one of another sender."""
+
+    last: Position | None = None
+    another: Position | None = None
 
     def before(self, device: Address) -> int:
         """Returns the newest of them that is not the device's own; 0 if there is none."""
-        return next((seq for sender, seq in filter(None, self) if sender != device), 0)
+        return next((message.seq for message in filter(None, self) if message.sender != device), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +161,10 @@ class Group:
         self._sessions: dict[bytes, Address] = {}
         self._members: Counter[bytes] = Counter()
         """How many devices each account has in the group."""
-        self._newest: tuple[Address, int] | None = None
-        """Sender and number of the last message."""
-        self._another: tuple[Address, int] | None = None
-        """Those of the last message of another sender."""
+        self._newest: Position | None = None
+        """Of the last message."""
+        self._another: Position | None = None
+        """Of the last message of another sender."""
         self._recent: dict[Address, dict[bytes, Accepted]] = {}
 
     def load(self, stored: Stored | None) -> None:
@@ -187,10 +194,10 @@ class Group:
         (exists, epoch, version, last), devices, (newest, another), recent = saved
         group = cls(policy)
         sessions = {Address(account, number): session for account, number, session in devices}
-        accepted = [Accepted(row[0], Address(row[1], row[2]), *row[3:]) for row in recent]
+        accepted = [Accepted(seq, Address(account, number), *rest) for seq, account, number, *rest in recent]
         group.load(Stored(epoch, version, sessions, accepted) if exists else None)
         group.last = last
-        group._newest, group._another = _sender_and_number(newest), _sender_and_number(another)
+        group._newest, group._another = _position(newest), _position(another)
         return group
 
     @property
@@ -281,14 +288,17 @@ class Group:
 
     def _remember(self, accepted: Accepted) -> None:
         self.last = max(self.last, accepted.seq)
-        if self._newest is not None and self._newest[0] != accepted.sender:
+        if self._newest is not None and self._newest.sender != accepted.sender:
             self._another = self._newest
-        self._newest = accepted.sender, accepted.seq
+        self._newest = Position(accepted.sender, accepted.seq)
         sent = self._recent.setdefault(accepted.sender, {})
         sent[accepted.client_id] = accepted
         while len(sent) > self.policy.remembered_per_device:
             del sent[next(iter(sent))]
 
 
-def _sender_and_number(saved: Sequence[Any] | None) -> tuple[Address, int] | None:
-    return None if saved is None else (Address(*saved[0]), saved[1])
+def _position(saved: Sequence[Any] | None) -> Position | None:
+    if saved is None:
+        return None
+    sender, seq = saved
+    return Position(Address(*sender), seq)

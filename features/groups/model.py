@@ -81,6 +81,15 @@ class StoredGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many members a group would have with those who are added, and how many of these are in as many groups as are
+    allowed."""
+
+    members: int
+    full_accounts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """The calling device. `leaf`: its place in the group's tree, None if it is not in the group; `member`: whether its
     account is."""

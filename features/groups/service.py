@@ -209,10 +209,10 @@ class GroupService:
         change = await self.slots.run(check_handshake, state, handshake, caller, policy, int(now.timestamp()))
         self._check_size("welcome", change.largest_welcome, self.policy.max_group_info_bytes)
         if added := {each.device.account_id for each in change.added}:
-            members, full = await store.sizes(uow, group_id, added, self.policy.max_groups)
-            if members > self.policy.max_members:
+            sizes = await store.sizes(uow, group_id, added, self.policy.max_groups)
+            if sizes.members > self.policy.max_members:
                 raise GroupFull(f"A group has at most {self.policy.max_members} members.")
-            if full:
+            if sizes.full_accounts:
                 raise BadHandshake("It adds somebody who is in as many groups as are allowed.")
         return change
 

@@ -19,6 +19,7 @@ from features.groups.model import (
     Caller,
     GroupMembership,
     GroupRole,
+    Sizes,
     StoredGroup,
 )
 from features.paging import PageRequest
@@ -168,11 +169,11 @@ select (select count(*) from (
 """
 
 
-async def sizes(uow: UnitOfWork, group_id: UUID, added: Collection[UUID], max_groups: int) -> tuple[int, int]:
-    """Returns how many members a group has with these, and how many of these are in as many groups as are allowed."""
+async def sizes(uow: UnitOfWork, group_id: UUID, added: Collection[UUID], max_groups: int) -> Sizes:
+    """Returns how many members a group has with those who are added."""
     row = await uow.fetchrow(_SIZES, group_id, list(added), max_groups)
     assert row is not None
-    return row["members"], row["full_accounts"]
+    return Sizes(row["members"], row["full_accounts"])
 
 
 _SESSIONS = f"""

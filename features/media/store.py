@@ -174,9 +174,9 @@ async def release(uow: UnitOfWork, holder_id: UUID, kept: Sequence[UUID], now: d
     await uow.execute(_RELEASE_MEDIA, holder_id, kept, now)
 
 
-async def unattached(uow: UnitOfWork, before: datetime, limit: int) -> list[tuple[UUID, UUID]]:
-    """Locks and returns media that nothing has shown since a time, each with its account."""
-    return [(row["id"], row["account_id"]) for row in await uow.fetch(_UNATTACHED, before, limit)]
+async def unattached(uow: UnitOfWork, before: datetime, limit: int) -> list[Record]:
+    """Locks and returns media that nothing has shown since a time: `id`, `account_id`."""
+    return await uow.fetch(_UNATTACHED, before, limit)
 
 
 async def claim_objects(uow: UnitOfWork, sizes: Mapping[bytes, int], garbage_due_at: datetime) -> set[bytes]:

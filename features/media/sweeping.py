@@ -50,8 +50,8 @@ async def _delete_unattached(scope: Scope) -> int:
     policy, now = scope.policy(MediaPolicy), scope.now()
     async with scope.database.unit_of_work() as uow:
         found = await store.unattached(uow, now - policy.unattached_grace, _AT_ONCE)
-        for account_id in sorted({account_id for _, account_id in found}):
-            ids = [media_id for media_id, of in found if of == account_id]
+        for account_id in sorted({row["account_id"] for row in found}):
+            ids = [row["id"] for row in found if row["account_id"] == account_id]
             await store.delete(uow, ids, account_id, now + policy.garbage_grace)
         await uow.commit()
     return len(found)

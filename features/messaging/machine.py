@@ -14,7 +14,7 @@ from typing import Any
 from features.messaging.mailboxes import Mailboxes
 from features.messaging.model import MemberState
 from features.messaging.policy import MessagingPolicy
-from features.messaging.records import Accepted, Address, Basis, Draft, Message, Payload, Stored
+from features.messaging.records import Accepted, Address, Basis, Draft, Message, Payload, Position, Stored
 from features.messaging.refusals import (
     DevicesChanged,
     IdReused,
@@ -48,10 +48,10 @@ class Conversation:
         self.asked = 0
         """Messages to a member who has not accepted the conversation."""
         self.mailboxes = Mailboxes(policy)
-        self._newest: tuple[Address, int] | None = None
-        """Sender and number of the last message."""
-        self._another: tuple[Address, int] | None = None
-        """Those of the last message of another sender."""
+        self._newest: Position | None = None
+        """Of the last message."""
+        self._another: Position | None = None
+        """Of the last message of another sender."""
         self._recent: dict[Address, dict[bytes, Accepted]] = {}
         self._typed: dict[bytes, int] = {}
         """When each member was last reported to be typing. Not saved."""
@@ -86,13 +86,13 @@ class Conversation:
                 {account: MemberState(state) for account, state in members.items()},
                 {Address(account, number): session for account, number, session in devices},
                 apart,
-                [Accepted(row[0], Address(row[1], row[2]), *row[3:]) for row in recent],
+                [Accepted(seq, Address(account, number), *rest) for seq, account, number, *rest in recent],
                 asked,
             ),
             0,
         )
         conversation.last = last
-        conversation._newest, conversation._another = _sender_and_number(newest), _sender_and_number(another)
+        conversation._newest, conversation._another = _position(newest), _position(another)
         return conversation
 
     def send(
@@ -196,8 +196,8 @@ class Conversation:
 
     def _previous(self, device: Address) -> int:
         for message in (self._newest, self._another):
-            if message is not None and message[0] != device:
-                return message[1]
+            if message is not None and message.sender != device:
+                return message.seq
         return 0
 
     def _kept(self, expires_in_s: int | None) -> int:
@@ -206,14 +206,17 @@ class Conversation:
 
     def _remember(self, accepted: Accepted) -> None:
         self.last = max(self.last, accepted.seq)
-        if self._newest is not None and self._newest[0] != accepted.sender:
+        if self._newest is not None and self._newest.sender != accepted.sender:
             self._another = self._newest
-        self._newest = accepted.sender, accepted.seq
+        self._newest = Position(accepted.sender, accepted.seq)
         sent = self._recent.setdefault(accepted.sender, {})
         sent[accepted.client_id] = accepted
         while len(sent) > self.policy.remembered_per_device:
             del sent[next(iter(sent))]
 
 
-def _sender_and_number(saved: Sequence[Any] | None) -> tuple[Address, int] | None:
-    return None if saved is None else (Address(*saved[0]), saved[1])
+def _position(saved: Sequence[Any] | None) -> Position | None:
+    if saved is None:
+        return None
+    sender, seq = saved
+    return Position(Address(*sender), seq)

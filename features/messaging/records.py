@@ -47,6 +47,13 @@ class Accepted(NamedTuple):
     sent_at: int
 
 
+class Position(NamedTuple):
+    """Sender and number of a message."""
+
+    sender: Address
+    seq: int
+
+
 class Basis(NamedTuple):
     """What a message was accepted on, to be compared with what is stored by the transaction that stores it."""
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.devices.model import DeviceAddress
-from features.feature import Record
+from features.feature import ExportedRow
 from features.messaging.model import (
     Acknowledgement,
     ConversationKind,
@@ -218,11 +218,11 @@ _EXPORTED = (
 """Without the ciphertext, which the platform cannot read."""
 
 
-async def export(uow: UnitOfWork, account_id: UUID) -> AsyncIterator[tuple[str, Record]]:
+async def export(uow: UnitOfWork, account_id: UUID) -> AsyncIterator[ExportedRow]:
     """Yields what the slice knows about an account."""
     for table, statement in _EXPORTED:
         async for row in uow.stream(statement, account_id):
-            yield table, dict(row)
+            yield ExportedRow(table, dict(row))
 
 
 def _membership(row: "Row") -> Membership:

@@ -4,7 +4,7 @@ from datetime import date
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
-from features.paging import Cursor, PageRequest
+from features.paging import PageRequest
 from features.posts import looked_at
 from features.posts.model import Audience
 from features.posts.privacy import restricted_audiences, viewers_lists, visible_to
@@ -41,9 +41,7 @@ with {looked_at.public_posts("post_hashtags", "post_id", _PUBLIC, viewer="$2::uu
 """
 
 
-async def with_hashtag(
-    uow: UnitOfWork, tag: str, viewer_id: UUID | None, page: PageRequest
-) -> tuple[list[Row], Cursor | None]:
+async def with_hashtag(uow: UnitOfWork, tag: str, viewer_id: UUID | None, page: PageRequest) -> looked_at.Found:
     """Returns the posts with a hashtag that the viewer may see, newest first, one more than the page holds, and where
     the next page goes on if this one ended before it was full (`looked_at`)."""
     position = cursor_parts(page.cursor)

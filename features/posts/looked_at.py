@@ -7,6 +7,7 @@ tells nobody whose it is or what is in it.)
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from features.paging import Cursor, Page, page_of
 from features.posts.model import PostView
@@ -56,14 +57,22 @@ order by shown.created_at desc, shown.id desc
 """
 
 
-def split(rows: Sequence[Row]) -> tuple[list[Row], Cursor | None]:
-    """Returns the posts among the rows of `newest`, and where the next page goes on if the bound ended this one."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Posts of a page, and where the next page goes on if the bound ended this one."""
+
+    posts: list[Row]
+    bound: Cursor | None
+
+
+def split(rows: Sequence[Row]) -> Found:
+    """Returns what the rows of `newest` say."""
     last = rows[0]
     cursor = Cursor(last["last_created_at"], last["last_id"]) if last["last_id"] else None
-    return [row for row in rows if row["id"]], cursor
+    return Found([row for row in rows if row["id"]], cursor)
 
 
 def page_until(posts: Sequence[PostView], limit: int, bound: Cursor | None) -> Page[PostView]:
-    """Makes a page from up to `limit + 1` posts and what `split` returned with them."""
+    """Makes a page from up to `limit + 1` posts and the bound that `split` returned with them."""
     page = page_of(posts, limit, view_cursor)
     return Page(page.items, bound.encode()) if bound is not None and page.next_cursor is None else page

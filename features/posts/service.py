@@ -180,8 +180,8 @@ class PostService:
         self, uow: UnitOfWork, hashtag: str, viewer_id: UUID | None, page: PageRequest, now: datetime
     ) -> Page[PostView]:
         """Returns the posts with a hashtag, newest first."""
-        rows, bound = await hashtag_store.with_hashtag(uow, _tag(hashtag), viewer_id, page)
-        return page_until(await views(uow, viewer_id, rows, now), page.limit, bound)
+        found = await hashtag_store.with_hashtag(uow, _tag(hashtag), viewer_id, page)
+        return page_until(await views(uow, viewer_id, found.posts, now), page.limit, found.bound)
 
     async def hashtag(self, uow: UnitOfWork, hashtag: str) -> HashtagCounts:
         """Returns how much a hashtag is used in public posts, the same for every viewer; updated within seconds."""

@@ -6,7 +6,7 @@ from uuid import UUID
 from cluster.postgres import UnitOfWork
 from features.counters import queries as counters
 from features.counters.model import QUOTES, REPOSTS
-from features.paging import Cursor, PageRequest
+from features.paging import PageRequest
 from features.posts import looked_at
 from features.posts.errors import AlreadyReposted
 from features.posts.model import Audience, Reposter, ShareKind
@@ -123,7 +123,7 @@ with {looked_at.public_posts("posts", "id", _PUBLIC, viewer="$2::uuid", limit="$
 
 async def quotes(
     uow: UnitOfWork, post_id: UUID, author_id: UUID, viewer_id: UUID | None, page: PageRequest
-) -> tuple[list[Row], Cursor | None]:
+) -> looked_at.Found:
     """Returns the posts that quote a post of the author and that the viewer may see, newest first, without those of
     people who are apart from the author: one more than the page holds, and where the next page goes on if this one
     ended before it was full (`looked_at`)."""

@@ -76,8 +76,8 @@ class Shares:
         row = await store.find(uow, post_id, viewer_id)
         if row is None:
             raise NoSuchPost
-        rows, bound = await share_store.quotes(uow, post_id, UUID(row["author_id"]), viewer_id, page)
-        return page_until(await views(uow, viewer_id, rows, now), page.limit, bound)
+        found = await share_store.quotes(uow, post_id, UUID(row["author_id"]), viewer_id, page)
+        return page_until(await views(uow, viewer_id, found.posts, now), page.limit, found.bound)
 
     async def undo(self, uow: UnitOfWork, post_id: UUID, account_id: UUID, now: datetime) -> None:
         """Deletes the account's repost of a post, if there is one."""

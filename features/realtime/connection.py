@@ -112,6 +112,14 @@ Effect = Transmit | Attach | Fetch | Forward | Perform | Probe | Close
 _NOTHING: list[Effect] = []
 
 
+@dataclass(frozen=True, slots=True)
+class _Missed:
+    """An event, by its stream and number."""
+
+    stream: str
+    seq: int
+
+
 class Connection:
     """One client connection. Times are seconds of a monotonic clock."""
 
@@ -142,8 +150,8 @@ class Connection:
         self.sent = 0
         """The number of the last event written to the transport."""
         self._acked = 0
-        self._missed: tuple[str, int] | None = None
-        """Stream and number of the newest event pushed while a response of the session was awaited."""
+        self._missed: _Missed | None = None
+        """The newest event pushed while a response of the session was awaited."""
         self._fresh = False
         """Whether the client came without a resume point."""
         self._writable = True
@@ -270,8 +278,8 @@ class Connection:
     def deliver(self, batch: Batch, now: float) -> list[Effect]:
         """Handles new events pushed by the session."""
         if self.state in (State.ATTACHING, State.FETCHING):
-            if self._missed is None or self._missed[0] != batch.stream or self._missed[1] < batch.last:
-                self._missed = (batch.stream, batch.last)
+            if self._missed is None or self._missed.stream != batch.stream or self._missed.seq < batch.last:
+                self._missed = _Missed(batch.stream, batch.last)
             return _NOTHING
         if self.state is not State.OPEN:
             return _NOTHING
@@ -299,7 +307,7 @@ class Connection:
         """Notes that the session could not be reached: tick() fetches again."""
         if self.state is State.FETCHING:
             self.state = State.OPEN
-            self._missed = (self.stream, self.sent + 1)
+            self._missed = _Missed(self.stream, self.sent + 1)
         return _NOTHING
 
     def signal(self, kind: str, data: Any) -> list[Effect]:
@@ -313,7 +321,7 @@ class Connection:
         effects = self._send(replay.items[self.sent - replay.since :], now) if replay.items else []
         if self.state is not State.OPEN:
             return effects
-        overtaken = missed is not None and (missed[0] != replay.stream or missed[1] > self.sent)
+        overtaken = missed is not None and (missed.stream != replay.stream or missed.seq > self.sent)
         if self.sent < replay.last or overtaken:
             return [*effects, *self._fetch()]
         return effects

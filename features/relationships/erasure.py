@@ -17,6 +17,6 @@ async def erase(uow: UnitOfWork, account_id: UUID, limit: int, now: datetime) ->
     if not others:
         return await erase_rows(uow, OTHER_TABLES, account_id, limit)
     await store.lock(uow, account_id)
-    for owner_id, viewer_id in await store.disconnect_all(uow, account_id, others):
-        publish(uow, Disconnected(owner_id, viewer_id), now)
+    for ended in await store.disconnect_all(uow, account_id, others):
+        publish(uow, Disconnected(ended["owner_id"], ended["viewer_id"]), now)
     return True

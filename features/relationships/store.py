@@ -224,11 +224,10 @@ async def connected_accounts(uow: UnitOfWork, account_id: UUID, limit: int) -> l
     return [row["id"] for row in await uow.fetch(_CONNECTED_ACCOUNTS, account_id, limit)]
 
 
-async def disconnect_all(uow: UnitOfWork, account_id: UUID, others: list[UUID]) -> list[tuple[UUID, UUID]]:
-    """Ends every connection of an account with the others. Returns the ended ones as (owner, viewer). The account
-    is locked."""
-    rows = await uow.fetch(_DISCONNECT_ALL, account_id, others, _shard(account_id))
-    return [(row["owner_id"], row["viewer_id"]) for row in rows]
+async def disconnect_all(uow: UnitOfWork, account_id: UUID, others: list[UUID]) -> "list[Record]":
+    """Ends every connection of an account with the others. Returns the ended ones: `owner_id`, `viewer_id`. The
+    account is locked."""
+    return await uow.fetch(_DISCONNECT_ALL, account_id, others, _shard(account_id))
 
 
 _REMOVE_FROM_CIRCLES = """

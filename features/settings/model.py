@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,14 @@ Values = Mapping[str, Mapping[str, Any]]
 """JSON values by section and setting."""
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenSettings:
+    """What an account has chosen, as it is stored. `version` 0: nothing was ever changed."""
+
+    version: int = 0
+    values: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

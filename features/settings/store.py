@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
+from features.settings.model import ChosenSettings
 
 _READ = "select version, chosen from account_settings where account_id = $1"
 
@@ -19,10 +20,10 @@ where account_id = $1 and version = $2
 """
 
 
-async def read(uow: UnitOfWork, account_id: UUID) -> tuple[int, dict[str, dict[str, Any]]]:
-    """Returns the version and what the account has chosen; 0 and nothing where nothing was ever changed."""
+async def read(uow: UnitOfWork, account_id: UUID) -> ChosenSettings:
+    """Returns what the account has chosen."""
     row = await uow.fetchrow(_READ, account_id)
-    return (0, {}) if row is None else (row["version"], row["chosen"])
+    return ChosenSettings() if row is None else ChosenSettings(row["version"], row["chosen"])
 
 
 async def write(uow: UnitOfWork, account_id: UUID, version: int, chosen: dict[str, Any], now: datetime) -> bool:

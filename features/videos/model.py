@@ -134,6 +134,16 @@ class Captions:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamObject:
+    """An object in storage, and what it is to players."""
+
+    key: str
+    name: str
+    media_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class StreamFile:
     """A file that players read: an object in storage, or a text."""
 

@@ -16,7 +16,7 @@ from features.videos.jobs import (
     keys_of,
 )
 from features.videos.ladder import ladder
-from features.videos.model import Rung, Source
+from features.videos.model import Rung, Source, StreamObject
 from features.videos.playlists import (
     Audio,
     Part,
@@ -41,9 +41,9 @@ _SMALL_JOB = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Files of a stream: objects (key, name, media type, size) and texts (name, media type, content)."""
+    """Files of a stream: objects, and texts (name, media type, content)."""
 
-    objects: tuple[tuple[str, str, str, int], ...] = ()
+    objects: tuple[StreamObject, ...] = ()
     texts: tuple[tuple[str, str, str], ...] = ()
 
 
@@ -101,13 +101,13 @@ class Plan:
 
     def rung(self, rung: Rung, results: Mapping[int, JobResult]) -> tuple[Rendition, Published]:
         """Returns a complete rung: what the master playlist says of it, and its files."""
-        objects, parts = list[tuple[str, str, str, int]](), list[Part]()
+        objects, parts = list[StreamObject](), list[Part]()
         for number, job in enumerate(self.jobs):
             if isinstance(job, EncodeChunk) and rung in job.rungs:
                 file = results[number].files[job.rungs.index(rung)]
                 assert file.media is not None
                 name = f"{rung.name}-{len(parts)}.mp4"
-                objects.append((file.key, name, "video/mp4", file.size))
+                objects.append(StreamObject(file.key, name, "video/mp4", file.size))
                 parts.append(Part(name, file.media))
         found = segments(parts, self.policy.gops_per_segment)
         rendition = Rendition(
@@ -136,7 +136,7 @@ class Plan:
                 found = segments(parts, 1)
                 text = ("audio.m3u8", PLAYLIST_TYPE, media_playlist(parts, found))
                 audio = Audio(file.media.codec, peak_rate(found), average_rate(found))
-                return audio, Published(((file.key, AUDIO_FILE, "audio/mp4", file.size),), (text,))
+                return audio, Published((StreamObject(file.key, AUDIO_FILE, "audio/mp4", file.size),), (text,))
         return None, Published()
 
     def poster(self, results: Mapping[int, JobResult]) -> tuple[str | None, Published]:
@@ -144,7 +144,7 @@ class Plan:
         for number, result in results.items():
             if isinstance(self.jobs[number], DrawPoster):
                 (file,) = result.files
-                return file.blurhash, Published(((file.key, "poster.jpg", "image/jpeg", file.size),))
+                return file.blurhash, Published((StreamObject(file.key, "poster.jpg", "image/jpeg", file.size),))
         return None, Published()
 
     def drawn_storyboard(self, results: Mapping[int, JobResult]) -> Published:
@@ -153,9 +153,8 @@ class Plan:
             if isinstance(self.jobs[number], DrawStoryboard):
                 (file,) = result.files
                 times = self.storyboard.webvtt(self.source.duration, "storyboard.jpg")
-                return Published(
-                    ((file.key, "storyboard.jpg", "image/jpeg", file.size),), (("storyboard.vtt", "text/vtt", times),)
-                )
+                image = StreamObject(file.key, "storyboard.jpg", "image/jpeg", file.size)
+                return Published((image,), (("storyboard.vtt", "text/vtt", times),))
         return Published()
 
 

@@ -57,6 +57,14 @@ class Audio:
     average_rate: int
 
 
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """What the master playlist lists."""
+
+    renditions: list[Rendition]
+    audio: Audio | None
+
+
 def segments(parts: Sequence[Part], fragments_per_segment: int) -> list[Segment]:
     """Returns the segments of a stream: so many fragments each, and what is left over at the end of a file."""
     found = []

@@ -66,11 +66,11 @@ class VideoService:
         return found
 
     async def _master(self, uow: UnitOfWork, video_id: UUID) -> StreamFile:
-        renditions, audio = await store.streams(uow, video_id)
-        if not renditions:
+        streams = await store.streams(uow, video_id)
+        if not streams.renditions:
             raise NoSuchFile
         captions = [(one.language, one.label) for one in await store.captions(uow, video_id)]
-        return _changing(PLAYLIST_TYPE, master_playlist(renditions, audio, captions))
+        return _changing(PLAYLIST_TYPE, master_playlist(streams.renditions, streams.audio, captions))
 
     async def _captions(self, uow: UnitOfWork, video_id: UUID, language: str, *, playlist: bool) -> StreamFile:
         content = await store.captions_text(uow, video_id, language)

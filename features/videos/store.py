@@ -14,8 +14,8 @@ from uuid import UUID
 from asyncpg import Record
 
 from cluster.postgres import UnitOfWork
-from features.videos.model import Captions, CaptionsOrigin, StreamFile, Video, VideoProblem, VideoState
-from features.videos.playlists import Audio, Rendition
+from features.videos.model import Captions, CaptionsOrigin, StreamFile, StreamObject, Video, VideoProblem, VideoState
+from features.videos.playlists import Audio, Rendition, Streams
 
 _COLUMNS = "id, account_id, state, problem, percent, attempts, width, height, duration_ms, blurhash, created_at"
 _CAPTIONS = "select language, label, origin from video_captions where video_id = $1 order by language"
@@ -125,14 +125,14 @@ async def publish(
     return await uow.fetchval(_PUBLISH, video_id, state.value, streams, blurhash) is not None
 
 
-async def streams(uow: UnitOfWork, video_id: UUID) -> tuple[list[Rendition], Audio | None]:
+async def streams(uow: UnitOfWork, video_id: UUID) -> Streams:
     """Returns what the master playlist lists."""
     found: Mapping[str, Any] = await uow.fetchval("select streams from videos where id = $1", video_id) or {}
     audio = found.get("audio")
     renditions = [
         Rendition(**{**one, "frame_rate": Fraction(one["frame_rate"])}) for one in found.get("renditions", ())
     ]
-    return renditions, Audio(**audio) if audio else None
+    return Streams(renditions, Audio(**audio) if audio else None)
 
 
 async def fail(uow: UnitOfWork, video_id: UUID, problem: VideoProblem) -> bool:
@@ -156,9 +156,10 @@ async def list_objects(uow: UnitOfWork, video_id: UUID, keys: Sequence[str]) -> 
     await uow.execute(_LIST_OBJECTS, video_id, keys)
 
 
-async def name_objects(uow: UnitOfWork, video_id: UUID, named: Sequence[tuple[str, str, str, int]]) -> None:
-    """Publishes objects: key, name, media type and size of each."""
-    await uow.execute(_NAME_OBJECTS, video_id, *[[one[part] for one in named] for part in range(4)])
+async def name_objects(uow: UnitOfWork, video_id: UUID, named: Sequence[StreamObject]) -> None:
+    """Publishes objects."""
+    columns = ("key", "name", "media_type", "size")
+    await uow.execute(_NAME_OBJECTS, video_id, *([getattr(one, column) for one in named] for column in columns))
 
 
 async def take_released(uow: UnitOfWork, limit: int) -> list[str]:
@@ -187,9 +188,9 @@ async def captions(uow: UnitOfWork, video_id: UUID) -> list[Captions]:
     ]
 
 
-async def without_captions(uow: UnitOfWork, after: UUID, limit: int) -> list[tuple[UUID, UUID]]:
-    """Returns ready videos that have audio and no captions, in the order of ids, each with its account."""
-    return [(row["id"], row["account_id"]) for row in await uow.fetch(_WITHOUT_CAPTIONS, after, limit)]
+async def without_captions(uow: UnitOfWork, after: UUID, limit: int) -> list[Record]:
+    """Returns ready videos that have audio and no captions, in the order of ids: `id`, `account_id`."""
+    return await uow.fetch(_WITHOUT_CAPTIONS, after, limit)
 
 
 async def captions_text(uow: UnitOfWork, video_id: UUID, language: str) -> str | None:

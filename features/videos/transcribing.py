@@ -60,9 +60,9 @@ async def request_transcripts(uow: UnitOfWork, after: UUID, now: datetime, *, at
     """Has some ready videos transcribed that have audio and no captions: those with the lowest ids above `after`.
     Returns the last of them, and how many; 0: there are no more."""
     found = await store.without_captions(uow, after, at_once)
-    for media_id, account_id in found:
-        publish(uow, CaptionsMissing(media_id, account_id), now)
-    return (found[-1][0] if found else after), len(found)
+    for video in found:
+        publish(uow, CaptionsMissing(video["id"], video["account_id"]), now)
+    return (found[-1]["id"] if found else after), len(found)
 
 
 @dataclass(frozen=True, slots=True)

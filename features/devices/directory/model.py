@@ -37,6 +37,18 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class KeysVersion:
+    """A version of an account's keys. `shown_in`: the first epoch that shows it, None if none does."""
+
+    keys: AccountKeys
+    shown_in: int | None
+
+    def shown_by(self, epoch: int) -> bool:
+        """Returns whether this epoch shows it or a newer one."""
+        return self.shown_in is not None and self.shown_in <= epoch
+
+
+@dataclass(frozen=True, slots=True)
 class DirectoryState:
     """`waiting`: accounts that the next epoch can show; `recent`: epochs closed within an hour. `now_ms` and
     `newest_ms`, of the newest epoch, are milliseconds since 1970; None before the first."""

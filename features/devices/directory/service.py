@@ -18,7 +18,7 @@ from features.devices.directory.model import DirectoryInfo, FoundKeys, StoredEpo
 from features.devices.directory.secrets import DirectorySecrets
 from features.devices.errors import DirectoryUnavailable, NoSuchHead
 from features.devices.model import user_of
-from features.feature import Record
+from features.feature import ExportedRow
 from features.relationships.errors import NoSuchPerson
 
 _OPENING_LABEL = b"Entativa directory 1 opening"
@@ -62,7 +62,7 @@ class DirectoryService:
         index, proof = self.index(user)
         subtrees = await store.subtrees(uow, [index], epoch.number)
         versions = await store.versions(uow, account_id, seen, epoch.number)
-        shown = [keys for keys, number in versions if number is not None and number <= epoch.number]
+        shown = [each.keys for each in versions if each.shown_by(epoch.number)]
         keys = shown[-1] if shown else None
         answer = LookupAnswer(
             newest.head,
@@ -76,7 +76,7 @@ class DirectoryService:
             tuple(each for each in shown[:-1] if each.number > seen)[:MAX_HISTORY] if seen else (),
         )
         newer = versions[len(shown) :]
-        return FoundKeys(answer.encode(), tuple(each.encode() for each, _ in newer))
+        return FoundKeys(answer.encode(), tuple(each.keys.encode() for each in newer))
 
     async def epochs(self, uow: UnitOfWork, account_id: UUID, first: int, size: int) -> list[bytes]:
         """Returns the account's entry in up to 100 epochs from number `first` on, for a client whose head has `size`
@@ -96,21 +96,21 @@ class DirectoryService:
         for each, subtrees in zip(found, maps, strict=True):
             number = each.epoch.number
             inclusion = stored_log.hashes(ranges[number], nodes)
-            entry = next((entry for entry in reversed(shown) if entry[1] <= number), None)
+            entry = next((entry for entry in reversed(shown) if entry.shown_by(number)), None)
             commitment, opened = None, None
             if entry is not None:
-                keys, opening = entry[0], self.opening(entry[0])
+                keys, opening = entry.keys, self.opening(entry.keys)
                 commitment = keys.commitment(opening)
-                opened = (keys, opening) if entry[1] == number else None
+                opened = (keys, opening) if entry.shown_in == number else None
             proof = stored_map.prove(subtrees, index)
             answers.append(EpochAnswer(each.epoch, inclusion, proof, commitment, opened).encode())
         return answers
 
-    async def disclose(self, uow: UnitOfWork, account_id: UUID) -> AsyncIterator[tuple[str, Record]]:
+    async def disclose(self, uow: UnitOfWork, account_id: UUID) -> AsyncIterator[ExportedRow]:
         """Yields the account's rows in the map, for a legal export."""
         index, _ = self.index(user_of(account_id))
-        async for table, row in store.at_index(uow, index):
-            yield table, row
+        async for row in store.at_index(uow, index):
+            yield row
 
     async def _newest(self, uow: UnitOfWork) -> StoredEpoch:
         newest = await store.newest(uow)

@@ -9,10 +9,10 @@ from cluster.postgres import UnitOfWork
 from crypto.directory import AccountKeys, Epoch
 from features.account_rows import json_value
 from features.devices.directory import stored_map
-from features.devices.directory.model import DirectoryState, StoredEpoch, Submission
+from features.devices.directory.model import DirectoryState, KeysVersion, StoredEpoch, Submission
 from features.devices.directory.stored_log import Node
 from features.devices.directory.stored_map import Subtree
-from features.feature import Record
+from features.feature import ExportedRow
 
 _EPOCH = "number, closed_at_ms, root, log_root, signature, log_key"
 _NEWEST = f"select {_EPOCH} from key_directory_epochs order by number desc limit 1"
@@ -185,10 +185,10 @@ def _by_epoch(rows: Sequence[Any], first: int, last: int) -> Iterable[dict[bytes
 _AT_INDEX = "select * from key_directory_map where prefix = any($1::bytea[]) and index = $2"
 
 
-async def at_index(uow: UnitOfWork, index: bytes) -> AsyncIterator[tuple[str, Record]]:
-    """Yields the rows of an index, each with the name of the table, with bytes as Base64."""
+async def at_index(uow: UnitOfWork, index: bytes) -> AsyncIterator[ExportedRow]:
+    """Yields the rows of an index, with bytes as Base64."""
     async for row in uow.stream(_AT_INDEX, stored_map.prefixes(index), index):
-        yield "key_directory_map", {name: json_value(value) for name, value in row.items()}
+        yield ExportedRow("key_directory_map", {name: json_value(value) for name, value in row.items()})
 
 
 _VERSIONS = """
@@ -201,11 +201,11 @@ order by v.number
 """
 
 
-async def versions(uow: UnitOfWork, account_id: UUID, seen: int, epoch: int) -> list[tuple[AccountKeys, int | None]]:
+async def versions(uow: UnitOfWork, account_id: UUID, seen: int, epoch: int) -> list[KeysVersion]:
     """Returns the versions of an account's keys from the one that was seen on (0: from the newest one that the epoch
-    shows), each with the epoch that shows it first."""
+    shows)."""
     rows = await uow.fetch(_VERSIONS, account_id, seen, epoch)
-    return [(AccountKeys.decode(row["keys"]), row["shown_in"]) for row in rows]
+    return [KeysVersion(AccountKeys.decode(row["keys"]), row["shown_in"]) for row in rows]
 
 
 _SHOWN = """
@@ -215,11 +215,10 @@ order by number
 """
 
 
-async def shown(uow: UnitOfWork, account_id: UUID, first: int, last: int) -> list[tuple[AccountKeys, int]]:
-    """Returns the versions of an account's keys that epochs from `first` to `last` show, with those that show them
-    first."""
+async def shown(uow: UnitOfWork, account_id: UUID, first: int, last: int) -> list[KeysVersion]:
+    """Returns the versions of an account's keys that epochs from `first` to `last` show."""
     rows = await uow.fetch(_SHOWN, account_id, first, last)
-    return [(AccountKeys.decode(row["keys"]), row["shown_in"]) for row in rows]
+    return [KeysVersion(AccountKeys.decode(row["keys"]), row["shown_in"]) for row in rows]
 
 
 def _epoch(row: Any) -> StoredEpoch:
