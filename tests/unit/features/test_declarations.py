@@ -30,15 +30,6 @@ def _imports(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("package", ["api", "brands", "client", "cluster", "deployments", "features"])
-def test_stores_are_private_to_their_slice(package: str) -> None:
-    """Only the slice's own modules, and the shells in actors/ that run its machines, import them."""
-    for path in (ROOT / package).rglob("*.py"):
-        own = ".".join(path.relative_to(ROOT).parts[:2]) if package == "features" else ""
-        stores = {name for name in _imports(path) if name.split(".")[2].endswith("store")}
-        assert {name for name in stores if not own or not name.startswith(f"{own}.")} == set(), path
-
-
 def _imported_slices(slice_name: str) -> set[str]:
     """The slices that a slice's modules import."""
     imported = {name.split(".")[1] for path in (FOLDER / slice_name).glob("*.py") for name in _imports(path)}
