@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import asyncpg
-import orjson
 from asyncpg import Record
 
 from cluster.cancellation import run_to_completion
@@ -24,14 +23,15 @@ from cluster.events.event import Event
 from cluster.events.outbox import INSERT, OutboxSignal, insert_arguments, insert_statement
 from cluster.logs import logger
 from cluster.metrics import SQL_STATEMENTS, Counter
+from cluster.postgres_pool import Probe, open_pool
 from cluster.statement_log import finished
 from cluster.storage_errors import DATABASE_ERRORS, PoolExhausted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    Pool = asyncpg.Pool[Record]
-    Connection = asyncpg.Connection[Record]
+    from cluster.postgres_pool import Pool
+
     PooledConnection = asyncpg.pool.PoolConnectionProxy[Record]
 
 _STREAMED_AT_ONCE = 200
@@ -39,21 +39,10 @@ ACQUIRE_TIMEOUT_S = 5.0
 """How long a unit of work waits for a connection while all of them are in use."""
 COMMAND_TIMEOUT_S = 30.0
 """How long a statement may take, or each part of a result that is read in parts."""
-_PING_TIMEOUT_S = 2.0
 
 FAILED = Counter("entativa_after_commit_failures_total", "Reactions and actions after a commit that failed", ["type"])
 
 log = logger(__name__)
-
-DEAD_CLIENT_SETTINGS = {
-    "client_connection_check_interval": "500ms",
-    "tcp_keepalives_idle": "1",
-    "tcp_keepalives_interval": "1",
-    "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "3000",
-}
-"""Settings of a connection by which Postgres notices within seconds that its client is gone, and ends the statement
-that runs for it: its locks would otherwise outlive the client for as long as the statement takes."""
 
 Reaction = Callable[[Sequence[Event]], Awaitable[None]]
 """What a process does with events right after their commit, before the response. What it raises is logged and counted:
@@ -283,9 +272,7 @@ class Database:
 
     def __init__(self, pool: "Pool", dsn: str) -> None:
         self.pool = pool
-        self._dsn = dsn
-        self._probe: Connection | None = None
-        self._probing = asyncio.Lock()
+        self._probe = Probe(dsn)
         self.reactions: list[Reaction] = []
         self.signal = OutboxSignal(pool.execute, DATABASE_ERRORS)
 
@@ -304,66 +291,21 @@ class Database:
 
     async def ping(self) -> None:
         """Raises unless the database responds. Uses a connection of its own: a pool in full use is no outage."""
-        async with self._probing:
-            try:
-                if self._probe is None:
-                    self._probe = await asyncpg.connect(self._dsn, timeout=_PING_TIMEOUT_S)
-                await self._probe.fetchval("select 1", timeout=_PING_TIMEOUT_S)
-            except BaseException:
-                self._drop_probe()
-                raise
-
-    def _drop_probe(self) -> None:
-        if self._probe is not None:
-            self._probe.terminate()
-            self._probe = None
+        await self._probe.ping()
 
     async def close(self) -> None:
         await self.signal.close()
-        self._drop_probe()
+        self._probe.close()
         await self.pool.close()
-
-
-async def _keep_session(connection: "Connection") -> None:
-    """Nothing here changes session state, so a returned connection needs no RESET (one round trip saved)."""
 
 
 async def open_database(
     dsn: str, *, pool_size: int = 8, settings: Mapping[str, str] | None = None, limited: bool = True
 ) -> Database:
-    """Connect a pool. Columns of type json and jsonb are decoded with orjson; parameters are passed as JSON text.
-    `settings` are Postgres settings of the sessions, beside the usual ones. Statements end after `COMMAND_TIMEOUT_S`,
-    unless they are not `limited`: those of an operator, who can wait for much data and can interrupt."""
-
-    async def prepare(connection: "Connection") -> None:
-        for name in ("json", "jsonb"):
-            await connection.set_type_codec(
-                name, encoder=_json_text, decoder=orjson.loads, schema="pg_catalog", format="text"
-            )
-
-    pool = await asyncpg.create_pool(
-        dsn,
-        min_size=min(2, pool_size),
-        max_size=pool_size,
-        init=prepare,
-        reset=_keep_session,
-        record_class=Record,
-        command_timeout=COMMAND_TIMEOUT_S if limited else None,
-        server_settings={
-            "application_name": "entativa",
-            "jit": "off",
-            # Each statement is planned once a connection: docs/decisions/generic-plans.md.
-            "plan_cache_mode": "force_generic_plan",
-            "timezone": "UTC",
-            **DEAD_CLIENT_SETTINGS,
-            **(settings or {}),
-        },
-    )
-    return Database(pool, dsn)
-
-
-def _json_text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    """Connects a pool. `settings` are Postgres settings of the sessions, beside the usual ones. Statements end after
+    `COMMAND_TIMEOUT_S`, unless they are not `limited`: those of an operator, who can wait for much data and can
+    interrupt."""
+    return Database(await open_pool(dsn, pool_size, settings or {}, COMMAND_TIMEOUT_S if limited else None), dsn)
 
 
 @asynccontextmanager

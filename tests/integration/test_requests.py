@@ -430,7 +430,7 @@ async def test_without_postgres(entativa: Environment, monkeypatch: pytest.Monke
     database = entativa.platform.database
     await database.pool.close()
     problem(await ada.get("/feed"), 503)
-    monkeypatch.setattr(database, "_dsn", "postgresql://127.0.0.1:1/nothing")
+    monkeypatch.setattr(database._probe, "_dsn", "postgresql://127.0.0.1:1/nothing")
     answer = await ada.get("http://test/health/ready")
     assert answer.status_code == 503
     assert answer.json()["postgres"] == "down"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import asyncpg
 
-from cluster.postgres import DEAD_CLIENT_SETTINGS
+from cluster.postgres_pool import DEAD_CLIENT_SETTINGS
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
