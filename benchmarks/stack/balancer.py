@@ -1,4 +1,4 @@
-"""A layer-4 balancer: hands each new connection to the next node that accepts it."""
+"""A layer-4 balancer: hands each new connection to the next node that accepts connections, as it sees by trying."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import itertools
 from collections.abc import AsyncIterator, Sequence
 
 _CONNECT_TIMEOUT_S = 0.2
-_LEFT_OUT_S = 1.0
-"""How long a node that did not accept a connection gets no new ones."""
+_CHECKED_S = 0.2
+"""How often each node is tried."""
 
 Node = tuple[str, int]
+_Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Balancer:
@@ -20,28 +21,36 @@ class Balancer:
     def __init__(self, nodes: Sequence[Node]) -> None:
         self._nodes = nodes
         self._next = itertools.cycle(range(len(nodes)))
-        self._left_out: dict[Node, float] = {}
+        self._down: set[Node] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carries one client's connection to its end."""
-        connected = await self._connect()
-        if connected is not None:
-            there_reader, there_writer = connected
-            await asyncio.gather(_pipe(reader, there_writer), _pipe(there_reader, writer))
-        writer.close()
-
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-        now = asyncio.get_running_loop().time()
         first = next(self._next)
         nodes = [self._nodes[(first + number) % len(self._nodes)] for number in range(len(self._nodes))]
-        # Those that failed lately are a last resort.
-        for node in sorted(nodes, key=lambda node: self._left_out.get(node, 0.0) > now):
-            try:
-                async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-                    return await asyncio.open_connection(*node)
-            except (OSError, TimeoutError):
-                self._left_out[node] = now + _LEFT_OUT_S
-        return None
+        # Those that are down are a last resort.
+        for node in sorted(nodes, key=self._down.__contains__):
+            if (connected := await self._connect(node)) is not None:
+                there_reader, there_writer = connected
+                await asyncio.gather(_pipe(reader, there_writer), _pipe(there_reader, writer))
+                break
+        writer.close()
+
+    async def check(self, node: Node) -> None:
+        """Tries a node for ever."""
+        while True:
+            if (connected := await self._connect(node)) is not None:
+                connected[1].close()
+            await asyncio.sleep(_CHECKED_S)
+
+    async def _connect(self, node: Node) -> _Connection | None:
+        try:
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                connected = await asyncio.open_connection(*node)
+        except (OSError, TimeoutError):
+            self._down.add(node)
+            return None
+        self._down.discard(node)
+        return connected
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -55,8 +64,13 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 @contextlib.asynccontextmanager
 async def balancer(nodes: Sequence[Node]) -> AsyncIterator[str]:
     """The HTTP address of a balancer over these nodes."""
-    server = await asyncio.start_server(Balancer(nodes).serve, "127.0.0.1", 0)
+    balancing = Balancer(nodes)
+    server = await asyncio.start_server(balancing.serve, "127.0.0.1", 0)
+    checks = [asyncio.create_task(balancing.check(node)) for node in nodes]
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
+        for check in checks:
+            check.cancel()
+        await asyncio.gather(*checks, return_exceptions=True)
         server.close()
