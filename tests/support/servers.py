@@ -35,7 +35,7 @@ async def fresh_database(servers: Servers, template: str) -> AsyncIterator[str]:
     """The address of a fresh, migrated database that is dropped at the end."""
     name = f"test_{secrets.token_hex(6)}"
     admin = servers.postgres.address("postgres")
-    await execute(admin, f"create database {name} template {template}")
+    await execute(admin, f"create database {name} template {template} strategy file_copy")
     yield servers.postgres.address(name)
     await execute(admin, f"drop database {name} with (force)")
 
