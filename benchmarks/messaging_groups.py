@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import os
 import resource
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
 MEMBERS = sized(1500, 12)
 FIGURES = (f"messaging.group_{MEMBERS}_create_s", f"messaging.group_{MEMBERS}_delivery_ms")
 
-_DOWNLOADS = 32
-"""Connections over which devices download, one after the other."""
-_MESSAGES = sized(30, 2)
+_CONNECTIONS = 32
+"""Over which devices download, one after the other."""
+_MESSAGES = sized(20, 2)
 _PAUSE_S = sized(0.5, 0.0)
 """Between messages: the platform is to have forgotten the last one."""
 _LATE_S = sized(10.0, 60.0)
@@ -50,49 +51,55 @@ def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     import uvloop
 
     from benchmarks.platform.installation import running_platform
+    from benchmarks.platform.pairs import api_address
 
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with running_platform() as installation:
-        yield from (figure for figure in uvloop.run(_measure(installation, wanted)) if wanted(figure.figure))
+        api = f"{api_address(installation)}/v1"
+        group, people = uvloop.run(_members(installation))
+        created = uvloop.run(_create(api, group, people))
+        if wanted(FIGURES[0]):
+            yield created
+        if wanted(FIGURES[1]):
+            yield uvloop.run(_deliver(api, group, people))
 
 
-async def _measure(installation: Installation, wanted: Callable[[str], bool]) -> list[Figure]:
-    import aiohttp
-
+async def _members(installation: Installation) -> tuple[LargeGroup, list[Person]]:
     from benchmarks.mls.large_group import GroupDevice, LargeGroup
     from benchmarks.platform.members import add_members
-    from benchmarks.platform.pairs import api_address
     from cluster.ids import new_id
 
     now = datetime.now(UTC)
     devices = [GroupDevice.new(new_id(now)) for _ in range(MEMBERS)]
     keys = [(device.account, device.identity.public.encode()) for device in devices]
-    people = await add_members(installation, keys)
-    group = LargeGroup(devices)
-    connections = aiohttp.TCPConnector(limit=_DOWNLOADS)
+    return LargeGroup(devices), await add_members(installation, keys)
+
+
+@contextlib.asynccontextmanager
+async def _client() -> AsyncIterator[aiohttp.ClientSession]:
+    import aiohttp
+
+    connections = aiohttp.TCPConnector(limit=_CONNECTIONS)
     async with aiohttp.ClientSession(connector=connections, raise_for_status=True) as client:
-        api = f"{api_address(installation)}/v1"
-        figures = [await _create(client, api, group, people)]
-        if wanted(FIGURES[1]):
-            figures.append(await _deliver(client, api, group, people))
-    return figures
+        yield client
 
 
-async def _create(client: aiohttp.ClientSession, api: str, group: LargeGroup, people: Sequence[Person]) -> Figure:
+async def _create(api: str, group: LargeGroup, people: Sequence[Person]) -> Figure:
     founder = people[0]
-    info = {"group_info": base64.b64encode(group.group.group_info()).decode()}
-    await _post(client, f"{api}/groups", founder, info)
-    begun = time.perf_counter()
-    commit = await asyncio.to_thread(group.add_everybody)
-    parts = {"message": commit.message, "welcome": commit.welcome, "group_info": commit.group_info}
-    body = {name: base64.b64encode(part).decode() for name, part in parts.items() if part is not None}
-    committed = time.perf_counter()
-    change = {"client_id": str(uuid4()), **body}
-    await _post(client, f"{api}/group-changes", founder, change)
-    accepted = time.perf_counter()
-    received = await asyncio.gather(*(_download(client, api, group, each) for each in people[1:]))
-    downloaded = time.perf_counter()
+    async with _client() as client:
+        info = {"group_info": base64.b64encode(group.group.group_info()).decode()}
+        await _post(client, f"{api}/groups", founder, info)
+        begun = time.perf_counter()
+        commit = await asyncio.to_thread(group.add_everybody)
+        parts = {"message": commit.message, "welcome": commit.welcome, "group_info": commit.group_info}
+        body = {name: base64.b64encode(part).decode() for name, part in parts.items() if part is not None}
+        committed = time.perf_counter()
+        change = {"client_id": str(uuid4()), **body}
+        await _post(client, f"{api}/group-changes", founder, change)
+        accepted = time.perf_counter()
+        received = await asyncio.gather(*(_download(client, api, group, each) for each in people[1:]))
+        downloaded = time.perf_counter()
     group.group.apply(commit)
     await asyncio.to_thread(group.join, group.devices[-1], *received[-1])
     extra: dict[str, Extra] = {
@@ -126,24 +133,25 @@ async def _download(client: aiohttp.ClientSession, api: str, group: LargeGroup, 
     return base64.b64decode(item["envelope"]), tree
 
 
-async def _deliver(client: aiohttp.ClientSession, api: str, group: LargeGroup, people: Sequence[Person]) -> Figure:
+async def _deliver(api: str, group: LargeGroup, people: Sequence[Person]) -> Figure:
     from benchmarks.stack.cheap_sockets import ECHO
     from benchmarks.stack.signal_sockets import Signals, listen
 
     signals, founder = Signals(), people[0]
     sockets = await listen(api.removesuffix("/v1"), people[1:], signals)
     last, first, lost = [], [], 0
-    for _ in range(_MESSAGES):
-        await asyncio.sleep(_PAUSE_S)
-        message = base64.b64encode(group.group.encrypt(os.urandom(_BYTES))).decode()
-        body: dict[str, Any] = {"client_id": str(uuid4()), "message": message}
-        all_came, begun = signals.expect(len(sockets)), time.monotonic_ns()
-        await _post(client, f"{api}/groups/{group.id}/messages", founder, body)
-        try:
-            last.append((await asyncio.wait_for(all_came, _LATE_S) - begun) / 1e6)
-            first.append((signals.first_ns - begun) / 1e6)
-        except TimeoutError:
-            lost += signals.missing
+    async with _client() as client:
+        for _ in range(_MESSAGES):
+            await asyncio.sleep(_PAUSE_S)
+            message = base64.b64encode(group.group.encrypt(os.urandom(_BYTES))).decode()
+            body: dict[str, Any] = {"client_id": str(uuid4()), "message": message}
+            all_came, begun = signals.expect(len(sockets)), time.monotonic_ns()
+            await _post(client, f"{api}/groups/{group.id}/messages", founder, body)
+            try:
+                last.append((await asyncio.wait_for(all_came, _LATE_S) - begun) / 1e6)
+                first.append((signals.first_ns - begun) / 1e6)
+            except TimeoutError:
+                lost += signals.missing
     for socket in sockets:
         socket.transport.close()
     echo_ms = await _echoes(len(sockets))
