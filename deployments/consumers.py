@@ -67,7 +67,7 @@ class Consumers:
                 open_redis_log(platform.redis, redis_url, self._brand) as event_log,
                 asyncio.TaskGroup() as group,
             ):
-                report = partial(_report, platform)
+                report = partial(report_alarms, platform)
                 disk_bytes = settings.database_disk_bytes
                 self._worker = Worker(consumers, platform.database, event_log, disk_bytes=disk_bytes, report=report)
                 group.create_task(self._worker.run_with_relay(adopt))
@@ -101,7 +101,7 @@ class Consumers:
             await asyncio.gather(self._task, return_exceptions=True)
 
 
-async def _report(platform: Platform, alarms: Iterable[Alarm]) -> None:
+async def report_alarms(platform: Platform, alarms: Iterable[Alarm]) -> None:
     """Raises the alarms of the event log, and that of this process. Raises RedisError."""
     found = {*alarms}
     if platform.shard_map_is_stale():
