@@ -58,14 +58,31 @@ async def test_statements_of_the_versions_before_know_every_column_that_needs_a_
         await execute(servers.postgres.address("postgres"), f"drop database former_{number}")
 
 
-async def test_a_statement_that_is_built_where_it_runs_is_noticed(database_address: str) -> None:
+_BUILT = """
+async def ask(uow, table):
+    return await uow.fetchval(f'select count(*) from {table}')
+
+async def stream(uow, table):
+    return [row async for row in uow.stream(f'select id from {table}')]
+
+async def ask_a_pool(uow, table):
+    return await uow._database.pool.fetchval(f'select max(id::text) from {table}')
+
+async def execute(uow, table):
+    return await uow._database.pool.execute(f'select from {table}')
+"""
+
+
+@pytest.mark.parametrize("way", ["ask", "stream", "ask_a_pool", "execute"])
+async def test_a_statement_that_is_built_where_it_runs_is_noticed(database_address: str, way: str) -> None:
     code: dict[str, Any] = {"__name__": "features.built"}
-    exec("async def ask(uow, table): return await uow.fetchval(f'select count(*) from {table}')", code)
+    exec(_BUILT, code)
     async with connect_database(database_address) as database, database.unit_of_work() as uow:
         with pytest.raises(pytest.fail.Exception, match="built where it runs"), statements_on_record():
-            await code["ask"](uow, "posts")
-        with statements_on_record():
-            await uow.fetchval("select count(*) from posts where false")  # what a test asks does not count
+            await code[way](uow, "posts")
+        with statements_on_record():  # what a test asks does not count
+            await uow.fetchval("select count(*) from posts where false")
+            await database.pool.execute("select from posts where false")
 
 
 _COLUMNS = """

@@ -29,7 +29,7 @@ from tests.support.features import FEATURES
 PACKAGES = ("actors", "api", "cluster", "features")
 RECORDED = Path(__file__).parents[1] / "integration" / "statements"
 """What `statements` returned, by the newest migration that the code had: `NNNN.json`."""
-_VERBS = ("select", "insert", "update", "delete", "with")
+VERBS = ("select", "insert", "update", "delete", "with")
 _PARAMETER = re.compile(r"\$(\d+)")
 
 
@@ -93,7 +93,7 @@ def candidates() -> dict[str, str]:
         for info in pkgutil.walk_packages(path, f"{package}."):
             for text in _texts(importlib.import_module(info.name)):
                 sql = text.strip()
-                if sql.lower().startswith(_VERBS):
+                if sql.lower().startswith(VERBS):
                     found.setdefault(sql, info.name)
     found.update(_of_tables())
     for sql, module in list(found.items()):
