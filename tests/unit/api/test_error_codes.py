@@ -8,9 +8,10 @@ from api.error_codes import code_of
 from features.accounts.errors import NoSuchAccount
 from features.errors import DomainError
 from features.live_sessions.errors import PushRefused
+from features.media.evidence import NoSuchEvidence
 from features.realtime.errors import SessionsUnavailable, UnknownRequest
 
-INTERNAL = {NoSuchAccount, PushRefused, SessionsUnavailable, UnknownRequest}
+INTERNAL = {NoSuchAccount, NoSuchEvidence, PushRefused, SessionsUnavailable, UnknownRequest}
 """Errors between slices, over sockets, or for operators, which no route answers with."""
 
 
