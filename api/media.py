@@ -19,6 +19,7 @@ from api.image_formats import NEGOTIATED, preferred_name
 from api.models import PageModel, render_page
 from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute
+from api.tus_protocol import PATH, TusMiddleware
 from features.media.addresses import Grant
 from features.media.errors import MediaAttached, MediaFailed, NoSuchMedia, StillProcessing
 from features.media.model import Image, ImageFailure, Media, MediaState, MediaType, StoredFile
@@ -29,8 +30,8 @@ content = APIRouter(prefix=VERSION, tags=["media"], route_class=TransactionRoute
 
 ROUTES = Routes(
     (router, content, uploads.discovery, uploads.router, uploads.streaming),
-    middleware=uploads.TusMiddleware,
-    streamed=(uploads.PATH,),
+    middleware=TusMiddleware,
+    streamed=(PATH,),
 )
 
 Service = Annotated[MediaService, service(MediaService)]

@@ -7,13 +7,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.deps import SignedIn, Uow, service
 from api.error_codes import raises
-from api.platform import Platform
 from api.routes import VERSION as API_VERSION
 from api.streaming import StreamingRoute, body_of
 from api.transaction import TransactionRoute
@@ -27,7 +24,8 @@ from api.tus_headers import (
     parse_concat,
     parse_metadata,
 )
-from features.errors import DomainError, PreconditionFailed
+from api.tus_protocol import PATH, tus_version
+from features.errors import DomainError
 from features.media.checksum import ALGORITHMS
 from features.media.errors import (
     BadConcatenation,
@@ -52,17 +50,7 @@ from features.media.errors import (
 from features.media.machine import Upload, UploadKind
 from features.media.service import MediaService
 
-PATH = f"{API_VERSION}/uploads"
 _MAX_HEADER = 4096
-_OVERRIDABLE = {"HEAD", "PATCH", "DELETE"}
-
-
-class WrongTusVersion(PreconditionFailed):
-    """Tus-Resumable is missing, or not the version of this server."""
-
-    code = "wrong_tus_version"
-    detail = f"Send Tus-Resumable: {VERSION}."
-    field = "Tus-Resumable"
 
 
 class LengthRequired(EmptyUpload):
@@ -70,16 +58,6 @@ class LengthRequired(EmptyUpload):
 
     code = "length_required"
     detail = "Upload-Length is missing."
-
-
-@raises(WrongTusVersion)
-async def tus_version(
-    tus_resumable: Annotated[
-        str | None, Header(max_length=20, description="The version of the protocol.", examples=[VERSION])
-    ] = None,
-) -> None:
-    if tus_resumable != VERSION:
-        raise WrongTusVersion
 
 
 def _header(description: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -303,33 +281,3 @@ def _progress(upload: Upload) -> dict[str, str]:
 
 def _http_date(time: datetime) -> str:
     return format_datetime(time, usegmt=True)
-
-
-class TusMiddleware:
-    """Names the version of the protocol in every response to uploads, errors included, and takes the method from
-    X-HTTP-Method-Override where a client can send no other than POST."""
-
-    def __init__(self, app: ASGIApp, platform: Platform) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _is_upload_path(scope):
-            await self._app(scope, receive, send)
-            return
-        method = Headers(scope=scope).get("x-http-method-override", "").upper()
-        if scope["method"] == "POST" and method in _OVERRIDABLE:
-            scope["method"] = method
-
-        async def add_version(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["Tus-Resumable"] = VERSION
-                headers["Tus-Version"] = VERSION
-            await send(message)
-
-        await self._app(scope, receive, add_version)
-
-
-def _is_upload_path(scope: Scope) -> bool:
-    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-    return path == PATH or path.startswith(f"{PATH}/")

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Any
 
 from features.realtime.codec import BadFrame
+from features.realtime.connection_effects import Attach, Close, Effect, Fetch, Forward, Perform, Probe, Transmit
 from features.realtime.events import Batch, Item, Replay
 from features.realtime.frames import (
     Ack,
@@ -29,7 +30,6 @@ from features.realtime.frames import (
     Request,
     Response,
     Resync,
-    ServerFrame,
     SetPresence,
     Signal,
     Slow,
@@ -60,55 +60,6 @@ class Refusal(Enum):
     UNAVAILABLE = CloseCode.TRY_AGAIN_LATER
 
 
-# --- effects ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Transmit:
-    frame: ServerFrame
-
-
-@dataclass(frozen=True, slots=True)
-class Attach:
-    """Redeem the ticket, register the socket with the live session, then call attached() or refused()."""
-
-    hello: Hello
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """Fetch the events after `seq` of `stream` from the live session, then call fetched() or fetch_failed()."""
-
-    stream: str
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Forward:
-    """Forward a client frame to the live session."""
-
-    frame: SetPresence | Watch
-
-
-@dataclass(frozen=True, slots=True)
-class Perform:
-    """Do what a request asks for, then call answered()."""
-
-    request: Request
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """Send a WebSocket ping."""
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    code: CloseCode
-    reason: str
-
-
-Effect = Transmit | Attach | Fetch | Forward | Perform | Probe | Close
 _NOTHING: list[Effect] = []
 
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from actors.realtime.host import _record
+from actors.realtime.socket_record import record_of
 from cluster.postgres import connect_database
 from features.live_sessions.machine import Presence
 from features.live_sessions.policy import LiveSessionPolicy
@@ -169,7 +169,7 @@ async def test_when_a_host_is_lost_its_people_go_offline_for_those_who_watch(har
         await send(friend, {"t": "watch", "users": [str(OWNER)]})
         host, listener, _ = harness.hosts.pop(lost)
         await listener.stop()
-        host._sessions = _DeadProcess()  # type: ignore[assignment]
+        host._session_tasks._sessions = _DeadProcess()  # type: ignore[assignment]
         await host.stop()
         while (await receive(friend))["data"]["presence"] != "offline":
             pass
@@ -182,7 +182,7 @@ async def test_somebody_away_was_last_seen_before_that(harness: RealtimeHarness)
             while (state := (await harness.sessions.presence_of(FRIEND, [OWNER]))[OWNER]).presence is not Presence.AWAY:
                 await asyncio.sleep(0.01)
         [connection] = [
-            _record(socket).id for host, _, _ in harness.hosts.values() for socket in host._sockets.values()
+            record_of(socket).id for host, _, _ in harness.hosts.values() for socket in host._sockets.values()
         ]
         name = next(name for _, _, name in harness.hosts.values())
         await harness.sessions.confirm(str(OWNER), connection, name, "device")

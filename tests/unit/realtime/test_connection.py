@@ -3,19 +3,8 @@
 import msgpack
 
 from features.realtime.codec import BadFrame
-from features.realtime.connection import (
-    Attach,
-    Close,
-    Connection,
-    Effect,
-    Fetch,
-    Forward,
-    Perform,
-    Probe,
-    Refusal,
-    State,
-    Transmit,
-)
+from features.realtime.connection import Connection, Refusal, State
+from features.realtime.connection_effects import Attach, Close, Effect, Fetch, Forward, Perform, Probe, Transmit
 from features.realtime.events import Batch, Item, Replay
 from features.realtime.frames import (
     Ack,
