@@ -232,7 +232,7 @@ async def test_a_host_that_registers_once_more_before_it_is_ended_gets_no_shards
         stage.database.target_version = "v2"
         stage.register("host-surge", "v2")
     else:
-        leader._wanted = 1
+        leader.fleet.wanted = 1
     late: set[str] = set()
     for second in range(30):
         await leader.tick(float(second))
