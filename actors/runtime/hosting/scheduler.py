@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import structlog
 
 from actors.runtime.clock import Clock
+from actors.runtime.hosting.activation import Activation
+from actors.runtime.hosting.completion import TurnCompletion
 from actors.runtime.hosting.deduplication import DeduplicationTable, Entry
 from actors.runtime.hosting.durable_timers import DurableTimers
 from actors.runtime.hosting.mailbox import CallBatch, Envelope, HostState, Mailbox, Shard
 from actors.runtime.hosting.timer_heap import ArmedTimer
-from actors.runtime.hosting.turns import Received, TurnRunner, collect, failure, receive, refused, too_late
+from actors.runtime.hosting.turns import Received, TurnRunner, collect, receive, refused, too_late
 from actors.runtime.kind import Reply
-from actors.runtime.store.rows import DATABASE_ERRORS, AlreadyAnswered, AlreadyFired, Fence, StaleEpoch
 from actors.runtime.supervise import BackgroundTasks
-from actors.runtime.transport.frames import DONE, NOT_MINE, pack_answer
+from actors.runtime.transport.frames import DONE, pack_answer
 from actors.runtime.value import Value
-from cluster.cancellation import cancellation_first, raise_if_cancelled
+from cluster.cancellation import cancellation_first
 from cluster.trace import resume_trace
 
 MAX_TURN = 256
@@ -33,28 +34,6 @@ SLICE_SECONDS = 0.005
 """Time that turns may take of an iteration of the event loop. One message is always received."""
 
 log = structlog.get_logger(__name__)
-
-
-class Activation:
-    """An entity from the first message that waits for it until none does."""
-
-    __slots__ = ("again", "entity_id", "fresh", "mailbox", "shard")
-
-    def __init__(self, shard: Shard, entity_id: str, mailbox: Mailbox) -> None:
-        self.shard = shard
-        self.entity_id = entity_id
-        self.mailbox = mailbox
-        self.again: deque[Envelope] = deque()
-        """Messages of a turn that came to nothing. They are to have the next turn to themselves."""
-        self.fresh = False
-        """It was loaded or created just now, not handed off: its first message is the kind's ``on_load``."""
-
-    def next_queue(self) -> deque[Envelope]:
-        """Where the next turn's messages are."""
-        if self.again:
-            return self.again
-        assert self.mailbox.inbox is not None
-        return self.mailbox.inbox
 
 
 class TurnScheduler:
@@ -81,6 +60,7 @@ class TurnScheduler:
         self._tasks = BackgroundTasks()
         self._ready: deque[Activation] = deque()
         self._scheduled = False
+        self._completion = TurnCompletion(state, answers, runners, arm, durable_timers, lambda: self.on_stale())
         self.on_stale: Callable[[], None] = lambda: None
         """Called when the database refused a turn: the map that this host knows is old."""
 
@@ -161,7 +141,7 @@ class TurnScheduler:
         except Exception as error:
             # Whatever a store raises while loading is for the callers to know; the entity stays out of memory.
             log.exception("entity.load_failed", kind=shard.kind, entity=activation.entity_id)
-            self._give_up(self._drain(activation), error)
+            self._completion.give_up(self._drain(activation), error)
             self._deactivate(activation)
         except BaseException:
             self._deactivate(activation)
@@ -201,7 +181,7 @@ class TurnScheduler:
             self._greet(activation, received, wall)
             if received.error is not None:
                 mailbox.evict()
-                self._give_up(self._drain(activation), received.error)
+                self._completion.give_up(self._drain(activation), received.error)
                 self._deactivate(activation)
                 return
         mailbox.used_at = now
@@ -255,101 +235,18 @@ class TurnScheduler:
         if received.error is not None:
             activation.mailbox.evict()
         if received.has_effects:
-            self._tasks.spawn("turn", self._carry_out(activation, received))
+            self._tasks.spawn("turn", self._complete(activation, received))
         else:
-            self._answer(activation, received)
+            self._completion.answer(activation, received)
             self._go_on(activation)
 
-    async def _carry_out(self, activation: Activation, received: Received) -> None:
-        resume_trace(received.trace)
-        shard, mailbox = activation.shard, activation.mailbox
-        entity = mailbox.entity
-        assert entity is not None
-        fence = self._fence(shard)
+    async def _complete(self, activation: Activation, received: Received) -> None:
         try:
-            if not shard.has(activation.entity_id, mailbox):
-                # The shard was lost, and may be ours again at a later epoch that this memory knows nothing of.
-                raise StaleEpoch("the shard was lost during the turn")
-            runner = self._runners[shard.kind]
-            with cancellation_first():
-                results = await runner.carry_out(
-                    activation.entity_id, entity, fence, received, lambda: self._committed(activation, received)
-                )
-        except AlreadyAnswered as error:
-            mailbox.evict()
-            if isinstance(error, AlreadyFired):
-                self._durable_timers.fired_before(shard, received.fired)
-            self._undo_timers(activation, received)
-            await self._recall(shard, fence, received)
-        except StaleEpoch as error:
-            mailbox.evict()
-            self.on_stale()
-            self._undo_timers(activation, received)
-            self._give_up([envelope for envelope, _ in received.answered], error)
-        except Exception as error:
-            # An effect that fails leaves memory ahead of what is stored, so memory goes.
-            mailbox.evict()
-            log.exception("turn.failed", kind=shard.kind, entity=activation.entity_id)
-            self._undo_timers(activation, received)
-            self._give_up([envelope for envelope, _ in received.answered], error)
+            await self._completion.complete(activation, received)
         except BaseException:
             self._deactivate(activation)
             raise
-        else:
-            self._answer(activation, received)
-            self._return_results(activation, results)
         self._go_on(activation)
-
-    def _committed(self, activation: Activation, received: Received) -> None:
-        shard, entity_id = activation.shard, activation.entity_id
-        if shard.has(entity_id, activation.mailbox):
-            rows = received.timer_rows(shard.kind, shard.number, entity_id)
-            self._durable_timers.committed(received.fired, rows, (shard.kind, shard.number, entity_id))
-
-    def _undo_timers(self, activation: Activation, received: Received) -> None:
-        """The turn failed, before its commit for all that is known: its timers fire again, later."""
-        for timer in received.fired:
-            self._durable_timers.failed(timer)
-        if received.durable_timers and activation.shard.has(activation.entity_id, activation.mailbox):
-            self._durable_timers.load_soon(activation.shard)
-
-    def _return_results(self, activation: Activation, results: Sequence[Value]) -> None:
-        """Puts what the effects came to before the messages that wait."""
-        inbox = activation.mailbox.inbox
-        assert inbox is not None
-        inbox.extendleft(Envelope.internal(activation.entity_id, result) for result in reversed(results))
-        self._state.waiting += len(results)
-
-    def _answer(self, activation: Activation, received: Received) -> None:
-        for envelope, packed in received.answered:
-            envelope.answer(packed)
-        if activation.mailbox.entity is not None:
-            for seconds, message in received.timers:
-                self._arm(activation.shard, activation.entity_id, activation.mailbox, seconds, message)
-
-    # --- turns that come to nothing -----------------------------------------------------------------------
-
-    async def _recall(self, shard: Shard, fence: Fence, received: Received) -> None:
-        """Answers a turn in which a call had been answered before: that call as then, the others with "ask again"."""
-        for envelope, _ in received.answered:
-            self._answers.forget(envelope.caller, envelope.call, envelope.entry)
-        try:
-            stored = await self._runners[shard.kind].stored_answers(fence)
-        except DATABASE_ERRORS:
-            raise_if_cancelled()
-            stored = []
-        calls = {(answer.caller, answer.call): answer.answer for answer in stored}
-        for envelope, _ in received.answered:
-            again = pack_answer(envelope.call, NOT_MINE, None)
-            envelope.answer(calls.get((envelope.caller, envelope.call), again))
-
-    def _give_up(self, envelopes: Iterable[Envelope], error: Exception) -> None:
-        for envelope in envelopes:
-            if isinstance(error, StaleEpoch):
-                self._answers.forget(envelope.caller, envelope.call, envelope.entry)
-            envelope.answer(failure(envelope, error))
-            if envelope.timer is not None:
-                self._durable_timers.failed(envelope.timer)
 
     def _turn_all_away(self, activation: Activation) -> None:
         """The shard was lost, or the lease is over: calls go elsewhere, the entity's own messages wait with it."""
@@ -374,6 +271,3 @@ class TurnScheduler:
             activation.mailbox.inbox.clear()
         self._state.waiting -= len(envelopes)
         return envelopes
-
-    def _fence(self, shard: Shard) -> Fence:
-        return Fence(shard.kind, shard.number, self._state.host, shard.ownership.epoch)
