@@ -123,6 +123,30 @@ async def test_the_last_write_and_its_events_are_one_statement(database_address:
         assert await _stored(database) == [(1, "1")], "it was not committed"
 
 
+async def test_work_after_a_commit_that_fails_stops_no_other(database_address: str) -> None:
+    await execute(database_address, NOTES)
+    done = []
+
+    async def fail(*_: Sequence[Event]) -> None:
+        raise ZeroDivisionError
+
+    async def react(events: Sequence[Event]) -> None:
+        done.extend([event.key for event in events])
+
+    async def act() -> None:
+        done.append("action")
+
+    async with connect_database(database_address) as database:
+        database.reactions += [fail, react]
+        async with database.unit_of_work() as uow:
+            _note(uow, 1)
+            uow.after_commit(fail)
+            uow.after_commit(act)
+            await uow.commit()
+        assert await _stored(database) == [(1, "1")]
+    assert done == ["1", "action"]
+
+
 @pytest.mark.parametrize(("id", "error"), [(13, _Refused), (100, asyncpg.CheckViolationError)])
 @pytest.mark.parametrize("earlier", [False, True], ids=["alone", "after another write"])
 async def test_a_last_write_that_does_not_take_place_leaves_nothing(
