@@ -19,8 +19,9 @@ from actors.sessions.effects import KIND_NAME as SESSIONS
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
 from features.groups import entity_store as store
-from features.groups.machine import Group, Stored
+from features.groups.machine import Group
 from features.groups.policy import GroupsPolicy
+from features.groups.records import Stored
 
 STORED = Counter("entativa_group_messages_stored_total", "Messages to groups that were stored", ["content"])
 SIGNALLED = Counter("entativa_group_signals_total", "Messages to groups signalled to live sessions, by account")

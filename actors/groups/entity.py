@@ -14,18 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.runtime import Effect, Reply, Value
-from features.groups.machine import (
-    MICROSECONDS,
-    Accepted,
-    Address,
-    CheckedChange,
-    Draft,
-    Group,
-    Newest,
-    Refusal,
-)
+from features.groups.machine import MICROSECONDS, Group
 from features.groups.model import GroupContent
 from features.groups.policy import GroupsPolicy
+from features.groups.records import Accepted, Address, CheckedChange, Draft, Newest
+from features.groups.refusals import Refusal
 
 KIND_NAME = "groups"
 

@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from actors.groups.entity import Adopt, Store
-from features.groups.machine import Address
 from features.groups.model import GroupContent
+from features.groups.records import Address
 from features.microseconds import timestamp
 
 BySession = dict[str, list[Any]]

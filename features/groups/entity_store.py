@@ -7,8 +7,8 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.devices.queries import devices_of
-from features.groups.machine import Accepted, Address, Stored
 from features.groups.model import GroupContent
+from features.groups.records import Accepted, Address, Stored
 from features.microseconds import microseconds_of, time_of
 
 MAX_REMEMBERED = 512

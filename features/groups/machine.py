@@ -11,127 +11,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from features.groups.policy import GroupsPolicy
+from features.groups.records import Accepted, Address, CheckedChange, Draft, Newest, Position, Stored
+from features.groups.refusals import IdReused, NotFound, NotInGroup, Stale, WrongEpoch
 
 MICROSECONDS = 1_000_000
-
-
-class Address(NamedTuple):
-    """A device: its account and its number there."""
-
-    account: bytes
-    number: int
-
-
-class Accepted(NamedTuple):
-    """A message as it is remembered, so that its repetition is answered alike. `epoch`: the group's after it."""
-
-    seq: int
-    sender: Address
-    client_id: bytes
-    digest: bytes
-    sent_at: int
-    epoch: int
-
-
-class Position(NamedTuple):
-    """Sender and number of a message."""
-
-    sender: Address
-    seq: int
-
-
-class Newest(NamedTuple):
-    """The last message, and the last one of another sender."""
-
-    last: Position | None = None
-    another: Position | None = None
-
-    def before(self, device: Address) -> int:
-        """Returns the newest of them that is not the device's own; 0 if there is none."""
-        return next((message.seq for message in filter(None, self) if message.sender != device), 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """An application message as a client sends it."""
-
-    client_id: bytes
-    digest: bytes
-    epoch: int
-    expires_in_s: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedChange:
-    """A proposal, or a commit (`commits`), that was checked against a version of the group.
-
-    `added` are the devices that it adds, with their sessions, `removed` those that it removes, `joins` is the device
-    that comes in by this very commit: it need not be in the group.
-    """
-
-    client_id: bytes
-    digest: bytes
-    version: int
-    epoch: int
-    commits: bool
-    added: Mapping[Address, bytes]
-    removed: Sequence[Address]
-    joins: Address | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What Postgres has of a group. `accepted` are messages of the time in which they are remembered, oldest first."""
-
-    epoch: int
-    version: int
-    devices: Mapping[Address, bytes]
-    """The session of each device in the group."""
-    accepted: Sequence[Accepted] = ()
-
-
-class Refusal(Exception):
-    """A message or change that cannot be accepted. `code` goes to the caller, with `detail`."""
-
-    code = ""
-
-    def __init__(self, detail: Any = None) -> None:
-        super().__init__(self.code)
-        self.detail = detail
-
-
-class NotFound(Refusal):
-    """No such group, or the account is not in it."""
-
-    code = "not_found"
-
-
-class NotInGroup(Refusal):
-    """The session is that of no device in the group."""
-
-    code = "not_in_group"
-
-
-class IdReused(Refusal):
-    """The client id is that of another message: `detail` has its number, time and epoch."""
-
-    code = "id_reused"
-
-
-class WrongEpoch(Refusal):
-    """The group is in the epoch in `detail`."""
-
-    code = "wrong_epoch"
-
-
-class Stale(Refusal):
-    """The change was checked against another version of this epoch."""
-
-    code = "stale"
 
 
 class Group:

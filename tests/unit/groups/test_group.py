@@ -4,21 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from features.groups.machine import (
-    Accepted,
-    Address,
-    CheckedChange,
-    Draft,
-    Group,
-    IdReused,
-    Newest,
-    NotFound,
-    NotInGroup,
-    Stale,
-    Stored,
-    WrongEpoch,
-)
+from features.groups.machine import Group
 from features.groups.policy import GroupsPolicy
+from features.groups.records import Accepted, Address, CheckedChange, Draft, Newest, Stored
+from features.groups.refusals import IdReused, NotFound, NotInGroup, Stale, WrongEpoch
 
 ADA, BOB, EVE = (Address(bytes([number]) * 16, 1) for number in (1, 2, 3))
 SESSIONS = {each: each.account[:15] + b"s" for each in (ADA, BOB, EVE)}

@@ -13,8 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from actors.groups.entity import Adopt, GroupEntity, Reload, Store
 from actors.runtime import Reply
-from features.groups.machine import Accepted, Address, Group, Stored
+from features.groups.machine import Group
 from features.groups.policy import GroupsPolicy
+from features.groups.records import Accepted, Address, Stored
 
 DEVICES = [Address(bytes([account]) * 16, number) for account in (1, 2, 3) for number in (1, 2)]
 POLICY = GroupsPolicy(remembered_per_device=4)
