@@ -27,7 +27,7 @@ from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.kind import EffectHandler, EntityKind, Reply
 from actors.runtime.shard_map import SHARDS, Endpoint, MapPosition, MapView
 from actors.runtime.store.rows import ShardRow
-from actors.runtime.transport import router as router_module
+from actors.runtime.transport import host_links
 from actors.runtime.transport.frames import (
     CALLS,
     ERROR,
@@ -221,7 +221,7 @@ async def test_every_fault_is_typed_and_leaves_the_connection_alone(host: Host) 
 
 async def test_a_break_loses_no_call_and_runs_none_twice(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     # A hundred breaks, each of a connection that has just been made, would be dialled with pauses of seconds.
-    monkeypatch.setattr(router_module, "_LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(host_links, "_LONGEST_PAUSE", 0.02)
     async with routed(host) as router:
         totals: list[int] = []
 

@@ -180,8 +180,8 @@ async def test_a_host_of_no_version_that_is_spoken_here_is_refused() -> None:
 async def test_two_of_the_newest_version_speak_it_and_calls_by_ray_too() -> None:
     router = Wired(Host("a"))
     assert await outcome(router.call("notebook", "a", "x")) == 1
-    assert router._links["host-a"].version == PROTOCOL
-    assert router._versions == {"host-a": PROTOCOL}
+    assert router._links._links["host-a"].version == PROTOCOL
+    assert router._links._versions == {"host-a": PROTOCOL}
     await router.close()
 
 

@@ -44,6 +44,7 @@ class Unreachable(Router):
         super().__init__(NoControlPlane("here"), b"secret")
         self.error = error
         self.dialled_at: list[float] = []
+        self._links._open = self._open  # type: ignore[method-assign]
         self.follow(MapView(1, {HOST: Endpoint(HOST, "there", "", "")}, {"kind": [HOST] * SHARDS}))
         self.waiting = self.call("kind", "entity", 1, timeout=120)
 

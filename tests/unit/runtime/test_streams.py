@@ -94,16 +94,17 @@ class Wired(Router):
         self.dials: list[float] = []
         """When each connection was opened, in the loop's seconds."""
         self._dies = dies
+        self._links._open = self._open  # type: ignore[method-assign]
         self.follow(MapView(1, {"host-a": Endpoint("host-a", "", "", "")}, {"notebook": ["host-a"] * SHARDS}))
 
     async def _open(self, host: str, endpoint: Endpoint) -> Link:
         self.dials.append(self._loop.time())
         link = Link(
             SECRET,
-            self._caller,
+            self._links._caller,
             lambda items: self._answered(host, items),
             lambda: self._due(host),
-            lambda link: self._lost(host, link),
+            lambda link: self._links._lost(host, link),
         )
         connection = HostConnection(SECRET, self.host.mailboxes.deliver, set())
         link.connection_made(cast(Any, Pipe(connection, link)))
