@@ -16,6 +16,7 @@ from api.models import Body, PageModel, render_page
 from api.profiles import PersonModel, render_person
 from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute, UnrepeatableRoute, located
+from features.delivery_tags import TAG_BYTES
 from features.devices.errors import NotADevice
 from features.devices.model import DeviceAddress
 from features.groups.model import GroupContent, GroupDelivery
@@ -62,6 +63,11 @@ EnvelopeField = Annotated[
     bytes,
     Base64(1, MAX_ENVELOPE_BYTES),
     Field(description="Ciphertext that only this device can read, in Base64: at most 64 KiB.", examples=["3q2+7w=="]),
+]
+TagField = Annotated[
+    bytes,
+    Base64(TAG_BYTES, TAG_BYTES),
+    Field(description="Says who has sent you which message; 36 bytes in Base64.", examples=["q83v" * 12]),
 ]
 AccountId = Annotated[UUID, Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])]
 DeviceNumber = Annotated[int, Field(ge=1, le=2**31 - 1, examples=[1])]
@@ -181,6 +187,10 @@ class InboxItemModel(BaseModel):
     envelope: EnvelopeField | None = Field(
         description="Ciphertext in Base64; in a group an MLSMessage, or null if that has more than 64 KiB: it is read"
         " by itself (get_group_message)."
+    )
+    delivery_tag: TagField | None = Field(
+        description="With it you can report the message (report_messages), once it is decrypted; null for what is no"
+        " message of a person."
     )
 
 
@@ -337,6 +347,7 @@ def _render_item(item: Delivery | GroupDelivery) -> InboxItemModel:
         client_id=item.client_id,
         sent_at=item.sent_at,
         envelope=item.ciphertext,
+        delivery_tag=item.delivery_tag,
     )
 
 
@@ -354,4 +365,5 @@ def _render_group_item(item: GroupDelivery) -> InboxItemModel:
         client_id=item.client_id,
         sent_at=item.sent_at,
         envelope=item.message,
+        delivery_tag=item.delivery_tag,
     )

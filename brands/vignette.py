@@ -17,6 +17,7 @@ from features.groups.feature import GROUPS
 from features.live_sessions.feature import LIVE_SESSIONS
 from features.media.feature import MEDIA
 from features.message_references.feature import MESSAGE_REFERENCES
+from features.message_reports.feature import MESSAGE_REPORTS
 from features.messaging.feature import MESSAGING
 from features.posts.feature import POSTS
 from features.profile_images.feature import PROFILE_IMAGES
@@ -56,6 +57,7 @@ BRAND = Brand(
         BACKUPS,
         ATTACHMENTS,
         MESSAGE_REFERENCES,
+        MESSAGE_REPORTS,
         SETTINGS,
         ACCOUNTS,
         EXPORTS,

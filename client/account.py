@@ -29,8 +29,10 @@ from client.groups import Groups
 from client.linking import LinkCode
 from client.messaging import Change, Device, Messenger, NotRegistered
 from client.messaging.contents import Poll
+from client.naming import Naming
 from client.realtime import Event, RealtimeClient, RequestRefused, Signal, Ticket, TicketUnavailable
 from client.realtime import NoResponse as RealtimeNoResponse
+from client.reports import Reports
 from client.state import State
 from client.storage import AccountFolders, Database, Protection
 from client.writing import Writing
@@ -41,8 +43,6 @@ from crypto.randomness import SystemRandomness
 _FETCH_S = 60.0
 """How often the inbox is read where the socket says nothing."""
 _RETRY_S = 2.0
-_NAMES = 20
-"""Usernames of people in groups that are asked for between other things."""
 _TYPING_MS = 3_000
 """How often at most the server is told that the user types: it passes on no more."""
 
@@ -84,7 +84,8 @@ class Account:
         self.devices = Devices(database, self._device, self._connection, self._randomness)
         self.conversations = Conversations(database, self._device)
         self.groups = Groups(lambda: self.messenger, self.conversations, self._api, clock, self._published)
-        self._nameless: set[str] = set()  # accounts that the server does not show
+        self.reports = Reports(database, self._connection)
+        self._naming = Naming(self._api, self.conversations, lambda id: self.messenger.accepted(id))
         self._messenger: Messenger | None = None
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()
@@ -356,7 +357,8 @@ class Account:
             request = messenger.next_request(now)
             self._publish()
             if request is None:
-                await self._name_conversations()
+                if await self._naming.step():
+                    self._wake.set()
                 await self._sleep(messenger, now)
                 continue
             try:
@@ -379,24 +381,6 @@ class Account:
         except TimeoutError:
             if until is None:
                 messenger.fetch()
-
-    async def _name_conversations(self) -> None:
-        for conversation_id in self.conversations.unnamed():
-            with contextlib.suppress(ApiError, NoResponse):
-                username, active = await self._api.peer_of(conversation_id)
-                self.conversations.name(conversation_id, username)
-                if active:
-                    self.messenger.accepted(conversation_id)
-        for account_id in self.conversations.unnamed_people(_NAMES + len(self._nameless)):
-            if account_id in self._nameless:
-                continue
-            try:
-                self.conversations.name_person(account_id, await self._api.username_of(account_id))
-                self._wake.set()  # there may be more
-            except ApiError:
-                self._nameless.add(account_id)
-            except NoResponse:
-                return
 
     async def _listen(self, messenger: Messenger) -> None:
         def connected() -> None:

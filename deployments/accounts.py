@@ -90,7 +90,7 @@ def run_for(brand: str, username: str, work: Callable[[Platform, UUID], Awaitabl
     """Does something with the account of a username, whatever its state. Raises DomainError."""
 
     async def run() -> None:
-        async with _platform(brand) as platform:
+        async with open_without_entities(brand) as platform:
             async with platform.database.unit_of_work(read_only=True) as uow:
                 account_id = await platform.service(ProfileService).holder(uow, username)
             if account_id is None:
@@ -101,7 +101,7 @@ def run_for(brand: str, username: str, work: Callable[[Platform, UUID], Awaitabl
 
 
 @asynccontextmanager
-async def _platform(brand: str) -> AsyncIterator[Platform]:
+async def open_without_entities(brand: str) -> AsyncIterator[Platform]:
     """A platform without entities: running processes update theirs from the event log."""
     installation = Installation(sorted(BRANDS))
     environment = installation.environment()

@@ -25,7 +25,7 @@ from cluster.logs import configure_logs
 from cluster.migrate import migrate
 from cluster.node import run
 from cluster.node.serve_api import ServeApi, load_config
-from deployments import accounts, counts, dead_letters, demo, doctor, events, evidence, node, videos
+from deployments import accounts, counts, dead_letters, demo, doctor, events, evidence, node, reports, videos
 from deployments.backup_command import app as backup
 from deployments.chat_command import chat
 from deployments.code_updates import as_json as code_as_json
@@ -44,6 +44,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(node.app, name="node")
 app.add_typer(events.app, name="events")
+app.add_typer(reports.app, name="reports")
 app.add_typer(videos.app, name="videos")
 app.command()(chat)
 app.command()(legal_export)

@@ -22,10 +22,11 @@ from actors.conversations.entity import (
     Store,
 )
 from actors.conversations.signals import signals_of, typing_of
-from actors.runtime import Effect, EffectHandler, Entity, Turn, Value
+from actors.runtime import Effect, EffectHandler, Entity, KindContext, Turn, Value
 from actors.sessions.effects import KIND_NAME as SESSIONS
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
+from features.delivery_tags import DeliveryTags
 from features.messaging import entity_store as store
 from features.messaging.machine import MICROSECONDS, Conversation
 from features.messaging.policy import MessagingPolicy
@@ -43,6 +44,10 @@ _SIGNAL_S = 5.0
 
 class ConversationEffects(EffectHandler[MessagingPolicy]):
     """Effects of the conversation entities of one host process."""
+
+    def __init__(self, context: KindContext[MessagingPolicy]) -> None:
+        super().__init__(context)
+        self._tags = DeliveryTags.of_brand(context.secret, context.brand)
 
     async def load(self, entity_id: str) -> Entity | None:
         """Returns the entity as it is stored."""
@@ -93,7 +98,7 @@ class ConversationEffects(EffectHandler[MessagingPolicy]):
         if messages:
             STORED.inc(len(messages))
             NOT_KEPT.inc(sum(len(message.full) for message in messages))
-            signals = signals_of(UUID(turn.entity_id), conversation, messages)
+            signals = signals_of(UUID(turn.entity_id), conversation, messages, self._tags)
             for account, by_session in signals.items():
                 SIGNALLED.inc()
                 self._signal(account, "message", by_session)

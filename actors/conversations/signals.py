@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from features.delivery_tags import Delivered, DeliveryTags, commitment_of_envelope
 from features.messaging.machine import Conversation
 from features.messaging.records import Address, Message
 from features.microseconds import timestamp
 
 
 def signals_of(
-    conversation_id: UUID, conversation: Conversation, messages: Sequence[Message]
+    conversation_id: UUID, conversation: Conversation, messages: Sequence[Message], tags: DeliveryTags
 ) -> dict[UUID, dict[str, list[Any]]]:
     """Returns the data of the signals for each account, by the sessions of its devices. It has the members of an item
     of an inbox (api/messaging.py); the envelope is None where it is too large for a socket."""
@@ -19,6 +20,7 @@ def signals_of(
         accepted = message.accepted
         sender_id, client_id = str(UUID(bytes=accepted.sender.account)), str(UUID(bytes=accepted.client_id))
         sent_at = timestamp(accepted.sent_at)
+        delivered = Delivered(conversation_id, UUID(bytes=accepted.sender.account), accepted.seq)
         for (account, number, ciphertext), previous in zip(message.payloads, message.previous, strict=True):
             session = conversation.devices.get(Address(account, number))
             if session is None:
@@ -38,6 +40,7 @@ def signals_of(
                 "client_id": client_id,
                 "sent_at": sent_at,
                 "envelope": None if large else ciphertext,
+                "delivery_tag": tags.tag(commitment_of_envelope(ciphertext), delivered, UUID(bytes=account)),
             }
             by_session = signals.setdefault(UUID(bytes=account), {})
             by_session.setdefault(str(UUID(bytes=session)), []).append(data)

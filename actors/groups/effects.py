@@ -14,10 +14,11 @@ from uuid import UUID
 
 from actors.groups.entity import Adopt, GroupEntity, Reload, Store
 from actors.groups.signals import signals_of
-from actors.runtime import Effect, EffectHandler, Entity, Turn, Value
+from actors.runtime import Effect, EffectHandler, Entity, KindContext, Turn, Value
 from actors.sessions.effects import KIND_NAME as SESSIONS
 from cluster.metrics import Counter
 from cluster.postgres import UnitOfWork
+from features.delivery_tags import DeliveryTags
 from features.groups import entity_store as store
 from features.groups.machine import Group
 from features.groups.policy import GroupsPolicy
@@ -33,6 +34,10 @@ _SIGNAL_S = 5.0
 
 class GroupEffects(EffectHandler[GroupsPolicy]):
     """Effects of the group entities of one host process."""
+
+    def __init__(self, context: KindContext[GroupsPolicy]) -> None:
+        super().__init__(context)
+        self._tags = DeliveryTags.of_brand(context.secret, context.brand)
 
     async def load(self, entity_id: str) -> Entity | None:
         """Returns the entity as it is stored."""
@@ -83,7 +88,7 @@ class GroupEffects(EffectHandler[GroupsPolicy]):
     def _signal(self, entity_id: str, group: Group, effect: Store | Adopt) -> None:
         """Sends signals in the order of calls, and waits for none."""
         limit = self.context.policy.max_inline_bytes
-        for account, by_session in signals_of(UUID(entity_id), group.devices, effect, limit).items():
+        for account, by_session in signals_of(UUID(entity_id), group.devices, effect, limit, self._tags).items():
             SIGNALLED.inc()
             message = ["signal_sessions", "message", by_session]
             self.context.router.call(SESSIONS, str(account), message, _SIGNAL_S).add_done_callback(_count_lost)

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from actors.groups.entity import Adopt, Store
+from features.delivery_tags import Delivered, DeliveryTags, commitment_of_group_message
 from features.groups.model import GroupContent
 from features.groups.records import Address
 from features.microseconds import timestamp
@@ -13,17 +14,19 @@ BySession = dict[str, list[Any]]
 
 
 def signals_of(
-    group_id: UUID, devices: Mapping[Address, bytes], effect: Store | Adopt, max_inline_bytes: int
+    group_id: UUID, devices: Mapping[Address, bytes], effect: Store | Adopt, max_inline_bytes: int, tags: DeliveryTags
 ) -> dict[UUID, BySession]:
     """Returns the data of the signals of one message for each account, by the sessions of its devices, without the
     sending one. It has the members of an item of an inbox (api/messaging.py); the envelope is None where it is too
     large for a socket or differs by device: they read it from their inbox."""
     accepted, sender = effect.accepted, effect.accepted.sender
-    content, envelope = GroupContent.APPLICATION, None
+    content, envelope, commitment = GroupContent.APPLICATION, None, None
     if isinstance(effect, Adopt):
         content = effect.content
-    elif len(effect.message) <= max_inline_bytes:
-        envelope = effect.message
+    else:
+        commitment = commitment_of_group_message(effect.message)
+        envelope = effect.message if len(effect.message) <= max_inline_bytes else None
+    delivered = Delivered(group_id, UUID(bytes=sender.account), accepted.seq)
     data = {
         "conversation_id": str(group_id),
         "kind": "group",
@@ -36,6 +39,7 @@ def signals_of(
         "client_id": str(UUID(bytes=accepted.client_id)),
         "sent_at": timestamp(accepted.sent_at),
         "envelope": envelope,
+        "delivery_tag": None,
     }
     added = set(effect.added) if isinstance(effect, Adopt) else set()
     welcome = {**data, "content": GroupContent.WELCOME.value, "epoch": accepted.epoch, "previous": 0}
@@ -49,7 +53,10 @@ def signals_of(
         else:
             previous = effect.newest.before(address)
             told = by_previous.setdefault(previous, {**data, "previous": previous})
-        by_session = signals.setdefault(UUID(bytes=address.account), {})
+        account_id = UUID(bytes=address.account)
+        if commitment is not None:
+            told = {**told, "delivery_tag": tags.tag(commitment, delivered, account_id)}
+        by_session = signals.setdefault(account_id, {})
         by_session.setdefault(str(UUID(bytes=session)), []).append(told)
     return signals
 

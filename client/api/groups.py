@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from client.api.connection import ApiError, Connection
+from client.api.delivery_tags import delivery_tag
 from client.api.numbers import number
 from client.api.times import milliseconds
 from client.messaging.groups.requests import (
@@ -118,6 +119,7 @@ def group_item(item: dict[str, Any]) -> GroupItem:
         None if sender is None else DeviceAddress(UUID(sender).hex, number(item["sender_device"])),
         milliseconds(item["sent_at"]),
         message if message is None or isinstance(message, bytes) else _decode(message),
+        delivery_tag(item),
     )
 
 

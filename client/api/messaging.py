@@ -6,6 +6,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from client.api.connection import ApiError, Connection, NoResponse
+from client.api.delivery_tags import delivery_tag
 from client.api.groups import GroupsApi, group_item, pushed_group_item
 from client.api.numbers import number
 from client.api.times import milliseconds
@@ -212,6 +213,7 @@ def _pair_item(item: dict[str, Any]) -> InboxItem:
         DeviceAddress(UUID(item["sender_account_id"]).hex, number(item["sender_device"])),
         milliseconds(item["sent_at"]),
         envelope if isinstance(envelope, bytes) else _decode(envelope),
+        delivery_tag(item),
     )
 
 

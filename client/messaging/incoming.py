@@ -8,6 +8,7 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from client.messaging import evidence
 from client.messaging.body import BadBody, Body
 from client.messaging.changes import Change
 from client.messaging.contents import Resend
@@ -18,6 +19,7 @@ from client.messaging.timeline import Timeline
 from client.storage import Database
 from crypto.envelope import Envelope, Protocol, open_content
 from crypto.errors import CryptoError
+from crypto.franking import FrankedMessage
 from crypto.sessions import DecryptionFailed, DeviceAddress, Failure, UnknownDevice
 
 BATCH = 50
@@ -68,14 +70,15 @@ class Incoming:
                 continue
             if item.sender != own and item.sender.user in (own.user, item.peer):
                 self._database.execute(
-                    "insert into incoming (conversation_id, seq, account_id, device, sent_at, envelope)"
-                    " values (?, ?, ?, ?, ?, ?)",
+                    "insert into incoming (conversation_id, seq, account_id, device, sent_at, envelope, delivery_tag)"
+                    " values (?, ?, ?, ?, ?, ?, ?)",
                     item.conversation_id,
                     item.seq,
                     item.sender.user,
                     item.sender.device,
                     item.sent_at,
                     item.envelope,
+                    item.delivery_tag,
                 )
             self._database.execute("update conversations set received = ? where id = ?", item.seq, item.conversation_id)
         return missing
@@ -111,7 +114,7 @@ class Incoming:
     def decrypt(self, now: int, waiting: Collection[str] = ()) -> Decrypted:
         """Decrypts a batch of what is stored, except in the conversations that wait."""
         rows = self._database.rows(
-            "select conversation_id, seq, account_id, device, sent_at, envelope, peer from incoming"
+            "select conversation_id, seq, account_id, device, sent_at, envelope, delivery_tag, peer from incoming"
             " join conversations on id = conversation_id"
             " where conversation_id not in (select value from json_each(?)) order by seq limit ?",
             json.dumps(list(waiting)),
@@ -121,14 +124,17 @@ class Incoming:
         if not rows:
             return found
         sessions = self._device.open_sessions({account_id for _, _, account_id, *_ in rows})
-        for conversation_id, seq, account_id, device, sent_at, envelope, peer in rows:
+        for conversation_id, seq, account_id, device, sent_at, envelope, tag, peer in rows:
             if conversation_id in found.waiting:
                 continue
             sender = DeviceAddress(account_id, device)
             problem = None
             try:
-                body = self._open(sessions, sender, envelope, peer)
-                found.changes.extend(self._timeline.apply(conversation_id, sender, body, seq, sent_at, now))
+                body, franked = self._open(sessions, sender, envelope, peer)
+                changes = self._timeline.apply(conversation_id, sender, body, seq, sent_at, now)
+                if account_id == peer:
+                    evidence.keep(self._database, body.content, changes, seq, franked, tag)
+                found.changes.extend(changes)
                 if isinstance(body.content, Resend):
                     found.asked.append((conversation_id, body.content))
             except UnknownDevice:
@@ -149,7 +155,9 @@ class Incoming:
         sessions.write_used()
         return found
 
-    def _open(self, sessions: Sessions, sender: DeviceAddress, encoded: bytes, peer: str) -> Body:
+    def _open(
+        self, sessions: Sessions, sender: DeviceAddress, encoded: bytes, peer: str
+    ) -> tuple[Body, FrankedMessage]:
         try:
             envelope = Envelope.decode(encoded)
         except CryptoError as error:
@@ -159,11 +167,12 @@ class Incoming:
         plaintext = sessions.decrypt(sender, envelope.ciphertext)
         own = self._device.address.user
         try:
-            body = Body.decode(open_content(plaintext, envelope.commitment).content.body)
+            opened = open_content(plaintext, envelope.commitment)
+            body = Body.decode(opened.content.body)
         except CryptoError as error:
             raise _Unreadable("malformed") from error
         except BadBody as error:
             raise _Unreadable(error.code) from error
         if body.to != (peer if sender.user == own else own):
             raise _Unreadable("misdirected")
-        return body
+        return body, opened.franked

@@ -113,7 +113,8 @@ class FetchInbox:
 @dataclass(frozen=True, slots=True)
 class InboxItem:
     """A message for this device. `peer`: the conversation's account that is not the own one. `previous`: the `seq` of
-    the newest earlier message for this device; 0 if the server does not know."""
+    the newest earlier message for this device; 0 if the server does not know. `delivery_tag`: with which it can be
+    reported."""
 
     conversation_id: str
     peer: str
@@ -122,6 +123,7 @@ class InboxItem:
     sender: DeviceAddress
     sent_at: int
     envelope: bytes = field(repr=False)
+    delivery_tag: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

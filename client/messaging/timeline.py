@@ -7,7 +7,7 @@ learn of things: of two edits, reactions of one account or timers, the later one
 
 import json
 
-from client.messaging import attachment_rows, polls
+from client.messaging import attachment_rows, evidence, polls
 from client.messaging.body import Body
 from client.messaging.changes import Change, GroupChanged, MessageChanged, TimerChanged
 from client.messaging.contents import Deletion, Edit, Reaction, Receipt, Rename, Text, Timer, Vote
@@ -80,6 +80,7 @@ class Timeline:
                     database.execute("delete from reactions where number = ?", number)
                     attachment_rows.delete(database, number, own=user == self._own)
                     polls.delete(database, number)
+                    evidence.delete(database, number)
             case Timer(expires_in_s):
                 changed = database.execute(
                     "update conversations set expires_in_s = ?, timer_seq = ? where id = ? and timer_seq < ?",

@@ -290,4 +290,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # What stands for the id of a message that cannot be read: the same number may be in several conversations.
         "update messages set message_id = conversation_id || ' ' || seq where message_id = 'seq ' || seq",
     ),
+    (
+        # delivery_tag: the server's, with which a message can be reported; null from before there were any.
+        "alter table incoming add column delivery_tag blob",
+        "alter table group_incoming add column delivery_tag blob",
+        # What proves that others have sent a message, and its edits, by their numbers (client.messaging.evidence).
+        """
+        create table evidence (
+            number integer not null references messages (number) on delete cascade, seq integer not null,
+            opening blob not null, content blob not null, delivery_tag blob not null, primary key (number, seq)
+        ) without rowid
+        """,
+    ),
 )

@@ -17,10 +17,10 @@ from client.conversations import Conversation, Message
 from client.messaging import FileProgress, MessageChanged, NotRegistered, PeerTyping
 from client.realtime import RealtimeClosed
 from client.terminal.chat_account import ChatAccount
+from client.terminal.commands import Commands, is_command
 from client.terminal.devices import ManageDevices
 from client.terminal.file_names import progress
 from client.terminal.files import FileDialogs
-from client.terminal.group_commands import GroupCommands, is_command
 from client.terminal.messages import MessageList
 from client.terminal.names import Names, title
 from client.terminal.notices import after, notice
@@ -70,7 +70,7 @@ class ChatApp(App[None]):
         self._account = account
         self._files = FileDialogs(self, account)
         self._names = Names(account.conversations, account.account_id)
-        self._groups = GroupCommands(self, account, self._show_conversation)
+        self._commands = Commands(self, account, self._show_conversation)
         self._shown: str | None = None
         self._limit = _MESSAGES
         self._doing: tuple[str, int] | None = None  # what the line is for, and to which message: answer, edit
@@ -215,7 +215,8 @@ class ChatApp(App[None]):
             self.action_write()
 
     async def _run_command(self, line: str) -> None:
-        if await self._groups.run(line, self._shown) and self.query_one("#line", Input).value == line:
+        chosen = None if self._shown is None else self.query_one("#messages", MessageList).chosen
+        if await self._commands.run(line, self._shown, chosen) and self.query_one("#line", Input).value == line:
             self.action_write()
 
     def on_message_list_chosen(self, event: MessageList.Chosen) -> None:

@@ -6,9 +6,7 @@ from typing import Protocol
 
 from textual.app import App
 
-from client.api import ApiError, NoResponse, SignedOut
 from client.conversations import Conversations
-from client.messaging import NotRegistered
 from client.terminal.printable import one_line
 from client.terminal.words import words
 from crypto.mls import Role
@@ -50,11 +48,6 @@ class Command:
     words: tuple[str, ...]
 
 
-def is_command(line: str) -> bool:
-    """Whether a line is for this device, and not to be sent."""
-    return line.strip().split(maxsplit=1)[:1] == ["/group"]
-
-
 def parse(line: str) -> Command:
     """Raises ValueError, whose text is for the user."""
     match line.split(maxsplit=2)[1:]:
@@ -79,18 +72,9 @@ class GroupCommands:
         self._account = account
         self._show = show
 
-    async def run(self, line: str, shown: str | None) -> bool:
-        """Runs a command, or says why that is not possible. Returns whether it was."""
-        try:
-            await self._run(parse(line), shown)
-            return True
-        except (ValueError, ApiError) as error:
-            self._app.notify(str(error), severity="error", markup=False, timeout=10)
-        except (NoResponse, SignedOut, NotRegistered):
-            self._app.notify("The server cannot be reached. Try again later.", severity="warning")
-        return False
-
-    async def _run(self, command: Command, shown: str | None) -> None:
+    async def run(self, line: str, shown: str | None) -> None:
+        """Runs a command. Raises ValueError, whose text is for the user, and what the actions raise."""
+        command = parse(line)
         groups, named = self._account.groups, command.words
         if command.what == "new":
             self._show(await groups.create(named[0], _usernames(named[1:])))

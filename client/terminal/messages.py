@@ -48,7 +48,7 @@ class MessageList(OptionList):
 
     def show(self, messages: list[Message], name_of: Callable[[str], str]) -> None:
         """Shows these messages; what is chosen stays chosen. `name_of`: how an account is called."""
-        chosen, at_end = self._chosen(), self.highlighted in (None, self.option_count - 1)
+        chosen, at_end = self.chosen, self.highlighted in (None, self.option_count - 1)
         self.clear_options()
         self.add_options([Option(render(each, name_of), id=str(each.number)) for each in messages])
         numbers = [each.number for each in messages]
@@ -66,11 +66,13 @@ class MessageList(OptionList):
                 self.focus()
 
     def action_do(self, what: str) -> None:
-        number = self._chosen()
+        number = self.chosen
         if number is not None:
             self.post_message(self.Chosen(what, number))
 
-    def _chosen(self) -> int | None:
+    @property
+    def chosen(self) -> int | None:
+        """The number of the message that is chosen."""
         option = self.highlighted_option
         return None if option is None or option.id is None else int(option.id)
 

@@ -1,7 +1,7 @@
 """The server's tag on a commitment, and a report that the server can check (same paper, §3 and §8).
 
-The server tags each commitment it delivers together with what it knows itself: who sent it, where and when. It
-keeps nothing. A receiver who reports shows the message; nobody can report what was not sent.
+The server tags each commitment it delivers together with what it knows itself: who sent it, to whom, where and when. It
+keeps nothing. A receiver who reports shows the message; nobody can report what was not sent, or not to oneself.
 """
 
 import hmac
@@ -25,11 +25,13 @@ class DeliveryContext:
 
     conversation: str
     sender: str
+    recipient: str
     sent_at: int
 
     def encode(self) -> bytes:
-        """conversation block | sender block | sent at(8)."""
-        return wire.text(self.conversation, _MAX_ID) + wire.text(self.sender, _MAX_ID) + wire.u64(self.sent_at)
+        """conversation block | sender block | recipient block | sent at(8)."""
+        ids = self.conversation, self.sender, self.recipient
+        return b"".join(wire.text(each, _MAX_ID) for each in ids) + wire.u64(self.sent_at)
 
 
 def delivery_tag(server_key: bytes, commitment: bytes, context: DeliveryContext) -> bytes:
@@ -64,7 +66,7 @@ class Report:
         return self.message.content
 
     def encode(self) -> bytes:
-        """version(1) | conversation, sender, sent at | commitment(32) | tag(32) | opening(32) | content."""
+        """version(1) | conversation, sender, recipient, sent at | commitment(32) | tag(32) | opening(32) | content."""
         return b"".join(
             (
                 wire.u8(_VERSION),
@@ -81,7 +83,8 @@ class Report:
         """The inverse of ``encode``; raises ``DecodeError``."""
         reader = wire.Reader(data, "report")
         reader.format_version(_VERSION)
-        context = DeliveryContext(reader.text(_MAX_ID), reader.text(_MAX_ID), reader.integer(8))
+        conversation, sender, recipient = (reader.text(_MAX_ID) for _ in range(3))
+        context = DeliveryContext(conversation, sender, recipient, reader.integer(8))
         commitment, tag = reader.take(COMMITMENT_LENGTH), reader.take(TAG_LENGTH)
         opening = reader.take(OPENING_LENGTH)
         return cls(context, commitment, tag, FrankedMessage(reader.rest(), opening))

@@ -24,7 +24,8 @@ class MessageInfo:
     """What the outside of a message says; nothing of it is verified.
 
     ``group_id`` and ``epoch`` are None for a Welcome and a KeyPackage, ``content_type`` for all that are no message to
-    a group. ``sender`` is None where it is encrypted, and for what has no sender.
+    a group. ``sender`` is None where it is encrypted, and for what has no sender. ``authenticated_data``: of a
+    PrivateMessage, what its sender has sent in the clear with it.
     """
 
     wire_format: WireFormat
@@ -32,6 +33,7 @@ class MessageInfo:
     epoch: int | None = None
     content_type: ContentType | None = None
     sender: Sender | None = None
+    authenticated_data: bytes = b""
 
 
 def inspect_message(message: bytes) -> MessageInfo:
@@ -43,7 +45,10 @@ def inspect_message(message: bytes) -> MessageInfo:
                 WireFormat.PUBLIC_MESSAGE, framed.group_id, framed.epoch, framed.content_type, framed.sender
             )
         case PrivateMessage() as private:
-            return MessageInfo(WireFormat.PRIVATE_MESSAGE, private.group_id, private.epoch, private.content_type)
+            return MessageInfo(
+                *(WireFormat.PRIVATE_MESSAGE, private.group_id, private.epoch, private.content_type),
+                authenticated_data=private.authenticated_data,
+            )
         case GroupInfo(context):
             return MessageInfo(WireFormat.GROUP_INFO, context.group_id, context.epoch)
         case Welcome():

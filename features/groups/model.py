@@ -129,6 +129,8 @@ class GroupDelivery:
     client_id: UUID
     sent_at: datetime
     message: bytes | None
+    delivery_tag: bytes | None = None
+    """With which the reader can report an application message (features/delivery_tags.py)."""
 
     def cursor(self) -> Cursor:
         return Cursor(time_of(self.seq), self.group_id)

@@ -7,6 +7,7 @@ from cluster.events.consumer import Consumer
 from cluster.postgres import Reaction
 from cluster.tables import Expiry, PartOf, Table
 from features.accounts.feature import ACCOUNTS
+from features.delivery_tags import DeliveryTags
 from features.devices.feature import DEVICES
 from features.devices.service import DeviceService
 from features.feature import Entities, Feature, Scope
@@ -33,6 +34,7 @@ def _service(scope: Scope) -> MessagingService:
         scope.service(ProfileService),
         scope.service(DeviceService),
         scope.service(GroupService),
+        DeliveryTags.of_brand(scope.settings.cluster_secret.get_secret_value().encode(), scope.brand),
         scope.ports.get(CONVERSATIONS),
     )
 

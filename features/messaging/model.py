@@ -113,6 +113,8 @@ class Delivery:
     client_id: UUID
     sent_at: datetime
     ciphertext: bytes
+    delivery_tag: bytes | None = None
+    """With which the reader can report it (features/delivery_tags.py)."""
 
     def cursor(self) -> Cursor:
         return Cursor(time_of(self.seq), self.conversation_id)

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
+from features.delivery_tags import DeliveryTags
 from features.devices.errors import NotADevice
 from features.devices.model import DeviceAddress
 from features.devices.service import DeviceService
@@ -31,6 +32,7 @@ from features.messaging.model import (
 from features.messaging.outgoing import check_devices
 from features.messaging.policy import MessagingPolicy
 from features.messaging.ports import Conversations
+from features.messaging.tagging import tagged
 from features.microseconds import microseconds_of
 from features.paging import Page, PageRequest, page_of
 from features.profiles.service import ProfileService
@@ -47,6 +49,7 @@ class MessagingService:
     profiles: ProfileService
     devices: DeviceService
     groups: GroupService
+    tags: DeliveryTags
     conversations: Conversations | None = None
 
     async def open(self, uow: UnitOfWork, me: UUID, other: UUID, now: datetime) -> tuple[ConversationView, bool]:
@@ -127,8 +130,8 @@ class MessagingService:
     async def inbox(
         self, uow: UnitOfWork, reader: Identity, page: PageRequest, now: datetime
     ) -> Page[Delivery | GroupDelivery]:
-        """Returns what waits for the caller's device, of people and groups, oldest first, in three statements. Raises
-        NotADevice."""
+        """Returns what waits for the caller's device, of people and groups, oldest first, in three statements, with the
+        tags by which it can be reported. Raises NotADevice."""
         device = await self._device(uow, reader)
         address = DeviceAddress(reader.account_id, device)
         start = page.cursor
@@ -138,7 +141,9 @@ class MessagingService:
             *await self.groups.waiting(uow, address, after, page.limit + 1, now),
         ]
         oldest_first = sorted(found, key=lambda each: (each.cursor().at, each.cursor().id))
-        return page_of(oldest_first[: page.limit + 1], page.limit, lambda each: each.cursor())
+        found_page = page_of(oldest_first[: page.limit + 1], page.limit, lambda each: each.cursor())
+        items = [tagged(each, self.tags, reader.account_id) for each in found_page.items]
+        return Page(items, found_page.next_cursor)
 
     async def acknowledge(self, uow: UnitOfWork, reader: Identity, acknowledgements: Sequence[Acknowledgement]) -> None:
         """Deletes what the caller's device has stored, and notes how far it has read in groups, in two statements, or

@@ -212,7 +212,7 @@ def _directory() -> Iterator[tuple[str, Decoder]]:
 
 def _franking() -> Iterator[tuple[str, Decoder]]:
     message = FrankedMessage.frank(b"content", RNG)
-    context = DeliveryContext("conversation", "sender", 1_000)
+    context = DeliveryContext("conversation", "sender", "recipient", 1_000)
     report = Report(context, message.commitment, delivery_tag(bytes(32), message.commitment, context), message)
     yield (
         "crypto.franking.commitment.FrankedMessage.decode",

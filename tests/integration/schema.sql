@@ -616,6 +616,21 @@ CREATE TABLE public.message_payloads (
     ciphertext bytea NOT NULL
 );
 ALTER TABLE ONLY public.message_payloads ALTER COLUMN ciphertext SET STORAGE EXTERNAL;
+CREATE TABLE public.message_reports (
+    id uuid NOT NULL,
+    reporter_account_id uuid NOT NULL,
+    sender_account_id uuid NOT NULL,
+    conversation_id uuid NOT NULL,
+    sent_at timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    reported_at timestamp with time zone NOT NULL,
+    commitment bytea NOT NULL,
+    opening bytea NOT NULL,
+    content bytea NOT NULL,
+    delivery_tag bytea NOT NULL,
+    CONSTRAINT message_reports_commitment_check CHECK ((octet_length(commitment) = 32)),
+    CONSTRAINT message_reports_opening_check CHECK ((octet_length(opening) = 32))
+);
 CREATE TABLE public.messages (
     conversation_id uuid NOT NULL,
     seq bigint NOT NULL,
@@ -1065,6 +1080,10 @@ ALTER TABLE ONLY public.media_uploads
     ADD CONSTRAINT media_uploads_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.message_payloads
     ADD CONSTRAINT message_payloads_pkey PRIMARY KEY (account_id, device, seq, conversation_id);
+ALTER TABLE ONLY public.message_reports
+    ADD CONSTRAINT message_reports_pkey PRIMARY KEY (reporter_account_id, id);
+ALTER TABLE ONLY public.message_reports
+    ADD CONSTRAINT message_reports_reporter_account_id_conversation_id_commitm_key UNIQUE (reporter_account_id, conversation_id, commitment);
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_pkey PRIMARY KEY (conversation_id, seq);
 ALTER TABLE ONLY public.mutes
@@ -1202,6 +1221,10 @@ CREATE INDEX media_unattached ON public.media USING btree (COALESCE(released_at,
 CREATE INDEX media_uploads_expires_at ON public.media_uploads USING btree (expires_at);
 CREATE INDEX media_uploads_of_account ON public.media_uploads USING btree (account_id);
 CREATE INDEX message_payloads_expires_at ON public.message_payloads USING btree (expires_at);
+CREATE INDEX message_reports_by_id ON public.message_reports USING btree (id);
+CREATE INDEX message_reports_of_reporter ON public.message_reports USING btree (reporter_account_id, reported_at);
+CREATE INDEX message_reports_of_sender ON public.message_reports USING btree (sender_account_id);
+CREATE INDEX message_reports_reported_at ON public.message_reports USING btree (reported_at);
 CREATE INDEX messages_sender ON public.messages USING btree (conversation_id, sender_account_id, sender_device, seq);
 CREATE INDEX messages_sent_at ON public.messages USING btree (sent_at);
 CREATE INDEX mutes_by_muted ON public.mutes USING btree (muted_id);
@@ -1370,6 +1393,10 @@ ALTER TABLE ONLY public.media_upload_parts
     ADD CONSTRAINT media_upload_parts_upload_id_fkey FOREIGN KEY (upload_id) REFERENCES public.media_uploads(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.media_uploads
     ADD CONSTRAINT media_uploads_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.message_reports
+    ADD CONSTRAINT message_reports_reporter_account_id_fkey FOREIGN KEY (reporter_account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.message_reports
+    ADD CONSTRAINT message_reports_sender_account_id_fkey FOREIGN KEY (sender_account_id) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.mutes
     ADD CONSTRAINT mutes_muted_id_fkey FOREIGN KEY (muted_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.mutes

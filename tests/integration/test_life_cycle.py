@@ -24,6 +24,7 @@ from tests.support.environment import PASSWORD, Environment
 from tests.support.files import file_of
 from tests.support.hostile_images import encoded, noise
 from tests.support.member import Member
+from tests.support.message_reports import proven, report
 from tests.support.messaging_rows import GROUP, MESSAGE
 from tests.support.people import wrong_counts
 from tests.support.uploads import begin, upload
@@ -77,6 +78,8 @@ async def _live(environment: Environment) -> tuple[Member, Member, Member]:
         await upload_attachment(me, b"sealed")
         conversation = (await me.post("/conversations", json={"account_id": other.id})).json()["id"]
         pool = environment.platform.database.pool
+        received = proven(environment, other, me, conversation)
+        assert (await report(me, received)).status_code == 201
         await pool.execute(MESSAGE, UUID(conversation), UUID(me.id), UUID(other.id), environment.clock())
         await pool.execute(GROUP, uuid4(), UUID(me.id), UUID(other.id), environment.clock())
         await upload(environment, me, file_of(1000))

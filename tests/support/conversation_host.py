@@ -42,7 +42,7 @@ from features.ports import Ports
 from features.realtime.policy import RealtimePolicy
 from features.realtime.store import TicketHolder, TicketStore
 from tests.support.entity_host import NODE, SECRET, EntityHost, OneHost, shard_rows
-from tests.support.environment import Environment, open_environment
+from tests.support.environment import CLUSTER_SECRET, Environment, open_environment
 from tests.support.kind_context import kind_context
 from tests.support.mail_trap import MailTrap
 from tests.support.member import Member
@@ -86,7 +86,7 @@ class ConversationHost(EntityHost):
 
 @contextlib.asynccontextmanager
 async def conversation_host(
-    database_address: str, redis_url: str, policy: MessagingPolicy, group_policy: GroupsPolicy
+    brand: str, database_address: str, redis_url: str, policy: MessagingPolicy, group_policy: GroupsPolicy
 ) -> AsyncIterator[tuple[ConversationHost, Ports]]:
     """Starts a host over empty storage. Yields it with the ports of its entities."""
     async with contextlib.AsyncExitStack() as stack:
@@ -104,10 +104,11 @@ async def conversation_host(
         stack.push_async_callback(writes.close)
         router = Router(OneHost(str(folder / "host.sock"), _KINDS), SECRET)
         parts = {"database": database, "redis": redis, "router": router, "secret": SECRET, "node": NODE}
-        conversations = ConversationEffects(kind_context(policy, **parts))
+        tagging = {**parts, "brand": brand, "secret": CLUSTER_SECRET.encode()}
+        conversations = ConversationEffects(kind_context(policy, **tagging))
         sessions = SessionEffects(kind_context(LiveSessionPolicy(), **parts))
         stack.push_async_callback(sessions.close)
-        groups = GroupEffects(kind_context(group_policy, **parts))
+        groups = GroupEffects(kind_context(group_policy, **tagging))
         committer = Committer(writes)
         runners = (
             TurnRunner(KIND, conversations, store, committer),
@@ -151,7 +152,7 @@ async def open_with_conversations(
     set = brand.with_policy(policy).with_policy(group_policy)
     async with (
         fresh_database(servers, template) as address,
-        conversation_host(address, redis_url, policy, group_policy) as (host, ports),
+        conversation_host(brand.name, address, redis_url, policy, group_policy) as (host, ports),
         open_environment(set, address, redis_url, folder, mail_trap, ports) as environment,
     ):
         yield environment, host

@@ -29,6 +29,7 @@ from tests.support.seen_errors import check_errors
 
 ROOT = "http://test"
 """Before the paths that have no version."""
+CLUSTER_SECRET = "a secret of the tests"
 PASSWORD = "correct horse battery staple"
 
 
@@ -114,7 +115,7 @@ async def open_environment(
         keys_directory=folder,
         objects_url=str(folder / "objects"),
         videos_directory=folder / "videos",
-        cluster_secret=SecretStr("a secret of the tests"),
+        cluster_secret=SecretStr(CLUSTER_SECRET),
         public_urls={brand.name: ROOT},
         trusted_proxies=0,
         server_timing=True,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from client.messaging import evidence
 from client.messaging.body import BadBody, Body
 from client.messaging.changes import Change, GroupChanged
 from client.messaging.contents import Rename
@@ -169,6 +170,8 @@ class Following:
             changes = []
         else:
             changes = self._timeline.apply(item.group_id, sender, body, item.seq, item.sent_at, now)
+            if sender == item.sender and sender.user != self._own.user:  # whom the server vouches for
+                evidence.keep(*(self._database, body.content, changes, item.seq, opened.franked, item.delivery_tag))
         followed.changes += changes
 
     def _may_rename(self, group_id: str, sender: DeviceAddress) -> bool:

@@ -8,7 +8,7 @@ from client.messaging.groups.states import GroupState, GroupStates
 from client.storage import Database
 from crypto.sessions import DeviceAddress
 
-_COLUMNS = "group_id, content, epoch, seq, account_id, device, sent_at, message"
+_COLUMNS = "group_id, content, epoch, seq, account_id, device, sent_at, message, delivery_tag"
 
 
 class GroupIncoming:
@@ -31,8 +31,9 @@ class GroupIncoming:
                 continue
             account_id, device = item.sender or (None, None)
             self._database.execute(
-                f"insert into group_incoming ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?)",
+                f"insert into group_incoming ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 *(item.group_id, item.content, item.epoch, item.seq, account_id, device, item.sent_at, item.message),
+                item.delivery_tag,
             )
             self._database.execute("update conversations set received = ? where id = ?", item.seq, item.group_id)
         return missing
@@ -94,6 +95,6 @@ class GroupIncoming:
 
 
 def _item(row: tuple[Any, ...]) -> GroupItem:
-    group_id, content, epoch, seq, account_id, device, sent_at, message = row
+    group_id, content, epoch, seq, account_id, device, sent_at, message, delivery_tag = row
     sender = None if account_id is None else DeviceAddress(account_id, device)
-    return GroupItem(group_id, content, epoch, seq, 0, sender, sent_at, message)
+    return GroupItem(group_id, content, epoch, seq, 0, sender, sent_at, message, delivery_tag)

@@ -13,7 +13,7 @@ class GroupItem:
     """What waits for this device in a group: `content` is `application`, `proposal`, `commit` or `welcome`, `epoch` the
     one in which it was sent or, of a Welcome, into which it leads. `previous`: the `seq` of the newest earlier one; 0
     if the server does not know. `sender`: None if the account is gone. `message`: an MLSMessage; None if it is so large
-    that it is read by itself."""
+    that it is read by itself. `delivery_tag`: with which it can be reported."""
 
     group_id: str
     content: str
@@ -23,6 +23,7 @@ class GroupItem:
     sender: DeviceAddress | None
     sent_at: int
     message: bytes | None = field(repr=False)
+    delivery_tag: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from features.accounts.errors import NoSuchAccount
 from features.errors import DomainError
 from features.live_sessions.errors import PushRefused
 from features.media.evidence import NoSuchEvidence
+from features.message_reports.errors import NoSuchReport
 from features.realtime.errors import SessionsUnavailable, UnknownRequest
 
-INTERNAL = {NoSuchAccount, NoSuchEvidence, PushRefused, SessionsUnavailable, UnknownRequest}
+INTERNAL = {NoSuchAccount, NoSuchEvidence, NoSuchReport, PushRefused, SessionsUnavailable, UnknownRequest}
 """Errors between slices, over sockets, or for operators, which no route answers with."""
 
 

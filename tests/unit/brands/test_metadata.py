@@ -1,18 +1,25 @@
 """docs/security/metadata.md lists every column that the features of messaging have, and no other."""
 
 from tests.support.features import FEATURES
-from tests.support.metadata_page import listed_columns
+from tests.support.metadata_page import listed_columns, reported_columns
 from tests.support.schema import recorded_tables
 
 MESSAGING = {"attachments", "backups", "devices", "groups", "messaging"}
 """Features whose tables hold what the servers know about messaging."""
 
 
+def columns_of(features: set[str]) -> list[str]:
+    tables = [table.name for feature in FEATURES if feature.name in features for table in feature.tables]
+    return sorted(f"{name}.{column}" for name in tables for column in recorded_tables()[name].columns)
+
+
 def test_every_column_of_messaging_is_listed() -> None:
-    tables = [table.name for feature in FEATURES if feature.name in MESSAGING for table in feature.tables]
-    columns = [f"{name}.{column}" for name in tables for column in recorded_tables()[name].columns]
-    assert columns
-    assert sorted(listed_columns()) == sorted(columns)
+    assert columns_of(MESSAGING)
+    assert sorted(listed_columns()) == columns_of(MESSAGING)
+
+
+def test_every_column_of_reported_messages_is_listed() -> None:
+    assert sorted(reported_columns()) == columns_of({"message_reports"})
 
 
 def test_other_features_disclose_nothing() -> None:

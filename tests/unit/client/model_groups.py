@@ -237,7 +237,8 @@ class ModelGroups:
         if content != "welcome":
             self.messages[group_id, seq] = message
             shown = message if len(message) <= self.large else None
-        self.deliver(address, GroupItem(group_id, content, epoch, seq, 0, sender, self.now(), shown))
+        tag = b"tag %d" % seq if content == "application" else None
+        self.deliver(address, GroupItem(group_id, content, epoch, seq, 0, sender, self.now(), shown, tag))
 
 
 def _server(address: DeviceAddress) -> ServerAddress:

@@ -178,6 +178,7 @@ class ModelServer:
                 sender,
                 sent.answer.sent_at,
                 envelope,
+                b"tag %d" % sent.answer.seq,
             )
             self.newest[place] = item.seq
             self.mailboxes[address].append(item)

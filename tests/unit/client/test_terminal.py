@@ -15,14 +15,15 @@ from client.conversations import Conversations
 from client.devices import OwnDevice
 from client.groups import Groups
 from client.linking import LinkCode
-from client.messaging import Change, Device, PeerTyping
+from client.messaging import Change, Device, PeerTyping, evidence
 from client.messaging.contents import Attachment, Poll, Text
 from client.messaging.polls import PollResult
 from client.terminal import ChatApp
+from client.terminal.commands import is_command
 from client.terminal.devices import ManageDevices
 from client.terminal.file_names import suggested_path
 from client.terminal.files import AskPath
-from client.terminal.group_commands import USAGE, Command, is_command, parse
+from client.terminal.group_commands import USAGE, Command, parse
 from client.terminal.messages import MessageList
 from client.terminal.polls import choices
 from client.terminal.polls import parse as parse_poll
@@ -42,6 +43,22 @@ class Usernames:
         return BOB
 
 
+class LocalReports:
+    """Takes what the user shows to the moderators."""
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+        self.shown: list[tuple[list[int], str]] = []
+
+    def can_report(self, number: int) -> bool:
+        return bool(evidence.of_message(self._pair.databases[0], number))
+
+    async def report(self, numbers: Sequence[int], reason: str) -> None:
+        if not all(map(self.can_report, numbers)):
+            raise ValueError("Only messages that others have sent")
+        self.shown.append((list(numbers), reason))
+
+
 class LocalAccount:
     """Ada's account, whose requests the model server performs at once."""
 
@@ -59,6 +76,7 @@ class LocalAccount:
         self.devices = LocalDevices(LinkCode("1" * 32, bytes(33), bytes(32), bytes(range(32))))
         self.conversations = Conversations(pair.databases[0], Device(pair.databases[0], RANDOM))
         self.conversations.name(CONVERSATION, "bob")
+        self.reports = LocalReports(pair)
         self.groups = Groups(
             lambda: pair.ada,
             self.conversations,
@@ -286,6 +304,26 @@ async def test_a_message_is_answered_edited_and_deleted(pair: Pair) -> None:
         await until(pilot, lambda: not account.sends_read_receipts)
 
 
+async def test_the_chosen_message_is_reported(pair: Pair) -> None:
+    for text in ("vile", "viler"):
+        pair.bob.write(CONVERSATION, text, pair.server.now)
+    pair.run(pair.bob)
+    account = LocalAccount(pair)
+    account.step()
+    app = ChatApp(account, "bob")
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: "bob: viler" in shown(app))
+        await pilot.press(*"/report", "enter")
+        await until(pilot, lambda: any("REASON is one of" in each.message for each in app._notifications))
+        await pilot.press(*" hate", "enter")
+        await until(pilot, lambda: any("was shown to the moderators" in each.message for each in app._notifications))
+        assert app.query_one("#line", Input).value == ""
+        await pilot.press("up", "up", "escape", *"/report spam", "enter")
+        await until(pilot, lambda: len(account.reports.shown) == 2)
+    first, second = [message.number for message in account.conversations.messages(CONVERSATION)]
+    assert account.reports.shown == [([second], "hate"), ([first], "spam")]
+
+
 async def test_unread_messages_are_counted_until_they_are_shown(pair: Pair) -> None:
     pair.bob.write(CONVERSATION, "one", pair.server.now)
     pair.run(pair.bob)
@@ -400,6 +438,7 @@ def test_what_could_act_on_the_terminal_is_replaced(text: str, expected: str) ->
 
 def test_commands_are_told_from_messages() -> None:
     assert is_command(" /group")
+    assert is_command("/report spam")
     assert not is_command("/grouped")
     assert parse('/group new "The trip" bob @cleo') == Command("new", ("The trip", "bob", "@cleo"))
     assert parse("/group role bob Admin") == Command("role", ("bob", "ADMIN"))

@@ -16,7 +16,7 @@ from crypto.sessions.device_record import Session
 from crypto.transparency import SignedTreeHead, TreeHead
 
 IDENTITY = IdentityKeyPair(bytes(range(32))).public
-CONTEXT = DeliveryContext("conversation", "sender", 1)
+CONTEXT = DeliveryContext("conversation", "sender", "recipient", 1)
 FRANKED = FrankedMessage(b"content", bytes(32))
 
 # Each structure with one field of the given length; the second number is the length it must have.

@@ -31,6 +31,7 @@ from crypto.mls import (
     SignatureKeyPair,
 )
 from crypto.randomness import SystemRandomness
+from features.delivery_tags import commitment_of_group_message
 from features.devices.model import DeviceAddress
 from features.errors import DomainError
 from features.groups.checking import (
@@ -285,3 +286,11 @@ def test_an_encrypted_message_is_to_its_group() -> None:
             epoch_of_message(message, group_id)
     with pytest.raises(BadHandshake):
         group_and_epoch(scene.group.encrypt(b"hello"))
+
+
+def test_what_a_member_commits_to_is_read_from_an_encrypted_message() -> None:
+    scene, commitment = Scene(), bytes(range(32))
+    assert commitment_of_group_message(scene.group.encrypt(b"hello", commitment)) == commitment
+    for message in (scene.group.encrypt(b"hello"), scene.group.encrypt(b"hello", bytes(31)), scene.commit().message):
+        assert commitment_of_group_message(message) is None
+    assert commitment_of_group_message(b"none") is None

@@ -42,7 +42,7 @@ def test_a_message_with_an_attachment_travels_through_a_session_and_can_be_repor
     sealed = seal(MessageContent(b"look", (pointer,), HEAD), RANDOM)
     sent = Envelope(Protocol.SESSION, sealed.commitment, alice.encrypt(BOB, sealed.plaintext, RANDOM)).encode()
 
-    server_key, context = RANDOM.random_bytes(32), DeliveryContext("conversation", "alice", 5)
+    server_key, context = RANDOM.random_bytes(32), DeliveryContext("conversation", "alice", "bob", 5)
     seen_by_server = Envelope.decode(sent)
     tag = delivery_tag(server_key, seen_by_server.commitment, context)
 

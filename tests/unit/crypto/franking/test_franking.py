@@ -16,7 +16,7 @@ from crypto.randomness import SystemRandomness
 RANDOM = SystemRandomness()
 VECTORS = json.loads((Path(__file__).parents[3] / "vectors" / "franking" / "franking-1.json").read_text())
 SERVER_KEY = bytes(range(32))
-CONTEXT = DeliveryContext("conversation 7", "mallory", 1_700_000_000_000)
+CONTEXT = DeliveryContext("conversation 7", "mallory", "ada", 1_700_000_000_000)
 
 
 def delivered(content: bytes) -> tuple[bytes, bytes, bytes]:
@@ -31,7 +31,8 @@ def test_vectors(vector: dict[str, str | int]) -> None:
         return bytes.fromhex(str(vector[name]))
 
     message = FrankedMessage(data("content"), data("opening"))
-    context = DeliveryContext(str(vector["conversation"]), str(vector["sender"]), int(vector["sent_at"]))
+    ids = str(vector["conversation"]), str(vector["sender"]), str(vector["recipient"])
+    context = DeliveryContext(*ids, int(vector["sent_at"]))
     assert message.encode() == data("plaintext")
     assert message.commitment == data("commitment")
     assert delivery_tag(data("server_key"), message.commitment, context) == data("tag")
@@ -61,7 +62,8 @@ def test_nobody_is_framed_for_what_was_not_sent() -> None:
         replace(report, message=replace(report.message, content=b"something vile")),
         replace(report, message=invented),
         replace(report, message=invented, commitment=invented.commitment),
-        replace(report, context=replace(CONTEXT, sender="ada")),
+        replace(report, context=replace(CONTEXT, sender="eve")),
+        replace(report, context=replace(CONTEXT, recipient="eve")),
         replace(report, context=replace(CONTEXT, conversation="conversation 8")),
         replace(report, context=replace(CONTEXT, sent_at=CONTEXT.sent_at + 1)),
         replace(report, tag=bytes(32)),
@@ -74,9 +76,8 @@ def test_nobody_is_framed_for_what_was_not_sent() -> None:
 
 def test_the_parts_of_the_context_do_not_run_into_each_other() -> None:
     commitment = bytes(32)
-    assert delivery_tag(SERVER_KEY, commitment, DeliveryContext("ab", "c", 1)) != delivery_tag(
-        SERVER_KEY, commitment, DeliveryContext("a", "bc", 1)
-    )
+    contexts = [DeliveryContext(*ids, 1) for ids in (("ab", "c", "d"), ("a", "bc", "d"), ("a", "b", "cd"))]
+    assert len({delivery_tag(SERVER_KEY, commitment, each) for each in contexts}) == 3
 
 
 def test_a_message_that_could_not_be_reported_is_not_shown() -> None:

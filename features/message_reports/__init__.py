@@ -1,0 +1,1 @@
+"""Messages that their recipients report to moderators, with the proof that they were sent."""
