@@ -42,9 +42,9 @@ from tests.support.uploads import BODY_TYPE
 
 schemathesis.serializer.alias(BODY_TYPE, "application/octet-stream")
 
-EXAMPLES = 5
+EXAMPLES = 4
 """Requests per operation of somebody who is signed in, for each of: right or wrong by the document."""
-ANONYMOUS_EXAMPLES = 2
+ANONYMOUS_EXAMPLES = 1
 """The same of others: most operations refuse them whatever they say."""
 
 _SCHEMA = re.compile(r'#/components/schemas/([^"]+)')
