@@ -95,7 +95,7 @@ def _walk(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]
 
 def _fragment(data: bytes, moof: tuple[bytes, int, int], mdat: tuple[bytes, int, int]) -> Fragment:
     inner = {kind: (start, end) for kind, start, end in _walk(data, moof[1], moof[2])}
-    tfdt, tfhd, trun = inner[b"tfdt"][0], inner[b"tfhd"][0], inner[b"trun"][0]
+    tfdt, tfhd, (trun, trun_end) = inner[b"tfdt"][0], inner[b"tfhd"][0], inner[b"trun"]
     decode_time = int.from_bytes(data[tfdt + 4 : tfdt + (12 if data[tfdt] else 8)], "big")
     default_duration, default_size = _defaults(data, tfhd)
     flags = int.from_bytes(data[trun + 1 : trun + 4], "big")
@@ -104,6 +104,8 @@ def _fragment(data: bytes, moof: tuple[bytes, int, int], mdat: tuple[bytes, int,
     width = 4 * sum(bool(flags & field) for field in (_DURATION, _SIZE, _FLAGS, _COMPOSITION))
     if samples < 1:
         raise BadFile("an empty fragment")
+    if at + width * samples > trun_end:  # up to 2^32 are announced
+        raise BadFile(f"a fragment of {samples} samples that describes fewer")
     duration = default_duration * samples
     if flags & _DURATION:
         duration = sum(int.from_bytes(data[at + width * n : at + width * n + 4], "big") for n in range(samples))

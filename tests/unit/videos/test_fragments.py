@@ -69,6 +69,14 @@ def test_what_is_no_such_file(data: bytes) -> None:
         parse_file(data)
 
 
+def test_a_fragment_that_announces_more_samples_than_it_describes_is_refused_at_once() -> None:
+    whole = fragment([10, 20], [1, 1], 0)
+    count = whole.index(struct.pack(">I", 2), whole.index(b"trun") + 8)
+    announced = whole[:count] + b"\xff\xff\xff\xff" + whole[count + 4 :]
+    with pytest.raises(BadFile, match="4294967295 samples"):
+        parse_file(head(AVC) + announced)
+
+
 @given(st.integers(0, 400), st.integers(0, 255))
 def test_damaged_files_are_refused_or_read(at: int, value: int) -> None:
     data = bytearray(head(AVC) + fragment([10, 20], [1, 1], 0))
