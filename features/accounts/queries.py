@@ -20,3 +20,10 @@ def stays_active(account: str) -> str:
     state."""
     assert account != "id"
     return f"exists (select from accounts where accounts.id = {account} and state = 'active' for share)"
+
+
+def stays(account: str) -> str:
+    """The account exists, whatever its state, and stays until the transaction ends: the predicate locks it against
+    erasure."""
+    assert account != "id"
+    return f"exists (select from accounts where accounts.id = {account} for key share)"

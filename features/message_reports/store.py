@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
+from features.accounts.queries import stays
 from features.delivery_tags import Delivered
 from features.message_reports.model import Evidence, MessageReport, ReportReason
 from features.microseconds import microseconds_of
@@ -24,14 +25,14 @@ class Reported(NamedTuple):
 _AFTER_ALL = UUID(int=2**128 - 1)
 
 # The lock: an account that is being erased is either gone already, or its erasure finds the reports.
-_INSERT = """
+_INSERT = f"""
 insert into message_reports (id, reporter_account_id, sender_account_id, conversation_id, sent_at, reason, reported_at,
     commitment, opening, content, delivery_tag)
-select new.id, $1, sender.id, new.conversation_id, new.sent_at, $2, $3, new.commitment, new.opening, new.content,
-    new.delivery_tag
+select new.id, $1, new.sender_account_id, new.conversation_id, new.sent_at, $2, $3, new.commitment, new.opening,
+    new.content, new.delivery_tag
 from unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::timestamptz[], $8::bytea[], $9::bytea[], $10::bytea[],
     $11::bytea[]) as new (id, sender_account_id, conversation_id, sent_at, commitment, opening, content, delivery_tag)
-join accounts as sender on sender.id = new.sender_account_id for key share of sender
+where {stays("new.sender_account_id")}
 on conflict (reporter_account_id, conversation_id, commitment) do nothing
 """
 _OF_MESSAGES = """
