@@ -10,9 +10,10 @@ import asyncpg
 import pytest
 
 from cluster import postgres
-from tests.support.statements import VERBS, unknown
+from tests.support.statements import PACKAGES, VERBS, unknown
 
-_TESTS = str(Path(__file__).parents[1])
+_OURS = tuple(f"{Path(__file__).parents[2] / package}/" for package in PACKAGES)
+"""The operator of PINs is none of them: it has a database of its own."""
 _BETWEEN = (str(Path(asyncpg.__file__).parent), postgres.__file__)
 """Where the frames are that lie between whoever asks for a statement and the connection."""
 _ASYNCPGS_OWN = ("_introspect_types", "_introspect_type", "set_type_codec")
@@ -56,5 +57,5 @@ def _asked_by_the_code() -> bool:
         if function in _ASYNCPGS_OWN:
             return False
         if file != __file__ and not file.startswith(_BETWEEN):
-            return not file.startswith(_TESTS)
-    return True
+            return file.startswith(_OURS)
+    return False
