@@ -39,12 +39,20 @@ class ServeApi:
         except httpx.HTTPError:
             return False
 
-    def deploy(self, config: dict[str, Any]) -> None:
-        """Hand the applications to Serve; it changes what differs and drops no request. Raises ServiceError."""
-        try:
-            response = self.request("PUT", _APPLICATIONS, json=config, timeout_s=60)
-        except httpx.HTTPError as error:
-            raise ServiceError(f"Ray does not answer ({error}); its logs are in {self.node.folder}") from None
+    def deploy(self, config: dict[str, Any], *, timeout_s: float = 60) -> None:
+        """Hand the applications to Serve; it changes what differs and drops no request. A connection that is cut before
+        the answer has come is made again: the same configuration twice changes nothing. Raises ServiceError."""
+        deadline = time.monotonic() + timeout_s
+        cut = False
+        while True:
+            try:
+                response = self.request("PUT", _APPLICATIONS, json=config, timeout_s=60)
+                break
+            except httpx.HTTPError as error:
+                cut = cut or isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError)
+                if not cut or time.monotonic() > deadline:
+                    raise ServiceError(f"Ray does not answer ({error}); its logs are in {self.node.folder}") from None
+                time.sleep(0.5)
         if not response.is_success:
             raise ServiceError(f"Serve refused the configuration: {response.text[-2000:]}")
 
