@@ -7,6 +7,7 @@ of a new one. The files of the last two versions before are compared with the sc
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -75,8 +76,8 @@ async def execute(uow, table):
 
 @pytest.mark.parametrize("way", ["ask", "stream", "ask_a_pool", "execute"])
 async def test_a_statement_that_is_built_where_it_runs_is_noticed(database_address: str, way: str) -> None:
-    code: dict[str, Any] = {"__name__": "features.built"}
-    exec(_BUILT, code)
+    code: dict[str, Any] = {}
+    exec(compile(_BUILT, Path(__file__).parents[2] / "features" / "built.py", "exec"), code)
     async with connect_database(database_address) as database, database.unit_of_work() as uow:
         with pytest.raises(pytest.fail.Exception, match="built where it runs"), statements_on_record():
             await code[way](uow, "posts")
