@@ -17,6 +17,7 @@ from features.groups.policy import GroupsPolicy
 from features.groups.ports import GROUPS as GROUPS_PORT
 from features.groups.service import GroupService
 from features.groups.slots import CheckSlots
+from features.groups.trees import KeptTrees
 from features.live_sessions.feature import LIVE_SESSIONS
 from features.relationships.feature import RELATIONSHIPS
 
@@ -28,6 +29,7 @@ def _service(scope: Scope) -> GroupService:
         scope.policy(DevicePolicy).suites,
         scope.service(DeviceService),
         CheckSlots(policy),
+        KeptTrees(policy),
         scope.ports.get(GROUPS_PORT),
     )
 

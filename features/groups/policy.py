@@ -34,3 +34,7 @@ class GroupsPolicy:
     """Proposals, commits and trees that one process works on at the same time; a commit of 1,500 takes seconds."""
     checks_waiting: int = 64
     """More are refused with `group_checks_busy`."""
+    kept_tree_bytes: int = 16 * 1024 * 1024
+    """Of trees that one process keeps in memory; one of 1,500 devices has about 640 KiB."""
+    trees_kept: timedelta = timedelta(minutes=2)
+    """How long it keeps one."""

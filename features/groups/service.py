@@ -53,6 +53,7 @@ from features.groups.outdated import current_epoch, current_message
 from features.groups.policy import GroupsPolicy
 from features.groups.ports import Groups, Stale, WrongEpoch
 from features.groups.slots import CheckSlots
+from features.groups.trees import KeptTrees, TreeName
 from features.identity import Identity
 from features.paging import Page, PageRequest, page_of
 
@@ -68,6 +69,7 @@ class GroupService:
     suites: frozenset[CipherSuite]
     devices: DeviceService
     slots: CheckSlots
+    trees: KeptTrees
     groups: Groups | None = None
 
     async def found(self, uow: UnitOfWork, identity: Identity, group_info: bytes, now: datetime) -> GroupMembership:
@@ -109,15 +111,22 @@ class GroupService:
     async def tree(self, uow: UnitOfWork, me: UUID, group_id: UUID, epoch: int) -> bytes:
         """Returns the tree of the present epoch, or of one into which the caller has a Welcome. Raises NoSuchGroup,
         GroupChecksBusy."""
-        found = await store.tree(uow, me, group_id, epoch)
-        if found is not None:
-            return found
-        membership = await self.get(uow, me, group_id)
-        state = await store.state(uow, group_id)
-        if state is None or membership.epoch != epoch or state.epoch != epoch:
+        founded_at = await store.tree_founded_at(uow, me, group_id, epoch)
+        if founded_at is None:
             raise NoSuchGroup
-        await uow.commit()
-        return await self.slots.run(tree_of, state, group_policy(KnownDevices(), self.suites))
+        await uow.commit()  # no connection is held while another request reads the tree
+
+        async def read() -> bytes:
+            found = await store.tree(uow, group_id, epoch)
+            if found is not None:
+                return found
+            state = await store.state(uow, group_id)
+            if state is None or state.epoch != epoch:
+                raise NoSuchGroup
+            await uow.commit()
+            return await self.slots.run(tree_of, state, group_policy(KnownDevices(), self.suites))
+
+        return await self.trees.get(TreeName(group_id, founded_at, epoch), read)
 
     async def change(self, uow: UnitOfWork, identity: Identity, handshake: Handshake, now: datetime) -> Posted:
         """Has a proposal or commit accepted, and returns when it is durable; the same again is answered alike. Raises

@@ -125,13 +125,13 @@ async def state(uow: UnitOfWork, group_id: UUID) -> StoredGroup | None:
 _GROUP_INFO = """
 select group_info from groups join group_members as own on own.group_id = id where id = $1 and own.account_id = $2
 """
-_TREE = """
-select tree from group_welcomes as welcome join groups on groups.id = welcome.group_id
-join group_members as own on own.group_id = welcome.group_id
-where welcome.group_id = $1 and welcome.epoch = $2 and own.account_id = $3 and (groups.epoch = $2 or exists (
+_TREE_FOUNDED_AT = """
+select groups.created_at from groups join group_members as own on own.group_id = groups.id
+where groups.id = $1 and own.account_id = $3 and (groups.epoch = $2 or exists (
     select from group_joiners as joiner where joiner.account_id = $3 and joiner.group_id = $1 and joiner.epoch = $2
 ))
 """
+_TREE = "select tree from group_welcomes where group_id = $1 and epoch = $2"
 
 
 async def group_info(uow: UnitOfWork, account_id: UUID, group_id: UUID) -> bytes | None:
@@ -140,10 +140,16 @@ async def group_info(uow: UnitOfWork, account_id: UUID, group_id: UUID) -> bytes
     return found
 
 
-async def tree(uow: UnitOfWork, account_id: UUID, group_id: UUID, epoch: int) -> bytes | None:
-    """Returns the tree of an epoch of a group of the account: of the present one, or of one into which a Welcome of the
-    account leads. Only epochs that began by adding somebody have one here."""
-    found: bytes | None = await uow.fetchval(_TREE, group_id, epoch, account_id)
+async def tree_founded_at(uow: UnitOfWork, account_id: UUID, group_id: UUID, epoch: int) -> datetime | None:
+    """Returns when a group of the account was founded, if it may have the tree of an epoch: of the present one, or of
+    one into which a Welcome of the account leads."""
+    found: datetime | None = await uow.fetchval(_TREE_FOUNDED_AT, group_id, epoch, account_id)
+    return found
+
+
+async def tree(uow: UnitOfWork, group_id: UUID, epoch: int) -> bytes | None:
+    """Returns the tree of an epoch. Only those that began by adding somebody have one here."""
+    found: bytes | None = await uow.fetchval(_TREE, group_id, epoch)
     return found
 
 

@@ -13,6 +13,7 @@ from crypto.mls import Add, Remove, welcome_for, welcome_parts
 from features.groups.policy import GroupsPolicy
 from tests.integration.groups.conftest import Groups
 from tests.support.devices import text
+from tests.support.environment import Environment
 from tests.support.group_devices import change_body
 
 HIDDEN = (404, "no_such_group")
@@ -114,7 +115,9 @@ async def test_who_comes_in_learns_nothing_of_before(opened: Groups) -> None:
     assert problem(await dan.member.get(tree)) == HIDDEN
     assert (await dan.member.get(f"/groups/{id}/trees/3")).status_code == 200
     assert (await ada.accept(id))["epoch"] == 4
-    assert (await dan.member.get(f"/groups/{id}/trees/3")).status_code == 200, "his Welcome leads there"
+    again = await dan.member.get(f"/groups/{id}/trees/3")
+    assert again.status_code == 200, "his Welcome leads there"
+    assert Environment.statements(again) == 1, "who may have it is asked each time, and the tree is in memory"
     changes = [await each.member.post("/group-changes", json=old) for each in (bob, dan)]
     messages = [await each.send_sealed(id, sealed) for each in (bob, dan)]
     for of_bob, of_dan in (changes, messages):
