@@ -130,7 +130,8 @@ async def repost(post_id: PostId, identity: Poster, posts: Posts, uow: Uow, now:
 async def reposts(
     post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow, page: PageDep
 ) -> models.PageModel[ReposterModel]:
-    """List who has reposted a post, the last one first, as far as you may see them. (The number includes everybody.)"""
+    """List who has reposted a post, the last one first, as far as you may see them. (The number includes everybody.) A
+    page may have fewer items than asked for, even none, and a `next_cursor`."""
     found = await posts.shares.reposters(uow, post_id, account_or_none(identity), page)
     return models.render_page(found, _render_reposter)
 

@@ -8,36 +8,39 @@ from features.paging import PageRequest
 from features.posts import looked_at
 from features.posts.model import Audience
 from features.posts.privacy import restricted_audiences, viewers_lists, visible_to
-from features.posts.views import Row, after, cursor_parts
+from features.posts.views import Row, after, columns, cursor_parts
 
 # What is not public is looked for among the posts of people who let the viewer see some, in an index of its own: posts
 # that only others may see cost the viewer nothing, however many have the hashtag. What went to a list is looked for by
 # the list, for the same reason. (The order by the author or list, which is the same in each of these searches, and
 # `any`, which hides this from Postgres, are there for these indexes: it would read all posts with the hashtag, newest
-# first, if it expects the author to have many of them.)
+# first, if it expects the author to have many of them.) The viewer may see all posts of such a search, or none if a
+# block or a deactivation parts the two: so it ends at the page's limit before visibility is checked, and hidden posts
+# cost no more than those that are shown.
 _TAGGED = f"""
 post_hashtags.tag = $1 and {after("$3", "$4", key="post_hashtags.created_at, post_hashtags.post_id")}
 """
 _PUBLIC = f"{_TAGGED} and post_hashtags.audience = '{Audience.PUBLIC}'"
 _WITH_HASHTAG = f"""
 with {looked_at.public_posts("post_hashtags", "post_id", _PUBLIC, viewer="$2::uuid", limit="$5")}, restricted as (
-    select post.id, post.created_at
+    select posts.id, posts.created_at
     from ({restricted_audiences("$2::uuid")}) as open cross join lateral (
-        select posts.id, posts.created_at from post_hashtags join posts on posts.id = post_hashtags.post_id
+        select post_hashtags.post_id as id, post_hashtags.* from post_hashtags
         where {_TAGGED} and post_hashtags.author_id = any(array[open.author_id])
             and post_hashtags.audience = open.audience and post_hashtags.audience <> '{Audience.PUBLIC}'
-            and {visible_to("$2::uuid")}
         order by post_hashtags.author_id desc, post_hashtags.created_at desc, post_hashtags.post_id desc limit $5
-    ) as post
+    ) as posts
+    where {visible_to("$2::uuid")}
 ), listed as (
-    select post.id, post.created_at
+    select posts.id, posts.created_at
     from ({viewers_lists("$2::uuid")}) as own cross join lateral (
-        select posts.id, posts.created_at from post_hashtags join posts on posts.id = post_hashtags.post_id
+        select post_hashtags.post_id as id, post_hashtags.* from post_hashtags
         where {_TAGGED} and post_hashtags.list_id = any(array[own.id])
-            and post_hashtags.audience = '{Audience.LIST}' and {visible_to("$2::uuid")}
+            and post_hashtags.audience = '{Audience.LIST}'
         order by post_hashtags.list_id desc, post_hashtags.created_at desc, post_hashtags.post_id desc limit $5
-    ) as post
-), {looked_at.newest(("restricted", "listed"), viewer="$2::uuid", limit="$5")}
+    ) as posts
+    where {visible_to("$2::uuid")}
+), {looked_at.newest(("restricted", "listed"), columns("$2::uuid"), viewer="$2::uuid", limit="$5")}
 """
 
 

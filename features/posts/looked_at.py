@@ -1,4 +1,4 @@
-"""A bound on what a list of posts costs that anybody may have written into: a hashtag's, the quotes of a post.
+"""A bound on what a list costs that anybody may have written into: the posts with a hashtag, quotes, reposts.
 
 Its public posts are looked at newest first, and those of people apart from the viewer are passed over. There may be any
 number of these, so a page looks at `MAX_LOOKED_AT` of them at most. One that ends there has what it found, perhaps
@@ -6,13 +6,15 @@ nothing, and the next page goes on behind the last post that was looked at. (Its
 tells nobody whose it is or what is in it.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from features.paging import Cursor, Page, page_of
-from features.posts.model import PostView
 from features.posts.privacy import visible_to
-from features.posts.views import AUTHOR, Row, columns, view_cursor
+from features.posts.views import AUTHOR, Row
+
+T = TypeVar("T")
 
 MAX_LOOKED_AT = 500
 
@@ -38,9 +40,10 @@ def public_posts(table: str, id: str, where: str, *, viewer: str, limit: str, co
 )"""
 
 
-def newest(found: Sequence[str], *, viewer: str, limit: str) -> str:
+def newest(found: Sequence[str], shown: str, *, viewer: str, limit: str) -> str:
     """Returns the end of a statement that has ``public``, ``last_looked_at`` and the common table expressions `found`:
-    the newest posts of all, as far as they were looked for. Its rows are for `split`."""
+    the newest posts of all, as far as they were looked for. Its rows are for `split`. `shown` are the columns of a post
+    and its author: `columns`, or others that have id and created_at."""
     union = " union ".join(f"select * from {each}" for each in ("public", *found))
     return f"""newest as (
     select id from ({union}) as found
@@ -51,7 +54,7 @@ def newest(found: Sequence[str], *, viewer: str, limit: str) -> str:
 )
 select last.created_at as last_created_at, last.id as last_id, shown.*
 from (values (true)) as always left join last_looked_at as last on true left join (
-    select {columns(viewer)} from newest join posts on posts.id = newest.id {AUTHOR} where {visible_to(viewer)}
+    select {shown} from newest join posts on posts.id = newest.id {AUTHOR} where {visible_to(viewer)}
 ) as shown on true
 order by shown.created_at desc, shown.id desc
 """
@@ -72,7 +75,7 @@ def split(rows: Sequence[Row]) -> Found:
     return Found([row for row in rows if row["id"]], cursor)
 
 
-def page_until(posts: Sequence[PostView], limit: int, bound: Cursor | None) -> Page[PostView]:
-    """Makes a page from up to `limit + 1` posts and the bound that `split` returned with them."""
-    page = page_of(posts, limit, view_cursor)
+def page_until(items: Sequence[T], limit: int, cursor: Callable[[T], Cursor], bound: Cursor | None) -> Page[T]:
+    """Makes a page from up to `limit + 1` items and the bound that `split` returned with their rows."""
+    page = page_of(items, limit, cursor)
     return Page(page.items, bound.encode()) if bound is not None and page.next_cursor is None else page

@@ -33,7 +33,7 @@ from features.posts.polls import UNVOTED, view_poll
 from features.posts.sharing import Shares
 from features.posts.text import tag_of
 from features.posts.version_views import version_view
-from features.posts.views import Row, mentioned, views, views_naming
+from features.posts.views import Row, mentioned, view_cursor, views, views_naming
 from features.posts.voting import Polls
 from features.profiles.service import ProfileService
 
@@ -181,7 +181,7 @@ class PostService:
     ) -> Page[PostView]:
         """Returns the posts with a hashtag, newest first."""
         found = await hashtag_store.with_hashtag(uow, _tag(hashtag), viewer_id, page)
-        return page_until(await views(uow, viewer_id, found.posts, now), page.limit, found.bound)
+        return page_until(await views(uow, viewer_id, found.posts, now), page.limit, view_cursor, found.bound)
 
     async def hashtag(self, uow: UnitOfWork, hashtag: str) -> HashtagCounts:
         """Returns how much a hashtag is used in public posts, the same for every viewer; updated within seconds."""

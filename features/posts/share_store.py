@@ -12,7 +12,7 @@ from features.posts.errors import AlreadyReposted
 from features.posts.model import Audience, Reposter, ShareKind
 from features.posts.privacy import restricted_audiences, viewers_lists, visible_to
 from features.posts.queries import kept_post
-from features.posts.views import AUTHOR, NEWEST_FIRST, Row, after, columns, cursor_parts
+from features.posts.views import AUTHOR, Row, after, columns, cursor_parts
 from features.profiles.queries import person_columns, person_of
 from features.relationships.visibility import apart
 
@@ -82,17 +82,24 @@ async def count(uow: UnitOfWork, post_id: UUID, kind: ShareKind, share_id: UUID,
         await counters.add(uow, [post_id], _NAMES[kind], share_id, change)
 
 
+_REPOSTED = f"posts.reposted_id = $1 and {after('$3', '$4')}"
+_REPOSTER = f"posts.id, posts.author_id, {person_columns('author')}, posts.created_at"
 _REPOSTERS = f"""
-select posts.id, posts.author_id, {person_columns("author")}, posts.created_at from posts {AUTHOR}
-where posts.reposted_id = $1 and {visible_to("$2::uuid")} and {after("$3", "$4")} {NEWEST_FIRST} limit $5
+with {looked_at.public_posts("posts", "id", _REPOSTED, viewer="$2::uuid", limit="$5")},
+{looked_at.newest((), _REPOSTER, viewer="$2::uuid", limit="$5")}
 """
 
 
-async def reposters(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest) -> list[Reposter]:
-    """Returns who has reposted a post, the last one first, as far as the viewer may see them: one more than the page
-    holds."""
-    rows = await uow.fetch(_REPOSTERS, post_id, viewer_id, *cursor_parts(page.cursor), page.limit + 1)
-    return [Reposter(person_of(row, row["author_id"]), row["id"], row["created_at"]) for row in rows]
+async def reposters(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest) -> looked_at.Found:
+    """Returns the reposts of a post by people whom the viewer may see, the last one first: one more than the page
+    holds, and where the next page goes on if this one ended before it was full (`looked_at`)."""
+    position = cursor_parts(page.cursor)
+    return looked_at.split(await uow.fetch(_REPOSTERS, post_id, viewer_id, *position, page.limit + 1))
+
+
+def reposter_of(row: Row) -> Reposter:
+    """Converts a row of `reposters`."""
+    return Reposter(person_of(row, row["author_id"]), row["id"], row["created_at"])
 
 
 # As for hashtags (hashtag_store.py): what is not public is looked for among the posts of people who let the viewer see
@@ -102,22 +109,23 @@ _SHOWN = f"not {apart('posts.author_id', '$6::uuid')}"
 _PUBLIC = f"{_QUOTING} and posts.audience = '{Audience.PUBLIC}'"
 _QUOTES = f"""
 with {looked_at.public_posts("posts", "id", _PUBLIC, viewer="$2::uuid", limit="$5", condition=_SHOWN)}, restricted as (
-    select quote.id, quote.created_at
+    select posts.id, posts.created_at
     from ({restricted_audiences("$2::uuid")}) as open cross join lateral (
-        select posts.id, posts.created_at from posts
-        where {_QUOTING} and {visible_to("$2::uuid")} and {_SHOWN} and posts.audience <> '{Audience.PUBLIC}'
+        select posts.* from posts
+        where {_QUOTING} and posts.audience <> '{Audience.PUBLIC}'
             and posts.author_id = any(array[open.author_id]) and posts.audience = open.audience
         order by posts.author_id desc, posts.created_at desc, posts.id desc limit $5
-    ) as quote
+    ) as posts
+    where {visible_to("$2::uuid")} and {_SHOWN}
 ), listed as (
-    select quote.id, quote.created_at
+    select posts.id, posts.created_at
     from ({viewers_lists("$2::uuid")}) as own cross join lateral (
-        select posts.id, posts.created_at from posts
-        where {_QUOTING} and {visible_to("$2::uuid")} and {_SHOWN} and posts.audience = '{Audience.LIST}'
-            and posts.list_id = any(array[own.id])
+        select posts.* from posts
+        where {_QUOTING} and posts.audience = '{Audience.LIST}' and posts.list_id = any(array[own.id])
         order by posts.list_id desc, posts.created_at desc, posts.id desc limit $5
-    ) as quote
-), {looked_at.newest(("restricted", "listed"), viewer="$2::uuid", limit="$5")}
+    ) as posts
+    where {visible_to("$2::uuid")} and {_SHOWN}
+), {looked_at.newest(("restricted", "listed"), columns("$2::uuid"), viewer="$2::uuid", limit="$5")}
 """
 
 

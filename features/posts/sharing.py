@@ -10,14 +10,14 @@ from uuid import UUID
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
-from features.paging import Page, PageRequest, page_of
+from features.paging import Page, PageRequest
 from features.posts import share_store, store
 from features.posts.changes import publish_created, publish_deleted
 from features.posts.errors import NoSuchPost, NotShareable
 from features.posts.looked_at import page_until
 from features.posts.model import Audience, PostView, Reposter, SharedContent
 from features.posts.poll_views import poll_views
-from features.posts.views import Row, mentioned, shared_content, views, views_naming
+from features.posts.views import Row, mentioned, shared_content, view_cursor, views, views_naming
 from features.profiles.service import ProfileService
 
 
@@ -66,7 +66,9 @@ class Shares:
         NoSuchPost."""
         if not await store.visible(uow, post_id, viewer_id):
             raise NoSuchPost
-        return page_of(await share_store.reposters(uow, post_id, viewer_id, page), page.limit, Reposter.cursor)
+        found = await share_store.reposters(uow, post_id, viewer_id, page)
+        reposters = [share_store.reposter_of(row) for row in found.posts]
+        return page_until(reposters, page.limit, Reposter.cursor, found.bound)
 
     async def quotes(
         self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest, now: datetime
@@ -77,7 +79,7 @@ class Shares:
         if row is None:
             raise NoSuchPost
         found = await share_store.quotes(uow, post_id, UUID(row["author_id"]), viewer_id, page)
-        return page_until(await views(uow, viewer_id, found.posts, now), page.limit, found.bound)
+        return page_until(await views(uow, viewer_id, found.posts, now), page.limit, view_cursor, found.bound)
 
     async def undo(self, uow: UnitOfWork, post_id: UUID, account_id: UUID, now: datetime) -> None:
         """Deletes the account's repost of a post, if there is one."""

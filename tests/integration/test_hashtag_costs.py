@@ -1,11 +1,12 @@
 """What a page of a hashtag costs its reader, counted in blocks of tables and indexes that Postgres reads."""
 
+from typing import Any
 from uuid import UUID
 
 from features.posts.hashtag_store import _WITH_HASHTAG
 from features.posts.looked_at import MAX_LOOKED_AT
 from features.posts.privacy import _MAX_CIRCLES
-from features.posts.share_store import _QUOTES
+from features.posts.share_store import _QUOTES, _REPOSTERS
 from tests.support.environment import Environment
 from tests.support.member import Member
 from tests.support.people import add_people, befriend
@@ -85,14 +86,15 @@ async def test_strangers_who_have_a_reader_in_their_circles_do_not_slow_a_hashta
     assert {post["audience"] for post in page["items"]} == {"close_friends", "list"}
 
 
-_TO_LIST = """
-with listed as (
+_TO_FEW = """
+with written as (
     insert into posts (id, author_id, text, audience, list_id, quoted_id, created_at)
-    select gen_random_uuid(), $1, '#lisbon', 'list', $2, $3, now() + number * interval '1 ms'
+    select gen_random_uuid(), $1, '#lisbon', case when $2::uuid is null then 'connections' else 'list' end, $2, $3,
+        now() + number * interval '1 ms'
     from generate_series(1, $4::int) as number returning *
 )
 insert into post_hashtags (tag, created_at, post_id, audience, author_id, list_id)
-select 'lisbon', created_at, id, audience, author_id, list_id from listed
+select 'lisbon', created_at, id, audience, author_id, list_id from written
 """
 
 
@@ -105,7 +107,7 @@ async def test_posts_to_another_list_of_an_author_do_not_slow_a_hashtag_or_quote
     post = (await ada.post("/posts", json=body)).json()["id"]
     quote = (await ada.post("/posts", json={**body, "quoted_id": quoted})).json()["id"]
     pool = entativa.platform.database.pool
-    await pool.execute(_TO_LIST, UUID(ada.id), UUID(lists[1]), UUID(quoted), 3_000)
+    await pool.execute(_TO_FEW, UUID(ada.id), UUID(lists[1]), UUID(quoted), 3_000)
     await pool.execute("analyze")
     assert await _blocks_read(entativa, "lisbon", bob.id) < 80
     assert await _blocks(entativa, _QUOTES, UUID(quoted), UUID(bob.id), None, None, 51, UUID(carl.id)) < 80
@@ -137,15 +139,15 @@ update accounts set state = 'deactivated' where id = any(
 """
 
 
-async def _walk(reader: Member, path: str) -> tuple[list[str], int]:
-    """Reads a list to its end. Returns the ids, and how many pages it took."""
-    ids: list[str] = []
+async def _walk(reader: Member, path: str) -> tuple[list[dict[str, Any]], int]:
+    """Reads a list to its end. Returns the items, and how many pages it took."""
+    items: list[dict[str, Any]] = []
     cursor, pages = "", 0
     while True:
         page = (await reader.get(f"{path}?limit=50{cursor}")).json()
-        ids, pages = ids + [item["id"] for item in page["items"]], pages + 1
+        items, pages = items + page["items"], pages + 1
         if page["next_cursor"] is None:
-            return ids, pages
+            return items, pages
         cursor = f"&cursor={page['next_cursor']}"
 
 
@@ -167,7 +169,8 @@ async def test_public_posts_of_people_apart_cost_a_page_no_more_than_its_bound(e
     # Wherever a page ends, nothing is left out or comes twice, also not what only its author sees.
     for path in ("/hashtags/lisbon/posts", f"/posts/{quoted}/quotes"):
         for reader, expected in ((ada, 4), (bob, 3)):
-            ids, pages = await _walk(reader, path)
+            items, pages = await _walk(reader, path)
+            ids = [item["id"] for item in items]
             assert len(ids) == len({*ids}) == expected, path
             assert {*ids} > {*old[: expected - 1]}
             assert hidden / MAX_LOOKED_AT < pages < hidden / MAX_LOOKED_AT + 3
@@ -175,3 +178,50 @@ async def test_public_posts_of_people_apart_cost_a_page_no_more_than_its_bound(e
     bound = 6 * MAX_LOOKED_AT
     assert await _blocks_read(entativa, "lisbon", bob.id) < bound
     assert await _blocks(entativa, _QUOTES, UUID(quoted), UUID(bob.id), None, None, 51, UUID(carl.id)) < bound
+
+
+_REPOSTS_OF_EACH = """
+insert into posts (id, author_id, text, audience, reposted_id, created_at)
+select gen_random_uuid(), account_id, '', 'public', $2, now() + row_number() over () * interval '1 ms'
+from profiles where username = any($1::text[])
+"""
+
+
+async def test_reposts_by_people_apart_cost_a_page_no_more_than_its_bound(entativa: Environment) -> None:
+    ada, bob = await entativa.member("ada"), await entativa.member("bob")
+    post = (await ada.post("/posts", json={"text": "Hi"})).json()["id"]
+    assert (await bob.put(f"/posts/{post}/repost")).is_success
+    pool, gone = entativa.platform.database.pool, await add_people(entativa, 2_600, "gone")
+    await pool.execute(_REPOSTS_OF_EACH, gone, UUID(post))
+    path = f"/posts/{post}/reposts"
+    assert len((await ada.get(path)).json()["items"]) == 50, "those people are there"
+    await pool.execute(_DEACTIVATE, gone)
+    await pool.execute("analyze")
+    for reader in (ada, bob, entativa.anonymous):
+        items, pages = await _walk(reader, path)
+        assert [item["person"]["username"] for item in items] == ["bob"]
+        assert pages == 1 + len(gone) // MAX_LOOKED_AT
+    assert await _blocks(entativa, _REPOSTERS, UUID(post), UUID(ada.id), None, None, 51) < 12 * MAX_LOOKED_AT
+
+
+async def test_posts_for_few_of_people_apart_do_not_slow_a_hashtag_or_quotes_down(entativa: Environment) -> None:
+    ada, bob, carl = [await entativa.member(name) for name in ("ada", "bob", "carl")]
+    quoted = (await carl.post("/posts", json={"text": "to quote"})).json()["id"]
+    async with entativa.platform.database.unit_of_work() as uow:
+        await befriend(uow, bob.id, ["ada", "carl"], entativa.clock())
+        await uow.commit()
+    shown = (await carl.post("/posts", json={"text": "#lisbon", "quoted_id": quoted, "audience": "connections"})).json()
+    list_id = (await ada.post("/lists", json={"name": "with bob"})).json()["id"]
+    assert (await ada.put(f"/lists/{list_id}/members/bob")).is_success
+    pool = entativa.platform.database.pool
+    for to in (None, UUID(list_id)):
+        await pool.execute(_TO_FEW, UUID(ada.id), to, UUID(quoted), 3_000)
+    await pool.execute("analyze")
+    paths = ("/hashtags/lisbon/posts", f"/posts/{quoted}/quotes")
+    for path in paths:
+        assert len((await bob.get(path)).json()["items"]) == 50
+    await pool.execute(_DEACTIVATE, ["ada"])
+    for path in paths:
+        assert [item["id"] for item in (await bob.get(path)).json()["items"]] == [shown["id"]]
+    assert await _blocks_read(entativa, "lisbon", bob.id) < 2_000
+    assert await _blocks(entativa, _QUOTES, UUID(quoted), UUID(bob.id), None, None, 51, UUID(carl.id)) < 2_000
