@@ -22,6 +22,7 @@ from features.auth.errors import TOKEN_ERRORS, SignInRequired
 from features.auth.service import AuthService
 from features.identity import Identity
 from features.paging import BadCursor, Cursor, PageRequest
+from features.sealed_cursors import SealedPageRequest
 
 DEGRADED = Counter("entativa_degraded_total", "Requests served in a degraded mode", ["mode"])
 REFUSED = Counter("entativa_rate_limited_total", "Requests refused by a rate limit", ["limit"])
@@ -194,12 +195,19 @@ async def poster(request: Request, identity: Annotated[Identity, Depends(signed_
     return identity
 
 
+PageLimit = Annotated[int, Query(ge=1, le=100, description="How many items at most.")]
+PageCursor = Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")]
+
+
 @raises(BadCursor)
-async def get_page(
-    limit: Annotated[int, Query(ge=1, le=100, description="How many items at most.")] = 50,
-    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")] = None,
-) -> PageRequest:
+async def get_page(limit: PageLimit = 50, cursor: PageCursor = None) -> PageRequest:
     return PageRequest(limit, Cursor.decode(cursor) if cursor else None)
+
+
+@raises(BadCursor)
+async def get_sealed_page(limit: PageLimit = 50, cursor: PageCursor = None) -> SealedPageRequest:
+    """Returns the page of a list that opens its cursors itself, which raises BadCursor."""
+    return SealedPageRequest(limit, cursor)
 
 
 def account_or_none(identity: Identity | None) -> UUID | None:
@@ -214,3 +222,4 @@ SignedIn = Annotated[Identity, Depends(signed_in)]
 Poster = Annotated[Identity, Depends(poster)]
 MaybeSignedIn = Annotated[Identity | None, Depends(admit)]
 PageDep = Annotated[PageRequest, Depends(get_page)]
+SealedPageDep = Annotated[SealedPageRequest, Depends(get_sealed_page)]

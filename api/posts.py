@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api import drafts, models, post_media, post_videos
 from api.conditional import ConditionalRoute
-from api.deps import MaybeSignedIn, Now, PageDep, Poster, SignedIn, Uow, account_or_none
+from api.deps import MaybeSignedIn, Now, PageDep, Poster, SealedPageDep, SignedIn, Uow, account_or_none
 from api.error_codes import raises
 from api.post_bodies import PostBody, PostChangeBody, Posts, VoteBody, media_drafts
 from api.post_views import PollModel, PostModel, PostPage, VersionPage, respond
@@ -128,7 +128,7 @@ async def repost(post_id: PostId, identity: Poster, posts: Posts, uow: Uow, now:
 @router.get("/posts/{post_id}/reposts")
 @raises(NoSuchPost)
 async def reposts(
-    post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow, page: PageDep
+    post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow, page: SealedPageDep
 ) -> models.PageModel[ReposterModel]:
     """List who has reposted a post, the last one first, as far as you may see them. (The number includes everybody.) A
     page may have fewer items than asked for, even none, and a `next_cursor`."""
@@ -138,7 +138,9 @@ async def reposts(
 
 @router.get("/posts/{post_id}/quotes", response_model=PostPage)
 @raises(NoSuchPost)
-async def quotes(post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow, page: PageDep, now: Now) -> Response:
+async def quotes(
+    post_id: PostId, identity: MaybeSignedIn, posts: Posts, uow: Uow, page: SealedPageDep, now: Now
+) -> Response:
     """List the posts that quote a post, newest first, as far as you may see them. (The number includes all that are
     public, and no others.) A page may have fewer items than asked for, even none, and a `next_cursor`."""
     return respond(await posts.shares.quotes(uow, post_id, account_or_none(identity), page, now))
@@ -206,7 +208,9 @@ async def hashtag(tag: Tag, _: MaybeSignedIn, posts: Posts, uow: Uow) -> Respons
 
 @router.get("/hashtags/{tag}/posts", response_model=PostPage)
 @raises(BadHashtag)
-async def with_hashtag(tag: Tag, identity: MaybeSignedIn, page: PageDep, posts: Posts, uow: Uow, now: Now) -> Response:
+async def with_hashtag(
+    tag: Tag, identity: MaybeSignedIn, page: SealedPageDep, posts: Posts, uow: Uow, now: Now
+) -> Response:
     """List the posts with a hashtag that you may see, newest first. A page may have fewer items than asked for, even
     none, and a `next_cursor`."""
     return respond(await posts.with_hashtag(uow, tag, account_or_none(identity), page, now))

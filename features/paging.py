@@ -29,7 +29,11 @@ class BadCursor(Invalid):
 
 def encode_position(at: int, id: bytes) -> str:
     """Returns 32 URL-safe characters: 8 bytes of microseconds since 1970, 16 bytes of id."""
-    return base64.urlsafe_b64encode(at.to_bytes(8, "big") + id).decode()
+    return base64.urlsafe_b64encode(_packed(at, id)).decode()
+
+
+def _packed(at: int, id: bytes) -> bytes:
+    return at.to_bytes(8, "big") + id
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +45,26 @@ class Cursor:
 
     def encode(self) -> str:
         """Returns the text of the position."""
-        return encode_position((self.at - _EPOCH) // _MICROSECOND, self.id.bytes)
+        return base64.urlsafe_b64encode(self.pack()).decode()
+
+    def pack(self) -> bytes:
+        """Returns the 24 bytes of the position."""
+        return _packed((self.at - _EPOCH) // _MICROSECOND, self.id.bytes)
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":
         """Decodes what `encode` returned. Raises BadCursor for anything else."""
         try:
-            raw = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
-            if len(raw) != _LENGTH:
-                raise ValueError(text)
-            at = _EPOCH + int.from_bytes(raw[:8], "big") * _MICROSECOND
+            return cls.unpack(base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True))
         except (ValueError, OverflowError):
             raise BadCursor from None
-        return cls(at, UUID(bytes=raw[8:]))
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "Cursor":
+        """Returns the position of what `pack` returned. Raises ValueError or OverflowError for anything else."""
+        if len(packed) != _LENGTH:
+            raise ValueError(f"{len(packed)} bytes are no position")
+        return cls(_EPOCH + int.from_bytes(packed[:8], "big") * _MICROSECOND, UUID(bytes=packed[8:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,9 @@ class Page(Generic[T]):
     next_cursor: str | None
 
 
-def page_of(rows: Sequence[T], limit: int, cursor: Callable[[T], Cursor]) -> Page[T]:
+def page_of(
+    rows: Sequence[T], limit: int, cursor: Callable[[T], Cursor], encode: Callable[[Cursor], str] = Cursor.encode
+) -> Page[T]:
     """Makes a page from up to `limit + 1` rows; the extra row only shows that there is another page."""
     items = rows[:limit]
-    return Page(items, cursor(items[-1]).encode() if len(rows) > limit and items else None)
+    return Page(items, encode(cursor(items[-1])) if len(rows) > limit and items else None)

@@ -2,8 +2,8 @@
 
 Its public posts are looked at newest first, and those of people apart from the viewer are passed over. There may be any
 number of these, so a page looks at `MAX_LOOKED_AT` of them at most. One that ends there has what it found, perhaps
-nothing, and the next page goes on behind the last post that was looked at. (Its time and id are in the cursor, which
-tells nobody whose it is or what is in it.)
+nothing, and the next page goes on behind the last post that was looked at. That one may be hidden, so cursors of these
+lists are sealed (features/sealed_cursors.py).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ from typing import TypeVar
 from features.paging import Cursor, Page, page_of
 from features.posts.privacy import visible_to
 from features.posts.views import AUTHOR, Row
+from features.sealed_cursors import CursorsOfList
 
 T = TypeVar("T")
 
@@ -75,7 +76,9 @@ def split(rows: Sequence[Row]) -> Found:
     return Found([row for row in rows if row["id"]], cursor)
 
 
-def page_until(items: Sequence[T], limit: int, cursor: Callable[[T], Cursor], bound: Cursor | None) -> Page[T]:
+def page_until(
+    items: Sequence[T], limit: int, cursor: Callable[[T], Cursor], bound: Cursor | None, cursors: CursorsOfList
+) -> Page[T]:
     """Makes a page from up to `limit + 1` items and the bound that `split` returned with their rows."""
-    page = page_of(items, limit, cursor)
-    return Page(page.items, bound.encode()) if bound is not None and page.next_cursor is None else page
+    page = page_of(items, limit, cursor, cursors.seal)
+    return Page(page.items, cursors.seal(bound)) if bound is not None and page.next_cursor is None else page

@@ -36,6 +36,7 @@ from features.posts.version_views import version_view
 from features.posts.views import Row, mentioned, view_cursor, views, views_naming
 from features.posts.voting import Polls
 from features.profiles.service import ProfileService
+from features.sealed_cursors import SealedCursors, SealedPageRequest
 
 _FIRST = 2**31
 _EDITED = ("text", "content_warning", "place", "media")
@@ -53,6 +54,7 @@ class PostService:
     shares: Shares
     drafts: Drafts
     media: MediaService
+    cursors: SealedCursors
 
     async def create(self, uow: UnitOfWork, author_id: UUID, content: Content, now: datetime) -> PostView:
         """Publishes a post when the unit of work commits. Raises Invalid, and the errors of media that cannot be
@@ -177,11 +179,14 @@ class PostService:
         return Page(await views(uow, viewer_id, paged.items, now), paged.next_cursor)
 
     async def with_hashtag(
-        self, uow: UnitOfWork, hashtag: str, viewer_id: UUID | None, page: PageRequest, now: datetime
+        self, uow: UnitOfWork, hashtag: str, viewer_id: UUID | None, asked: SealedPageRequest, now: datetime
     ) -> Page[PostView]:
-        """Returns the posts with a hashtag, newest first."""
-        found = await hashtag_store.with_hashtag(uow, _tag(hashtag), viewer_id, page)
-        return page_until(await views(uow, viewer_id, found.posts, now), page.limit, view_cursor, found.bound)
+        """Returns the posts with a hashtag, newest first. Raises BadHashtag, BadCursor."""
+        tag = _tag(hashtag)
+        cursors = self.cursors.of(f"hashtag {tag}")
+        found = await hashtag_store.with_hashtag(uow, tag, viewer_id, cursors.open(asked))
+        posts = await views(uow, viewer_id, found.posts, now)
+        return page_until(posts, asked.limit, view_cursor, found.bound, cursors)
 
     async def hashtag(self, uow: UnitOfWork, hashtag: str) -> HashtagCounts:
         """Returns how much a hashtag is used in public posts, the same for every viewer; updated within seconds."""

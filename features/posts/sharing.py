@@ -10,7 +10,7 @@ from uuid import UUID
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
-from features.paging import Page, PageRequest
+from features.paging import Page
 from features.posts import share_store, store
 from features.posts.changes import publish_created, publish_deleted
 from features.posts.errors import NoSuchPost, NotShareable
@@ -19,6 +19,7 @@ from features.posts.model import Audience, PostView, Reposter, SharedContent
 from features.posts.poll_views import poll_views
 from features.posts.views import Row, mentioned, shared_content, view_cursor, views, views_naming
 from features.profiles.service import ProfileService
+from features.sealed_cursors import SealedCursors, SealedPageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Shares:
     """Operations on reposts, and what quotes have in common with them."""
 
     profiles: ProfileService
+    cursors: SealedCursors
 
     async def shareable(self, uow: UnitOfWork, post_id: UUID, account_id: UUID) -> Row:
         """Returns a post that the account may share; of a repost, the post that it shows. Raises NoSuchPost,
@@ -60,26 +62,31 @@ class Shares:
         return shared_content(row, usernames, polls)
 
     async def reposters(
-        self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest
+        self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, asked: SealedPageRequest
     ) -> Page[Reposter]:
         """Returns who has reposted a post, the last one first, without those who are apart from the viewer. Raises
-        NoSuchPost."""
+        BadCursor, NoSuchPost."""
+        cursors = self.cursors.of(f"reposts {post_id}")
+        page = cursors.open(asked)
         if not await store.visible(uow, post_id, viewer_id):
             raise NoSuchPost
         found = await share_store.reposters(uow, post_id, viewer_id, page)
         reposters = [share_store.reposter_of(row) for row in found.posts]
-        return page_until(reposters, page.limit, Reposter.cursor, found.bound)
+        return page_until(reposters, page.limit, Reposter.cursor, found.bound, cursors)
 
     async def quotes(
-        self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest, now: datetime
+        self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, asked: SealedPageRequest, now: datetime
     ) -> Page[PostView]:
         """Returns the posts that quote a post, newest first, as far as the viewer may see them and what they quote.
-        Raises NoSuchPost."""
+        Raises BadCursor, NoSuchPost."""
+        cursors = self.cursors.of(f"quotes {post_id}")
+        page = cursors.open(asked)
         row = await store.find(uow, post_id, viewer_id)
         if row is None:
             raise NoSuchPost
         found = await share_store.quotes(uow, post_id, UUID(row["author_id"]), viewer_id, page)
-        return page_until(await views(uow, viewer_id, found.posts, now), page.limit, view_cursor, found.bound)
+        posts = await views(uow, viewer_id, found.posts, now)
+        return page_until(posts, page.limit, view_cursor, found.bound, cursors)
 
     async def undo(self, uow: UnitOfWork, post_id: UUID, account_id: UUID, now: datetime) -> None:
         """Deletes the account's repost of a post, if there is one."""
