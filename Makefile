@@ -12,7 +12,7 @@ UV ?= $(BIN)/uv
 # the time to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run stop demo cluster-demo status doctor check test lint coverage audit loss bench clean lock
+.PHONY: help run stop demo cluster-demo status doctor check test lint coverage audit loss recording bench clean lock
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,9 @@ audit: $(filter $(BIN)/uv,$(UV)) ## look for known vulnerabilities in the pinned
 
 loss: $(VENV)/.dev ## kill 500 parts of a platform while people write to each other, for example `make loss KILLS=50 SEED=2`
 	@$(BIN)/python -m tests.e2e.message_loss --kills $(KILLS) --seed $(SEED)
+
+recording: $(VENV)/.dev ## record `entativa chat` anew: docs/chat.cast and docs/chat.svg
+	@$(BIN)/python -m tests.e2e.record_chat
 
 bench: $(VENV)/.dev ## print figures, for example `make bench FIGURE=http`
 	@setup/system-packages bench

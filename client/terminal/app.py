@@ -42,7 +42,8 @@ class ChatApp(App[None]):
     """Shows an account that is open. It ends when the user wants it, or when the session was ended: `signed_out`."""
 
     CSS = """
-    #conversations { width: 28; }
+    #conversations { width: 28; height: 1fr; }
+    #messages { height: 1fr; }
     .dialog { width: 64; height: auto; max-height: 100%; padding: 1 2; border: round $primary; }
     ModalScreen { align: center middle; }
     """
