@@ -1,8 +1,10 @@
-"""What a conversation that nobody uses takes in its host's memory, until it is dropped after two minutes.
+"""What a conversation that nobody uses takes in its host's memory, from ten seconds after its last message, when it
+rests, until it is dropped after two minutes.
 
 It is one of two people with a device each, who have sent one message each in the last seven days. This process loads
-conversations from the database of a platform by the code of hosts, and reads its own memory. `busy_bytes` is one in
-which each device has sent as many as are remembered.
+conversations from the database of a platform by the code of hosts, has them rest as hosts do while others are loaded,
+and reads its own memory. `awake_bytes` is one that does not rest yet; `busy_bytes` and `busy_awake_bytes` are the same
+for one in which each device has sent as many as are remembered.
 """
 
 from __future__ import annotations
@@ -10,14 +12,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import psutil
 
-from benchmarks.figure import Figure
+from benchmarks.figure import Extra, Figure
 from benchmarks.size import sized
 
 if TYPE_CHECKING:
@@ -69,6 +72,7 @@ async def _measure(address: str, socket: str) -> Figure:
     from actors.conversations.calls import ConversationCalls
     from actors.conversations.effects import ConversationEffects
     from actors.runtime.hosting.committer import Committer
+    from actors.runtime.hosting.resting import REST_SECONDS, Resting
     from actors.runtime.hosting.turns import TurnRunner
     from actors.runtime.store.shard_store import ShardStore
     from actors.runtime.store.turn_writes import TurnWrites
@@ -86,29 +90,49 @@ async def _measure(address: str, socket: str) -> Figure:
         await host.start()
         await router.start(60)
         calls = ConversationCalls(router)
-        await _loaded_bytes(database, calls, _WARM_UP, 1)
-        idle = await _loaded_bytes(database, calls, _CONVERSATIONS, 1)
-        busy = await _loaded_bytes(database, calls, _BUSY, MessagingPolicy().remembered_per_device)
+        resting = Resting(host.mailboxes)
+
+        async def rest() -> None:
+            await resting.rest(time.monotonic() + REST_SECONDS)
+
+        async def loaded_bytes(count: int, messages: int, *, awake: bool = False) -> float:
+            return await _loaded_bytes(calls, await _add(database, count, messages), None if awake else rest)
+
+        remembered = MessagingPolicy().remembered_per_device
+        await loaded_bytes(_WARM_UP, 1)
+        idle, busy = await loaded_bytes(_CONVERSATIONS, 1), await loaded_bytes(_BUSY, remembered)
+        # Last: none of those may rest while others are measured, since they would take what it sets free.
+        awake = await loaded_bytes(_CONVERSATIONS, 1, awake=True)
+        busy_awake = await loaded_bytes(_BUSY, remembered, awake=True)
         await router.close()
         host.stop()
         await host.mailboxes.close()
         await writes.close()
         await store.close()
-    return Figure(FIGURES[0], idle, "B", samples=_CONVERSATIONS, extra={"busy_bytes": busy})
+    extra: dict[str, Extra] = {"awake_bytes": awake, "busy_bytes": busy, "busy_awake_bytes": busy_awake}
+    return Figure(FIGURES[0], idle, "B", samples=_CONVERSATIONS, extra=extra)
 
 
-async def _loaded_bytes(database: Database, calls: ConversationCalls, count: int, messages: int) -> float:
-    """Returns by how many bytes this process has grown for each of so many conversations that it has loaded."""
+async def _add(database: Database, count: int, messages: int) -> list[UUID]:
+    """Adds so many conversations, in which each device has sent so many messages."""
     await database.pool.execute("truncate messages, message_payloads")
     await database.pool.execute(_ADD, count, messages)
     await database.pool.execute(
         "analyze accounts, conversations, conversation_members, devices, device_prekeys, messages"
     )
-    ids: list[UUID] = [row["conversation_id"] for row in await database.pool.fetch(_IDS)]
+    return [row["conversation_id"] for row in await database.pool.fetch(_IDS)]
+
+
+async def _loaded_bytes(
+    calls: ConversationCalls, ids: Sequence[UUID], rest: Callable[[], Awaitable[None]] | None
+) -> float:
+    """Returns by how many bytes this process has grown for each of the conversations that it has loaded."""
     before = _own_bytes()
-    for first in range(0, count, _AT_ONCE):
+    for first in range(0, len(ids), _AT_ONCE):
         await calls.reload(ids[first : first + _AT_ONCE], _WITHIN)
-    return (_own_bytes() - before) / count
+        if rest is not None:
+            await rest()
+    return (_own_bytes() - before) / len(ids)
 
 
 def _own_bytes() -> int:

@@ -13,6 +13,7 @@ KIND = EntityKind(
     policy=MessagingPolicy,
     handler=ConversationEffects,
     passivate_after=120.0,
+    rest=ConversationEntity.rest,
 )
 
 __all__ = ["KIND"]

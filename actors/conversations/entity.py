@@ -19,6 +19,7 @@ from features.messaging.model import MemberState
 from features.messaging.policy import MessagingPolicy
 from features.messaging.records import Accepted, Draft, Message, Payload
 from features.messaging.refusals import SendRefused
+from features.messaging.resting import pack, unpack
 
 KIND_NAME = "conversations"
 
@@ -65,12 +66,25 @@ class Reload:
 
 
 class ConversationEntity:
-    """One Conversation as an entity."""
+    """One Conversation as an entity, packed while it rests."""
 
-    __slots__ = ("conversation",)
+    __slots__ = ("_policy", "_state")
 
     def __init__(self, conversation: Conversation) -> None:
-        self.conversation = conversation
+        self._policy = conversation.policy
+        self._state: Conversation | bytes = conversation
+
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation, which rests no longer."""
+        if isinstance(self._state, bytes):
+            self._state = unpack(self._policy, self._state)
+        return self._state
+
+    def rest(self) -> None:
+        """Takes a tenth of the memory until the next message."""
+        if not isinstance(self._state, bytes):
+            self._state = pack(self._state)
 
     def receive(self, message: Value, now: float) -> list[Effect]:
         """Executes one operation."""

@@ -204,6 +204,9 @@ class EntityKind(Generic[Policy]):
     read: Callable[[Any, Value], Value] | None = None
     """Answers a message for ``Router.read`` from an entity of the kind that is in no turn, and changes nothing. None:
     it takes a call to answer that."""
+    rest: Callable[[Any], None] | None = None
+    """Has an entity take as little memory as it can, the same for whoever calls it. It is called in no turn, once the
+    entity has had no message for ten seconds. None: entities stay as they are."""
     on_load: Value = None
     """If set, the first message after an entity was loaded or created (not after a handoff). If it raises, the calls
     that wait fail, as those do whose entity cannot be loaded."""

@@ -8,6 +8,7 @@ conversations is as old as the last count, and a limit is passed by what they ad
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from features.messaging.policy import MessagingPolicy
 from features.messaging.records import Address, Payload, Waiting
@@ -64,3 +65,15 @@ class Mailboxes:
         messages, total, all_messages, all_total = self._waiting.get(address, _EMPTY)
         self._waiting[address] = Waiting(messages + 1, total + size, all_messages + 1, all_total + size)
         self._added += 1
+
+    def save(self) -> list[Any]:
+        """Returns what is known, as msgpack types."""
+        return [self._counted_at, self._added, [[*address, *waiting] for address, waiting in self._waiting.items()]]
+
+    @classmethod
+    def restore(cls, policy: MessagingPolicy, saved: list[Any]) -> Mailboxes:
+        """Returns the mailboxes of what `save` returned."""
+        mailboxes = cls(policy)
+        mailboxes._counted_at, mailboxes._added, known = saved
+        mailboxes._waiting = {Address(account, number): Waiting(*waiting) for account, number, *waiting in known}
+        return mailboxes

@@ -17,6 +17,7 @@ from actors.runtime.hosting.committer import TRANSACTIONS, Committer
 from actors.runtime.hosting.lease import HostLease
 from actors.runtime.hosting.ray_calls import answer_batch
 from actors.runtime.hosting.report import Reporter
+from actors.runtime.hosting.resting import Resting
 from actors.runtime.hosting.shard_owner import ShardOwner
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.kind import KindContext, load_kind
@@ -189,9 +190,11 @@ class ShardHost:
         return f"{ip}:{port}", str(path)
 
     async def _sweep(self, shard_owner: ShardOwner, reporter: Reporter) -> None:
+        resting = Resting(shard_owner.mailboxes)
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             now = self._clock.monotonic()
             reporter.passivated(shard_owner.mailboxes.passivate(now))
+            await resting.rest(now)
             shard_owner.mailboxes.answers.forget_silent(now - MAX_SECONDS)  # all their calls are past their deadline
             shard_owner.forget_incoming(now)

@@ -99,7 +99,7 @@ class Mailbox:
         self.frozen: tuple[int, Value] | None = None
         """(version, snapshot) that came with a handoff and was not needed yet."""
         self.inbox: deque[Envelope] | None = None
-        self.timers: list[SoftTimer] = []
+        self.timers: tuple[SoftTimer, ...] = ()
         self.used_at = 0.0
 
     def evict(self) -> None:
@@ -107,7 +107,7 @@ class Mailbox:
         self.entity = None
         for timer in self.timers:
             timer.cancel()
-        self.timers.clear()
+        self.timers = ()
 
 
 class Shard:

@@ -25,13 +25,13 @@ class SoftTimers:
         loop = asyncio.get_running_loop()
         timer = SoftTimer(loop.time() + seconds, message)
         timer.handle = loop.call_later(seconds, self._fire, shard, entity_id, mailbox, timer)
-        mailbox.timers.append(timer)
+        mailbox.timers += (timer,)
 
     def fire_due(self, shard: Shard) -> None:
         """Delivers what became due while the shard was not served."""
         now = self._clock.monotonic()
         for entity_id, mailbox in list(shard.mailboxes.items()):
-            for timer in list(mailbox.timers):
+            for timer in mailbox.timers:
                 if timer.due <= now:
                     self._fire(shard, entity_id, mailbox, timer)
 
@@ -48,5 +48,5 @@ class SoftTimers:
         if self._clock.monotonic() >= self._state.serve_until:
             self._overdue.append((shard, entity_id, mailbox, timer))
             return
-        mailbox.timers.remove(timer)
+        mailbox.timers = tuple(other for other in mailbox.timers if other is not timer)
         self._admit(shard, Envelope.internal(entity_id, timer.message))

@@ -128,6 +128,15 @@ class ConversationModel(RuleBasedStateMachine):
         packed = msgpack.packb(self.entity.snapshot())
         self.entity = ConversationEntity.restore(msgpack.unpackb(packed, strict_map_key=False), POLICY)
 
+    @rule()
+    def rest(self) -> None:
+        """It goes on as if nothing had been."""
+        before, counts = self.entity.snapshot(), self.entity.conversation.mailboxes.save()
+        self.entity.rest()
+        self.entity.rest()
+        assert (self.entity.snapshot(), self.entity.conversation.mailboxes.save()) == (before, counts)
+        self.entity.rest()
+
     @rule(seconds=st.integers(-3, 3))
     def time_passes(self, seconds: int) -> None:
         self.now += seconds
