@@ -72,8 +72,7 @@ async def environment(
 @pytest.fixture
 async def descriptions(entativa: Environment, vignette: Environment) -> list[dict[str, str]]:
     """What each brand's document says of an operation, by method and path."""
-    answers = [await brand.client.get("http://test/openapi.json") for brand in (entativa, vignette)]
-    return [_described(answer.json()) for answer in answers]
+    return [_described(await brand.document()) for brand in (entativa, vignette)]
 
 
 def _described(document: dict[str, Any]) -> dict[str, str]:
@@ -127,7 +126,7 @@ async def _inhabit(environment: Environment) -> dict[str, str]:
 
 async def _attack(environment: Environment, operations: set[str], signed_in: bool, mode: GenerationMode) -> None:
     known = await _inhabit(environment)
-    schema = schemathesis.openapi.from_dict((await environment.client.get("http://test/openapi.json")).json())
+    schema = schemathesis.openapi.from_dict(await environment.document())
     broken, session = [], await environment.log_in("ada")
     for result in schema.get_all_operations():
         assert isinstance(result, Ok), result.err()

@@ -214,7 +214,7 @@ async def scenario(environment: Environment) -> Scenario:
 
 async def gets_of(environment: Environment) -> set[str]:
     """Returns the paths of the brand's document that have a GET, without the version."""
-    document = (await environment.client.get("http://test/openapi.json")).json()
+    document = await environment.document()
     return {path.removeprefix("/v1") for path, operations in document["paths"].items() if "get" in operations}
 
 

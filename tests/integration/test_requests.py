@@ -458,7 +458,7 @@ async def test_failed_work_leaves_no_trace_in_the_database(entativa: Environment
 
 
 async def test_openapi_documents_errors_and_examples(entativa: Environment) -> None:
-    document = (await entativa.client.get("http://test/openapi.json")).json()
+    document = await entativa.document()
     create = document["paths"]["/v1/posts"]["post"]
     assert "Idempotency-Key" in {parameter["name"] for parameter in create["parameters"]}
     assert "application/problem+json" in create["responses"]["422"]["content"]
@@ -480,12 +480,12 @@ def unbounded(node: Any, path: str = "") -> list[str]:
 
 async def test_every_string_and_list_has_a_bound(entativa: Environment, vignette: Environment) -> None:
     for brand in (entativa, vignette):
-        assert unbounded((await brand.client.get("http://test/openapi.json")).json()) == []
+        assert unbounded(await brand.document()) == []
 
 
 async def test_schemas_have_names_that_a_person_would_choose(entativa: Environment, vignette: Environment) -> None:
     for brand in (entativa, vignette):
-        document = (await brand.client.get("http://test/openapi.json")).json()
+        document = await brand.document()
         names = document["components"]["schemas"].keys()
         assert {"Post", "PostPage", "PostBody", "Problem", "Session", "SessionPage", "ListedPersonPage"} <= names
         odd = [name for name in names if not re.fullmatch("([A-Z][a-z]+)+", name) or name.endswith("Model")]
@@ -496,7 +496,7 @@ async def test_schemas_have_names_that_a_person_would_choose(entativa: Environme
 
 async def test_members_that_are_always_sent_are_required(entativa: Environment, vignette: Environment) -> None:
     for brand in (entativa, vignette):
-        schemas = (await brand.client.get("http://test/openapi.json")).json()["components"]["schemas"]
+        schemas = (await brand.document())["components"]["schemas"]
         sent = {name: schema for name, schema in schemas.items() if not name.endswith(("Body", "Problem"))}
         optional = {
             name: missing
@@ -507,7 +507,7 @@ async def test_members_that_are_always_sent_are_required(entativa: Environment, 
 
 
 async def test_generators_get_names_from_titles_too(entativa: Environment) -> None:
-    document = (await entativa.client.get("http://test/openapi.json")).json()
+    document = await entativa.document()
     assert all(name == schema["title"] for name, schema in document["components"]["schemas"].items())
     assert {tag["name"] for tag in document["tags"]} == {
         tag for path in document["paths"].values() for operation in path.values() for tag in operation["tags"]

@@ -65,7 +65,7 @@ async def test_problem_types_are_of_the_brand(vignette: Environment) -> None:
 
 
 async def test_the_document_declares_optional_sign_in_headers_and_codes(vignette: Environment) -> None:
-    document = (await vignette.client.get("http://test/openapi.json")).json()
+    document = await vignette.document()
 
     def operation(path: str, method: str) -> dict[str, Any]:
         found: dict[str, Any] = document["paths"][f"/v1{path}"][method]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 from pydantic import SecretStr
 
 from api.app import create_app
@@ -31,6 +32,7 @@ ROOT = "http://test"
 """Before the paths that have no version."""
 CLUSTER_SECRET = "a secret of the tests"
 PASSWORD = "correct horse battery staple"
+_documents: dict[tuple[str, tuple[str, ...]], bytes] = {}
 
 
 @dataclass(slots=True, repr=False)  # asyncio.Runner makes a text of what a fixture's task returns: this one took 0.4 s
@@ -72,6 +74,14 @@ class Environment:
         headers = {"Authorization": f"Bearer {tokens['access_token']}"}
         email = f"{username}@example.org"
         return Member(self.client, username, tokens["account_id"], email, headers, tokens)
+
+    async def document(self) -> dict[str, Any]:
+        """Returns the brand's OpenAPI document. To make it takes seconds: a test process asks once for each brand."""
+        key = (self.brand.name, self.brand.feature_names)
+        if key not in _documents:
+            _documents[key] = (await self.client.get(f"{ROOT}/openapi.json")).content
+        document: dict[str, Any] = orjson.loads(_documents[key])
+        return document
 
     async def drain(self) -> None:
         """Relays the outbox and runs every consumer until nothing is left."""
