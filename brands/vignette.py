@@ -13,6 +13,7 @@ from features.devices.feature import DEVICES
 from features.exports.feature import EXPORTS
 from features.feed.feature import FEED
 from features.follows.feature import FOLLOWS
+from features.group_invitations.feature import GROUP_INVITATIONS
 from features.groups.feature import GROUPS
 from features.live_sessions.feature import LIVE_SESSIONS
 from features.media.feature import MEDIA
@@ -53,6 +54,7 @@ BRAND = Brand(
         COUNTERS,
         DEVICES,
         GROUPS,
+        GROUP_INVITATIONS,
         MESSAGING,
         BACKUPS,
         ATTACHMENTS,

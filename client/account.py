@@ -20,12 +20,14 @@ from uuid import UUID
 import httpx
 
 from client.api import ApiError, Connection, MessagingApi, NoResponse, Tokens
+from client.api.group_invitations import GroupInvitationsApi
 from client.api.messaging import pushed_item
 from client.attachments import AttachmentFiles, Transfers, Upload
 from client.backup import Backups, Operators
 from client.conversations import Conversations
 from client.devices import DeviceRemoved, Devices, LinkRefused, LinkRequired
 from client.groups import Groups
+from client.invitations import Invitations
 from client.linking import LinkCode
 from client.messaging import Change, Device, Messenger, NotRegistered
 from client.messaging.contents import Poll
@@ -84,6 +86,9 @@ class Account:
         self.devices = Devices(database, self._device, self._connection, self._randomness)
         self.conversations = Conversations(database, self._device)
         self.groups = Groups(lambda: self.messenger, self.conversations, self._api, clock, self._published)
+        self.invitations = Invitations(
+            *(self.url, GroupInvitationsApi(self._connection), self.groups, self.conversations, self._tell)
+        )
         self.reports = Reports(database, self._connection)
         self._naming = Naming(self._api, self.conversations, lambda id: self.messenger.accepted(id))
         self._messenger: Messenger | None = None
@@ -359,6 +364,7 @@ class Account:
             if request is None:
                 if await self._naming.step():
                     self._wake.set()
+                await self.invitations.step()
                 await self._sleep(messenger, now)
                 continue
             try:
@@ -385,6 +391,7 @@ class Account:
     async def _listen(self, messenger: Messenger) -> None:
         def connected() -> None:
             messenger.connected()
+            self.invitations.look()
             self._wake.set()
 
         async with RealtimeClient(self._ticket, on_connected=connected) as realtime:
@@ -401,6 +408,8 @@ class Account:
                     case Signal("devices_changed", {"account_id": str(account_id)}):
                         with contextlib.suppress(ValueError):
                             messenger.devices_changed(UUID(account_id).hex)
+                    case Signal("group_join_requested"):
+                        self.invitations.look()
                     case Signal("typing", {"conversation_id": str(conversation_id), "account_id": str(account_id)}):
                         with contextlib.suppress(ValueError):
                             messenger.peer_typing(UUID(conversation_id).hex, UUID(account_id).hex)

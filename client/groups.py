@@ -47,13 +47,19 @@ class Groups:
 
     async def add(self, conversation_id: str, usernames: Sequence[str]) -> None:
         """Adds people, with all their devices."""
-        self._check_role(conversation_id, Role.ADMIN)
+        self.check_role(conversation_id, Role.ADMIN)
         self._messenger().groups.wish(conversation_id, AddPeople(await self._accounts(usernames)))
+        self._done()
+
+    def add_account(self, conversation_id: str, account_id: str) -> None:
+        """Adds somebody by the account, with all devices."""
+        self.check_role(conversation_id, Role.ADMIN)
+        self._messenger().groups.wish(conversation_id, AddPeople((account_id,)))
         self._done()
 
     def remove(self, conversation_id: str, usernames: Sequence[str]) -> None:
         """Removes people, who are not more than the user."""
-        own = self._check_role(conversation_id, Role.ADMIN)
+        own = self.check_role(conversation_id, Role.ADMIN)
         accounts = []
         for username in usernames:
             account_id, role = self._member(conversation_id, username)
@@ -65,7 +71,7 @@ class Groups:
 
     def set_role(self, conversation_id: str, username: str, role: Role) -> None:
         """Gives somebody a role. Somebody has to stay an owner."""
-        self._check_role(conversation_id, Role.OWNER)
+        self.check_role(conversation_id, Role.OWNER)
         account_id, before = self._member(conversation_id, username)
         if before is Role.OWNER and role is not Role.OWNER and self._owners(conversation_id) == [account_id]:
             raise Impossible("A group has an owner: give that role to somebody else first.")
@@ -74,7 +80,7 @@ class Groups:
 
     def leave(self, conversation_id: str) -> None:
         """Leaves a group, once another member's device has seen it."""
-        self._check_role(conversation_id, Role.MEMBER)
+        self.check_role(conversation_id, Role.MEMBER)
         members = self._conversations.members(conversation_id)
         own = next(each for each in members if each.own)
         if len(members) > 1 and self._owners(conversation_id) == [own.account_id]:
@@ -84,13 +90,13 @@ class Groups:
 
     def rename(self, conversation_id: str, name: str) -> None:
         """Gives a group a name, which the server does not learn."""
-        self._check_role(conversation_id, Role.ADMIN)
+        self.check_role(conversation_id, Role.ADMIN)
         check_group_name(name)
         self._messenger().send(conversation_id, Rename(name), self._clock())
         self._done()
 
-    def _check_role(self, conversation_id: str, at_least: Role) -> Role:
-        """Returns the user's role."""
+    def check_role(self, conversation_id: str, at_least: Role) -> Role:
+        """Returns the user's role in a group, if it is enough."""
         own = next((each.role for each in self._conversations.members(conversation_id) if each.own), None)
         if own is None:
             raise Impossible("This is no group that you are in.")

@@ -100,6 +100,14 @@ class FileNotSent:
     code: str
 
 
+@dataclass(frozen=True, slots=True)
+class JoinRequested:
+    """Somebody asks to join a group of which the user is an owner or admin."""
+
+    conversation_id: str
+    username: str
+
+
 Change = (
     MessageChanged
     | FileProgress
@@ -112,4 +120,5 @@ Change = (
     | PeerTyping
     | GroupChanged
     | NotAdded
+    | JoinRequested
 )

@@ -8,6 +8,7 @@ from client.conversations import Conversations
 from client.messaging import Change
 from client.terminal.devices import DeviceList
 from client.terminal.group_commands import GroupActions
+from client.terminal.invitation_commands import InvitationActions
 from client.terminal.reports import ReportActions
 from crypto.identity import SafetyNumber
 
@@ -22,6 +23,9 @@ class ChatAccount(Protocol):
 
     @property
     def groups(self) -> GroupActions: ...
+
+    @property
+    def invitations(self) -> InvitationActions: ...
 
     @property
     def reports(self) -> ReportActions: ...

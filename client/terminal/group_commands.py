@@ -7,18 +7,21 @@ from typing import Protocol
 from textual.app import App
 
 from client.conversations import Conversations
+from client.terminal import invitation_commands
+from client.terminal.invitation_commands import InvitationActions
 from client.terminal.printable import one_line
 from client.terminal.words import words
 from crypto.mls import Role
 
-USAGE = """\
+USAGE = f"""\
 /group new NAME PERSON…    a group with people; "a longer name" in quotes
 /group add PERSON…         adds people
 /group remove PERSON…      removes people
 /group role PERSON ROLE    makes somebody an owner, admin or member
 /group rename NAME         the server does not learn it
 /group members             who is in it
-/group leave"""
+/group leave
+{invitation_commands.USAGE}"""
 
 
 class GroupActions(Protocol):
@@ -39,6 +42,9 @@ class GroupAccount(Protocol):
     @property
     def groups(self) -> GroupActions: ...
 
+    @property
+    def invitations(self) -> InvitationActions: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -53,7 +59,10 @@ def parse(line: str) -> Command:
     match line.split(maxsplit=2)[1:]:
         case ["rename", name]:
             return Command("rename", (name.strip(),))
-    match words(line)[1:]:
+    said = words(line)[1:]
+    if (invitation := invitation_commands.parse(said)) is not None:
+        return Command(*invitation)
+    match said:
         case ["new" | "add" | "remove" as what, _, *_] as found:
             return Command(what, tuple(found[1:]))
         case ["members" | "leave" as what]:
@@ -79,6 +88,9 @@ class GroupCommands:
         if command.what == "new":
             self._show(await groups.create(named[0], _usernames(named[1:])))
             return
+        if command.what == "join":
+            self._app.notify(await invitation_commands.join(self._account.invitations, named[0]), markup=False)
+            return
         if shown is None:
             raise ValueError("Choose a group first.")
         match command.what:
@@ -93,8 +105,26 @@ class GroupCommands:
             case "leave":
                 groups.leave(shown)
                 self._app.notify("You are out of the group once the device of another member has seen it.")
-            case _:
+            case "members":
                 self._app.notify(self._members(shown), markup=False, timeout=30)
+            case _:
+                await self._invite(command, shown)
+
+    async def _invite(self, command: Command, shown: str) -> None:
+        invitations, named, notify = self._account.invitations, command.words, self._app.notify
+        match command.what:
+            case "link":
+                link = str(await invitation_commands.make_link(invitations, shown, named))
+                self._app.copy_to_clipboard(link)
+                notify(f"Who has this link can ask to join. It is in the clipboard:\n{link}", markup=False, timeout=60)
+            case "links":
+                notify(await invitation_commands.listed(invitations, shown), markup=False, timeout=30)
+            case "revoke":
+                notify(await invitation_commands.revoke(invitations, shown, named[0]))
+            case "requests":
+                notify(await invitation_commands.waiting(invitations, shown), markup=False, timeout=30)
+            case _:
+                await invitation_commands.answer(invitations, shown, command.what, _usernames(named))
 
     def _members(self, shown: str) -> str:
         found = self._account.conversations.members(shown)

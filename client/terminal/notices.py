@@ -10,12 +10,13 @@ from client.messaging import (
     DirectoryDistrusted,
     FileNotSent,
     GroupChanged,
+    JoinRequested,
     NotAdded,
     NotSent,
     TimerChanged,
 )
 from client.terminal.messages import duration
-from client.terminal.printable import printable
+from client.terminal.printable import one_line, printable
 from client.terminal.problems import describe
 
 
@@ -58,6 +59,8 @@ def notice(
         case NotAdded(group, account_id):
             text = f"{names(group, account_id)} cannot be added to {names(group, group)}: no device is set up there."
             return Notice(text, "warning")
+        case JoinRequested(group, username):
+            return Notice(f"{one_line(username)} asks to join {names(group, group)}: /group requests.")
         case GroupChanged():
             return _group_notice(change, own, lambda each: names(change.conversation_id, each))
     return None

@@ -35,6 +35,7 @@ from features.groups.errors import (
     GroupsUnavailable,
     NoSuchGroup,
     NoSuchGroupMessage,
+    NotAllowedInGroup,
     TooManyGroups,
 )
 from features.groups.model import (
@@ -44,6 +45,7 @@ from features.groups.model import (
     GroupDelivery,
     GroupMembership,
     GroupMessage,
+    GroupRole,
     Handshake,
     Posted,
     StoredGroup,
@@ -100,6 +102,21 @@ class GroupService:
     async def list(self, uow: UnitOfWork, me: UUID, page: PageRequest) -> Page[GroupMembership]:
         """Returns the caller's groups, the newest memberships first. One statement."""
         return page_of(await store.memberships(uow, me, page), page.limit, GroupMembership.cursor)
+
+    async def require_manager(self, uow: UnitOfWork, me: UUID, group_id: UUID) -> None:
+        """Raises NoSuchGroup, or NotAllowedInGroup for a caller who is neither an owner nor an admin. One statement."""
+        if (await self.get(uow, me, group_id)).role is GroupRole.MEMBER:
+            raise NotAllowedInGroup
+
+    async def require_room(self, uow: UnitOfWork, me: UUID, group_id: UUID) -> None:
+        """Raises GroupFull if nobody can be added to a group of the caller, or NoSuchGroup. One statement."""
+        if (await self.get(uow, me, group_id)).members >= self.policy.max_members:
+            raise GroupFull(f"A group has at most {self.policy.max_members} members.")
+
+    async def require_capacity(self, uow: UnitOfWork, me: UUID) -> None:
+        """Raises TooManyGroups if the caller can be added to no group. One statement."""
+        if await store.count(uow, me) >= self.policy.max_groups:
+            raise TooManyGroups
 
     async def group_info(self, uow: UnitOfWork, me: UUID, group_id: UUID) -> bytes:
         """Returns the GroupInfo with which a device of the caller joins by itself. Raises NoSuchGroup."""

@@ -396,6 +396,28 @@ CREATE TABLE public.group_devices (
     until bigint,
     read_to bigint NOT NULL
 );
+CREATE TABLE public.group_invitations (
+    id uuid NOT NULL,
+    group_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    token_digest bytea NOT NULL,
+    max_uses integer NOT NULL,
+    uses integer NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT group_invitations_check CHECK (((uses >= 0) AND (uses <= max_uses))),
+    CONSTRAINT group_invitations_token_digest_check CHECK ((octet_length(token_digest) = 32))
+);
+CREATE TABLE public.group_join_requests (
+    id uuid NOT NULL,
+    group_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    invitation_id uuid NOT NULL,
+    state text NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT group_join_requests_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'declined'::text, 'approved'::text, 'withdrawn'::text, 'withdrawn_declined'::text])))
+);
 CREATE TABLE public.group_joiners (
     account_id uuid NOT NULL,
     device integer NOT NULL,
@@ -1034,6 +1056,14 @@ ALTER TABLE ONLY public.friend_requests
     ADD CONSTRAINT friend_requests_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.group_devices
     ADD CONSTRAINT group_devices_pkey PRIMARY KEY (account_id, device, group_id);
+ALTER TABLE ONLY public.group_invitations
+    ADD CONSTRAINT group_invitations_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.group_invitations
+    ADD CONSTRAINT group_invitations_token_digest_key UNIQUE (token_digest);
+ALTER TABLE ONLY public.group_join_requests
+    ADD CONSTRAINT group_join_requests_group_id_account_id_key UNIQUE (group_id, account_id);
+ALTER TABLE ONLY public.group_join_requests
+    ADD CONSTRAINT group_join_requests_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.group_joiners
     ADD CONSTRAINT group_joiners_pkey PRIMARY KEY (account_id, device, group_id);
 ALTER TABLE ONLY public.group_members
@@ -1196,6 +1226,13 @@ CREATE INDEX friend_requests_received ON public.friend_requests USING btree (rec
 CREATE INDEX friend_requests_refused ON public.friend_requests USING btree (sender_id, recipient_id, refused_at) WHERE (refused_at IS NOT NULL);
 CREATE INDEX friend_requests_sent ON public.friend_requests USING btree (sender_id, created_at, id);
 CREATE INDEX group_devices_group ON public.group_devices USING btree (group_id);
+CREATE INDEX group_invitations_account ON public.group_invitations USING btree (account_id);
+CREATE INDEX group_invitations_expires_at ON public.group_invitations USING btree (expires_at);
+CREATE INDEX group_invitations_group ON public.group_invitations USING btree (group_id, created_at, id);
+CREATE INDEX group_join_requests_account ON public.group_join_requests USING btree (account_id, asked_at);
+CREATE INDEX group_join_requests_expires_at ON public.group_join_requests USING btree (expires_at);
+CREATE INDEX group_join_requests_group ON public.group_join_requests USING btree (group_id, asked_at, id);
+CREATE INDEX group_join_requests_invitation ON public.group_join_requests USING btree (invitation_id);
 CREATE INDEX group_joiners_group ON public.group_joiners USING btree (group_id);
 CREATE INDEX group_members_group ON public.group_members USING btree (group_id);
 CREATE UNIQUE INDEX group_messages_commits ON public.group_messages USING btree (group_id, epoch) WHERE (content = 'commit'::text);
@@ -1357,6 +1394,14 @@ ALTER TABLE ONLY public.group_devices
     ADD CONSTRAINT group_devices_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.group_devices
     ADD CONSTRAINT group_devices_group_id_fkey FOREIGN KEY (group_id) REFERENCES public.groups(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.group_invitations
+    ADD CONSTRAINT group_invitations_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.group_invitations
+    ADD CONSTRAINT group_invitations_group_id_fkey FOREIGN KEY (group_id) REFERENCES public.groups(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.group_join_requests
+    ADD CONSTRAINT group_join_requests_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+ALTER TABLE ONLY public.group_join_requests
+    ADD CONSTRAINT group_join_requests_group_id_fkey FOREIGN KEY (group_id) REFERENCES public.groups(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.group_joiners
     ADD CONSTRAINT group_joiners_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
 ALTER TABLE ONLY public.group_joiners

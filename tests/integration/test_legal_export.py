@@ -92,7 +92,14 @@ async def test_it_has_every_row_of_the_page_and_no_other(entativa: Environment, 
     ids = {row["account_id"] for found in rows.values() for row in found if "account_id" in row}
     assert ids == {ada.id, bob.id}
     shared = {table for table, found in rows.items() if any(row.get("account_id") == bob.id for row in found)}
-    assert shared == {"conversation_members", "group_devices", "group_joiners", "group_members", "message_payloads"}
+    assert shared == {
+        "conversation_members",
+        "group_devices",
+        "group_joiners",
+        "group_members",
+        "group_join_requests",
+        "message_payloads",
+    }
     assert len(rows["conversations"]) == len(rows["groups"]) == len(rows["key_directory_epochs"]) == 1
     payloads = {(payload["sender_account_id"], payload["ciphertext"]) for payload in rows["message_payloads"]}
     assert payloads == {(ada.id, "c2VhbGVk"), (bob.id, "Y29weQ==")}

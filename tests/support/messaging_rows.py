@@ -27,10 +27,19 @@ with founded as (
 ), joiners as (
     insert into group_joiners (account_id, device, group_id, epoch, seq, secrets)
     select account_id, 1, id, 1, 1, '' from founded cross join unnest(array[$2::uuid, $3]) as account_id
+), invitations as (
+    insert into group_invitations (id, group_id, account_id, token_digest, max_uses, uses, created_at, expires_at)
+    select gen_random_uuid(), id, $2, sha256(id::text::bytea), 1, 0, $4, $4 + interval '7 days' from founded
+    returning id
+), requests as (
+    insert into group_join_requests (id, group_id, account_id, invitation_id, state, asked_at, expires_at)
+    select gen_random_uuid(), founded.id, $3, invitations.id, 'approved', $4, $4 + interval '30 days'
+    from founded cross join invitations
 )
 insert into group_messages (group_id, seq, epoch, content, sender_account_id, sender_device, client_id, digest, sent_at,
     expires_at, message)
 select id, number, 1, content, $2, 1, gen_random_uuid(), '', $4, $4 + interval '30 days', 'sealed'
 from founded cross join unnest(array['commit', 'application']) with ordinality as sent (content, number)
 """
-"""A group of $2 and $3 in which $2 has sent a commit and a message: it takes an entity to accept them."""
+"""A group of $2 and $3, who came in by an invitation of $2, in which $2 has sent a commit and a message: it takes an
+entity to accept them."""

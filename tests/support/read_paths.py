@@ -164,6 +164,8 @@ _OWN: dict[str, ReadPath] = {
     "/groups/{group_id}": _bobs(f"/groups/{UUID(int=0)}", own="/groups"),
     "/groups/{group_id}/group-info": _bobs(f"/groups/{UUID(int=0)}/group-info", own="/groups"),
     "/groups/{group_id}/trees/{epoch}": _bobs(f"/groups/{UUID(int=0)}/trees/1", own="/groups"),
+    "/groups/{group_id}/invitations": _bobs(f"/groups/{UUID(int=0)}/invitations", own="/groups"),
+    "/group-join-requests": _bobs("/group-join-requests"),
     "/groups/{group_id}/messages/{seq}": _bobs(f"/groups/{UUID(int=0)}/messages/1", own="/groups"),
     "/collections/{collection_id}": _bobs("/collections/{s.collection_id}", own="/collections"),
     "/share-links/{link_id}": _bobs("/share-links/{s.link_id}", own="/collections"),

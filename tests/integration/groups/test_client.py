@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from client.account import Account
+from client.api import ApiError
 from client.conversations import MessageState
+from client.messaging.changes import Change, JoinRequested
 from client.storage import AccountFolders
 from crypto.mls import Role
 from tests.integration.groups.conftest import Groups
@@ -65,5 +67,56 @@ async def test_people_found_a_group_talk_and_leave(opened: Groups, tmp_path: Pat
             cleo.groups.leave(group_id)
             await until(cleo, lambda: cleo.conversations.all()[0].left)
             await until(ada, lambda: len(members(ada, group_id)) == 2)
+        for account in (ada, bob, cleo):
+            await account.close()
+
+
+async def test_who_has_a_link_comes_in_once_an_owner_has_approved(opened: Groups, tmp_path: Path) -> None:
+    for name in NAMES:
+        await opened.environment.member(name)
+    folders = AccountFolders(tmp_path / "accounts")
+    async with directory_runs(opened.environment) as options:
+        ada, bob, cleo = [
+            await Account.log_in(folders, name, PROTECTION, ROOT, name, PASSWORD, **options) for name in NAMES
+        ]
+        async with running(ada), running(bob), running(cleo):
+            while await opened.fetchval("select count(distinct account_id) from device_key_packages") < 3:
+                await asyncio.sleep(0.05)
+            group_id = await ada.groups.create("The trip", [])
+            await until(ada, lambda: members(ada, group_id) == [("me", Role.OWNER)])
+            while await opened.fetchval("select count(*) from groups") < 1:
+                await asyncio.sleep(0.05)
+            link = await ada.invitations.create(group_id, max_uses=1)
+            for guest in (bob, cleo):
+                assert (await guest.invitations.ask(str(link))).name == "The trip"
+            waiting = await ada.invitations.requests(group_id)
+            assert sorted(each.username for each in waiting) == ["bob", "cleo"]
+            ada.invitations.look()
+            told: list[Change] = []
+            while len(told) < 2:
+                told += [each for each in await ada.changed() if isinstance(each, JoinRequested)]
+            assert {each.username for each in told if isinstance(each, JoinRequested)} == {"bob", "cleo"}
+            await ada.invitations.approve(group_id, "bob")
+            with pytest.raises(ApiError) as used_up:
+                await ada.invitations.approve(group_id, "cleo")
+            assert used_up.value.code == "group_invitation_used_up"
+            await until(bob, lambda: members(bob, group_id) == [("ada", Role.OWNER), ("me", Role.MEMBER)])
+            await until(bob, lambda: bob.conversations.all()[0].username == "The trip")
+            bob.write(group_id, "Here I am.")
+            await until(ada, lambda: said(ada, group_id) == ["Here I am."])
+            await ada.invitations.decline(group_id, "cleo")
+            assert await ada.invitations.requests(group_id) == []
+            [listed] = await ada.invitations.of_group(group_id)
+            assert (listed.uses, listed.max_uses) == (1, 1)
+            await ada.invitations.revoke(group_id, listed.id)
+            assert await ada.invitations.of_group(group_id) == []
+            with pytest.raises(ApiError) as revoked:
+                await cleo.invitations.ask(str(link))
+            assert revoked.value.code == "no_such_group_invitation"
+            with pytest.raises(ValueError, match="elsewhere"):
+                await cleo.invitations.ask(str(link).replace(ROOT, "http://elsewhere"))
+            with pytest.raises(ValueError, match="admin"):
+                await bob.invitations.create(group_id)
+            assert cleo.conversations.all() == []
         for account in (ada, bob, cleo):
             await account.close()

@@ -4,7 +4,7 @@ from tests.support.features import FEATURES
 from tests.support.metadata_page import listed_columns, reported_columns
 from tests.support.schema import recorded_tables
 
-MESSAGING = {"attachments", "backups", "devices", "groups", "messaging"}
+MESSAGING = {"attachments", "backups", "devices", "group_invitations", "groups", "messaging"}
 """Features whose tables hold what the servers know about messaging."""
 
 

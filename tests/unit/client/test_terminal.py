@@ -14,6 +14,7 @@ from client.api import ApiError
 from client.conversations import Conversations
 from client.devices import OwnDevice
 from client.groups import Groups
+from client.invitations import Invitations
 from client.linking import LinkCode
 from client.messaging import Change, Device, PeerTyping, evidence
 from client.messaging.contents import Attachment, Poll, Text
@@ -33,6 +34,7 @@ from client.terminal.search import Search
 from client.writing import Writing
 from crypto.attachments import AttachmentPointer
 from crypto.identity import SafetyNumber
+from tests.unit.client.invitation_server import TOKEN, URL, InvitationServer
 from tests.unit.client.test_messaging import ADA, BOB, CONVERSATION, RANDOM, Pair
 
 
@@ -83,6 +85,10 @@ class LocalAccount:
             Usernames(),
             lambda: pair.server.now,
             self.step,
+        )
+        self.inviting = InvitationServer(ADA)
+        self.invitations = Invitations(
+            URL, self.inviting.api(), self.groups, self.conversations, pair.ada.changes.append
         )
 
     async def run(self) -> None:
@@ -436,18 +442,36 @@ def test_what_could_act_on_the_terminal_is_replaced(text: str, expected: str) ->
     assert printable(text) == expected
 
 
+_COMMANDS = (
+    *("new", "add", "remove", "role", "rename", "members", "leave"),
+    *("link", "links", "revoke", "requests", "approve", "decline", "join"),
+)
+
+
 def test_commands_are_told_from_messages() -> None:
     assert is_command(" /group")
     assert is_command("/report spam")
     assert not is_command("/grouped")
     assert parse('/group new "The trip" bob @cleo') == Command("new", ("The trip", "bob", "@cleo"))
     assert parse("/group role bob Admin") == Command("role", ("bob", "ADMIN"))
-    for wrong in ("/group", "/group new", "/group role bob king", "/group leave now", "/group explode"):
+    assert parse("/group link") == Command("link", ())
+    assert parse("/group link 7 30") == Command("link", ("7", "30"))
+    assert parse("/group approve bob @eve") == Command("approve", ("bob", "@eve"))
+    assert parse("/group join https://a.example/b#join.c.d") == Command("join", ("https://a.example/b#join.c.d",))
+    wrong_ones = ("/group", "/group new", "/group role bob king", "/group leave now", "/group explode", "/group link 0")
+    for wrong in (
+        *wrong_ones,
+        "/group link 1 2 3",
+        "/group link \u00b2",
+        "/group approve",
+        "/group join",
+        "/group revoke",
+    ):
         with pytest.raises(ValueError, match="/group new"):
             parse(wrong)
     with pytest.raises(ValueError, match="quotation"):
         parse('/group new "The trip')
-    assert all(f"/group {each}" in USAGE for each in ("new", "add", "remove", "role", "rename", "members", "leave"))
+    assert all(f"/group {each}" in USAGE for each in _COMMANDS)
 
 
 async def test_a_group_by_commands(pair: Pair) -> None:
@@ -487,6 +511,18 @@ async def test_a_group_by_commands(pair: Pair) -> None:
         await until(pilot, lambda: "bob: Where to?" in shown(app))
         await say(pilot, "/group members")
         await told(pilot, "ada: owner\nbob: admin")
+        await say(pilot, "/group link 1 3")
+        await told(pilot, f"{URL}#join.{TOKEN}.")
+        assert app.clipboard.startswith(URL)
+        await say(pilot, "/group links")
+        await told(pilot, "0 of 3")
+        account.inviting.waiting["d" * 32] = (group.id, "e" * 32, "eve")
+        await say(pilot, "/group requests")
+        await told(pilot, "eve: 2026")
+        await say(pilot, "/group decline Eve")
+        await until(pilot, lambda: account.inviting.answered == [("d" * 32, "decline")])
+        await say(pilot, f"/group join {app.clipboard}")
+        await told(pilot, "asked to join The trip")
         await say(pilot, "/group leave")
         await told(pilot, "only owner")
         await say(pilot, "/group add nobody")
