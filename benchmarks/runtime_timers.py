@@ -77,7 +77,7 @@ async def _lateness(dsn: str) -> Figure:
     kind = EntityKind("alarm", create=lambda _id, _context: Alarm(), restore=lambda *_: Alarm(), durable=True)
     store = await ShardStore.open(dsn, application="benchmark")
     writes = await TurnWrites.open(dsn)
-    leadership, _ = await store.lead("benchmark", 600.0)
+    leadership = (await store.lead("benchmark", 600.0)).leadership
     assert leadership is not None
     await store.write_map(leadership, [ShardRow("alarm", shard, "host", 1) for shard in range(SHARDS)])
     first = time.time() + LEAD_SECONDS

@@ -72,7 +72,7 @@ async def _turns(dsn: str, **bounds: int) -> float:
     """Turns a second, each with a snapshot and an answer."""
     from actors.runtime.hosting.committer import TRANSACTIONS, Committer
     from actors.runtime.shard_map import SHARDS, shard_of
-    from actors.runtime.store.rows import Answer, Fence, ShardRow
+    from actors.runtime.store.rows import Answer, Fence, ShardRow, Snapshot
     from actors.runtime.store.shard_store import ShardStore
     from actors.runtime.store.turn_writes import TurnWrite, TurnWrites
 
@@ -80,7 +80,7 @@ async def _turns(dsn: str, **bounds: int) -> float:
     writes = await TurnWrites.open(dsn, transactions=bounds.get("transactions", TRANSACTIONS))
     committer = Committer(writes, **bounds)
     caller = secrets.token_bytes(8)
-    leadership, _ = await store.lead(secrets.token_hex(4), 0.0)
+    leadership = (await store.lead(secrets.token_hex(4), 0.0)).leadership
     assert leadership is not None
     await store.renew(leadership.position.generation, 60.0)
     await store.write_map(leadership, [ShardRow("book", shard, "host", 1) for shard in range(SHARDS)])
@@ -92,7 +92,7 @@ async def _turns(dsn: str, **bounds: int) -> float:
         fence = Fence("book", shard_of(name), "host", 1)
         while time.perf_counter() < until:
             calls += 1
-            await committer.commit(TurnWrite(fence, name, [Answer(caller, calls, b"done")], (1, body)))
+            await committer.commit(TurnWrite(fence, name, [Answer(caller, calls, b"done")], Snapshot(1, body)))
 
     started = time.perf_counter()
     await asyncio.gather(*(entity(f"e{n}") for n in range(IN_FLIGHT)))

@@ -97,7 +97,7 @@ async def conversation_host(
         stack.push_async_callback(redis.aclose)
         store = await ShardStore.open(database_address, application="test")
         stack.push_async_callback(store.close)
-        leadership, _ = await store.lead("leader", 3600.0)
+        leadership = (await store.lead("leader", 3600.0)).leadership
         assert leadership is not None
         await store.write_map(leadership, [*shard_rows(KIND.name), *shard_rows(GROUPS_KIND.name)])
         writes = await TurnWrites.open(database_address)

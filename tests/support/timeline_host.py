@@ -52,7 +52,7 @@ async def entities(
     """Starts a host. Yields it with the ports of its entities."""
     database = await open_database(database_address, pool_size=2)
     store = await ShardStore.open(database_address, application="test")
-    leadership, _ = await store.lead("leader", 3600.0)
+    leadership = (await store.lead("leader", 3600.0)).leadership
     assert leadership is not None
     await store.write_map(leadership, shard_rows(COUNTER_KIND.name))
     writes = await TurnWrites.open(database_address)

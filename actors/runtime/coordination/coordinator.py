@@ -156,11 +156,9 @@ class Coordinator:
         """One tick; seconds until the next one."""
         lease = self._options.lease
         if self._leader is None:
-            leadership, position = await store.with_timeout(
-                lease, store.lead(self._holder, lease, self._options.running_version)
-            )
-            if leadership is None:
-                await self._publish(store, position)
+            election = await store.with_timeout(lease, store.lead(self._holder, lease, self._options.running_version))
+            if (leadership := election.leadership) is None:
+                await self._publish(store, election.position)
                 return pause
             leader = Leader(
                 leadership,

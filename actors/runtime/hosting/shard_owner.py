@@ -143,8 +143,8 @@ class ShardOwner:
             return
         epochs = [shard.ownership.epoch for shard in shards]
         now = self._clock.monotonic()
-        for kind, number, answer in await self._store.answers((shard.kind, shard.number) for shard in shards):
-            self.mailboxes.answers.restore((kind, number), [answer], now)
+        for row in await self._store.answers((shard.kind, shard.number) for shard in shards):
+            self.mailboxes.answers.restore((row.kind, row.shard), [row.answer], now)
         for shard, epoch in zip(shards, epochs, strict=True):
             if self.mailboxes.moves_budget.spent():
                 # A host that takes over hundreds of shards has the calls of thousands of entities waiting. What

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Protocol
 
+from actors.runtime.store.rows import Snapshot
 from actors.runtime.store.transaction_errors import is_connection_error
 from actors.runtime.supervise import BackgroundTasks
 from cluster.cancellation import raise_if_cancelled
@@ -19,9 +20,6 @@ STATEMENTS = 2
 """Statements of one kind that are under way at the same time."""
 MAX_ENTITIES = 256
 """Snapshots that one statement is asked for."""
-
-Snapshot = tuple[int, bytes]
-"""(version, body)"""
 
 
 class SnapshotStore(Protocol):

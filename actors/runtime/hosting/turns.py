@@ -26,7 +26,7 @@ from actors.runtime.kind import (
     Turn,
 )
 from actors.runtime.metrics import TIMERS
-from actors.runtime.store.rows import Answer, Fence, StaleEpoch, TimerRow
+from actors.runtime.store.rows import Answer, Fence, Snapshot, StaleEpoch, TimerRow
 from actors.runtime.store.stored_entities import StoredEntities
 from actors.runtime.store.turn_writes import TurnWrite
 from actors.runtime.transport.frames import DONE, NOT_MINE, STALE, pack_answer
@@ -152,8 +152,8 @@ class TurnRunner:
         if loaded is None and self._snapshots is not None:
             stored = await self._snapshots.load(entity_id)
             if stored is not None:
-                snapshot = msgpack.unpackb(stored[1], strict_map_key=False)
-                loaded = kind.restore(entity_id, stored[0], snapshot, context)
+                snapshot = msgpack.unpackb(stored.body, strict_map_key=False)
+                loaded = kind.restore(entity_id, stored.version, snapshot, context)
         return kind.create(entity_id, context) if loaded is None else loaded
 
     async def close(self) -> None:
@@ -181,7 +181,7 @@ class TurnRunner:
             write = TurnWrite(fence, entity_id, _answers(received))
             write.fired, write.timers = [timer.row for timer in received.fired], timers
             if received.persist:
-                write.snapshot = (self.kind.version, msgpack.packb(entity.snapshot()))
+                write.snapshot = Snapshot(self.kind.version, msgpack.packb(entity.snapshot()))
             if writes:
                 write.turn, write.write = turn, self._handler.write
             await self._committer.commit(write)
@@ -196,7 +196,7 @@ class TurnRunner:
         """The answers stored for a shard's turns."""
         if self._store is None:
             return []
-        return [answer for _, _, answer in await self._store.answers([(fence.kind, fence.shard)])]
+        return [row.answer for row in await self._store.answers([(fence.kind, fence.shard)])]
 
 
 def _answers(received: Received) -> list[Answer]:

@@ -47,7 +47,8 @@ class TimerTable(Connections):
         """The timers of these shards, as (kind, shard), that are due by ``until``, seconds since 1970."""
         owned = list(shards)
         kinds, numbers = [kind for kind, _ in owned], [number for _, number in owned]
-        return [TimerRow(*row) for row in await self._pool.fetch(_DUE, kinds, numbers, until)]
+        rows = await self._pool.fetch(_DUE, kinds, numbers, until)
+        return [TimerRow(r["kind"], r["shard"], r["entity"], r["name"], r["due_at"], r["message"]) for r in rows]
 
 
 async def delete_fired(transaction: UnitOfWork, rows: Sequence[TimerRow]) -> set[Key]:

@@ -50,6 +50,25 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """A stored answer, and the shard whose turn gave it."""
+
+    kind: str
+    shard: int
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An entity as a turn left it."""
+
+    version: int
+    """Of the kind's form."""
+    body: bytes
+    """Packed."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimerRow:
     """A durable timer of one entity."""
 
@@ -102,6 +121,16 @@ class Leadership:
 
     term: int
     position: MapPosition
+
+
+@dataclass(frozen=True, slots=True)
+class Election:
+    """What a candidate learns when it tries to lead."""
+
+    leadership: Leadership | None
+    """None: another leader's lease runs."""
+    position: MapPosition
+    """Of the stored map."""
 
 
 @dataclass(frozen=True, slots=True)

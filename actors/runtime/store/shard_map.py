@@ -11,7 +11,7 @@ import asyncpg
 from actors.runtime.shard_map import UNREAD, MapPosition
 from actors.runtime.store.connections import Connections
 from actors.runtime.store.hosts import HOST_COLUMNS, host_row
-from actors.runtime.store.rows import Leadership, LostLeadership, MapRead, MapWrite, Renewal, ShardRow
+from actors.runtime.store.rows import Election, Leadership, LostLeadership, MapRead, MapWrite, Renewal, ShardRow
 
 _GENERATIONS_KEPT = 1000
 """Terms whose generation is remembered. Who knows only an older one reads the whole map."""
@@ -64,8 +64,8 @@ _LOCK = f"{_STORED} ORDER BY kind, shard FOR NO KEY UPDATE OF shards"
 class MapTable(Connections):
     """The map and the leadership that orders its writes."""
 
-    async def lead(self, holder: str, lease: float, code_version: str = "") -> tuple[Leadership | None, MapPosition]:
-        """Begins a term, if no other leader's lease runs; and the position of the stored map.
+    async def lead(self, holder: str, lease: float, code_version: str = "") -> Election:
+        """Begins a term, if no other leader's lease runs.
 
         A holder that leads already begins a new term too: it does so when it does not know what became of its last
         write.
@@ -73,7 +73,7 @@ class MapTable(Connections):
         row = await self._pool.fetchrow(_LEAD, holder, lease, code_version)
         assert row is not None
         position = MapPosition(str(row["generation"]), row["version"])
-        return (None if row["term"] is None else Leadership(row["term"], position)), position
+        return Election(None if row["term"] is None else Leadership(row["term"], position), position)
 
     async def renew(self, generation: str, lease: float) -> Renewal:
         """Renews the lease of a term and declares dead every host whose lease ran out: its row is gone, so it cannot

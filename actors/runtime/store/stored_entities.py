@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from actors.runtime.store.connections import Connections
-from actors.runtime.store.rows import Answer
+from actors.runtime.store.rows import Answer, AnswerRow, Snapshot
 
 _READ_BYTES = 8 << 20
 """Bytes of snapshots that one statement reads, unless one alone has more."""
@@ -23,14 +23,14 @@ SELECT entity, format, body FROM found WHERE number = 1 OR bytes <= $3
 class StoredEntities(Connections):
     """Stored answers and snapshots."""
 
-    async def snapshots(self, kind: str, entities: Sequence[str]) -> dict[str, tuple[int, bytes] | None]:
-        """(version, body) of the stored snapshot or None, by entity. Those that would make it more than 8 MiB are left
-        out, but never the first."""
+    async def snapshots(self, kind: str, entities: Sequence[str]) -> dict[str, Snapshot | None]:
+        """The stored snapshots or None, by entity. Those that would make it more than 8 MiB are left out, but never the
+        first."""
         rows = await self._pool.fetch(_SNAPSHOTS, kind, entities, _READ_BYTES)
-        return {row["entity"]: None if row["format"] is None else (row["format"], row["body"]) for row in rows}
+        return {row["entity"]: None if row["format"] is None else Snapshot(row["format"], row["body"]) for row in rows}
 
-    async def answers(self, shards: Iterable[tuple[str, int]]) -> list[tuple[str, int, Answer]]:
-        """The stored answers of these shards, as (kind, shard, answer)."""
+    async def answers(self, shards: Iterable[tuple[str, int]]) -> list[AnswerRow]:
+        """The stored answers of these shards."""
         kinds, numbers = [], []
         for kind, shard in shards:
             kinds.append(kind)
@@ -41,7 +41,7 @@ class StoredEntities(Connections):
             kinds,
             numbers,
         )
-        return [(r["kind"], r["shard"], Answer(r["caller"], r["call"], r["answer"])) for r in rows]
+        return [AnswerRow(r["kind"], r["shard"], Answer(r["caller"], r["call"], r["answer"])) for r in rows]
 
     async def forget_answers(self, older_than: float) -> None:
         """Drops answers that are ``older_than`` seconds old; no deadline is as long."""

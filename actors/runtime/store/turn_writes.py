@@ -15,7 +15,7 @@ from actors.runtime.store.commit_outcome import was_committed
 from actors.runtime.store.entity_timers import cancel_timers, delete_fired, set_timers
 from actors.runtime.store.history import History, Known, Series
 from actors.runtime.store.kind_writes import WriteEffects, write_effects
-from actors.runtime.store.rows import AlreadyAnswered, AlreadyFired, Answer, Fence, StaleEpoch, TimerRow
+from actors.runtime.store.rows import AlreadyAnswered, AlreadyFired, Answer, Fence, Snapshot, StaleEpoch, TimerRow
 from actors.runtime.store.transaction_errors import TransactionLost, WriteFailed, is_connection_error
 from cluster.postgres import open_database
 
@@ -80,8 +80,8 @@ class TurnWrite:
     entity_id: str
     answers: Sequence[Answer]
     """Of the calls of the turn: a call that is sent again after a crash finds its answer."""
-    snapshot: tuple[int, bytes] | None = None
-    """(version, body) of the entity after the turn, if it is to be stored."""
+    snapshot: Snapshot | None = None
+    """The entity after the turn, if it is to be stored."""
     turn: Any = None
     """What ``write`` is given for this turn."""
     write: WriteEffects | None = None
@@ -229,7 +229,7 @@ async def _lock_fences(transaction: UnitOfWork, fences: Sequence[Fence], series:
         list(known.commits.values()),
         known.beat_at,
     )
-    return {Fence(*row) for row in rows}
+    return {Fence(row["kind"], row["shard"], row["host"], row["epoch"]) for row in rows}
 
 
 async def _insert_answers(transaction: UnitOfWork, writes: Sequence[TurnWrite]) -> None:
@@ -261,7 +261,11 @@ async def _write_timers(transaction: UnitOfWork, writes: Sequence[TurnWrite]) ->
 
 
 async def _upsert_snapshots(transaction: UnitOfWork, writes: Sequence[TurnWrite]) -> None:
-    rows = [(write.fence.kind, write.entity_id, *write.snapshot) for write in writes if write.snapshot is not None]
+    rows = [
+        (write.fence.kind, write.entity_id, write.snapshot.version, write.snapshot.body)
+        for write in writes
+        if write.snapshot is not None
+    ]
     if rows:
         await transaction.execute(_UPSERT_SNAPSHOTS, *_columns(rows, 4))
 

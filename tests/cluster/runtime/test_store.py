@@ -50,7 +50,7 @@ class Candidate:
 
 
 async def leading(store: ShardStore, holder: str = "c", lease: float = 30.0) -> Candidate:
-    leadership, _ = await store.lead(holder, lease)
+    leadership = (await store.lead(holder, lease)).leadership
     assert leadership is not None
     return Candidate(store, leadership)
 
@@ -64,11 +64,11 @@ async def owned(store: ShardStore) -> Candidate:
 async def test_one_leads_until_its_lease_ends(store: ShardStore) -> None:
     first = await leading(store, "a", lease=60)
     assert first.leadership.term == 1
-    assert (await store.lead("b", 60))[0] is None
+    assert (await store.lead("b", 60)).leadership is None
     await store.renew(first.generation, -1)  # its lease has run out
     second = await leading(store, "b")
     assert second.leadership.term == 2
-    assert (await store.lead("a", 60))[0] is None
+    assert (await store.lead("a", 60)).leadership is None
     with pytest.raises(LostLeadership):
         await store.renew(first.generation, 60)
     await store.resign("b")
@@ -211,7 +211,7 @@ async def test_a_statement_that_hangs_keeps_no_other_shard_from_moving(
         assert not statement.done()
         # The leadership is as free as the other shards.
         await store.with_timeout(30, store.renew(leader.generation, 60))
-        assert (await store.with_timeout(30, store.lead("another", 60)))[0] is None
+        assert (await store.with_timeout(30, store.lead("another", 60))).leadership is None
         assert (await leader.write(taken_over[7])).written == []
         assert not statement.done()
         await store._pool.execute("SELECT pg_terminate_backend($1)", pid)

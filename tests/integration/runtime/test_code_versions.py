@@ -16,7 +16,7 @@ async def deploy(database: Database, version: str) -> None:
 async def test_a_deploy_reaches_the_leader_and_operators_see_how_far_it_is(database_address: str) -> None:
     store = await ShardStore.open(database_address, application="test")
     async with connect_database(database_address, pool_size=2) as database:
-        leadership, _ = await store.lead("c", 30.0, "v1")
+        leadership = (await store.lead("c", 30.0, "v1")).leadership
         assert leadership is not None
         generation = leadership.position.generation
         async with database.unit_of_work(read_only=True) as unit:

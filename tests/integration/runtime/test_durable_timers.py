@@ -241,7 +241,7 @@ async def cluster(database_address: str) -> AsyncIterator[Cluster]:
     writes = await TurnWrites.open(database_address)
     connection = await asyncpg.connect(database_address)
     made = Cluster(store, writes, connection)
-    leadership, _ = await store.lead("leader", 600.0)
+    leadership = (await store.lead("leader", 600.0)).leadership
     assert leadership is not None
     made.leadership = leadership
     yield made

@@ -83,7 +83,7 @@ class Counters:
 async def test_the_example_counts_stores_and_announces(servers: Servers, database_address: str) -> None:
     names = example()
     store = await ShardStore.open(database_address, application="test")
-    leadership, _ = await store.lead("leader", 600.0)
+    leadership = (await store.lead("leader", 600.0)).leadership
     assert leadership is not None
     row = ShardRow("counter", shard_of("c-17"), "host", 1)
     await store.write_map(leadership, [row])

@@ -12,7 +12,7 @@ import pytest
 
 from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.snapshot_loader import SnapshotLoader
-from actors.runtime.store.rows import AlreadyAnswered, Answer, Fence, Leadership, ShardRow, StaleEpoch
+from actors.runtime.store.rows import AlreadyAnswered, Answer, Fence, Leadership, ShardRow, Snapshot, StaleEpoch
 from actors.runtime.store.shard_store import ShardStore
 from actors.runtime.store.transaction_errors import WriteFailed
 from actors.runtime.store.turn_writes import TRANSACTION_SETTINGS, TurnWrite, TurnWrites
@@ -27,7 +27,7 @@ def fence(shard: int, epoch: int = 1, host: str = HOST) -> Fence:
 
 def snapshot(shard: int, name: str, *calls: int, body: bytes = b"state", epoch: int = 1) -> TurnWrite:
     answers = [Answer(b"caller-1", call, b"done") for call in calls]
-    return TurnWrite(fence(shard, epoch), name, answers, (3, body))
+    return TurnWrite(fence(shard, epoch), name, answers, Snapshot(3, body))
 
 
 async def write_lines(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
@@ -37,7 +37,7 @@ async def write_lines(transaction: UnitOfWork, turns: Sequence[Any]) -> None:
 
 def line(shard: int, name: str, number: object, *calls: int) -> TurnWrite:
     answers = [Answer(b"caller-1", call, b"done") for call in calls]
-    return TurnWrite(fence(shard), name, answers, (3, b"state"), (name, number), write_lines)
+    return TurnWrite(fence(shard), name, answers, Snapshot(3, b"state"), (name, number), write_lines)
 
 
 class Database:
@@ -50,7 +50,7 @@ class Database:
         self.leadership: Leadership
 
     async def lead(self) -> None:
-        leadership, _ = await self.store.lead("leader", 600.0)
+        leadership = (await self.store.lead("leader", 600.0)).leadership
         assert leadership is not None
         self.leadership = leadership
 
@@ -103,17 +103,18 @@ async def database(database_address: str) -> AsyncIterator[Database]:
 async def test_effects_snapshot_and_answers_of_many_turns_are_stored_together(database: Database) -> None:
     assert await database.writes.commit([line(n, f"e{n}", n, 100 + n) for n in range(20)]) == {}
     assert await database.lines() == [(f"e{n}", n) for n in range(20)]
-    assert await database.store.snapshots("book", ["e7", "e99"]) == {"e7": (3, b"state"), "e99": None}
-    assert [answer for _, _, answer in await database.store.answers([("book", 7)])] == [
-        Answer(b"caller-1", 107, b"done")
-    ]
+    assert await database.store.snapshots("book", ["e7", "e99"]) == {"e7": Snapshot(3, b"state"), "e99": None}
+    assert [row.answer for row in await database.store.answers([("book", 7)])] == [Answer(b"caller-1", 107, b"done")]
     await database.store.forget_answers(0.0)
     assert await database.store.answers([("book", 7)]) == []
 
 
 async def test_a_stale_fence_takes_only_its_own_turn_out(database: Database) -> None:
     await database.own(1, host="host-1.1", epoch=2)
-    later, elsewhere = snapshot(2, "later", epoch=2), TurnWrite(fence(3, host="host-9"), "elsewhere", (), (3, b""))
+    later, elsewhere = (
+        snapshot(2, "later", epoch=2),
+        TurnWrite(fence(3, host="host-9"), "elsewhere", (), Snapshot(3, b"")),
+    )
     moved, nowhere = snapshot(1, "moved"), snapshot(900, "nowhere")
     refused = await database.writes.commit([snapshot(0, "here"), moved, later, elsewhere, nowhere])
     assert set(refused) == {moved, later, elsewhere, nowhere}
@@ -127,8 +128,8 @@ async def test_a_call_that_ran_before_takes_only_its_own_turn_out(database: Data
     refused = await database.writes.commit([again, other])
     assert list(refused) == [again]
     assert isinstance(refused[again], AlreadyAnswered)
-    assert await database.store.snapshots("book", ["a"]) == {"a": (3, b"one")}
-    assert {answer.call for _, _, answer in await database.store.answers([("book", 0)])} == {5, 7}
+    assert await database.store.snapshots("book", ["a"]) == {"a": Snapshot(3, b"one")}
+    assert {row.answer.call for row in await database.store.answers([("book", 0)])} == {5, 7}
 
 
 @pytest.mark.parametrize("poison", [-1, "no number", 1 << 40], ids=["constraint", "argument", "range"])
@@ -182,7 +183,7 @@ async def test_a_new_epoch_waits_for_a_commit_under_way_and_the_new_owner_sees_i
     turn = TurnWrite(fence(7), "b", [Answer(b"caller-1", 5, b"done")], None, "b", take_over)
     assert await database.writes.commit([turn]) == {}
     await database.own(7, host="host-1.1", epoch=2)
-    assert [answer.call for _, _, answer in await database.store.answers([("book", 7)])] == [5]
+    assert [row.answer.call for row in await database.store.answers([("book", 7)])] == [5]
 
 
 async def test_a_host_that_vanishes_inside_a_transaction_does_not_block_its_successor(database: Database) -> None:
@@ -192,7 +193,7 @@ async def test_a_host_that_vanishes_inside_a_transaction_does_not_block_its_succ
         await database.own(7, host="host-1.1", epoch=2)
         taken_over.set()
 
-    turn = TurnWrite(fence(7), "b", (), (3, b"late"), "b", vanish)
+    turn = TurnWrite(fence(7), "b", (), Snapshot(3, b"late"), "b", vanish)
     refused = await database.writes.commit([turn])
     assert isinstance(refused[turn], StaleEpoch), "what it tries next"
     assert taken_over.is_set()
@@ -224,7 +225,7 @@ async def test_a_turn_whose_backend_dies_before_its_commit_is_stored_by_the_next
             await transaction.execute("SELECT pg_sleep(2)")
         await write_lines(transaction, turns)
 
-    turn = TurnWrite(fence(7), "b", [Answer(b"caller-1", 5, b"done")], (3, b"late"), ("b", 1), hang_once)
+    turn = TurnWrite(fence(7), "b", [Answer(b"caller-1", 5, b"done")], Snapshot(3, b"late"), ("b", 1), hang_once)
     commit = asyncio.create_task(committer.commit(turn))
     await database.until("query LIKE '%pg_sleep%' AND state = 'active'")
     assert not commit.done(), "acknowledged after the commit"
@@ -233,7 +234,7 @@ async def test_a_turn_whose_backend_dies_before_its_commit_is_stored_by_the_next
     assert len(set(attempts)) == 2
     assert await database.lines() == [("b", 1)]
     assert await database.snapshots() == {"b"}
-    assert [answer.call for _, _, answer in await database.store.answers([("book", 7)])] == [5]
+    assert [row.answer.call for row in await database.store.answers([("book", 7)])] == [5]
 
 
 async def test_a_host_that_stalls_inside_a_transaction_stores_its_turn_with_the_next(database: Database) -> None:
@@ -257,7 +258,7 @@ async def test_turns_whose_backend_dies_each_time_fail_and_nothing_of_them_is_st
         await write_lines(transaction, turns)
         await transaction.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    turn = TurnWrite(fence(7), "b", [Answer(b"caller-1", 5, b"done")], (3, b"late"), ("b", 1), die)
+    turn = TurnWrite(fence(7), "b", [Answer(b"caller-1", 5, b"done")], Snapshot(3, b"late"), ("b", 1), die)
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
         await Committer(database.writes).commit(turn)
     assert await database.lines() == []
@@ -299,7 +300,7 @@ async def test_a_statement_that_hangs_ends_and_takes_only_its_own_turn_with_it(d
 
     def turns(attempt: int) -> list[TurnWrite]:
         names = (f"{attempt}a", "hangs", f"{attempt}b")
-        return [TurnWrite(fence(n), name, (), (3, b""), name, hang) for n, name in enumerate(names)]
+        return [TurnWrite(fence(n), name, (), Snapshot(3, b""), name, hang) for n, name in enumerate(names)]
 
     attempt, results = await _where_one_fails(committer, turns, 1)
     assert isinstance(results[1], asyncpg.QueryCanceledError)
@@ -357,8 +358,8 @@ async def test_one_statement_reads_at_most_eight_mebibytes_of_snapshots_and_alwa
     await database.writes.commit([snapshot(n, name, body=large) for n, name in enumerate("abc")])
     names = ["a", "new", "b", "c"]
     read = await database.store.snapshots("book", names)
-    assert read == {"a": (3, large), "new": None}
-    assert await database.store.snapshots("book", names[2:]) == {"b": (3, large)}
+    assert read == {"a": Snapshot(3, large), "new": None}
+    assert await database.store.snapshots("book", names[2:]) == {"b": Snapshot(3, large)}
     await database.writes.commit([snapshot(9, "d", body=b"x" * (9 << 20))])
     assert set(await database.store.snapshots("book", ["d", "a"])) == {"d"}
 
@@ -369,7 +370,7 @@ async def test_an_id_that_the_database_refuses_fails_only_its_own_load(database:
     names = ["a", "b", "no\x00text", "c", "new"]
     loads = await asyncio.gather(*map(loader.load, names), return_exceptions=True)
     assert isinstance(loads[2], asyncpg.PostgresError)
-    assert [*loads[:2], *loads[3:]] == [(3, b"state"), (3, b"state"), (3, b"state"), None]
+    assert [*loads[:2], *loads[3:]] == [Snapshot(3, b"state"), Snapshot(3, b"state"), Snapshot(3, b"state"), None]
 
 
 async def test_a_transaction_that_is_to_be_brief_is_and_the_next_one_is_not(database: Database) -> None:
@@ -380,7 +381,7 @@ async def test_a_transaction_that_is_to_be_brief_is_and_the_next_one_is_not(data
         waits.append(await transaction.fetchval("SHOW statement_timeout"))
 
     for briefly in (True, False):
-        await database.writes.commit([TurnWrite(fence(1), "a", (), (3, b""), "a", ask)], briefly=briefly)
+        await database.writes.commit([TurnWrite(fence(1), "a", (), Snapshot(3, b""), "a", ask)], briefly=briefly)
     assert waits == ["150ms", "500ms", "1500ms", "3s"]
 
 
@@ -457,7 +458,7 @@ async def test_a_turn_whose_connection_is_lost_during_the_commit_is_stored_once_
     assert list(await commit) == [refused]
     assert len(used) == (1 if committed else 2)
     assert await database.lines() == [("a", 1)]
-    assert [answer.call for _, _, answer in await database.store.answers([("book", 7)])] == [5]
+    assert [row.answer.call for row in await database.store.answers([("book", 7)])] == [5]
     assert await database.snapshots() == {"a"}
     # Its question was committed, too, and so has waited for synchronous standbys, as a commit that is cut off has not.
     assert (

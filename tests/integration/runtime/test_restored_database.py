@@ -158,7 +158,7 @@ async def lead(address: str) -> None:
         while True:
             try:
                 if leader is None:
-                    leadership, _ = await store.lead("leader", 2.0)
+                    leadership = (await store.lead("leader", 2.0)).leadership
                     assert leadership is not None
                     policy = ScalingPolicy(max_hosts=1)
                     leader = Leader(leadership, store, cast(Any, Hands()), ["account"], policy, publish)

@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
+import actors
 import features
 
-STORES = sorted(Path(features.__file__).parent.glob("*/**/*store.py"))
+STORES = [
+    *sorted(Path(features.__file__).parent.glob("*/**/*store.py")),
+    *sorted(Path(actors.__file__).parent.glob("runtime/store/*.py")),
+]
 
 
 def _results_without_names(module: ast.Module) -> list[str]:

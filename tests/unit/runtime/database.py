@@ -19,6 +19,7 @@ from actors.runtime.store.rows import (
     AlreadyAnswered,
     AlreadyFired,
     Answer,
+    AnswerRow,
     HostRow,
     Leadership,
     LostLeadership,
@@ -268,12 +269,12 @@ class HostStore:
             lambda: [row for row in stored.values() if (row.kind, row.shard) in owned and row.due <= until],
         )
 
-    async def answers(self, shards: Iterable[tuple[str, int]]) -> list[tuple[str, int, Answer]]:
+    async def answers(self, shards: Iterable[tuple[str, int]]) -> list[AnswerRow]:
         wanted, stored = list(shards), self._database.answers
         return await self._network.statement(
             f"answers of {wanted}",
             self._process,
-            lambda: [(kind, shard, answer) for kind, shard in wanted for answer in stored.get(shard, [])],
+            lambda: [AnswerRow(kind, shard, answer) for kind, shard in wanted for answer in stored.get(shard, [])],
         )
 
 

@@ -15,7 +15,7 @@ from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.handoff import take
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.shard_map import shard_of
-from actors.runtime.store.rows import StaleEpoch
+from actors.runtime.store.rows import Snapshot, StaleEpoch
 from actors.runtime.store.turn_writes import TurnWrite
 from actors.runtime.transport.frames import DONE, NOT_MINE
 from tests.support.kind_context import kind_context
@@ -28,7 +28,7 @@ class Store:
     """Keeps snapshots; ``gate`` holds writes up."""
 
     def __init__(self) -> None:
-        self.saved: dict[str, tuple[int, bytes]] = {}
+        self.saved: dict[str, Snapshot] = {}
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -37,7 +37,7 @@ class Store:
         self.saved |= {write.entity_id: write.snapshot for write in writes if write.snapshot is not None}
         return {}
 
-    async def snapshots(self, kind: str, entities: Sequence[str]) -> Mapping[str, tuple[int, bytes] | None]:
+    async def snapshots(self, kind: str, entities: Sequence[str]) -> Mapping[str, Snapshot | None]:
         return {entity_id: self.saved.get(entity_id) for entity_id in entities}
 
 
@@ -115,7 +115,7 @@ async def test_half_a_change_is_never_stored_and_those_beside_it_run_once() -> N
     assert done[3][0] == EntityFailed.status
     assert done[:3] == [(DONE, 2), (DONE, 12), (11, ["no", "12"])]
     assert done[4] == (DONE, 112)
-    assert store.saved["a"] == (1, msgpack.packb(112))
+    assert store.saved["a"] == Snapshot(1, msgpack.packb(112))
     assert await host.ask("a", "read") == (DONE, 112)
     assert host.mailboxes.waiting == 0
 
@@ -161,12 +161,12 @@ async def test_a_machine_that_returns_nonsense_fails_its_own_call_only() -> None
 
 async def test_an_entity_that_fails_as_it_is_loaded_receives_nothing() -> None:
     store = Store()
-    store.saved["a"] = (1, msgpack.packb(101))
+    store.saved["a"] = Snapshot(1, msgpack.packb(101))
     host = accounts("a", store=store, on_load="open")
     calls = host.send("a", 1, "read")
     assert [status for status, _ in await answers(host, calls)] == [EntityFailed.status] * 2
     assert host.mailboxes.waiting == 0
-    store.saved["a"] = (1, msgpack.packb(7))
+    store.saved["a"] = Snapshot(1, msgpack.packb(7))
     assert await host.ask("a", "read") == (DONE, 8), "loaded anew, and greeted once"
 
 

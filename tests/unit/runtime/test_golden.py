@@ -23,7 +23,7 @@ from actors.runtime.hosting.mailboxes import Mailboxes
 from actors.runtime.hosting.ownership import Action
 from actors.runtime.hosting.turns import TurnRunner
 from actors.runtime.shard_map import shard_of
-from actors.runtime.store.rows import Answer, ShardRow
+from actors.runtime.store.rows import Answer, ShardRow, Snapshot
 from actors.runtime.store.turn_writes import TurnWrite
 from actors.runtime.transport.frames import CALLS, DONE, pack_body
 from tests.support.kind_context import kind_context
@@ -59,10 +59,10 @@ class Shelf:
     """A store with one snapshot in it."""
 
     def __init__(self, version: int, body: bytes) -> None:
-        self.stored = (version, body)
+        self.stored = Snapshot(version, body)
         self.answers: Sequence[Answer] = ()
 
-    async def snapshots(self, kind: str, entities: Sequence[str]) -> Mapping[str, tuple[int, bytes] | None]:
+    async def snapshots(self, kind: str, entities: Sequence[str]) -> Mapping[str, Snapshot | None]:
         return dict.fromkeys(entities, self.stored)
 
     async def commit(self, writes: Sequence[TurnWrite], *, briefly: bool = False) -> Mapping[TurnWrite, Exception]:
@@ -112,7 +112,7 @@ async def test_snapshots_of_every_version_are_read_and_the_newest_is_written() -
         assert await mailbox.get(1) == (DONE, 500)
         _send(mailboxes, mailbox, 2, 50)
         assert await mailbox.get(2) == (DONE, 550)
-        assert shelf.stored == (2, bytes.fromhex(GOLDEN["snapshot written"]))
+        assert shelf.stored == Snapshot(2, bytes.fromhex(GOLDEN["snapshot written"]))
         assert [(a.caller, a.call, a.answer.hex()) for a in shelf.answers] == [(CALLER, 2, GOLDEN["answer stored"])]
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from actors.runtime.hosting.snapshot_loader import Snapshot, SnapshotLoader
+from actors.runtime.hosting.snapshot_loader import SnapshotLoader
+from actors.runtime.store.rows import Snapshot
 
 
 class Store:
@@ -24,7 +25,7 @@ class Store:
         await self.open.wait()
         if self.error is not None:
             raise self.error
-        return {name: None if name == "new" else (1, name.encode()) for name in entities[: self.at_once]}
+        return {name: None if name == "new" else Snapshot(1, name.encode()) for name in entities[: self.at_once]}
 
 
 def load(loader: SnapshotLoader, *names: str) -> list[asyncio.Task[Snapshot | None]]:
@@ -45,8 +46,8 @@ async def test_entities_that_are_loaded_together_are_read_by_one_statement_and_t
     second = load(loader, "b", "c", "d", "e")
     await asyncio.sleep(0)
     store.open.set()
-    assert await asyncio.gather(*first) == [(1, b"a"), None]
-    assert await asyncio.gather(*second) == [(1, b"b"), (1, b"c"), (1, b"d"), (1, b"e")]
+    assert await asyncio.gather(*first) == [Snapshot(1, b"a"), None]
+    assert await asyncio.gather(*second) == [Snapshot(1, b"b"), Snapshot(1, b"c"), Snapshot(1, b"d"), Snapshot(1, b"e")]
     assert store.asked == [["a", "new"], ["b", "c", "d"], ["e"]]
 
 
@@ -54,7 +55,11 @@ async def test_what_one_statement_leaves_out_is_asked_for_again() -> None:
     store = Store(at_once=2)
     store.open.set()
     loader = SnapshotLoader(store, "book")
-    assert await asyncio.gather(*load(loader, "a", "b", "c")) == [(1, b"a"), (1, b"b"), (1, b"c")]
+    assert await asyncio.gather(*load(loader, "a", "b", "c")) == [
+        Snapshot(1, b"a"),
+        Snapshot(1, b"b"),
+        Snapshot(1, b"c"),
+    ]
     assert store.asked == [["a", "b", "c"], ["c"]]
 
 
@@ -67,7 +72,7 @@ async def test_an_entity_that_is_loaded_while_it_is_read_is_read_again() -> None
     second = load(loader, "a")
     await asked(store, 2)
     store.open.set()
-    assert await asyncio.gather(*first, *second) == [(1, b"a"), (1, b"a")]
+    assert await asyncio.gather(*first, *second) == [Snapshot(1, b"a"), Snapshot(1, b"a")]
 
 
 async def test_a_statement_that_fails_fails_its_loads_and_no_later_ones() -> None:
@@ -78,7 +83,7 @@ async def test_a_statement_that_fails_fails_its_loads_and_no_later_ones() -> Non
     results = await asyncio.gather(*load(loader, "a", "b"), return_exceptions=True)
     assert [type(result) for result in results] == [OSError, OSError]
     store.error = None
-    assert await loader.load("a") == (1, b"a")
+    assert await loader.load("a") == Snapshot(1, b"a")
 
 
 async def test_a_load_that_is_cancelled_takes_no_other_with_it() -> None:
@@ -88,7 +93,7 @@ async def test_a_load_that_is_cancelled_takes_no_other_with_it() -> None:
     await asked(store, 1)
     first.cancel()
     store.open.set()
-    assert await second == (1, b"b")
+    assert await second == Snapshot(1, b"b")
 
 
 async def test_closing_ends_loads_under_way_and_those_that_wait() -> None:
