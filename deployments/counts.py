@@ -7,11 +7,10 @@ import typer
 
 from api.platform import utc_now
 from brands.catalogue import BRANDS
-from cluster.local.installation import Installation
-from cluster.postgres import connect_database
 from deployments.accounts import print_json
 from deployments.arguments import Brand
 from deployments.console import console, step
+from deployments.operator_storage import operator_database
 from features.stored_counts import batches
 
 app = typer.Typer(no_args_is_help=True, help="Stored counts of reactions, comments, shares, votes and connections.")
@@ -34,8 +33,7 @@ def recount(brand: Brand) -> None:
 async def _compare(brand: str, *, repair: bool) -> int:
     """Returns how many counts were wrong."""
     total = 0
-    address = Installation(sorted(BRANDS)).databases()[brand]
-    async with connect_database(address, pool_size=2, limited=False) as database:
+    async with operator_database(brand, pool_size=2) as database:
         for counts in (counts for feature in BRANDS[brand].features for counts in feature.counts):
             compared = wrong = 0
             with step(f"counting {counts.name}") as show:

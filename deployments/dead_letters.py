@@ -7,11 +7,9 @@ from typing import Annotated
 import orjson
 import typer
 
-from brands.catalogue import BRANDS
 from cluster.events import dead_letters
-from cluster.local.installation import Installation
-from cluster.postgres import connect_database
 from deployments.arguments import Brand
+from deployments.operator_storage import operator_database
 
 app = typer.Typer(no_args_is_help=True, help="Events that a consumer gave up on.")
 
@@ -23,7 +21,7 @@ def show(brand: Brand, consumer: Consumer = None) -> None:
     """Print each as a JSON line: the consumer, why it failed, the event."""
 
     async def show_all() -> None:
-        async with connect_database(Installation(sorted(BRANDS)).databases()[brand], pool_size=1) as database:
+        async with operator_database(brand) as database:
             for letter in await dead_letters.dead_letters(database, consumer):
                 line = {
                     "consumer": letter.consumer,
@@ -42,7 +40,7 @@ def retry(brand: Brand, consumer: Consumer = None) -> None:
     """Let the consumers handle them again."""
 
     async def retry_all() -> int:
-        async with connect_database(Installation(sorted(BRANDS)).databases()[brand], pool_size=1) as database:
+        async with operator_database(brand) as database:
             return await dead_letters.requeue(database, consumer)
 
     sys.stdout.write(f"{asyncio.run(retry_all())} events requeued\n")

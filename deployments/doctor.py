@@ -1,7 +1,6 @@
 """Examines an installation: what is wrong, and how to fix it."""
 
 import asyncio
-import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from cluster.node import run
 from cluster.node.serve_api import ServeApi
 from cluster.objects import NoSuchObject, ObjectStorageUnavailable, open_objects
 from cluster.redis import RedisError, open_redis
-from cluster.settings import Settings
+from deployments.operator_storage import object_settings
 from features.media.hash_list import BadHashList, HashListUnavailable
 from features.media.image_rendering import can_write_avif
 from features.media.policy import MediaPolicy
@@ -140,7 +139,7 @@ async def _objects(installation: Installation) -> list[Finding]:
     for brand in installation.databases():
         key, data = f"doctor/{uuid4()}", b"written by 'entativa doctor'"
         try:
-            objects = open_objects(Settings(objects_url=installation.environment()["ENTATIVA_OBJECTS_URL"]), brand)
+            objects = open_objects(object_settings(installation), brand)
             await objects.put_new(key, data)
             ok = b"".join([chunk async for chunk in objects.read(key)]) == data
             await objects.delete([key])
@@ -152,8 +151,7 @@ async def _objects(installation: Installation) -> list[Finding]:
 
 async def _hash_list(installation: Installation) -> list[Finding]:
     """Reads the list of pictures that nobody may publish, as the consumers do."""
-    environment = installation.environment()
-    settings = Settings(_env_file=os.environ.get("ENTATIVA_ENV_FILE"), objects_url=environment["ENTATIVA_OBJECTS_URL"])
+    settings = object_settings(installation)
     if not settings.hash_list_url:
         return [Finding("no hash list (ENTATIVA_HASH_LIST_URL): media are not compared with one", ok=True)]
     fix = "correct ENTATIVA_HASH_LIST_URL and ..._TOKEN; until then the list from before is used, if any"

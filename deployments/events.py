@@ -12,9 +12,9 @@ from cluster.events.redis_log import RedisEventLog
 from cluster.events.replay import replay
 from cluster.events.trimming import lags
 from cluster.local.installation import Installation
-from cluster.postgres import connect_database
 from cluster.redis import open_redis
 from deployments.arguments import Brand
+from deployments.operator_storage import operator_database
 
 app = typer.Typer(no_args_is_help=True, help="The event log and its consumers.")
 
@@ -24,7 +24,7 @@ def lag(brand: Brand) -> None:
     """Print a line for each consumer that is behind: its name, events, age of the oldest in seconds."""
 
     async def show() -> None:
-        async with connect_database(Installation(sorted(BRANDS)).databases()[brand], pool_size=1) as database:
+        async with operator_database(brand) as database:
             for consumer, found in sorted((await lags(database)).items()):
                 age = (datetime.now(UTC) - found.since).total_seconds()
                 sys.stdout.write(f"{consumer}\t{found.events}\t{age:.0f}\n")
@@ -41,10 +41,9 @@ def replay_since(
     """Let one consumer handle everything again that happened since a time. Its effects happen once more."""
 
     async def send_back() -> int:
-        installation = Installation(sorted(BRANDS))
-        redis = open_redis(installation.environment()["ENTATIVA_REDIS_URL"], timeout_s=10)
+        redis = open_redis(Installation(sorted(BRANDS)).environment()["ENTATIVA_REDIS_URL"], timeout_s=10)
         try:
-            async with connect_database(installation.databases()[brand], pool_size=1) as database:
+            async with operator_database(brand) as database:
                 return await replay(database, RedisEventLog(redis, brand), consumer, since.replace(tzinfo=UTC))
         finally:
             await redis.aclose()

@@ -13,12 +13,11 @@ import typer
 from brands.catalogue import BRANDS
 from cluster.local.installation import Installation
 from cluster.objects import open_objects
-from cluster.postgres import connect_database
-from cluster.settings import Settings
 from deployments.access_log import note_access
 from deployments.accounts import print_json
 from deployments.arguments import Brand
 from deployments.console import console
+from deployments.operator_storage import object_settings, operator_database
 from features.media.evidence import content, find, held
 
 app = typer.Typer(no_args_is_help=True, help="Uploads that matched the hash list.")
@@ -40,7 +39,7 @@ def save(brand: Brand, media_id: MediaId, target: Target) -> None:
 
 
 async def _list(brand: str) -> None:
-    async with connect_database(Installation(sorted(BRANDS)).databases()[brand], pool_size=1) as database:
+    async with operator_database(brand) as database:
         async for each in held(database):
             print_json(
                 {
@@ -52,11 +51,8 @@ async def _list(brand: str) -> None:
 
 
 async def _save(brand: str, media_id: UUID, target: Path) -> None:
-    installation = Installation(sorted(BRANDS))
-    settings = Settings(
-        _env_file=os.environ.get("ENTATIVA_ENV_FILE"), objects_url=installation.environment()["ENTATIVA_OBJECTS_URL"]
-    )
-    async with connect_database(installation.databases()[brand], pool_size=1) as database:
+    settings = object_settings(Installation(sorted(BRANDS)))
+    async with operator_database(brand) as database:
         evidence = await find(database, media_id)
     with _private(target) as file:
         note_access(brand, "evidence", media_id=media_id)

@@ -8,12 +8,10 @@ from uuid import UUID
 
 import typer
 
-from brands.catalogue import BRANDS
-from cluster.local.installation import Installation
 from cluster.local.processes import ServiceError
-from cluster.postgres import connect_database
 from cluster.settings import Settings
 from deployments.arguments import Brand
+from deployments.operator_storage import operator_database
 from features.videos.transcribing import request_transcripts
 
 app = typer.Typer(no_args_is_help=True, help="Videos.")
@@ -32,7 +30,7 @@ def transcribe(brand: Brand) -> None:
 
     async def request() -> int:
         asked, after = 0, UUID(int=0)
-        async with connect_database(Installation(sorted(BRANDS)).databases()[brand], pool_size=1) as database:
+        async with operator_database(brand) as database:
             while True:
                 async with database.unit_of_work() as uow:
                     after, count = await request_transcripts(uow, after, datetime.now(UTC))

@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from cluster.events.consumer import Consumer, each
 from cluster.events.dead_letters import dead_letters
 from cluster.events.event import Event
 from cluster.events.worker import drain_events
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
+from deployments.operator_storage import operator_database
 from features.auth.keys import SIGNS_AFTER, SigningKeys, ensure_key
 from tests.support.environment import Environment
 
@@ -42,6 +45,17 @@ def entativa_command(
         timeout=120,
         check=False,
     )
+
+
+async def test_statements_of_operators_have_no_limit_of_time(
+    entativa: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = entativa.settings.databases["entativa"].get_secret_value()
+    monkeypatch.setattr("cluster.postgres.COMMAND_TIMEOUT_S", 0.5)
+    monkeypatch.setenv("ENTATIVA_HOME", str(tmp_path))
+    monkeypatch.setenv("ENTATIVA_DATABASES", json.dumps({"entativa": address}))
+    async with operator_database("entativa") as database, database.unit_of_work(read_only=True) as uow:
+        assert await uow.fetchval("select pg_sleep(1) is null") is False
 
 
 async def test_dead_letters_are_listed_and_requeued(entativa: Environment, tmp_path: Path) -> None:
