@@ -73,8 +73,8 @@ class _Peer:
 
 
 async def _image_cpu(folder: Path) -> Figure:
+    from features.media.image_orders import ImageFormat, ImageOrder
     from features.media.image_renderer import ImageRenderer
-    from features.media.image_rendering import ImageFormat, ImageOrder
     from features.media.model import MediaType
     from features.media.policy import MediaPolicy
     from features.media.processing import limits_of

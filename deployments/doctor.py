@@ -20,7 +20,6 @@ from cluster.objects import NoSuchObject, ObjectStorageUnavailable, open_objects
 from cluster.redis import RedisError, open_redis
 from deployments.operator_storage import object_settings
 from features.media.hash_list import BadHashList, HashListUnavailable
-from features.media.image_rendering import can_write_avif
 from features.media.policy import MediaPolicy
 from features.media.synced_hash_list import hash_list_of
 
@@ -64,6 +63,8 @@ def _machine(installation: Installation) -> list[Finding]:
 
 
 def _programs() -> list[Finding]:
+    from features.media.image_rendering import can_write_avif  # loads the decoders, which no other command asks for
+
     try:
         postgres_programs()
         postgres = True

@@ -13,9 +13,8 @@ from cluster.postgres import UnitOfWork
 from features.events import consumer
 from features.media import store
 from features.media.events import OftenRead
+from features.media.image_orders import ImageFormat, ImageLimits, ImageOrder, Refused
 from features.media.image_renderer import ImageRenderer
-from features.media.image_rendering import ImageFormat, ImageOrder, Refused
-from features.media.image_worker import ImageLimits
 from features.media.metrics import AVIF
 from features.media.model import Media, StoredFile, object_key
 from features.media.policy import MediaPolicy

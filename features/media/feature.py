@@ -12,7 +12,6 @@ from features.media.avif import AvifEncoding
 from features.media.erasure import erase
 from features.media.events import EVENTS
 from features.media.image_renderer import ImageRenderer
-from features.media.image_rendering import can_write_avif
 from features.media.policy import MediaPolicy
 from features.media.processing import Processing
 from features.media.reads import ReadCounts
@@ -36,6 +35,8 @@ def _service(scope: Scope) -> MediaService:
 
 
 def _consumers(scope: Scope) -> Sequence[Consumer]:
+    from features.media.image_rendering import can_write_avif  # loads the decoders, which only consumers ask for
+
     media = scope.service(MediaService)
     processing = Processing(scope.brand, media, _RENDERER, scope.now)
     avif = AvifEncoding(scope.brand, media, _AVIF_RENDERER, scope.now).consumers() if can_write_avif() else []

@@ -13,8 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from features.media.image_rendering import LUMA, Cost, ImageOrder, Refused
-from features.media.image_worker import RESULT, ImageLimits, request_of
+from features.media.image_orders import LUMA, RESULT, Cost, ImageLimits, ImageOrder, Refused, request_of
 from features.media.model import HASHED_SIDE, Image, ImageFailure
 from features.media.pdq import PictureHash, hash_luma
 

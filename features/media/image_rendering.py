@@ -6,9 +6,7 @@ is that of the announced type: no other format is tried, whatever else the file 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,70 +16,8 @@ import PIL.Image
 import pillow_heif
 import pyvips
 
+from features.media.image_orders import LUMA, ImageFormat, ImageOrder, Refused
 from features.media.model import HASHED_SIDE, Image, ImageFailure, MediaType
-
-
-class ImageFormat(StrEnum):
-    """The formats of the files, by the suffixes of their names."""
-
-    WEBP = "webp"
-    JPEG = "jpg"
-    AVIF = "avif"
-
-    @property
-    def content_type(self) -> str:
-        return _CONTENT_TYPES[self]
-
-
-_CONTENT_TYPES = {ImageFormat.WEBP: "image/webp", ImageFormat.JPEG: "image/jpeg", ImageFormat.AVIF: "image/avif"}
-AT_ONCE = (ImageFormat.WEBP, ImageFormat.JPEG)
-"""What every image gets."""
-
-
-@cache
-def can_write_avif() -> bool:
-    """Returns whether this libvips has an encoder for AV1."""
-    try:
-        pyvips.Image.black(16, 16).heifsave_buffer(compression="av1", effort=0)
-    except pyvips.Error:
-        return False
-    return True
-
-
-@dataclass(frozen=True, slots=True)
-class ImageOrder:
-    """What is wanted of an image, and what it may be at most."""
-
-    media_type: MediaType
-    widths: Sequence[int]
-    """Of the files, in pixels (see `size_within`)."""
-    formats: Sequence[ImageFormat]
-    quality: int
-    """Of the encoders, 1 to 100."""
-    max_pixels: int
-    """Width times height."""
-    max_frames: int
-    """Of an animation, whose first frame is what is shown."""
-    niceness: int = 0
-    """Of the process, 0 to 19: how much others come first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What an image cost the process that decoded it."""
-
-    cpu_s: float
-    memory_bytes: int
-
-
-class Refused(Exception):
-    """The image cannot be shown."""
-
-    def __init__(self, failure: ImageFailure, cost: Cost | None = None) -> None:
-        super().__init__(failure)
-        self.failure = failure
-        self.cost = cost
-
 
 _LOADERS = {
     MediaType.JPEG: "jpegload",
@@ -97,10 +33,17 @@ _MAX_RATIO = 7
 """Height to width of a file: it keeps the widest below WebP's 16,383 pixels."""
 _WEBP_EFFORT = 4
 _AVIF_EFFORT = 4
-LUMA = "luma"
-"""The file with the picture's luma (Rec. 601) as it is hashed (pdq.py): a byte a pixel, HASHED_SIDE on each side; of
-one that is transparent on white, then on black, since what is to be seen on one may be invisible on the other."""
 _LUMA = [[0.299, 0.587, 0.114]]
+
+
+@cache
+def can_write_avif() -> bool:
+    """Returns whether this libvips has an encoder for AV1."""
+    try:
+        pyvips.Image.black(16, 16).heifsave_buffer(compression="av1", effort=0)
+    except pyvips.Error:
+        return False
+    return True
 
 
 def size_within(width: int, height: int, wanted: int) -> tuple[int, int]:

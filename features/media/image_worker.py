@@ -14,37 +14,18 @@ import os
 import resource
 import signal
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pyvips
 
-from features.media.image_rendering import ImageFormat, ImageOrder, Refused, render
+from features.media.image_orders import RESULT, ImageFormat, ImageLimits, ImageOrder, Refused
+from features.media.image_rendering import render
 from features.media.model import MediaType
 
-RESULT = "result.json"
 _MAX_FILE_BYTES = 64 * 1024 * 1024
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
-
-
-@dataclass(frozen=True, slots=True)
-class ImageLimits:
-    """What one image may cost at most."""
-
-    memory_bytes: int
-    """Of data; code of libraries comes on top."""
-    decoding_s: float
-    """CPU seconds until the upload has been read: what an attacker decides."""
-    encoding_s: float
-    """CPU seconds after that."""
-    elapsed_s: float
-    """Seconds in all, however slow the machine is."""
-
-
-def request_of(source: Path, folder: Path, order: ImageOrder, limits: ImageLimits) -> str:
-    """Returns the line that asks for the files of an image."""
-    return json.dumps({"source": str(source), "folder": str(folder), "order": asdict(order), "limits": asdict(limits)})
 
 
 def main() -> None:

@@ -20,9 +20,8 @@ from features.events import consumer, publish
 from features.media import store, upload_store
 from features.media.events import Stored, Uploaded
 from features.media.hash_index import Match
+from features.media.image_orders import AT_ONCE, ImageFormat, ImageLimits, ImageOrder, Refused
 from features.media.image_renderer import ImageRenderer, RenderedImage
-from features.media.image_rendering import AT_ONCE, ImageFormat, ImageOrder, Refused
-from features.media.image_worker import ImageLimits
 from features.media.metrics import IMAGE_CPU, IMAGES, PROCESSED
 from features.media.model import ImageFailure, Media, MediaState, MediaType, StoredFile, object_key, part_key
 from features.media.policy import MediaPolicy

@@ -13,9 +13,8 @@ import pillow_heif
 import pytest
 import pyvips
 
+from features.media.image_orders import AT_ONCE, ImageLimits, Refused
 from features.media.image_renderer import ImageRenderer, RenderedImage, WorkerLost, failure_of
-from features.media.image_rendering import AT_ONCE, Refused
-from features.media.image_worker import ImageLimits
 from features.media.model import ImageFailure, MediaType
 from features.media.policy import MediaPolicy
 from features.media.processing import limits_of, order_of
