@@ -25,7 +25,7 @@ from features.group_invitations.errors import (
     TooManyGroupInvitations,
     TooManyGroupJoinRequests,
 )
-from features.group_invitations.model import Direction, GroupInvitation, SeenJoinRequest
+from features.group_invitations.model import GroupInvitation, JoinDirection, SeenJoinRequest
 from features.group_invitations.policy import GroupInvitationPolicy
 from features.group_invitations.service import GroupInvitationService
 from features.groups.errors import GroupFull, NoSuchGroup, NotAllowedInGroup, TooManyGroups
@@ -89,7 +89,7 @@ class GroupJoinRequestModel(BaseModel):
     """A request to join a group. Of your own requests you learn the group when you are in it."""
 
     id: UUID = Field(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c13"])
-    direction: Direction = Field(
+    direction: JoinDirection = Field(
         description="`incoming`: you can answer it; `outgoing`: you have made it.", examples=["incoming"]
     )
     person: PersonModel | None = Field(description="Who asks; null for your own requests.")
@@ -172,9 +172,9 @@ async def requests(
     page: PageDep,
     now: Now,
     direction: Annotated[
-        Direction,
+        JoinDirection,
         Query(description="Requests that you can answer, in all groups, or your own.", examples=["incoming"]),
-    ] = Direction.INCOMING,
+    ] = JoinDirection.INCOMING,
 ) -> PageModel[GroupJoinRequestModel]:
     """List requests to join that wait for an answer, newest first."""
     return render_page(await invitations.requests(uow, identity.account_id, direction, page, now), _render)
@@ -221,7 +221,7 @@ def _render(seen: SeenJoinRequest) -> GroupJoinRequestModel:
     request, incoming = seen.request, seen.person is not None
     return GroupJoinRequestModel(
         id=request.id,
-        direction=Direction.INCOMING if incoming else Direction.OUTGOING,
+        direction=JoinDirection.INCOMING if incoming else JoinDirection.OUTGOING,
         person=None if seen.person is None else render_person(seen.person),
         group_id=request.group_id if incoming else None,
         invitation_id=request.invitation_id if incoming else None,

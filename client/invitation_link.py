@@ -16,7 +16,7 @@ from typing import Self
 
 from client.messaging.body import check_group_name
 
-_LINK = re.compile(r"(https?://[^#\s]+)#join\.([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]+)")
+_LINK = re.compile(r"(https?://[!-\"$-~]+)#join\.([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]+)")
 
 
 @dataclass(frozen=True, slots=True)

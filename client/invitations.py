@@ -76,6 +76,8 @@ class Invitations:
     async def approve(self, conversation_id: str, username: str) -> None:
         """Adds somebody who has asked to join, with all devices."""
         request = await self._find(conversation_id, username)
+        if self._conversations.account(username) not in (None, request.account_id):  # the server says usernames
+            raise Impossible(f"{username} is not whom you write to by this name.")
         self._unanswered[request.id] = request
         try:
             await self._api.approve(request.id)
@@ -99,7 +101,8 @@ class Invitations:
         if not self._looks:
             return
         self._looks = False
-        if not any(map(self._manages, self._conversations.all())):
+        managed = {each.id for each in self._conversations.all() if self._manages(each)}
+        if not managed:
             return
         try:
             waiting = await self._api.requests()
@@ -109,9 +112,9 @@ class Invitations:
         except ApiError:
             return
         for each in waiting:
-            if each.id not in self._told:
-                self._told.add(each.id)
+            if each.group_id in managed and each.id not in self._told:
                 self._tell(JoinRequested(each.group_id, each.username))
+        self._told = {each.id for each in waiting}
 
     def _manages(self, conversation: Conversation) -> bool:
         if not conversation.is_group or conversation.left:

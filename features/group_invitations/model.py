@@ -36,7 +36,7 @@ class NewInvitation:
     token: str = field(repr=False)
 
 
-class Direction(StrEnum):
+class JoinDirection(StrEnum):
     """Whose a request to join is, as seen by the caller."""
 
     INCOMING = "incoming"

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.group_invitations.machine import JoinState
-from features.group_invitations.model import Direction, JoinRequest
+from features.group_invitations.model import JoinDirection, JoinRequest
 from features.groups.queries import in_group, managed_by, managers_of, manages
 from features.paging import PageRequest
 from features.relationships.visibility import apart
@@ -84,11 +84,11 @@ order by asked_at desc, id desc limit $5
 
 
 async def pending(
-    uow: UnitOfWork, account_id: UUID, direction: Direction, page: PageRequest, now: datetime
+    uow: UnitOfWork, account_id: UUID, direction: JoinDirection, page: PageRequest, now: datetime
 ) -> list[JoinRequest]:
     """Returns up to `limit + 1` requests that an account can answer, or that wait in its eyes, newest first."""
     position = (page.cursor.at, page.cursor.id) if page.cursor else _BEFORE_ALL
-    sql = _INCOMING if direction is Direction.INCOMING else _OUTGOING
+    sql = _INCOMING if direction is JoinDirection.INCOMING else _OUTGOING
     return [_request(row) for row in await uow.fetch(sql, account_id, now, *position, page.limit + 1)]
 
 
@@ -104,10 +104,10 @@ where id = $1 and expires_at > $3 and account_id = $2 for update
 
 
 async def lock_request(
-    uow: UnitOfWork, request_id: UUID, account_id: UUID, direction: Direction, now: datetime
+    uow: UnitOfWork, request_id: UUID, account_id: UUID, direction: JoinDirection, now: datetime
 ) -> JoinRequest | None:
     """Returns a request that an account may answer, or its own, and locks it."""
-    sql = _LOCK_INCOMING if direction is Direction.INCOMING else _LOCK_OUTGOING
+    sql = _LOCK_INCOMING if direction is JoinDirection.INCOMING else _LOCK_OUTGOING
     row = await uow.fetchrow(sql, request_id, account_id, now)
     return _request(row) if row else None
 

@@ -23,8 +23,8 @@ from features.group_invitations.errors import (
 from features.group_invitations.events import GroupJoinRequested
 from features.group_invitations.machine import JoinState, Step, advance
 from features.group_invitations.model import (
-    Direction,
     GroupInvitation,
+    JoinDirection,
     JoinRequest,
     NewInvitation,
     SeenJoinRequest,
@@ -103,12 +103,12 @@ class GroupInvitationService:
         return SentJoinRequest(request, new=True)
 
     async def requests(
-        self, uow: UnitOfWork, me: UUID, direction: Direction, page: PageRequest, now: datetime
+        self, uow: UnitOfWork, me: UUID, direction: JoinDirection, page: PageRequest, now: datetime
     ) -> Page[SeenJoinRequest]:
         """Returns the requests to join that the caller can answer, in all groups, or the caller's own that wait, newest
         first. Two statements."""
         found = page_of(await request_store.pending(uow, me, direction, page, now), page.limit, JoinRequest.cursor)
-        if direction is Direction.OUTGOING:
+        if direction is JoinDirection.OUTGOING:
             return Page([SeenJoinRequest(each) for each in found.items], found.next_cursor)
         people = await self.profiles.people(uow, [each.account_id for each in found.items])
         seen = [SeenJoinRequest(each, people[each.account_id]) for each in found.items if each.account_id in people]
@@ -117,7 +117,7 @@ class GroupInvitationService:
     async def approve(self, uow: UnitOfWork, me: UUID, request_id: UUID, now: datetime) -> None:
         """Lets somebody in: the caller's device adds them then. A second time does nothing. Raises
         NoSuchGroupJoinRequest, GroupFull, GroupInvitationUsedUp."""
-        request = await self._advance(uow, me, request_id, Direction.INCOMING, Step.APPROVE, now)
+        request = await self._advance(uow, me, request_id, JoinDirection.INCOMING, Step.APPROVE, now)
         if request.state is JoinState.APPROVED:
             return
         await self.groups.require_room(uow, me, request.group_id)
@@ -126,14 +126,14 @@ class GroupInvitationService:
 
     async def decline(self, uow: UnitOfWork, me: UUID, request_id: UUID, now: datetime) -> None:
         """Lets somebody not in, who is not told. Raises NoSuchGroupJoinRequest."""
-        await self._advance(uow, me, request_id, Direction.INCOMING, Step.DECLINE, now)
+        await self._advance(uow, me, request_id, JoinDirection.INCOMING, Step.DECLINE, now)
 
     async def withdraw(self, uow: UnitOfWork, me: UUID, request_id: UUID, now: datetime) -> None:
         """Takes a request of the caller back. Raises NoSuchGroupJoinRequest."""
-        await self._advance(uow, me, request_id, Direction.OUTGOING, Step.WITHDRAW, now)
+        await self._advance(uow, me, request_id, JoinDirection.OUTGOING, Step.WITHDRAW, now)
 
     async def _advance(
-        self, uow: UnitOfWork, me: UUID, request_id: UUID, direction: Direction, step: Step, now: datetime
+        self, uow: UnitOfWork, me: UUID, request_id: UUID, direction: JoinDirection, step: Step, now: datetime
     ) -> JoinRequest:
         """Returns the request as it was before."""
         request = await request_store.lock_request(uow, request_id, me, direction, now)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
+from actors.sessions.calls import SessionCalls
 from crypto.mls import Remove
+from features.groups.policy import GroupsPolicy
+from features.realtime.errors import SessionsUnavailable
 from tests.integration.groups.conftest import Groups
 from tests.support.environment import PASSWORD
 from tests.support.group_devices import GroupDevice
@@ -77,7 +83,9 @@ async def test_who_asks_by_a_link_comes_in_by_a_commit_of_an_owner_alone(opened:
     assert await eve.read() == []
     assert (await eve.send(id, b"Hello")).is_success
     assert problem(await ask(eve.member, made)) == HIDDEN, "used up"
-    assert problem(await approve(ada, (await waiting(ada))[0])) == (409, "group_invitation_used_up")
+    for _ in range(2):
+        [of_mallory] = await waiting(ada)
+        assert problem(await approve(ada, of_mallory)) == (409, "group_invitation_used_up")
     assert problem(await ask(eve.member, await invite(ada, id))) == (409, "already_in_group")
 
 
@@ -207,6 +215,32 @@ select gen_random_uuid(), asked.id, $2, $3, 'waiting', $4, $4 + interval '1 day'
     await pool.execute(sql, group_ids, UUID(member.id), invitation_id, now)
 
 
+async def test_owners_and_admins_are_told_once_unless_they_are_apart(
+    opened: Groups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, Any]] = []
+    unreachable: set[str] = set()
+
+    async def signal(_: SessionCalls, user_id: UUID, kind: str, payload: Any) -> None:
+        if kind == "group_join_requested":
+            told.append((str(user_id), payload))
+            if str(user_id) in unreachable:
+                raise SessionsUnavailable("no host")
+
+    monkeypatch.setattr(SessionCalls, "signal", signal)
+    id, (ada, bob, cara, _) = await opened.group_of("ada", "bob", "cara", "dan")
+    for admin in (bob, cara):
+        await make_admin(opened, id, admin.member)
+    [eve] = await opened.people("eve")
+    assert (await cara.member.put("/blocks/eve")).is_success
+    unreachable.add(ada.member.id)
+    for made in (await invite(ada, id), await invite(bob, id)):
+        assert (await ask(eve.member, made)).is_success
+        await opened.environment.drain()
+    payload = {"group_id": UUID(id)}
+    assert sorted(told, key=str) == sorted([(each.member.id, payload) for each in (ada, bob)], key=str)
+
+
 async def test_what_is_read_costs_the_same_for_many(opened: Groups) -> None:
     id, (ada, _) = await opened.group_of("ada", "bob")
     people = await opened.people("eve", "dan", "cara")
@@ -218,3 +252,23 @@ async def test_what_is_read_costs_the_same_for_many(opened: Groups) -> None:
         costs.append(opened.environment.statements(answer))
     assert len(set(costs)) == 1
     assert len(answer.json()["items"]) == 3
+
+
+class TestLimits:
+    """A policy with small numbers."""
+
+    @pytest.fixture
+    def group_policy(self) -> GroupsPolicy:
+        return replace(GroupsPolicy(), max_members=2, max_groups=1)
+
+    async def test_whoever_approves_is_told_that_the_group_is_full(self, opened: Groups) -> None:
+        id, (ada, _bob) = await opened.group_of("ada", "bob")
+        eve, dan = await opened.people("eve", "dan")
+        made = await invite(ada, id)
+        assert (await ask(eve.member, made)).status_code == 201
+        for _ in range(2):
+            [request] = await waiting(ada)
+            assert problem(await approve(ada, request)) == (409, "group_full")
+        assert [each["uses"] for each in (await ada.member.get(f"/groups/{id}/invitations")).json()["items"]] == [0]
+        await dan.found()
+        assert problem(await ask(dan.member, made)) == (409, "too_many_groups")

@@ -50,6 +50,7 @@ def test_the_form_of_a_link_stays() -> None:
         f"{URL}#join.token.G10wO3RpdGxlBw",  # an escape sequence
         f"{URL}#join.token.{'QUFB' * 1000}",
         "javascript:alert(1)#join.token.VGhlIHRyaXA",
+        "https://entativa.example/\x1b[2J#join.token.VGhlIHRyaXA",
         "https://entativa.example/a b#join.token.VGhlIHRyaXA",
     ],
 )

@@ -59,6 +59,22 @@ async def test_who_asks_is_told_of_once_and_added_when_the_user_approves(talk: T
         await invitations.approve(group_id, "cleo")
 
 
+async def test_the_server_passes_nobody_off_as_somebody_else(talk: Talk) -> None:
+    group_id, server, told = talk.group(), InvitationServer(ADA), list[Change]()
+    invitations = invitations_of(talk, talk.ada, server, told)
+    conversations = Conversations(talk.databases[talk.ada], talk.ada._device)
+    talk.ada.add_conversation("e" * 32, BOB)
+    conversations.name("e" * 32, "bob")
+    server.waiting = {ASKED: (group_id, CLEO, "bob"), "f" * 32: ("f" * 32, CLEO, "cleo")}
+    with pytest.raises(ValueError, match="not whom you write to"):
+        await invitations.approve(group_id, "bob")
+    invitations.look()
+    await invitations.step()
+    assert told == [JoinRequested(group_id, "bob")], "of groups that the user manages alone"
+    talk.exchange()
+    assert (server.answered, set(talk.members(talk.ada, group_id))) == ([], {ADA})
+
+
 async def test_who_is_declined_is_not_added(talk: Talk) -> None:
     group_id, server = talk.group(BOB), InvitationServer(ADA)
     server.waiting[ASKED] = (group_id, CLEO, "cleo")
