@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 from api.base64_fields import Base64
 from api.deps import Now, SignedIn, Uow, service
 from api.error_codes import raises
-from api.messaging import AccountId, Seq, TagField
+from api.inbox_items import Seq, TagField
+from api.messaging import AccountId
 from api.models import Body
 from api.routes import VERSION, Routes
 from api.transaction import UnrepeatableRoute

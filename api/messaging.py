@@ -8,18 +8,16 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from api.base64_fields import Base64
 from api.conditional import ConditionalRoute
 from api.deps import Now, PageDep, SignedIn, Uow, service
 from api.error_codes import raises
+from api.inbox_items import EnvelopeField, InboxItemModel, Seq, render_item
 from api.models import Body, PageModel, render_page
 from api.profiles import PersonModel, render_person
 from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute, UnrepeatableRoute, located
-from features.delivery_tags import TAG_BYTES
 from features.devices.errors import NotADevice
 from features.devices.model import DeviceAddress
-from features.groups.model import GroupContent, GroupDelivery
 from features.messaging.errors import (
     DevicesChanged,
     DuplicateDevice,
@@ -33,13 +31,11 @@ from features.messaging.errors import (
     TooManyPendingConversations,
 )
 from features.messaging.model import (
-    MAX_ENVELOPE_BYTES,
     MAX_EXPIRES_IN_S,
     MAX_PAYLOADS,
     Acknowledgement,
     ConversationKind,
     ConversationView,
-    Delivery,
     Envelope,
     MemberState,
     Outgoing,
@@ -57,29 +53,9 @@ Messaging = Annotated[MessagingService, service(MessagingService)]
 ConversationId = Annotated[UUID, Path(examples=["3b1f6f9f-7c11-5d1c-9b0e-0197f1c06a2b"])]
 
 _MAX_ACKNOWLEDGED = 1_000
-_MAX_SEQ = 2**53 - 1
 
-EnvelopeField = Annotated[
-    bytes,
-    Base64(1, MAX_ENVELOPE_BYTES),
-    Field(description="Ciphertext that only this device can read, in Base64: at most 64 KiB.", examples=["3q2+7w=="]),
-]
-TagField = Annotated[
-    bytes,
-    Base64(TAG_BYTES, TAG_BYTES),
-    Field(description="Says who has sent you which message; 36 bytes in Base64.", examples=["q83v" * 12]),
-]
 AccountId = Annotated[UUID, Field(examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"])]
 DeviceNumber = Annotated[int, Field(ge=1, le=2**31 - 1, examples=[1])]
-Seq = Annotated[
-    int,
-    Field(
-        ge=1,
-        le=_MAX_SEQ,
-        description="The number of the message in its conversation; numbers increase, with gaps.",
-        examples=[1_764_158_645_123_456],
-    ),
-]
 
 
 class ConversationBody(Body):
@@ -149,49 +125,6 @@ class SentModel(BaseModel):
 
     seq: Seq
     sent_at: datetime = Field(examples=["2026-11-26T12:04:05.123456Z"])
-
-
-class InboxItemModel(BaseModel):
-    """A message that waits for the caller's device: of a conversation of two people, or of a group."""
-
-    conversation_id: UUID = Field(
-        description="Of a group: the group's id.", examples=["3b1f6f9f-7c11-5d1c-9b0e-0197f1c06a2b"]
-    )
-    kind: ConversationKind = Field(examples=["pair"])
-    content: GroupContent | None = Field(
-        description="In a group: what the message is; a Welcome comes as such to the device that it lets in.",
-        examples=[None],
-    )
-    epoch: int | None = Field(
-        ge=0,
-        description="In a group: the epoch in which it was sent; of a Welcome, the one that it leads into.",
-        examples=[None],
-    )
-    other_account_id: UUID | None = Field(
-        description="The member that is not the caller; null in a group.",
-        examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"],
-    )
-    seq: Seq
-    previous: int = Field(
-        ge=0,
-        le=_MAX_SEQ,
-        description="The newest message before this one that is not the device's own; 0: not known.",
-        examples=[1_764_158_640_654_321],
-    )
-    sender_account_id: UUID | None = Field(
-        description="Null in a group: the account is gone.", examples=["0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11"]
-    )
-    sender_device: int | None = Field(ge=1, examples=[1])
-    client_id: UUID = Field(examples=["9f4f6f9f-7c31-4d00-8c3e-0a0197f1c06a"])
-    sent_at: datetime = Field(examples=["2026-11-26T12:04:05.123456Z"])
-    envelope: EnvelopeField | None = Field(
-        description="Ciphertext in Base64; in a group an MLSMessage, or null if that has more than 64 KiB: it is read"
-        " by itself (get_group_message)."
-    )
-    delivery_tag: TagField | None = Field(
-        description="With it you can report the message (report_messages), once it is decrypted; null for what is no"
-        " message of a person."
-    )
 
 
 class AcknowledgementBody(Body):
@@ -306,7 +239,7 @@ async def inbox(
 ) -> PageModel[InboxItemModel]:
     """List what waits for the caller's device, oldest first. Store a page, acknowledge it, and read again until nothing
     is left: messages that arrive meanwhile may be older than the next page."""
-    return render_page(await messaging.inbox(uow, identity, page, now), _render_item)
+    return render_page(await messaging.inbox(uow, identity, page, now), render_item)
 
 
 @sending.post("/messaging/acknowledgements", status_code=HTTPStatus.NO_CONTENT)
@@ -328,42 +261,4 @@ def _render(view: ConversationView) -> ConversationModel:
         archived=membership.settings.archived,
         pinned=membership.settings.pinned,
         joined_at=membership.joined_at,
-    )
-
-
-def _render_item(item: Delivery | GroupDelivery) -> InboxItemModel:
-    if isinstance(item, GroupDelivery):
-        return _render_group_item(item)
-    return InboxItemModel(
-        conversation_id=item.conversation_id,
-        kind=item.kind,
-        content=None,
-        epoch=None,
-        other_account_id=item.other_id,
-        seq=item.seq,
-        previous=item.previous,
-        sender_account_id=item.sender.account_id,
-        sender_device=item.sender.number,
-        client_id=item.client_id,
-        sent_at=item.sent_at,
-        envelope=item.ciphertext,
-        delivery_tag=item.delivery_tag,
-    )
-
-
-def _render_group_item(item: GroupDelivery) -> InboxItemModel:
-    return InboxItemModel(
-        conversation_id=item.group_id,
-        kind=ConversationKind.GROUP,
-        content=item.content,
-        epoch=item.epoch,
-        other_account_id=None,
-        seq=item.seq,
-        previous=item.previous,
-        sender_account_id=item.sender.account_id if item.sender else None,
-        sender_device=item.sender.number if item.sender else None,
-        client_id=item.client_id,
-        sent_at=item.sent_at,
-        envelope=item.message,
-        delivery_tag=item.delivery_tag,
     )

@@ -10,8 +10,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,7 +18,8 @@ from asyncpg import Record
 
 from cluster.cancellation import run_to_completion
 from cluster.events.event import Event
-from cluster.events.outbox import INSERT, OutboxSignal, insert_arguments, insert_statement
+from cluster.events.outbox import INSERT, OutboxSignal, insert_arguments
+from cluster.last_write import WRITTEN, LastWrite, publishing
 from cluster.logs import logger
 from cluster.metrics import SQL_STATEMENTS, Counter
 from cluster.postgres_pool import Probe, open_pool
@@ -49,26 +48,6 @@ Reaction = Callable[[Sequence[Event]], Awaitable[None]]
 the commit stands."""
 
 
-@dataclass(frozen=True, slots=True)
-class _LastWrite:
-    """What `write_at_commit` was given."""
-
-    statement: str
-    arguments: tuple[Any, ...]
-    refused: Exception
-
-
-WRITTEN = "select count(*) from written"
-"""The end of a statement for `write_at_commit`."""
-
-
-@cache
-def publishing(statement: str, arguments: int) -> str:
-    """Returns a last write with this number of arguments that also writes events, if it takes place."""
-    events = insert_statement(first=arguments + 1, condition="exists (select from written)")
-    return f"{statement.removesuffix(WRITTEN)}, published as ({events}) {WRITTEN}"
-
-
 class UnitOfWork:
     """The statements of one request or one consumed event. Use as an async context manager; leaving without
     `commit()` rolls back."""
@@ -82,7 +61,7 @@ class UnitOfWork:
         self._transaction: asyncpg.transaction.Transaction | None = None
         self._events: list[Event] = []
         self._after_commit: list[Callable[[], Awaitable[None]]] = []
-        self._last: _LastWrite | None = None
+        self._last: LastWrite | None = None
         self.statements = 0
         """How many SQL statements were sent, transaction control aside."""
 
@@ -192,7 +171,7 @@ class UnitOfWork:
         published, and `commit` raises `refused`."""
         assert self._last is None, "a unit of work has one last write"
         assert statement.endswith(WRITTEN), "the events could not be added"
-        self._last = _LastWrite(statement, arguments, refused)
+        self._last = LastWrite(statement, arguments, refused)
 
     def after_commit(self, action: Callable[[], Awaitable[None]]) -> None:
         """Run an action once the transaction is durable (a cache to drop, a socket to close)."""
@@ -225,7 +204,7 @@ class UnitOfWork:
         for action in actions:
             await _guarded("action", action())
 
-    async def _write_last(self, last: _LastWrite) -> None:
+    async def _write_last(self, last: LastWrite) -> None:
         self._last = None
         statement, arguments = last.statement, list(last.arguments)
         if self._events:

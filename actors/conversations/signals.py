@@ -14,7 +14,7 @@ def signals_of(
     conversation_id: UUID, conversation: Conversation, messages: Sequence[Message], tags: DeliveryTags
 ) -> dict[UUID, dict[str, list[Any]]]:
     """Returns the data of the signals for each account, by the sessions of its devices. It has the members of an item
-    of an inbox (api/messaging.py); the envelope is None where it is too large for a socket."""
+    of an inbox (api/inbox_items.py); the envelope is None where it is too large for a socket."""
     signals: dict[UUID, dict[str, list[Any]]] = {}
     for message in messages:
         accepted = message.accepted

@@ -17,7 +17,7 @@ def signals_of(
     group_id: UUID, devices: Mapping[Address, bytes], effect: Store | Adopt, max_inline_bytes: int, tags: DeliveryTags
 ) -> dict[UUID, BySession]:
     """Returns the data of the signals of one message for each account, by the sessions of its devices, without the
-    sending one. It has the members of an item of an inbox (api/messaging.py); the envelope is None where it is too
+    sending one. It has the members of an item of an inbox (api/inbox_items.py); the envelope is None where it is too
     large for a socket or differs by device: they read it from their inbox."""
     accepted, sender = effect.accepted, effect.accepted.sender
     content, envelope, commitment = GroupContent.APPLICATION, None, None

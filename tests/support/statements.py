@@ -20,7 +20,7 @@ from typing import Any, TypedDict
 import asyncpg
 
 from actors.runtime.store.tables import RUNTIME_TABLES
-from cluster.postgres import WRITTEN, publishing
+from cluster.last_write import WRITTEN, publishing
 from cluster.retention import sweep_statement
 from cluster.tables import PLATFORM_TABLES
 from features.account_rows import disclosing, erasing, exporting

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from actors.runtime.errors import CallError, HostUnavailable, from_wire
 from actors.runtime.shard_map import Endpoint, MapPosition, MapView, shard_of
-from actors.runtime.transport.calls import MAX_SECONDS, Call, CallTable, lateness
+from actors.runtime.transport.call_in_flight import Call, lateness
+from actors.runtime.transport.calls import MAX_SECONDS, CallTable
 from actors.runtime.transport.frames import DONE, pack_body, unpack_answer
 from actors.runtime.transport.host_links import HostLinks, RayCalls
 from actors.runtime.transport.map_watch import MapSource, MapWatch

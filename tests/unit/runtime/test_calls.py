@@ -6,7 +6,8 @@ import pytest
 from actors.runtime.errors import DeadlineExceeded, HostUnavailable, Overloaded, StaleEpoch, UnknownKind
 from actors.runtime.shard_map import SHARDS, Endpoint, MapView, shard_of
 from actors.runtime.transport import calls
-from actors.runtime.transport.calls import CallTable, lateness
+from actors.runtime.transport.call_in_flight import lateness
+from actors.runtime.transport.calls import CallTable
 from actors.runtime.transport.frames import DONE, MOVED, NOT_MINE, RUNNING, STALE, unpack
 
 BODY = msgpack.packb("hello")
