@@ -68,7 +68,8 @@ class ListedHost:
 
 
 class HostDirectory:
-    """The realtime hosts of one brand that accept sockets now. Redis errors propagate."""
+    """The realtime hosts of one brand that accept sockets now. Redis errors propagate. Each command has one key: the
+    keys may lie on several nodes of a Redis Cluster."""
 
     def __init__(self, redis: Redis, brand: str) -> None:
         self._redis = redis
@@ -77,14 +78,14 @@ class HostDirectory:
 
     async def announce(self, host: ListedHost, ttl_s: int) -> None:
         """Lists a host for `ttl_s` seconds."""
-        pipeline = self._redis.pipeline(transaction=True)
+        pipeline = self._redis.pipeline(transaction=False)
         pipeline.set(self._one + host.id, msgpack.packb([host.url, host.sockets]), ex=ttl_s)
         pipeline.sadd(self._all, host.id)
         await pipeline.execute()
 
     async def withdraw(self, host_id: str) -> None:
         """Removes a host that accepts no more sockets."""
-        pipeline = self._redis.pipeline(transaction=True)
+        pipeline = self._redis.pipeline(transaction=False)
         pipeline.delete(self._one + host_id)
         pipeline.srem(self._all, host_id)
         await pipeline.execute()
@@ -95,7 +96,10 @@ class HostDirectory:
         names = sorted(name.decode() for name in members)
         if not names:
             return []
-        values = await self._redis.mget([self._one + name for name in names])
+        pipeline = self._redis.pipeline(transaction=False)
+        for name in names:
+            pipeline.get(self._one + name)
+        values = await pipeline.execute()
         expired = [name for name, value in zip(names, values, strict=True) if value is None]
         if expired:
             await self._redis.srem(self._all, *expired)
