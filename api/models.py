@@ -64,7 +64,11 @@ class PageModel(BaseModel, Generic[R]):
     next_cursor: NextCursor | None = Field(examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
 
 
+_RENDERED = PageModel[Any]
+"""Held here: pydantic forgets what nobody holds, and would build its schema anew for each page."""
+
+
 def render_page(page: Page[T], render: Callable[[T], R]) -> PageModel[R]:
     """Renders a page of domain values."""
     items: Sequence[R] = [render(item) for item in page.items]
-    return PageModel[Any](items=list(items), next_cursor=page.next_cursor)
+    return _RENDERED(items=list(items), next_cursor=page.next_cursor)
