@@ -1,16 +1,22 @@
-"""Messages that wait for a device, as its inbox lists them."""
+"""Messages that wait for a device, as its inbox lists them: a page at a time."""
 
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
 
-from api.base64_fields import Base64
+from api.base64_fields import Base64, encode
+from api.deps import get_page
+from api.error_codes import raises
+from api.models import NextCursor
 from features.delivery_tags import TAG_BYTES
 from features.groups.model import GroupContent, GroupDelivery
 from features.messaging.model import MAX_ENVELOPE_BYTES, ConversationKind, Delivery
+from features.paging import BadCursor, PageRequest
 
+_MAX_PAGE = 500
 _MAX_SEQ = 2**53 - 1
 
 EnvelopeField = Annotated[
@@ -36,6 +42,8 @@ Seq = Annotated[
 
 class InboxItemModel(BaseModel):
     """A message that waits for the caller's device: of a conversation of two people, or of a group."""
+
+    model_config = ConfigDict(extra="forbid")
 
     conversation_id: UUID = Field(
         description="Of a group: the group's id.", examples=["3b1f6f9f-7c11-5d1c-9b0e-0197f1c06a2b"]
@@ -77,40 +85,51 @@ class InboxItemModel(BaseModel):
     )
 
 
-def render_item(item: Delivery | GroupDelivery) -> InboxItemModel:
-    """Renders a message of two people or of a group."""
+class InboxPage(BaseModel):
+    """A page of an inbox, oldest first. `next_cursor` is null if nothing more waits; a page may have fewer items than
+    asked for, since it has a few megabytes at most."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[InboxItemModel] = Field(max_length=_MAX_PAGE)
+    next_cursor: NextCursor | None = Field(examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
+
+
+@raises(BadCursor)
+async def get_inbox_page(
+    limit: Annotated[int, Query(ge=1, le=_MAX_PAGE, description="How many items at most.")] = 50,
+    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")] = None,
+) -> PageRequest:
+    """Returns which page is wanted: larger ones than of other lists, for devices that come back."""
+    return await get_page(limit, cursor)
+
+
+def render_item(item: Delivery | GroupDelivery) -> dict[str, object]:
+    """Returns what InboxItemModel documents (docs/decisions/response-styles.md)."""
+    envelope = item.message if isinstance(item, GroupDelivery) else item.ciphertext
+    common = {
+        "seq": item.seq,
+        "previous": item.previous,
+        "sender_account_id": str(item.sender.account_id) if item.sender else None,
+        "sender_device": item.sender.number if item.sender else None,
+        "client_id": str(item.client_id),
+        "sent_at": item.sent_at,
+        "envelope": None if envelope is None else encode(envelope),
+        "delivery_tag": None if item.delivery_tag is None else encode(item.delivery_tag),
+    }
     if isinstance(item, GroupDelivery):
-        return _render_group_item(item)
-    return InboxItemModel(
-        conversation_id=item.conversation_id,
-        kind=item.kind,
-        content=None,
-        epoch=None,
-        other_account_id=item.other_id,
-        seq=item.seq,
-        previous=item.previous,
-        sender_account_id=item.sender.account_id,
-        sender_device=item.sender.number,
-        client_id=item.client_id,
-        sent_at=item.sent_at,
-        envelope=item.ciphertext,
-        delivery_tag=item.delivery_tag,
-    )
+        kind, content, epoch = ConversationKind.GROUP, item.content, item.epoch
+        return _placed(item.group_id, kind, content, epoch, None) | common
+    return _placed(item.conversation_id, item.kind, None, None, item.other_id) | common
 
 
-def _render_group_item(item: GroupDelivery) -> InboxItemModel:
-    return InboxItemModel(
-        conversation_id=item.group_id,
-        kind=ConversationKind.GROUP,
-        content=item.content,
-        epoch=item.epoch,
-        other_account_id=None,
-        seq=item.seq,
-        previous=item.previous,
-        sender_account_id=item.sender.account_id if item.sender else None,
-        sender_device=item.sender.number if item.sender else None,
-        client_id=item.client_id,
-        sent_at=item.sent_at,
-        envelope=item.message,
-        delivery_tag=item.delivery_tag,
-    )
+def _placed(
+    id: UUID, kind: ConversationKind, content: GroupContent | None, epoch: int | None, other_id: UUID | None
+) -> dict[str, object]:
+    return {
+        "conversation_id": str(id),
+        "kind": kind,
+        "content": content,
+        "epoch": epoch,
+        "other_account_id": None if other_id is None else str(other_id),
+    }

@@ -5,14 +5,15 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from api.conditional import ConditionalRoute
 from api.deps import Now, PageDep, SignedIn, Uow, service
 from api.error_codes import raises
-from api.inbox_items import EnvelopeField, InboxItemModel, Seq, render_item
+from api.inbox_items import EnvelopeField, InboxPage, Seq, get_inbox_page, render_item
 from api.models import Body, PageModel, render_page
+from api.post_views import respond
 from api.profiles import PersonModel, render_person
 from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute, UnrepeatableRoute, located
@@ -41,6 +42,7 @@ from features.messaging.model import (
     Outgoing,
 )
 from features.messaging.service import MessagingService
+from features.paging import PageRequest
 from features.relationships.errors import NoSuchPerson, Yourself
 
 conversations = APIRouter(prefix=VERSION, tags=["messaging"], route_class=ConditionalRoute)
@@ -232,14 +234,19 @@ async def send(
     return SentModel(seq=sent.seq, sent_at=sent.sent_at)
 
 
-@inboxes.get("/messaging/inbox")
+@inboxes.get("/messaging/inbox", response_model=InboxPage)
 @raises(NotADevice)
 async def inbox(
-    identity: SignedIn, messaging: Messaging, uow: Uow, page: PageDep, now: Now
-) -> PageModel[InboxItemModel]:
+    identity: SignedIn,
+    messaging: Messaging,
+    uow: Uow,
+    page: Annotated[PageRequest, Depends(get_inbox_page)],
+    now: Now,
+) -> Response:
     """List what waits for the caller's device, oldest first. Store a page, acknowledge it, and read again until nothing
     is left: messages that arrive meanwhile may be older than the next page."""
-    return render_page(await messaging.inbox(uow, identity, page, now), render_item)
+    found = await messaging.inbox(uow, identity, page, now)
+    return respond({"items": [render_item(item) for item in found.items], "next_cursor": found.next_cursor})
 
 
 @sending.post("/messaging/acknowledgements", status_code=HTTPStatus.NO_CONTENT)

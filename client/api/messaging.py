@@ -37,7 +37,7 @@ from client.realtime import Ticket
 from crypto.directory import DirectoryKeys
 from crypto.sessions import DeviceAddress
 
-_PAGE = 100
+_PAGE = 500
 _NOT_STORED = ("devices_changed", "no_devices")
 
 

@@ -40,7 +40,11 @@ with own as (select * from group_devices where account_id = $1 and device = $2),
     left join group_messages as adding on adding.group_id = joiner.group_id and adding.seq = joiner.seq
     where joiner.account_id = $1 and joiner.device = $2 and (joiner.seq, joiner.group_id) > ($3, $4)
 )
-select * from said union all select * from welcomes order by seq, group_id limit $6
+select * from (
+    select first.*, sum(coalesce(octet_length(message), 0)) over (order by seq, group_id) as bytes from (
+        select * from said union all select * from welcomes order by seq, group_id limit $6
+    ) as first
+) as page where bytes - coalesce(octet_length(message), 0) < $7 order by seq, group_id
 """
 _ONE = f"""
 select message.message from group_devices as own join group_messages as message using (group_id)
@@ -64,10 +68,11 @@ and own.group_id = read.group_id and own.read_to < read.seq and (own.until is nu
 
 
 async def waiting(
-    uow: UnitOfWork, device: DeviceAddress, after: Waiting, limit: int, now: datetime
+    uow: UnitOfWork, device: DeviceAddress, after: Waiting, limit: int, max_bytes: int, now: datetime
 ) -> list[GroupDelivery]:
-    """Returns up to `limit` messages of groups that wait for a device, oldest first. One statement."""
-    arguments = (device.account_id, device.number, after.seq, after.group_id, now, limit)
+    """Returns up to `limit` messages of groups that wait for a device, oldest first, none after those that have
+    `max_bytes` together. One statement."""
+    arguments = (device.account_id, device.number, after.seq, after.group_id, now, limit, max_bytes)
     return [_delivery(row) for row in await uow.fetch(_WAITING, *arguments)]
 
 

@@ -191,10 +191,11 @@ class GroupService:
         return found
 
     async def waiting(
-        self, uow: UnitOfWork, device: DeviceAddress, after: Waiting, limit: int, now: datetime
+        self, uow: UnitOfWork, device: DeviceAddress, after: Waiting, limit: int, max_bytes: int, now: datetime
     ) -> Sequence[GroupDelivery]:
-        """Returns up to `limit` messages of groups that wait for a device, oldest first. One statement."""
-        return await inbox_store.waiting(uow, device, after, limit, now)
+        """Returns up to `limit` messages of groups that wait for a device, oldest first, none after those that have
+        `max_bytes` together. One statement."""
+        return await inbox_store.waiting(uow, device, after, limit, max_bytes, now)
 
     async def acknowledge(self, uow: UnitOfWork, device: DeviceAddress, read: Mapping[UUID, int]) -> None:
         """Notes up to which message a device has stored each group's, in one statement. What is no group of the device

@@ -39,3 +39,5 @@ class MessagingPolicy:
     """How many people are told that an account's devices have changed, those of its newest conversations."""
     max_signal_bytes: int = 16 * 1024
     """A larger envelope does not go over the socket: devices read it from their inbox."""
+    max_page_bytes: int = 4 * 1024 * 1024
+    """Of ciphertext on a page of an inbox: with the message that reaches it, the page ends."""

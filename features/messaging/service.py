@@ -19,6 +19,7 @@ from features.messaging.errors import (
     NoSuchConversation,
     TooManyPendingConversations,
 )
+from features.messaging.inbox_page import first_page
 from features.messaging.model import (
     Acknowledgement,
     ConversationView,
@@ -131,19 +132,20 @@ class MessagingService:
         self, uow: UnitOfWork, reader: Identity, page: PageRequest, now: datetime
     ) -> Page[Delivery | GroupDelivery]:
         """Returns what waits for the caller's device, of people and groups, oldest first, in three statements, with the
-        tags by which it can be reported. Raises NotADevice."""
+        tags by which it can be reported. Large messages end a page before its limit. Raises NotADevice."""
         device = await self._device(uow, reader)
         address = DeviceAddress(reader.account_id, device)
         start = page.cursor
         after = Waiting(microseconds_of(start.at), start.id) if start else Waiting(-1, UUID(int=0))
         found: list[Delivery | GroupDelivery] = [
-            *await store.inbox(uow, reader.account_id, device, page, now),
-            *await self.groups.waiting(uow, address, after, page.limit + 1, now),
+            *await store.inbox(uow, reader.account_id, device, page, self.policy.max_page_bytes, now),
+            *await self.groups.waiting(uow, address, after, page.limit + 1, self.policy.max_page_bytes, now),
         ]
-        oldest_first = sorted(found, key=lambda each: (each.cursor().at, each.cursor().id))
-        found_page = page_of(oldest_first[: page.limit + 1], page.limit, lambda each: each.cursor())
-        items = [tagged(each, self.tags, reader.account_id) for each in found_page.items]
-        return Page(items, found_page.next_cursor)
+        oldest_first = sorted(found, key=lambda each: (each.seq, each.cursor().id))
+        return first_page(
+            [tagged(each, self.tags, reader.account_id) for each in oldest_first[: page.limit + 1]],
+            *(page.limit, self.policy.max_page_bytes),
+        )
 
     async def acknowledge(self, uow: UnitOfWork, reader: Identity, acknowledgements: Sequence[Acknowledgement]) -> None:
         """Deletes what the caller's device has stored, and notes how far it has read in groups, in two statements, or

@@ -59,13 +59,20 @@ update conversation_members set
 where account_id = $1 and conversation_id = $2
 """
 
-_INBOX = f"""
+_FIRST_WAITING = f"""
 select waiting.*, other.account_id as other_id from message_payloads as waiting
 join conversation_members as other
     on other.conversation_id = waiting.conversation_id and other.account_id <> waiting.account_id
 where waiting.account_id = $1 and device = $2 and (seq, waiting.conversation_id) > ($3, $4) and expires_at > $5
 and not {apart("$1", "other.account_id")}
 order by seq, waiting.conversation_id limit $6
+"""
+# Sizes are read where a row says where its ciphertext is, which is read for what is returned only.
+_INBOX = f"""
+select * from (
+    select first.*, sum(octet_length(ciphertext)) over (order by seq, conversation_id) as bytes
+    from ({_FIRST_WAITING}) as first
+) as page where bytes - octet_length(ciphertext) < $7 order by seq, conversation_id
 """
 _ACKNOWLEDGE = """
 delete from message_payloads as waiting using unnest($3::uuid[], $4::bigint[]) as acknowledged (conversation_id, seq)
@@ -120,10 +127,13 @@ async def change_settings(
     await uow.execute(_SET, account_id, conversation_id, mutes, muted_until, archived, pinned)
 
 
-async def inbox(uow: UnitOfWork, account_id: UUID, device: int, page: PageRequest, now: datetime) -> list[Delivery]:
-    """Returns up to `limit + 1` messages that wait for a device, oldest first."""
+async def inbox(
+    uow: UnitOfWork, account_id: UUID, device: int, page: PageRequest, max_bytes: int, now: datetime
+) -> list[Delivery]:
+    """Returns up to `limit + 1` messages that wait for a device, oldest first, none after those that have `max_bytes`
+    together."""
     after = (microseconds_of(page.cursor.at), page.cursor.id) if page.cursor else (-1, UUID(int=0))
-    rows = await uow.fetch(_INBOX, account_id, device, *after, now, page.limit + 1)
+    rows = await uow.fetch(_INBOX, account_id, device, *after, now, page.limit + 1, max_bytes)
     return [
         Delivery(
             row["conversation_id"],

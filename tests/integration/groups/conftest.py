@@ -65,12 +65,23 @@ def group_policy() -> GroupsPolicy:
 
 
 @pytest.fixture
+def messaging_policy() -> MessagingPolicy:
+    """Overridden by tests of limits."""
+    return MessagingPolicy()
+
+
+@pytest.fixture
 async def opened(
-    servers: Servers, template: str, tmp_path: Path, mail_trap: MailTrap, group_policy: GroupsPolicy
+    servers: Servers,
+    template: str,
+    tmp_path: Path,
+    mail_trap: MailTrap,
+    group_policy: GroupsPolicy,
+    messaging_policy: MessagingPolicy,
 ) -> AsyncIterator[Groups]:
     """The brand with friends."""
     opening = open_with_conversations(
-        BRANDS["entativa"], servers, template, tmp_path, mail_trap, MessagingPolicy(), group_policy
+        BRANDS["entativa"], servers, template, tmp_path, mail_trap, messaging_policy, group_policy
     )
     async with opening as (environment, host):
         yield Groups(environment, host)

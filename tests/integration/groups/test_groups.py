@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from crypto.mls import Add, Group, GroupContextExtensions, Remove, Role, Roles
+from features.messaging.policy import MessagingPolicy
 from tests.integration.groups.conftest import Groups
 from tests.support.devices import text
 from tests.support.environment import Environment
@@ -54,6 +58,28 @@ async def test_the_inbox_has_people_and_groups_in_one_order(opened: Groups) -> N
     assert await bob.inbox() == items[2:]
     await bob.acknowledge(*items)
     assert await bob.inbox() == []
+
+
+@pytest.mark.parametrize("messaging_policy", [MessagingPolicy(max_page_bytes=300)])
+async def test_large_messages_end_a_page_of_the_inbox(opened: Groups) -> None:
+    id, (ada, bob) = await opened.group_of("ada", "bob")
+    conversation = (await ada.member.post("/conversations", json={"account_id": bob.member.id})).json()["id"]
+    payload = {"account_id": bob.member.id, "device": 1, "envelope": b64encode(bytes(200)).decode()}
+    for _ in range(3):
+        assert (await ada.send(id, bytes(100))).is_success
+        body = {"client_id": str(uuid4()), "payloads": [payload]}
+        assert (await ada.member.post(f"/conversations/{conversation}/messages", json=body)).is_success
+    seen: list[tuple[str, int]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        params = {"limit": 500, "cursor": cursor} if cursor else {"limit": 500}
+        page = (await bob.member.get("/messaging/inbox", params=params)).json()
+        assert len(page["items"]) <= 2, "the second one has made it large"
+        seen += [(item["kind"], item["seq"]) for item in page["items"]]
+        cursor = page["next_cursor"]
+    assert [kind for kind, _ in seen] == ["group", "pair"] * 3
+    assert seen == sorted(seen, key=lambda each: each[1])
+    assert (await bob.member.get("/messaging/inbox", params={"limit": 501})).status_code == 422
 
 
 async def test_one_commit_ends_an_epoch_and_a_late_one_is_told_what_it_missed(opened: Groups) -> None:
