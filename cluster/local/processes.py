@@ -63,13 +63,21 @@ def port_is_free(port: int) -> bool:
         return True
 
 
-def require_port(port: int, what: str, setting: str) -> None:
-    """Raises ServiceError, with the way out, if another program has the port."""
-    if not port_is_free(port):
+def require_port(port: int, what: str, setting: str, *, patience_s: float = 5.0) -> None:
+    """Raises ServiceError, with the way out, if another program has the port, and still has it after `patience_s`: of a
+    server that was killed a thread may be ending, or a child that writes a file for it, with its sockets open."""
+    if not _becomes_free(port, patience_s):
         raise ServiceError(
             f"port {port}, which {what} needs, is taken by another program: stop that program, "
             f"or choose another port with {setting}"
         )
+
+
+def _becomes_free(port: int, patience_s: float) -> bool:
+    deadline = time.monotonic() + patience_s
+    while not (free := port_is_free(port)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return free
 
 
 class Processes:

@@ -1,13 +1,15 @@
 """Local processes: found, stopped, and never mistaken for somebody else's."""
 
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
 import pytest
 
-from cluster.local.processes import Processes, ServiceError, wait_until
+from cluster.local.processes import Processes, ServiceError, require_port, wait_until
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -56,3 +58,14 @@ def test_a_sweep_ends_what_carries_the_mark_and_nothing_else(processes: Processe
 def test_what_does_not_become_ready_is_named() -> None:
     with pytest.raises(ServiceError, match="the moon"):
         wait_until(lambda: False, timeout_s=0.05, what="the moon")
+
+
+def test_a_port_that_a_killed_server_leaves_late_is_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(ServiceError, match="choose another port with THE_PORT"):
+            require_port(port, "Redis", "THE_PORT", patience_s=0)
+        closing = threading.Timer(0.2, server.close)
+        closing.start()
+        require_port(port, "Redis", "THE_PORT", patience_s=60)
+        closing.join()
