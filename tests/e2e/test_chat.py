@@ -1,4 +1,4 @@
-"""`entativa chat` in terminals, as the README has it."""
+"""`entativa chat` in two terminals: the first three of the README's lines."""
 
 import json
 from pathlib import Path
