@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api import models
 from api.conditional import ConditionalRoute
-from api.deps import MaybeSignedIn, Now, PageDep, Poster, SignedIn, Uow, account_or_none, service
+from api.deps import MaybeSignedIn, Now, Poster, SealedPageDep, SignedIn, Uow, account_or_none, service
 from api.error_codes import raises
 from api.models import Body
 from api.post_views import AuthorModel, EntityModel, ReactionsModel, respond
@@ -137,10 +137,11 @@ async def on_post(
     identity: MaybeSignedIn,
     comments: Comments,
     uow: Uow,
-    page: PageDep,
+    page: SealedPageDep,
     order: Order = CommentOrder.RELEVANCE,
 ) -> Response:
-    """List the comments on a post that you may see, without replies."""
+    """List the comments on a post that you may see, without replies. A page may have fewer items than asked for, even
+    none, and a `next_cursor`."""
     return respond(await comments.on_post(uow, post_id, account_or_none(identity), order, page))
 
 
@@ -175,10 +176,11 @@ async def replies(
     identity: MaybeSignedIn,
     comments: Comments,
     uow: Uow,
-    page: PageDep,
+    page: SealedPageDep,
     order: Order = CommentOrder.OLDEST,
 ) -> Response:
-    """List the replies to a comment that you may see, without replies to them."""
+    """List the replies to a comment that you may see, without replies to them. A page may have fewer items than asked
+    for, even none, and a `next_cursor`."""
     return respond(await comments.replies(uow, comment_id, account_or_none(identity), order, page))
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.conditional import ConditionalRoute
-from api.deps import Now, PageDep, PlatformDep, SignedIn, Uow, service
+from api.deps import Now, PlatformDep, SealedPageDep, SignedIn, Uow, service
 from api.error_codes import raises
 from api.models import PageModel, render_page
 from api.profiles import PersonModel, RelationshipModel, Username, relationship_to, render_person
@@ -56,9 +56,10 @@ async def remove_follower(username: Username, identity: SignedIn, follows: Follo
 @router.get("/profiles/{username}/followers")
 @raises(NoSuchPerson)
 async def followers(
-    username: Username, identity: SignedIn, follows: Follows, uow: Uow, page: PageDep
+    username: Username, identity: SignedIn, follows: Follows, uow: Uow, page: SealedPageDep
 ) -> PageModel[FollowModel]:
-    """List a person's followers, newest first."""
+    """List a person's followers, newest first. A page may have fewer items than asked for, even none, and a
+    `next_cursor`."""
     found = await follows.followers(uow, identity.account_id, username, page)
     return render_page(found, _render)
 
@@ -66,9 +67,10 @@ async def followers(
 @router.get("/profiles/{username}/following")
 @raises(NoSuchPerson)
 async def following(
-    username: Username, identity: SignedIn, follows: Follows, uow: Uow, page: PageDep
+    username: Username, identity: SignedIn, follows: Follows, uow: Uow, page: SealedPageDep
 ) -> PageModel[FollowModel]:
-    """List whom a person follows, newest first."""
+    """List whom a person follows, newest first. A page may have fewer items than asked for, even none, and a
+    `next_cursor`."""
     found = await follows.following(uow, identity.account_id, username, page)
     return render_page(found, _render)
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from api.conditional import ConditionalRoute
-from api.deps import Now, PageDep, SignedIn, Uow, service
+from api.deps import Now, PageDep, SealedPageDep, SignedIn, Uow, service
 from api.error_codes import raises
 from api.models import Body, PageModel, render_page
 from api.profiles import PersonModel, Username, render_person
@@ -115,8 +115,9 @@ async def withdraw(request_id: UUID, identity: SignedIn, friends: Friends, uow: 
 
 
 @router.get("/friends", name="list")
-async def friends(identity: SignedIn, friends: Friends, uow: Uow, page: PageDep) -> PageModel[FriendModel]:
-    """List the caller's friends, newest first."""
+async def friends(identity: SignedIn, friends: Friends, uow: Uow, page: SealedPageDep) -> PageModel[FriendModel]:
+    """List the caller's friends, newest first. A page may have fewer items than asked for, even none,
+    and a `next_cursor`."""
     return render_page(await friends.friends(uow, identity.account_id, page), _render_friend)
 
 

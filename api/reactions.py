@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.comments import CommentId
 from api.conditional import ConditionalRoute
-from api.deps import MaybeSignedIn, Now, PageDep, SignedIn, Uow, account_or_none, service
+from api.deps import MaybeSignedIn, Now, SealedPageDep, SignedIn, Uow, account_or_none, service
 from api.error_codes import raises
 from api.models import Body, PageModel, render_page
 from api.post_views import ReactionsModel
@@ -64,9 +64,10 @@ async def remove_from_post(post_id: PostId, identity: SignedIn, reactions: React
 @router.get("/posts/{post_id}/reactions")
 @raises(NoSuchPost)
 async def to_post(
-    post_id: PostId, identity: MaybeSignedIn, reactions: Reactions, uow: Uow, page: PageDep, kind: Kind = None
+    post_id: PostId, identity: MaybeSignedIn, reactions: Reactions, uow: Uow, page: SealedPageDep, kind: Kind = None
 ) -> PageModel[ReactorModel]:
-    """List who reacted to a post, newest first, as far as you may see them. (The counts include everybody.)"""
+    """List who reacted to a post, newest first, as far as you may see them. (The counts include everybody.) A
+    page may have fewer items than asked for, even none, and a `next_cursor`."""
     target = Target(TargetKind.POST, post_id)
     return render_page(await reactions.reactors(uow, target, account_or_none(identity), kind, page), _render)
 
@@ -93,9 +94,15 @@ async def remove_from_comment(
 @router.get("/comments/{comment_id}/reactions")
 @raises(NoSuchComment)
 async def to_comment(
-    comment_id: CommentId, identity: MaybeSignedIn, reactions: Reactions, uow: Uow, page: PageDep, kind: Kind = None
+    comment_id: CommentId,
+    identity: MaybeSignedIn,
+    reactions: Reactions,
+    uow: Uow,
+    page: SealedPageDep,
+    kind: Kind = None,
 ) -> PageModel[ReactorModel]:
-    """List who reacted to a comment, newest first, as far as you may see them. (The counts include everybody.)"""
+    """List who reacted to a comment, newest first, as far as you may see them. (The counts include everybody.) A
+    page may have fewer items than asked for, even none, and a `next_cursor`."""
     target = Target(TargetKind.COMMENT, comment_id)
     return render_page(await reactions.reactors(uow, target, account_or_none(identity), kind, page), _render)
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from api.conditional import ConditionalRoute
-from api.deps import Now, PageDep, PlatformDep, SignedIn, Uow, service
+from api.deps import Now, PageDep, PlatformDep, SealedPageDep, SignedIn, Uow, service
 from api.error_codes import raises
 from api.models import MAX_DECOMPOSED, Body, PageModel, render_page
 from api.profiles import PersonModel, Profiles, RelationshipModel, Username, relationship_to, render_person
@@ -88,9 +88,10 @@ async def unblock(
 
 @router.get("/blocks", name="list_blocks")
 async def blocks(
-    identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, page: PageDep
+    identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, page: SealedPageDep
 ) -> PageModel[ListedPersonModel]:
-    """List whom the caller has blocked, newest first."""
+    """List whom the caller has blocked, newest first. A page may have fewer items than asked for, even none,
+    and a `next_cursor`."""
     return await _people(profiles, uow, await relationships.blocks(uow, identity.account_id, page))
 
 
@@ -123,9 +124,10 @@ async def unmute(
 
 @router.get("/mutes", name="list_mutes")
 async def mutes(
-    identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, page: PageDep
+    identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, page: SealedPageDep
 ) -> PageModel[ListedPersonModel]:
-    """List whom the caller has muted, newest first."""
+    """List whom the caller has muted, newest first. A page may have fewer items than asked for, even none,
+    and a `next_cursor`."""
     return await _people(profiles, uow, await relationships.mutes(uow, identity.account_id, page))
 
 
@@ -158,9 +160,10 @@ async def remove_close_friend(
 
 @router.get("/close-friends", name="list_close_friends")
 async def close_friends(
-    identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, page: PageDep
+    identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, page: SealedPageDep
 ) -> PageModel[ListedPersonModel]:
-    """List the caller's close friends, newest first."""
+    """List the caller's close friends, newest first. A page may have fewer items than asked for, even none,
+    and a `next_cursor`."""
     found = await relationships.close_friends(uow, identity.account_id, page)
     return await _people(profiles, uow, found)
 
@@ -198,9 +201,10 @@ async def delete_list(list_id: ListId, identity: SignedIn, relationships: Relati
 @router.get("/lists/{list_id}/members")
 @raises(NoSuchList)
 async def list_members(
-    list_id: ListId, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, page: PageDep
+    list_id: ListId, identity: SignedIn, profiles: Profiles, relationships: Relationships, uow: Uow, page: SealedPageDep
 ) -> PageModel[ListedPersonModel]:
-    """List the members of a list, newest first."""
+    """List the members of a list, newest first. A page may have fewer items than asked for, even none,
+    and a `next_cursor`."""
     found = await relationships.list_members(uow, identity.account_id, list_id, page)
     return await _people(profiles, uow, found)
 

@@ -13,7 +13,7 @@ from api import highlights, models
 from api.byte_range import RANGE_NOT_SATISFIABLE
 from api.conditional import ConditionalRoute
 from api.content import IfNoneMatch, IfRange, Range
-from api.deps import MaybeSignedIn, Now, PageDep, Poster, SignedIn, Uow, account_or_none, service
+from api.deps import MaybeSignedIn, Now, PageDep, Poster, SealedPageDep, SignedIn, Uow, account_or_none, service
 from api.error_codes import TooManyRequests, raises
 from api.image_formats import preferred_name
 from api.media import CONTENT_RESPONSES, Service, grant_of, send_shown_file
@@ -182,9 +182,10 @@ async def remove_reaction(story_id: StoryId, identity: SignedIn, stories: Storie
 @router.get("/stories/{story_id}/viewers")
 @raises(NoSuchStory, NotYourStory)
 async def viewers(
-    story_id: StoryId, identity: SignedIn, page: PageDep, stories: Stories, uow: Uow, now: Now
+    story_id: StoryId, identity: SignedIn, page: SealedPageDep, stories: Stories, uow: Uow, now: Now
 ) -> PageModel[StoryViewerModel]:
-    """List who has seen a story of yours, newest first, with their reactions."""
+    """List who has seen a story of yours, newest first, with their reactions. A page may have fewer items than asked
+    for, even none, and a `next_cursor`."""
     return render_page(await stories.viewers(uow, story_id, identity.account_id, page, now), _render_viewer)
 
 

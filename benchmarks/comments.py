@@ -15,7 +15,7 @@ from benchmarks.size import sized
 
 FIGURES = ("content.comment_page_per_s",)
 
-_COMMENTS, _PEOPLE, _AT_ONCE = sized(2_000, 60), sized(200, 20), 8
+_COMMENTS, _PEOPLE, _AT_ONCE = sized(2_000, 60), sized(20_000, 20), 8
 _SECONDS, _ROUNDS = sized(3.0, 0.2), sized(3, 1)
 _DEADLINE_S = 600
 
@@ -66,16 +66,17 @@ async def _run() -> Figure:
     from features.comments.moderation import CommentModeration
     from features.comments.policy import CommentPolicy
     from features.comments.service import CommentService
-    from features.paging import PageRequest
     from features.profiles.policy import ProfilePolicy
     from features.profiles.service import ProfileService
     from features.relationships.policy import RelationshipPolicy
     from features.relationships.service import RelationshipService
+    from features.sealed_cursors import SealedCursors, SealedPageRequest
 
-    profiles = ProfileService(ProfilePolicy(), RelationshipService(RelationshipPolicy()))
+    cursors = SealedCursors.of_brand(b"benchmark", "benchmark")
+    profiles = ProfileService(ProfilePolicy(), RelationshipService(RelationshipPolicy(), cursors))
     policy = CommentPolicy()
-    comments = CommentService(policy, profiles, CommentModeration(policy))
-    order, page = CommentOrder.RELEVANCE, PageRequest(50)
+    comments = CommentService(policy, profiles, CommentModeration(policy), cursors)
+    order, page = CommentOrder.RELEVANCE, SealedPageRequest(50)
     rates: dict[str, list[float]] = {"page": [], "statement": []}
     async with private_database(pool_size=_AT_ONCE) as database:
         filled = await database.pool.fetchrow(_FILL, _PEOPLE, _COMMENTS)

@@ -84,8 +84,9 @@ def _follows() -> FollowService:
     from features.profiles.service import ProfileService
     from features.relationships.policy import RelationshipPolicy
     from features.relationships.service import RelationshipService
+    from features.sealed_cursors import SealedCursors
 
-    relationships = RelationshipService(RelationshipPolicy())
+    relationships = RelationshipService(RelationshipPolicy(), SealedCursors.of_brand(b"benchmark", "benchmark"))
     return FollowService(FollowPolicy(), relationships, ProfileService(ProfilePolicy(), relationships))
 
 

@@ -22,6 +22,7 @@ from cluster.tables import Table
 from features.account_state import AccountState
 from features.events import EventBody
 from features.ports import Port, Ports
+from features.sealed_cursors import SealedCursors
 from features.stored_counts import StoredCounts
 
 S = TypeVar("S")
@@ -152,6 +153,11 @@ class Scope:
     ports: Ports
     now: Callable[[], datetime]
     services: dict[type, object] = field(default_factory=dict)
+
+    @property
+    def cursors(self) -> SealedCursors:
+        """For lists that pass over what their reader may not see."""
+        return SealedCursors.of_brand(self.settings.cluster_secret.get_secret_value().encode(), self.brand)
 
     def policy(self, kind: type[P]) -> P:
         """Returns the brand's policy of this class: what the brand sets, or the defaults."""

@@ -1,6 +1,6 @@
 """Cursors that tell their reader nothing, for lists that pass over what the reader may not see.
 
-A page of such a list may end at a hidden item (features/posts/looked_at.py), whose time and id the next page needs. So
+A page of such a list may end at a hidden item (features/bounded_lists.py), whose time and id the next page needs. So
 all cursors of the list are encrypted and authenticated (AES-SIV, RFC 5297), with the list as associated data: a reader
 who could choose a position, or use one in another list, would find the hidden item's time by trying.
 Sealing is deterministic: the same page has the same text, and the same ETag.

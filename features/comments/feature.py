@@ -20,7 +20,7 @@ from features.relationships.feature import RELATIONSHIPS
 
 def _service(scope: Scope) -> CommentService:
     policy = scope.policy(CommentPolicy)
-    return CommentService(policy, scope.service(ProfileService), CommentModeration(policy))
+    return CommentService(policy, scope.service(ProfileService), CommentModeration(policy), scope.cursors)
 
 
 def _updates(scope: Scope) -> CommentUpdates:

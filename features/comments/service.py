@@ -8,6 +8,7 @@ from uuid import UUID
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
+from features.bounded_lists import page_until
 from features.comments import store
 from features.comments.changes import count, fields_of, remove
 from features.comments.errors import CommentingRestricted, NoSuchComment, NoSuchParent, NotTheCommenter, TooDeep
@@ -17,12 +18,13 @@ from features.comments.moderation import CommentModeration
 from features.comments.policy import CommentPolicy
 from features.comments.store import Row
 from features.comments.text import CommentText, has_filtered, parse_text
-from features.comments.views import cursor_of, sort_key, views
+from features.comments.views import cursor_at, cursor_of, sort_key, views
 from features.events import publish
-from features.paging import Page, PageRequest, page_of
+from features.paging import Page
 from features.posts.errors import NoSuchPost
 from features.posts.text import Mention
 from features.profiles.service import ProfileService
+from features.sealed_cursors import SealedCursors, SealedPageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class CommentService:
     policy: CommentPolicy
     profiles: ProfileService
     moderation: CommentModeration
+    cursors: SealedCursors
 
     async def create(
         self, uow: UnitOfWork, author_id: UUID, post_id: UUID, parent_id: UUID | None, text: str, now: datetime
@@ -82,7 +85,7 @@ class CommentService:
             raise NoSuchComment
 
     async def on_post(
-        self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, order: CommentOrder, page: PageRequest
+        self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, order: CommentOrder, page: SealedPageRequest
     ) -> Page[CommentView]:
         """Returns the comments on a post, without their replies. Two statements; three if they mention somebody."""
         author_id = await store.author_of(uow, post_id, viewer_id)
@@ -91,7 +94,7 @@ class CommentService:
         return await self._level(uow, post_id, viewer_id, author_id, order, page)
 
     async def replies(
-        self, uow: UnitOfWork, comment_id: UUID, viewer_id: UUID | None, order: CommentOrder, page: PageRequest
+        self, uow: UnitOfWork, comment_id: UUID, viewer_id: UUID | None, order: CommentOrder, page: SealedPageRequest
     ) -> Page[CommentView]:
         """Returns the replies to a comment, without theirs. Statements as in `on_post`."""
         comment = await self._find(uow, comment_id, viewer_id)
@@ -161,11 +164,14 @@ class CommentService:
         viewer_id: UUID | None,
         moderator_id: UUID,
         order: CommentOrder,
-        page: PageRequest,
+        asked: SealedPageRequest,
     ) -> Page[CommentView]:
+        cursors = self.cursors.of(f"comments {order} {level_id}")
+        page = cursors.open(asked)
         after = sort_key(page.cursor, order)
-        rows = await store.level(uow, level_id, viewer_id, moderator_id, order, after, page.limit + 1)
-        paged = page_of(rows, page.limit, lambda row: cursor_of(row, order))
+        found = await store.level(uow, level_id, viewer_id, moderator_id, order, after, page.limit + 1)
+        bound = cursor_at(*found.bound, order) if found.bound else None
+        paged = page_until(found.rows, page.limit, lambda row: cursor_of(row, order), bound, cursors)
         return Page(await views(uow, viewer_id, paged.items), paged.next_cursor)
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 
 from cluster.postgres import UnitOfWork
+from features.bounded_lists import Found, looked_at, split, with_bound
 from features.comments.model import CommentOrder
 from features.comments.privacy import shown_to
 from features.counters import queries as counters
@@ -84,25 +85,26 @@ async def lock(uow: UnitOfWork, comment_id: UUID, viewer_id: UUID) -> Row | None
     return await uow.fetchrow(f"{_FIND} for update of comments", comment_id, viewer_id)
 
 
-_LEVEL = f"""
-select {_columns("$2::uuid")} from comments {_AUTHOR}
-where comments.level_id = $1 and {shown_to("$2::uuid", "$3::uuid")} and {{after}}
-order by {{order}} limit $6
-"""
 _HIGHEST, _LOWEST = f"'{UUID(int=2**128 - 1)}'::uuid", f"'{UUID(int=0)}'::uuid"
+_SHOWN = f"select true where {shown_to('$2::uuid', '$3::uuid')}"
+
+
+def _level(at: str, compare: str, first: str) -> str:
+    """Returns the statement for a level in the order of a column, down (`<`) or up, from the key `first` on."""
+    down = " desc" if compare == "<" else ""
+    in_level = f"comments where level_id = $1 and (comments.{at}, comments.id) {compare} ({first})"
+    order = f"comments.{at}{down}, comments.id{down}"
+    comments = f"select {_columns('$2::uuid')} from visible as comments {_AUTHOR}"
+    return f"""
+with {looked_at("comments", in_level, order=order, shown=_SHOWN, limit="$6")}
+{with_bound(comments, at=at, id="id", order=f"shown.{at}{down}, shown.id{down}")}
+"""
+
+
 _LEVELS = {
-    CommentOrder.NEWEST: _LEVEL.format(
-        after=f"(comments.created_at, comments.id) < (coalesce($4::timestamptz, 'infinity'), coalesce($5, {_HIGHEST}))",
-        order="comments.created_at desc, comments.id desc",
-    ),
-    CommentOrder.OLDEST: _LEVEL.format(
-        after=f"(comments.created_at, comments.id) > (coalesce($4::timestamptz, '-infinity'), coalesce($5, {_LOWEST}))",
-        order="comments.created_at, comments.id",
-    ),
-    CommentOrder.RELEVANCE: _LEVEL.format(
-        after=f"(comments.score, comments.id) < (coalesce($4::int, {2**31 - 1}), coalesce($5, {_HIGHEST}))",
-        order="comments.score desc, comments.id desc",
-    ),
+    CommentOrder.NEWEST: _level("created_at", "<", f"coalesce($4::timestamptz, 'infinity'), coalesce($5, {_HIGHEST})"),
+    CommentOrder.OLDEST: _level("created_at", ">", f"coalesce($4::timestamptz, '-infinity'), coalesce($5, {_LOWEST})"),
+    CommentOrder.RELEVANCE: _level("score", "<", f"coalesce($4::int, {2**31 - 1}), coalesce($5, {_HIGHEST})"),
 }
 
 
@@ -114,10 +116,10 @@ async def level(
     order: CommentOrder,
     after: tuple[Any, UUID] | None,
     limit: int,
-) -> list[Row]:
+) -> Found:
     """Returns up to `limit` comments of a level (comments on a post, replies to a comment) that the viewer may see,
     who may see the post. `after` is the sort key to go on from: a time, or a score, and an id."""
-    return [*await uow.fetch(_LEVELS[order], level_id, viewer_id, moderator_id, *(after or (None, None)), limit)]
+    return split(await uow.fetch(_LEVELS[order], level_id, viewer_id, moderator_id, *(after or (None, None)), limit))
 
 
 _INSERT = f"""

@@ -43,9 +43,13 @@ async def views(uow: UnitOfWork, viewer_id: UUID | None, rows: Sequence[Row]) ->
 
 
 def cursor_of(row: Row, order: CommentOrder) -> Cursor:
-    """Returns the cursor of the page after a row. By relevance, it has the score where others have a time."""
-    at = _EPOCH + row["score"] * _MICROSECOND if order is CommentOrder.RELEVANCE else row["created_at"]
-    return Cursor(at, UUID(row["id"]))
+    """Returns the cursor of the page after a row."""
+    return cursor_at(row["score"] if order is CommentOrder.RELEVANCE else row["created_at"], UUID(row["id"]), order)
+
+
+def cursor_at(at: Any, id: UUID, order: CommentOrder) -> Cursor:
+    """Returns the cursor of a sort key. By relevance, it has the score where others have a time."""
+    return Cursor(_EPOCH + at * _MICROSECOND if order is CommentOrder.RELEVANCE else at, id)
 
 
 def sort_key(cursor: Cursor | None, order: CommentOrder) -> tuple[Any, UUID] | None:

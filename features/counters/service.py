@@ -15,7 +15,7 @@ from features.counters.events import ReactionChange, ReactionsChanged
 from features.counters.model import NOTHING_COUNTED, Counted, ReactionKind, Reactor, Target
 from features.counters.ports import Counters, CountersUnavailable
 from features.events import publish
-from features.paging import Page, PageRequest, page_of
+from features.paging import Cursor, PageRequest
 
 FROM_SQL = Counter("entativa_counters_read_from_sql_total", "Reads of counters that memory did not answer")
 _FORGOTTEN_AT_ONCE = 2_000
@@ -62,10 +62,12 @@ class CounterService:
 
     async def reactors(
         self, uow: UnitOfWork, target: Target, viewer_id: UUID | None, kind: ReactionKind | None, page: PageRequest
-    ) -> Page[Reactor]:
-        """Returns who reacted to a target, newest first, without those who are apart from the viewer. One statement."""
-        rows = await store.reactors(uow, target.id, viewer_id, kind, page)
-        return page_of(rows, page.limit, Reactor.cursor)
+    ) -> tuple[list[Reactor], Cursor | None]:
+        """Returns who reacted to a target, newest first, without those who are apart from the viewer, one more than the
+        page holds, and where the next page goes on if this one ended before it was full (bounded_lists.py). One
+        statement."""
+        found = await store.reactors(uow, target.id, viewer_id, kind, page)
+        return [store.reactor_of(row) for row in found.rows], found.cursor
 
     async def reload(self, targets: Sequence[Target]) -> None:
         """Has the entities of targets read what others than they have stored. Raises CountersUnavailable."""

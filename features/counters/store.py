@@ -8,6 +8,7 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.accounts.queries import stays_active
+from features.bounded_lists import Found, looked_at, split, with_bound
 from features.counters.model import REACTION_KINDS, Counted, ReactionKind, Reactor, Target, TargetKind
 from features.counters.queries import columns, counted, counts
 from features.paging import PageRequest
@@ -151,29 +152,43 @@ async def reactions_of(uow: UnitOfWork, target_id: UUID, account_ids: Sequence[U
     return {account_id.bytes: found.get(account_id) for account_id in account_ids}
 
 
-# One search for each kind: the index has the newest of each. With one kind wanted, one search.
-_REACTORS = f"""
-select reactor.account_id, {person_columns("reactor")}, found.kind, found.created_at
-from unnest($3::text[]) as wanted (kind) cross join lateral (
-    select account_id, kind, created_at from reactions
-    where target_id = $1 and reactions.kind = wanted.kind and not {apart("$2::uuid", "reactions.account_id")}
-        and (created_at, account_id)
-            < (coalesce($4::timestamptz, 'infinity'), coalesce($5::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
-    order by created_at desc, account_id desc limit $6
-) as found {joined("reactor", "found.account_id")}
-order by found.created_at desc, found.account_id desc limit $6
+_REACTOR = f"""
+    select visible.account_id as id, {person_columns("reactor")}, visible.kind, visible.created_at
+    from visible {joined("reactor", "visible.account_id")}"""
+
+
+def _reactors(source: str) -> str:
+    in_list = f"""{source} and (created_at, account_id)
+        < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))"""
+    shown = f"select true where not {apart('$2::uuid', 'reactions.account_id')}"
+    order = "created_at desc, account_id desc"
+    return f"""
+with {looked_at("reactions", in_list, order=order, shown=shown, limit="$5")}
+{with_bound(_REACTOR, at="created_at", id="account_id", order="shown.created_at desc, shown.id desc")}
 """
+
+
+# The index has the newest of each kind, which Postgres merges.
+_OF_EACH_KIND = " union all ".join(
+    f"select * from reactions where target_id = $1 and kind = '{kind}'" for kind in REACTION_KINDS
+)
+_OF_ALL_KINDS = _reactors(f"({_OF_EACH_KIND}) as reactions where true")
+_OF_ONE_KIND = _reactors("reactions where target_id = $1 and kind = $6")
 
 
 async def reactors(
     uow: UnitOfWork, target_id: UUID, viewer_id: UUID | None, kind: ReactionKind | None, page: PageRequest
-) -> list[Reactor]:
+) -> Found:
     """Returns who reacted to a target, newest first, without those who are apart from the viewer: one more than the
-    page holds."""
-    kinds = [str(kind)] if kind else list(REACTION_KINDS)
+    page holds, for `reactor_of`."""
     cursor = (page.cursor.at, page.cursor.id) if page.cursor else (None, None)
-    rows = await uow.fetch(_REACTORS, target_id, viewer_id, kinds, *cursor, page.limit + 1)
-    return [Reactor(person_of(row, row["account_id"]), ReactionKind(row["kind"]), row["created_at"]) for row in rows]
+    arguments = (target_id, viewer_id, *cursor, page.limit + 1)
+    return split(await (uow.fetch(_OF_ONE_KIND, *arguments, kind) if kind else uow.fetch(_OF_ALL_KINDS, *arguments)))
+
+
+def reactor_of(row: Any) -> Reactor:
+    """Converts a row of `reactors`."""
+    return Reactor(person_of(row, row["id"]), ReactionKind(row["kind"]), row["created_at"])
 
 
 # --- what others than the entities write --------------------------------------------------------------------------

@@ -11,10 +11,11 @@ from features.follows.errors import TooManyFollowed, TooManyFollowsToday
 from features.follows.events import Followed, FollowerRemoved, Unfollowed
 from features.follows.model import Follow
 from features.follows.policy import FollowPolicy
-from features.paging import Page, PageRequest
+from features.paging import Page
 from features.profiles.service import ProfileService
 from features.relationships.model import ListedPerson
 from features.relationships.service import RelationshipService
+from features.sealed_cursors import SealedPageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,13 @@ class FollowService:
         if await self.relationships.disconnect(uow, me, other, me, now):
             publish(uow, FollowerRemoved(other, me), now)
 
-    async def followers(self, uow: UnitOfWork, viewer_id: UUID, username: str, page: PageRequest) -> Page[Follow]:
-        """Returns an account's followers, newest first, in three statements. Raises NotFound."""
+    async def followers(self, uow: UnitOfWork, viewer_id: UUID, username: str, page: SealedPageRequest) -> Page[Follow]:
+        """Returns an account's followers, newest first, in three statements. Raises BadCursor, NotFound."""
         person_id = await self.profiles.resolve(uow, viewer_id, username)
         return await self._render(uow, await self.relationships.audience(uow, person_id, viewer_id, page))
 
-    async def following(self, uow: UnitOfWork, viewer_id: UUID, username: str, page: PageRequest) -> Page[Follow]:
-        """Returns whom an account follows, newest first, in three statements. Raises NotFound."""
+    async def following(self, uow: UnitOfWork, viewer_id: UUID, username: str, page: SealedPageRequest) -> Page[Follow]:
+        """Returns whom an account follows, newest first, in three statements. Raises BadCursor, NotFound."""
         person_id = await self.profiles.resolve(uow, viewer_id, username)
         return await self._render(uow, await self.relationships.following(uow, person_id, viewer_id, page))
 

@@ -19,6 +19,7 @@ from features.profiles.service import ProfileService
 from features.relationships.errors import NoSuchPerson
 from features.relationships.model import Pair
 from features.relationships.service import RelationshipService
+from features.sealed_cursors import SealedPageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,8 @@ class FriendService:
             return Direction.INCOMING
         return Direction.OUTGOING if mine else None
 
-    async def friends(self, uow: UnitOfWork, me: UUID, page: PageRequest) -> Page[Friend]:
-        """Returns the caller's friends, newest first, in two statements."""
+    async def friends(self, uow: UnitOfWork, me: UUID, page: SealedPageRequest) -> Page[Friend]:
+        """Returns the caller's friends, newest first, in two statements. Raises BadCursor."""
         listed = await self.relationships.audience(uow, me, me, page)
         people = await self.profiles.people(uow, [entry.person_id for entry in listed.items])
         friends = [Friend(people[entry.person_id], entry.since) for entry in listed.items if entry.person_id in people]

@@ -27,7 +27,6 @@ from features.posts.voting import Polls
 from features.profiles.feature import PROFILES
 from features.profiles.service import ProfileService
 from features.relationships.feature import RELATIONSHIPS
-from features.sealed_cursors import SealedCursors
 from features.videos.feature import VIDEOS
 from features.videos.service import VideoService
 
@@ -35,7 +34,7 @@ from features.videos.service import VideoService
 def _service(scope: Scope) -> PostService:
     policy = scope.policy(PostPolicy)
     profiles, media = scope.service(ProfileService), scope.service(MediaService)
-    cursors = SealedCursors.of_brand(scope.settings.cluster_secret.get_secret_value().encode(), scope.brand)
+    cursors = scope.cursors
     shares = Shares(profiles, cursors)
     composer = Composer(policy, profiles, shares, media, scope.service(VideoService))
     return PostService(policy, profiles, composer, Polls(), shares, Drafts(policy, composer, media), media, cursors)

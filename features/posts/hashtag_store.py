@@ -4,6 +4,7 @@ from datetime import date
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
+from features.bounded_lists import Found, split
 from features.paging import PageRequest
 from features.posts import looked_at
 from features.posts.model import Audience
@@ -40,15 +41,15 @@ with {looked_at.public_posts("post_hashtags", "post_id", _PUBLIC, viewer="$2::uu
         order by post_hashtags.list_id desc, post_hashtags.created_at desc, post_hashtags.post_id desc limit $5
     ) as posts
     where {visible_to("$2::uuid")}
-), {looked_at.newest(("restricted", "listed"), columns("$2::uuid"), viewer="$2::uuid", limit="$5")}
+), {looked_at.newest(("restricted", "listed"), columns("$2::uuid"), id="post_id", viewer="$2::uuid", limit="$5")}
 """
 
 
-async def with_hashtag(uow: UnitOfWork, tag: str, viewer_id: UUID | None, page: PageRequest) -> looked_at.Found:
+async def with_hashtag(uow: UnitOfWork, tag: str, viewer_id: UUID | None, page: PageRequest) -> Found:
     """Returns the posts with a hashtag that the viewer may see, newest first, one more than the page holds, and where
-    the next page goes on if this one ended before it was full (`looked_at`)."""
+    the next page goes on if this one ended before it was full (bounded_lists.py)."""
     position = cursor_parts(page.cursor)
-    return looked_at.split(await uow.fetch(_WITH_HASHTAG, tag, viewer_id, *position, page.limit + 1))
+    return split(await uow.fetch(_WITH_HASHTAG, tag, viewer_id, *position, page.limit + 1))
 
 
 _COUNT = """

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
+from features.bounded_lists import page_until
 from features.events import publish
 from features.media.model import Address
 from features.media.service import MediaService
@@ -26,7 +27,6 @@ from features.posts.errors import (
 )
 from features.posts.events import PostPinned, PostUnpinned
 from features.posts.labels import clean_content_warning, clean_place
-from features.posts.looked_at import page_until
 from features.posts.model import Attachment, Audience, HashtagCounts, HashtagUse, Place, PostView, Version
 from features.posts.policy import PostPolicy
 from features.posts.polls import UNVOTED, view_poll
@@ -185,8 +185,8 @@ class PostService:
         tag = _tag(hashtag)
         cursors = self.cursors.of(f"hashtag {tag}")
         found = await hashtag_store.with_hashtag(uow, tag, viewer_id, cursors.open(asked))
-        posts = await views(uow, viewer_id, found.posts, now)
-        return page_until(posts, asked.limit, view_cursor, found.bound, cursors)
+        posts = await views(uow, viewer_id, found.rows, now)
+        return page_until(posts, asked.limit, view_cursor, found.cursor, cursors)
 
     async def hashtag(self, uow: UnitOfWork, hashtag: str) -> HashtagCounts:
         """Returns how much a hashtag is used in public posts, the same for every viewer; updated within seconds."""

@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
+from features.bounded_lists import Found, split
 from features.counters import queries as counters
 from features.counters.model import QUOTES, REPOSTS
 from features.paging import PageRequest
@@ -86,15 +87,15 @@ _REPOSTED = f"posts.reposted_id = $1 and {after('$3', '$4')}"
 _REPOSTER = f"posts.id, posts.author_id, {person_columns('author')}, posts.created_at"
 _REPOSTERS = f"""
 with {looked_at.public_posts("posts", "id", _REPOSTED, viewer="$2::uuid", limit="$5")},
-{looked_at.newest((), _REPOSTER, viewer="$2::uuid", limit="$5")}
+{looked_at.newest((), _REPOSTER, id="id", viewer="$2::uuid", limit="$5")}
 """
 
 
-async def reposters(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest) -> looked_at.Found:
+async def reposters(uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, page: PageRequest) -> Found:
     """Returns the reposts of a post by people whom the viewer may see, the last one first: one more than the page
-    holds, and where the next page goes on if this one ended before it was full (`looked_at`)."""
+    holds, and where the next page goes on if this one ended before it was full (bounded_lists.py)."""
     position = cursor_parts(page.cursor)
-    return looked_at.split(await uow.fetch(_REPOSTERS, post_id, viewer_id, *position, page.limit + 1))
+    return split(await uow.fetch(_REPOSTERS, post_id, viewer_id, *position, page.limit + 1))
 
 
 def reposter_of(row: Row) -> Reposter:
@@ -125,15 +126,13 @@ with {looked_at.public_posts("posts", "id", _PUBLIC, viewer="$2::uuid", limit="$
         order by posts.list_id desc, posts.created_at desc, posts.id desc limit $5
     ) as posts
     where {visible_to("$2::uuid")} and {_SHOWN}
-), {looked_at.newest(("restricted", "listed"), columns("$2::uuid"), viewer="$2::uuid", limit="$5")}
+), {looked_at.newest(("restricted", "listed"), columns("$2::uuid"), id="id", viewer="$2::uuid", limit="$5")}
 """
 
 
-async def quotes(
-    uow: UnitOfWork, post_id: UUID, author_id: UUID, viewer_id: UUID | None, page: PageRequest
-) -> looked_at.Found:
+async def quotes(uow: UnitOfWork, post_id: UUID, author_id: UUID, viewer_id: UUID | None, page: PageRequest) -> Found:
     """Returns the posts that quote a post of the author and that the viewer may see, newest first, without those of
     people who are apart from the author: one more than the page holds, and where the next page goes on if this one
-    ended before it was full (`looked_at`)."""
+    ended before it was full (bounded_lists.py)."""
     position = cursor_parts(page.cursor)
-    return looked_at.split(await uow.fetch(_QUOTES, post_id, viewer_id, *position, page.limit + 1, author_id))
+    return split(await uow.fetch(_QUOTES, post_id, viewer_id, *position, page.limit + 1, author_id))

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
+from features.bounded_lists import page_until
 from features.paging import Page
 from features.posts import share_store, store
 from features.posts.changes import publish_created, publish_deleted
 from features.posts.errors import NoSuchPost, NotShareable
-from features.posts.looked_at import page_until
 from features.posts.model import Audience, PostView, Reposter, SharedContent
 from features.posts.poll_views import poll_views
 from features.posts.views import Row, mentioned, shared_content, view_cursor, views, views_naming
@@ -71,8 +71,8 @@ class Shares:
         if not await store.visible(uow, post_id, viewer_id):
             raise NoSuchPost
         found = await share_store.reposters(uow, post_id, viewer_id, page)
-        reposters = [share_store.reposter_of(row) for row in found.posts]
-        return page_until(reposters, page.limit, Reposter.cursor, found.bound, cursors)
+        reposters = [share_store.reposter_of(row) for row in found.rows]
+        return page_until(reposters, page.limit, Reposter.cursor, found.cursor, cursors)
 
     async def quotes(
         self, uow: UnitOfWork, post_id: UUID, viewer_id: UUID | None, asked: SealedPageRequest, now: datetime
@@ -85,8 +85,8 @@ class Shares:
         if row is None:
             raise NoSuchPost
         found = await share_store.quotes(uow, post_id, UUID(row["author_id"]), viewer_id, page)
-        posts = await views(uow, viewer_id, found.posts, now)
-        return page_until(posts, page.limit, view_cursor, found.bound, cursors)
+        posts = await views(uow, viewer_id, found.rows, now)
+        return page_until(posts, page.limit, view_cursor, found.cursor, cursors)
 
     async def undo(self, uow: UnitOfWork, post_id: UUID, account_id: UUID, now: datetime) -> None:
         """Deletes the account's repost of a post, if there is one."""

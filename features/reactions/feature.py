@@ -18,7 +18,7 @@ def _service(scope: Scope) -> ReactionService:
         TargetKind.POST: scope.service(PostService),
         TargetKind.COMMENT: scope.service(CommentService),
     }
-    return ReactionService(scope.service(CounterService), targets)
+    return ReactionService(scope.service(CounterService), targets, scope.cursors)
 
 
 REACTIONS = Feature(

@@ -6,10 +6,12 @@ from datetime import datetime
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
+from features.bounded_lists import page_until
 from features.counters.model import ReactionKind, ReactionsView, Reactor, Target, TargetKind, reactions_view
 from features.counters.service import CounterService
-from features.paging import Page, PageRequest
+from features.paging import Page
 from features.reactions.ports import TargetAccess
+from features.sealed_cursors import SealedCursors, SealedPageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class ReactionService:
 
     counters: CounterService
     targets: Mapping[TargetKind, TargetAccess]
+    cursors: SealedCursors
 
     async def put(
         self, uow: UnitOfWork, target: Target, account_id: UUID, kind: ReactionKind, now: datetime
@@ -35,11 +38,20 @@ class ReactionService:
         await self.counters.react(uow, target, account_id, None, now)
 
     async def reactors(
-        self, uow: UnitOfWork, target: Target, viewer_id: UUID | None, kind: ReactionKind | None, page: PageRequest
+        self,
+        uow: UnitOfWork,
+        target: Target,
+        viewer_id: UUID | None,
+        kind: ReactionKind | None,
+        asked: SealedPageRequest,
     ) -> Page[Reactor]:
-        """Returns who reacted to a target, newest first, without those who are apart from the viewer."""
+        """Returns who reacted to a target, newest first, without those who are apart from the viewer. Raises
+        BadCursor."""
+        cursors = self.cursors.of(f"reactions {target.id}")
+        page = cursors.open(asked)
         await self._require_visible(uow, target, viewer_id)
-        return await self.counters.reactors(uow, target, viewer_id, kind, page)
+        found, bound = await self.counters.reactors(uow, target, viewer_id, kind, page)
+        return page_until(found, page.limit, Reactor.cursor, bound, cursors)
 
     async def _require_visible(self, uow: UnitOfWork, target: Target, viewer_id: UUID | None) -> None:
         await self.targets[target.kind].require_visible(uow, target.id, viewer_id)

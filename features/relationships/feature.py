@@ -12,7 +12,7 @@ from features.relationships.tables import CONNECTIONS, OTHER_TABLES
 
 def _service(scope: Scope) -> RelationshipService:
     on_block = tuple(feature.on_block for feature in scope.features if feature.on_block)
-    return RelationshipService(scope.policy(RelationshipPolicy), on_block)
+    return RelationshipService(scope.policy(RelationshipPolicy), scope.cursors, on_block)
 
 
 RELATIONSHIPS = Feature(

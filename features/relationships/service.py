@@ -6,6 +6,7 @@ from uuid import UUID
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
+from features.bounded_lists import page_until
 from features.errors import LimitReached
 from features.events import publish
 from features.feature import OnBlock
@@ -25,6 +26,7 @@ from features.relationships.errors import (
 from features.relationships.events import Blocked, CirclesChanged, Connected, Disconnected, Unblocked
 from features.relationships.model import AccountRelationship, ListedPerson, Pair, PeopleList
 from features.relationships.policy import RelationshipPolicy
+from features.sealed_cursors import SealedCursors, SealedPageRequest
 from features.text import clean_line
 
 
@@ -33,6 +35,7 @@ class RelationshipService:
     """Relationships between accounts. `on_block` are other slices' reactions to a block, in its transaction."""
 
     policy: RelationshipPolicy
+    cursors: SealedCursors
     on_block: tuple[OnBlock, ...] = ()
 
     async def add_account(self, uow: UnitOfWork, account_id: UUID) -> None:
@@ -91,18 +94,16 @@ class RelationshipService:
         return True
 
     async def audience(
-        self, uow: UnitOfWork, owner_id: UUID, viewer_id: UUID | None, page: PageRequest
+        self, uow: UnitOfWork, owner_id: UUID, viewer_id: UUID | None, asked: SealedPageRequest
     ) -> Page[ListedPerson]:
-        """Returns the owner's audience, as far as the viewer may see it."""
-        rows = await store.AUDIENCE.page(uow, owner_id, page, hidden_from=viewer_id)
-        return page_of(rows, page.limit, ListedPerson.cursor)
+        """Returns the owner's audience, as far as the viewer may see it. Raises BadCursor."""
+        return await self._people(uow, "audience", store.AUDIENCE, owner_id, asked, hidden_from=viewer_id)
 
     async def following(
-        self, uow: UnitOfWork, person_id: UUID, viewer_id: UUID | None, page: PageRequest
+        self, uow: UnitOfWork, person_id: UUID, viewer_id: UUID | None, asked: SealedPageRequest
     ) -> Page[ListedPerson]:
-        """Returns the accounts whose audience a person is in, as far as the viewer may see them."""
-        rows = await store.FOLLOWING.page(uow, person_id, page, hidden_from=viewer_id)
-        return page_of(rows, page.limit, ListedPerson.cursor)
+        """Returns the accounts whose audience a person is in, as far as the viewer may see them. Raises BadCursor."""
+        return await self._people(uow, "following", store.FOLLOWING, person_id, asked, hidden_from=viewer_id)
 
     async def block(self, uow: UnitOfWork, by: UUID, whom: UUID, now: datetime) -> None:
         """Blocks an account: ends every connection, list entry and pending request between the two. Does nothing if the
@@ -123,9 +124,9 @@ class RelationshipService:
         if await store.BLOCKS.remove(uow, by, whom):
             publish(uow, Unblocked(by, whom), now)
 
-    async def blocks(self, uow: UnitOfWork, by: UUID, page: PageRequest) -> Page[ListedPerson]:
-        """Returns whom a person has blocked, newest first."""
-        return page_of(await store.BLOCKS.page(uow, by, page, hidden_from=None), page.limit, ListedPerson.cursor)
+    async def blocks(self, uow: UnitOfWork, by: UUID, asked: SealedPageRequest) -> Page[ListedPerson]:
+        """Returns whom a person has blocked, newest first. Raises BadCursor."""
+        return await self._people(uow, "blocks", store.BLOCKS, by, asked, hidden_from=None)
 
     async def mute(self, uow: UnitOfWork, by: UUID, whom: UUID, now: datetime) -> None:
         """Hides an account's posts from the caller's feed. The other is not notified, and no connection changes."""
@@ -136,9 +137,9 @@ class RelationshipService:
         if await store.MUTES.remove(uow, by, whom):
             publish(uow, CirclesChanged(by, (by,), None), now)
 
-    async def mutes(self, uow: UnitOfWork, by: UUID, page: PageRequest) -> Page[ListedPerson]:
-        """Returns whom a person has muted, newest first."""
-        return page_of(await store.MUTES.page(uow, by, page, hidden_from=by), page.limit, ListedPerson.cursor)
+    async def mutes(self, uow: UnitOfWork, by: UUID, asked: SealedPageRequest) -> Page[ListedPerson]:
+        """Returns whom a person has muted, newest first. Raises BadCursor."""
+        return await self._people(uow, "mutes", store.MUTES, by, asked, hidden_from=by)
 
     async def add_close_friend(self, uow: UnitOfWork, owner_id: UUID, member_id: UUID, now: datetime) -> None:
         """Adds an account to the owner's close friends. The member is not notified."""
@@ -150,10 +151,9 @@ class RelationshipService:
         if await store.CLOSE_FRIENDS.remove(uow, owner_id, member_id):
             publish(uow, CirclesChanged(owner_id, (member_id,), None), now)
 
-    async def close_friends(self, uow: UnitOfWork, owner_id: UUID, page: PageRequest) -> Page[ListedPerson]:
-        """Returns the owner's close friends, newest first."""
-        rows = await store.CLOSE_FRIENDS.page(uow, owner_id, page, hidden_from=owner_id)
-        return page_of(rows, page.limit, ListedPerson.cursor)
+    async def close_friends(self, uow: UnitOfWork, owner_id: UUID, asked: SealedPageRequest) -> Page[ListedPerson]:
+        """Returns the owner's close friends, newest first. Raises BadCursor."""
+        return await self._people(uow, "close friends", store.CLOSE_FRIENDS, owner_id, asked, hidden_from=owner_id)
 
     async def create_list(self, uow: UnitOfWork, owner_id: UUID, name: str, now: datetime) -> PeopleList:
         """Creates an empty list. Raises ListNameTaken, TooManyLists, and the errors of names."""
@@ -207,12 +207,27 @@ class RelationshipService:
             publish(uow, CirclesChanged(owner_id, (member_id,), None), now)
 
     async def list_members(
-        self, uow: UnitOfWork, owner_id: UUID, list_id: UUID, page: PageRequest
+        self, uow: UnitOfWork, owner_id: UUID, list_id: UUID, asked: SealedPageRequest
     ) -> Page[ListedPerson]:
-        """Returns who is on one of the owner's lists, newest first."""
+        """Returns who is on one of the owner's lists, newest first. Raises BadCursor, NoSuchList."""
         await self.require_list(uow, owner_id, list_id)
-        rows = await store.LIST_MEMBERS.page(uow, list_id, page, hidden_from=owner_id)
-        return page_of(rows, page.limit, ListedPerson.cursor)
+        return await self._people(uow, "list", store.LIST_MEMBERS, list_id, asked, hidden_from=owner_id)
+
+    async def _people(
+        self,
+        uow: UnitOfWork,
+        name: str,
+        people: store.PeopleSet,
+        set_id: UUID,
+        asked: SealedPageRequest,
+        *,
+        hidden_from: UUID | None,
+    ) -> Page[ListedPerson]:
+        cursors = self.cursors.of(f"{name} {set_id}")
+        page = cursors.open(asked)
+        found = await people.page(uow, set_id, page, hidden_from=hidden_from)
+        listed = [ListedPerson(row["id"], row["created_at"]) for row in found.rows]
+        return page_until(listed, page.limit, ListedPerson.cursor, found.cursor, cursors)
 
     async def _add(
         self,

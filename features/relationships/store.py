@@ -7,8 +7,9 @@ from uuid import UUID
 
 from cluster.postgres import UnitOfWork
 from features.accounts.queries import inactive
+from features.bounded_lists import Found, looked_at, split, with_bound
 from features.paging import PageRequest
-from features.relationships.model import AccountRelationship, Counts, ListedPerson, Pair, PeopleList, RelationshipState
+from features.relationships.model import AccountRelationship, Counts, Pair, PeopleList, RelationshipState
 from features.relationships.queries import audience_size, following_size, own_list
 from features.relationships.visibility import apart, close_friend, connected, muted
 
@@ -31,10 +32,13 @@ class PeopleSet:
         self._add = f"insert into {table} ({owner}, {member}, created_at) values ($1, $2, $3) on conflict do nothing"
         self._remove = f"delete from {table} where {owner} = $1 and {member} = $2"
         self._count = f"select count(*) from {table} where {owner} = $1"
+        in_list = f"{table} where {owner} = $1 and (created_at, {member}) < ($2, $3)"
+        shown = f"select true where not {apart('$4::uuid', member)}"
+        order = f"created_at desc, {member} desc"
+        people = f"select {member} as id, created_at from visible"
         self._page = f"""
-select {member} as person_id, created_at from {table}
-where {owner} = $1 and (created_at, {member}) < ($2, $3) and not {apart("$4::uuid", member)}
-order by created_at desc, {member} desc limit $5
+with {looked_at(table, in_list, order=order, shown=shown, limit="$5")}
+{with_bound(people, at="created_at", id=member, order="shown.created_at desc, shown.id desc")}
 """
 
     async def add(self, uow: UnitOfWork, owner_id: UUID, member_id: UUID, now: datetime) -> bool:
@@ -48,12 +52,10 @@ order by created_at desc, {member} desc limit $5
     async def count(self, uow: UnitOfWork, owner_id: UUID) -> int:
         return int(await uow.fetchval(self._count, owner_id))
 
-    async def page(
-        self, uow: UnitOfWork, owner_id: UUID, page: PageRequest, *, hidden_from: UUID | None
-    ) -> list[ListedPerson]:
-        """Returns up to `limit + 1` members, newest first, without those who are apart from `hidden_from`."""
-        rows = await uow.fetch(self._page, owner_id, *position(page), hidden_from, page.limit + 1)
-        return [ListedPerson(row["person_id"], row["created_at"]) for row in rows]
+    async def page(self, uow: UnitOfWork, owner_id: UUID, page: PageRequest, *, hidden_from: UUID | None) -> Found:
+        """Returns up to `limit + 1` members (id, created_at), newest first, without those who are apart from
+        `hidden_from`."""
+        return split(await uow.fetch(self._page, owner_id, *position(page), hidden_from, page.limit + 1))
 
 
 AUDIENCE = PeopleSet("connections", "owner_id", "viewer_id")

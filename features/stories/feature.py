@@ -31,7 +31,8 @@ def _service(scope: Scope) -> StoryService:
     policy, profiles, media = scope.policy(StoryPolicy), scope.service(ProfileService), scope.service(MediaService)
     videos, counters = scope.service(VideoService), scope.service(CounterService)
     views = StoryViews(media, ReplyAudience(scope.service(SettingsService).schema.defaults[SECTION][REPLIES]))
-    return StoryService(policy, profiles, media, videos, counters, Highlights(policy, profiles, views), views)
+    highlights = Highlights(policy, profiles, views)
+    return StoryService(policy, profiles, media, videos, counters, highlights, views, scope.cursors)
 
 
 def _consumers(scope: Scope) -> list[Consumer]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
+from features.bounded_lists import page_until
 from features.counters.model import ReactionKind, Target, TargetKind
 from features.counters.service import CounterService
 from features.media.addresses import Grant
@@ -18,6 +19,7 @@ from features.posts.composing import check_audience
 from features.posts.errors import UnknownList
 from features.posts.model import Attachment
 from features.profiles.service import ProfileService
+from features.sealed_cursors import SealedCursors, SealedPageRequest
 from features.stories import store
 from features.stories.changes import publish_created, publish_deleted
 from features.stories.errors import NoSuchStory, NotYourStory, TooManyStories
@@ -45,6 +47,7 @@ class StoryService:
     counters: CounterService
     highlights: Highlights
     views: StoryViews
+    cursors: SealedCursors
 
     async def create(self, uow: UnitOfWork, author_id: UUID, content: StoryContent, now: datetime) -> StoryView:
         """Publishes a story. Raises Invalid, the errors of media that cannot be attached, TooManyStories."""
@@ -120,12 +123,17 @@ class StoryService:
         return page_of(await find_rings(uow, viewer_id, page, now, seen_since), page.limit, Ring.cursor)
 
     async def viewers(
-        self, uow: UnitOfWork, story_id: UUID, author_id: UUID, page: PageRequest, now: datetime
+        self, uow: UnitOfWork, story_id: UUID, author_id: UUID, asked: SealedPageRequest, now: datetime
     ) -> Page[StoryViewer]:
-        """Returns who has seen a story of the author, newest first. Raises NotYourStory for somebody else's."""
+        """Returns who has seen a story of the author, newest first. Raises NotYourStory for somebody else's, and
+        BadCursor."""
+        cursors = self.cursors.of(f"viewers {story_id}")
+        page = cursors.open(asked)
         if (await self._find(uow, story_id, author_id, now))["author_id"] != str(author_id):
             raise NotYourStory
-        return page_of(await store.viewers(uow, story_id, author_id, page), page.limit, StoryViewer.cursor)
+        found = await store.viewers(uow, story_id, author_id, page)
+        viewers = [store.viewer_of(row) for row in found.rows]
+        return page_until(viewers, page.limit, StoryViewer.cursor, found.cursor, cursors)
 
     async def get_file(self, uow: UnitOfWork, grant: Grant, name: str, now: datetime) -> StoredFile:
         """Returns a file of the medium of a grant, in one statement. Raises NoSuchMedia unless the viewer may see the

@@ -10,6 +10,7 @@ import orjson
 
 from cluster.postgres import UnitOfWork
 from features.accounts.queries import inactive
+from features.bounded_lists import Found, looked_at, split, with_bound
 from features.counters import queries as counters
 from features.counters.model import VIEWERS, ReactionKind
 from features.media.model import StoredFile
@@ -242,26 +243,29 @@ async def record_view(uow: UnitOfWork, story_id: UUID, viewer_id: UUID, now: dat
     return bool(row["visible"])
 
 
+_VIEWS = f"""story_views where story_id = $1
+    and (viewed_at, viewer_id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, {LAST}))"""
+_SHOWN = f"select true where not {apart('$2', 'story_views.viewer_id')}"
+_VIEWER = f"""
+    select visible.viewer_id as id, {person_columns("viewer")}, visible.viewed_at,
+        {counters.reaction("visible.story_id", "visible.viewer_id")} as reaction
+    from visible {joined("viewer", "visible.viewer_id")}"""
 _VIEWERS = f"""
-select viewer.account_id, {person_columns("viewer")}, story_views.viewed_at,
-    {counters.reaction("story_id", "viewer_id")} as reaction
-from story_views {joined("viewer", "story_views.viewer_id")}
-where story_id = $1 and not {apart("$2", "story_views.viewer_id")}
-    and (viewed_at, viewer_id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, {LAST}))
-order by viewed_at desc, viewer_id desc limit $5
+with {looked_at("story_views", _VIEWS, order="viewed_at desc, viewer_id desc", shown=_SHOWN, limit="$5")}
+{with_bound(_VIEWER, at="viewed_at", id="viewer_id", order="shown.viewed_at desc, shown.id desc")}
 """
 
 
-async def viewers(uow: UnitOfWork, story_id: UUID, author_id: UUID, page: PageRequest) -> list[StoryViewer]:
+async def viewers(uow: UnitOfWork, story_id: UUID, author_id: UUID, page: PageRequest) -> Found:
     """Returns who has seen a story, newest first, without those who are apart from its author: one more than the page
-    holds."""
-    rows = await uow.fetch(_VIEWERS, story_id, author_id, *after(page), page.limit + 1)
-    return [_viewer(row) for row in rows]
+    holds, for `viewer_of`."""
+    return split(await uow.fetch(_VIEWERS, story_id, author_id, *after(page), page.limit + 1))
 
 
-def _viewer(row: Row) -> StoryViewer:
+def viewer_of(row: Row) -> StoryViewer:
+    """Converts a row of `viewers`."""
     reaction = ReactionKind(row["reaction"]) if row["reaction"] else None
-    return StoryViewer(person_of(row, row["account_id"]), row["viewed_at"], reaction)
+    return StoryViewer(person_of(row, row["id"]), row["viewed_at"], reaction)
 
 
 _FORGET = """

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import asyncpg
 
+from features.bounded_lists import MAX_LOOKED_AT
 from features.posts.hashtag_store import _WITH_HASHTAG
-from features.posts.looked_at import MAX_LOOKED_AT
 from features.posts.privacy import _MAX_CIRCLES
 from features.posts.share_store import _QUOTES, _REPOSTERS
 from tests.support.environment import Environment
