@@ -73,7 +73,7 @@ class Runner:
         self.busy = BusyTime(monotonic())
         self.at: datetime | None = None
         """When the event occurred that this consumer is at; None: it has finished all, or waits for an outage's end."""
-        tail.listen(self.wake)
+        tail.listen(self.wake, consumer.types)
 
     def assign(self, numbers: frozenset[int]) -> None:
         """From now on, handle events of these partitions, from the stored offsets on."""

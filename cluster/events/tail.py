@@ -1,12 +1,13 @@
 """The newest records of the partitions that a process reads: read once, for all of its consumers.
 
 One blocking read waits for all partitions. Each consumer takes what comes after its own offset; one that has fallen
-behind what is kept here reads the log for itself until it has caught up.
+behind what is kept here reads the log for itself until it has caught up. Only those who want an event that came are
+woken at once: the others have nothing to do but to pass it, which many events share.
 """
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from cluster.events.log import EventLog, Partition, Record
@@ -14,6 +15,10 @@ from cluster.events.log import EventLog, Partition, Record
 KEPT_RECORDS = 256
 """Per partition."""
 READ_AT_ONCE = 256
+PASS_S = 1.0
+"""Records of other types wait no longer than this to be passed by a consumer,"""
+PASS_RECORDS = KEPT_RECORDS // 2
+"""or until there are so many: what it has not passed must not be dropped here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,10 @@ class Tail:
         self._log = log
         self._records: dict[Partition, list[Record]] = {}
         self._after: dict[Partition, int] = {}
-        self._listeners: set[asyncio.Event] = set()
+        self._listeners: list[tuple[asyncio.Event, Set[str]]] = []
+        self._unannounced = 0
+        """Records that have come since all listeners were told."""
+        self._announcement: asyncio.TimerHandle | None = None
 
     @property
     def followed(self) -> int:
@@ -46,13 +54,31 @@ class Tail:
             self._after[partition], self._records[partition] = positions[partition], []
         self.announce()
 
-    def listen(self, event: asyncio.Event) -> None:
-        """Set this event whenever there is something new."""
-        self._listeners.add(event)
+    def listen(self, event: asyncio.Event, types: Set[str]) -> None:
+        """Set this event whenever there is a new record of these types, and soon after others have come."""
+        self._listeners.append((event, types))
 
     def announce(self) -> None:
-        for event in self._listeners:
+        """Wake all listeners."""
+        if self._announcement is not None:
+            self._announcement.cancel()
+            self._announcement = None
+        self._unannounced = 0
+        for event, _ in self._listeners:
             event.set()
+
+    def _announce(self, records: Sequence[Record]) -> None:
+        """Wake those who want one of these records now, and the others when it is time to pass them."""
+        self._unannounced += len(records)
+        if self._unannounced >= PASS_RECORDS:
+            self.announce()
+            return
+        if self._announcement is None:
+            self._announcement = asyncio.get_running_loop().call_later(PASS_S, self.announce)
+        came = {record.event.type for record in records}
+        for event, types in self._listeners:
+            if not came.isdisjoint(types):
+                event.set()
 
     async def read(self, *, wait_s: float = 0) -> int:
         """Read what is new in any partition; waits up to `wait_s` seconds for it. Returns how many records came.
@@ -67,9 +93,10 @@ class Tail:
         for partition, records in found.items():
             if partition in self._after and self._end(partition) == ends[partition]:
                 self._keep(partition, records)
-        if found:
-            self.announce()
-        return sum(map(len, found.values()))
+        records = [record for came in found.values() for record in came]
+        if records:
+            self._announce(records)
+        return len(records)
 
     def _keep(self, partition: Partition, records: Sequence[Record]) -> None:
         kept = self._records[partition]

@@ -15,8 +15,9 @@ _TEXTS = f"select id, text, link_url from posts where id = any($1::uuid[]) and {
 
 
 async def texts(uow: UnitOfWork, post_ids: Collection[UUID]) -> list[Row]:
-    """Returns the texts of posts, and the links that are known to be in them."""
-    return [*await uow.fetch(_TEXTS, list(post_ids))]
+    """Returns the texts of posts, and the links that are known to be in them. Begins no transaction: in most batches
+    no post has a link, and nothing is written but the consumer's offset."""
+    return [*await uow.read(_TEXTS, list(post_ids))]
 
 
 async def set_links(uow: UnitOfWork, links: Mapping[UUID, str | None]) -> None:
