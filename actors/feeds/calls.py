@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from actors.feeds.breaker import HostBreaker
@@ -113,12 +113,10 @@ class FeedCalls:
         pending = [reader.hex() for reader in readers]
         while pending:
             now, pending = pending[:_MAX_IN_FLIGHT], pending[_MAX_IN_FLIGHT:]
-            calls: list[Awaitable[Any]] = [self._router.call(KIND_NAME, reader, message, _WRITE_S) for reader in now]
-            for response in await asyncio.gather(*calls, return_exceptions=True):
-                if isinstance(response, CallError):
-                    raise _translated(response) from response
-                if isinstance(response, BaseException):
-                    raise response
+            try:
+                await self._router.call_all(KIND_NAME, now, message, _WRITE_S)
+            except CallError as error:
+                raise _translated(error) from error
 
 
 def open_calls(router: Router, _database: Database) -> FeedCalls:

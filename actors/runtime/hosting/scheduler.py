@@ -73,12 +73,14 @@ class TurnScheduler:
     def receive_now(
         self, shard: Shard, mailbox: Mailbox, batch: CallBatch, call: int, entity_id: str, message: Value, entry: Entry
     ) -> None:
-        """Has an idle entity receive a call. One that only replies is answered before this returns: the hot path."""
+        """Has an idle entity receive a call. One that at most replies is answered before this returns: the hot path."""
         assert mailbox.entity is not None
         received = None
         try:
             effects = mailbox.entity.receive(message, batch.wall)
-            if len(effects) == 1 and type(effects[0]) is Reply:
+            if len(effects) == 0:
+                reply = pack_answer(call, DONE, None)
+            elif len(effects) == 1 and type(effects[0]) is Reply:
                 reply = pack_answer(call, DONE, effects[0].value)
             else:
                 received = Received()

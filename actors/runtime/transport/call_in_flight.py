@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from zlib import crc32
 
@@ -47,6 +48,40 @@ class Call:
         """Its host was heard to be at it."""
         self.stale = False
         """A turn of it was refused by the database since the shard had moved on."""
+
+
+class ManyCalls:
+    """The waiter of many calls at once. ``future`` is done when all are settled: None, or the first error that came."""
+
+    __slots__ = ("_error", "_left", "future")
+
+    def __init__(self, calls: int, future: asyncio.Future[None]) -> None:
+        self.future = future
+        self._left = calls
+        self._error: BaseException | None = None
+        self._settle(0)
+
+    def done(self) -> bool:
+        """Whether nobody waits any more: all calls are settled, or the future was cancelled."""
+        return self.future.done()
+
+    def set_result(self, _value: Any) -> None:
+        """One call was answered."""
+        self._settle(1)
+
+    def set_exception(self, error: BaseException) -> None:
+        """One call failed."""
+        self._error = self._error or error
+        self._settle(1)
+
+    def _settle(self, calls: int) -> None:
+        self._left -= calls
+        if self._left or self.future.done():
+            return
+        if self._error is None:
+            self.future.set_result(None)
+        else:
+            self.future.set_exception(self._error)
 
 
 def lateness(call: Call) -> CallError:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Protocol
 
 from actors.runtime.errors import CallError, HostUnavailable, from_wire
 from actors.runtime.shard_map import Endpoint, MapPosition, MapView, shard_of
-from actors.runtime.transport.call_in_flight import Call, lateness
+from actors.runtime.transport.call_in_flight import Call, ManyCalls, lateness
 from actors.runtime.transport.calls import MAX_SECONDS, CallTable
 from actors.runtime.transport.frames import DONE, pack_body, unpack_answer
 from actors.runtime.transport.host_links import HostLinks, RayCalls
@@ -152,6 +152,29 @@ class Router:
             future.set_exception(error)
             return future
         self._due(host)
+        return future
+
+    def call_all(
+        self, kind: str, entity_ids: Collection[str], message: Value, timeout: float = 5.0
+    ) -> asyncio.Future[None]:
+        """Delivers the same ``message`` to many entities, for much less than as many ``call``s. The future is done when
+        all have answered, whatever they replied; it has the first error if any failed, when all are settled."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        waiter = ManyCalls(len(entity_ids), future)
+        try:
+            self._require_open()
+            body = pack_body(message)
+        except CallError as error:
+            future.set_exception(error)
+            return future
+        deadline, trace = self._deadline(timeout), current_traceparent()
+        for entity_id in entity_ids:
+            try:
+                host = self._calls.add(kind, entity_id, body, deadline, waiter, trace)
+            except CallError as error:
+                waiter.set_exception(error)
+            else:
+                self._due(host)
         return future
 
     def call_host(self, host: str, what: str, message: Value, timeout: float) -> asyncio.Future[Value]:
