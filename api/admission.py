@@ -6,6 +6,7 @@ than the requests it admits. Requests that come during a round trip share the ne
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from api.rate_limit import Limit
@@ -69,14 +70,24 @@ class Admissions:
         self._pending: list[_Pending] = []
         self._running: asyncio.Task[None] | None = None
 
-    async def ask(self, limit_key: str, limit: Limit, liveness_key: str | None) -> Verdict:
-        """Counts a request. Raises RedisError."""
+    async def ask(self, limits: Mapping[str, Limit], liveness_key: str | None) -> list[Verdict]:
+        """Counts a request against each of these limits, by key. Returns their verdicts, in order. Raises
+        RedisError."""
         loop = asyncio.get_running_loop()
-        verdict: asyncio.Future[Verdict] = loop.create_future()
-        self._pending.append(_Pending(limit_key, limit, liveness_key or limit_key, verdict))
+        verdicts = list[asyncio.Future[Verdict]]()
+        for limit_key, limit in limits.items():
+            verdict: asyncio.Future[Verdict] = loop.create_future()
+            self._pending.append(_Pending(limit_key, limit, liveness_key or limit_key, verdict))
+            verdicts.append(verdict)
         if self._running is None:
             self._running = loop.create_task(self._run())
-        return await verdict
+        try:
+            return [await verdict for verdict in verdicts]
+        except BaseException:
+            for verdict in verdicts:
+                if not verdict.cancel() and not verdict.cancelled():
+                    verdict.exception()  # retrieved: the first one is raised
+            raise
 
     async def close(self) -> None:
         """Ends the connection to Redis. Whoever waits gets a RedisError."""

@@ -4,8 +4,10 @@ Every request passes `admit` once: rate limits and the session check in one Redi
 rate limits, and the session is checked in Postgres.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -26,6 +28,8 @@ from features.sealed_cursors import SealedPageRequest
 
 DEGRADED = Counter("entativa_degraded_total", "Requests served in a degraded mode", ["mode"])
 REFUSED = Counter("entativa_rate_limited_total", "Requests refused by a rate limit", ["limit"])
+
+_NO_LIMITS: Mapping[str, Limit] = MappingProxyType({})
 
 bearer = HTTPBearer(
     scheme_name="AccessToken",
@@ -105,17 +109,19 @@ async def _admit(request: Request, credentials: HTTPAuthorizationCredentials | N
     return None
 
 
-async def admit_token(request: Request, uow: UnitOfWork, token: str) -> Identity:
-    """Returns the holder of an access token. Raises as `admit` does. A token whose signature this replica has not
-    verified before counts against the limit of its address first, since a check takes longer than a small request."""
+async def admit_token(
+    request: Request, uow: UnitOfWork, token: str, further: Mapping[str, Limit] = _NO_LIMITS
+) -> Identity:
+    """Returns the holder of an access token; the request counts against `further` limits of the account, by name, too.
+    Raises as `admit` does. A token whose signature this replica has not verified before counts against the limit of its
+    address first, since a check takes longer than a small request."""
     platform = platform_of(request)
     sessions, limits = platform.service(AuthService).sessions, platform.settings.rate_limits
     if not sessions.access_tokens.has_verified(token):
         await limit_address(request)
     identity = sessions.verify_access_token(token, platform.now())
-    limit = Limit(limits.identity_per_minute, limits.identity_burst)
-    session = sessions.liveness_key(identity.session_id)
-    known = await _count(platform, "identity", str(identity.account_id), limit, session)
+    counted = {"identity": Limit(limits.identity_per_minute, limits.identity_burst), **further}
+    known = await _count(platform, str(identity.account_id), counted, sessions.liveness_key(identity.session_id))
     await sessions.require_live(uow, identity, known, platform.now())
     return identity
 
@@ -126,17 +132,15 @@ async def limit_account(request: Request, account_id: UUID) -> None:
     platform = platform_of(request)
     limits = platform.settings.rate_limits
     limit = Limit(limits.identity_per_minute, limits.identity_burst)
-    await _count(platform, "identity", str(account_id), limit, None)
+    await _count(platform, str(account_id), {"identity": limit})
 
 
 @raises(TooManyRequests)
 async def limit_address(request: Request) -> None:
     """Counts a request against the limit of its network address. Raises TooManyRequests."""
-    platform = platform_of(request)
-    limits = platform.settings.rate_limits
-    await _count(
-        platform, "address", client_address(request), Limit(limits.address_per_minute, limits.address_burst), None
-    )
+    limits = platform_of(request).settings.rate_limits
+    limit = Limit(limits.address_per_minute, limits.address_burst)
+    await _count(platform_of(request), client_address(request), {"address": limit})
 
 
 @raises(TooManyRequests)
@@ -144,20 +148,20 @@ async def limit_files(request: Request) -> None:
     """Counts a read of a public file against a limit of its own of the network address. Raises TooManyRequests."""
     limits = platform_of(request).settings.rate_limits
     limit = Limit(limits.files_per_minute, limits.files_burst)
-    await _count(platform_of(request), "files", client_address(request), limit, None)
+    await _count(platform_of(request), client_address(request), {"files": limit})
 
 
 @raises(TooManyRequests)
 async def limit_credentials(request: Request) -> None:
     """Applies a tighter limit per address to requests that test a secret."""
-    await _count(platform_of(request), "credentials", client_address(request), _credentials_limit(request), None)
+    await _count(platform_of(request), client_address(request), {"credentials": _credentials_limit(request)})
 
 
 async def limit_refresh(request: Request, family: UUID) -> None:
     """Applies a limit to a family of refresh tokens. (Not to their address: an office has many.)"""
     limits = platform_of(request).settings.rate_limits
     limit = Limit(limits.refreshes_per_minute, limits.refreshes_burst)
-    await _count(platform_of(request), "refresh", str(family), limit, None)
+    await _count(platform_of(request), str(family), {"refresh": limit})
 
 
 def _credentials_limit(request: Request) -> Limit:
@@ -165,17 +169,21 @@ def _credentials_limit(request: Request) -> Limit:
     return Limit(limits.credentials_per_minute, limits.credentials_burst)
 
 
-async def _count(platform: Platform, name: str, subject: str, limit: Limit, session: str | None) -> bytes | None:
-    """Counts a request against a limit. Returns the cached state of the session. Raises TooManyRequests."""
+async def _count(
+    platform: Platform, subject: str, limits: Mapping[str, Limit], session: str | None = None
+) -> bytes | None:
+    """Counts a request against limits, by name. Returns the cached state of the session. Raises TooManyRequests."""
+    keys = {f"{platform.brand}:limit:{name}:{subject}": limit for name, limit in limits.items()}
     try:
-        verdict = await platform.admissions.ask(f"{platform.brand}:limit:{name}:{subject}", limit, session)
+        verdicts = await platform.admissions.ask(keys, session)
     except RedisError:
         DEGRADED.labels("no_redis").inc()
         return b""  # not None, so that the session check does not try Redis once more
-    if verdict.wait_ms:
-        REFUSED.labels(name).inc()
-        raise TooManyRequests(retry_after_s=-(-verdict.wait_ms // 1000))
-    return verdict.liveness
+    for name, verdict in zip(limits, verdicts, strict=True):
+        if verdict.wait_ms:
+            REFUSED.labels(name).inc()
+            raise TooManyRequests(retry_after_s=-(-verdict.wait_ms // 1000))
+    return verdicts[0].liveness
 
 
 @raises(SignInRequired)
@@ -185,13 +193,20 @@ async def signed_in(identity: Annotated[Identity | None, Depends(admit)]) -> Ide
     return identity
 
 
-@raises(TooManyRequests)
-async def poster(request: Request, identity: Annotated[Identity, Depends(signed_in)]) -> Identity:
+@raises(SignInRequired, TooManyRequests, *TOKEN_ERRORS)
+async def poster(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+) -> Identity:
     """Returns the caller, like `signed_in`. Applies a tighter limit per account to requests that write a post: one of
-    them is work for each of its readers, and for every consumer."""
+    them is work for each of its readers, and for every consumer. Both limits are counted in one round trip."""
     limits = platform_of(request).settings.rate_limits
-    limit = Limit(limits.posts_per_minute, limits.posts_burst)
-    await _count(platform_of(request), "posts", str(identity.account_id), limit, None)
+    posts = {"posts": Limit(limits.posts_per_minute, limits.posts_burst)}
+    if credentials is None or hasattr(request.state, "admitted"):
+        identity = await signed_in(await admit(request, credentials))
+        await _count(platform_of(request), str(identity.account_id), posts)
+    else:
+        identity = await admit_token(request, unit_of_work_of(request), credentials.credentials, posts)
+        request.state.admitted = identity
     return identity
 
 

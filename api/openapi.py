@@ -17,7 +17,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from api.conditional import ConditionalRoute
-from api.deps import signed_in
+from api.deps import poster, signed_in
 from api.error_codes import ErrorCode, calls, codes_of
 from api.errors import MEDIA_TYPE, ProblemModel
 from api.transaction import KEY_HEADER, TransactionRoute, location_of
@@ -240,7 +240,7 @@ def _add_headers(operation: dict[str, Any], route: APIRoute) -> None:
 
 def _declare_sign_in(operation: dict[str, Any], route: APIRoute) -> None:
     """Declares an access token as optional where the route does not require one."""
-    if "security" in operation and not calls(route, signed_in):
+    if "security" in operation and not any(calls(route, required) for required in (signed_in, poster)):
         operation["security"] = [{}, *operation["security"]]
 
 

@@ -19,7 +19,8 @@ async def use_up_limits(platform: RunningPlatform, brand: str) -> None:
     redis = open_redis(platform.installation.redis.address(), timeout_s=60)
     limit = Limit(LIMITS.credentials_per_minute, LIMITS.credentials_burst)
     try:
-        while not (await Admissions(redis).ask(f"{brand}:limit:credentials:127.0.0.1", limit, None)).wait_ms:
+        limits = {f"{brand}:limit:credentials:127.0.0.1": limit}
+        while not (await Admissions(redis).ask(limits, None))[0].wait_ms:
             pass
     finally:
         await redis.aclose()

@@ -64,7 +64,8 @@ async def test_requests_that_come_during_a_round_trip_share_the_next_one(redis: 
         return sum(stat["calls"] for name, stat in (await redis.info("commandstats")).items() if "eval" in name)
 
     async def ask(number: int) -> int:
-        return (await admissions.ask(f"test:limit:{number}", Limit(60, 1), None)).wait_ms
+        (verdict,) = await admissions.ask({f"test:limit:{number}": Limit(60, 1)}, None)
+        return verdict.wait_ms
 
     try:
         assert await ask(0) == 0  # the script is known from now on
@@ -76,15 +77,21 @@ async def test_requests_that_come_during_a_round_trip_share_the_next_one(redis: 
         assert await calls() - before == 3  # the first one, 128, and the rest
         assert await ask(5) == 0
         assert await ask(5) > 0  # counted one by one all the same
+        before = await calls()
+        used, unused = await admissions.ask({"test:limit:5": Limit(60, 1), "test:limit:200": Limit(60, 1)}, None)
+        assert used.wait_ms > 0
+        assert unused.wait_ms == 0
+        assert await calls() - before == 1, "limits of one request share a round trip, too"
     finally:
         await admissions.close()
-        await redis.delete(*(f"test:limit:{number}" for number in range(200)))
+        await redis.delete(*(f"test:limit:{number}" for number in range(201)))
 
 
 async def test_an_outage_is_told_to_all_who_wait() -> None:
     nowhere = open_redis("redis://127.0.0.1:1/0", timeout_s=1)
     admissions = Admissions(nowhere)
-    asked = [admissions.ask(f"test:limit:{number}", Limit(60, 1), None) for number in range(3)]
+    asked = [admissions.ask({f"test:limit:{number}": Limit(60, 1)}, None) for number in range(3)]
+    asked.append(admissions.ask({"test:limit:3": Limit(60, 1), "test:limit:4": Limit(60, 1)}, None))
     assert all(isinstance(answer, RedisError) for answer in await asyncio.gather(*asked, return_exceptions=True))
     await admissions.close()
     await nowhere.aclose()
@@ -120,10 +127,10 @@ async def test_no_request_waits_for_a_stuck_redis_longer_than_one_call(
     """One call after another would have the last of many wait for minutes, where there are to be no limits."""
     client, connections = stuck
     admissions = Admissions(client)
-    first = asyncio.create_task(admissions.ask("test:limit:0", Limit(60, 1), None))
+    first = asyncio.create_task(admissions.ask({"test:limit:0": Limit(60, 1)}, None))
     await asyncio.sleep(0)
     await asyncio.sleep(0)  # its call is on its way
-    others = [admissions.ask(f"test:limit:{number}", Limit(60, 1), None) for number in range(1, 300)]
+    others = [admissions.ask({f"test:limit:{number}": Limit(60, 1)}, None) for number in range(1, 300)]
     answers = await asyncio.gather(first, *others, return_exceptions=True)
     assert all(isinstance(answer, RedisError) for answer in answers)
     assert len(connections) == 1, "more than one call"
@@ -135,7 +142,7 @@ async def test_a_close_ends_calls_under_way_and_opens_no_other_connection(
 ) -> None:
     client, connections = stuck
     admissions = Admissions(client)
-    asked = [asyncio.create_task(admissions.ask("test:limit", Limit(60, 1), None)) for _ in range(200)]
+    asked = [asyncio.create_task(admissions.ask({"test:limit": Limit(60, 1)}, None)) for _ in range(200)]
     await _connected(connections)
     await admissions.close()
     answers = await asyncio.gather(*asked, return_exceptions=True)
@@ -164,7 +171,7 @@ async def test_requests_learn_of_any_error(redis: Redis) -> None:
     try:
         async with asyncio.timeout(60):
             with pytest.raises(ValueError, match="another version"):
-                await admissions.ask("test:limit:read", Limit(60, 1), None)
+                await admissions.ask({"test:limit:read": Limit(60, 1)}, None)
         assert reader.has_lost
     finally:
         await admissions.close()
