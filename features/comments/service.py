@@ -123,9 +123,9 @@ class CommentService:
         return (await views(uow, author_id, [row]))[0]
 
     async def delete(self, uow: UnitOfWork, comment_id: UUID, caller_id: UUID, now: datetime) -> UUID:
-        """Deletes a comment of the caller's, or one on a post of the caller's. One that has replies keeps its place.
-        Returns its author. Raises NotTheCommenter for others."""
-        row = await self._lock(uow, comment_id, caller_id)
+        """Deletes a comment of the caller's, on whatever post it is, or one on a post of the caller's. One that has
+        replies keeps its place. Returns its author. Raises NotTheCommenter for others."""
+        row = await store.lock_own(uow, comment_id, caller_id) or await self._lock(uow, comment_id, caller_id)
         if str(caller_id) != row["author_id"] and caller_id != row["moderator_id"]:
             raise NotTheCommenter
         await remove(uow, row, now)

@@ -85,6 +85,17 @@ async def lock(uow: UnitOfWork, comment_id: UUID, viewer_id: UUID) -> Row | None
     return await uow.fetchrow(f"{_FIND} for update of comments", comment_id, viewer_id)
 
 
+_OWN = f"""
+select {_columns("$2::uuid")}, null::uuid as moderator_id from comments {_AUTHOR}
+where comments.id = $1 and comments.author_id = $2 and {kept_post("comments.post_id")} for update of comments
+"""
+
+
+async def lock_own(uow: UnitOfWork, comment_id: UUID, author_id: UUID) -> Row | None:
+    """Returns a comment of the author, who may not see the post any more, locked until the unit of work ends."""
+    return await uow.fetchrow(_OWN, comment_id, author_id)
+
+
 _HIGHEST, _LOWEST = f"'{UUID(int=2**128 - 1)}'::uuid", f"'{UUID(int=0)}'::uuid"
 _SHOWN = f"select true where {shown_to('$2::uuid', '$3::uuid')}"
 

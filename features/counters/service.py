@@ -46,6 +46,10 @@ class CounterService:
             log.warning("reaction not stored", reason=str(error))
             raise ReactionNotStored from error
 
+    async def has_reacted(self, uow: UnitOfWork, target: Target, account_id: UUID) -> bool:
+        """Returns whether an account has a reaction to a target. One statement."""
+        return (await store.reactions_of(uow, target.id, [account_id]))[account_id.bytes] is not None
+
     async def read(self, uow: UnitOfWork, targets: Sequence[Target], viewer_id: UUID | None) -> list[Counted]:
         """Returns the counts of targets, and the viewer's reactions to them: from memory, otherwise in one
         statement."""

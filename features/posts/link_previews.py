@@ -1,7 +1,8 @@
 """Previews of the pages that posts link to, fetched by consumers after publication.
 
 Which page a post links to is found in batches; only for such posts is there an event, whose consumer fetches the page
-(cluster/web.py) unless another post's preview of it is recent. All posts that link to a page get what was fetched last.
+(cluster/web.py) unless another post's preview of it is recent. All posts that link to a page get what was fetched last;
+a page that cannot be fetched any more leaves them what they have.
 The preview is a column of the post, so it is erased with it.
 """
 
@@ -22,6 +23,8 @@ from features.posts.links import first_link, summarise
 from features.posts.policy import PostPolicy
 
 FETCHED = Counter("entativa_link_previews_total", "Pages that posts link to", ["result"])  # previewed, shared, refused
+
+_KEPT_AT_ONCE = 500
 
 _read_post = reader((PostCreated, PostEdited))
 
@@ -61,8 +64,13 @@ class LinkPreviews:
         url, link = row["link_url"], row["fresh"]
         await uow.commit()  # no transaction stays open while somebody's server answers
         link = link or await self._fetch(url)
-        for post_id in await link_store.keep(uow, url, link, self.now()):
-            publish(uow, LinkPreviewed(post_id), self.now())
+        if link["title"] is None:
+            await link_store.note_refusal(uow, event.post_id, url, link, self.now())
+            return
+        while post_ids := await link_store.keep(uow, url, link, self.now(), _KEPT_AT_ONCE):
+            for post_id in post_ids:
+                publish(uow, LinkPreviewed(post_id), self.now())
+            await uow.commit()
 
     async def _fetch(self, url: str) -> dict[str, str | None]:
         """Returns what a page says about itself; without a title if it says nothing or may not be fetched."""

@@ -47,12 +47,24 @@ async def find(uow: UnitOfWork, post_id: UUID, fetched_after: datetime) -> Row |
 
 
 _KEEP = """
-update posts set link = $2::jsonb, link_fetched_at = $3
-where md5(link_url) = md5($1) and link_url = $1 and link is distinct from $2::jsonb
-returning id
+update posts set link = $2::jsonb, link_fetched_at = $3 where id = any(array(
+    select id from posts where md5(link_url) = md5($1) and link_url = $1 and link is distinct from $2::jsonb
+    limit $4 for update
+)) returning id
 """
 
 
-async def keep(uow: UnitOfWork, url: str, link: dict[str, Any], fetched_at: datetime) -> list[UUID]:
-    """Stores what a page says about itself for all posts that link to it. Returns those for which it is new."""
-    return [row["id"] for row in await uow.fetch(_KEEP, url, orjson.dumps(link).decode(), fetched_at)]
+async def keep(uow: UnitOfWork, url: str, link: dict[str, Any], fetched_at: datetime, limit: int) -> list[UUID]:
+    """Stores what a page says about itself for up to `limit` posts that link to it and do not have it yet. Returns
+    these."""
+    return [row["id"] for row in await uow.fetch(_KEEP, url, orjson.dumps(link).decode(), fetched_at, limit)]
+
+
+_NOTE_REFUSAL = """
+update posts set link = $3::jsonb, link_fetched_at = $4 where id = $1 and link_url = $2 and link is null
+"""
+
+
+async def note_refusal(uow: UnitOfWork, post_id: UUID, url: str, link: dict[str, Any], fetched_at: datetime) -> None:
+    """Notes for one post without a preview that its page gave none. Others keep what they have of the page."""
+    await uow.execute(_NOTE_REFUSAL, post_id, url, orjson.dumps(link).decode(), fetched_at)

@@ -9,6 +9,7 @@ from cluster.postgres import UnitOfWork
 from features.bounded_lists import page_until
 from features.counters.model import ReactionKind, ReactionsView, Reactor, Target, TargetKind, reactions_view
 from features.counters.service import CounterService
+from features.errors import NotFound
 from features.paging import Page
 from features.reactions.ports import TargetAccess
 from features.sealed_cursors import SealedCursors, SealedPageRequest
@@ -33,8 +34,13 @@ class ReactionService:
         return reactions_view((await self.counters.read(uow, [target], account_id))[0])
 
     async def remove(self, uow: UnitOfWork, target: Target, account_id: UUID, now: datetime) -> None:
-        """Removes the caller's reaction, if there is one. Raises ReactionNotStored."""
-        await self._require_visible(uow, target, account_id)
+        """Removes the caller's reaction, if there is one, also from what the caller may not see any more. Raises
+        ReactionNotStored."""
+        try:
+            await self._require_visible(uow, target, account_id)
+        except NotFound:
+            if not await self.counters.has_reacted(uow, target, account_id):
+                raise
         await self.counters.react(uow, target, account_id, None, now)
 
     async def reactors(

@@ -336,3 +336,21 @@ async def test_a_comment_that_is_sent_twice_is_there_once(environment: Environme
     answers = [await ada.post(f"/posts/{post_id}/comments", json={"text": "x"}, headers=headers) for _ in range(2)]
     assert answers[0].json() == answers[1].json()
     assert await count(ada, post_id) == 1
+
+
+async def test_who_does_not_see_a_post_any_more_takes_a_comment_back(environment: Environment) -> None:
+    ada, bob, eve = [await environment.member(name) for name in ("ada", "bob", "eve")]
+    post_id = await publish(ada)
+    made = [await comment(environment, bob, post_id, text) for text in ("my phone is 123", "and 456")]
+    assert (await ada.put("/blocks/bob")).is_success
+    assert (await bob.patch(f"/comments/{made[0]}", json={"text": "x"})).status_code == 404
+    assert (await bob.delete(f"/comments/{made[0]}")).status_code == 204
+    assert (await bob.delete(f"/comments/{made[0]}")).status_code == 404
+    assert await texts(eve, f"/posts/{post_id}/comments") == ["and 456"]
+    assert (await ada.delete("/blocks/bob")).is_success
+    assert (await ada.patch(f"/posts/{post_id}", json={"audience": "only_me"})).is_success
+    for person, status in ((eve, 404), (bob, 204)):
+        assert (await person.delete(f"/comments/{made[1]}")).status_code == status
+    assert await count(ada, post_id) == 0
+    await environment.drain()
+    assert await wrong_counts(environment) == 0

@@ -86,6 +86,22 @@ async def test_posts_with_one_link_share_what_was_fetched_last(web: Listener, en
     assert (await ada.get(f"/posts/{second['id']}")).status_code == 404
 
 
+async def test_a_page_that_is_gone_leaves_the_previews_it_gave(web: Listener, entativa: Environment) -> None:
+    ada = await entativa.member("ada")
+    web.answers["/lisbon"] = PAGE
+    before = await _publish(ada, LINK)
+    await entativa.drain()
+    del web.answers["/lisbon"]
+    entativa.clock.advance(PostPolicy().link_refresh_after + timedelta(seconds=1))
+    ada = await entativa.log_in("ada")
+    for requests in (2, 2):
+        after = await _publish(ada, LINK)
+        await entativa.drain()
+        assert await _link(ada, after) is None
+        assert await _link(ada, before) == PREVIEW
+        assert len(web.requests) == requests, "not asked again so soon"
+
+
 async def test_a_link_to_the_inside_is_never_connected_to(web: Listener, entativa: Environment) -> None:
     ada = await entativa.member("ada")
     async with _listening() as inside:

@@ -224,3 +224,16 @@ async def test_the_list_of_a_popular_post_costs_no_more(environment: Environment
             break
         cursor = {"cursor": answer.json()["next_cursor"]}
     assert seen == sorted(names)
+
+
+async def test_who_does_not_see_a_post_any_more_takes_a_reaction_back(environment: Environment) -> None:
+    author, ada, eve = [await environment.member(name) for name in ("author", "ada", "eve")]
+    post_id = await publish(author)
+    await react(ada, post_id, "sad")
+    assert (await author.put("/blocks/ada")).is_success
+    assert (await author.put("/blocks/eve")).is_success
+    path = f"/posts/{post_id}/reaction"
+    answers = [await person.delete(path) for person in (eve, ada, ada)]
+    assert [answer.status_code for answer in answers] == [404, 204, 404]
+    assert (await author.get(f"/posts/{post_id}")).json()["reactions"]["total"] == 0
+    assert await reactors(author, post_id) == []
