@@ -21,12 +21,6 @@ GRACE = AccountPolicy().deletion_grace
 RIGHT = {"password": PASSWORD}
 
 
-async def _suspend(environment: Environment, member: Member) -> None:
-    async with environment.platform.database.unit_of_work() as uow:
-        await environment.platform.service(AuthService).account_life.suspend(uow, UUID(member.id), environment.clock())
-        await uow.commit()
-
-
 async def _log_in(environment: Environment, login: str, password: str = PASSWORD) -> httpx.Response:
     return await environment.client.post("/auth/log-in", json={"login": login, "password": password})
 
@@ -112,7 +106,7 @@ async def test_who_logs_in_with_somebody_s_name_does_not_keep_them_from_leaving(
 
 async def test_a_suspended_account_has_no_way_in_and_learns_why_with_its_password_only(entativa: Environment) -> None:
     ada = await entativa.member("ada")
-    await _suspend(entativa, ada)
+    await entativa.suspend(ada)
     assert (await ada.get("/profiles/me")).json()["code"] == "session_ended"
     for _ in range(AuthPolicy().log_in_failures + 2):  # right passwords lock nobody out
         refused = await _log_in(entativa, "ada")
@@ -145,7 +139,7 @@ async def test_a_log_in_and_a_suspension_at_once_leave_no_session(
     monkeypatch.setattr(type(log_ins.account_life), "reactivate", lambda _self, *arguments: slow(*arguments))
     log_in = asyncio.create_task(_log_in(entativa, "ada"))
     await hashing.wait()
-    await _suspend(entativa, ada)
+    await entativa.suspend(ada)
     verify.set()
     refused = await log_in
     assert (refused.status_code, refused.json()["code"]) == (409, "wrong_account_state")

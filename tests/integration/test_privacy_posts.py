@@ -143,9 +143,21 @@ async def test_posts_honour_their_audience(scenario: Scenario) -> None:
     await _whoever_sees_a_post_may_react_to_it(scenario)
     await _counts_give_away_nothing(scenario)
     await _whoever_sees_a_post_may_save_it(scenario)
+    await _nobody_sees_a_post_while_its_author_is_suspended(scenario)
+
+
+Way = Callable[[Member, Audience], Awaitable[bool]]
 
 
 async def _every_way_to_a_post(scenario: Scenario) -> None:
+    for path, way in (await _ways(scenario)).items():
+        table = await scenario.table(way)
+        assert table["seen"] == table["specified"], path
+
+
+async def _ways(scenario: Scenario) -> dict[str, Way]:
+    """Every path that can show a post, and whether it shows somebody the one of an audience."""
+
     async def history(reader: Member, audience: Audience) -> bool:
         answer = await reader.get(f"/posts/{scenario.posts[audience]}/history")
         texts = [item["text"] for item in answer.json().get("items", [])]
@@ -159,7 +171,7 @@ async def _every_way_to_a_post(scenario: Scenario) -> None:
     async def hashtag(reader: Member, audience: Audience) -> bool:
         return await scenario.listed(await reader.get("/hashtags/table/posts"), audience)
 
-    def answering(path: str) -> Callable[[Member, Audience], Awaitable[bool]]:
+    def answering(path: str) -> Way:
         async def answers(reader: Member, audience: Audience) -> bool:
             ids = {"post_id": scenario.posts[audience], "comment_id": scenario.comments[audience]}
             answer = await reader.get(path.format_map(ids))
@@ -189,10 +201,24 @@ async def _every_way_to_a_post(scenario: Scenario) -> None:
     rows = read_paths(scenario.environment.brand.feature_names)
     answers = {path: answering(path) for path, row in rows.items() if row.tried is Tried.ANSWERS}
     assert listing.keys() == {path for path, row in rows.items() if row.tried is Tried.LISTS}
-    ways = {**listing, **answers}
+    return {**listing, **answers}
+
+
+async def _nobody_sees_a_post_while_its_author_is_suspended(scenario: Scenario) -> None:
+    """Whatever the audience. (The predicate is the same for all states that are not active, test_every_get.py.)"""
+    environment, ways = scenario.environment, await _ways(scenario)
+    await environment.suspend(scenario.author)
+    await environment.drain()
+    for relation in ("stranger", "connected_close_friend", "on_the_list"):
+        reader = scenario.readers[relation]
+        for path, way in ways.items():
+            assert not [audience for audience in Audience if await way(reader, audience)], (relation, path)
+        feed = await reader.get("/feed")
+        assert not [audience for audience in Audience if await scenario.listed(feed, audience)], relation
+    anonymous = scenario.readers["anonymous"]
     for path, way in ways.items():
-        table = await scenario.table(way)
-        assert table["seen"] == table["specified"], path
+        if path != "/references/{reference}":  # which nobody may ask for without signing in
+            assert not await way(anonymous, Audience.PUBLIC), path
 
 
 async def _the_feed(scenario: Scenario) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import orjson
@@ -22,6 +23,7 @@ from cluster.settings import RateLimits, Settings
 from deployments.platform import brand_consumers, open_platform
 from features.auth.keys import ensure_key
 from features.auth.policy import AuthPolicy
+from features.auth.service import AuthService
 from features.ports import Ports
 from tests.support.clock import Clock
 from tests.support.mail_trap import CaughtMail, MailTrap
@@ -69,6 +71,12 @@ class Environment:
         answer = await self.client.post("/auth/log-in", json={"login": username, "password": password})
         assert answer.status_code == 200, answer.text
         return self._member(username, answer.json())
+
+    async def suspend(self, member: Member) -> None:
+        """Suspends an account, as an operator does."""
+        async with self.platform.database.unit_of_work() as uow:
+            await self.platform.service(AuthService).account_life.suspend(uow, UUID(member.id), self.clock())
+            await uow.commit()
 
     def _member(self, username: str, tokens: dict[str, Any]) -> Member:
         headers = {"Authorization": f"Bearer {tokens['access_token']}"}
