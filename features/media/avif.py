@@ -78,7 +78,7 @@ class AvifEncoding:
         locked = await store.find(uow, media.id, lock=True)
         if locked is None or locked.digest != digest or await store.has_avif(uow, media.id):
             return "gone"
-        if not await store.refer_to_objects(uow, [file.digest for file in files.values()]):
+        if not await store.refer_to_objects(uow, [file.digest for file in files.values()], self.now()):
             raise ObjectLost
         await store.add_files(uow, media.id, files)
         return "made"

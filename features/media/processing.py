@@ -149,7 +149,7 @@ class Processing:
         process was faster. Raises ObjectLost."""
         if not _is_processing(await store.find(uow, media.id, lock=True)):
             return False
-        if not await store.refer_to_objects(uow, digests):
+        if not await store.refer_to_objects(uow, digests, self.now()):
             raise ObjectLost
         return True
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from cluster.logs import logger
-from cluster.objects import ObjectStorage
+from cluster.objects import NoSuchObject, ObjectStorage
 from cluster.postgres import UnitOfWork
 from cluster.storage_errors import DATABASE_ERRORS
 from features.events import publish
@@ -112,10 +112,15 @@ class MediaService:
             yield chunk
 
     async def read_object(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """Yields an object that was made of a medium, from `start` to before `end`."""
-        async for chunk in self.objects.read(key, start, end):
-            SENT_BYTES.labels(self.brand).inc(len(chunk))
-            yield chunk
+        """Yields an object that was made of a medium, from `start` to before `end`. Raises NoSuchMedia if it is not
+        in storage: the medium may have been deleted meanwhile."""
+        try:
+            async for chunk in self.objects.read(key, start, end):
+                SENT_BYTES.labels(self.brand).inc(len(chunk))
+                yield chunk
+        except NoSuchObject:
+            log.error("object of a medium not in storage", key=key)
+            raise NoSuchMedia from None
 
     async def attach(
         self,

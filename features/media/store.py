@@ -80,7 +80,7 @@ _KEEP = """
 with locked as (
     select key from media_garbage where key = any($1) order by key for update
 )
-delete from media_garbage using locked where media_garbage.key = locked.key
+delete from media_garbage using locked where media_garbage.key = locked.key returning media_garbage.due_at
 """
 _RELEASE = f"""
 with released as (
@@ -181,17 +181,19 @@ async def unattached(uow: UnitOfWork, before: datetime, limit: int) -> list[Reco
 
 async def claim_objects(uow: UnitOfWork, sizes: Mapping[bytes, int], garbage_due_at: datetime) -> set[bytes]:
     """Announces that a medium will refer to objects, given by digest and size, which until then are garbage. Returns
-    those that are stored."""
+    those that are stored for certain: to which something refers. Of the others, a sweep that did not commit may have
+    deleted some."""
     await discard(uow, [object_key(digest) for digest in sizes], garbage_due_at)
     rows = await uow.fetch(_CLAIM, list(sizes), list(sizes.values()))
     await keep(uow, [object_key(row["digest"]) for row in rows if row["refs"] > 0])
-    return {row["digest"] for row in rows if row["stored"]}
+    return {row["digest"] for row in rows if row["stored"] and row["refs"] > 0}
 
 
-async def refer_to_objects(uow: UnitOfWork, digests: Sequence[bytes]) -> bool:
+async def refer_to_objects(uow: UnitOfWork, digests: Sequence[bytes], now: datetime) -> bool:
     """Counts a medium that refers to stored objects, to each as often as it is given. Returns False if the claim was
-    too long ago."""
-    await keep(uow, [object_key(digest) for digest in digests])
+    too long ago: a sweep has deleted some, or may have before it broke off."""
+    if any(row["due_at"] <= now for row in await uow.fetch(_KEEP, [object_key(digest) for digest in digests])):
+        return False
     return len(await uow.fetch(_REFER, digests)) == len(set(digests))
 
 

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -161,6 +162,42 @@ async def _processed(environment: Environment, media_id: str, ada: Member) -> No
         await uow.commit()
 
 
+class HalfDeleting(ObjectStorage):
+    """Storage whose response to a deletion is lost."""
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        await super().delete(keys)
+        raise ObjectStorageUnavailable("an outage of the tests")
+
+
+async def test_content_that_a_broken_sweep_deleted_is_stored_again(entativa: Environment) -> None:
+    ada, grace = await entativa.member("ada"), await entativa.member("grace")
+    await ada.delete(f"/media/{await upload(entativa, ada, JPEG)}")
+    entativa.clock.advance(timedelta(hours=2))
+    services, service = entativa.platform.services, entativa.platform.service(MediaService)
+    services[MediaService] = replace(service, objects=HalfDeleting(service.objects._open_store))
+    with pytest.raises(ObjectStorageUnavailable):
+        await sweep(entativa)
+    services[MediaService] = service
+    assert stored(entativa) == []
+    grace = await entativa.log_in("grace")
+    path = f"/media/{await upload(entativa, grace, JPEG)}"
+    await sweep(entativa)
+    assert (await grace.get(f"{path}/content")).content == JPEG
+    files = (await grace.get(path)).json()
+    for width in files["image"]["widths"]:
+        file = files["address"]["path"].replace("original", f"{width}.jpg")
+        assert (await entativa.anonymous.get(file.removeprefix("/v1"))).status_code == 200
+
+
+async def test_content_that_is_not_in_storage_is_a_404(entativa: Environment) -> None:
+    ada = await entativa.member("ada")
+    media_id = await upload(entativa, ada, JPEG)
+    await entativa.platform.service(MediaService).objects.delete([KEY])
+    answer = await ada.get(f"/media/{media_id}/content")
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_such_media")
+
+
 async def test_processing_that_broke_off_is_repeated(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     objects = _failing(entativa)
@@ -182,19 +219,25 @@ async def test_processing_that_broke_off_is_repeated(entativa: Environment) -> N
     assert originals(entativa) == [KEY]
 
 
+@pytest.mark.parametrize("broken", [False, True])
 async def test_processing_notices_that_its_object_was_swept(
-    entativa: Environment, monkeypatch: pytest.MonkeyPatch
+    entativa: Environment, monkeypatch: pytest.MonkeyPatch, broken: bool
 ) -> None:
     ada = await entativa.member("ada")
     path = await begin(ada, len(JPEG))
     await append(ada, path, 0, JPEG)
     media_id = path.removeprefix("/uploads/")
     refer = store.refer_to_objects
+    services, service = entativa.platform.services, entativa.platform.service(MediaService)
+    if broken:
+        services[MediaService] = replace(service, objects=HalfDeleting(service.objects._open_store))
 
-    async def late(uow: UnitOfWork, digests: Sequence[bytes]) -> bool:
+    async def late(uow: UnitOfWork, digests: Sequence[bytes], now: datetime) -> bool:
         entativa.clock.advance(timedelta(hours=2))
-        await sweep(entativa)
-        return await refer(uow, digests)
+        with suppress(ObjectStorageUnavailable):
+            await sweep(entativa)
+        services[MediaService] = service
+        return await refer(uow, digests, entativa.clock())
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "refer_to_objects", late)
