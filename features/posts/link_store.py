@@ -46,9 +46,11 @@ async def find(uow: UnitOfWork, post_id: UUID, fetched_after: datetime) -> Row |
     return await uow.fetchrow(_FIND, post_id, fetched_after)
 
 
-_KEEP = """
+_KEEP = f"""
 update posts set link = $2::jsonb, link_fetched_at = $3 where id = any(array(
-    select id from posts where md5(link_url) = md5($1) and link_url = $1 and link is distinct from $2::jsonb
+    select id from posts
+    where md5(link_url) = md5($1) and link_url = $1 and link is distinct from $2::jsonb
+        and {visible_to("posts.author_id")}
     limit $4 for update
 )) returning id
 """

@@ -14,8 +14,10 @@ def public_posts(table: str, id: str, where: str, *, viewer: str, limit: str, co
 
     The posts are those whose ids are in the column `id` of `table` where `where` is true, which has `created_at` too.
     `condition` is one on the table ``posts``, checked for each of them like visibility."""
-    of_post = "where" if table == "posts" else f"from posts where posts.id = {table}.{id} and"
-    shown = f"select true {of_post} {visible_to(viewer)} and {condition}"
+    if table == "posts":
+        shown = f"select true where {visible_to(viewer)} and {condition}"
+    else:
+        shown = f"select true from posts where posts.id = {table}.{id} and {visible_to(viewer)} and {condition}"
     order = f"{table}.created_at desc, {table}.{id} desc"
     looked_at = bounded_lists.looked_at(table, f"{table} where {where}", order=order, shown=shown, limit=limit)
     return f"""{looked_at}, public as (select {id} as id, created_at from visible)"""
