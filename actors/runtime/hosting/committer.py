@@ -73,16 +73,16 @@ class Committer:
         self._scheduled = False
         self._tasks = BackgroundTasks()
 
-    async def commit(self, write: TurnWrite) -> None:
-        """Returns once the turn is committed. Raises StaleEpoch, AlreadyAnswered, or whatever its transaction failed
-        with; then it is not stored."""
+    def commit(self, write: TurnWrite) -> asyncio.Future[None]:
+        """Is done once the turn is committed, with StaleEpoch, AlreadyAnswered, or whatever its transaction failed
+        with if it is not stored."""
         waiting = _Waiting(write)
         self._waiting.append(waiting)
         if not self._scheduled:
             # Not at once: the other turns of this iteration of the event loop go with it.
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._begin)
-        await waiting.committed
+        return waiting.committed
 
     async def close(self) -> None:
         """Abandons the transactions under way and what waits for the next one. Whoever awaits a commit is cancelled."""

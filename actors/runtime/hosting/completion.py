@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
@@ -11,6 +12,7 @@ from actors.runtime.hosting.deduplication import DeduplicationTable
 from actors.runtime.hosting.durable_timers import DurableTimers
 from actors.runtime.hosting.mailbox import Envelope, HostState, Mailbox, Shard
 from actors.runtime.hosting.turns import Received, TurnRunner, failure
+from actors.runtime.metrics import TIMERS
 from actors.runtime.store.rows import DATABASE_ERRORS, AlreadyAnswered, AlreadyFired, Fence, StaleEpoch
 from actors.runtime.transport.frames import NOT_MINE, pack_answer
 from actors.runtime.value import Value
@@ -40,28 +42,51 @@ class TurnCompletion:
         self._durable_timers = durable_timers
         self._on_stale = on_stale
 
-    async def complete(self, activation: Activation, received: Received) -> None:
-        """Carries out the effects of a turn, then answers its calls. What fails, their callers are told."""
-        resume_trace(received.trace)
+    def commit(self, activation: Activation, received: Received) -> asyncio.Future[None] | None:
+        """Begins to commit what a turn stores; None: it stores nothing."""
         shard, mailbox = activation.shard, activation.mailbox
-        entity = mailbox.entity
-        assert entity is not None
-        fence = Fence(shard.kind, shard.number, self._state.host, shard.ownership.epoch)
+        assert mailbox.entity is not None
+        fence = received.fence = Fence(shard.kind, shard.number, self._state.host, shard.ownership.epoch)
         try:
             if not shard.has(activation.entity_id, mailbox):
                 # The shard was lost, and may be ours again at a later epoch that this memory knows nothing of.
                 raise StaleEpoch("the shard was lost during the turn")
-            runner = self._runners[shard.kind]
+            return self._runners[shard.kind].commit(activation.entity_id, mailbox.entity, fence, received)
+        except Exception as error:  # noqa: BLE001 - whoever completes the turn finds it
+            failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            return failed
+
+    def committed(self, activation: Activation, received: Received) -> None:
+        """What the turn stores is committed."""
+        shard, entity_id = activation.shard, activation.entity_id
+        for timer in received.fired:
+            TIMERS.labels(shard.kind, timer.row.name).inc()
+        if shard.has(entity_id, activation.mailbox):
+            rows = received.timer_rows(shard.kind, shard.number, entity_id)
+            self._durable_timers.committed(received.fired, rows, (shard.kind, shard.number, entity_id))
+
+    async def complete(
+        self, activation: Activation, received: Received, committing: asyncio.Future[None] | None
+    ) -> None:
+        """Has the other effects of a turn done once it is committed, then answers its calls. What fails, their callers
+        are told."""
+        resume_trace(received.trace)
+        shard, mailbox = activation.shard, activation.mailbox
+        entity = mailbox.entity
+        assert entity is not None
+        try:
             with cancellation_first():
-                results = await runner.carry_out(
-                    activation.entity_id, entity, fence, received, lambda: self._committed(activation, received)
-                )
+                if committing is not None:
+                    await committing
+                    self.committed(activation, received)
+                results = await self._runners[shard.kind].act(activation.entity_id, entity, received.fence, received)
         except AlreadyAnswered as error:
             mailbox.evict()
             if isinstance(error, AlreadyFired):
                 self._durable_timers.fired_before(shard, received.fired)
             self._undo_timers(activation, received)
-            await self._recall(shard, fence, received)
+            await self._recall(shard, received.fence, received)
         except StaleEpoch as error:
             mailbox.evict()
             self._on_stale()
@@ -76,12 +101,6 @@ class TurnCompletion:
         else:
             self.answer(activation, received)
             self._return_results(activation, results)
-
-    def _committed(self, activation: Activation, received: Received) -> None:
-        shard, entity_id = activation.shard, activation.entity_id
-        if shard.has(entity_id, activation.mailbox):
-            rows = received.timer_rows(shard.kind, shard.number, entity_id)
-            self._durable_timers.committed(received.fired, rows, (shard.kind, shard.number, entity_id))
 
     def _undo_timers(self, activation: Activation, received: Received) -> None:
         """The turn failed, before its commit for all that is known: its timers fire again, later."""

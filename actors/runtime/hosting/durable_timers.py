@@ -28,6 +28,12 @@ _PAUSE_SECONDS = 1.0
 """The longest sleep while timers wait, since the clock may be set; and between attempts to load."""
 _NOT_SERVED_SECONDS = 0.1
 """Until a timer is tried again whose shard is about to move, or whose host has no lease."""
+_TOGETHER_SECONDS = 0.01
+"""Timers that are due within so long are delivered together, at most so late."""
+_AHEAD_SECONDS = 1.0
+"""Before a timer is due its entity is loaded, so that many that are due together only wait for their turns."""
+MAX_LOADING = 512
+"""While so many entities are being loaded no others are ahead of time: callers wait for theirs."""
 _BATCH = 128
 """Timers that are delivered in one iteration of the event loop."""
 MAX_TAKEN = 4096
@@ -55,12 +61,17 @@ class DurableTimers:
         shard: Callable[[str, int], Shard | None],
         admit: Callable[[Shard, Envelope], None],
         clock: Clock,
+        load_ahead: Callable[[Shard, str], None],
+        loading: Callable[[], int],
     ) -> None:
-        """``shard`` finds the record of a shard, ``admit`` gives a message to an entity of one that is served."""
+        """``shard`` finds the record of a shard, ``admit`` gives a message to an entity of one that is served.
+        ``load_ahead`` begins to load an entity that is not in memory, ``loading`` says how many are being loaded."""
         self._state = state
         self._shard = shard
         self._admit = admit
         self._clock = clock
+        self._load_ahead = load_ahead
+        self._loading = loading
         self._heap = TimerHeap()
         self._to_load: dict[tuple[str, int], Shard] = {}
         self._load_all_at = clock.monotonic() + _LOAD_SECONDS
@@ -90,6 +101,7 @@ class DurableTimers:
 
     def committed(self, fired: Iterable[ArmedTimer], timers: Mapping[str, TimerRow | None], entity: EntityKey) -> None:
         """A turn of ``entity`` (kind, shard, id) that received ``fired`` and set ``timers`` was committed."""
+        full = self._heap.taken >= MAX_TAKEN
         for timer in fired:
             if self._heap.holds(timer):
                 self._heap.remove(timer.row.key)
@@ -98,7 +110,8 @@ class DurableTimers:
             self._heap.remove((*entity, name))
             if row is not None and row.due <= until:
                 self._heap.arm(row)
-        self._wake.set()
+        if timers or full:
+            self._wake.set()
 
     def failed(self, timer: ArmedTimer) -> None:
         """The turn that received the timer's message failed."""
@@ -130,6 +143,7 @@ class DurableTimers:
             if self._to_load and now >= self._load_at:
                 await self.load(store)
             delivered = self.deliver()
+            self.load_entities_ahead()
             await self._sleep(delivered)
 
     async def load(self, store: TimerStore) -> None:
@@ -168,6 +182,18 @@ class DurableTimers:
             self._admit(shard, Envelope.of_timer(timer, message))
         return len(due)
 
+    def load_entities_ahead(self) -> None:
+        """Begins to load entities whose timers are due soon."""
+        room = MAX_LOADING - self._loading()
+        if room <= 0 or self._clock.monotonic() >= self._state.serve_until:
+            return
+        now = self._clock.time()
+        for row in self._heap.soon(now + _AHEAD_SECONDS, room):
+            shard = self._shard(row.kind, row.shard)
+            # One that is overdue is delivered as soon as there is room for it.
+            if row.due > now and shard is not None and shard.serves(row.entity_id):
+                self._load_ahead(shard, row.entity_id)
+
     async def _sleep(self, delivered: int) -> None:
         """Until something is to be done."""
         if delivered == _BATCH:
@@ -180,7 +206,10 @@ class DurableTimers:
         if due is not None:
             # One that is due and was not delivered waits for the lease, or for others to be received.
             left = due - self._clock.time()
-            pause = min(pause, _PAUSE_SECONDS, left if left > 0.0 else _NOT_SERVED_SECONDS)
+            pause = min(pause, _PAUSE_SECONDS, max(left, _TOGETHER_SECONDS) if left > 0.0 else _NOT_SERVED_SECONDS)
+        soon = self._heap.next_soon()
+        if soon is not None:
+            pause = min(pause, max(soon - _AHEAD_SECONDS - self._clock.time(), _TOGETHER_SECONDS))
         if pause > 0.0:
             # Not asyncio.wait_for: Python 3.11's drops a cancellation that comes together with the result.
             with suppress(TimeoutError):

@@ -145,6 +145,16 @@ class Shard:
         return inbox + len(self.parked.get(entity_id, ()))
 
 
+class KindLoad:
+    """Counters of one kind since the last report."""
+
+    __slots__ = ("calls", "queued")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.queued = 0
+
+
 class HostState:
     """What the parts of one host share."""
 

@@ -13,7 +13,7 @@ from actors.runtime.errors import BadFrame, DeadlineExceeded, Overloaded, Unknow
 from actors.runtime.hosting.deduplication import DeduplicationTable, Entry, Origin
 from actors.runtime.hosting.durable_timers import DurableTimers
 from actors.runtime.hosting.loop_budget import LoopBudget
-from actors.runtime.hosting.mailbox import CallBatch, Envelope, HostState, Shard
+from actors.runtime.hosting.mailbox import CallBatch, Envelope, HostState, KindLoad, Shard
 from actors.runtime.hosting.ownership import Status
 from actors.runtime.hosting.parked import ParkedMessages
 from actors.runtime.hosting.scheduler import SLICE_SECONDS, TurnScheduler
@@ -27,16 +27,6 @@ MAX_WAITING = 100_000
 """Calls that may wait for entities of one host; one more is answered Overloaded."""
 
 log = structlog.get_logger(__name__)
-
-
-class KindLoad:
-    """Counters of one kind since the last report."""
-
-    __slots__ = ("calls", "queued")
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.queued = 0
 
 
 class Mailboxes:
@@ -54,7 +44,14 @@ class Mailboxes:
         self.answers = DeduplicationTable()
         self._timers = SoftTimers(self._state, self._admit, clock)
         self.arm = self._timers.arm
-        self.durable_timers = DurableTimers(self._state, self._record, self._admit, clock)
+        self.durable_timers = DurableTimers(
+            self._state,
+            self._record,
+            self._admit,
+            clock,
+            lambda shard, entity_id: self.turns.load_ahead(shard, entity_id),
+            lambda: self.turns.loading.under_way,
+        )
         self.turns = TurnScheduler(
             self._state, self.answers, self.runners, clock, self._turn_away, self.arm, self.durable_timers
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import structlog
 
@@ -18,6 +19,7 @@ from actors.runtime.hosting.activation import Activation
 from actors.runtime.hosting.completion import TurnCompletion
 from actors.runtime.hosting.deduplication import DeduplicationTable, Entry
 from actors.runtime.hosting.durable_timers import DurableTimers
+from actors.runtime.hosting.loading import EntityLoading
 from actors.runtime.hosting.mailbox import CallBatch, Envelope, HostState, Mailbox, Shard
 from actors.runtime.hosting.timer_heap import ArmedTimer
 from actors.runtime.hosting.turns import Received, TurnRunner, collect, receive, refused, too_late
@@ -25,8 +27,7 @@ from actors.runtime.kind import Reply
 from actors.runtime.supervise import BackgroundTasks
 from actors.runtime.transport.frames import DONE, pack_answer
 from actors.runtime.value import Value
-from cluster.cancellation import cancellation_first
-from cluster.trace import resume_trace
+from cluster.trace import trace_id
 
 MAX_TURN = 256
 """Messages of one turn; what waits beyond them is for the next."""
@@ -60,12 +61,15 @@ class TurnScheduler:
         self._tasks = BackgroundTasks()
         self._ready: deque[Activation] = deque()
         self._scheduled = False
+        self._closed = False
         self._completion = TurnCompletion(state, answers, runners, arm, durable_timers, lambda: self.on_stale())
+        self.loading = EntityLoading(runners, self._tasks, self._enqueue, self._load_failed, self._deactivate)
         self.on_stale: Callable[[], None] = lambda: None
         """Called when the database refused a turn: the map that this host knows is old."""
 
     async def close(self) -> None:
         """Cancels turns under way."""
+        self._closed = True
         await self._tasks.close()
 
     # --- messages come in ---------------------------------------------------------------------------------
@@ -107,6 +111,13 @@ class TurnScheduler:
         else:
             mailbox.inbox.append(envelope)
 
+    def load_ahead(self, shard: Shard, entity_id: str) -> None:
+        """Has an entity in memory before a message comes for it, which tries again what failed here."""
+        if entity_id not in shard.mailboxes:
+            mailbox = shard.mailboxes[entity_id] = Mailbox()
+            mailbox.inbox = deque()
+            self.loading.begin(self._activate(shard, entity_id, mailbox))
+
     # --- activations --------------------------------------------------------------------------------------
 
     def _activate(self, shard: Shard, entity_id: str, mailbox: Mailbox) -> Activation:
@@ -119,7 +130,7 @@ class TurnScheduler:
         if not activation.next_queue():
             self._deactivate(activation)
         elif activation.mailbox.entity is None:
-            self._tasks.spawn("load", self._load(activation))
+            self.loading.begin(activation)
         else:
             self._enqueue(activation)
 
@@ -132,24 +143,14 @@ class TurnScheduler:
         if not shard.busy:
             shard.quiet.set()
 
-    async def _load(self, activation: Activation) -> None:
-        shard, mailbox = activation.shard, activation.mailbox
-        activation.fresh = mailbox.frozen is None
-        resume_trace(mailbox.inbox[0].trace if mailbox.inbox else None)
-        try:
-            runner = self._runners[shard.kind]
-            with cancellation_first():
-                mailbox.entity = await runner.load(activation.entity_id, mailbox)
-        except Exception as error:
-            # Whatever a store raises while loading is for the callers to know; the entity stays out of memory.
-            log.exception("entity.load_failed", kind=shard.kind, entity=activation.entity_id)
-            self._completion.give_up(self._drain(activation), error)
-            self._deactivate(activation)
-        except BaseException:
-            self._deactivate(activation)
-            raise
-        else:
-            self._enqueue(activation)
+    def _load_failed(self, activation: Activation, error: Exception) -> None:
+        """Whatever a store raises while loading is for the callers to know; the entity stays out of memory."""
+        queue = activation.next_queue()
+        trace = trace_id(queue[0].trace) if queue else None
+        kind = activation.shard.kind
+        log.error("entity.load_failed", kind=kind, entity=activation.entity_id, trace_id=trace, exc_info=error)
+        self._completion.give_up(self._drain(activation), error)
+        self._deactivate(activation)
 
     def _enqueue(self, activation: Activation) -> None:
         self._ready.append(activation)
@@ -176,6 +177,11 @@ class TurnScheduler:
         now, wall = self._clock.monotonic(), self._clock.time()
         if not shard.has(activation.entity_id, mailbox) or now >= self._state.serve_until:
             self._turn_all_away(activation)
+            return
+        try:
+            self.loading.restore(activation)
+        except Exception as error:  # noqa: BLE001 - recorded, and told to the callers
+            self._load_failed(activation, error)
             return
         received = Received()
         if activation.fresh:
@@ -236,15 +242,33 @@ class TurnScheduler:
     def _end_turn(self, activation: Activation, received: Received) -> None:
         if received.error is not None:
             activation.mailbox.evict()
-        if received.has_effects:
-            self._tasks.spawn("turn", self._complete(activation, received))
+        if not received.has_effects:
+            self._completion.answer(activation, received)
+            self._go_on(activation)
+            return
+        committing = self._completion.commit(activation, received)
+        if committing is None or self._runners[activation.shard.kind].acts(received):
+            self._tasks.spawn("turn", self._complete(activation, received, committing))
         else:
+            # No task: hundreds are committed together.
+            committing.add_done_callback(partial(self._committed, activation, received))
+
+    def _committed(self, activation: Activation, received: Received, committing: asyncio.Future[None]) -> None:
+        """A turn is committed that has no other effects, or its commit failed."""
+        if self._closed or committing.cancelled():
+            self._deactivate(activation)
+        elif committing.exception() is not None:
+            self._tasks.spawn("turn", self._complete(activation, received, committing))
+        else:
+            self._completion.committed(activation, received)
             self._completion.answer(activation, received)
             self._go_on(activation)
 
-    async def _complete(self, activation: Activation, received: Received) -> None:
+    async def _complete(
+        self, activation: Activation, received: Received, committing: asyncio.Future[None] | None
+    ) -> None:
         try:
-            await self._completion.complete(activation, received)
+            await self._completion.complete(activation, received, committing)
         except BaseException:
             self._deactivate(activation)
             raise

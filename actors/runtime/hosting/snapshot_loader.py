@@ -44,9 +44,9 @@ class SnapshotLoader:
         self._scheduled = False
         self._tasks = BackgroundTasks()
 
-    async def load(self, entity_id: str) -> Snapshot | None:
-        """(version, body) of the stored snapshot, if any, as of a time after this call. Raises what the database
-        raised for this entity, or because it could not be reached."""
+    def load(self, entity_id: str) -> asyncio.Future[Snapshot | None]:
+        """The stored snapshot, if any, as of a time after this call. Its exception is what the database raised for
+        this entity, or because it could not be reached. Whoever else loads the entity may have the same future."""
         loaded = self._waiting.get(entity_id)
         if loaded is None:
             loaded = self._waiting[entity_id] = asyncio.get_running_loop().create_future()
@@ -54,7 +54,7 @@ class SnapshotLoader:
                 # Not at once: what else is to be loaded in this iteration of the event loop goes with it.
                 self._scheduled = True
                 asyncio.get_running_loop().call_soon(self._begin)
-        return await asyncio.shield(loaded)
+        return loaded
 
     async def close(self) -> None:
         """Cancels what is under way or waits."""

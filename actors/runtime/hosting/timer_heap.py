@@ -37,6 +37,8 @@ class TimerHeap:
         """By shard."""
         self._heap: list[tuple[float, int, ArmedTimer]] = []
         """Timers that were cancelled or replaced stay until they would be due."""
+        self._ahead: list[tuple[float, int, ArmedTimer]] = []
+        """Timers that ``soon`` has not given yet."""
         self._order = itertools.count()
         self._changed: set[Key] | None = None
         """Since a load began that has not ended: what it reads of these may be old."""
@@ -54,13 +56,17 @@ class TimerHeap:
         """When ``take`` may have something to give."""
         return self._heap[0][0] if self._heap else None
 
+    def next_soon(self) -> float | None:
+        """When the next timer is due that ``soon`` may have to give."""
+        return self._ahead[0][0] if self._ahead else None
+
     # --- timers come and go -------------------------------------------------------------------------------
 
     def arm(self, row: TimerRow) -> None:
         """A timer was set: it takes the place of the one of its key."""
         self.remove(row.key)
         timer = self._timers[row.kind, row.shard][row.key] = ArmedTimer(row)
-        self._push(row.due, timer)
+        heapq.heappush(self._ahead, self._push(row.due, timer))
 
     def remove(self, key: Key) -> None:
         """A timer was cancelled, or its message received for good."""
@@ -91,6 +97,15 @@ class TimerHeap:
             if known is None or (known.row != row and not known.taken):
                 self.arm(row)
 
+    def soon(self, until: float, limit: int) -> list[TimerRow]:
+        """The next timers that are due by ``until``, at most so many and each once."""
+        due: list[TimerRow] = []
+        while self._ahead and len(due) < limit and self._ahead[0][0] <= until:
+            timer = heapq.heappop(self._ahead)[2]
+            if not timer.taken and self.holds(timer):
+                due.append(timer.row)
+        return due
+
     # --- timers fire --------------------------------------------------------------------------------------
 
     def take(self, now: float, limit: int) -> list[ArmedTimer]:
@@ -118,5 +133,7 @@ class TimerHeap:
         self.put_back(timer, now + min(_LAST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0**timer.failures))
         timer.failures = min(timer.failures + 1, 16)
 
-    def _push(self, at: float, timer: ArmedTimer) -> None:
-        heapq.heappush(self._heap, (at, next(self._order), timer))
+    def _push(self, at: float, timer: ArmedTimer) -> tuple[float, int, ArmedTimer]:
+        entry = (at, next(self._order), timer)
+        heapq.heappush(self._heap, entry)
+        return entry

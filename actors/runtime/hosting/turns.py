@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import msgpack
@@ -25,7 +26,6 @@ from actors.runtime.kind import (
     SetTimer,
     Turn,
 )
-from actors.runtime.metrics import TIMERS
 from actors.runtime.store.rows import Answer, Fence, Snapshot, StaleEpoch, TimerRow
 from actors.runtime.store.stored_entities import StoredEntities
 from actors.runtime.store.turn_writes import TurnWrite
@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 class Received:
     """What the messages of one turn led to."""
 
-    __slots__ = ("answered", "durable_timers", "effects", "error", "fired", "persist", "timers")
+    __slots__ = ("answered", "durable_timers", "effects", "error", "fence", "fired", "persist", "timers")
 
     def __init__(self) -> None:
         self.answered: list[tuple[Envelope, bytes]] = []
@@ -51,6 +51,8 @@ class Received:
         self.durable_timers: dict[str, tuple[float, bytes] | None] = {}
         """What becomes of durable timers, by name: (seconds since 1970, packed message), or None if cancelled."""
         self.persist = False
+        self.fence: Fence
+        """The ownership under which the turn is committed, once that has begun."""
         self.error: Exception | None = None
         """What the entity raised: the turn comes to nothing but the answer to the message that caused it."""
 
@@ -98,7 +100,8 @@ def collect(envelope: Envelope, effects: Sequence[Effect], received: Received) -
             received.durable_timers[effect.name] = None
         else:
             received.effects.append(effect)
-    received.answered.append((envelope, pack_answer(envelope.call, DONE, reply)))
+    # Nobody waits for an answer to the runtime's own messages.
+    received.answered.append((envelope, b"" if envelope.entry is None else pack_answer(envelope.call, DONE, reply)))
 
 
 def refused(envelope: Envelope, error: Exception, received: Received) -> bool:
@@ -137,6 +140,7 @@ class TurnRunner:
         self._declared_timers = timers
         self._writes = type(handler).write is not EffectHandler.write
         self._acts = type(handler).act is not EffectHandler.act
+        self._loads = type(handler).load is not EffectHandler.load
         if self._writes and committer is None:
             raise ValueError(f"kind {kind.name!r} writes and has no committer")
 
@@ -149,25 +153,43 @@ class TurnRunner:
             mailbox.frozen = None
             return entity
         loaded = await self._handler.load(entity_id)
-        if loaded is None and self._snapshots is not None:
-            stored = await self._snapshots.load(entity_id)
-            if stored is not None:
-                snapshot = msgpack.unpackb(stored.body, strict_map_key=False)
-                loaded = kind.restore(entity_id, stored.version, snapshot, context)
-        return kind.create(entity_id, context) if loaded is None else loaded
+        if loaded is not None:
+            return loaded
+        # Shielded, since it may be another load's, too.
+        stored = await asyncio.shield(self._snapshots.load(entity_id)) if self._snapshots is not None else None
+        return self.restore(entity_id, stored)
+
+    def stored(self, entity_id: str) -> asyncio.Future[Snapshot | None] | None:
+        """What ``restore`` needs; None where only ``load`` knows."""
+        return None if self._loads or self._snapshots is None else self._snapshots.load(entity_id)
+
+    def restore(self, entity_id: str, stored: Snapshot | None) -> Entity:
+        """The entity from its stored snapshot, or new."""
+        if stored is None:
+            return self.kind.create(entity_id, self._handler.context)
+        snapshot = msgpack.unpackb(stored.body, strict_map_key=False)
+        return self.kind.restore(entity_id, stored.version, snapshot, self._handler.context)
 
     async def close(self) -> None:
         """Ends loads under way."""
         if self._snapshots is not None:
             await self._snapshots.close()
 
-    async def carry_out(
-        self, entity_id: str, entity: Entity, fence: Fence, received: Received, committed: Callable[[], None]
-    ) -> Sequence[Value]:
-        """Commits what the turn stores and calls ``committed``, then has its other effects done. Returns their results,
-        messages to the entity. Raises what the commit or the effects raise."""
+    def acts(self, received: Received) -> bool:
+        """Whether the turn has effects beside what it stores."""
+        return bool(received.effects) and (self._acts or not self._writes)
+
+    async def act(self, entity_id: str, entity: Entity, fence: Fence, received: Received) -> Sequence[Value]:
+        """Has the effects done that are not stored. Returns their results, messages to the entity. Raises what they
+        raise."""
+        if not self.acts(received):
+            return ()
+        return await self._handler.act(Turn(entity_id, entity, fence, received.effects))
+
+    def commit(self, entity_id: str, entity: Entity, fence: Fence, received: Received) -> asyncio.Future[None] | None:
+        """Begins to commit what the turn stores; None: nothing. Raises what the snapshot raises, and ValueError for
+        timers that cannot be set."""
         effects = received.effects
-        turn = Turn(entity_id, entity, fence, effects)
         writes = bool(effects) and self._writes and self._handler.needs_write(effects)
         timers = received.timer_rows(fence.kind, fence.shard, entity_id)
         if timers and self._committer is None:
@@ -177,20 +199,15 @@ class TurnRunner:
                 # One that is not declared any more may still be stored, so it can be cancelled and received.
                 if row is not None and name not in self._declared_timers:
                     raise ValueError(f"kind {self.kind.name!r} sets the durable timer {name!r}, which is not declared")
-        if self._committer is not None and (writes or received.persist or timers or received.fired):
-            write = TurnWrite(fence, entity_id, _answers(received))
-            write.fired, write.timers = [timer.row for timer in received.fired], timers
-            if received.persist:
-                write.snapshot = Snapshot(self.kind.version, msgpack.packb(entity.snapshot()))
-            if writes:
-                write.turn, write.write = turn, self._handler.write
-            await self._committer.commit(write)
-            committed()
-            for timer in received.fired:
-                TIMERS.labels(self.kind.name, timer.row.name).inc()
-        if effects and (self._acts or not self._writes):
-            return await self._handler.act(turn)
-        return ()
+        if self._committer is None or not (writes or received.persist or timers or received.fired):
+            return None
+        write = TurnWrite(fence, entity_id, _answers(received))
+        write.fired, write.timers = [timer.row for timer in received.fired], timers
+        if received.persist:
+            write.snapshot = Snapshot(self.kind.version, msgpack.packb(entity.snapshot()))
+        if writes:
+            write.turn, write.write = Turn(entity_id, entity, fence, effects), self._handler.write
+        return self._committer.commit(write)
 
     async def stored_answers(self, fence: Fence) -> list[Answer]:
         """The answers stored for a shard's turns."""

@@ -226,7 +226,7 @@ async def test_a_turn_whose_backend_dies_before_its_commit_is_stored_by_the_next
         await write_lines(transaction, turns)
 
     turn = TurnWrite(fence(7), "b", [Answer(b"caller-1", 5, b"done")], Snapshot(3, b"late"), ("b", 1), hang_once)
-    commit = asyncio.create_task(committer.commit(turn))
+    commit = committer.commit(turn)
     await database.until("query LIKE '%pg_sleep%' AND state = 'active'")
     assert not commit.done(), "acknowledged after the commit"
     await database.cut_off()

@@ -99,7 +99,7 @@ async def test_a_committer_that_closes_tries_no_halves() -> None:
     store = Unreachable()
     committer = Committer(cast(Any, store))
     writes = [TurnWrite(Fence("book", n, "host", 1), str(n), ()) for n in range(4)]
-    turns = [asyncio.create_task(committer.commit(write)) for write in writes]
+    turns = [committer.commit(write) for write in writes]
     async with asyncio.timeout(60):
         await store.begun.wait()
     await committer.close()
@@ -111,7 +111,7 @@ async def test_a_committer_that_closes_tries_no_halves() -> None:
 async def test_a_loader_that_closes_tries_no_halves() -> None:
     store = Unreachable()
     loader = SnapshotLoader(cast(Any, store), "book")
-    loads = [asyncio.create_task(loader.load(str(n))) for n in range(4)]
+    loads = [loader.load(str(n)) for n in range(4)]
     await store.begun.wait()
     await loader.close()
     results = await asyncio.gather(*loads, return_exceptions=True)

@@ -42,8 +42,8 @@ class Store:
         return {write: self.refuses[write.entity_id] for write in writes if write.entity_id in self.refuses}
 
 
-def commit(committer: Committer, name: str, shard: int) -> asyncio.Task[None]:
-    return asyncio.create_task(committer.commit(TurnWrite(Fence("book", shard, "host", 1), name, ())))
+def commit(committer: Committer, name: str, shard: int) -> asyncio.Future[None]:
+    return committer.commit(TurnWrite(Fence("book", shard, "host", 1), name, ()))
 
 
 async def begun(store: Store, batches: int) -> None:

@@ -28,8 +28,8 @@ class Store:
         return {name: None if name == "new" else Snapshot(1, name.encode()) for name in entities[: self.at_once]}
 
 
-def load(loader: SnapshotLoader, *names: str) -> list[asyncio.Task[Snapshot | None]]:
-    return [asyncio.create_task(loader.load(name)) for name in names]
+def load(loader: SnapshotLoader, *names: str) -> list[asyncio.Future[Snapshot | None]]:
+    return [loader.load(name) for name in names]
 
 
 async def asked(store: Store, statements: int) -> None:
