@@ -3,12 +3,14 @@
 Three nodes (a head without work, two workers) as network namespaces of this machine, two gateways per brand, a layer-4
 balancer in front, and clients of both brands that try again at once. The power of a worker and of the head is cut, and
 one process of each kind is killed, in turn. The figure is the longest time from the first attempt of an operation to
-its success. The smallest size kills a gateway and a HAProxy.
+its success. The smallest size kills a gateway and a HAProxy; ENTATIVA_BENCHMARKS_KINDS names other kinds, separated by
+commas, for example "ShardHost,power of worker".
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import time
 from collections import Counter
@@ -39,6 +41,7 @@ _QUIET_S = sized(5.0, 2.0)
 """What follows a kill is measured for at least this long."""
 _TITLES = re.compile(r"ray::(?!IDLE)([A-Za-z]+(?::[A-Za-z0-9_:-]+)?)|/(haproxy|raylet|gcs_server)\b")
 _POWER = "power of "
+_KINDS_VARIABLE = "ENTATIVA_BENCHMARKS_KINDS"
 _SMALLEST = ("ServeReplica:entativa:gateway", "haproxy")
 
 
@@ -87,8 +90,7 @@ async def _kill_each(cluster: LocalCluster, clients: list[RetryingClients]) -> d
     await asyncio.sleep(2 * _QUIET_S)
     gaps["nothing"] = _longest_s(clients, begun)
     # What takes most with it first.
-    every = [f"{_POWER}worker", f"{_POWER}head", *sorted(whole)]
-    kinds = [kind for kind in every if kind in _SMALLEST or sized(1, 0)]
+    kinds = _kinds_to_kill([f"{_POWER}worker", f"{_POWER}head", *sorted(whole)])
     left = len(kinds)
     for kind in kinds:
         begun = time.monotonic()
@@ -101,6 +103,16 @@ async def _kill_each(cluster: LocalCluster, clients: list[RetryingClients]) -> d
         left -= 1
         print(f"{kind}: {gap:.2f} s, settled after {time.monotonic() - begun:.1f} s", flush=True)
     return {**gaps, "kinds_not_killed": left}
+
+
+def _kinds_to_kill(every: list[str]) -> list[str]:
+    """Raises LookupError for a kind that is not there."""
+    if not (wanted := os.environ.get(_KINDS_VARIABLE)):
+        return [kind for kind in every if kind in _SMALLEST or sized(1, 0)]
+    kinds = [kind.strip() for kind in wanted.split(",")]
+    if missing := set(kinds).difference(every):
+        raise LookupError(f"{sorted(missing)} are not among {every}")
+    return kinds
 
 
 def _longest_s(clients: list[RetryingClients], since: float) -> float:

@@ -95,6 +95,8 @@ class Settings(BaseSettings):
     realtime_url: str = "ws://{ip}:{port}/realtime"
     """What clients are told; in production the address of what terminates TLS in front of the hosts."""
 
+    entity_hosts: int = Field(default=1, ge=1, le=16)
+    """Entity hosts that each brand has at least. With two, the other has a dead one's shards at once."""
     entity_host_cpus: float = 0.2
     """CPUs that an entity host reserves; one that fits on no node makes Ray's autoscaler add a node."""
 

@@ -49,7 +49,7 @@ def entity_timers(brand: Brand) -> dict[str, frozenset[str]]:
 
 
 def options(brand: Brand, settings: Settings) -> RuntimeOptions:
-    """The brand's runtime. One small host to begin with: it grows with its load."""
+    """The brand's runtime. A small host, or as many as the settings say, to begin with: it grows with its load."""
     return RuntimeOptions(
         name=brand.name,
         kinds=entity_kinds(brand),
@@ -57,7 +57,7 @@ def options(brand: Brand, settings: Settings) -> RuntimeOptions:
         redis=settings.redis_url.get_secret_value(),
         secret=settings.cluster_secret.get_secret_value(),
         timers=entity_timers(brand),
-        scaling=ScalingPolicy(min_hosts=1, max_hosts=16),
+        scaling=ScalingPolicy(min_hosts=settings.entity_hosts, max_hosts=16),
         host_cpus=settings.entity_host_cpus,
         log_level=settings.log_level,
     )

@@ -22,6 +22,11 @@ WENT_BACK = Counter(
 TIMERS = Counter("entativa_shard_timers_total", "Durable timers received by their entities", ["kind", "timer"])
 MOVES = Counter("entativa_shard_moves_total", "Shards that changed owner", ["kind", "cause"])
 HOSTS = Gauge("entativa_shard_hosts", "Hosts that live and hosts that are wanted", ["state"])
+DECLARED_DEAD = Counter(
+    "entativa_shard_hosts_declared_dead_total",
+    "Hosts whose shards the leader gave away, by why: their lease or process ended, or they were started again",
+    ["cause"],
+)
 MAP_CONFIRMED = Gauge(
     "entativa_shard_map_confirmed_timestamp_seconds",
     "When the leader last confirmed the shard map of a router, or the router began to ask; the earliest of the node's",

@@ -54,6 +54,8 @@ ENTATIVA_HTTP_PORT=8000
 ENTATIVA_REALTIME_PORT=8100
 ENTATIVA_REALTIME_URL='ws://{{ip}}:{{port}}/realtime'
 
+# Entity hosts that each brand has at least: when one dies, another has its entities at once.
+ENTATIVA_ENTITY_HOSTS=2
 # What an entity host asks of a node: hosts that fit nowhere make Ray's autoscaler add a node.
 ENTATIVA_ENTITY_HOST_CPUS=0.5
 """

@@ -134,7 +134,7 @@ class Coordinator:
                     # Without the database nobody else can lead either; try again until it is back.
                     log.warning("coordinator.interrupted", error=f"{type(error).__name__}: {error}")
                     await self._step_down()
-                await asyncio.sleep(max(0.02, next_tick - (self._clock.monotonic() - started)))
+                await self._wait_for_tick(max(0.02, next_tick - (self._clock.monotonic() - started)))
         finally:
             await self._step_down()
             try:
@@ -142,6 +142,14 @@ class Coordinator:
             except DATABASE_ERRORS as error:
                 log.warning("coordinator.not_resigned", error=str(error))
             await store.close()
+
+    async def _wait_for_tick(self, seconds: float) -> None:
+        if self._leader is None:
+            await asyncio.sleep(seconds)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._leader.due.wait()
 
     async def _open_store(self, pause: float) -> ShardStore:
         while True:

@@ -9,9 +9,10 @@ from dataclasses import replace
 import structlog
 
 from actors.runtime.coordination.host_actors import HostActors
+from actors.runtime.coordination.host_deaths import HostDeaths
 from actors.runtime.coordination.scaling import HostLoad, Scaler
 from actors.runtime.coordination.update import outdated, wanted_hosts
-from actors.runtime.metrics import HOSTS
+from actors.runtime.metrics import DECLARED_DEAD, HOSTS
 from actors.runtime.options import ScalingPolicy
 from actors.runtime.store.rows import HostRow
 from actors.runtime.store.shard_store import ShardStore
@@ -45,13 +46,15 @@ class Fleet:
         policy: ScalingPolicy,
         tasks: BackgroundTasks,
         code_version: str,
+        wake: Callable[[], None],
     ) -> None:
-        """``code_version`` is what this process runs."""
+        """``code_version`` is what this process runs. ``wake`` asks for a ``keep`` at once."""
         self._store = store
         self._host_actors = host_actors
         self._policy = policy
         self._tasks = tasks
         self._scaler = Scaler(policy)
+        self._deaths = HostDeaths(host_actors, tasks, wake)
         self.rows: dict[str, HostRow] = {}
         """The living hosts, by incarnation."""
         self.wanted = policy.min_hosts
@@ -95,12 +98,25 @@ class Fleet:
         """Compares the hosts that live with those that are wanted; starts, drains and ends hosts. ``generation`` is the
         leader's."""
         self._target_version = target_version
+        self._count_ended_leases(rows)
         self.rows = {row.host: row for row in rows}
-        for row in superseded(rows):
-            await self._store.deregister(generation, row.host)
-            del self.rows[row.host]
+        await self._declare_dead(generation, "superseded", superseded(rows))
+        await self._declare_dead(generation, "process ended", self._deaths.dead_among(list(self.rows.values())))
         self._scale(now)
         await self._start(generation, now)
+
+    def _count_ended_leases(self, living: Sequence[HostRow]) -> None:
+        # Those that were deregistered are not among the rows any more.
+        for host in self.rows.keys() - {row.host for row in living}:
+            log.warning("host.declared_dead", host=host, cause="lease ended")
+            DECLARED_DEAD.labels("lease ended").inc()
+
+    async def _declare_dead(self, generation: str, cause: str, rows: Sequence[HostRow]) -> None:
+        for row in rows:
+            if await self._store.deregister(generation, row.host):
+                log.warning("host.declared_dead", host=row.host, cause=cause)
+                DECLARED_DEAD.labels(cause).inc()
+            del self.rows[row.host]
 
     async def deregister_drained(self, generation: str, owned: Callable[[str], object]) -> None:
         """Ends the drained hosts that own nothing any more (``owned``)."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import ray
@@ -11,6 +12,7 @@ import structlog
 from ray.exceptions import RayError
 
 from actors.runtime.coordination.ray_nodes import code_on_node, draining_nodes, living_nodes
+from actors.runtime.coordination.ray_workers import follow_worker_ends, process_has_ended
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.options import RuntimeOptions
 from actors.runtime.shard_map import MapPosition
@@ -27,6 +29,8 @@ class HostActors:
 
     def __init__(self, options: RuntimeOptions) -> None:
         self._options = options
+        self._asks_for_ends = ThreadPoolExecutor(1, "worker-ends")
+        """Without the head Ray does not answer for minutes: that is to take no thread from others."""
 
     async def ensure(self, name: str) -> None:
         """Asks Ray for the host actor if it has none of this name. A host that fits nowhere waits for a node."""
@@ -77,6 +81,18 @@ class HostActors:
             log.info("nodes.unknown", error=str(error))
             return frozenset()
         return frozenset(living & draining) if living - draining else frozenset()
+
+    async def follow_worker_ends(self, announced: Callable[[str], None]) -> None:
+        """See host_deaths.Workers."""
+        await follow_worker_ends(announced)
+
+    async def process_has_ended(self, worker: str) -> bool:
+        """See host_deaths.Workers."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._asks_for_ends, process_has_ended, worker)
+        except RayError as error:
+            log.info("worker.unknown", worker=worker, error=str(error))
+            return False
 
     async def _handle(self, name: str) -> Any:
         try:

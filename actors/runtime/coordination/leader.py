@@ -67,7 +67,9 @@ class Leader:
         """Hosts and whether they drain, resting ones, kinds that some lack, and the map, between which nothing is to be
         done."""
         self._tasks = BackgroundTasks()
-        self.fleet = Fleet(store, host_actors, policy, self._tasks, code_version)
+        self.due = asyncio.Event()
+        """Set while a tick should not wait for its time."""
+        self.fleet = Fleet(store, host_actors, policy, self._tasks, code_version, self.due.set)
 
     async def load(self) -> None:
         """Takes over the stored map."""
@@ -91,6 +93,7 @@ class Leader:
 
     async def tick(self, now: float) -> None:
         """One comparison of what should be with what is, and what follows from it. ``now`` is monotonic."""
+        self.due.clear()
         version = self.position.version
         renewal = await self._store.renew(self.position.generation, self._lease)
         if renewal.version < version:

@@ -139,7 +139,8 @@ class ShardHost:
             timers = None if self._options.timers is None else self._options.timers.get(path, frozenset())
             shard_owner.mailboxes.add_kind(TurnRunner(kind, kind.handler(context), store, committer, timers))
         address, socket_path = await self._listen(secret, ip)
-        reporter = Reporter(self._name, shard_owner.mailboxes)
+        worker = ray.get_runtime_context().get_worker_id()
+        reporter = Reporter(self._name, worker, shard_owner.mailboxes)
         self._tasks.spawn("host.measure_lag", reporter.measure_lag(), critical=True)
         mailboxes = shard_owner.mailboxes
         self._tasks.spawn("host.timers", mailboxes.durable_timers.run(store, mailboxes.served), critical=True)

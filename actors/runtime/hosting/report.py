@@ -20,8 +20,10 @@ _SMOOTHING = 0.3
 class Reporter:
     """Turns the mailboxes' counters into rates and metrics."""
 
-    def __init__(self, host: str, mailboxes: Mailboxes) -> None:
+    def __init__(self, host: str, worker: str, mailboxes: Mailboxes) -> None:
+        """``worker`` is Ray's id of this process."""
         self._host = host
+        self._worker = worker
         self._mailboxes = mailboxes
         self._process = psutil.Process()
         self._idle_memory = self._process.memory_info().rss
@@ -56,6 +58,7 @@ class Reporter:
         QUEUE_WAIT.labels(self._host).set(self._lag)
         MEMORY.labels(self._host).set(memory)
         return {
+            "worker": self._worker,
             "calls_per_second": round(self._rate, 1),
             "queue_wait": round(self._lag, 4),
             "memory": memory,

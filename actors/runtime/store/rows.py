@@ -103,6 +103,11 @@ class HostRow:
     code_version: str = ""
     """Of the code that it runs; "" if it does not say."""
 
+    @property
+    def worker(self) -> str:
+        """Ray's id of its process, as its heartbeats say; "" before the first, or if it does not say."""
+        return str(self.load.get("worker", ""))
+
 
 @dataclass(frozen=True, slots=True)
 class ShardRow:

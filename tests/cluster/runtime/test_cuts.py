@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -171,6 +171,9 @@ class DeafHostActors:
 
     async def leaving_nodes(self) -> frozenset[str]:
         return frozenset()
+
+    async def follow_worker_ends(self, announced: Callable[[str], None]) -> None:
+        pass
 
     async def notify_map(self, name: str, position: MapPosition) -> None:
         pass

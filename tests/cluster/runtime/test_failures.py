@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import random
+import re
 import signal
 import time
 from collections import Counter
@@ -25,11 +26,13 @@ def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-async def test_a_host_that_crashes_is_replaced_and_its_books_are_as_acknowledged(runtime: RunningRuntime) -> None:
+async def test_a_host_that_crashes_is_replaced_and_its_books_are_as_acknowledged(
+    platform: Platform, runtime: RunningRuntime
+) -> None:
     for n in range(40):
         await append(runtime.router, f"crash{n % 10}", f"before {n}")
-    victim = await runtime.owner("book", shard_of("crash0"))
-    pid = await runtime.pid(victim)
+    victim = (await runtime.row("book", shard_of("crash0"))).host
+    pid = await runtime.pid(victim.rpartition(".")[0])
     under_way = [asyncio.create_task(append(runtime.router, f"crash{n}", f"during {n}")) for n in range(10)]
     await asyncio.sleep(0)
     kill(pid)
@@ -44,6 +47,17 @@ async def test_a_host_that_crashes_is_replaced_and_its_books_are_as_acknowledged
     assert set(stored.values()) == {1}
     read = await runtime.router.call("book", "crash0", "read", timeout=60)
     assert read == [*(f"before {n}" for n in range(0, 40, 10)), "during 0", "after 0"]
+    # Neither the end of its lease nor its next incarnation was waited for.
+    assert await eventually(lambda: _why_declared_dead(platform, victim)) == "process ended"
+
+
+def _why_declared_dead(platform: Platform, host: str) -> str | None:
+    """What the leader logged, as soon as it has."""
+    for file in platform.nodes.folder.glob("session_*/logs/worker-*"):
+        for line in file.read_text(errors="replace").splitlines():
+            if host in line and (found := re.search(r'"cause": ?"([a-z ]+)"', line)):
+                return found[1]
+    return None
 
 
 async def test_timers_that_are_due_while_their_hosts_crash_fire_once_each(runtime: RunningRuntime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -77,6 +77,9 @@ class Hands:
 
     async def leaving_nodes(self) -> frozenset[str]:
         return frozenset()
+
+    async def follow_worker_ends(self, announced: Callable[[str], None]) -> None:
+        pass
 
     async def nodes_without(self, code_version: str) -> list[str]:
         return []
@@ -173,7 +176,9 @@ async def lead(address: str) -> None:
 
 @pytest.fixture
 async def platform(database_address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> AsyncIterator[Platform]:
-    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(get_node_id=lambda: "node"))
+    monkeypatch.setattr(
+        ray, "get_runtime_context", lambda: SimpleNamespace(get_node_id=lambda: "node", get_worker_id=lambda: "worker")
+    )
     monkeypatch.setattr(host_module, "RayControl", lambda *_: NoControlPlane("node"))
     monkeypatch.setattr(host_module, "configure_logs", lambda *_, **__: None)
     options = RuntimeOptions(

@@ -136,6 +136,8 @@ class Process:
         self.name = name
         self.node = node
         self.failure = failure
+        self.worker = f"{name}:{next(simulation.workers)}"
+        """Ray's id of it."""
         self.alive = True
         self.heard: dict[tuple[bytes, str], int] = {}
         """The newest connection per client and incarnation that spoke."""
@@ -163,7 +165,7 @@ class Process:
         self.shard_owner.mailboxes.host = host
         self.shard_owner.mailboxes.serve_until = FOREVER
         self._simulation.database.hosts[host] = HostRow(
-            host, self.name, self.node, "", "", False, {}, self._code_version
+            host, self.name, self.node, "", "", False, {"worker": self.worker}, self._code_version
         )
 
     def beat(self) -> None:
@@ -186,7 +188,7 @@ class Process:
         database.beats[self.host] = self._simulation.loop.now
         self.store.history.beat(self._simulation.loop.now)
         released, refused = self.shard_owner.moves()
-        load = {"released": released, "refused": refused}
+        load = {"worker": self.worker, "released": released, "refused": refused}
         database.hosts[self.host] = replace(database.hosts[self.host], load=load)
         self.shard_owner.mailboxes.serve_until = FOREVER
         if database.position != known or self.shard_owner.load_failed:
@@ -228,6 +230,16 @@ class HostActors:
 
     async def leaving_nodes(self) -> frozenset[str]:
         return frozenset()
+
+    async def follow_worker_ends(self, announced: Callable[[str], None]) -> None:
+        self._simulation.told_of_ends.append(announced)
+
+    async def process_has_ended(self, worker: str) -> bool:
+        ended, network = self._simulation.ended_workers, self._simulation.network
+        try:
+            return await network.statement(f"whether {worker} has ended", "", lambda: worker in ended)
+        except OSError:
+            return False
 
     async def stop(self, name: str, *, restart: bool = False) -> None:
         process = self._simulation.process(name)

@@ -36,6 +36,8 @@ FEW = 3
 """Shards that the coordinator knows of."""
 PACE = 0.05
 """Seconds that a round takes in which all goes well."""
+LEASE = 2.0
+"""Seconds after its death for which a host that is not known to be dead owns its shards."""
 
 
 def _entity_in(shard: int, nth: int = 0) -> str:
@@ -99,6 +101,13 @@ class Simulation:
         self.network = Network(self.loop)
         self.database = Database()
         self.incarnations = itertools.count(1)
+        self.workers = itertools.count(1)
+        self.ended_workers: set[str] = set()
+        """What Ray's head has heard of the ends of processes."""
+        self.told_of_ends: list[Callable[[str], None]] = []
+        """Of all leaders, also of those that lead no more."""
+        self._leases_end: dict[str, float] = {}
+        """When the leases of hosts end whose process has ended."""
         self.callers = itertools.count(1)
         self._nodes = itertools.count(1)
         self.code_on_disk = "v1"
@@ -222,15 +231,32 @@ class Simulation:
             self.processes.append(Process(self, name, node or f"node-{next(self._nodes)}", failure))
 
     def kill(self, process: Process, *, restart: bool) -> None:
-        """The process ends; its statements under way may still take effect. Ray may start it again in place."""
+        """The process ends; its statements under way may still take effect. Ray may start it again in place, and tells
+        of the end, perhaps late, twice or never."""
         process.alive = False
-        self.database.expired.add(process.host)
+        self._leases_end[process.host] = self.loop.now + LEASE
+        end, lose = partial(self._ended, process.worker), partial(self._end_is_lost, process.worker)
+        self.network.send(Passage(f"the end of {process.worker}", "", end, lose))
         process.timers.cancel()
         self.loop.create_task(process.committer.close())
         self.loop.create_task(process.shard_owner.close())
         self.disconnect(process.host)
         if restart:
             self.start(process.name, process.node)
+
+    def _ended(self, worker: str) -> None:
+        self.ended_workers.add(worker)
+        self.announce_end(worker)
+
+    def _end_is_lost(self, worker: str, late: bool) -> None:
+        """Ray's head was away, or only did not get round to telling."""
+        if late:
+            self.ended_workers.add(worker)
+
+    def announce_end(self, worker: str) -> None:
+        """Ray's head says that a process has ended, which may not be so."""
+        for announced in self.told_of_ends:
+            announced(worker)
 
     def restore(self, go_back: Callable[[], None]) -> None:
         """The database goes back, all of it. What was acknowledged and is lost is for nobody to find."""
@@ -291,6 +317,9 @@ class Simulation:
 
     def pass_time(self, seconds: float) -> None:
         self.loop.now += seconds
+        over = {host for host, end in self._leases_end.items() if end <= self.loop.now}
+        self._leases_end = {host: end for host, end in self._leases_end.items() if host not in over}
+        self.database.expired |= over
         self.loop.do(*(client.tick for client in self.routers()))
 
     def go_on(self, asleep: Collection[str] = (), pace: float = PACE) -> None:

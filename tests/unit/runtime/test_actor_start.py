@@ -98,7 +98,7 @@ def exits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Records the ends of processes instead of ending this one; there is no Ray."""
     exits: list[str] = []
     monkeypatch.setattr(supervise, "_EXIT_DELAY_SECONDS", 0.0)
-    context = SimpleNamespace(get_node_id=lambda: "node")
+    context = SimpleNamespace(get_node_id=lambda: "node", get_worker_id=lambda: "worker")
     monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
     for module in (host, coordinator):
         monkeypatch.setattr(module, "configure_logs", lambda *_, **__: None)

@@ -68,7 +68,7 @@ async def ends(store: Unreachable, task: asyncio.Task[Any]) -> None:
             2.0,
             owner,
             History(),
-            Reporter("host-0", owner.mailboxes),
+            Reporter("host-0", "worker", owner.mailboxes),
             BackgroundTasks(),
             SYSTEM_CLOCK,
         ).keep(),

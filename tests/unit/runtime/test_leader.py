@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -30,6 +30,9 @@ class Hands:
         self.other_nodes: list[str] = []
         """Those that do not have the leader's version on their disk."""
         self.stopped: list[tuple[str, bool]] = []
+
+    async def follow_worker_ends(self, announced: Callable[[str], None]) -> None:
+        pass
 
     async def ensure(self, name: str) -> None:
         self.ensured.add(name)

@@ -147,6 +147,19 @@ class Runtime(RuleBasedStateMachine):
         living = self.simulation.living()
         self.simulation.loop.do(lambda: self.simulation.kill(living[pick % len(living)], restart=restart))
 
+    @precondition(lambda self: self.simulation.processes)
+    @rule(pick=PICK, waves=st.lists(FATES, max_size=3))
+    def an_end_is_announced(self, pick: int, waves: list[list[Fate]]) -> None:
+        """Of a process that lives, or ended long ago, or just now while Ray's head has no record of it yet. One that
+        lives does not beat meanwhile, so that it would not hear that it was declared dead."""
+        processes = self.simulation.processes[-6:]
+        process = processes[pick % len(processes)]
+        self.simulation.loop.do(lambda: self.simulation.announce_end(process.worker))
+        for fates in waves:
+            self._wave(fates)
+            self.simulation.look(self.simulation.leader)
+            self.simulation.loop.do(*(other.beat for other in self.simulation.living() if other is not process))
+
     @rule(failures=st.lists(st.sampled_from(StartFailure), max_size=3))
     def the_next_hosts_fail_to_start(self, failures: list[StartFailure]) -> None:
         self.simulation.start_failures = failures

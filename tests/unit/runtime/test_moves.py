@@ -11,7 +11,7 @@ from actors.runtime.hosting.ownership import Status
 from tests.unit.runtime.book import KIND
 from tests.unit.runtime.network import Passage
 from tests.unit.runtime.processes import Process
-from tests.unit.runtime.simulation import ENTITIES, Simulation
+from tests.unit.runtime.simulation import ENTITIES, LEASE, Simulation
 
 SHARD, ENTITY = 2, ENTITIES[3]
 """What host-2 owns at first."""
@@ -167,6 +167,7 @@ def test_a_move_to_a_host_that_died_is_called_off_and_the_owner_goes_on_at_once(
     assert status(first) is Status.RELEASED
     growing.loop.do(lambda: growing.kill(second, restart=False))
     growing.network.under_way.clear()
+    growing.pass_time(LEASE)
     growing.look(growing.leader)
     assert (owner(growing), growing.database.rows[SHARD].epoch) == (first, 2)
     hosts_read_the_map(growing)
@@ -211,6 +212,7 @@ def test_what_was_sent_in_an_attempt_that_was_called_off_is_not_trusted_later(gr
     assert (owner(growing), growing.database.rows[SHARD].epoch) == (first, 2)
     write(growing)
     growing.loop.do(lambda: growing.kill(first, restart=False))
+    growing.pass_time(LEASE)
     growing.look(growing.leader)
     assert owner(growing) is second
     growing.calm_down()
