@@ -1,21 +1,28 @@
 """Turns of one host, without Ray: what group commit gives, and what a hot entity costs the others.
 
 Durable turns are committed to a private Postgres with fsync on. The baseline is one transaction per turn, over as many
-connections as a host had for them before, in the same run.
+connections as a host had for them before, in the same run. Calls for the hot entity come from another process, over as
+many connections as it has routers; the others' delay is measured inside the host, from the moment at which a call is to
+arrive until its answer is written. Event loop and garbage collection are a host's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 import tempfile
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from benchmarks.figure import Figure, quantile
 from benchmarks.size import sized
+
+if TYPE_CHECKING:
+    from actors.runtime.transport.stream import HostConnection
 
 FIGURES = ("runtime.durable_turns_per_s", "runtime.hot_entity_delay_ms")
 
@@ -24,17 +31,23 @@ IN_FLIGHT = 500
 SECONDS = sized(4.0, 0.3)
 ROUNDS = sized(3, 1)
 HOT_ROUTERS = 12
-HOT_FRAMES = sized(64, 4)
-"""Frames of 128 calls that each router sends to the hot entity at once."""
-FRAME_CALLS = 128
+HOT_CALLS = sized(8192, 512)
+"""Calls that each router makes to the hot entity at once: as many as it may have in flight to a host."""
+EFFECT_SECONDS = 0.01
+"""What the effects of a turn take."""
+CALM_SECONDS = 0.01
+"""From the answer to one call of the calm entity until the next call is to be made, by a timer of the event loop."""
+LAG_SECONDS = 0.005
 
 
 def run(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     """Durable turns, then the hot entity."""
+    from benchmarks.stack.host_loop import run_as_host
+
     if wanted("runtime.durable_turns_per_s"):
-        yield asyncio.run(_durable())
+        yield run_as_host(_durable)
     if wanted("runtime.hot_entity_delay_ms"):
-        yield asyncio.run(_hot())
+        yield run_as_host(_hot)
 
 
 async def _durable() -> Figure:
@@ -103,26 +116,16 @@ async def _turns(dsn: str, **bounds: int) -> float:
     return rate
 
 
-class _Delays:
-    """Keeps how late answers to the calm entity came."""
-
-    def __init__(self) -> None:
-        self.answered = 0
-
-    def answer(self, packed: bytes) -> None:
-        """See deduplication.Origin."""
-        self.answered += 1
-
-
 async def _hot() -> Figure:
-    """The longest that the event loop, and another entity's turn, waited while calls poured in for one entity."""
+    """How late another entity's calls are answered, and the loop's timers fire, while calls pour in for one entity."""
     from actors.runtime import EntityKind, Reply, Value
     from actors.runtime.hosting.mailboxes import Mailboxes
     from actors.runtime.hosting.turns import TurnRunner
     from actors.runtime.kind import EffectHandler
-    from actors.runtime.shard_map import shard_of
+    from actors.runtime.shard_map import SHARDS
     from actors.runtime.store.rows import ShardRow
-    from actors.runtime.transport.frames import CALLS, pack_body
+    from actors.runtime.transport.stream import HostConnection
+    from benchmarks.stack.hot_callers import KIND
     from tests.support.kind_context import kind_context
 
     class Conversation:
@@ -140,46 +143,119 @@ async def _hot() -> Figure:
 
     class Slow(EffectHandler):
         async def act(self, turn: Any) -> list[Value]:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(EFFECT_SECONDS)
             return []
 
-    kind = EntityKind("c", create=lambda _id, _context: Conversation(), restore=lambda *_: Conversation())
+    kind = EntityKind(KIND, create=lambda _id, _context: Conversation(), restore=lambda *_: Conversation())
     mailboxes = Mailboxes("h", lambda _kind, _shard: "h")
     mailboxes.add_kind(TurnRunner(kind, Slow(kind_context())))
     mailboxes.serve_until = float("inf")
-    for entity in ("hot", "calm"):
-        shard = mailboxes.shard("c", shard_of(entity))
-        shard.ownership.mapped(ShardRow("c", shard.number, "h", 1), "h")
+    for number in range(SHARDS):
+        shard = mailboxes.shard(KIND, number)
+        shard.ownership.mapped(ShardRow(KIND, number, "h", 1), "h")
         shard.ownership.loaded(1)
         mailboxes.let_in(shard)
-    loop = asyncio.get_running_loop()
-    delays: list[float] = []
-    hot, done, body = _Delays(), False, pack_body(["say", "x" * 100])
+    connections: set[HostConnection] = set()
+    secret = secrets.token_hex(8)
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        path = f"{folder}/host.sock"
+        loop = asyncio.get_running_loop()
+        server = await loop.create_unix_server(
+            lambda: HostConnection(secret.encode(), mailboxes.deliver, connections), path
+        )
+        calls = HOT_ROUTERS * HOT_CALLS
+        command = [sys.executable, "-m", "benchmarks.stack.hot_callers", path, secret, str(HOT_ROUTERS), str(HOT_CALLS)]
+        callers = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+        try:
+            assert callers.stdin is not None
+            assert callers.stdout is not None
+            await callers.stdout.readline()
+            connection = HostConnection(secret.encode(), mailboxes.deliver, connections)
+            watch = _Watch(connection)
+            connection.connection_made(cast(Any, watch))
+            connection.proved()
+            calm, lags = asyncio.create_task(watch.call()), asyncio.create_task(watch.tick())
+            await asyncio.sleep(0.1)
+            began, cpu = loop.time(), time.process_time()
+            callers.stdin.write(b"go\n")
+            answered = int(await callers.stdout.readline())
+            took, cpu = loop.time() - began, time.process_time() - cpu
+            watch.over = True
+            await asyncio.gather(calm, lags)
+        finally:
+            if callers.returncode is None:
+                callers.kill()
+            await callers.wait()
+            await mailboxes.close()
+            server.close()
+    return Figure(
+        "runtime.hot_entity_delay_ms",
+        max(watch.delays),
+        "ms",
+        samples=len(watch.delays),
+        extra={
+            "p50": quantile(watch.delays, 0.5),
+            "cpu_max": max(watch.cpu_delays),
+            "lease_max": max(watch.lags),
+            "lease_cpu_max": max(watch.cpu_lags),
+            "calls": calls,
+            "answered": answered,
+            "seconds": took,
+            "host_cpu_s": cpu,
+        },
+    )
 
-    async def measure() -> None:
+
+class _Watch:
+    """Measures, in the host's own event loop, what others than the hot entity get of it (ms). It is the transport of a
+    connection, so that no socket and no router have a part in that.
+
+    The process's CPU time is measured, too: it does not go by while the machine runs something else.
+    """
+
+    def __init__(self, connection: HostConnection) -> None:
+        self._connection = connection
+        self._answered = asyncio.Event()
+        self.over = False
+        self.delays: list[float] = []
+        """From when a call was to be made until its answer, without the effect of its turn."""
+        self.cpu_delays: list[float] = []
+        self.lags: list[float] = []
+        """Of a timer, as that of the lease is one."""
+        self.cpu_lags: list[float] = []
+
+    async def call(self) -> None:
+        """Calls the calm entity again and again."""
+        from actors.runtime.transport.frames import calls_frame, pack, pack_body
+
         number = 0
-        while not done:
-            calm, number = _Delays(), number + 1
-            started = loop.time()
-            mailboxes.deliver(calm, b"calm-cal", [CALLS, number, [number, "c", "calm", 60_000, body]])
-            while not calm.answered:
-                await asyncio.sleep(0)
-            # The effect of its turn takes 10 ms of its own.
-            delays.append(max(0.0, loop.time() - started - 0.01) * 1000)
+        while not self.over:
+            number += 1
+            call = calls_frame(number, [pack((number, "c", "calm", 60_000, pack_body(0)))])
+            due, cpu = time.monotonic() + CALM_SECONDS, time.process_time()
+            await asyncio.sleep(CALM_SECONDS)
+            self._answered.clear()
+            self._connection.data_received(call)
+            await self._answered.wait()
+            self.delays.append(max(0.0, self._written - due - EFFECT_SECONDS) * 1000)
+            self.cpu_delays.append(max(0.0, self._written_cpu - cpu - CALM_SECONDS - EFFECT_SECONDS) * 1000)
 
-    async def router(caller: int) -> None:
-        number = 1
-        for _ in range(HOT_FRAMES):
-            items = [[number + n, "c", "hot", 60_000, body] for n in range(FRAME_CALLS)]
-            mailboxes.deliver(hot, bytes([caller]) * 8, [CALLS, 1, *items])
-            number += FRAME_CALLS
-            await asyncio.sleep(0)  # frames arrive one by one
+    def write(self, _answers: bytes) -> None:
+        """Takes what the host writes to the connection."""
+        self._written, self._written_cpu = time.monotonic(), time.process_time()
+        self._answered.set()
 
-    measuring = asyncio.create_task(measure())
-    await asyncio.gather(*(router(caller) for caller in range(HOT_ROUTERS)))
-    while hot.answered < HOT_ROUTERS * HOT_FRAMES * FRAME_CALLS:
-        await asyncio.sleep(0.001)
-    done = True
-    await measuring
-    await mailboxes.close()
-    return Figure("runtime.hot_entity_delay_ms", max(delays), "ms", samples=len(delays), extra={"calls": hot.answered})
+    def get_extra_info(self, _name: str) -> None:
+        """See asyncio.BaseTransport."""
+
+    def is_closing(self) -> bool:
+        """See asyncio.BaseTransport."""
+        return False
+
+    async def tick(self) -> None:
+        """Sleeps again and again."""
+        while not self.over:
+            due, cpu = time.monotonic() + LAG_SECONDS, time.process_time()
+            await asyncio.sleep(LAG_SECONDS)
+            self.lags.append(max(0.0, time.monotonic() - due) * 1000)
+            self.cpu_lags.append(max(0.0, time.process_time() - cpu - LAG_SECONDS) * 1000)

@@ -15,7 +15,7 @@ from actors.runtime.errors import CallError, HostUnavailable
 from actors.runtime.shard_map import Endpoint, MapView
 from actors.runtime.transport.calls import CallTable
 from actors.runtime.transport.frames import OLDEST_PROTOCOL, unpack
-from actors.runtime.transport.stream import Link
+from actors.runtime.transport.link import Link
 from cluster.cancellation import raise_if_cancelled
 
 DIAL_SECONDS = 1.0

@@ -10,15 +10,14 @@ import asyncio
 import hmac
 import secrets
 import socket
-from collections.abc import Callable
+import time
+from collections import deque
 from typing import Any, Protocol, cast
 
-from actors.runtime.errors import BadFrame, CallError, HandshakeFailed, from_wire, to_wire
+from actors.runtime.errors import BadFrame, CallError, HandshakeFailed, to_wire
 from actors.runtime.transport.frames import (
-    ANSWERS,
     CALLS,
     ERROR,
-    HELLO,
     MAX_FRAME,
     OLDEST_PROTOCOL,
     PROTOCOL,
@@ -26,7 +25,6 @@ from actors.runtime.transport.frames import (
     WELCOME,
     FrameBuffer,
     answers_frame,
-    choose_version,
     frame,
     hello,
     pack,
@@ -40,12 +38,14 @@ _UNSENT_LIMIT = 64 << 20
 """Bytes of answers that wait for a peer which reads too slowly; beyond, it is cut off (and may come back)."""
 _FULL_BATCH = 64
 """Answers to one frame that are not kept for the end of the event loop's turn."""
+_SLICE_SECONDS = 0.005
+"""How long a host takes frames in an iteration of the event loop: its connections share it, each takes at least one."""
 _SILENCE_MS = 4000
 """Milliseconds after which the kernel gives up a TCP connection whose packets nobody acknowledges."""
 
 
-class _FrameProtocol(asyncio.Protocol):
-    """What both ends share."""
+class FrameProtocol(asyncio.Protocol):
+    """What both ends share; the router's is in `link`."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
@@ -67,16 +67,19 @@ class _FrameProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            for payload in self.buffer.feed(data):
-                self.received(unpack(payload))
+            self.arrived(self.buffer.feed(data))
         except CallError as error:
             self.abort(error)
+
+    def arrived(self, payloads: list[bytes]) -> None:
+        for payload in payloads:
+            self.received(unpack(payload))
 
     def received(self, items: list[Any]) -> None:
         raise NotImplementedError
 
     def proved(self) -> None:
-        """The peer holds the secret: from now on it may send full frames."""
+        """The peer holds the secret: it may send full frames."""
         self.proven = True
         self.buffer.limit = MAX_FRAME
         if self._alarm is not None:
@@ -105,7 +108,7 @@ class CallReceiver(Protocol):
     def __call__(self, origin: HostConnection, caller: bytes, items: list[Any]) -> None: ...
 
 
-class HostConnection(_FrameProtocol):
+class HostConnection(FrameProtocol):
     """The host's end."""
 
     def __init__(self, secret: bytes, receive: CallReceiver, connections: set[HostConnection]) -> None:
@@ -117,11 +120,47 @@ class HostConnection(_FrameProtocol):
         """As the router sees it in HELLO, with the newest version."""
         self._caller = b""
         self._answers: list[bytes] = []
+        self._frames: deque[bytes] = deque()
+        """What came and is still to be taken. Nothing is read meanwhile."""
+        self._reads = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._connections.add(self)
         self._write(hello(self._nonce[:-1]))
+
+    def arrived(self, payloads: list[bytes]) -> None:
+        waiting = bool(self._frames)
+        self._frames += payloads
+        if not waiting:
+            self._take_frames()
+
+    def _take_frames(self) -> None:
+        """Takes what came, while it is this connection's turn. A router may have sent thousands of calls."""
+        until = time.monotonic() + _SLICE_SECONDS / max(1, len(self._connections))
+        try:
+            while self._frames and self.transport is not None:
+                self.received(unpack(self._frames.popleft()))
+                if self._frames and time.monotonic() >= until:
+                    # Behind the other connections that have frames.
+                    asyncio.get_running_loop().call_soon(self._take_frames)
+                    break
+        except CallError as error:
+            self._frames.clear()
+            self.abort(error)
+        except Exception:
+            self._frames.clear()
+            if self.transport is not None:
+                self.transport.abort()  # as the event loop does where ``data_received`` raises
+            raise
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Reads if the peer reads its answers and nothing waits here."""
+        transport, reads = self.transport, not self.paused and not self._frames
+        if transport is not None and reads is not self._reads and not transport.is_closing():
+            self._reads = reads
+            (transport.resume_reading if reads else transport.pause_reading)()
 
     def received(self, items: list[Any]) -> None:
         if self.proven:
@@ -175,96 +214,20 @@ class HostConnection(_FrameProtocol):
             self.transport.abort()
 
     def abort(self, error: CallError) -> None:
-        status, detail = to_wire(error)
         if self.transport is not None:
-            self.transport.write(frame(pack((ERROR, status, detail))))
+            self.transport.write(frame(pack((ERROR, *to_wire(error)))))
             self.transport.close()
 
     # A router that does not read its answers is not read from either.
     def pause_writing(self) -> None:
         super().pause_writing()
-        if self.transport is not None:
-            self.transport.pause_reading()
+        self._read_on()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self.transport is not None:
-            self.transport.resume_reading()
+        self._read_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._frames.clear()
         self._connections.discard(self)
-
-
-class Link(_FrameProtocol):
-    """The router's end. ``ready`` resolves when the host has proved itself, or raises."""
-
-    def __init__(
-        self,
-        secret: bytes,
-        caller: bytes,
-        on_answers: Callable[[list[Any]], None],
-        on_writable: Callable[[], None],
-        on_lost: Callable[[Link], None],
-    ) -> None:
-        super().__init__()
-        self._secret = secret
-        self._caller = caller
-        self._nonce = secrets.token_bytes(16)
-        self._host_nonce = b""
-        self._on_answers = on_answers
-        self._on_writable = on_writable
-        self._on_lost = on_lost
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.since = 0.0
-        """The loop's time at which the host had proved itself."""
-        self.version = OLDEST_PROTOCOL
-        """The protocol of this connection."""
-
-    @property
-    def up(self) -> bool:
-        """Calls may be written."""
-        return self.proven and self.transport is not None and not self.paused
-
-    def write(self, data: bytes) -> None:
-        """Sends a CALLS frame."""
-        if self.transport is not None:
-            self.transport.write(data)
-
-    def received(self, items: list[Any]) -> None:
-        if items[0] == ANSWERS and self.proven:
-            self._on_answers(items)
-            return
-        match items:
-            case [kind, int(version), bytes(nonce)] if kind == HELLO and not self._host_nonce:
-                self.version = choose_version(version, nonce)
-                self._host_nonce = nonce
-                mac = proof(self._secret, b"router", nonce, self._nonce, self._caller, self.version)
-                self.write(frame(pack((PROVE, self.version, self._caller, self._nonce, mac))))
-            case [kind, bytes(mac)] if kind == WELCOME and self._host_nonce:
-                expected = proof(self._secret, b"host", self._host_nonce, self._nonce, self._caller, self.version)
-                if not hmac.compare_digest(mac, expected):
-                    raise HandshakeFailed("the host does not hold the secret")
-                self.proved()
-                self.since = asyncio.get_running_loop().time()
-                if not self.ready.done():
-                    self.ready.set_result(None)
-            case [kind, int(status), detail] if kind == ERROR:
-                raise from_wire(status, detail)
-            case _:
-                raise BadFrame(f"frame type {items[0]} is not for a router")
-
-    def abort(self, error: CallError) -> None:
-        if not self.ready.done():
-            self.ready.set_exception(error)
-        super().abort(error)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._on_writable()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if not self.ready.done():
-            self.ready.set_exception(HandshakeFailed("the connection closed during the handshake"))
-        self._on_lost(self)

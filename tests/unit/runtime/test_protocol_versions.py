@@ -40,7 +40,8 @@ from actors.runtime.transport.frames import (
     unpack,
     unpack_answer,
 )
-from actors.runtime.transport.stream import HostConnection, Link
+from actors.runtime.transport.link import Link
+from actors.runtime.transport.stream import HostConnection
 from tests.unit.runtime.test_mailboxes import Host
 from tests.unit.runtime.test_streams import Pipe, Wired, outcome
 

@@ -11,8 +11,8 @@ import pytest
 from actors.runtime.errors import EntityFailed, FrameTooLarge, HostUnavailable, UnknownKind
 from actors.runtime.shard_map import SHARDS, Endpoint, MapView
 from actors.runtime.transport.frames import DONE, MAX_BODY, answers_frame, pack_answer, unpack, unpack_body
+from actors.runtime.transport.link import Link
 from actors.runtime.transport.router import NoControlPlane, Router
-from actors.runtime.transport.stream import Link
 from tests.unit.runtime.network import SteppedLoop
 
 HOST = "host-0.1"
