@@ -50,6 +50,12 @@ def _own_bytes(*pids: int) -> int:
     return sum(psutil.Process(pid).memory_full_info().uss for pid in pids)
 
 
+def _cpu_s(*pids: int) -> float:
+    """Seconds of CPU time that these processes have taken."""
+    times = [psutil.Process(pid).cpu_times() for pid in pids]
+    return sum(each.user + each.system for each in times)
+
+
 def _kernel_socket_bytes() -> int:
     """What the kernel's buffers of all TCP sockets take now."""
     for line in Path("/proc/net/sockstat").read_text().splitlines():
@@ -92,11 +98,11 @@ async def _measured(stack: RealtimeStack, echo_bytes: float, echo_ms: list[float
         users = [UUID(int=n + 1) for n in range(SOCKETS)]
         before, entities_before = _own_bytes(*pids), _own_bytes(stack.entities)
         kernel_before = _kernel_socket_bytes()
-        began = time.monotonic()
+        began, cpu = time.monotonic(), _cpu_s(*pids, stack.entities)
         devices = [(user, user) for user in users]
         started = [stack.clients(url, HOSTS + n, devices[n::HOSTS]) for n, url in enumerate(stack.urls)]
         processes += await asyncio.gather(*started)
-        opening_s = time.monotonic() - began
+        opening_s, cpu = time.monotonic() - began, _cpu_s(*pids, stack.entities) - cpu
         per_socket = (_own_bytes(*pids) - before) / SOCKETS
         per_entity = (_own_bytes(stack.entities) - entities_before) / SOCKETS
         kernel = (_kernel_socket_bytes() - kernel_before) / SOCKETS / 2
@@ -117,6 +123,7 @@ async def _measured(stack: RealtimeStack, echo_bytes: float, echo_ms: list[float
                     "kernel_bytes_per_connection": kernel,
                     "hosts": len(pids),
                     "opened_per_s": SOCKETS / opening_s,
+                    "cpu_ms_per_open": cpu / SOCKETS * 1000,
                 },
             ),
             Figure(
