@@ -216,10 +216,22 @@ class ContentModel(BaseModel):
     )
 
 
-class SharedContentModel(ContentModel):
-    """A post that another one shares, as you see it."""
+class CountedModel(ContentModel):
+    """A post with what is counted of it."""
 
     poll: PollModel | None
+    reposted: bool = Field(description="Whether you have reposted it.", examples=[False])
+    saved: bool = Field(
+        description="Whether you have saved it; `GET /saved-posts/{post_id}` has the collections.", examples=[False]
+    )
+    comments: int = Field(ge=0, description="How many there are, replies included.", examples=[4])
+    reposts: int = Field(ge=0, description="How many people have reposted it.", examples=[2])
+    quotes: int = Field(ge=0, description="How many public posts quote it.", examples=[1])
+    reactions: ReactionsModel
+
+
+class SharedContentModel(CountedModel):
+    """A post that another one shares, as you see it."""
 
 
 class SharedPostModel(BaseModel):
@@ -230,23 +242,15 @@ class SharedPostModel(BaseModel):
     kind: Literal["quote", "repost"] = Field(examples=["quote"])
     post: SharedContentModel | None = Field(
         description="Null where you may not see it, or where it is deleted. "
-        "What it shares itself, and its numbers, are at its own address."
+        "What it shares itself is at its own address. A repost is a post of its own; to react to what it shows, or to "
+        "comment on that, take this one's id."
     )
 
 
-class PostModel(ContentModel):
+class PostModel(CountedModel):
     """A post as you see it."""
 
     shared: SharedPostModel | None
-    poll: PollModel | None
-    reposted: bool = Field(description="Whether you have reposted it.", examples=[False])
-    saved: bool = Field(
-        description="Whether you have saved it; `GET /saved-posts/{post_id}` has the collections.", examples=[False]
-    )
-    comments: int = Field(ge=0, description="How many there are, replies included.", examples=[4])
-    reposts: int = Field(ge=0, description="How many people have reposted it.", examples=[2])
-    quotes: int = Field(ge=0, description="How many public posts quote it.", examples=[1])
-    reactions: ReactionsModel
 
 
 class PostPage(BaseModel):

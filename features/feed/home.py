@@ -22,7 +22,7 @@ from features.feed.merge import Merge
 from features.feed.own_marks import OwnMarks
 from features.feed.poll_results import PollResults
 from features.feed.ports import AuthorRead, Feeds, FeedsUnavailable
-from features.feed.render_cache import MARKED, RenderCache, RenderedPost, json_of
+from features.feed.render_cache import MARKED, RenderCache, RenderedPost, bodies_of, json_of
 from features.paging import PageRequest, encode_position
 from features.posts.model import Audience, PollDefinition, PostView
 from features.posts.own_marks import Marks
@@ -181,7 +181,9 @@ class HomeFeed:
             own = {UUID(view["id"]).bytes: json_of(view) for view in found}
             visible = [post for post in shown if post.id in own or post.id not in differing]
             shown = [
-                replace(post, body=own[post.id], poll=None, shared_poll=None) if post.id in own else post
+                replace(post, body=own[post.id], shared_body=b"", poll=None, shared_poll=None)
+                if post.id in own
+                else post
                 for post in visible
             ]
         return shown
@@ -236,20 +238,27 @@ class HomeFeed:
         cursor = b"null"
         if len(found) > limit:
             cursor = b'"%s"' % encode_position(*items[-1].key).encode()
-        counted = await self.counters.read(uow, [post.target for post in items], context.reader_id)
+        sharing = [place for place, post in enumerate(items) if post.shared_body]
+        targets = [*(post.target for post in items), *(items[place].shared_target for place in sharing)]
+        counted = await self.counters.read(uow, targets, context.reader_id)
+        ends = [counts.json for counts in counted]
         polls = {id: poll for post in items if post.polls for id, poll in post.polls.items()}
-        marks = await self.marks.read(uow, context.reader_id, chain((post.id for post in items), polls))
+        ids = chain((post.id for post in items), (items[place].shared for place in sharing), polls)
+        marks = await self.marks.read(uow, context.reader_id, ids)
         if polls:
             items = await self._with_polls(uow, context, items, polls, marks)
-        reposted, saved = marks.reposted, marks.saved
-        if reposted or saved:
-            marked = [MARKED[(post.id in reposted) + 2 * (post.id in saved)] for post in items]
-        else:
-            marked = [MARKED[0]] * len(items)
-        bodies, ends = [post.body for post in items], [counts.json for counts in counted]
+        marked = [_marked(post.id, marks) for post in items]
+        bodies = [post.body for post in items]
+        for place, end in zip(sharing, ends[len(items) :], strict=True):
+            post = items[place]
+            bodies[place] = b"".join((post.shared_body, _marked(post.shared, marks), end, post.body))
         # One join of all pieces: a page has up to several 100 KB, which a join for each post would copy twice more.
-        pieces = chain.from_iterable(zip([b","] * len(items), bodies, marked, ends, strict=True))
+        pieces = chain.from_iterable(zip([b","] * len(items), bodies, marked, ends[: len(items)], strict=True))
         return b"".join((b'{"items":[', *islice(pieces, 1, None), b'],"next_cursor":', cursor, b"}"))
+
+
+def _marked(post_id: bytes, marks: Marks) -> bytes:
+    return MARKED[(post_id in marks.reposted) + 2 * (post_id in marks.saved)]
 
 
 def _rendered(row: Row, view: PostView, shared_poll: PollDefinition | None) -> RenderedPost:
@@ -259,13 +268,15 @@ def _rendered(row: Row, view: PostView, shared_poll: PollDefinition | None) -> R
     if shared is not None:
         mentions.add(UUID(shared["author"]["id"]).bytes)
         mentions |= {UUID(one["account_id"]).bytes for one in shared["entities"] if one["kind"] == "mention"}
+    shared_body, body = bodies_of(view)
     return RenderedPost(
         key=(store.micros(row["created_at"]), UUID(row["id"]).bytes),
         author=UUID(row["author_id"]).bytes,
         audience=store.BITS[Audience(row["audience"])],
         list_id=UUID(went_to).bytes if went_to else b"",
         mentions=frozenset(mentions),
-        body=json_of(view),
+        body=body,
+        shared_body=shared_body,
         poll=row["poll"],
         shared_poll=shared_poll if shared else None,
         shared=UUID(row["shared_id"]).bytes if row["shared_id"] else b"",

@@ -3,7 +3,7 @@
 Who may see a post is decided at each read (home.py) from what is stored beside the bytes. What differs between readers
 is not cached: the list a post went to, which only its author sees; mentions and shared posts of people whom a block
 separates from the reader; shared posts that are not public any more; polls, reactions, reposts, whether it is
-saved and the number of comments, which have the reader's own or change all the time.
+saved and the number of comments, which have the reader's own or change all the time; all of that of a shared post, too.
 """
 
 from collections import OrderedDict
@@ -17,19 +17,17 @@ import orjson
 from features.counters.model import Target, TargetKind
 from features.feed.invalidations import Invalidation
 from features.feed.machine import LIST, Key
-from features.posts.model import PollDefinition, PollView, PostView
+from features.posts.model import PollDefinition, PollView, PostNumbers, PostView
 
-_COUNTED = {"reposted", "saved", "comments", "reposts", "quotes", "reactions"}
+_COUNTED = PostNumbers.__annotations__.keys()
 _WITHOUT_POLL = b',"poll":null'
-_REST = b'}},"poll":null'
-"""After the poll of a shared post: the ends of `post` and `shared`, and the post's own poll."""
 MARKED = tuple(
     b',"reposted":%s,"saved":%s' % (reposted, saved)
     for saved in (b"false", b"true")
     for reposted in (b"false", b"true")
 )
-"""What follows `RenderedPost.body`, by whether the reader has reposted the post, plus 2 if the reader has saved it.
-After that comes `Counted.json`."""
+"""What follows `RenderedPost.body` and `shared_body`, by whether the reader has reposted the post, plus 2 if the reader
+has saved it. After that comes `Counted.json`."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,9 @@ class RenderedPost:
     """The post that it shares. Whom that mentions, and its author, are in `mentions`."""
     personal: bool = False
     """Whether it shares a post that not everybody may see: then it is rendered for each reader."""
+    shared_body: bytes = b""
+    """What comes before `body` if the post shares another one: as far as that goes, which is open at its end as `body`
+    is."""
 
     # Cached, since a page asks each of its posts several times.
     @cached_property
@@ -69,6 +70,11 @@ class RenderedPost:
         return Target(TargetKind.POST, UUID(bytes=self.id))
 
     @cached_property
+    def shared_target(self) -> Target:
+        """What those of the post that it shares are counted for."""
+        return Target(TargetKind.POST, UUID(bytes=self.shared))
+
+    @cached_property
     def polls(self) -> dict[bytes, PollDefinition]:
         """The polls that `body` leaves out, by their posts."""
         both = ((self.id, self.poll), (self.shared, self.shared_poll))
@@ -76,21 +82,36 @@ class RenderedPost:
 
     def with_polls(self, polls: Mapping[bytes, PollView]) -> "RenderedPost":
         """Returns the post with its polls as a reader sees them."""
-        body = self.body
+        body, shared_body = self.body, self.shared_body
         if self.shared_poll is not None:
-            assert body.endswith(_WITHOUT_POLL + _REST)
-            poll = orjson.dumps(polls[self.shared])
-            body = b'%s,"poll":%s%s' % (body.removesuffix(_WITHOUT_POLL + _REST), poll, _REST)
+            shared_body = _with_poll(shared_body, polls[self.shared])
         if self.poll is not None:
-            assert body.endswith(_WITHOUT_POLL)
-            body = b'%s,"poll":%s' % (body.removesuffix(_WITHOUT_POLL), orjson.dumps(polls[self.id]))
-        return replace(self, body=body, poll=None, shared_poll=None)
+            body = _with_poll(body, polls[self.id])
+        return replace(self, body=body, shared_body=shared_body, poll=None, shared_poll=None)
+
+
+def _with_poll(body: bytes, poll: PollView) -> bytes:
+    assert body.endswith(_WITHOUT_POLL)
+    return b'%s,"poll":%s' % (body.removesuffix(_WITHOUT_POLL), orjson.dumps(poll))
 
 
 def json_of(view: PostView) -> bytes:
-    """Returns a post as JSON without what is counted, and without the last brace; times end in Z."""
-    rest = {member: value for member, value in view.items() if member not in _COUNTED}
-    return orjson.dumps(rest, option=orjson.OPT_UTC_Z)[:-1]
+    """Returns a post as JSON without what is counted of it, and without the last brace; times end in Z."""
+    return _open({member: value for member, value in view.items() if member not in _COUNTED})
+
+
+def bodies_of(view: PostView) -> tuple[bytes, bytes]:
+    """Returns `shared_body` and `body` of a post."""
+    if view["shared"] is None or view["shared"]["post"] is None:
+        return b"", json_of(view)
+    content = {member: value for member, value in view.items() if member not in _COUNTED | {"shared", "poll"}}
+    shared = {member: value for member, value in view["shared"]["post"].items() if member not in _COUNTED}
+    start = b'%s,"shared":{"kind":"%s","post":' % (_open(content), view["shared"]["kind"].encode())
+    return start + _open(shared), b"}" + _WITHOUT_POLL
+
+
+def _open(members: Mapping[str, object]) -> bytes:
+    return orjson.dumps(members, option=orjson.OPT_UTC_Z)[:-1]
 
 
 class Fetch:

@@ -182,7 +182,23 @@ class ShareKind(StrEnum):
     REPOST = "repost"
 
 
-class SharedContent(PostContent):
+class PostNumbers(TypedDict):
+    """What of a post is counted, and the reader's own marks: what the feed in memory adds to what it has rendered for
+    all."""
+
+    reposted: bool
+    """Whether the reader has reposted it."""
+    saved: bool
+    """Whether the reader has saved it. Nobody else learns it."""
+    comments: int
+    """How many there are, replies included; without those that are hidden."""
+    reposts: int
+    quotes: int
+    """How many public ones there are."""
+    reactions: ReactionsView
+
+
+class SharedContent(PostContent, PostNumbers):
     """A post in one that shares it."""
 
     poll: PollView | None
@@ -197,22 +213,11 @@ class SharedPost(TypedDict):
     """Null where the reader may not see it, for whatever reason: it may be deleted, too."""
 
 
-class PostView(PostContent):
-    """A post as one reader sees it."""
+class PostView(PostContent, PostNumbers):
+    """A post as one reader sees it. A repost is a post of its own, which people may react to and comment on, too."""
 
     shared: SharedPost | None
     poll: PollView | None
-    reposted: bool
-    """Whether the reader has reposted it."""
-    saved: bool
-    """Whether the reader has saved it. Nobody else learns it."""
-    comments: int
-    """How many there are, replies included; without those that are hidden."""
-    reposts: int
-    quotes: int
-    """How many public ones there are."""
-    reactions: ReactionsView
-    """What follows `shared` is what the feed in memory puts at the end of what it has rendered for all."""
 
 
 @dataclass(frozen=True, slots=True)

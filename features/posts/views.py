@@ -11,7 +11,7 @@ from features.counters import queries as counters
 from features.counters.model import COMMENTS, QUOTES, REPOSTS, reactions_view
 from features.paging import Cursor
 from features.posts.attachment_views import attachment_views
-from features.posts.model import Author, Entity, PollView, PostContent, PostView, SharedContent, ShareKind
+from features.posts.model import Author, Entity, PollView, PostContent, PostNumbers, PostView, SharedContent, ShareKind
 from features.posts.poll_views import poll_views
 from features.posts.privacy import visible_to
 from features.profiles.images import avatar_view
@@ -104,12 +104,7 @@ def views_naming(
                 "post": shared.get((row["shared_id"], row["author_id"])),
             },
             "poll": polls.get(row["id"]),
-            "reposted": row["reposted"],
-            "saved": row["saved"],
-            "comments": (counted := counters.counted(row)).counts.get(COMMENTS, 0),
-            "reposts": counted.counts.get(REPOSTS, 0),
-            "quotes": counted.counts.get(QUOTES, 0),
-            "reactions": reactions_view(counted),
+            **_numbers_of(row),
         }
         for row in rows
     ]
@@ -117,7 +112,19 @@ def views_naming(
 
 def shared_content(row: Row, usernames: Mapping[str, str], polls: Mapping[str, PollView]) -> SharedContent:
     """Converts the row of a post that another one shares. `polls` as for `views_naming`."""
-    return {**content_of(row, usernames), "poll": polls.get(row["id"])}
+    return {**content_of(row, usernames), "poll": polls.get(row["id"]), **_numbers_of(row)}
+
+
+def _numbers_of(row: Row) -> PostNumbers:
+    counted = counters.counted(row)
+    return {
+        "reposted": row["reposted"],
+        "saved": row["saved"],
+        "comments": counted.counts.get(COMMENTS, 0),
+        "reposts": counted.counts.get(REPOSTS, 0),
+        "quotes": counted.counts.get(QUOTES, 0),
+        "reactions": reactions_view(counted),
+    }
 
 
 def author_of(row: Row) -> Author:

@@ -66,6 +66,31 @@ async def test_each_reader_sees_what_is_shared_as_at_its_address(vignette: Envir
     assert await seen_by_all() == [[False]] * 3
 
 
+async def test_what_is_shared_has_its_numbers_and_the_reader_s_own_marks(vignette: Environment) -> None:
+    ada, bob, eve, joe = [await vignette.member(name) for name in ("ada", "bob", "eve", "joe")]
+    for reader in (eve, joe):
+        assert (await reader.put("/follows/bob")).is_success
+    post = (await ada.post("/posts", json={"text": "Hi"})).json()["id"]
+    assert (await bob.post("/posts", json={"text": "Look", "quoted_id": post})).is_success
+    assert (await bob.put(f"/posts/{post}/repost")).is_success
+    assert await _as_at_their_addresses(eve) == [True, True]
+    for path, body in (("reaction", {"kind": "love"}), ("repost", None)):
+        assert (await eve.put(f"/posts/{post}/{path}", json=body)).is_success
+    assert (await eve.put(f"/saved-posts/{post}")).is_success
+    assert (await joe.post(f"/posts/{post}/comments", json={"text": "Hi"})).is_success
+    for reader, own in ((eve, "love"), (joe, None), (bob, None)):
+        assert all(await _as_at_their_addresses(reader))
+        shown = [item for item in await _feed(reader) if item["author"]["username"] == "bob"]
+        assert len(shown) == 2
+        for item in shown:
+            assert item["reactions"]["total"] == item["comments"] == 0, "a repost is a post of its own"
+            numbers = item["shared"]["post"]
+            assert (numbers["comments"], numbers["reposts"], numbers["quotes"]) == (1, 2, 1)
+            assert (numbers["reactions"]["total"], numbers["reactions"]["own"]) == (1, own)
+            assert (numbers["reposted"], numbers["saved"]) == (reader in (eve, bob), reader is eve)
+    assert vignette.statements(await eve.get("/feed")) == 0
+
+
 async def test_reposts_of_a_deleted_post_leave_feeds(vignette: Environment) -> None:
     ada, bob, eve = [await vignette.member(name) for name in ("ada", "bob", "eve")]
     assert (await eve.put("/follows/bob")).is_success
