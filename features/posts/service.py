@@ -65,6 +65,8 @@ class PostService:
         row = store.insert(uow, post_id, composed.author, draft, now)
         await publish_created(uow, row, now)
         polls = {row["id"]: view_poll(draft.poll, UNVOTED, now)} if draft.poll else {}
+        if quoted and draft.audience is Audience.PUBLIC:
+            quoted["quotes"] += 1  # this one, which others count when it is committed
         shared = {(quoted["id"], str(author_id)): quoted} if quoted else {}
         return views_naming([row], draft.usernames, polls, shared)[0]
 

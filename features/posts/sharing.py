@@ -53,6 +53,8 @@ class Shares:
         share_store.insert(uow, UUID(repost["id"]), account_id, reposted_id, now)
         await publish_created(uow, repost, now)
         content = await self.content(uow, row, account_id, now)
+        content["reposted"] = True
+        content["reposts"] += 1
         return views_naming([repost], {}, {}, {(row["id"], str(account_id)): content})[0]
 
     async def content(self, uow: UnitOfWork, row: Row, viewer_id: UUID, now: datetime) -> SharedContent:

@@ -49,10 +49,9 @@ async def _get(reader: Member, post: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _content(post: dict[str, Any]) -> dict[str, Any]:
-    """What is shown of a post in one that shares it."""
-    own = ("shared", "reposted", "saved", "comments", "reposts", "quotes", "reactions")
-    return {name: value for name, value in post.items() if name not in own}
+def _content(post: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """What is shown of a post in one that shares it, given what has changed of it since."""
+    return {name: value for name, value in {**post, **changes}.items() if name != "shared"}
 
 
 async def _counted(reader: Member, post: dict[str, Any]) -> tuple[int, int, bool]:
@@ -64,7 +63,7 @@ async def test_a_quote_shows_the_post_it_quotes(entativa: Environment) -> None:
     ada, bob = await entativa.member("ada"), await entativa.member("bob")
     post = await _publish(ada, "Hi #all @bob", place={"name": "Lisbon"})
     quote = await _publish(bob, "So true #quote", quoted_id=post["id"])
-    assert quote["shared"] == {"kind": "quote", "post": _content(post)}
+    assert quote["shared"] == {"kind": "quote", "post": _content(post, quotes=1)}
     for path in ("/feed", "/profiles/bob/posts", "/hashtags/quote/posts"):
         assert (await bob.get(path)).json()["items"] == [quote]
     assert await _get(entativa.anonymous, quote) == quote
@@ -81,11 +80,14 @@ async def test_a_repost_is_one_per_person_and_can_be_undone(entativa: Environmen
     post = await _publish(ada, "Hi #all")
     repost = await _repost(bob, post["id"])
     assert (repost["text"], repost["author"]["username"], repost["audience"]) == ("", "bob", "public")
-    assert repost["shared"] == {"kind": "repost", "post": _content(post)}
-    assert await _repost(bob, post["id"]) == await _get(entativa.anonymous, repost) == repost
+    assert repost["shared"] == {"kind": "repost", "post": _content(post, reposted=True, reposts=1)}
+    assert await _repost(bob, post["id"]) == await _get(bob, repost) == repost
+    seen = await _get(entativa.anonymous, repost)
+    assert seen == {**repost, "shared": {"kind": "repost", "post": _content(post, reposts=1)}}
     assert (await bob.get("/profiles/bob/posts")).json()["items"] == [repost]
     of_repost = await _repost(eve, repost["id"])
-    assert of_repost["shared"] == repost["shared"], "a repost of a repost is one of the post"
+    shown = {"kind": "repost", "post": _content(post, reposted=True, reposts=2)}
+    assert of_repost["shared"] == shown, "a repost of a repost is one of the post"
     changed = await bob.patch(f"/posts/{repost['id']}", json={"text": "mine"})
     assert (changed.status_code, changed.json()["code"]) == (409, "not_editable")
     for _ in range(2):
