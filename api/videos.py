@@ -22,6 +22,7 @@ from features.media.model import ORIGINAL, Media
 from features.media.service import MediaService
 from features.videos.errors import BadCaptions, BadLanguage, NoSuchCaptions, NoSuchFile, NotAVideo, TooManyCaptions
 from features.videos.model import Captions, CaptionsOrigin, StreamFile, Video, VideoProblem, VideoState
+from features.videos.plan import STORYBOARD
 from features.videos.service import MASTER, VideoService
 
 router = APIRouter(prefix=VERSION, tags=["videos"], route_class=ConditionalRoute)
@@ -72,7 +73,7 @@ class VideoModel(BaseModel):
     stream: AddressModel | None = Field(description="An HLS playlist, for players. Null while there is no stream.")
     poster: AddressModel | None = Field(description="A picture (JPEG). Null while there is no stream.")
     storyboard: AddressModel | None = Field(
-        description="Small pictures by time (WebVTT), for seeking. Null until the video is ready."
+        description="Small pictures by time (WebVTT), for seeking. Null until the video is ready, and if none could be made."
     )
     captions: list[CaptionsModel] = Field(max_length=_MAX_CAPTIONS)
 
@@ -171,7 +172,7 @@ def _render(
         duration_ms=video.duration_ms,
         stream=file(MASTER, exists=video.can_be_played),
         poster=file("poster.jpg", exists=video.can_be_played),
-        storyboard=file("storyboard.vtt", exists=ready),
+        storyboard=file(STORYBOARD, exists=ready and video.has_storyboard),
         captions=[_render_captions(one) for one in captions],
     )
 

@@ -88,6 +88,7 @@ class VideoState(StrEnum):
     PLAYABLE = "playable"
     """There is a stream, and more qualities will be added to it."""
     READY = "ready"
+    """The stream has all qualities, or all that could be made."""
     FAILED = "failed"
 
 
@@ -110,6 +111,7 @@ class Video:
     duration_ms: int | None
     blurhash: str | None
     """A blurred preview of the poster; None until that is drawn."""
+    has_storyboard: bool
     created_at: datetime
 
     @property

@@ -34,6 +34,7 @@ from features.videos.timeline import Timeline
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 AUDIO_FILE = "audio.mp4"
+STORYBOARD = "storyboard.vtt"
 
 _SMALL_JOB = 1_000_000
 """The weight of jobs that are not encodings of video, in pixels."""
@@ -154,7 +155,7 @@ class Plan:
                 (file,) = result.files
                 times = self.storyboard.webvtt(self.source.duration, "storyboard.jpg")
                 image = StreamObject(file.key, "storyboard.jpg", "image/jpeg", file.size)
-                return Published((image,), (("storyboard.vtt", "text/vtt", times),))
+                return Published((image,), ((STORYBOARD, "text/vtt", times),))
         return Published()
 
 

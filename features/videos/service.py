@@ -151,6 +151,7 @@ def _waiting(medium: Media) -> Video:
         height=None,
         duration_ms=None,
         blurhash=None,
+        has_storyboard=False,
         created_at=medium.created_at,
     )
 

@@ -15,9 +15,11 @@ from asyncpg import Record
 
 from cluster.postgres import UnitOfWork
 from features.videos.model import Captions, CaptionsOrigin, StreamFile, StreamObject, Video, VideoProblem, VideoState
+from features.videos.plan import STORYBOARD
 from features.videos.playlists import Audio, Rendition, Streams
 
-_COLUMNS = "id, account_id, state, problem, percent, attempts, width, height, duration_ms, blurhash, created_at"
+_COLUMNS = f"""id, account_id, state, problem, percent, attempts, width, height, duration_ms, blurhash, created_at,
+    exists (select from video_texts where video_id = videos.id and name = '{STORYBOARD}') as has_storyboard"""
 _CAPTIONS = "select language, label, origin from video_captions where video_id = $1 order by language"
 
 _OF_MEDIA = f"select {_COLUMNS} from videos where id = any($1) order by id for share"
@@ -32,9 +34,13 @@ _DESCRIBE = "update videos set width = $2, height = $3, duration_ms = $4 where i
 _PUBLISH = """
 update videos set state = $2, streams = $3, blurhash = $4, attempts = 0,
     percent = case when $2 = 'ready' then 100 else percent end
-where id = $1 returning id
+where id = $1 and state <> 'failed' returning id
 """
-_FAIL = "update videos set state = 'failed', problem = $2 where id = $1 and state <> 'ready' returning account_id"
+_SETTLE = "update videos set state = 'ready', percent = 100 where id = $1 and state = 'playable' returning id"
+_FAIL = """
+update videos set state = 'failed', problem = $2, streams = '{}', blurhash = null
+where id = $1 and state <> 'ready' returning id
+"""
 _ATTEMPT = "update videos set attempts = attempts + 1 where id = $1 returning attempts"
 
 _LIST_OBJECTS = """
@@ -117,7 +123,8 @@ async def publish(
     audio: Audio | None,
     blurhash: str | None,
 ) -> bool:
-    """Replaces what the master playlist lists, and the poster's preview. Returns False if the video is gone."""
+    """Replaces what the master playlist lists, and the poster's preview. Returns False if the video is gone,
+    or has failed."""
     streams = {
         "renditions": [{**asdict(one), "frame_rate": str(one.frame_rate)} for one in renditions],
         "audio": asdict(audio) if audio else None,
@@ -133,6 +140,12 @@ async def streams(uow: UnitOfWork, video_id: UUID) -> Streams:
         Rendition(**{**one, "frame_rate": Fraction(one["frame_rate"])}) for one in found.get("renditions", ())
     ]
     return Streams(renditions, Audio(**audio) if audio else None)
+
+
+async def settle(uow: UnitOfWork, video_id: UUID) -> bool:
+    """Ends the work on a video that can be played, with the qualities that it has. Returns False if it has none, or all
+    of them."""
+    return await uow.fetchval(_SETTLE, video_id) is not None
 
 
 async def fail(uow: UnitOfWork, video_id: UUID, problem: VideoProblem) -> bool:
@@ -223,5 +236,6 @@ def _video(row: Record) -> Video:
         height=row["height"],
         duration_ms=row["duration_ms"],
         blurhash=row["blurhash"],
+        has_storyboard=row["has_storyboard"],
         created_at=row["created_at"],
     )

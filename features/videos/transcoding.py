@@ -101,6 +101,14 @@ class Transcoding:
             await self._fail(uow, video, VideoProblem.BROKEN)
 
     async def _fail(self, uow: UnitOfWork, video: Video, problem: VideoProblem) -> None:
+        """Ends the work on a video. One that can be played stays so, with the qualities that it has, unless nobody may
+        publish it."""
+        if problem is not VideoProblem.NOT_ALLOWED and await store.settle(uow, video.id):
+            publish(uow, Ready(video.id, video.account_id), self.now())
+            await uow.commit()
+            log.warning("video ready without all qualities", problem=problem.value)
+            await self.tell(video, VideoState.READY)
+            return
         if not await store.fail(uow, video.id, problem):
             return
         publish(uow, Failed(video.id, video.account_id, problem.value), self.now())

@@ -16,7 +16,8 @@ from features.media.model import MediaType
 from features.media.service import MediaService
 from features.posts.model import Audience
 from features.posts.privacy import may_see
-from features.videos.jobs import DrawStoryboard, Job, JobLost, JobResult, Jobs
+from features.videos.jobs import DrawStoryboard, EncodeChunk, Job, JobLost, JobResult, Jobs
+from features.videos.model import Unplayable, VideoProblem
 from tests.integration.test_privacy_posts import RELATIONS, Scenario
 from tests.integration.videos import test_transcoding as transcoding
 from tests.integration.videos.conftest import POLICY
@@ -156,6 +157,42 @@ async def test_readers_see_how_far_a_video_is(chunked: Environment) -> None:
     [medium] = (await bob.get(f"/posts/{changed['id']}/history")).json()["items"][1]["media"]
     assert medium["video"] == ready
     assert (await chunked.anonymous.get(f"{medium['path']}/stream/master.m3u8")).status_code == 200
+
+
+@dataclass
+class SmallestOnly:
+    """Jobs of which those at larger rungs fail."""
+
+    inner: Jobs
+    error: Exception
+
+    async def run(self, job: Job) -> JobResult:
+        if isinstance(job, EncodeChunk) and not job.hashed:
+            raise self.error
+        return await self.inner.run(job)
+
+
+@pytest.mark.parametrize("error", [Unplayable(VideoProblem.BROKEN), JobLost()])
+async def test_a_video_that_can_be_played_stays_so_if_larger_qualities_fail(
+    chunked: Environment, error: Exception
+) -> None:
+    ada, bob = await chunked.member("ada"), await chunked.member("bob")
+    stored = await transcoding._store(chunked, ada, clip(seconds=1, size="128x72"))
+    post = await _publish(ada, str(stored.media_id))
+    policy = replace(POLICY, jobs_at_once=1, max_job_losses=1, max_attempts=1)
+    told = transcoding.Told()
+    jobs = SmallestOnly(transcoding._jobs(chunked), error)
+    await transcoding._transcode(chunked, stored, jobs, told, policy)
+    await drain_all_but_streams(chunked)
+    assert [payload["state"] for _, _, payload in told.pushed] == ["playable", "ready"]
+    [medium] = (await bob.get(f"/posts/{post['id']}")).json()["media"]
+    assert medium["video"] == {"state": "ready", "duration_ms": 1000}
+    names = ["master.m3u8", "36p.m3u8", "36p-0.mp4", "poster.jpg"]
+    assert await _statuses(chunked, medium["path"], names) == {200}
+    assert "72p" not in (await chunked.anonymous.get(f"{medium['path']}/stream/master.m3u8")).text
+    video = (await ada.get(f"/media/{stored.media_id}/video")).json()
+    assert (video["state"], video["problem"], video["percent"]) == ("ready", None, 100)
+    assert video["storyboard"] is None or await _statuses(chunked, medium["path"], ["storyboard.vtt"]) == {200}
 
 
 async def test_a_video_that_cannot_be_played(chunked: Environment) -> None:
