@@ -17,13 +17,14 @@ from api.media import AddressModel, grant_of
 from api.models import Body
 from api.routes import VERSION, Routes
 from api.transaction import TransactionRoute
-from features.media.errors import NoSuchMedia, StillProcessing
+from features.media.errors import MediaFailed, NoSuchMedia, StillProcessing
 from features.media.model import ORIGINAL, Media
 from features.media.service import MediaService
+from features.text_errors import TEXT_ERRORS
 from features.videos.errors import BadCaptions, BadLanguage, NoSuchCaptions, NoSuchFile, NotAVideo, TooManyCaptions
 from features.videos.model import Captions, CaptionsOrigin, StreamFile, Video, VideoProblem, VideoState
 from features.videos.plan import STORYBOARD
-from features.videos.service import MASTER, VideoService
+from features.videos.service import MASTER, MAX_LABEL, VideoService
 
 router = APIRouter(prefix=VERSION, tags=["videos"], route_class=ConditionalRoute)
 files = APIRouter(prefix=VERSION, tags=["videos"], route_class=TransactionRoute)
@@ -42,13 +43,18 @@ Language = Annotated[str, Path(max_length=_MAX_LANGUAGE, description="A language
 
 class CaptionsModel(BaseModel):
     language: str = Field(max_length=_MAX_LANGUAGE, description="A language tag (BCP 47).", examples=["pt-BR"])
-    label: str = Field(max_length=60, description="What viewers see in a list of languages.", examples=["Português"])
+    label: str = Field(
+        max_length=MAX_LABEL, description="What viewers see in a list of languages.", examples=["Português"]
+    )
     origin: CaptionsOrigin = Field(examples=["uploaded"])
 
 
 class CaptionsBody(Body):
     label: str = Field(
-        min_length=1, max_length=60, description="What viewers see in a list of languages.", examples=["Português"]
+        min_length=1,
+        max_length=MAX_LABEL,
+        description="What viewers see in a list of languages.",
+        examples=["Português"],
     )
     webvtt: str = Field(
         max_length=_MAX_WEBVTT,
@@ -73,7 +79,7 @@ class VideoModel(BaseModel):
     stream: AddressModel | None = Field(description="An HLS playlist, for players. Null while there is no stream.")
     poster: AddressModel | None = Field(description="A picture (JPEG). Null while there is no stream.")
     storyboard: AddressModel | None = Field(
-        description="Small pictures by time (WebVTT), for seeking. Null until the video is ready, and if none could be made."
+        description="Small pictures by time (WebVTT), for seeking. Null until the video is ready, and if none was made."
     )
     captions: list[CaptionsModel] = Field(max_length=_MAX_CAPTIONS)
 
@@ -89,7 +95,7 @@ async def get_video(
 
 
 @router.put("/media/{media_id}/captions/{language}")
-@raises(NoSuchMedia, StillProcessing, NotAVideo, BadLanguage, BadCaptions, TooManyCaptions)
+@raises(*TEXT_ERRORS, NoSuchMedia, StillProcessing, MediaFailed, NotAVideo, BadLanguage, BadCaptions, TooManyCaptions)
 async def put_captions(
     media_id: UUID, language: Language, body: CaptionsBody, identity: SignedIn, videos: Videos, uow: Uow, now: Now
 ) -> CaptionsModel:

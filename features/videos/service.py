@@ -10,9 +10,10 @@ from fractions import Fraction
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
-from features.media.errors import StillProcessing
+from features.media.errors import MediaFailed, StillProcessing
 from features.media.model import ImageFailure, Media, MediaState
 from features.media.service import MediaService
+from features.text import clean_line
 from features.videos import store
 from features.videos.commands import TIMESTAMP_OFFSET
 from features.videos.errors import BadCaptions, BadLanguage, NoSuchCaptions, NoSuchFile, NotAVideo, TooManyCaptions
@@ -27,6 +28,7 @@ CAPTIONS_TYPE = "text/vtt"
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?")
 _UNKNOWN_LANGUAGE = "und"
+MAX_LABEL = 60
 _CAPTIONS_FILE = re.compile(rf"captions-({_LANGUAGE.pattern})\.(m3u8|vtt)")
 # Cues count from the beginning of the video, time stamps of the stream from a little earlier; in ticks of 90 kHz.
 _TIMESTAMP_MAP = f"X-TIMESTAMP-MAP=MPEGTS:{90_000 * TIMESTAMP_OFFSET},LOCAL:00:00:00.000"
@@ -97,9 +99,11 @@ class VideoService:
         self, uow: UnitOfWork, account_id: UUID, media_id: UUID, language: str, label: str, webvtt: str, now: datetime
     ) -> Captions:
         """Stores captions of a video of an account, in place of those in the same language. Raises NoSuchMedia,
-        NotAVideo, StillProcessing, BadLanguage, BadCaptions, TooManyCaptions."""
+        NotAVideo, StillProcessing, MediaFailed, BadLanguage, BadCaptions, TooManyCaptions, and Invalid as `clean_line`
+        does."""
         if _LANGUAGE.fullmatch(language) is None:
             raise BadLanguage
+        label = clean_line(label, field="label", max_characters=MAX_LABEL)
         try:
             cues = parse(webvtt, self.policy.max_caption_cues)
         except BadWebVTT as error:
@@ -107,6 +111,8 @@ class VideoService:
         medium = await self.media.get(uow, account_id, media_id)
         if medium.media_type.is_image:
             raise NotAVideo
+        if medium.failure is not None:
+            raise MediaFailed("The video cannot be played.")
         if medium.state is not MediaState.READY:
             raise StillProcessing
         await store.begin(uow, media_id, account_id, now)  # locked: of several requests each counts those before

@@ -17,7 +17,7 @@ from cluster.postgres import UnitOfWork
 from features.errors import Unavailable
 from features.events import consumer, publish
 from features.live_sessions.ports import LiveSessions
-from features.media.errors import NoSuchMedia, StillProcessing
+from features.media.errors import MediaFailed, NoSuchMedia, StillProcessing
 from features.media.events import Stored
 from features.media.hash_index import Match
 from features.media.service import MediaService
@@ -78,7 +78,7 @@ class Transcoding:
             return
         try:
             original = await self.media.get_original(uow, event.account_id, event.media_id)
-        except (NoSuchMedia, StillProcessing):
+        except (NoSuchMedia, StillProcessing, MediaFailed):
             return
         video = await store.begin(uow, event.media_id, event.account_id, self.now())
         await uow.commit()

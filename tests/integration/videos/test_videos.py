@@ -245,6 +245,10 @@ async def test_captions_that_are_wrong_name_their_field(entativa: Environment) -
         answer = await ada.put(f"{path}/{language}", json={"label": "English", "webvtt": webvtt})
         assert (answer.status_code, answer.json()["code"]) == (422, code)
         assert field in answer.text
+    for label, code in ((" \u3164", "empty"), ('a\nb"', "control_characters"), ("a\u202eb", "control_characters")):
+        answer = await ada.put(f"{path}/en", json={"label": label, "webvtt": VTT})
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
+        assert [error["field"] for error in answer.json()["errors"]] == ["label"]
     too_long = await ada.put(f"{path}/en", json={"label": "English", "webvtt": "WEBVTT" + "\n" * 500_000})
     assert too_long.status_code == 422
     assert (await _video(ada, media_id))["captions"] == []
