@@ -25,7 +25,6 @@ from api.tus_headers import (
     parse_metadata,
 )
 from api.tus_protocol import PATH, tus_version
-from features.errors import DomainError
 from features.media.checksum import ALGORITHMS
 from features.media.errors import (
     BadConcatenation,
@@ -203,7 +202,7 @@ async def create_upload(
             upload = await uploads.append(
                 account_id, upload.id, 0, body_of(request), announced=content_length, checksum=checksum
             )
-        except DomainError:
+        except BaseException:  # a refusal, a broken connection, a cancellation, an outage of storage
             # The client does not learn the address, so nobody can continue it.
             await uploads.abandon(account_id, upload.id)
             raise

@@ -17,7 +17,7 @@ _UNFINISHED = f"account_id = $1 and (received < length or kind = '{UploadKind.PA
 _USAGE = f"""
 select
     (select count(*) from media_uploads where {_UNFINISHED}) as open_uploads,
-    (select coalesce(sum(size), 0) from media where account_id = $1)
+    (select coalesce(sum(size), 0) from media where account_id = $1 and (failure is null or not_allowed))
         + (select coalesce(sum(length), 0) from media_uploads where {_UNFINISHED}) as size
 """
 

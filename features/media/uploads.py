@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from cluster.cancellation import run_to_completion
 from cluster.ids import new_id
+from cluster.logs import logger
 from cluster.objects import ObjectStorage
 from cluster.postgres import Database, UnitOfWork
+from cluster.storage_errors import DATABASE_ERRORS
 from features.media import store, upload_store
 from features.media.checksum import Checksum
 from features.media.errors import BadConcatenation, NoSuchUpload, UploadComplete
@@ -19,6 +22,8 @@ from features.media.model import part_key
 from features.media.policy import MediaPolicy
 from features.media.receiving import Buffered, Reception, complete
 from features.media.signatures import SIGNATURE_BYTES
+
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +138,19 @@ class UploadService:
         return head
 
     async def abandon(self, account_id: UUID, upload_id: UUID) -> None:
-        """Deletes an upload that nobody will continue."""
-        async with self.database.unit_of_work() as uow:
-            await self.terminate(uow, account_id, upload_id)
-            await uow.commit()
+        """Deletes an upload of which no client has learned, even if the caller is cancelled. One that has become a
+        medium stays; one that cannot be deleted now expires."""
+        await run_to_completion(self._abandon(account_id, upload_id))
+
+    async def _abandon(self, account_id: UUID, upload_id: UUID) -> None:
+        try:
+            async with self.database.unit_of_work() as uow:
+                await self.terminate(uow, account_id, upload_id)
+                await uow.commit()
+        except (NoSuchUpload, UploadComplete):
+            pass
+        except DATABASE_ERRORS as error:
+            log.warning("upload not abandoned", error=type(error).__name__)
 
     async def terminate(self, uow: UnitOfWork, account_id: UUID, upload_id: UUID) -> None:
         """Deletes an upload that has not become a medium. Raises NoSuchUpload, UploadComplete."""

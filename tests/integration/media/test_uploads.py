@@ -4,13 +4,16 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from starlette.requests import ClientDisconnect
 
+from cluster.objects import ObjectStorageUnavailable
 from cluster.postgres import UnitOfWork
 from features.media import upload_store
 from features.media.checksum import Checksum
@@ -277,6 +280,26 @@ async def test_a_wrong_beginning_leaves_no_upload(entativa: Environment) -> None
         assert await uow.fetchval("select count(*) from media_uploads") == 0
 
 
+@pytest.mark.parametrize("error", [asyncio.CancelledError, ClientDisconnect, ObjectStorageUnavailable])
+async def test_a_creation_that_is_cut_leaves_no_upload(entativa: Environment, error: type[BaseException]) -> None:
+    """Its client has not learned the address, and begins anew."""
+    ada = await entativa.member("ada")
+    headers = {**TUS, "Upload-Length": "100000", "Upload-Metadata": metadata(filetype="image/jpeg")}
+
+    async def cut() -> AsyncIterator[bytes]:
+        yield JPEG[:50_000]
+        raise error
+
+    with suppress(asyncio.CancelledError):
+        answer = await ada.post("/uploads", headers={**headers, "Content-Type": BODY_TYPE}, content=cut())
+        assert not answer.is_success
+    async with entativa.platform.database.unit_of_work(read_only=True) as uow:
+        assert await uow.fetchval("select count(*) from media_uploads") == 0
+    entativa.clock.advance(timedelta(days=1))  # an outage leaves parts that are listed to be deleted
+    await sweep(entativa)
+    assert stored(entativa) == []
+
+
 async def test_of_racing_requests_one_succeeds(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     for attempt in range(5):
@@ -339,6 +362,7 @@ async def test_an_account_has_limits(entativa: Environment) -> None:
     policy = replace(service.policy, max_open_uploads=2, max_bytes_per_account=5000, max_parts=2)
     uploads = replace(service.uploads, policy=policy)
     entativa.platform.services[MediaService] = replace(service, policy=policy, uploads=uploads)
+    await upload(entativa, ada, JPEG[:4] + bytes(4496))  # no image: nothing of it is stored
     path = await begin(ada, 1000)
     assert (await create(ada, 4001)).json()["code"] == "storage_full"
     await begin(ada, 1000)
