@@ -4,7 +4,9 @@ Two replicas are processes that serve one brand over private Postgres, Redis and
 (tus-js-client and tuspy in turn) a proxy cuts connections at random bytes, and a replica is killed every few seconds.
 The content of every upload is read back and compared, and in the end storage must hold nothing else: what is wrong is
 an error, not a figure. `parts_again` is what clients sent again after a cut or a kill, in parts of 8 MiB: the mean of
-the upload with the highest one, which must not be above one at full size.
+the upload with the highest one, which must not be above one at full size. What waited in the kernel when a connection
+ended was never received by a replica, and is sent again, too: replicas and the proxy bound those buffers
+(brand_process, app_server), which Linux lets grow to megabytes at each hop otherwise.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@ environment. It prints a line when it serves. Once it reads a line, it has the b
 of features, too, as a host of the platform does."""
 
 import asyncio
+import socket
 import sys
 
 import uvicorn
@@ -15,13 +16,22 @@ from cluster.events.worker import Worker
 from cluster.settings import load_settings
 from deployments.platform import brand_consumers, open_platform
 
+_RECEIVE_BUFFER = 128 * 1024
+
 
 async def serve(brand: str, port: int) -> None:
     """Serves until killed."""
     platform = await open_platform(BRANDS[brand], load_settings())
-    server = uvicorn.Server(uvicorn.Config(create_app(platform), "127.0.0.1", port, lifespan="off", log_config=None))
+    server = uvicorn.Server(uvicorn.Config(create_app(platform), lifespan="off", log_config=None))
+    with socket.create_server(("127.0.0.1", port)) as listening:
+        # Of each connection. What waits in the kernel when this process is killed was never received by it.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        await _serve(platform, server, listening)
+
+
+async def _serve(platform: Platform, server: uvicorn.Server, listening: socket.socket) -> None:
     async with asyncio.TaskGroup() as group:
-        group.create_task(server.serve())
+        group.create_task(server.serve(sockets=[listening]))
         while not server.started:
             await asyncio.sleep(0.01)
         print("serving", flush=True)
