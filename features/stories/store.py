@@ -245,13 +245,13 @@ async def record_view(uow: UnitOfWork, story_id: UUID, viewer_id: UUID, now: dat
 
 _VIEWS = f"""story_views where story_id = $1
     and (viewed_at, viewer_id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, {LAST}))"""
-_SHOWN = f"select true where not {apart('$2', 'story_views.viewer_id')}"
+_NOT_APART = f"select true where not {apart('$2', 'story_views.viewer_id')}"
 _VIEWER = f"""
     select visible.viewer_id as id, {person_columns("viewer")}, visible.viewed_at,
         {counters.reaction("visible.story_id", "visible.viewer_id")} as reaction
     from visible {joined("viewer", "visible.viewer_id")}"""
 _VIEWERS = f"""
-with {looked_at("story_views", _VIEWS, order="viewed_at desc, viewer_id desc", shown=_SHOWN, limit="$5")}
+with {looked_at("story_views", _VIEWS, order="viewed_at desc, viewer_id desc", shown=_NOT_APART, limit="$5")}
 {with_bound(_VIEWER, at="viewed_at", id="viewer_id", order="shown.viewed_at desc, shown.id desc")}
 """
 
