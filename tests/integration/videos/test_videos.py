@@ -6,11 +6,9 @@ import subprocess
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from features.auth.service import AuthService
 from features.videos.sweeping import sweep_videos
 from tests.support.clips import clip, made
 from tests.support.environment import ROOT, Environment
@@ -192,9 +190,7 @@ async def test_a_stream_is_dead_while_its_owner_s_account_is_not_active(entativa
     ada = await entativa.member("ada")
     video = await _video(ada, await upload(entativa, ada, clip(), "video/mp4"))
     await _read(entativa, video["stream"]["path"])
-    async with entativa.platform.database.unit_of_work() as uow:
-        await entativa.platform.service(AuthService).account_life.suspend(uow, UUID(ada.id), entativa.clock())
-        await uow.commit()
+    await entativa.suspend(ada)
     for name in ("master.m3u8", "36p.m3u8", "36p-0.mp4", "poster.jpg"):
         path = _beside(video["stream"]["path"], name)
         assert (await entativa.anonymous.get(f"{ROOT}{path}")).status_code == 404
