@@ -149,10 +149,11 @@ def _count(cluster: LocalCluster) -> Counter[str]:
 
 
 def _whole(cluster: LocalCluster) -> Counter[str]:
-    """What must be there again after a kill. How many entity hosts there are follows the load; one a brand must be."""
+    """What must be there again after a kill."""
     from brands.catalogue import BRANDS
+    from cluster.local.cluster import ENTITY_HOSTS
 
-    return Counter({**_count(cluster), "ShardHost": len(BRANDS)})
+    return Counter({**_count(cluster), "ShardHost": ENTITY_HOSTS * len(BRANDS)})
 
 
 def _settle(cluster: LocalCluster, whole: Counter[str]) -> None:
@@ -166,7 +167,7 @@ def _settle(cluster: LocalCluster, whole: Counter[str]) -> None:
                 cluster.start(machine)
         time.sleep(0.5)
     if missing:
-        raise TimeoutError(f"never came back: {dict(missing)}")
+        raise TimeoutError(f"never came back: {dict(missing)}; there are {dict(_count(cluster))}")
     Story(cluster).check_ready(cluster.machines)
 
 

@@ -97,6 +97,8 @@ class Settings(BaseSettings):
 
     entity_hosts: int = Field(default=1, ge=1, le=16)
     """Entity hosts that each brand has at least. With two, the other has a dead one's shards at once."""
+    entity_hosts_max: int = Field(default=16, ge=1)
+    """Entity hosts that each brand has at most, however high its load; never fewer than ``entity_hosts``."""
     entity_host_cpus: float = 0.2
     """CPUs that an entity host reserves; one that fits on no node makes Ray's autoscaler add a node."""
 

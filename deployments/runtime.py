@@ -57,7 +57,9 @@ def options(brand: Brand, settings: Settings) -> RuntimeOptions:
         redis=settings.redis_url.get_secret_value(),
         secret=settings.cluster_secret.get_secret_value(),
         timers=entity_timers(brand),
-        scaling=ScalingPolicy(min_hosts=settings.entity_hosts, max_hosts=16),
+        scaling=ScalingPolicy(
+            min_hosts=settings.entity_hosts, max_hosts=max(settings.entity_hosts, settings.entity_hosts_max)
+        ),
         host_cpus=settings.entity_host_cpus,
         log_level=settings.log_level,
     )

@@ -19,6 +19,8 @@ from cluster.local.machines import Machine, network
 from cluster.local.processes import Processes, free_port
 from cluster.local.services import PostgresServer, RedisServer
 
+ENTITY_HOSTS = 2
+"""Of each brand, however high its load: no node joins here, and one more would take a dead gateway's place."""
 HEAD_COMMANDS, WORKER_COMMANDS = "head_start_ray_commands", "worker_start_ray_commands"
 CHECKOUT = Path(__file__).parents[2]
 
@@ -83,6 +85,7 @@ def local_cluster(
                 environment_file = folder / "entativa.env"
                 environment_file.write_text(
                     _environment(postgres, redis, f"smtp://{gateway}:{smtp_port}")
+                    + f"ENTATIVA_ENTITY_HOSTS={ENTITY_HOSTS}\nENTATIVA_ENTITY_HOSTS_MAX={ENTITY_HOSTS}\n"
                     + "".join(f"{name}='{value}'\n" for name, value in (settings or {}).items())
                 )
                 config = yaml.safe_load(file.read_text())

@@ -82,6 +82,8 @@ class Installation:
             "ENTATIVA_KEYS_DIRECTORY": str(self.home / "keys"),
             "ENTATIVA_OBJECTS_URL": str(self.home / "objects"),
             "ENTATIVA_CLUSTER_SECRET": self.secrets.cluster_secret,
+            # More than there are cores have nothing to gain, and would take the place of a gateway that has died.
+            "ENTATIVA_ENTITY_HOSTS_MAX": str(max(1, (os.cpu_count() or 1) // len(self.brands))),
             "ENTATIVA_REALTIME_LISTEN": "127.0.0.1",
             "ENTATIVA_REALTIME_PORT": str(self.ports.realtime_port),
             "ENTATIVA_REALTIME_URL": "ws://127.0.0.1:{port}/realtime",
