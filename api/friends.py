@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from api.conditional import ConditionalRoute
-from api.deps import Now, PageDep, SealedPageDep, SignedIn, Uow, service
+from api.deps import Now, SealedPageDep, SignedIn, Uow, service
 from api.error_codes import raises
 from api.models import Body, PageModel, render_page
 from api.profiles import PersonModel, Username, render_person
@@ -75,12 +75,13 @@ async def requests(
     identity: SignedIn,
     friends: Friends,
     uow: Uow,
-    page: PageDep,
+    page: SealedPageDep,
     direction: Annotated[
         Direction, Query(description="Requests that others have sent, or those that the caller has sent.")
     ] = Direction.INCOMING,
 ) -> PageModel[FriendRequestModel]:
-    """List pending requests, newest first."""
+    """List pending requests, newest first. A page may have fewer items than asked for, even none,
+    and a `next_cursor`."""
     found = await friends.requests(uow, identity.account_id, direction, page)
     return render_page(found, lambda request: _render_request(request, "pending"))
 

@@ -17,7 +17,12 @@ from features.relationships.service import RelationshipService
 
 
 def _service(scope: Scope) -> FriendService:
-    return FriendService(scope.policy(FriendPolicy), scope.service(RelationshipService), scope.service(ProfileService))
+    return FriendService(
+        scope.policy(FriendPolicy),
+        scope.service(RelationshipService),
+        scope.service(ProfileService),
+        scope.cursors,
+    )
 
 
 async def _on_block(uow: UnitOfWork, blocker_id: UUID, blocked_id: UUID, _now: datetime) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from cluster.ids import new_id
 from cluster.postgres import UnitOfWork
+from features.bounded_lists import page_until
 from features.events import publish
 from features.friends import store
 from features.friends.errors import NoSuchRequest
@@ -13,13 +14,13 @@ from features.friends.events import FriendRemoved, FriendRequestAccepted, Friend
 from features.friends.machine import OPEN, Outcome, RequestState, Situation, Step, advance, decide, require_capacity
 from features.friends.model import Direction, Friend, FriendRequest, PendingRequest, SeenRequest, SentRequest
 from features.friends.policy import FriendPolicy
-from features.paging import Page, PageRequest, page_of
+from features.paging import Page
 from features.profiles.model import Person
 from features.profiles.service import ProfileService
 from features.relationships.errors import NoSuchPerson
 from features.relationships.model import Pair
 from features.relationships.service import RelationshipService
-from features.sealed_cursors import SealedPageRequest
+from features.sealed_cursors import SealedCursors, SealedPageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class FriendService:
     policy: FriendPolicy
     relationships: RelationshipService
     profiles: ProfileService
+    cursors: SealedCursors
 
     async def send_request(self, uow: UnitOfWork, me: UUID, username: str, now: datetime) -> SentRequest:
         """Sends a friend request; to somebody who has sent one, accepts it. Raises NoSuchPerson, and the errors
@@ -84,11 +86,14 @@ class FriendService:
         await self._advance(uow, request, Step.WITHDRAW, request.refused_at)
 
     async def requests(
-        self, uow: UnitOfWork, me: UUID, direction: Direction, page: PageRequest
+        self, uow: UnitOfWork, me: UUID, direction: Direction, asked: SealedPageRequest
     ) -> Page[PendingRequest]:
-        """Returns pending requests, newest first, in two statements."""
+        """Returns pending requests, newest first, in two statements. Raises BadCursor."""
+        cursors = self.cursors.of(f"{direction} requests {me}")
+        page = cursors.open(asked)
         rows = await store.pending(uow, me, direction, page)
-        found = page_of(rows, page.limit, FriendRequest.cursor)
+        requests = [store.request_of(row) for row in rows.rows]
+        found = page_until(requests, page.limit, FriendRequest.cursor, rows.cursor, cursors)
         people = await self.profiles.people(uow, [_other(me, request) for request in found.items])
         shown = [
             _pending_view(me, request, people[_other(me, request)])

@@ -2,17 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from cluster.postgres import UnitOfWork
+from features.bounded_lists import Found, Row, looked_at, split, with_bound
 from features.friends.machine import RequestState
 from features.friends.model import Direction, FriendRequest
 from features.paging import PageRequest
 from features.relationships.visibility import apart
-
-if TYPE_CHECKING:
-    from asyncpg import Record
 
 _BEFORE_ALL = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
@@ -35,17 +32,21 @@ select
 from friend_requests where sender_id = $1 and created_at > $3
 """
 
-_INCOMING = f"""
-select * from friend_requests where recipient_id = $1 and state = 'waiting' and (created_at, id) < ($2, $3)
-and not {apart("$1", "sender_id")}
-order by created_at desc, id desc limit $4
+
+def _pending(whose: str, other: str, states: str) -> str:
+    rows = f"friend_requests where {whose} = $1 and state in ({states}) and (created_at, id) < ($2, $3)"
+    order = "created_at desc, id desc"
+    shown = f"select true where not {apart('$1', f'friend_requests.{other}')}"
+    return f"""
+with {looked_at("friend_requests", rows, order=order, shown=shown, limit="$4")}
+{with_bound("select * from visible", at="created_at", id="id", order="shown.created_at desc, shown.id desc")}
 """
 
-_OUTGOING = f"""
-select * from friend_requests where sender_id = $1 and state in ('waiting', 'refused') and (created_at, id) < ($2, $3)
-and not {apart("$1", "recipient_id")}
-order by created_at desc, id desc limit $4
-"""
+
+_PENDING = {
+    Direction.INCOMING: _pending("recipient_id", "sender_id", "'waiting'"),
+    Direction.OUTGOING: _pending("sender_id", "recipient_id", "'waiting', 'refused'"),
+}
 
 _FIND_OF = f"""
 select * from friend_requests
@@ -92,18 +93,18 @@ async def set_state(uow: UnitOfWork, request_id: UUID, state: RequestState, refu
 
 async def find(uow: UnitOfWork, request_id: UUID) -> FriendRequest | None:
     row = await uow.fetchrow("select * from friend_requests where id = $1", request_id)
-    return _request(row) if row else None
+    return request_of(row) if row else None
 
 
 async def find_of(uow: UnitOfWork, request_id: UUID, account_id: UUID) -> FriendRequest | None:
     """Returns a request that an account has sent or received, unless the two are apart."""
     row = await uow.fetchrow(_FIND_OF, request_id, account_id)
-    return _request(row) if row else None
+    return request_of(row) if row else None
 
 
 async def open_between(uow: UnitOfWork, a: UUID, b: UUID) -> list[FriendRequest]:
     """Returns the open requests between two accounts, at most one in each direction."""
-    return [_request(row) for row in await uow.fetch(_OPEN_BETWEEN, a, b)]
+    return [request_of(row) for row in await uow.fetch(_OPEN_BETWEEN, a, b)]
 
 
 async def sender_stats(uow: UnitOfWork, sender_id: UUID, recipient_id: UUID, since: datetime) -> SenderStats:
@@ -112,11 +113,10 @@ async def sender_stats(uow: UnitOfWork, sender_id: UUID, recipient_id: UUID, sin
     return SenderStats(row["pending"], row["sent"], row["oldest"], row["refused_at"])
 
 
-async def pending(uow: UnitOfWork, person_id: UUID, direction: Direction, page: PageRequest) -> list[FriendRequest]:
-    """Returns up to `limit + 1` requests that are pending for the person, newest first."""
+async def pending(uow: UnitOfWork, person_id: UUID, direction: Direction, page: PageRequest) -> Found:
+    """Returns up to `limit + 1` requests that are pending for the person, newest first, for `request_of`."""
     position = (page.cursor.at, page.cursor.id) if page.cursor else _BEFORE_ALL
-    sql = _INCOMING if direction is Direction.INCOMING else _OUTGOING
-    return [_request(row) for row in await uow.fetch(sql, person_id, *position, page.limit + 1)]
+    return split(await uow.fetch(_PENDING[direction], person_id, *position, page.limit + 1))
 
 
 async def forget_refusals(uow: UnitOfWork, a: UUID, b: UUID) -> None:
@@ -128,7 +128,8 @@ async def sever(uow: UnitOfWork, a: UUID, b: UUID) -> None:
     await uow.execute(_SEVER, a, b)
 
 
-def _request(row: "Record") -> FriendRequest:
+def request_of(row: Row) -> FriendRequest:
+    """Converts a row of friend_requests."""
     return FriendRequest(
         row["id"],
         row["sender_id"],

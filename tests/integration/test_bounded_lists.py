@@ -13,6 +13,8 @@ from features.bounded_lists import MAX_LOOKED_AT
 from features.comments.model import CommentOrder
 from features.comments.store import _LEVELS
 from features.counters.store import _OF_ALL_KINDS, _OF_ONE_KIND
+from features.friends.model import Direction
+from features.friends.store import _PENDING
 from features.relationships.store import AUDIENCE
 from features.stories.store import _VIEWERS
 from tests.support.environment import Environment
@@ -31,6 +33,9 @@ _WRITTEN_BY_GONE = (
     f"""insert into story_views (story_id, viewer_id, author_id, viewed_at)
     select $2, account_id, $4, {_ADDED} from ({_GONE}) as gone""",
 )
+_REQUESTS = f"""insert into friend_requests (id, sender_id, recipient_id, state, created_at)
+    select gen_random_uuid(), sender, recipient, 'waiting', {_ADDED} from ({_GONE}) as gone
+    cross join lateral (values (account_id, $2::uuid), ($2, account_id)) as pair (sender, recipient)"""
 _DEACTIVATE = f"update accounts set state = 'deactivated' where id in (select account_id from ({_GONE}) as gone)"
 _PEOPLE = 3 * MAX_LOOKED_AT + 100
 
@@ -151,3 +156,26 @@ async def test_a_page_looks_at_no_more_people_than_it_shows(vignette: Environmen
     await pool.execute("analyze")
     read = await _read(vignette, people, 21)
     assert max(read.values()) < 20 * 21, read
+
+
+async def test_friend_requests_of_people_who_are_apart_cost_no_more_than_the_bound(entativa: Environment) -> None:
+    """In both directions: Bob before, Eve after a crowd that has been deactivated since."""
+    ada, bob, eve, _ = [await entativa.member(name) for name in ("ada", "bob", "eve", "fay")]
+    pool = entativa.platform.database.pool
+    crowd = await add_people(entativa, _PEOPLE, "gone")
+    await bob.post("/friends/requests", json={"username": "ada"})
+    await ada.post("/friends/requests", json={"username": "fay"})
+    entativa.clock.advance(timedelta(seconds=1))
+    await pool.execute(_REQUESTS, crowd, UUID(ada.id), entativa.clock())
+    entativa.clock.advance(timedelta(seconds=10))
+    await eve.post("/friends/requests", json={"username": "ada"})
+    await pool.execute(_DEACTIVATE, crowd)
+    await pool.execute("analyze")
+    ids = {row["id"].bytes for row in await pool.fetch("select id from friend_requests")}
+    for direction, seen in {"incoming": ["eve", "bob"], "outgoing": ["fay"]}.items():
+        found, pages = await _walk(ada, f"/friends/requests?direction={direction}", ids)
+        assert found == seen
+        assert pages <= _PEOPLE / MAX_LOOKED_AT + 2
+        first = ("infinity", UUID(int=2**128 - 1))
+        read = await _blocks(entativa, _PENDING[Direction(direction)], UUID(ada.id), *first, 51)
+        assert read < 12 * MAX_LOOKED_AT, direction
