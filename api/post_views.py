@@ -21,14 +21,14 @@ from features.posts.policy import PostPolicy
 from features.posts.polls import MAX_OPTIONS
 from features.videos.model import VideoState
 
-_TEXT = "On my way to #Lisbon with @grace"
+EXAMPLE_TEXT = "On my way to #Lisbon with @grace"
 _START = "Offset of its first character in the text, in Unicode code points, the sign included."
 _END = "Offset after its last character."
 _RESULTS = (
     "Null until you have voted or the poll is closed, and while fewer than 3 people have voted. "
     "While the poll is open, results go on by 3 voters or more at once."
 )
-_MAX_ENTITIES = PostPolicy().max_text_length // 2
+MAX_ENTITIES = PostPolicy().max_text_length // 2
 
 
 class AuthorModel(BaseModel):
@@ -187,9 +187,9 @@ class ContentModel(BaseModel):
 
     id: UUID = Field(examples=["0197f1c0-6a2b-7d00-8c3e-0a4f6f9f7c13"])
     author: AuthorModel
-    text: models.PostText = Field(description="Empty for a repost.", examples=[_TEXT])
+    text: models.PostText = Field(description="Empty for a repost.", examples=[EXAMPLE_TEXT])
     entities: list[EntityModel] = Field(
-        max_length=_MAX_ENTITIES,
+        max_length=MAX_ENTITIES,
         description="Hashtags and mentions in the order of the text. Offsets count Unicode code points, "
         "not bytes and not the UTF-16 units of JavaScript and Java.",
     )
@@ -260,43 +260,6 @@ class PostPage(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     items: list[PostModel] = Field(max_length=models.MAX_PAGE)
-    next_cursor: models.NextCursor | None = Field(examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
-
-
-class VersionAttachmentModel(AttachmentModel):
-    """A medium that a version of a post has, or had: its files can be read as long as there is the post, by whoever may
-    see the post and the version."""
-
-    path: str = Field(
-        max_length=200,
-        description="Relative to the address of the API (`/v1`). Unless the post and the version are public, it is "
-        "yours, like those from `GET /posts/{post_id}/media`.",
-        examples=["/public-media/0197f1c0-5d1c-7c1e-9b0e-2f1f6f9f7c11/0"],
-    )
-    expires_at: datetime | None = Field(description="Of the path; null: it is everybody's.", examples=[None])
-
-
-class VersionModel(BaseModel):
-    """A version of a post, from `created_at` until the version above it in the list."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    text: models.PostText = Field(examples=[_TEXT])
-    entities: list[EntityModel] = Field(max_length=_MAX_ENTITIES)
-    content_warning: models.ContentWarning | None = Field(examples=[None])
-    media: list[VersionAttachmentModel] | None = Field(
-        max_length=PostPolicy().max_media, description="Null: not recorded (in early versions of the platform)."
-    )
-    audience: Audience = Field(examples=["public"])
-    created_at: datetime = Field(examples=["2026-11-22T15:04:05.123456Z"])
-
-
-class VersionPage(BaseModel):
-    """A page of a post's versions, newest first."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    items: list[VersionModel] = Field(max_length=models.MAX_PAGE)
     next_cursor: models.NextCursor | None = Field(examples=["AAYk5iQ2QAABjxk3nQJ7_IyR1xCGc2qq"])
 
 

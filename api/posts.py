@@ -14,10 +14,11 @@ from api.conditional import ConditionalRoute
 from api.deps import MaybeSignedIn, Now, PageDep, Poster, SealedPageDep, SignedIn, Uow, account_or_none
 from api.error_codes import raises
 from api.post_bodies import PostBody, PostChangeBody, Posts, VoteBody, media_drafts
-from api.post_views import PollModel, PostModel, PostPage, VersionPage, respond
+from api.post_views import PollModel, PostModel, PostPage, respond
 from api.profiles import PersonModel, Username, render_person
 from api.routes import VERSION, Routes
 from api.transaction import forget_responses, located
+from api.version_views import VersionPage
 from features.media.errors import ATTACHMENT_ERRORS
 from features.posts.errors import (
     DRAFT_ERRORS,

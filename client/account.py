@@ -15,25 +15,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
-from uuid import UUID
 
 import httpx
 
-from client.api import ApiError, Connection, MessagingApi, NoResponse, Tokens
+from client.api import Connection, MessagingApi, NoResponse, Tokens
 from client.api.group_invitations import GroupInvitationsApi
-from client.api.messaging import pushed_item
 from client.attachments import AttachmentFiles, Transfers, Upload
 from client.backup import Backups, Operators
 from client.conversations import Conversations
 from client.devices import DeviceRemoved, Devices, LinkRefused, LinkRequired
+from client.exchange import Exchange
 from client.groups import Groups
 from client.invitations import Invitations
 from client.linking import LinkCode
 from client.messaging import Change, Device, Messenger, NotRegistered
 from client.messaging.contents import Poll
 from client.naming import Naming
-from client.realtime import Event, RealtimeClient, RequestRefused, Signal, Ticket, TicketUnavailable
-from client.realtime import NoResponse as RealtimeNoResponse
 from client.reports import Reports
 from client.state import State
 from client.storage import AccountFolders, Database, Protection
@@ -42,12 +39,7 @@ from crypto.directory import DirectoryKeys
 from crypto.identity import SafetyNumber
 from crypto.randomness import SystemRandomness
 
-_FETCH_S = 60.0
-"""How often the inbox is read where the socket says nothing."""
 _RETRY_S = 2.0
-_TYPING_MS = 3_000
-"""How often at most the server is told that the user types: it passes on no more."""
-
 
 __all__ = ["Account", "DeviceRemoved", "LinkRefused", "LinkRequired"]
 
@@ -90,16 +82,15 @@ class Account:
             *(self.url, GroupInvitationsApi(self._connection), self.groups, self.conversations, self._tell)
         )
         self.reports = Reports(database, self._connection)
-        self._naming = Naming(self._api, self.conversations, lambda id: self.messenger.accepted(id))
+        naming = Naming(self._api, self.conversations, lambda id: self.messenger.accepted(id))
         self._messenger: Messenger | None = None
-        self._wake = asyncio.Event()
         self._changed = asyncio.Event()
         self._changes: list[Change] = []
-        self._realtime: RealtimeClient | None = None
-        self._transfer = asyncio.Event()
         files = AttachmentFiles(database.path.with_suffix(".files"), self._randomness)
         self._transfers = Transfers(database, self._connection, files, self._send_upload, self._tell)
-        self._typed: dict[str, int] = {}
+        self._exchange = Exchange(
+            self._api, self._transfers, naming, self.invitations, clock, self.register, self._publish
+        )
         with contextlib.suppress(NotRegistered, LookupError):
             self._begin()
 
@@ -231,7 +222,7 @@ class Account:
         """Sends a file, when that is possible, with a text or else its name. It is encrypted before this returns, and
         the message is written once it is at the server. Raises ValueError, whose text is for the user; OSError."""
         await self._transfers.add(conversation_id, source, text)
-        self._transfer.set()
+        self._exchange.move_files()
 
     async def save_file(self, number: int, position: int, target: Path) -> None:
         """Saves a file of a message as a new one, once all of it is what its author has sent. Raises FileExistsError,
@@ -264,7 +255,7 @@ class Account:
     def read(self, conversation_id: str) -> None:
         """The user has seen all messages of a conversation."""
         self.messenger.read(conversation_id, self._clock())
-        self._wake.set()
+        self._exchange.wake()
 
     @contextlib.contextmanager
     def _doing(self) -> Iterator[Writing]:
@@ -275,7 +266,7 @@ class Account:
 
     def _published(self) -> None:
         self._publish()
-        self._wake.set()
+        self._exchange.wake()
 
     @property
     def sends_read_receipts(self) -> bool:
@@ -300,12 +291,8 @@ class Account:
     async def typing(self, conversation_id: str) -> None:
         """The user types: tells the other person, unless the user does not want that, there is no socket, or it was
         told just before. May be called with every key."""
-        now, last = self._clock(), self._typed.get(conversation_id)
-        if self._realtime is None or not self.shows_typing or (last is not None and 0 <= now - last < _TYPING_MS):
-            return
-        self._typed[conversation_id] = now
-        with contextlib.suppress(RealtimeNoResponse, RequestRefused):
-            await self._realtime.request("typing", {"conversation_id": str(UUID(conversation_id))})
+        if self.shows_typing:
+            await self._exchange.typing(conversation_id)
 
     def safety_number(self, conversation_id: str) -> SafetyNumber | None:
         """What both people compare to know that nobody is between them; None before their keys were looked up."""
@@ -333,7 +320,7 @@ class Account:
         changes, self._changes = self._changes, []
         return changes
 
-    # --- the connection -----------------------------------------------------------------------------------------
+    # --- what goes on in the background ---------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Sends and receives until it is cancelled. Raises SignedOut, DeviceRemoved, RealtimeClosed where the session
@@ -343,98 +330,7 @@ class Account:
                 await self.register()
             except NoResponse:
                 await asyncio.sleep(_RETRY_S)
-        work, listen = self._work(self._messenger), self._listen(self._messenger)
-        tasks = [asyncio.create_task(each) for each in (work, listen, self._move_files())]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
-
-    async def _work(self, messenger: Messenger) -> None:
-        while True:
-            self._wake.clear()
-            now = self._clock()
-            request = messenger.next_request(now)
-            self._publish()
-            if request is None:
-                if await self._naming.step():
-                    self._wake.set()
-                await self.invitations.step()
-                await self._sleep(messenger, now)
-                continue
-            try:
-                response = await self._api.perform(request)
-            except NoResponse:
-                messenger.failed(request, self._clock())
-            except ApiError:  # the session does not act for this device any more
-                with contextlib.suppress(ApiError, NoResponse):
-                    await self.register()
-                messenger.failed(request, self._clock())
-            else:
-                messenger.handle(request, response, self._clock())
-
-    async def _sleep(self, messenger: Messenger, now: int) -> None:
-        """Until somebody has something to do, or it is time to try again."""
-        until = messenger.next_at(now)
-        try:
-            async with asyncio.timeout(_FETCH_S if until is None else min(_FETCH_S, (until - now) / 1000)):
-                await self._wake.wait()
-        except TimeoutError:
-            if until is None:
-                messenger.fetch()
-
-    async def _listen(self, messenger: Messenger) -> None:
-        def connected() -> None:
-            messenger.connected()
-            self.invitations.look()
-            self._wake.set()
-
-        async with RealtimeClient(self._ticket, on_connected=connected) as realtime:
-            self._realtime = realtime
-            async for received in realtime:
-                match received:
-                    case Signal("message", data):
-                        try:
-                            messenger.pushed(pushed_item(data))
-                        except (KeyError, TypeError, ValueError):  # too large for a signal
-                            messenger.fetch()
-                    case Signal("keys_low", {"number": messenger.address.device}):
-                        messenger.keys_low()
-                    case Signal("devices_changed", {"account_id": str(account_id)}):
-                        with contextlib.suppress(ValueError):
-                            messenger.devices_changed(UUID(account_id).hex)
-                    case Signal("group_join_requested"):
-                        self.invitations.look()
-                    case Signal("typing", {"conversation_id": str(conversation_id), "account_id": str(account_id)}):
-                        with contextlib.suppress(ValueError):
-                            messenger.peer_typing(UUID(conversation_id).hex, UUID(account_id).hex)
-                            self._publish()
-                    case Event(kind="devices"):
-                        messenger.devices_changed(messenger.address.user)
-                        messenger.fetch()  # is refused if it is this device that was removed
-                    case _:
-                        continue
-                self._wake.set()
-
-    async def _ticket(self) -> Ticket:
-        try:
-            return await self._api.ticket()
-        except (ApiError, NoResponse) as error:
-            raise TicketUnavailable from error
-
-    async def _move_files(self) -> None:
-        while True:
-            self._transfer.clear()
-            try:
-                if not await self._transfers.step():
-                    await self._transfer.wait()
-            except NoResponse:
-                await asyncio.sleep(_RETRY_S)
+        await self._exchange.run(self._messenger)
 
     def _send_upload(self, upload: Upload, together_with: Callable[[], None]) -> None:
         with self._doing() as writing:
@@ -449,4 +345,4 @@ class Account:
             self._changes += self._messenger.changes
             self._messenger.changes.clear()
             self._changed.set()
-            self._transfer.set()  # a file may have been deleted with its message
+            self._exchange.move_files()  # a file may have been deleted with its message

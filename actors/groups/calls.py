@@ -15,8 +15,9 @@ from actors.runtime.transport.router import Router
 from actors.runtime.value import Value
 from cluster.postgres import Database
 from features.devices.model import DeviceAddress
-from features.groups.checking import Change, digest_of
+from features.groups.checking import digest_of
 from features.groups.errors import DeviceNotInGroup, GroupMessageIdReused, GroupsUnavailable, NoSuchGroup
+from features.groups.handshakes import Change
 from features.groups.model import GroupMessage, Posted
 from features.groups.outdated import current_message
 from features.groups.ports import Stale, WrongEpoch

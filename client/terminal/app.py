@@ -1,6 +1,5 @@
 """Conversations in a terminal: a list, the messages of one, and a line to write."""
 
-from collections.abc import Callable
 from functools import cache
 from typing import ClassVar
 
@@ -21,16 +20,15 @@ from client.terminal.commands import Commands, is_command
 from client.terminal.devices import ManageDevices
 from client.terminal.file_names import progress
 from client.terminal.files import FileDialogs
+from client.terminal.message_dialogs import MessageDialogs
 from client.terminal.messages import MessageList
 from client.terminal.names import Names, title
-from client.terminal.notices import after, notice
-from client.terminal.polls import choices, is_poll, parse
+from client.terminal.notices import notice
+from client.terminal.polls import is_poll, parse
 from client.terminal.printable import printable
-from client.terminal.screens import AskUsername, Choose, ShowSafetyNumber
+from client.terminal.screens import AskUsername, ShowSafetyNumber
 from client.terminal.search import Search
 
-_REACTIONS = ("👍", "❤", "😂", "😮", "😢", "🙏")
-_TIMERS = (None, 60, 3_600, 86_400, 604_800, 4 * 604_800)
 _MESSAGES = 200
 """How many of a conversation are shown; as many as are needed to show one that was searched for."""
 _TYPING_S = 6.0
@@ -70,6 +68,7 @@ class ChatApp(App[None]):
         self.title = f"{account.username}: encrypted conversations"
         self._account = account
         self._files = FileDialogs(self, account)
+        self._dialogs = MessageDialogs(self, account)
         self._names = Names(account.conversations, account.account_id)
         self._commands = Commands(self, account, self._show_conversation)
         self._shown: str | None = None
@@ -229,21 +228,10 @@ class ChatApp(App[None]):
                 self._use_line("answer", message, "")
             case "edit" if message.own:
                 self._use_line("edit", message, message.text)
-            case "delete" if message.own:
-                choices = {"delete": "Delete for everybody", "keep": "Keep it"}
-                self.push_screen(
-                    Choose(f"Delete: {printable(message.text)[:200]}", choices),
-                    lambda name: self._delete(message, name),
-                )
             case "save":
                 self._files.save(message)
-            case "vote":
-                self._vote(message)
-            case "react":
-                choices = {**{each: each for each in _REACTIONS}, "": "no reaction"}
-                self.push_screen(Choose("Your reaction", choices), lambda name: self._react(message, name))
-            case _:
-                self.notify("Only your own messages can be changed.", severity="warning")
+            case what:
+                self._dialogs.ask(what, message)
 
     def _use_line(self, what: str, message: Message, text: str) -> None:
         self._doing = what, message.number
@@ -264,37 +252,11 @@ class ChatApp(App[None]):
         line.placeholder = "message"
         line.focus()
 
-    def _delete(self, message: Message, choice: str | None) -> None:
-        if choice == "delete":
-            self._try(lambda: self._account.delete(message.number))
-
     def action_send_file(self) -> None:
         """What is in the line goes with the file."""
         if self._shown is not None and not self._removed:
             text = self.query_one("#line", Input).value.strip() if self._doing is None else ""
             self._files.send(self._shown, text, self.action_write)
-
-    def _react(self, message: Message, emoji: str | None) -> None:
-        if emoji is not None:
-            self._try(lambda: self._account.react(message.number, emoji or None))
-
-    def _vote(self, message: Message) -> None:
-        if message.poll is None:
-            self.notify("This message does not ask anything: /poll does.", severity="warning")
-            return
-
-        def vote(name: str | None) -> None:
-            if name is not None:
-                self._try(lambda: self._account.vote(message.number, tuple(map(int, name.split()))))
-
-        offered = choices(message.poll, self._account.account_id)
-        self.push_screen(Choose(printable(message.text or ""), offered), vote)
-
-    def _try(self, what: Callable[[], object]) -> None:
-        try:
-            what()
-        except ValueError as error:
-            self.notify(str(error), severity="error", markup=False)
 
     # --- keys ---------------------------------------------------------------------------------------------------
 
@@ -337,14 +299,8 @@ class ChatApp(App[None]):
             self.query_one("#messages", MessageList).choose(message.number)
 
     def action_timer(self) -> None:
-        if self._shown is None or self._removed:
-            return
-        shown, choices = self._shown, {str(each or ""): after(each) for each in _TIMERS}
-        self.push_screen(Choose("New messages", choices), lambda choice: self._set_timer(shown, choice))
-
-    def _set_timer(self, conversation_id: str, choice: str | None) -> None:
-        if choice is not None:
-            self._try(lambda: self._account.set_timer(conversation_id, int(choice) if choice else None))
+        if self._shown is not None and not self._removed:
+            self._dialogs.ask_timer(self._shown)
 
     def action_safety_number(self) -> None:
         if self._shown is None:

@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from features.devices.model import DeviceAddress
-from features.groups.checking import Change
+from features.groups.handshakes import Change
 from features.groups.model import GroupMessage, Posted
 from features.identity import Identity
 from features.ports import Port

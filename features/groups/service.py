@@ -14,9 +14,7 @@ from features.devices.model import Device, DeviceAddress, user_of
 from features.devices.service import DeviceService
 from features.groups import inbox_store, store
 from features.groups.checking import (
-    Change,
     check_founding,
-    check_handshake,
     digest_of,
     epoch_of_message,
     group_and_epoch,
@@ -38,6 +36,7 @@ from features.groups.errors import (
     NotAllowedInGroup,
     TooManyGroups,
 )
+from features.groups.handshakes import Change, check_handshake
 from features.groups.model import (
     AcceptedCommit,
     Caller,

@@ -12,7 +12,8 @@ from cluster.postgres import UnitOfWork
 from features.accounts.queries import active
 from features.devices.model import DeviceAddress
 from features.devices.queries import devices_of
-from features.groups.checking import Change, Founding
+from features.groups.checking import Founding
+from features.groups.handshakes import Change
 from features.groups.model import (
     MAX_LISTED_BYTES,
     AcceptedCommit,

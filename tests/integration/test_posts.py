@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from api.post_views import PostModel, PostPage, VersionPage
+from api.post_views import PostModel, PostPage
 from api.posts import HashtagModel
+from api.version_views import VersionPage
 from tests.support.environment import Environment
 from tests.support.member import Member
 

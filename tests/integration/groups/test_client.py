@@ -23,7 +23,7 @@ NAMES = ("ada", "bob", "cleo")
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("client.account._FETCH_S", 0.1)
+    monkeypatch.setattr("client.exchange._FETCH_S", 0.1)
 
 
 def members(account: Account, group_id: str) -> list[tuple[str | None, Role]]:

@@ -29,7 +29,7 @@ from tests.support.environment import PASSWORD, ROOT
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("client.account._FETCH_S", 0.1)
+    monkeypatch.setattr("client.exchange._FETCH_S", 0.1)
     monkeypatch.setattr("client.devices._POLL_S", 0.1)
 
 

@@ -80,7 +80,7 @@ async def test_what_is_no_envelope_has_no_tag(opened: Correspondence) -> None:
 async def test_a_user_reports_a_message(
     opened: Correspondence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("client.account._FETCH_S", 0.1)
+    monkeypatch.setattr("client.exchange._FETCH_S", 0.1)
     for name in ("ada", "bob"):
         await opened.environment.member(name)
     folders = AccountFolders(tmp_path / "accounts")

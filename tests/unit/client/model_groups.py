@@ -34,14 +34,8 @@ from crypto.mls import DEFAULT_SUITE, GroupPolicy, KeyPackage, KnownDevices, Pub
 from crypto.sessions import DeviceAddress
 from features.devices.model import DeviceAddress as ServerAddress
 from features.errors import DomainError
-from features.groups.checking import (
-    Change,
-    check_founding,
-    check_handshake,
-    epoch_of_message,
-    group_and_epoch,
-    group_policy,
-)
+from features.groups.checking import check_founding, epoch_of_message, group_and_epoch, group_policy
+from features.groups.handshakes import Change, check_handshake
 from features.groups.model import Caller, Handshake, StoredGroup
 
 REMEMBERED = 8

@@ -84,7 +84,7 @@ async def test_a_session_acts_for_its_device_again_although_the_server_was_away(
     async with asyncio.timeout(60):
         while [request.url.path for request in made.seen].count("/b/v1/prekeys") < 6:
             account.messenger.connected()  # what waits is tried at once
-            account._wake.set()
+            account._exchange.wake()
             await asyncio.sleep(0)
             assert not running.done()
     running.cancel()

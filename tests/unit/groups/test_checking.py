@@ -34,15 +34,7 @@ from crypto.randomness import SystemRandomness
 from features.delivery_tags import commitment_of_group_message
 from features.devices.model import DeviceAddress
 from features.errors import DomainError
-from features.groups.checking import (
-    Change,
-    check_founding,
-    check_handshake,
-    epoch_of_message,
-    group_and_epoch,
-    group_policy,
-    named_accounts,
-)
+from features.groups.checking import check_founding, epoch_of_message, group_and_epoch, group_policy, named_accounts
 from features.groups.errors import (
     BadGroupInfo,
     BadGroupMessage,
@@ -52,6 +44,7 @@ from features.groups.errors import (
     NotAllowedInGroup,
     NotTheSender,
 )
+from features.groups.handshakes import Change, check_handshake
 from features.groups.model import Caller, GroupContent, GroupRole, Handshake, StoredGroup
 
 RNG = SystemRandomness()
