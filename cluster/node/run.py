@@ -32,6 +32,9 @@ _ATTEMPTS = 3
 _TOO_SLOW = ("timed out during startup", "exited unexpectedly")
 """What Ray says of a node that has not joined after 30 s, and of one whose agents have not joined it after 15 s. On a
 busy machine neither is enough, and the first limit cannot be changed, so the node is started again."""
+_STARTED = "Ray runtime started"
+"""What `ray start` says of a node that has joined. The dashboard of a head may answer long before, and end with a start
+that takes too long."""
 
 
 def start_head(
@@ -41,14 +44,15 @@ def start_head(
     *,
     autoscaling_config: Path | None = None,
 ) -> None:
-    """Start a head if it does not run, and wait for its dashboard. `environment` holds the platform's own settings.
-    Raises ServiceError."""
+    """Start a head if it does not run, and wait until it has joined its own cluster and its dashboard answers.
+    `environment` holds the platform's own settings. Raises ServiceError."""
     if processes.find(RAY) is not None:
         return
     _prepare(node, HEAD_PORTS)
     command = head_command(node, client_port=free_port(), autoscaling_config=autoscaling_config)
     api = ServeApi(node)
-    _start_ray(processes, command, {**environment, **ray_environment(node)}, lambda _log: api.answers())
+    settings = {**environment, **ray_environment(node)}
+    _start_ray(processes, command, settings, lambda log: _STARTED in log and api.answers())
 
 
 def start_worker(node: NodeSettings, processes: Processes, environment: Mapping[str, str], head: str) -> None:
@@ -57,7 +61,7 @@ def start_worker(node: NodeSettings, processes: Processes, environment: Mapping[
         return
     _prepare(node, WORKER_PORTS)
     command, settings = worker_command(node, head), {**environment, **ray_environment(node)}
-    _start_ray(processes, command, settings, lambda log: "Ray runtime started" in log)
+    _start_ray(processes, command, settings, lambda log: _STARTED in log)
 
 
 def _start_ray(

@@ -8,6 +8,7 @@ import pytest
 
 from cluster.local.processes import Processes, ServiceError
 from cluster.node import run
+from cluster.node.serve_api import ServeApi
 from cluster.node.settings import NodeSettings
 
 _RAY = """
@@ -31,17 +32,27 @@ _SLOW = "The current node timed out during startup. This could happen because"
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeSettings:
     monkeypatch.setenv("ENTATIVA_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(run, "WORKER_PORTS", ())
+    monkeypatch.setattr(run, "HEAD_PORTS", ())
     return NodeSettings()
 
 
 def _start(
-    node: NodeSettings, processes: Processes, monkeypatch: pytest.MonkeyPatch, *, succeeds: int, fault: str
+    node: NodeSettings,
+    processes: Processes,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    succeeds: int,
+    fault: str,
+    head: bool = False,
 ) -> None:
     starts = processes.root / "starts"
     command = [sys.executable, "-c", _RAY, str(starts), str(succeeds), fault]
-    monkeypatch.setattr(run, "worker_command", lambda *_: command)
+    monkeypatch.setattr(run, "head_command" if head else "worker_command", lambda *_, **__: command)
     processes.start(run.METRICS, [sys.executable, "-c", "import time; time.sleep(60)"])
-    run.start_worker(node, processes, {}, "127.0.0.1")
+    if head:
+        run.start_head(node, processes, {})
+    else:
+        run.start_worker(node, processes, {}, "127.0.0.1")
 
 
 def _runs(pid: int) -> bool:
@@ -61,6 +72,21 @@ def test_a_node_that_joined_too_late_is_started_again(
         assert processes.find(run.METRICS) is not None, "the metrics exporter was swept away with what Ray had left"
         for number in (1, 2):
             assert not _runs(int((tmp_path / f"starts-{number}").read_text()))
+    finally:
+        processes.sweep()
+
+
+def test_a_head_whose_dashboard_answers_though_it_joined_too_late_is_started_again(
+    node: NodeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = Processes(tmp_path)
+    # As Ray's does from some seconds after its start on, whatever becomes of the node.
+    monkeypatch.setattr(ServeApi, "answers", lambda _: True)
+    try:
+        _start(node, processes, monkeypatch, succeeds=2, fault=_SLOW, head=True)
+        assert len((tmp_path / "starts").read_text()) == 2
+        assert processes.find(run.RAY) is not None
+        assert "Ray runtime started" in processes.log(run.RAY)
     finally:
         processes.sweep()
 
