@@ -73,7 +73,9 @@ class MediaModel(BaseModel):
         examples=["ready"],
     )
     failure: ImageFailure | None = Field(
-        description="Why it failed. `not_allowed`: nobody may publish it here.", examples=[None]
+        description="Why it failed; of a video, `GET /media/{media_id}/video` says more. `not_allowed`: nobody may "
+        "publish it here.",
+        examples=[None],
     )
     image: ImageModel | None = Field(description="Null while it is processed, and for what is no image.")
     created_at: datetime = Field(examples=["2026-01-02T03:04:05Z"])

@@ -35,10 +35,10 @@ class MediaState(StrEnum):
 
 
 class ImageFailure(StrEnum):
-    """Why an image cannot be shown."""
+    """Why a medium cannot be shown. Of a video, the slice of videos knows more."""
 
     UNREADABLE = "unreadable"
-    """It is damaged, or not of the announced type."""
+    """It is damaged, or not of the announced type; or a video of which no stream can be made."""
     TOO_MANY_PIXELS = "too_many_pixels"
     TOO_MANY_FRAMES = "too_many_frames"
     TOO_COMPLEX = "too_complex"

@@ -166,6 +166,16 @@ class MediaService:
         await self.hold(uow, media, media.digest, match, now)
         return True
 
+    async def lock(self, uow: UnitOfWork, media_id: UUID) -> Media | None:
+        """Locks and returns a medium."""
+        return await store.find(uow, media_id, lock=True)
+
+    async def fail_ready(self, uow: UnitOfWork, media: Media, now: datetime) -> None:
+        """Makes a locked medium that was ready one that cannot be shown, and releases its content. One that is held for
+        moderators stays as it is."""
+        if media.digest is not None:
+            await store.fail_ready(uow, media.id, media.digest, now + self.policy.garbage_grace)
+
     async def delete(self, uow: UnitOfWork, account_id: UUID, media_id: UUID, now: datetime) -> None:
         """Deletes a medium. Raises NoSuchMedia, MediaAttached."""
         found = (await store.lock(uow, [media_id], account_id)).get(media_id)

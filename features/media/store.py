@@ -54,6 +54,7 @@ from gone
 _READY = "update media set state = 'ready', digest = $2 where id = $1"
 # Code of the version before does not know a third state.
 _FAIL = "update media set failure = $2 where id = $1"
+_FAIL_READY = "update media set failure = 'unreadable', state = 'processing', digest = null where id = $1"
 _DESCRIBE = "update media set width = $2, height = $3, blurhash = $4, widths = $5 where id = $1"
 _INSERT_FILES = """
 insert into media_files (media_id, name, content_type, size, digest)
@@ -223,6 +224,12 @@ async def has_avif(uow: UnitOfWork, media_id: UUID) -> bool:
 async def fail(uow: UnitOfWork, media_id: UUID, failure: ImageFailure) -> None:
     """Makes a medium one that cannot be shown."""
     await uow.execute(_FAIL, media_id, failure)
+
+
+async def fail_ready(uow: UnitOfWork, media_id: UUID, digest: bytes, garbage_due_at: datetime) -> None:
+    """Makes a medium that was ready one that cannot be shown, and releases its content."""
+    await uow.execute(_FAIL_READY, media_id)
+    await release_objects(uow, [digest], garbage_due_at)
 
 
 async def discard(uow: UnitOfWork, keys: Sequence[str], due_at: datetime) -> None:

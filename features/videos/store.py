@@ -1,7 +1,8 @@
 """SQL of videos, of their files and captions.
 
 An object has a row in video_objects from before it is written until it is handed to media to be deleted: a video that
-is gone leaves its objects without a video (on delete set null).
+is gone leaves its objects without a video (on delete set null), one that fails releases them, and one that is ready
+without all qualities releases those that players do not read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,6 +55,7 @@ from unnest($2::text[], $3::text[], $4::text[], $5::bigint[]) as named (key, nam
 where object.key = named.key and object.video_id = $1
 """
 _RELEASE = "update video_objects set video_id = null where video_id = $1"
+_RELEASE_UNNAMED = f"{_RELEASE} and name is null"
 _TAKE_RELEASED = """
 delete from video_objects where key in (
     select key from video_objects where video_id is null limit $1 for update skip locked
@@ -143,9 +145,12 @@ async def streams(uow: UnitOfWork, video_id: UUID) -> Streams:
 
 
 async def settle(uow: UnitOfWork, video_id: UUID) -> bool:
-    """Ends the work on a video that can be played, with the qualities that it has. Returns False if it has none, or all
-    of them."""
-    return await uow.fetchval(_SETTLE, video_id) is not None
+    """Ends the work on a video that can be played, with the qualities that it has, and releases what was made of
+    others. Returns False if it has none, or all of them."""
+    if await uow.fetchval(_SETTLE, video_id) is None:
+        return False
+    await uow.execute(_RELEASE_UNNAMED, video_id)
+    return True
 
 
 async def fail(uow: UnitOfWork, video_id: UUID, problem: VideoProblem) -> bool:

@@ -102,16 +102,19 @@ class Transcoding:
 
     async def _fail(self, uow: UnitOfWork, video: Video, problem: VideoProblem) -> None:
         """Ends the work on a video. One that can be played stays so, with the qualities that it has, unless nobody may
-        publish it."""
+        publish it. Of another nothing is kept, what was uploaded neither."""
         if problem is not VideoProblem.NOT_ALLOWED and await store.settle(uow, video.id):
             publish(uow, Ready(video.id, video.account_id), self.now())
             await uow.commit()
             log.warning("video ready without all qualities", problem=problem.value)
             await self.tell(video, VideoState.READY)
             return
-        if not await store.fail(uow, video.id, problem):
+        # Before the video, in the order in which the deletion of the medium locks them.
+        medium, now = await self.media.lock(uow, video.id), self.now()
+        if medium is None or not await store.fail(uow, video.id, problem):
             return
-        publish(uow, Failed(video.id, video.account_id, problem.value), self.now())
+        await self.media.fail_ready(uow, medium, now)
+        publish(uow, Failed(video.id, video.account_id, problem.value), now)
         await uow.commit()
         metrics.FAILED.labels(self.brand, problem.value).inc()
         log.info("video failed", problem=problem.value)

@@ -1,18 +1,25 @@
 """Files of the types that can be uploaded."""
 
 import random
+import struct
 
 import pyvips
 
-_HEADS: dict[str, bytes] = {
+from tests.support.clips import clip
+
+_IMAGES: dict[str, bytes] = {
     "image/jpeg": pyvips.Image.black(24, 16, bands=3).jpegsave_buffer(),
     "image/png": pyvips.Image.black(24, 16, bands=3).pngsave_buffer(),
-    "video/mp4": b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp41",
 }
 
 
 def file_of(size: int, media_type: str = "image/jpeg", seed: int = 1) -> bytes:
-    """Returns a file of a type and size. What follows the image in an image's file means nothing; of a video it has the
-    first bytes only."""
-    head = _HEADS[media_type]
+    """Returns a file of a type and size: a small image or a short video, and after it what programs skip."""
+    head = _video_of(size) if media_type == "video/mp4" else _IMAGES[media_type]
     return (head + random.Random(seed).randbytes(max(0, size - len(head))))[:size]
+
+
+def _video_of(size: int) -> bytes:
+    """Returns a video that is followed by the head of a box "free" up to a size."""
+    video = clip(seconds=0.1, audio=False)
+    return video + struct.pack(">I4s", max(8, size - len(video)), b"free")

@@ -68,9 +68,10 @@ def stored(environment: Environment) -> list[str]:
 
 
 def originals(environment: Environment) -> list[str]:
-    """Returns the keys of those objects that were uploaded, not made of an upload: the larger ones."""
+    """Returns the keys of those objects that were uploaded, not made of an upload: the larger ones of no stream."""
     folder = Path(environment.settings.objects_url) / environment.brand.name
-    return [key for key in stored(environment) if (folder / key).stat().st_size >= 5_000]
+    of_no_stream = (key for key in stored(environment) if not key.startswith("videos/"))
+    return [key for key in of_no_stream if (folder / key).stat().st_size >= 5_000]
 
 
 async def sweep(environment: Environment) -> None:

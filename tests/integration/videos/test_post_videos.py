@@ -18,6 +18,7 @@ from features.posts.model import Audience
 from features.posts.privacy import may_see
 from features.videos.jobs import DrawStoryboard, EncodeChunk, Job, JobLost, JobResult, Jobs
 from features.videos.model import Unplayable, VideoProblem
+from features.videos.sweeping import sweep_videos
 from tests.integration.test_privacy_posts import RELATIONS, Scenario
 from tests.integration.videos import test_transcoding as transcoding
 from tests.integration.videos.conftest import POLICY
@@ -25,7 +26,8 @@ from tests.support.clips import clip
 from tests.support.environment import PASSWORD, Environment
 from tests.support.hostile_images import encoded, noise
 from tests.support.member import Member
-from tests.support.uploads import upload
+from tests.support.uploads import stored as stored_keys
+from tests.support.uploads import sweep, upload
 
 JPEG = encoded(noise(400, 300), MediaType.JPEG)
 RUNG = ["36p.m3u8", "36p-iframes.m3u8", "36p-0.mp4"]
@@ -161,13 +163,13 @@ async def test_readers_see_how_far_a_video_is(chunked: Environment) -> None:
 
 @dataclass
 class SmallestOnly:
-    """Jobs of which those at larger rungs fail."""
+    """Jobs of which those at larger rungs fail, after the first chunk."""
 
     inner: Jobs
     error: Exception
 
     async def run(self, job: Job) -> JobResult:
-        if isinstance(job, EncodeChunk) and not job.hashed:
+        if isinstance(job, EncodeChunk) and not job.hashed and job.chunk.first > 0:
             raise self.error
         return await self.inner.run(job)
 
@@ -193,6 +195,12 @@ async def test_a_video_that_can_be_played_stays_so_if_larger_qualities_fail(
     video = (await ada.get(f"/media/{stored.media_id}/video")).json()
     assert (video["state"], video["problem"], video["percent"]) == ("ready", None, 100)
     assert video["storyboard"] is None or await _statuses(chunked, medium["path"], ["storyboard.vtt"]) == {200}
+    # What was made of the larger quality does not stay in storage.
+    await sweep_videos(chunked.platform)
+    chunked.clock.advance(timedelta(hours=2))
+    await sweep(chunked)
+    named = await chunked.platform.database.pool.fetch("select key from video_objects where name is not null")
+    assert [key for key in stored_keys(chunked) if key.startswith("videos/")] == sorted(row["key"] for row in named)
 
 
 async def test_a_video_that_cannot_be_played(chunked: Environment) -> None:

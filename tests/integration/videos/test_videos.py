@@ -102,12 +102,13 @@ async def test_a_segment_is_a_range_of_a_file_and_read_in_two_statements(entativ
 async def test_what_is_no_video_has_a_problem_and_leaves_nothing_in_storage(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     source = clip()
+    nothing = source[:40] + bytes(5000)
     broken = source[:60] + bytes(len(source) - 60)
     silent = made("-f", "lavfi", "-i", "sine=440", "-t", "1", "-c:a", "aac")
     still = ("-f", "lavfi", "-i", "color=size=64x36:rate=1", "-c:v", "libx264", "-preset", "ultrafast")
     files = {
         "too_long": [made(*still, "-t", str(timedelta(hours=10).total_seconds()))],
-        "broken": [file_of(5000, "video/mp4"), broken, source[: len(source) // 2]],
+        "broken": [nothing, broken, source[: len(source) // 2]],
         "audio_only": [silent],
         "bad_frame_rate": [clip(rate="600", seconds=0.5, audio=False)],
     }
@@ -115,10 +116,14 @@ async def test_what_is_no_video_has_a_problem_and_leaves_nothing_in_storage(enta
         for content in contents:
             video = await _video(ada, await upload(entativa, ada, content, "video/mp4"))
             assert (video["state"], video["problem"], video["stream"]) == ("failed", problem, None)
+            medium = (await ada.get(f"/media/{video['media_id']}")).json()
+            assert (medium["state"], medium["failure"], medium["address"]) == ("failed", "unreadable", None)
+            answer = await ada.get(f"/media/{video['media_id']}/content")
+            assert (answer.status_code, answer.json()["code"]) == (409, "media_failed")
     entativa.clock.advance(timedelta(hours=2))
     await sweep_videos(entativa.platform)
     await sweep(entativa)
-    assert [key for key in stored(entativa) if key.startswith("videos/")] == []
+    assert stored(entativa) == []
 
 
 @pytest.mark.parametrize("container", ["quicktime", "webm"])
