@@ -26,7 +26,6 @@ from features.group_invitations.errors import (
     TooManyGroupJoinRequests,
 )
 from features.group_invitations.model import GroupInvitation, JoinDirection, SeenJoinRequest
-from features.group_invitations.policy import GroupInvitationPolicy
 from features.group_invitations.service import GroupInvitationService
 from features.groups.errors import GroupFull, NoSuchGroup, NotAllowedInGroup, TooManyGroups
 from features.groups.policy import GroupsPolicy
@@ -47,11 +46,11 @@ _MAX_USES = GroupsPolicy().max_members
 class GroupInvitationBody(Body):
     """An invitation to make."""
 
-    expires_in_s: int = Field(
-        default=int(GroupInvitationPolicy().lifetime.total_seconds()),
+    expires_in_s: int | None = Field(
+        default=None,
         ge=1,
         le=10 * 366 * 86_400,
-        description="How long it is good, in seconds: a minute to 90 days.",
+        description="How long it is good, in seconds: a minute to 90 days; without it, seven days.",
         examples=[604_800],
     )
     max_uses: int = Field(
@@ -111,7 +110,7 @@ async def create(
 ) -> NewGroupInvitationModel:
     """Make an invitation to a group of which you are an owner or admin. Who has it can ask to join: nobody comes in by
     it alone. It is good as long as you are an owner or admin."""
-    lifetime = timedelta(seconds=body.expires_in_s)
+    lifetime = None if body.expires_in_s is None else timedelta(seconds=body.expires_in_s)
     made = await invitations.create(uow, identity.account_id, group_id, lifetime, body.max_uses, now)
     return NewGroupInvitationModel(**_members(made.invitation), token=made.token)
 

@@ -19,7 +19,6 @@ from api.transaction import forget_responses, located
 from features.posts.errors import NoSuchPost
 from features.share_links.errors import BadLinkLifetime, NoSharedPost, NoSuchShareLink, TooManyShareLinks
 from features.share_links.model import ShareLink
-from features.share_links.policy import ShareLinkPolicy
 from features.share_links.service import ShareLinkService
 
 router = APIRouter(prefix=VERSION, tags=["links"], route_class=ConditionalRoute)
@@ -36,11 +35,11 @@ _SEALED = "AZfxwF0cfB6bDi8fb59_EQAAAABpaJIA"
 class ShareLinkBody(Body):
     """A link to make."""
 
-    expires_in_s: int = Field(
-        default=int(ShareLinkPolicy().lifetime.total_seconds()),
+    expires_in_s: int | None = Field(
+        default=None,
         ge=1,
         le=10 * 366 * 86_400,
-        description="How long it is good, in seconds: a minute to 366 days.",
+        description="How long it is good, in seconds: a minute to 366 days; without it, 30 days.",
         examples=[604_800],
     )
 
@@ -79,7 +78,7 @@ async def create_share_link(
     now: Now,
 ) -> ShareLinkModel:
     """Make a link to a post that you may see, to share it outside. It gives nobody a right to see the post."""
-    lifetime = timedelta(seconds=body.expires_in_s)
+    lifetime = None if body.expires_in_s is None else timedelta(seconds=body.expires_in_s)
     return _render(await links.create(uow, identity.account_id, post_id, lifetime, now))
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from features.documented import check_documented
 from features.feature import Feature
 
 P = TypeVar("P")
@@ -13,12 +14,16 @@ class Brand:
     """A product: its name (lower case; also the name of its database and its route), title, features and policies.
 
     Where two features have routes for a path, the earlier one's is used; the most used come first. `policies` are those
-    that differ from their defaults."""
+    that differ from their defaults; one that allows more than the API's document raises ValueError."""
 
     name: str
     title: str
     features: tuple[Feature, ...]
     policies: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        for policy in self.policies:
+            check_documented(policy)
 
     @property
     def feature_names(self) -> tuple[str, ...]:

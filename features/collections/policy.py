@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from features.documented import documented
+
 
 @dataclass(frozen=True, slots=True)
 class CollectionPolicy:
-    max_collections: int = 200
+    max_collections: int = documented(200)
     """Of an account."""
-    max_name_length: int = 50
+    max_name_length: int = documented(50)
     """Characters (Unicode code points)."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from crypto.mls import RFC_SUITES, CipherSuite
+from features.documented import documented
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +12,7 @@ class DevicePolicy:
     changes_per_day: int = 20
     """Of an account's devices: each is a version of its keys that every contact follows. So many times a day sessions
     can take over its devices, too."""
-    max_devices: int = 10
+    max_devices: int = documented(10, most=64)
     """Of an account at a time. The protocol allows 64 (crypto.directory.AccountKeys)."""
     link_lifetime: timedelta = timedelta(minutes=10)
     """How long a device waits for the approval of another one."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from features.documented import documented
+
 
 @dataclass(frozen=True, slots=True)
 class GroupInvitationPolicy:
@@ -11,7 +13,7 @@ class GroupInvitationPolicy:
     lifetime: timedelta = timedelta(days=7)
     """Where the request has none."""
     min_lifetime: timedelta = timedelta(minutes=1)
-    max_lifetime: timedelta = timedelta(days=90)
+    max_lifetime: timedelta = documented(timedelta(days=90), most=timedelta(days=3660))
     max_waiting: int = 100
     """Requests to join by one invitation that nobody has answered."""
     max_asked: int = 20

@@ -47,11 +47,12 @@ class GroupInvitationService:
     profiles: ProfileService
 
     async def create(
-        self, uow: UnitOfWork, me: UUID, group_id: UUID, lifetime: timedelta, max_uses: int, now: datetime
+        self, uow: UnitOfWork, me: UUID, group_id: UUID, lifetime: timedelta | None, max_uses: int, now: datetime
     ) -> NewInvitation:
         """Makes an invitation to a group of which the caller is an owner or admin. Raises NoSuchGroup,
         NotAllowedInGroup, BadInvitationLifetime, TooManyGroupInvitations."""
         policy = self.policy
+        lifetime = policy.lifetime if lifetime is None else lifetime
         if not policy.min_lifetime <= lifetime <= policy.max_lifetime:
             shortest, longest = int(policy.min_lifetime.total_seconds()), policy.max_lifetime.days
             raise BadInvitationLifetime(f"An invitation is good for {shortest} seconds to {longest} days.")

@@ -3,22 +3,24 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from features.documented import documented
+
 
 @dataclass(frozen=True, slots=True)
 class GroupsPolicy:
     """Limits of encrypted groups."""
 
-    max_members: int = 1_500
+    max_members: int = documented(1_500)
     """Accounts in a group."""
     max_groups: int = 1_000
     """Groups of an account; somebody who is in as many cannot create one more, and is not added to more."""
-    max_message_bytes: int = 64 * 1024
+    max_message_bytes: int = documented(64 * 1024)
     """Of an application message or a proposal."""
-    max_commit_bytes: int = 2 * 1024 * 1024
+    max_commit_bytes: int = documented(2 * 1024 * 1024)
     """Of a commit. One that adds 1,500 devices has about 900 KiB."""
-    max_welcome_bytes: int = 1024 * 1024
+    max_welcome_bytes: int = documented(1024 * 1024)
     """Of a Welcome with all whom it is for."""
-    max_group_info_bytes: int = 64 * 1024
+    max_group_info_bytes: int = documented(64 * 1024)
     """Of a GroupInfo without the tree, also of what one joiner reads of a Welcome."""
     undelivered: timedelta = timedelta(days=30)
     """How long a message waits for devices. A device that has missed a commit that is gone joins anew."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from features.documented import documented
+
 
 @dataclass(frozen=True, slots=True)
 class ProfileImagePolicy:
@@ -11,5 +13,5 @@ class ProfileImagePolicy:
     """Of the shorter side."""
     min_cover_width: int = 300
     min_cover_height: int = 100
-    max_alt_length: int = 1_000
+    max_alt_length: int = documented(1_000)
     """Of the description of a cover, in Unicode code points."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from features.documented import documented
+
 _RESERVED = """
 about abuse account accounts admin administrator anonymous api app apps billing blog contact copyright deleted developer
 developers docs everyone explore feed health help here home info jobs legal login logout mail metrics moderation
@@ -16,8 +18,8 @@ RESERVED_USERNAMES = frozenset(_RESERVED.split())
 @dataclass(frozen=True, slots=True)
 class ProfilePolicy:
     reserved_usernames: frozenset[str] = RESERVED_USERNAMES
-    max_name_characters: int = 50
-    max_bio_characters: int = 500
-    max_pronouns_characters: int = 40
-    max_links: int = 5
-    max_link_characters: int = 300
+    max_name_characters: int = documented(50)
+    max_bio_characters: int = documented(500)
+    max_pronouns_characters: int = documented(40)
+    max_links: int = documented(5)
+    max_link_characters: int = documented(300)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from features.documented import documented
+
 
 @dataclass(frozen=True, slots=True)
 class RelationshipPolicy:
@@ -10,4 +12,4 @@ class RelationshipPolicy:
     max_close_friends: int = 1_500
     max_lists: int = 50
     max_list_members: int = 1_500
-    max_list_name_characters: int = 50
+    max_list_name_characters: int = documented(50)

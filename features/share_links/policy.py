@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from features.documented import documented
+
 
 @dataclass(frozen=True, slots=True)
 class ShareLinkPolicy:
@@ -11,4 +13,4 @@ class ShareLinkPolicy:
     lifetime: timedelta = timedelta(days=30)
     """Where the request has none."""
     min_lifetime: timedelta = timedelta(minutes=1)
-    max_lifetime: timedelta = timedelta(days=366)
+    max_lifetime: timedelta = documented(timedelta(days=366), most=timedelta(days=3660))

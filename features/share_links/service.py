@@ -29,10 +29,11 @@ class ShareLinkService:
     key: bytes
 
     async def create(
-        self, uow: UnitOfWork, account_id: UUID, post_id: UUID, lifetime: timedelta, now: datetime
+        self, uow: UnitOfWork, account_id: UUID, post_id: UUID, lifetime: timedelta | None, now: datetime
     ) -> ShareLink:
         """Makes a link to a post that the caller may see. Raises NoSuchPost, BadLinkLifetime, TooManyShareLinks."""
         policy = self.policy
+        lifetime = policy.lifetime if lifetime is None else lifetime
         if not policy.min_lifetime <= lifetime <= policy.max_lifetime:
             shortest, longest = int(policy.min_lifetime.total_seconds()), policy.max_lifetime.days
             raise BadLinkLifetime(f"A link is good for {shortest} seconds to {longest} days.")

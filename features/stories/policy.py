@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from features.documented import documented
+
 
 @dataclass(frozen=True, slots=True)
 class StoryPolicy:
@@ -10,10 +12,10 @@ class StoryPolicy:
 
     lifetime: timedelta = timedelta(hours=24)
     """How long others than its author see a story. A change is for new stories."""
-    max_text_length: int = 500
-    max_alt_length: int = 1_000
+    max_text_length: int = documented(500)
+    max_alt_length: int = documented(1_000)
     """Of the description of a medium."""
-    max_mentions: int = 20
+    max_mentions: int = documented(20)
     """Different people mentioned in a story, and mentions on its image."""
     max_live: int = 100
     """Stories of an account that others see at a time."""
@@ -21,7 +23,7 @@ class StoryPolicy:
     """Of an account."""
     max_highlighted: int = 100
     """Stories in one highlight."""
-    max_title_length: int = 50
+    max_title_length: int = documented(50)
     """Of a highlight."""
     closeness_period: timedelta = timedelta(days=30)
     """Whose stories somebody has seen in this time is how close they are."""

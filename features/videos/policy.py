@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
 
+from features.documented import documented
+
 
 @dataclass(frozen=True, slots=True)
 class Quality:
@@ -40,7 +42,7 @@ class VideoPolicy:
     audio_rate: int = 128_000
     storyboard_tiles: int = 50
     tile_width: int = 160
-    max_captions: int = 20
+    max_captions: int = documented(20, most=100)
     """Languages per video."""
     max_caption_cues: int = 10_000
     max_attempts: int = 5

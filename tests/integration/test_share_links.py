@@ -121,7 +121,7 @@ async def test_a_link_works_while_its_maker_may_see_the_post(entativa: Environme
 async def test_bad_lifetimes_and_too_many_links(entativa: Environment) -> None:
     ada = await entativa.member("ada")
     post = await _post(ada)
-    for seconds in (-1, 0, 59, 366 * 86_400 + 1, 10**12, "soon", None):
+    for seconds in (-1, 0, 59, 366 * 86_400 + 1, 10**12, "soon"):
         answer = await ada.post(f"/posts/{post}/share-links", json={"expires_in_s": seconds})
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "expires_in_s"), seconds
     insert = """insert into share_links (id, account_id, post_id, created_at, expires_at)
