@@ -23,4 +23,10 @@ class ControlCharacters(Invalid):
     detail = "This may not hold control characters."
 
 
-TEXT_ERRORS = (EmptyText, TextTooLong, ControlCharacters)
+class TooManyMarks(Invalid):
+    """A character of a text has too many combining marks."""
+
+    code = "too_many_marks"
+
+
+TEXT_ERRORS = (EmptyText, TextTooLong, ControlCharacters, TooManyMarks)

@@ -61,13 +61,6 @@ class TooManyEmoji(Invalid):
     field = "text"
 
 
-class TooManyMarks(Invalid):
-    """The text has too many combining marks on one character."""
-
-    code = "too_many_marks"
-    field = "text"
-
-
 class TooManyPeopleMentioned(Invalid):
     """The text mentions too many people."""
 
@@ -82,4 +75,4 @@ class BadFilterWord(Invalid):
     field = "words"
 
 
-COMMENT_TEXT_ERRORS = (*TEXT_ERRORS, TooManyLines, TooManyEmoji, TooManyMarks, TooManyPeopleMentioned)
+COMMENT_TEXT_ERRORS = (*TEXT_ERRORS, TooManyLines, TooManyEmoji, TooManyPeopleMentioned)

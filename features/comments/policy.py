@@ -14,8 +14,6 @@ class CommentPolicy:
     max_text_length: int = documented(2_000)
     max_lines: int = documented(40)
     max_emoji: int = documented(50)
-    max_marks: int = 4
-    """Combining marks on one character: more of them cover the lines above and below."""
     max_mentions: int = 20
     """Different people mentioned in one comment."""
     max_filter_words: int = documented(200)

@@ -1,13 +1,12 @@
 """The rules for the text of a comment, and filter words."""
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from features.comments.errors import BadFilterWord, TooManyEmoji, TooManyLines, TooManyMarks, TooManyPeopleMentioned
+from features.comments.errors import BadFilterWord, TooManyEmoji, TooManyLines, TooManyPeopleMentioned
 from features.comments.policy import CommentPolicy
 from features.posts.text import Hashtag, Mention, parse
-from features.text import clean_paragraphs, is_blank
+from features.text import clean_paragraphs, is_blank, normalise
 from features.text_errors import EmptyText
 
 _PICTURES = ((0x1F000, 0x1FAFF), (0x2600, 0x27BF), (0x2B00, 0x2BFF))
@@ -37,8 +36,6 @@ def parse_text(text: str, policy: CommentPolicy) -> CommentText:
         raise TooManyLines(f"A comment has at most {policy.max_lines} lines.")
     if emoji_in(text) > policy.max_emoji:
         raise TooManyEmoji(f"A comment has at most {policy.max_emoji} emoji.")
-    if longest_run_of_marks(text) > policy.max_marks:
-        raise TooManyMarks(f"A character has at most {policy.max_marks} combining marks.")
     parsed = CommentText(text, parse(text))
     if len(parsed.usernames) > policy.max_mentions:
         raise TooManyPeopleMentioned(f"A comment mentions at most {policy.max_mentions} people.")
@@ -50,20 +47,11 @@ def emoji_in(text: str) -> int:
     return sum(1 for character in text if _is_picture(ord(character)))
 
 
-def longest_run_of_marks(text: str) -> int:
-    """Returns the largest number of combining marks on one character."""
-    longest = run = 0
-    for character in text:
-        run = run + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
-        longest = max(longest, run)
-    return longest
-
-
 def clean_words(words: Sequence[str], policy: CommentPolicy) -> list[str]:
     """Returns filter words in the form in which they are compared, each once. Raises BadFilterWord."""
     if len(words) > policy.max_filter_words:
         raise BadFilterWord(f"There are at most {policy.max_filter_words} filter words.")
-    found = {folded(word).strip() for word in words}
+    found = {normalise(word).strip() for word in words}
     if any(is_blank(word) or len(word) > policy.max_filter_word_length for word in found):
         raise BadFilterWord(f"A filter word has 1 to {policy.max_filter_word_length} characters.")
     return sorted(found)
@@ -71,14 +59,10 @@ def clean_words(words: Sequence[str], policy: CommentPolicy) -> list[str]:
 
 def has_filtered(text: str, words: Sequence[str]) -> bool:
     """Returns whether one of the words is in a text: as a whole word if it begins and ends with letters or digits,
-    otherwise anywhere. Case and width do not count."""
-    text = folded(text)
+    otherwise anywhere. Case, width and what is not
+    rendered do not count."""
+    text = normalise(text)
     return any(_contains(text, word) for word in words)
-
-
-def folded(text: str) -> str:
-    """Returns the form in which texts and filter words are compared."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def _contains(text: str, word: str) -> bool:

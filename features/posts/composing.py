@@ -27,7 +27,7 @@ from features.posts.sharing import Shares
 from features.posts.text import Hashtag, Mention, parse
 from features.profiles.model import Person
 from features.profiles.service import ProfileService
-from features.text import is_blank
+from features.text import check_marks, is_blank
 from features.text_errors import ControlCharacters, EmptyText, TextTooLong
 from features.videos.service import VideoService
 
@@ -169,8 +169,8 @@ def parse_text(text: str, policy: PostPolicy) -> Parsed:
 
 def clean_text(text: str, max_length: int) -> str:
     """Returns the text as it is stored: without outer white space, with line feeds as line ends. Raises Invalid for a
-    text that is too long (checked first), has no visible character or contains control characters. (Unassigned code
-    points are allowed: they may be new emoji.)"""
+    text that is too long (checked first), has no visible character or contains control characters or too many
+    combining marks. (Unassigned code points are allowed: they may be new emoji.)"""
     text = text.replace("\r\n", "\n").strip()
     if len(text) > max_length:
         raise TextTooLong(f"A post has at most {max_length} characters.", field="text")
@@ -178,7 +178,7 @@ def clean_text(text: str, max_length: int) -> str:
         raise EmptyText("A post needs a text with a visible character.", field="text")
     if any(category(character) == "Cc" and character not in "\n\t" for character in text):
         raise ControlCharacters(field="text")
-    return text
+    return check_marks(text, "text")
 
 
 def check_audience(audience: Audience, list_id: UUID | None) -> None:

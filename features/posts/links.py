@@ -10,6 +10,7 @@ from html import unescape
 from unicodedata import category
 
 from cluster.web import FetchedPage
+from features.text import has_too_many_marks
 
 _URL = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _CLOSING = {")": "(", "]": "[", "}": "{"}
@@ -78,7 +79,8 @@ def _decoded(page: FetchedPage) -> str:
 
 
 def _line(text: str, max_characters: int) -> str:
-    """Returns a text as one line, without what is not shown, cut off."""
+    """Returns a text as one line, without what is not shown, cut off; an empty one for what covers other lines."""
     breaks, hidden = ("Cc", "Zl", "Zp"), ("Cf", "Cs")
     kept = (" " if category(sign) in breaks else sign for sign in text if category(sign) not in hidden)
-    return " ".join("".join(kept).split())[:max_characters].rstrip()
+    line = " ".join("".join(kept).split())[:max_characters].rstrip()
+    return "" if has_too_many_marks(line) else line

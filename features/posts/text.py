@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from features.text import normalise
+
 MAX_TAG_LENGTH = 100
 """Maximum code points of a hashtag without its ``#``. Longer ones are plain text."""
 
@@ -20,8 +22,6 @@ _HASHES = "#＃﹟"
 _JOINERS = "\u200c\u200d"
 _USERNAME = re.compile(r"[A-Za-z0-9_.]+")
 _SIGN = re.compile(rf"[@{_HASHES}]")
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
-"""Letters and marks that are not rendered (Default_Ignorable_Code_Point, Unicode section 5.21), selectors aside."""
 _GLUE = frozenset("/&=@" + _HASHES)
 """A sign right after one of these is part of an address (``/page#part``) or of a doubled sign, not an entity."""
 
@@ -42,16 +42,6 @@ class Mention:
     username: str
     start: int
     end: int
-
-
-def normalise(text: str) -> str:
-    """Returns the form in which hashtags are compared. Idempotent; drops characters that are not rendered."""
-    previous = None
-    while text != previous:
-        previous = text
-        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-        text = "".join(character for character in text if not _is_invisible(character))
-    return text
 
 
 def tag_of(text: str) -> str | None:
@@ -109,15 +99,6 @@ def _mention(text: str, start: int) -> Mention | None:
 def _continues(character: str) -> bool:
     """Returns whether the character and its normalised form are word characters, so that a hashtag may contain it."""
     return all(part == "_" or unicodedata.category(part)[0] in "LMN" for part in (character, *normalise(character)))
-
-
-def _is_invisible(character: str) -> bool:
-    return (
-        unicodedata.category(character) == "Cf"
-        or character in _INVISIBLE
-        or "\ufe00" <= character <= "\ufe0f"
-        or "\U000e0100" <= character <= "\U000e01ef"
-    )
 
 
 def _is_letter(character: str) -> bool:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import unescape
 from itertools import pairwise
+
+from features.text import MAX_MARKS, has_too_many_marks
 
 _TIME = re.compile(r"(?:(\d{2,4}):)?([0-5]\d):([0-5]\d)\.(\d{3})")
 _TIMING = re.compile(rf"({_TIME.pattern})[ \t]+-->[ \t]+({_TIME.pattern})(?:[ \t].*)?")
@@ -75,6 +78,8 @@ def _cue(number: int, timing: str, text: str) -> Cue:
         raise BadWebVTT(number, f"a cue has at most {_MAX_CUE_CHARACTERS} characters")
     if "-->" in text:
         raise BadWebVTT(number, "a cue's text cannot contain -->")
+    if has_too_many_marks(unescape(_TAG.sub("", text))):
+        raise BadWebVTT(number, f"a character has at most {MAX_MARKS} combining marks")
     return Cue(begins, ends, _TAG.sub(_kept, text))
 
 

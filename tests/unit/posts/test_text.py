@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from features.posts.text import MAX_TAG_LENGTH, Hashtag, Mention, normalise, parse, tag_of
+from features.posts.text import MAX_TAG_LENGTH, Hashtag, Mention, parse, tag_of
+from features.text import normalise
 
 letters = st.characters(categories=["L", "M", "N", "P", "S", "Z", "Cf"])
 texts = st.text(st.one_of(letters, st.sampled_from("##@@ ._a1\u200d\u200c\n"))) | st.text()
