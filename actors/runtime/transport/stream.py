@@ -39,7 +39,9 @@ _UNSENT_LIMIT = 64 << 20
 _FULL_BATCH = 64
 """Answers to one frame that are not kept for the end of the event loop's turn."""
 _SLICE_SECONDS = 0.005
-"""How long a host takes frames in an iteration of the event loop: its connections share it, each takes at least one."""
+"""How long a host takes calls in an iteration of the event loop: its connections share it, each takes at least some."""
+SOME_CALLS = 16
+"""Calls of a frame that are taken together; those behind them may wait until others had their turn."""
 _SILENCE_MS = 4000
 """Milliseconds after which the kernel gives up a TCP connection whose packets nobody acknowledges."""
 
@@ -122,6 +124,9 @@ class HostConnection(FrameProtocol):
         self._answers: list[bytes] = []
         self._frames: deque[bytes] = deque()
         """What came and is still to be taken. Nothing is read meanwhile."""
+        self._head: list[Any] = []
+        self._calls: deque[Any] = deque()
+        """The rest of the frame that is being taken, and what its calls have in common."""
         self._reads = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -130,34 +135,50 @@ class HostConnection(FrameProtocol):
         self._write(hello(self._nonce[:-1]))
 
     def arrived(self, payloads: list[bytes]) -> None:
-        waiting = bool(self._frames)
+        waiting = self._has_waiting
         self._frames += payloads
         if not waiting:
             self._take_frames()
+
+    @property
+    def _has_waiting(self) -> bool:
+        return bool(self._calls or self._frames)
 
     def _take_frames(self) -> None:
         """Takes what came, while it is this connection's turn. A router may have sent thousands of calls."""
         until = time.monotonic() + _SLICE_SECONDS / max(1, len(self._connections))
         try:
-            while self._frames and self.transport is not None:
-                self.received(unpack(self._frames.popleft()))
-                if self._frames and time.monotonic() >= until:
+            while self._has_waiting and self.transport is not None:
+                if self._calls:
+                    self._take_calls()
+                else:
+                    self.received(unpack(self._frames.popleft()))
+                if self._has_waiting and time.monotonic() >= until:
                     # Behind the other connections that have frames.
                     asyncio.get_running_loop().call_soon(self._take_frames)
                     break
         except CallError as error:
-            self._frames.clear()
+            self._take_nothing_more()
             self.abort(error)
         except Exception:
-            self._frames.clear()
+            self._take_nothing_more()
             if self.transport is not None:
                 self.transport.abort()  # as the event loop does where ``data_received`` raises
             raise
         self._read_on()
 
+    def _take_calls(self) -> None:
+        calls = self._calls
+        some = [calls.popleft() for _ in range(min(SOME_CALLS, len(calls)))]
+        self._hand_over([*self._head, *some])
+
+    def _take_nothing_more(self) -> None:
+        self._frames.clear()
+        self._calls.clear()
+
     def _read_on(self) -> None:
         """Reads if the peer reads its answers and nothing waits here."""
-        transport, reads = self.transport, not self.paused and not self._frames
+        transport, reads = self.transport, not self.paused and not self._has_waiting
         if transport is not None and reads is not self._reads and not transport.is_closing():
             self._reads = reads
             (transport.resume_reading if reads else transport.pause_reading)()
@@ -166,9 +187,10 @@ class HostConnection(FrameProtocol):
         if self.proven:
             if items[0] != CALLS or len(items) < 2 or type(items[1]) is not int:
                 raise BadFrame(f"frame type {items[0]} is not for a host")
-            self._receive(self, self._caller, items)
-            if len(self._answers) >= _FULL_BATCH:
-                self._flush()  # so that the router works on them while we do on the next frame
+            first = items[: 2 + SOME_CALLS]
+            if len(items) > len(first):
+                self._head, self._calls = items[:2], deque(items[len(first) :])
+            self._hand_over(first)
             return
         match items:
             case [kind, int(version), bytes(caller), bytes(nonce), bytes(mac)] if kind == PROVE:
@@ -183,6 +205,11 @@ class HostConnection(FrameProtocol):
                 self.proved()
             case _:
                 raise HandshakeFailed("the first frame proves the secret")
+
+    def _hand_over(self, items: list[Any]) -> None:
+        self._receive(self, self._caller, items)
+        if len(self._answers) >= _FULL_BATCH:
+            self._flush()  # so that the router works on them while we do on the next calls
 
     def answer(self, packed: bytes) -> None:
         """Sends a packed answer with the others of this turn of the event loop."""
@@ -229,5 +256,5 @@ class HostConnection(FrameProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._frames.clear()
+        self._take_nothing_more()
         self._connections.discard(self)

@@ -9,7 +9,7 @@ import pytest
 
 from actors.runtime.errors import BadFrame
 from actors.runtime.transport.frames import CALLS, ERROR, FrameBuffer, frame, pack, unpack
-from actors.runtime.transport.stream import HostConnection
+from actors.runtime.transport.stream import SOME_CALLS, HostConnection
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ class Host:
             raise BadFrame("no call")
         if items[2] == "defect":
             raise ZeroDivisionError
-        self.received.append(items[2])
+        self.received += items[2:]
 
 
 def sent(*messages: Any) -> bytes:
@@ -90,6 +90,29 @@ async def test_a_connection_with_many_frames_lets_others_have_their_turn_and_is_
     await quiet()
     assert host.received == ["hot 0", "calm", *(f"hot {n}" for n in range(1, 10))], "in order, each once"
     assert of_hot.reading
+
+
+async def test_a_frame_of_many_calls_is_taken_in_parts_between_which_others_have_their_turn() -> None:
+    host = Host()
+    (hot, of_hot), (calm, _) = host.connection(), host.connection()
+    calls = list(range(2 * SOME_CALLS + 1))
+    hot.data_received(frame(pack((CALLS, 1, *calls))))
+    calm.data_received(sent("calm"))
+    assert host.received == [*calls[:SOME_CALLS], "calm"]
+    assert not of_hot.reading
+    hot.data_received(sent("next"))  # what the transport had read before it was told
+    await quiet()
+    assert host.received == [*calls[:SOME_CALLS], "calm", *calls[SOME_CALLS:], "next"], "in order, each once"
+    assert of_hot.reading
+
+
+async def test_the_rest_of_a_frame_is_not_taken_once_its_connection_is_lost() -> None:
+    host = Host()
+    connection, _ = host.connection()
+    connection.data_received(frame(pack((CALLS, 1, *range(2 * SOME_CALLS)))))
+    connection.connection_lost(None)
+    await quiet()
+    assert host.received == list(range(SOME_CALLS))
 
 
 async def test_connections_that_all_have_many_frames_go_round() -> None:

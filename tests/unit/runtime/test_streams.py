@@ -80,6 +80,15 @@ class Pipe:
 
     close = abort
 
+    def is_closing(self) -> bool:
+        return self._closed
+
+    def pause_reading(self) -> None:
+        """What arrives nevertheless waits at the connection."""
+
+    def resume_reading(self) -> None:
+        """See pause_reading()."""
+
     @staticmethod
     def _end(end: asyncio.Protocol) -> None:
         if getattr(end, "transport", None) is not None:
