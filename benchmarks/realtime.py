@@ -28,6 +28,8 @@ SOCKETS = int(os.environ.get("REALTIME_SOCKETS", sized(50_000, 60)))
 ECHO_SOCKETS = sized(2000, 50)
 RATE = sized(1000, 50)
 SECONDS = sized(20, 1)
+IDLE_SECONDS = sized(30.0, 0.5)
+"""As long as a lease, so that each socket's is renewed once."""
 _LIBRARY = "bare echo server on the same library (websockets, sans-IO, uvloop)"
 
 
@@ -106,7 +108,9 @@ async def _measured(stack: RealtimeStack, echo_bytes: float, echo_ms: list[float
         per_socket = (_own_bytes(*pids) - before) / SOCKETS
         per_entity = (_own_bytes(stack.entities) - entities_before) / SOCKETS
         kernel = (_kernel_socket_bytes() - kernel_before) / SOCKETS / 2
-        await asyncio.sleep(sized(5.0, 0.5))
+        idle_began, idle_cpu = time.monotonic(), _cpu_s(*pids, stack.entities)
+        await asyncio.sleep(IDLE_SECONDS)
+        idle_cpu = (_cpu_s(*pids, stack.entities) - idle_cpu) / (time.monotonic() - idle_began)
         for process in processes:
             await process.report()
         await _push(stack, users)
@@ -123,7 +127,9 @@ async def _measured(stack: RealtimeStack, echo_bytes: float, echo_ms: list[float
                     "kernel_bytes_per_connection": kernel,
                     "hosts": len(pids),
                     "opened_per_s": SOCKETS / opening_s,
+                    "opening_s": opening_s,
                     "cpu_ms_per_open": cpu / SOCKETS * 1000,
+                    "idle_cpu_share": idle_cpu,
                 },
             ),
             Figure(

@@ -20,9 +20,6 @@ from features.realtime.frames import Hello, Request, Response, Resume, SetPresen
 from features.realtime.ports import Requests, SessionEntities, SessionRefused
 from features.realtime.store import TicketHolder, TicketProblem, TicketStore
 
-_ATTACHING_AT_ONCE = 64
-"""Maximum number of hellos handled at once; in a storm of reconnects the others wait."""
-
 log = structlog.get_logger(__name__)
 
 
@@ -49,7 +46,6 @@ class SessionTasks:
         self._perform = perform
         self._is_open = is_open
         self._departed: dict[str, list[str]] = {}
-        self._attaching = asyncio.Semaphore(_ATTACHING_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def attach(self, socket: Socket, hello: Hello) -> None:
@@ -97,8 +93,7 @@ class SessionTasks:
         record = record_of(socket)
         connection = record.connection
         try:
-            async with self._attaching:
-                holder = await self._tickets.redeem(hello.ticket)
+            holder = await self._tickets.redeem(hello.ticket)
             if isinstance(holder, TicketProblem):
                 refusal = Refusal.TICKET_REPLAYED if holder is TicketProblem.REPLAYED else Refusal.TICKET_INVALID
                 self._perform(socket, connection.refused(refusal, "ask for a new ticket"))

@@ -26,6 +26,7 @@ from actors.runtime.transport.stream import HostConnection
 from actors.sessions import KIND
 from actors.sessions.calls import SessionCalls
 from actors.sessions.effects import KIND_NAME
+from cluster.garbage_collection import collect_garbage_rarely
 from cluster.postgres import open_database
 from cluster.redis import open_redis
 from features.live_sessions.policy import LiveSessionPolicy
@@ -97,6 +98,7 @@ async def serve_sockets(options: dict[str, Any]) -> Serving:
 
 
 async def main() -> None:
+    collect_garbage_rarely()  # as the actors do
     role, options = sys.argv[1], json.loads(sys.argv[2])
     serving = await (serve_shards if role == "shards" else serve_sockets)(options)
     print(serving.line, flush=True)

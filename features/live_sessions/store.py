@@ -5,10 +5,9 @@ the last number its writer knows and the stream that its writer loaded. If the j
 another stream, another process owns the session now and the write is refused. Events expire before the hash does:
 `last` still says that there were some.
 
-Reads and writes of one event-loop turn share one pipeline, one pipeline at a time (group commit).
+Reads and writes that wait at the same time share a pipeline.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import msgpack
 
 from cluster.redis import Redis, RedisError
+from cluster.redis_pipeline import Command, SharedPipeline
 from features.live_sessions.outbox import Entry
 from features.live_sessions.policy import LiveSessionPolicy
 from features.realtime.events import Item
@@ -39,8 +39,6 @@ redis.call('PEXPIRE', KEYS[1], ARGV[6])
 redis.call('PEXPIRE', KEYS[2], ARGV[7])
 return 2 - redis.call('HEXISTS', KEYS[1], 'state')
 """
-_MAX_BATCH = 512
-_Command = tuple[bytes | str | int, ...]
 _FORMAT = 1
 
 
@@ -85,12 +83,10 @@ class JournalStore:
     """The journals of one brand's live sessions."""
 
     def __init__(self, redis: Redis, brand: str, policy: LiveSessionPolicy) -> None:
-        self._redis = redis
+        self._pipeline = SharedPipeline(redis)
         self._brand = brand
         self._state_ttl_ms = int(policy.journal_ttl_s * 1000)
         self._log_ttl_ms = int(min(policy.journal_ttl_s, 2 * policy.outbox_age_s) * 1000)
-        self._queue: list[tuple[Sequence[_Command], asyncio.Future[list[Any]]]] = []
-        self._flushing: asyncio.Task[None] | None = None
 
     def _keys(self, user: str) -> tuple[str, str]:
         base = f"{self._brand}:session:{{{user}}}"
@@ -134,41 +130,11 @@ class JournalStore:
             raise StaleJournal(write.user)
         return bool(written == 1)
 
-    async def _execute(self, *commands: _Command) -> list[Any]:
-        done: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-        self._queue.append((commands, done))
-        if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush())
-        return await done
-
-    async def _flush(self) -> None:
+    async def _execute(self, *commands: Command) -> list[Any]:
         try:
-            while self._queue:
-                batch, self._queue = self._queue[:_MAX_BATCH], self._queue[_MAX_BATCH:]
-                await self._send(batch)
-        finally:
-            self._flushing = None
-
-    async def _send(self, batch: list[tuple[Sequence[_Command], asyncio.Future[list[Any]]]]) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
-        for commands, _ in batch:
-            for command in commands:
-                pipeline.execute_command(*command)
-        try:
-            results = iter(await pipeline.execute(raise_on_error=False))
+            return await self._pipeline.execute(*commands)
         except (RedisError, OSError) as error:
-            results = iter([error] * sum(len(commands) for commands, _ in batch))
-        for commands, done in batch:
-            replies = [next(results) for _ in commands]
-            failure = next((reply for reply in replies if isinstance(reply, Exception)), None)
-            if done.done():
-                continue
-            if failure is None:
-                done.set_result(replies)
-            else:
-                unavailable = JournalUnavailable(str(failure))
-                unavailable.__cause__ = failure
-                done.set_exception(unavailable)
+            raise JournalUnavailable(str(error)) from error
 
 
 def _packed(entry: Entry) -> bytes:

@@ -32,6 +32,17 @@ async def test_a_ticket_stands_for_its_device_session_once(harness: RealtimeHarn
     assert await TicketStore(harness.redis, "another brand").redeem(admission.ticket) is TicketProblem.INVALID
 
 
+async def test_tickets_that_come_at_the_same_time_are_told_apart_and_each_is_used_once(
+    harness: RealtimeHarness,
+) -> None:
+    holders = [TicketHolder(f"u{number}", "d") for number in range(600)]
+    tickets = [await harness.tickets.issue(holder, 30) for holder in holders]
+    came = [*tickets, "never issued", *tickets]
+    redeemed = await asyncio.gather(*(harness.tickets.redeem(ticket) for ticket in came))
+    replayed = [TicketProblem.REPLAYED] * len(tickets)
+    assert redeemed == [*holders, TicketProblem.INVALID, *replayed]
+
+
 async def test_an_expired_ticket_is_invalid(harness: RealtimeHarness) -> None:
     ticket = await harness.tickets.issue(TicketHolder("u", "d"), 1)
     await asyncio.sleep(1.2)
