@@ -150,12 +150,16 @@ async def test_a_defect_ends_its_connection_so_that_its_calls_are_sent_again() -
     host = Host()
     connection, transport = host.connection()
     defects: list[Any] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: defects.append(context["exception"]))
-    connection.data_received(sent(1, "defect", 2))
-    await quiet()
+    loop = asyncio.get_running_loop()  # of all tests
+    loop.set_exception_handler(lambda _loop, context: defects.append(context.get("exception", context["message"])))
+    try:
+        connection.data_received(sent(1, "defect", 2))
+        await quiet()
+    finally:
+        loop.set_exception_handler(None)
     assert host.received == [1]
     assert transport.closing
-    assert [type(defect) for defect in defects] == [ZeroDivisionError]
+    assert [type(defect) for defect in defects] == [ZeroDivisionError], defects
 
 
 async def test_what_was_not_taken_of_a_connection_that_is_lost_is_not_taken_any_more() -> None:
