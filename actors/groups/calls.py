@@ -60,6 +60,10 @@ class GroupCalls:
         )
         return _posted(posted)
 
+    async def typing(self, group_id: UUID, sender: Identity) -> None:
+        """See Groups.typing."""
+        await self._call(group_id, "typing", sender.account_id.bytes, sender.session_id.bytes)
+
     async def reload(self, group_ids: Collection[UUID]) -> None:
         """See Groups.reload."""
         ids = list(group_ids)

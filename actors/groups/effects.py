@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from actors.groups.entity import Adopt, GroupEntity, Reload, Store
-from actors.groups.signals import signals_of
+from actors.groups.entity import Adopt, GroupEntity, Reload, SignalTyping, Store
+from actors.groups.signals import BySession, signals_of, typing_of
 from actors.runtime import Effect, EffectHandler, Entity, KindContext, Turn, Value
 from actors.sessions.effects import KIND_NAME as SESSIONS
 from cluster.metrics import Counter
@@ -25,7 +25,8 @@ from features.groups.policy import GroupsPolicy
 from features.groups.records import Stored
 
 STORED = Counter("entativa_group_messages_stored_total", "Messages to groups that were stored", ["content"])
-SIGNALLED = Counter("entativa_group_signals_total", "Messages to groups signalled to live sessions, by account")
+SIGNALLED = Counter("entativa_group_signals_total", "Signals of groups to live sessions, by account", ["kind"])
+TYPING = Counter("entativa_group_typing_signals_total", "Members of groups of whom the others are told that they type")
 LOST = Counter("entativa_group_signals_lost_total", "Signals of groups that did not reach a live session")
 LOADED = Counter("entativa_groups_loads_total", "Groups read from Postgres")
 
@@ -77,20 +78,26 @@ class GroupEffects(EffectHandler[GroupsPolicy]):
             match effect:
                 case Store():
                     STORED.labels("application").inc()
-                    self._signal(turn.entity_id, group, effect)
+                    self._signal_message(turn.entity_id, group, effect)
                 case Adopt(content=content):
                     STORED.labels(content.value).inc()
-                    self._signal(turn.entity_id, group, effect)
+                    self._signal_message(turn.entity_id, group, effect)
+                case SignalTyping(account):
+                    TYPING.inc()
+                    self._signal("typing", typing_of(UUID(turn.entity_id), group.devices, account))
         if any(isinstance(effect, Reload) for effect in turn.effects):
             group.load(await self._read(turn.entity_id))
         return ()
 
-    def _signal(self, entity_id: str, group: Group, effect: Store | Adopt) -> None:
-        """Sends signals in the order of calls, and waits for none."""
+    def _signal_message(self, entity_id: str, group: Group, effect: Store | Adopt) -> None:
         limit = self.context.policy.max_inline_bytes
-        for account, by_session in signals_of(UUID(entity_id), group.devices, effect, limit, self._tags).items():
-            SIGNALLED.inc()
-            message = ["signal_sessions", "message", by_session]
+        self._signal("message", signals_of(UUID(entity_id), group.devices, effect, limit, self._tags))
+
+    def _signal(self, kind: str, signals: dict[UUID, BySession]) -> None:
+        """Sends signals in the order of calls, and waits for none."""
+        for account, by_session in signals.items():
+            SIGNALLED.labels(kind).inc()
+            message = ["signal_sessions", kind, by_session]
             self.context.router.call(SESSIONS, str(account), message, _SIGNAL_S).add_done_callback(_count_lost)
 
     async def _read(self, entity_id: str) -> Stored | None:

@@ -49,6 +49,13 @@ class Adopt:
 
 
 @dataclass(frozen=True, slots=True)
+class SignalTyping:
+    """Signal to the devices of the other members that this one is typing."""
+
+    account: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Reload:
     """Read what is stored."""
 
@@ -135,6 +142,12 @@ def change(
     return effects
 
 
+def typing(group: Group, now: float, account: bytes, session: bytes) -> list[Effect]:
+    """Replies at once; has the others told unless they were just before."""
+    told = group.typing(account, session, int(now * MICROSECONDS))
+    return [Reply(["posted", None]), *([SignalTyping(account)] if told else [])]
+
+
 def reload(_group: Group, _now: float) -> list[Effect]:
     """Replies once what was stored before the call is known."""
     return [Reload(), Reply(["posted", None])]
@@ -145,5 +158,5 @@ def _posted(accepted: Accepted) -> Reply:
 
 
 _OPERATIONS: dict[str, Callable[..., list[Effect]]] = {
-    operation.__name__: operation for operation in (send, change, reload)
+    operation.__name__: operation for operation in (send, change, typing, reload)
 }

@@ -1,4 +1,5 @@
-"""What live sessions are told of messages to a group, by the sessions that act for the devices in it."""
+"""What live sessions are told of messages to a group, and of who is typing, by the sessions that act for the devices in
+it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -65,3 +66,13 @@ def _recipients(devices: Mapping[Address, bytes], effect: Store | Adopt) -> Iter
     yield from devices.items()
     if isinstance(effect, Adopt):
         yield from effect.left
+
+
+def typing_of(group_id: UUID, devices: Mapping[Address, bytes], typist: bytes) -> dict[UUID, BySession]:
+    """Returns the data of the signals that a member is typing for each other account, by its devices' sessions."""
+    data = {"conversation_id": str(group_id), "account_id": str(UUID(bytes=typist))}
+    signals: dict[UUID, BySession] = {}
+    for address, session in devices.items():
+        if address.account != typist:
+            signals.setdefault(UUID(bytes=address.account), {})[str(UUID(bytes=session))] = [data]
+    return signals

@@ -15,6 +15,8 @@ import structlog
 from actors.conversations.calls import ConversationCalls
 from actors.conversations.requests import MessageRequests
 from actors.delivery.listener import PushListener
+from actors.groups.calls import GroupCalls
+from actors.groups.requests import GroupRequests
 from actors.realtime.host import RealtimeHost
 from actors.runtime.socket_folder import socket_folder
 from actors.runtime.supervise import BackgroundTasks
@@ -139,7 +141,7 @@ class RealtimeActor:
         name = await listener.start(node, ip, socket_folder(options.socket_directory), port)
         sessions = SessionCalls(router, PresenceAccess(database))
         tickets = TicketStore(redis, options.brand)
-        requests = MessageRequests(ConversationCalls(router))
+        requests = (MessageRequests(ConversationCalls(router)), GroupRequests(GroupCalls(router)))
         host = RealtimeHost(
             str(name), sessions, tickets, options.policy, requests=requests, max_sockets=options.max_sockets
         )

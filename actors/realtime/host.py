@@ -48,7 +48,7 @@ class RealtimeHost:
         tickets: TicketStore,
         policy: RealtimePolicy,
         *,
-        requests: Requests | None = None,
+        requests: Sequence[Requests] = (),
         max_sockets: int = 60_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

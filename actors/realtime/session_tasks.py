@@ -4,7 +4,7 @@ Each is a task. What it comes to goes into the connection's machine, whose effec
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import structlog
@@ -31,7 +31,7 @@ class SessionTasks:
         name: str,
         sessions: SessionEntities,
         tickets: TicketStore,
-        requests: Requests | None,
+        requests: Sequence[Requests],
         clock: Callable[[], float],
         perform: Callable[[Socket, list[Effect]], None],
         is_open: Callable[[str], bool],
@@ -41,7 +41,7 @@ class SessionTasks:
         self._name = name
         self._sessions = sessions
         self._tickets = tickets
-        self._requests = requests
+        self._requests = {name: each for each in requests for name in each.names}
         self._clock = clock
         self._perform = perform
         self._is_open = is_open
@@ -146,9 +146,9 @@ class SessionTasks:
     async def _answer(self, socket: Socket, request: Request) -> None:
         record = record_of(socket)
         try:
-            if self._requests is None:
+            if (requests := self._requests.get(request.what)) is None:
                 raise UnknownRequest
-            data = await self._requests.perform(record.user, record.device, request.what, request.data)
+            data = await requests.perform(record.user, record.device, request.what, request.data)
             response = Response(request.id, data)
         except DomainError as error:
             response = Response(request.id, problem=_problem(error))

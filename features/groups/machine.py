@@ -29,6 +29,7 @@ class Group:
         "_newest",
         "_recent",
         "_sessions",
+        "_typed",
         "devices",
         "epoch",
         "exists",
@@ -52,6 +53,8 @@ class Group:
         self._another: Position | None = None
         """Of the last message of another sender."""
         self._recent: dict[Address, dict[bytes, Accepted]] = {}
+        self._typed: dict[bytes, int] = {}
+        """When each account was last reported to be typing. Not saved."""
 
     def load(self, stored: Stored | None) -> None:
         """Replaces the state by what is stored; None: there is no such group."""
@@ -126,6 +129,17 @@ class Group:
         self._add(change.added)
         return self._accept(sender, change.client_id, change.digest, now), True
 
+    def typing(self, account: bytes, session: bytes, now: int) -> bool:
+        """Returns whether the others are to be told that this account is typing: the group is not too large for that,
+        and they were not told just before. Raises Refusal."""
+        self._sender(account, session)
+        pause = int(self.policy.typing_pause.total_seconds() * MICROSECONDS)
+        last = self._typed.get(account)
+        if len(self._members) > self.policy.typing_members or (last is not None and 0 <= now - last < pause):
+            return False
+        self._typed[account] = now
+        return True
+
     def expiry(self, expires_in_s: int | None, now: int) -> int:
         """Returns until when a message waits for devices."""
         longest = int(self.policy.undelivered.total_seconds())
@@ -171,6 +185,7 @@ class Group:
         self._members[address.account] -= 1
         if not self._members[address.account]:
             del self._members[address.account]
+            self._typed.pop(address.account, None)
 
     def _remember(self, accepted: Accepted) -> None:
         self.last = max(self.last, accepted.seq)

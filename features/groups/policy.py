@@ -30,6 +30,10 @@ class GroupsPolicy:
     """Newest client ids of a device in a group that are remembered."""
     max_inline_bytes: int = 16 * 1024
     """A larger message does not go over sockets: devices read it from their inbox."""
+    typing_members: int = 32
+    """In a group with more accounts nobody is told who is typing."""
+    typing_pause: timedelta = timedelta(seconds=3)
+    """How often at most the others are told that somebody is typing."""
     max_missed: int = 16
     """Commits that the refusal of a late one contains."""
     checks_at_once: int = 2

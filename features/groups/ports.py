@@ -37,6 +37,10 @@ class Groups(Protocol):
         checked against. `sessions`: those of the devices that it adds. Returns when it is durable. Raises NoSuchGroup,
         DeviceNotInGroup, GroupMessageIdReused, WrongEpoch, Stale."""
 
+    async def typing(self, group_id: UUID, sender: Identity) -> None:
+        """Tells the other members' sockets that this one is typing; not in a group with many members
+        (GroupsPolicy.typing_members), nor again just after. Raises NoSuchGroup, DeviceNotInGroup."""
+
     async def reload(self, group_ids: Collection[UUID]) -> None:
         """Has groups read what others than they have stored: devices and their sessions."""
 

@@ -45,6 +45,10 @@ class SessionEntities(Protocol):
 class Requests(Protocol):
     """What clients can ask for over their sockets."""
 
-    async def perform(self, user: str, device: str, what: str, data: Mapping[str, Any]) -> Any:
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the requests."""
+
+    async def perform(self, user: str, device: str, what: str, data: Mapping[str, Any], /) -> Any:
         """Does what a client asks for; `user` and `device` as above. Returns the response's data. Raises
         DomainError."""

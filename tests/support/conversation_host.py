@@ -17,6 +17,7 @@ from actors.delivery.listener import PushListener
 from actors.groups import KIND as GROUPS_KIND
 from actors.groups.calls import GroupCalls
 from actors.groups.effects import GroupEffects
+from actors.groups.requests import GroupRequests
 from actors.realtime.host import RealtimeHost
 from actors.runtime.hosting.committer import Committer
 from actors.runtime.hosting.turns import TurnRunner
@@ -127,12 +128,13 @@ async def conversation_host(
         name = await listener.start(NODE, "127.0.0.1", folder)
         stack.push_async_callback(listener.stop)
         calls = ConversationCalls(router)
-        requests = MessageRequests(calls)
+        group_calls = GroupCalls(router)
+        requests = (MessageRequests(calls), GroupRequests(group_calls))
         realtime = RealtimeHost(str(name), live, host.tickets, RealtimePolicy(), requests=requests)
         listener.serve(realtime)
         host.url = f"ws://127.0.0.1:{await realtime.start('127.0.0.1')}/realtime"
         stack.push_async_callback(realtime.stop)
-        ports = Ports().connect(CONVERSATIONS, calls).connect(GROUPS, GroupCalls(router)).connect(LIVE_SESSIONS, live)
+        ports = Ports().connect(CONVERSATIONS, calls).connect(GROUPS, group_calls).connect(LIVE_SESSIONS, live)
         yield host, ports
 
 

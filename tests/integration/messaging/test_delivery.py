@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from client.realtime import JSON, MSGPACK, NoResponse, RealtimeClient, Received, RequestRefused, Resync, Signal
+from client.realtime import JSON, MSGPACK, NoResponse, RequestRefused, Signal
 from features.messaging.policy import MessagingPolicy
 from tests.integration.messaging.people import Correspondence, sealed
-from tests.support.member import Member
+from tests.support.listener import Listener, listening
 
 
 @pytest.fixture
@@ -23,62 +21,15 @@ def messaging_policy() -> MessagingPolicy:
     return MessagingPolicy(typing_pause=timedelta(hours=1))
 
 
-class Listener:
-    """A socket of a sign-in session, and the messages that came over it."""
-
-    def __init__(self, client: RealtimeClient) -> None:
-        self.client = client
-        self.reading: asyncio.Task[Any] | None = None
-        self._received: AsyncIterator[Received] = aiter(client)
-
-    async def next(self) -> dict[str, Any]:
-        """The next message that is signalled."""
-        while True:
-            signal = await self.signal()
-            if signal.kind == "message":
-                return dict(signal.data)
-
-    async def signal(self) -> Signal:
-        """The next signal."""
-        async with asyncio.timeout(60):
-            async for one in self._received:
-                if isinstance(one, Signal):
-                    return one
-        raise AssertionError("the socket has ended")
-
-    def follow_responses(self) -> None:
-        """Reads on, so that requests are answered; no signal is expected."""
-        self.reading = asyncio.create_task(self.next())
-
-    async def attached(self) -> None:
-        async with asyncio.timeout(60):
-            async for one in self._received:
-                if isinstance(one, Resync):
-                    return
-
-
-@asynccontextmanager
-async def listening(opened: Correspondence, member: Member, subprotocol: Any = MSGPACK) -> AsyncIterator[Listener]:
-    async with opened.host.client(member, subprotocol=subprotocol) as client:
-        listener = Listener(client)
-        await listener.attached()
-        try:
-            yield listener
-        finally:
-            if listener.reading is not None:
-                listener.reading.cancel()
-                await asyncio.gather(listener.reading, return_exceptions=True)
-
-
 async def test_each_device_is_signalled_what_its_inbox_has(opened: Correspondence) -> None:
     phone, bob, conversation = await opened.friends()
     laptop = await opened.add_device(await opened.environment.log_in("ada"))
     browser = await opened.environment.log_in("ada")  # a session of hers that acts for no device
     async with (
-        listening(opened, phone.member) as on_phone,
-        listening(opened, laptop.member, JSON) as on_laptop,
-        listening(opened, browser) as on_browser,
-        listening(opened, bob.member) as on_bob,
+        listening(opened.host, phone.member) as on_phone,
+        listening(opened.host, laptop.member, JSON) as on_laptop,
+        listening(opened.host, browser) as on_browser,
+        listening(opened.host, bob.member) as on_bob,
     ):
         for text in (b"one", b"two"):
             assert (await phone.send(conversation, laptop, bob, text=text)).status_code == 200
@@ -98,7 +49,7 @@ async def test_each_device_is_signalled_what_its_inbox_has(opened: Correspondenc
 async def test_a_large_envelope_is_read_from_the_inbox(opened: Correspondence) -> None:
     ada, bob, conversation = await opened.friends()
     text = b"x" * (MessagingPolicy().max_signal_bytes + 1)
-    async with listening(opened, bob.member) as listener:
+    async with listening(opened.host, bob.member) as listener:
         await ada.send(conversation, bob, text=text)
         signal = await listener.next()
     [item] = await bob.inbox()
@@ -121,7 +72,7 @@ async def test_messages_are_sent_over_sockets_as_over_http(opened: Correspondenc
     payload = {**bob.address, "envelope": b64decode(sealed(bob, b"Hello"))}
     message: dict[str, Any] = {"conversation_id": conversation, "client_id": id, "payloads": [payload]}
     for subprotocol in (MSGPACK, JSON):
-        async with listening(opened, ada.member, subprotocol) as listener:
+        async with listening(opened.host, ada.member, subprotocol) as listener:
             reading = asyncio.create_task(listener.next())  # no signal is for the sender
 
             async def refused(what: str = "message", **changes: Any) -> dict[str, Any]:
@@ -166,11 +117,11 @@ async def test_typing_is_told_to_the_other_and_is_not_kept(both: Correspondence)
     laptop = await both.add_device(await both.environment.log_in("ada"))
     eve, browser = await both.environment.member("eve"), await both.environment.log_in("ada")
     async with (
-        listening(both, ada.member) as on_ada,
-        listening(both, laptop.member) as on_laptop,
-        listening(both, bob.member, JSON) as on_bob,
-        listening(both, eve) as on_eve,
-        listening(both, browser) as on_browser,
+        listening(both.host, ada.member) as on_ada,
+        listening(both.host, laptop.member) as on_laptop,
+        listening(both.host, bob.member, JSON) as on_bob,
+        listening(both.host, eve) as on_eve,
+        listening(both.host, browser) as on_browser,
     ):
         for listener in (on_ada, on_eve, on_browser):
             listener.follow_responses()
@@ -201,7 +152,7 @@ async def test_typing_is_told_to_the_other_and_is_not_kept(both: Correspondence)
 async def test_who_has_not_accepted_is_not_told_of_typing(opened: Correspondence) -> None:
     ada, bob = await opened.device("ada"), await opened.device("bob")
     conversation = await opened.open(ada.member, bob.member)
-    async with listening(opened, ada.member) as on_ada, listening(opened, bob.member) as on_bob:
+    async with listening(opened.host, ada.member) as on_ada, listening(opened.host, bob.member) as on_bob:
         on_ada.follow_responses()
         assert await on_ada.client.request("typing", {"conversation_id": conversation}) == {}
         assert (await ada.send(conversation, bob)).status_code == 200

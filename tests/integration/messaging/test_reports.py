@@ -14,10 +14,10 @@ from client.storage import AccountFolders
 from crypto.envelope import Envelope, MessageContent, OpenedMessage, Protocol, open_content, seal
 from crypto.randomness import SystemRandomness
 from tests.integration.messaging.people import Correspondence, Device
-from tests.integration.messaging.test_delivery import listening
 from tests.support.correspondence import PROTECTION, running, texts, until
 from tests.support.directory_epochs import directory_runs
 from tests.support.environment import PASSWORD, ROOT
+from tests.support.listener import listening
 from tests.support.message_reports import report
 
 RNG = SystemRandomness()
@@ -50,7 +50,7 @@ async def test_every_device_can_report_what_it_was_delivered(opened: Corresponde
     ada, bob, conversation = await opened.friends()
     laptop = await opened.add_device(await opened.environment.log_in("bob"))
     own = await opened.add_device(await opened.environment.log_in("ada"))
-    async with listening(opened, bob.member) as on_bob:
+    async with listening(opened.host, bob.member) as on_bob:
         vile = await post(ada, conversation, b"vile", bob, laptop, own)
         signal = await on_bob.next()
     [on_phone], [on_laptop], [on_own] = await bob.inbox(), await laptop.inbox(), await own.inbox()

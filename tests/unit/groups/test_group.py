@@ -109,3 +109,23 @@ def test_the_message_before_is_that_of_another_device() -> None:
     first, second = send(found, ADA, 1, now=10), send(found, BOB, 2, now=20)
     assert found.newest.before(BOB) == first.seq
     assert found.newest.before(ADA) == found.newest.before(EVE) == second.seq
+
+
+def test_the_others_are_told_who_types_at_most_every_three_seconds() -> None:
+    found = group(ADA, BOB)
+    told = [found.typing(ADA.account, SESSIONS[ADA], seconds * 1_000_000) for seconds in (0, 2, 3, 1, 7)]
+    assert told == [True, False, True, True, True], "also where the clock was set back"
+    assert found.typing(BOB.account, SESSIONS[BOB], 0)
+    with pytest.raises(NotFound):
+        found.typing(EVE.account, SESSIONS[EVE], 0)
+    with pytest.raises(NotInGroup):
+        found.typing(ADA.account, SESSIONS[BOB], 0)
+
+
+def test_in_a_large_group_nobody_is_told_who_types() -> None:
+    many = [Address(bytes([number]) * 16, 1) for number in range(1, 34)]
+    found = Group(GroupsPolicy())
+    found.load(Stored(3, 7, {each: each.account[:15] + b"s" for each in many}))
+    assert not found.typing(ADA.account, SESSIONS[ADA], 0)
+    found.change(ADA.account, SESSIONS[ADA], commit(removed=many[-1:]), 10)
+    assert found.typing(ADA.account, SESSIONS[ADA], 0)
