@@ -289,10 +289,11 @@ class Account:
         self._state.put("shows_typing", shows)
 
     async def typing(self, conversation_id: str) -> None:
-        """The user types: tells the other person, unless the user does not want that, there is no socket, or it was
-        told just before. May be called with every key."""
+        """The user types: tells the others, unless the user does not want that, there is no socket, or it was told just
+        before. May be called with every key."""
         if self.shows_typing:
-            await self._exchange.typing(conversation_id)
+            conversation = self.conversations.conversation(conversation_id)
+            await self._exchange.typing(conversation_id, conversation is not None and conversation.is_group)
 
     def safety_number(self, conversation_id: str) -> SafetyNumber | None:
         """What both people compare to know that nobody is between them; None before their keys were looked up."""

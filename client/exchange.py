@@ -56,14 +56,15 @@ class Exchange:
         """There are files to send or to delete."""
         self._moving.set()
 
-    async def typing(self, conversation_id: str) -> None:
-        """The user types: tells the other person, unless there is no socket, or it was told just before."""
+    async def typing(self, conversation_id: str, in_group: bool) -> None:
+        """The user types: tells the others, unless there is no socket, or it was told just before."""
         now, last = self._clock(), self._typed.get(conversation_id)
         if self._realtime is None or (last is not None and 0 <= now - last < _TYPING_MS):
             return
         self._typed[conversation_id] = now
+        what = "group_typing" if in_group else "typing"
         with contextlib.suppress(RealtimeNoResponse, RequestRefused):
-            await self._realtime.request("typing", {"conversation_id": str(UUID(conversation_id))})
+            await self._realtime.request(what, {"conversation_id": str(UUID(conversation_id))})
 
     async def run(self, messenger: Messenger) -> None:
         """Sends and receives until it is cancelled. Raises SignedOut, DeviceRemoved, RealtimeClosed where the session

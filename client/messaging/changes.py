@@ -48,9 +48,10 @@ class DirectoryDistrusted:
 
 @dataclass(frozen=True, slots=True)
 class PeerTyping:
-    """The other person is typing: said again every few seconds as long as that is so."""
+    """Somebody else in a conversation is typing: said again every few seconds as long as that is so."""
 
     conversation_id: str
+    account_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,12 +196,15 @@ class Messenger:
         self._look_ups.devices_changed(account_id)
 
     def peer_typing(self, conversation_id: str, account_id: str) -> None:
-        """The server says that somebody is typing. Only the peer of a conversation that is known here can be."""
+        """The server says that somebody is typing. Only the peer of a conversation that is known here, or a member of
+        a group, can be."""
         known = self._database.rows(
-            "select 1 from conversations where id = ? and peer = ?", conversation_id, account_id
+            "select 1 from conversations where id = ? and peer = ?"
+            " union all select 1 from group_members where group_id = ? and account_id = ?",
+            *(conversation_id, account_id, conversation_id, account_id),
         )
         if known:
-            self.changes.append(PeerTyping(conversation_id))
+            self.changes.append(PeerTyping(conversation_id, account_id))
 
     def keys_low(self) -> None:
         """The server has few one-time prekeys or KeyPackages of this device left."""

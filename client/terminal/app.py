@@ -115,8 +115,8 @@ class ChatApp(App[None]):
         while True:
             for change in await self._account.changed():
                 match change:
-                    case PeerTyping(conversation_id):
-                        self._show_typing(conversation_id)
+                    case PeerTyping(conversation_id, account_id):
+                        self._show_typing(conversation_id, account_id)
                     case MessageChanged():
                         self._hide_typing()
                     case FileProgress():
@@ -129,9 +129,10 @@ class ChatApp(App[None]):
             self._list_conversations()
             self._show_messages()
 
-    def _show_typing(self, conversation_id: str) -> None:
-        names = [title(each) for each in self._account.conversations.all() if each.id == conversation_id]
-        self.sub_title = f"{names[0]} is typing" if names else ""
+    def _show_typing(self, conversation_id: str, account_id: str) -> None:
+        conversation = self._account.conversations.conversation(conversation_id)
+        where = f" in {title(conversation)}" if conversation is not None and conversation.is_group else ""
+        self.sub_title = f"{self._names.within(conversation_id, account_id)} is typing{where}"
         if self._typing is not None:
             self._typing.stop()
         self._typing = self.set_timer(_TYPING_S, self._hide_typing)

@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import UUID
+
+import pytest
 
 from actors.conversations import KIND
 from actors.conversations.calls import ConversationCalls
@@ -29,6 +32,7 @@ from actors.sessions import KIND as SESSIONS
 from actors.sessions.calls import SessionCalls
 from actors.sessions.effects import SessionEffects
 from brands import Brand
+from client.api import MessagingApi
 from client.realtime import RealtimeClient, Ticket
 from cluster.postgres import open_database
 from cluster.redis import open_redis
@@ -83,6 +87,17 @@ class ConversationHost(EntityHost):
             return Ticket(await self.tickets.issue(TicketHolder(member.id, member.tokens["session_id"]), 60), self.url)
 
         return RealtimeClient(ticket, backoff_s=(0.02, 0.1), **options)
+
+
+def give_sockets(host: ConversationHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accounts of clients have sockets at this host."""
+
+    async def ticket(api: MessagingApi) -> Ticket:
+        tokens = api._connection.tokens
+        holder = TicketHolder(str(UUID(tokens.account_id)), str(UUID(tokens.session_id)))
+        return Ticket(await host.tickets.issue(holder, 60), host.url)
+
+    monkeypatch.setattr(MessagingApi, "ticket", ticket)
 
 
 @contextlib.asynccontextmanager

@@ -1,8 +1,9 @@
-"""The client library in groups on the API, where no socket is to be had."""
+"""The client library in groups on the API; unless a test gives it sockets, there are none."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ import pytest
 from client.account import Account
 from client.api import ApiError
 from client.conversations import MessageState
-from client.messaging.changes import Change, JoinRequested
+from client.messaging.changes import Change, JoinRequested, PeerTyping
 from client.storage import AccountFolders
 from crypto.mls import Role
 from tests.integration.groups.conftest import Groups
+from tests.support.conversation_host import give_sockets
 from tests.support.correspondence import PROTECTION, running, said, until
 from tests.support.directory_epochs import directory_runs
 from tests.support.environment import PASSWORD, ROOT
@@ -119,4 +121,33 @@ async def test_who_has_a_link_comes_in_once_an_owner_has_approved(opened: Groups
                 await bob.invitations.create(group_id)
             assert cleo.conversations.all() == []
         for account in (ada, bob, cleo):
+            await account.close()
+
+
+async def test_clients_talk_over_sockets_and_show_who_types(
+    opened: Groups, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_sockets(opened.host, monkeypatch)
+    monkeypatch.setattr("client.exchange._FETCH_S", 3600.0)
+    for name in ("ada", "bob"):
+        await opened.environment.member(name)
+    folders = AccountFolders(tmp_path / "accounts")
+    async with directory_runs(opened.environment) as options:
+        ada, bob = [
+            await Account.log_in(folders, name, PROTECTION, ROOT, name, PASSWORD, **options) for name in ("ada", "bob")
+        ]
+        async with running(ada), running(bob):
+            while await opened.fetchval("select count(distinct account_id) from device_key_packages") < 2:
+                await asyncio.sleep(0.05)
+            group_id = await ada.groups.create("The trip", ["bob"])
+            for text in ("Who comes along?", "Nobody?"):
+                ada.write(group_id, text)
+            await until(bob, lambda: said(bob, group_id) == ["Who comes along?", "Nobody?"])
+            typing, changes = PeerTyping(group_id, bob.account_id), list[object]()
+            async with asyncio.timeout(60):
+                while typing not in changes:
+                    await bob.typing(group_id)
+                    with suppress(TimeoutError):
+                        changes += await asyncio.wait_for(ada.changed(), 0.2)
+        for account in (ada, bob):
             await account.close()

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -17,11 +16,11 @@ from client.account import Account, DeviceRemoved, LinkRefused, LinkRequired
 from client.api import SignedOut
 from client.linking import LinkCode
 from client.messaging import DevicesLearned, PeerTyping
-from client.realtime import RealtimeClient, Ticket
+from client.realtime import RealtimeClient
 from client.storage import AccountFolders
 from features.messaging.policy import MessagingPolicy
-from features.realtime.store import TicketHolder
 from tests.integration.messaging.people import Correspondence
+from tests.support.conversation_host import give_sockets
 from tests.support.correspondence import PROTECTION, correspond, running, texts, until
 from tests.support.directory_epochs import directory_runs
 from tests.support.environment import PASSWORD, ROOT
@@ -117,14 +116,7 @@ async def test_a_further_device_is_linked_with_the_recent_messages(opened: Corre
 
 @pytest.fixture
 def _sockets(opened: Correspondence, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Accounts of clients have sockets."""
-
-    async def ticket(account: Account) -> Ticket:
-        tokens = account._connection.tokens
-        holder = TicketHolder(str(UUID(tokens.account_id)), str(UUID(tokens.session_id)))
-        return Ticket(await opened.host.tickets.issue(holder, 60), opened.host.url)
-
-    monkeypatch.setattr(Account, "_ticket", ticket)
+    give_sockets(opened.host, monkeypatch)
 
 
 @pytest.fixture
@@ -157,7 +149,7 @@ async def test_typing_is_shown_unless_it_is_switched_off(
             await until(bob, lambda: texts(bob, "ada") == ["one"])
             changes: list[object] = []
             async with asyncio.timeout(60):
-                while PeerTyping(conversation_id) not in changes:
+                while PeerTyping(conversation_id, ada.account_id) not in changes:
                     await ada.typing(conversation_id)
                     with suppress(TimeoutError):
                         changes += await asyncio.wait_for(bob.changed(), 0.2)

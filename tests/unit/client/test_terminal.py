@@ -355,7 +355,7 @@ async def test_typing_is_shown_until_the_message_comes(pair: Pair, monkeypatch: 
         await until(pilot, lambda: account.typed == [CONVERSATION, CONVERSATION])
         pair.ada.peer_typing(CONVERSATION, BOB)
         pair.ada.peer_typing(CONVERSATION, "e" * 32)  # not who the conversation is with
-        assert pair.ada.changes == [PeerTyping(CONVERSATION)]
+        assert pair.ada.changes == [PeerTyping(CONVERSATION, BOB)]
         account.step()
         await until(pilot, lambda: app.sub_title == "bob is typing")
         pair.bob.write(CONVERSATION, "one", pair.server.now)
@@ -509,6 +509,10 @@ async def test_a_group_by_commands(pair: Pair) -> None:
         pair.bob.write(group.id, "Where to?", pair.server.now)
         work()
         await until(pilot, lambda: "bob: Where to?" in shown(app))
+        pair.ada.peer_typing(group.id, "e" * 32)  # not a member
+        pair.ada.peer_typing(group.id, BOB)
+        account.step()
+        await until(pilot, lambda: app.sub_title == "bob is typing in The trip")
         await say(pilot, "/group members")
         await told(pilot, "ada: owner\nbob: admin")
         await say(pilot, "/group link 1 3")
