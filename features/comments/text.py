@@ -59,14 +59,14 @@ def clean_words(words: Sequence[str], policy: CommentPolicy) -> list[str]:
 
 def has_filtered(text: str, words: Sequence[str]) -> bool:
     """Returns whether one of the words is in a text: as a whole word if it begins and ends with letters or digits,
-    otherwise anywhere. Case, width and what is not
-    rendered do not count."""
+    otherwise anywhere. Case, width and what is not rendered do not count."""
     text = normalise(text)
-    return any(_contains(text, word) for word in words)
+    # Words that were stored by earlier versions have characters that are not rendered, such as those of emoji.
+    return any(_contains(text, word if word.isascii() else normalise(word)) for word in words)
 
 
 def _contains(text: str, word: str) -> bool:
-    start = text.find(word)
+    start = text.find(word) if word else -1
     while start >= 0:
         end = start + len(word)
         before = start > 0 and text[start - 1].isalnum() and word[0].isalnum()

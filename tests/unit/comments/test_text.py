@@ -53,6 +53,12 @@ def test_filter_words_match_whole_words_in_any_case() -> None:
         assert not has_filtered(text, words), text
 
 
+def test_filter_words_of_earlier_versions_match() -> None:
+    assert has_filtered("so \u2764\ufe0f", ["\u2764\ufe0f"])
+    assert has_filtered("so \u2764", ["\u2764\ufe0f"])
+    assert not has_filtered("so", ["\ufe0f"])
+
+
 @pytest.mark.parametrize("words", [[""], [" "], ["x" * 51], [f"word{n}" for n in range(201)]])
 def test_filter_words_have_limits(words: list[str]) -> None:
     with pytest.raises(BadFilterWord):
