@@ -19,10 +19,12 @@ DEAD_CLIENT_SETTINGS = {
     "tcp_keepalives_idle": "1",
     "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "3000",
+    "tcp_user_timeout": "1900",
 }
-"""Settings of a connection by which Postgres notices within seconds that its client is gone, and ends the statement
-that runs for it: its locks would otherwise outlive the client for as long as the statement takes."""
+"""Settings of a connection by which Postgres notices within two seconds that its client is gone, and ends the statement
+that runs for it: its locks would otherwise outlive the client for as long as the statement takes, or for ever. Somebody
+may wait for them: who repeats a request with the same Idempotency-Key after its node was lost. The kernel looks once a
+second, so it takes the second look."""
 
 
 async def open_pool(dsn: str, size: int, settings: Mapping[str, str], command_timeout_s: float | None) -> "Pool":
