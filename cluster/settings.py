@@ -99,6 +99,9 @@ class Settings(BaseSettings):
     """Entity hosts that each brand has at least. With two, the other has a dead one's shards at once."""
     entity_hosts_max: int = Field(default=16, ge=1)
     """Entity hosts that each brand has at most, however high its load; never fewer than ``entity_hosts``."""
+    entity_lease_s: float = Field(default=2.0, ge=0.5, le=4)
+    """Seconds for which an entity host acts after its last heartbeat: how long the entities of a lost node have no
+    host. A host that stalls for longer loses what it has in memory."""
     entity_host_cpus: float = 0.2
     """CPUs that an entity host reserves; one that fits on no node makes Ray's autoscaler add a node."""
 

@@ -60,6 +60,7 @@ def options(brand: Brand, settings: Settings) -> RuntimeOptions:
         scaling=ScalingPolicy(
             min_hosts=settings.entity_hosts, max_hosts=max(settings.entity_hosts, settings.entity_hosts_max)
         ),
+        lease=settings.entity_lease_s,
         host_cpus=settings.entity_host_cpus,
         log_level=settings.log_level,
     )

@@ -52,7 +52,7 @@ class RuntimeOptions:
     """Seconds after its last heartbeat for which a host (and the leader) may act.
 
     It bounds how long a lost node's shards are without an owner; a loop that stalls longer than this
-    costs a host its shards."""
+    costs a host its shards. The leader's is two seconds at least: its renewal waits for the tick before."""
     host_cpus: float = 1.0
     """CPUs a host reserves. What does not fit is demand, by which Ray's autoscaler adds nodes."""
     host_resources: Mapping[str, float] = field(default_factory=dict)

@@ -17,7 +17,7 @@ import structlog
 
 from actors.runtime.clock import SYSTEM_CLOCK
 from actors.runtime.coordination.host_actors import HostActors
-from actors.runtime.coordination.leader import Leader
+from actors.runtime.coordination.leader import AFTER_EXPIRY_SECONDS, Leader
 from actors.runtime.errors import HostUnavailable
 from actors.runtime.kind import load_kind
 from actors.runtime.options import RuntimeOptions
@@ -30,6 +30,9 @@ from cluster.cancellation import raise_if_cancelled
 from cluster.garbage_collection import collect_garbage_rarely
 from cluster.logs import configure_logs
 
+_MIN_LEASE_SECONDS = 2.0
+"""Of the leader. Hosts may have a shorter one: their heartbeats wait for nothing, while a leader renews its lease
+between ticks, each of which may write a map. With 1 s a busy machine had another leader every five seconds."""
 _STANDBY_TICKS_PER_LEASE = 4
 _MAX_TICK_SECONDS = 0.5
 _TICK_TIMEOUT_SECONDS = 10.0
@@ -55,6 +58,7 @@ class Coordinator:
         collect_garbage_rarely()
         self._options = options
         self._name = name
+        self._lease = max(options.lease, _MIN_LEASE_SECONDS)
         self._clock = SYSTEM_CLOCK
         self._started_at = self._clock.monotonic()
         self._ticked_at: float | None = None
@@ -120,7 +124,7 @@ class Coordinator:
         self._node = ray.get_runtime_context().get_node_id()
         self._control = RayControl(self._options.name, self._options.coordinators)
         self._kinds = [load_kind(path).name for path in self._options.kinds]
-        pause = min(_MAX_TICK_SECONDS, self._options.lease / _STANDBY_TICKS_PER_LEASE)
+        pause = min(_MAX_TICK_SECONDS, self._lease / _STANDBY_TICKS_PER_LEASE)
         store = await self._open_store(pause)
         host_actors = HostActors(self._options)
         try:
@@ -162,12 +166,12 @@ class Coordinator:
 
     async def _step(self, store: ShardStore, host_actors: HostActors, pause: float) -> float:
         """One tick; seconds until the next one."""
-        lease = self._options.lease
+        lease = self._lease
         if self._leader is None:
             election = await store.with_timeout(lease, store.lead(self._holder, lease, self._options.running_version))
             if (leadership := election.leadership) is None:
                 await self._publish(store, election.position)
-                return pause
+                return min(pause, election.lease_left + AFTER_EXPIRY_SECONDS)
             leader = Leader(
                 leadership,
                 store,

@@ -25,7 +25,8 @@ _TICKS_PER_LEASE = 4
 _BUSY_TICKS_PER_LEASE = 8
 _BUSY_TICK_SECONDS = 0.25
 """The longest pause while shards move or hosts are missing."""
-_AFTER_EXPIRY_SECONDS = 0.005
+AFTER_EXPIRY_SECONDS = 0.005
+"""How long after the end of a lease somebody looks who waits for it."""
 _GATHER_SECONDS = 3.0
 """How long an empty map waits for all wanted hosts after the first, so that shards need not move at once."""
 _REST_SECONDS = 5.0
@@ -89,7 +90,7 @@ class Leader:
         way."""
         if self.fleet.missing or self._releasing or self._machine.moving() or not self.fleet.rows:
             return min(_BUSY_TICK_SECONDS, self._lease / _BUSY_TICKS_PER_LEASE)
-        return min(self._lease / _TICKS_PER_LEASE, max(0.0, self._next_expiry) + _AFTER_EXPIRY_SECONDS)
+        return min(self._lease / _TICKS_PER_LEASE, max(0.0, self._next_expiry) + AFTER_EXPIRY_SECONDS)
 
     async def tick(self, now: float) -> None:
         """One comparison of what should be with what is, and what follows from it. ``now`` is monotonic."""

@@ -136,6 +136,8 @@ class Election:
     """None: another leader's lease runs."""
     position: MapPosition
     """Of the stored map."""
+    lease_left: float = 0.0
+    """Seconds for which another leader's lease runs if it is not renewed."""
 
 
 @dataclass(frozen=True, slots=True)

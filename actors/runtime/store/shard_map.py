@@ -30,7 +30,9 @@ WITH led AS (
     DELETE FROM shard_generations WHERE term <= (SELECT term FROM led) - {_GENERATIONS_KEPT}
 )
 SELECT led.term, coalesce(led.generation, c.generation) AS generation,
-    coalesce(led.map_version, c.map_version) AS version
+    coalesce(led.map_version, c.map_version) AS version,
+    CASE WHEN isfinite(c.expires_at) THEN extract(epoch FROM c.expires_at - clock_timestamp())::float8 ELSE 0 END
+        AS lease_left
 FROM shard_coordinator AS c LEFT JOIN led ON true
 """
 
@@ -73,7 +75,8 @@ class MapTable(Connections):
         row = await self._pool.fetchrow(_LEAD, holder, lease, code_version)
         assert row is not None
         position = MapPosition(str(row["generation"]), row["version"])
-        return Election(None if row["term"] is None else Leadership(row["term"], position), position)
+        leadership = None if row["term"] is None else Leadership(row["term"], position)
+        return Election(leadership, position, max(0.0, row["lease_left"]))
 
     async def renew(self, generation: str, lease: float) -> Renewal:
         """Renews the lease of a term and declares dead every host whose lease ran out: its row is gone, so it cannot

@@ -64,7 +64,9 @@ async def owned(store: ShardStore) -> Candidate:
 async def test_one_leads_until_its_lease_ends(store: ShardStore) -> None:
     first = await leading(store, "a", lease=60)
     assert first.leadership.term == 1
-    assert (await store.lead("b", 60)).leadership is None
+    refused = await store.lead("b", 60)
+    assert refused.leadership is None
+    assert 0 < refused.lease_left <= 60, "it knows when to try again"
     await store.renew(first.generation, -1)  # its lease has run out
     second = await leading(store, "b")
     assert second.leadership.term == 2

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 
 from actors.runtime.kind import load_kind
 from brands import Brand
 from brands.catalogue import BRANDS
-from deployments.runtime import entity_kinds, entity_timers
+from cluster.settings import Settings
+from deployments.runtime import entity_kinds, entity_timers, options
 from features.feature import DurableTimer, Feature
 from features.feed.feature import FEED
 from features.feed.policy import FeedPolicy
@@ -32,3 +34,10 @@ def test_the_runtime_is_told_the_durable_timers_of_each_kind() -> None:
     feature = Feature("reminders", entities=(replace(timelines, timers=(DurableTimer("remind", "Reminds."),)),))
     assert entity_timers(replace(BRANDS["vignette"], features=(feature,))) == {timelines.kind: frozenset({"remind"})}
     assert entity_timers(replace(BRANDS["vignette"], features=(FEED,))) == {timelines.kind: frozenset()}
+
+
+def test_an_operator_says_how_long_a_lease_is() -> None:
+    settings = Settings(
+        databases={"vignette": SecretStr("postgresql://db/vignette")}, cluster_secret=SecretStr("s"), entity_lease_s=1.5
+    )
+    assert options(BRANDS["vignette"], settings).lease == 1.5
