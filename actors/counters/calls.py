@@ -43,7 +43,10 @@ class CounterCalls:
                     break
                 missing = [index for index, value in enumerate(values) if value is None]
                 # All at once, without a task for each: they go in one frame per host.
-                calls = [self._router.call(KIND_NAME, entities[index], ["read", account], _READ_S) for index in missing]
+                calls = [
+                    self._router.call(KIND_NAME, entities[index], ["read", account], _READ_S, patient=False)
+                    for index in missing
+                ]
                 for index, value in zip(missing, await asyncio.gather(*calls), strict=True):
                     values[index] = value
         except CallError as error:

@@ -45,6 +45,10 @@ class FeedCalls:
         """See Feeds.put."""
         await self._send(readers, ["put", *_wire(entry)])
 
+    async def put_at_once(self, reader: bytes, entry: Entry) -> None:
+        """See Feeds.put_at_once."""
+        await self._call(reader.hex(), ["put", *_wire(entry)], patient=False)
+
     async def put_own(self, entry: Entry, *, high_fan_out: bool) -> bool:
         """See Feeds.put_own."""
         return bool(await self._call(AUTHOR + entry.author.hex(), ["put_own", high_fan_out, *_wire(entry)]))
@@ -83,7 +87,7 @@ class FeedCalls:
             raise FeedsUnavailable(f"{host or 'no host'} does not respond")
         try:
             for _ in range(3):
-                value = await self._router.call(KIND_NAME, entity, message, _READ_S)
+                value = await self._router.call(KIND_NAME, entity, message, _READ_S, patient=False)
                 self._breaker.answered(host, self._clock())
                 if value is not None:
                     return page_from_wire(value)
@@ -100,10 +104,10 @@ class FeedCalls:
         if not self._router.view.version:
             raise FeedsUnavailable("the runtime has not started")
 
-    async def _call(self, entity: str, message: list[Any]) -> Any:
+    async def _call(self, entity: str, message: list[Any], *, patient: bool = True) -> Any:
         self._require_map()
         try:
-            return await self._router.call(KIND_NAME, entity, message, _WRITE_S)
+            return await self._router.call(KIND_NAME, entity, message, _WRITE_S, patient=patient)
         except CallError as error:
             raise _translated(error) from error
 

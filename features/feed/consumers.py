@@ -135,7 +135,7 @@ class FeedUpdates:
             case PostEdited() | PostDeleted() | PostPinned() | PostUnpinned() | LinkPreviewed() | MediaUpdated():
                 await self.invalidations.publish(post_invalidation(event.post_id))
             case PostCreated():
-                await self.feeds.put([event.author_id.bytes], entry_of(event))
+                await self.feeds.put_at_once(event.author_id.bytes, entry_of(event))
             case PostShared(kind=ShareKind.REPOST) | PostUnshared(kind=ShareKind.REPOST):
                 await self.invalidations.publish(marks_invalidation(event.account_id))
             case PostSaved() | PostUnsaved() | Voted():

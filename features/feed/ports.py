@@ -40,6 +40,10 @@ class Feeds(Protocol):
     async def put(self, readers: Collection[bytes], entry: Entry) -> None:
         """Adds a post, or updates its audience. Raises FeedsUnavailable if not every timeline was reached."""
 
+    async def put_at_once(self, reader: bytes, entry: Entry) -> None:
+        """The same for one reader, but not if the timeline's host is out of reach: `put` waits until another has it.
+        Raises FeedsUnavailable."""
+
     async def put_own(self, entry: Entry, *, high_fan_out: bool) -> bool:
         """Adds a post to the author's own timeline. Returns whether `announced` was called since the author has a high
         fan-out. Raises FeedsUnavailable."""

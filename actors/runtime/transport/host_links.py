@@ -110,6 +110,11 @@ class HostLinks:
         elif host not in self._dials:
             self._dials[host] = asyncio.create_task(self._dial(host), name=f"dial {host}")
 
+    def out_of_reach(self, host: str, now: float) -> bool:
+        """Whether nothing gets through to a host now: its node takes nothing, or the last dial failed."""
+        link = self._links.get(host)
+        return bool(self._failures.get(host)) if link is None else link.silent(now)
+
     # --- connections --------------------------------------------------------------------------------------
 
     async def _dial(self, host: str) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
+import socket
 from collections.abc import Callable
 from typing import Any
 
 from actors.runtime.errors import BadFrame, CallError, HandshakeFailed, from_wire
+from actors.runtime.transport.acknowledgements import Acknowledgements
 from actors.runtime.transport.frames import (
     ANSWERS,
     ERROR,
@@ -48,11 +50,24 @@ class Link(FrameProtocol):
         """The loop's time at which the host had proved itself."""
         self.version = OLDEST_PROTOCOL
         """The protocol of this connection."""
+        self._acknowledgements: Acknowledgements | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        raw = transport.get_extra_info("socket")
+        if raw is not None and raw.family != socket.AF_UNIX:
+            self._acknowledgements = Acknowledgements(raw)
 
     @property
     def up(self) -> bool:
         """Calls may be written."""
         return self.proven and self.transport is not None and not self.paused
+
+    def silent(self, now: float) -> bool:
+        """Whether the host's node takes nothing that is sent to it. Looked at from time to time."""
+        if self._acknowledgements is None or self.transport is None:
+            return False
+        return self._acknowledgements.overdue(now)
 
     def write(self, data: bytes) -> None:
         """Sends a CALLS frame."""

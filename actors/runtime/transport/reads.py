@@ -24,7 +24,9 @@ async def read(router: Router, kind: str, entity_ids: Sequence[str], message: Va
     hosts = [owners[shard_of(entity_id)] for entity_id in entity_ids]
     if len({*hosts}) == 1 and len(hosts) <= MAX_ENTITIES and hosts[0]:
         try:
-            answers: list[Value] = await router.call_host(hosts[0], WHAT, [kind, message, [*entity_ids]], timeout_s)
+            answers: list[Value] = await router.call_host(
+                hosts[0], WHAT, [kind, message, [*entity_ids]], timeout_s, patient=False
+            )
         except DeadlineExceeded:
             raise
         except CallError:
@@ -47,7 +49,7 @@ async def _read_from_several(
         if host
     ]
     calls = [
-        router.call_host(host, WHAT, [kind, message, [entity_ids[index] for index in part]], timeout_s)
+        router.call_host(host, WHAT, [kind, message, [entity_ids[index] for index in part]], timeout_s, patient=False)
         for host, part in parts
     ]
     for (_, part), answer in zip(parts, await asyncio.gather(*calls, return_exceptions=True), strict=True):

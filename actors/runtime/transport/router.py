@@ -17,6 +17,7 @@ from actors.runtime.transport.call_in_flight import Call, ManyCalls, lateness
 from actors.runtime.transport.calls import MAX_SECONDS, CallTable
 from actors.runtime.transport.frames import DONE, pack_body, unpack_answer
 from actors.runtime.transport.host_links import HostLinks, RayCalls
+from actors.runtime.transport.impatient_calls import ImpatientCalls
 from actors.runtime.transport.map_watch import MapSource, MapWatch
 from actors.runtime.value import Value
 from cluster.trace import current_traceparent
@@ -66,6 +67,7 @@ class Router:
         self._links = HostLinks(
             control, secret, self._calls, self._answered, self._due, self._map_watch.doubt, direct=direct
         )
+        self._impatient = ImpatientCalls(self._links.out_of_reach)
         self._watcher: asyncio.Task[None] | None = None
         self._oldest: tuple[int, float] = (0, 0.0)
         """The call that is longest in flight, and since when."""
@@ -137,20 +139,27 @@ class Router:
         """Calls that were made and not settled."""
         return len(self._calls)
 
-    def call(self, kind: str, entity_id: str, message: Value, timeout: float = 5.0) -> asyncio.Future[Value]:
+    def call(
+        self, kind: str, entity_id: str, message: Value, timeout: float = 5.0, *, patient: bool = True
+    ) -> asyncio.Future[Value]:
         """Delivers ``message`` to an entity; the future is its reply, or an error of actors.runtime.errors.
 
         ``timeout`` is in seconds, at most ``calls.MAX_SECONDS``; the future is settled by then. Raises TypeError at
-        once for a message that msgpack does not carry; every other failure is the future's.
+        once for a message that msgpack does not carry; every other failure is the future's. Who is not ``patient`` gets
+        HostUnavailable as soon as the host is out of reach (`impatient_calls`).
         """
         future: asyncio.Future[Value] = self._loop.create_future()
         try:
             self._require_open()
+            if not patient:
+                self._impatient.require(self.owner(kind, entity_id), self._loop.time())
             body = pack_body(message)
             host = self._calls.add(kind, entity_id, body, self._deadline(timeout), future, current_traceparent())
         except CallError as error:
             future.set_exception(error)
             return future
+        if not patient:
+            self._impatient.add(future, host)
         self._due(host)
         return future
 
@@ -177,16 +186,23 @@ class Router:
                 self._due(host)
         return future
 
-    def call_host(self, host: str, what: str, message: Value, timeout: float) -> asyncio.Future[Value]:
-        """A call to the runtime inside a host (handoffs), which fails if the host goes."""
+    def call_host(
+        self, host: str, what: str, message: Value, timeout: float, *, patient: bool = True
+    ) -> asyncio.Future[Value]:
+        """A call to the runtime inside a host (handoffs), which fails if the host goes; also if it is out of reach, for
+        who is not ``patient``."""
         future: asyncio.Future[Value] = self._loop.create_future()
         try:
             self._require_open()
+            if not patient:
+                self._impatient.require(host, self._loop.time())
             body = pack_body(message)
             self._calls.add_for(host, what, body, self._deadline(timeout), future, current_traceparent())
         except CallError as error:
             future.set_exception(error)
             return future
+        if not patient:
+            self._impatient.add(future, host)
         self._due(host)
         return future
 
@@ -227,6 +243,7 @@ class Router:
             self._oldest = (self._calls.oldest, now)
         elif self._oldest[0] and now - self._oldest[1] >= _SILENCE_SECONDS:
             self._map_watch.doubt()
+        self._impatient.look(now)
         for host in list(self._calls.queues):
             if self._calls.waiting(host):
                 self._dirty.add(host)

@@ -168,9 +168,11 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
 class PatientRouter(Router):
     """A router whose calls have a minute, unless a test wants less: this process may stall for seconds."""
 
-    def call(self, kind: str, entity_id: str, message: Value, timeout: float = 60.0) -> asyncio.Future[Value]:
+    def call(
+        self, kind: str, entity_id: str, message: Value, timeout: float = 60.0, *, patient: bool = True
+    ) -> asyncio.Future[Value]:
         """See Router."""
-        return super().call(kind, entity_id, message, timeout)
+        return super().call(kind, entity_id, message, timeout, patient=patient)
 
 
 @contextlib.asynccontextmanager

@@ -30,7 +30,7 @@ class StubRouter:
     def owner(self, kind: str, entity_id: str) -> str:
         return self.view.owners[kind][shard_of(entity_id)]
 
-    async def call(self, kind: str, entity_id: str, message: Any, timeout: float) -> Any:
+    async def call(self, kind: str, entity_id: str, message: Any, timeout: float, *, patient: bool = True) -> Any:
         self.calls += 1
         if entity_id in self.slow:
             return await self.slow[entity_id]
