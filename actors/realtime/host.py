@@ -16,8 +16,9 @@ from actors.realtime.session_tasks import SessionTasks
 from actors.realtime.socket_record import SocketRecord, record_of
 from cluster.metrics import Counter, Gauge
 from features.realtime.codec import BadFrame
-from features.realtime.connection import Connection, Refusal, State
+from features.realtime.connection import Connection, Refusal
 from features.realtime.connection_effects import Attach, Close, Effect, Fetch, Forward, Perform, Probe, Transmit
+from features.realtime.delivery import State
 from features.realtime.events import Batch
 from features.realtime.frames import Events, Resume, Slow
 from features.realtime.policy import RealtimePolicy

@@ -1,28 +1,23 @@
 """The server's state machine of one realtime connection.
 
-Sans-IO: inputs are method calls with the time as an argument, outputs are effects that the host executes. The
-connection buffers no events. It only ever sends the direct successor of the last event it sent (`sent`). After a gap, a
-change of stream or a pause of a slow client it fetches from the user's live session again, starting at `sent`, so
-messages between session and host may be lost, repeated or reordered without any effect on the client. The backlog of a
-slow client stays in the session's outbox, which is bounded.
+Sans-IO: inputs are method calls with the time as an argument, outputs are effects that the host executes. Here are what
+a client says, and how a connection begins and ends; which events it sends meanwhile is in delivery.py.
 
 States: HELLO (waits for a ticket) -> ATTACHING (registers with the session) -> OPEN <-> FETCHING (waits for missing
 events) / PAUSED (the client is too slow) -> CLOSED.
 """
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 from features.realtime.codec import BadFrame
-from features.realtime.connection_effects import Attach, Close, Effect, Fetch, Forward, Perform, Probe, Transmit
-from features.realtime.events import Batch, Item, Replay
+from features.realtime.connection_effects import Attach, Close, Effect, Forward, Perform, Probe, Transmit
+from features.realtime.delivery import NOTHING, Delivery, State
+from features.realtime.events import Replay
 from features.realtime.frames import (
     Ack,
     ClientFrame,
     CloseCode,
     ErrorFrame,
-    Events,
     Hello,
     Ping,
     Pong,
@@ -31,22 +26,10 @@ from features.realtime.frames import (
     Response,
     Resync,
     SetPresence,
-    Signal,
-    Slow,
-    StreamChanged,
     Watch,
     Welcome,
 )
 from features.realtime.policy import RealtimePolicy
-
-
-class State(Enum):
-    HELLO = "hello"
-    ATTACHING = "attaching"
-    OPEN = "open"
-    FETCHING = "fetching"
-    PAUSED = "paused"
-    CLOSED = "closed"
 
 
 class Refusal(Enum):
@@ -60,56 +43,18 @@ class Refusal(Enum):
     UNAVAILABLE = CloseCode.TRY_AGAIN_LATER
 
 
-_NOTHING: list[Effect] = []
-
-
-@dataclass(frozen=True, slots=True)
-class _Missed:
-    """An event, by its stream and number."""
-
-    stream: str
-    seq: int
-
-
-class Connection:
+class Connection(Delivery):
     """One client connection. Times are seconds of a monotonic clock."""
 
-    __slots__ = (
-        "_acked",
-        "_bad_frames",
-        "_deadline",
-        "_frames",
-        "_frames_since",
-        "_fresh",
-        "_id",
-        "_missed",
-        "_policy",
-        "_probed",
-        "_requests",
-        "_seen_at",
-        "_writable",
-        "sent",
-        "state",
-        "stream",
-    )
+    __slots__ = ("_bad_frames", "_frames", "_frames_since", "_fresh", "_id", "_probed", "_requests", "_seen_at")
 
     def __init__(self, connection_id: str, policy: RealtimePolicy, now: float) -> None:
+        super().__init__(policy, now)
         self._id = connection_id
-        self._policy = policy
-        self.state = State.HELLO
-        self.stream = ""
-        self.sent = 0
-        """The number of the last event written to the transport."""
-        self._acked = 0
-        self._missed: _Missed | None = None
-        """The newest event pushed while a response of the session was awaited."""
         self._fresh = False
         """Whether the client came without a resume point."""
-        self._writable = True
         self._seen_at = now
         self._probed = False
-        self._deadline = now + policy.hello_timeout_s
-        """When HELLO or PAUSED ends in a close."""
         self._frames = 0
         self._frames_since = now
         self._bad_frames = 0
@@ -131,7 +76,7 @@ class Connection:
     def receive(self, frame: ClientFrame, now: float) -> list[Effect]:
         """Handles one decoded frame."""
         if self.state is State.CLOSED:
-            return _NOTHING
+            return NOTHING
         # Each watched user is a call to another entity.
         cost = 1 + len(frame.users) // 10 if isinstance(frame, Watch) else 1
         if limited := self._count_frame(now, cost):
@@ -159,13 +104,13 @@ class Connection:
     def answered(self, response: Response) -> list[Effect]:
         """Handles what a request came to."""
         self._requests -= 1
-        return _NOTHING if self.state is State.CLOSED else [Transmit(response)]
+        return NOTHING if self.state is State.CLOSED else [Transmit(response)]
 
     def reject(self, bad: BadFrame, now: float) -> list[Effect]:
         """Handles a message that is not a frame: an error frame, fatal where the protocol or the number of bad frames
         demands it."""
         if self.state is State.CLOSED:
-            return _NOTHING
+            return NOTHING
         self._bad_frames += 1
         if bad.close is not None:
             return self.fail(bad.code, bad.detail, bad.close)
@@ -180,7 +125,7 @@ class Connection:
         self._frames += cost
         if self._frames > self._policy.max_frames_per_window:
             return self.fail("too_many_frames", "slow down", CloseCode.TOO_MANY_FRAMES)
-        return _NOTHING
+        return NOTHING
 
     def _on_hello(self, hello: Hello) -> list[Effect]:
         if self.state is not State.HELLO:
@@ -203,7 +148,7 @@ class Connection:
     def attached(self, replay: Replay, now: float) -> list[Effect]:
         """Handles the session's response to Attach."""
         if self.state is not State.ATTACHING:
-            return _NOTHING
+            return NOTHING
         resumed = not self._fresh and replay.gap is None
         gap = None if self._fresh else replay.gap
         self.stream, self.sent, self._acked = replay.stream, replay.since, replay.since
@@ -226,91 +171,6 @@ class Connection:
         """Handles a refusal by the ticket store or the session."""
         return self.fail(refusal.name.lower(), detail, refusal.value)
 
-    def deliver(self, batch: Batch, now: float) -> list[Effect]:
-        """Handles new events pushed by the session."""
-        if self.state in (State.ATTACHING, State.FETCHING):
-            if self._missed is None or self._missed.stream != batch.stream or self._missed.seq < batch.last:
-                self._missed = _Missed(batch.stream, batch.last)
-            return _NOTHING
-        if self.state is not State.OPEN:
-            return _NOTHING
-        if batch.stream != self.stream or batch.seq > self.sent + 1:
-            return self._fetch()
-        if batch.last <= self.sent:
-            return _NOTHING
-        return self._send(batch.items[self.sent + 1 - batch.seq :], now)
-
-    def fetched(self, replay: Replay, now: float) -> list[Effect]:
-        """Handles the session's response to Fetch."""
-        if self.state is not State.FETCHING:
-            return _NOTHING
-        self.state = State.OPEN
-        effects: list[Effect] = []
-        if replay.gap is not None:
-            effects.append(Transmit(Resync(replay.stream, replay.since, replay.gap)))
-            self.sent = self._acked = replay.since
-        elif replay.stream != self.stream:
-            effects.append(Transmit(StreamChanged(replay.stream)))
-        self.stream = replay.stream
-        return effects + self._take(replay, now)
-
-    def fetch_failed(self) -> list[Effect]:
-        """Notes that the session could not be reached: tick() fetches again."""
-        if self.state is State.FETCHING:
-            self.state = State.OPEN
-            self._missed = _Missed(self.stream, self.sent + 1)
-        return _NOTHING
-
-    def signal(self, kind: str, data: Any) -> list[Effect]:
-        """Sends a transient event. It is dropped if the client does not keep up."""
-        if self.state in (State.OPEN, State.FETCHING) and self._writable:
-            return [Transmit(Signal(kind, data))]
-        return _NOTHING
-
-    def _take(self, replay: Replay, now: float) -> list[Effect]:
-        missed, self._missed = self._missed, None
-        effects = self._send(replay.items[self.sent - replay.since :], now) if replay.items else []
-        if self.state is not State.OPEN:
-            return effects
-        overtaken = missed is not None and (missed.stream != replay.stream or missed.seq > self.sent)
-        if self.sent < replay.last or overtaken:
-            return [*effects, *self._fetch()]
-        return effects
-
-    def _send(self, items: tuple[Item, ...], now: float) -> list[Effect]:
-        room = self._policy.window_events - (self.sent - self._acked)
-        effects: list[Effect] = []
-        if self._writable and room > 0:
-            effects.append(Transmit(Events(self.sent + 1, items[:room])))
-            self.sent += min(room, len(items))
-        if not self._writable or room < len(items):
-            self.state = State.PAUSED
-            self._deadline = now + self._policy.slow_timeout_s
-            effects.append(Transmit(Slow(self.sent)))
-        return effects
-
-    def _fetch(self) -> list[Effect]:
-        self.state = State.FETCHING
-        self._missed = None
-        return [Fetch(self.stream, self.sent)]
-
-    # --- from the transport --------------------------------------------------------------------------
-
-    def pause_writing(self) -> None:
-        """Notes that the socket's write buffer is over its high-water mark."""
-        self._writable = False
-
-    def resume_writing(self) -> list[Effect]:
-        """Handles a write buffer that has drained."""
-        self._writable = True
-        return self._continue_if_ready()
-
-    def _continue_if_ready(self) -> list[Effect]:
-        caught_up = self.sent - self._acked <= self._policy.window_events // 2
-        if self.state is State.PAUSED and self._writable and caught_up:
-            return self._fetch()
-        return _NOTHING
-
     # --- time, shutdown ------------------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Effect]:
@@ -318,7 +178,7 @@ class Connection:
         silent = now - self._seen_at
         match self.state:
             case State.CLOSED:
-                return _NOTHING
+                return NOTHING
             case State.HELLO if now >= self._deadline:
                 return self.fail("hello_timeout", "no hello in time", CloseCode.HELLO_TIMEOUT)
             case State.PAUSED if now >= self._deadline:
@@ -337,14 +197,14 @@ class Connection:
     def drain(self, after_ms: int) -> list[Effect]:
         """Asks the client to reconnect elsewhere because the host shuts down."""
         if self.state is State.CLOSED:
-            return _NOTHING
+            return NOTHING
         self.state = State.CLOSED
         return [Transmit(Reconnect(after_ms)), Close(CloseCode.SERVICE_RESTART, "reconnect")]
 
     def fail(self, code: str, detail: str, close: CloseCode) -> list[Effect]:
         """Closes the connection with an error frame and a close code."""
         if self.state is State.CLOSED:
-            return _NOTHING
+            return NOTHING
         self.state = State.CLOSED
         return [Transmit(ErrorFrame(code, detail, fatal=True)), Close(close, code)]
 

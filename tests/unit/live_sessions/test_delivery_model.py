@@ -14,8 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from features.live_sessions.machine import LiveSession
 from features.live_sessions.outbox import AheadOfOutbox, Entry, Outbox
 from features.live_sessions.policy import LiveSessionPolicy
-from features.realtime.connection import Connection, Refusal, State
+from features.realtime.connection import Connection, Refusal
 from features.realtime.connection_effects import Attach, Close, Effect, Fetch, Transmit
+from features.realtime.delivery import State
 from features.realtime.events import Batch, Item, Replay
 from features.realtime.frames import (
     Ack,

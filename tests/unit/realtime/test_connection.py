@@ -3,8 +3,9 @@
 import msgpack
 
 from features.realtime.codec import BadFrame
-from features.realtime.connection import Connection, Refusal, State
+from features.realtime.connection import Connection, Refusal
 from features.realtime.connection_effects import Attach, Close, Effect, Fetch, Forward, Perform, Probe, Transmit
+from features.realtime.delivery import State
 from features.realtime.events import Batch, Item, Replay
 from features.realtime.frames import (
     Ack,
