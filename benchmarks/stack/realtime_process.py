@@ -27,6 +27,7 @@ from actors.sessions import KIND
 from actors.sessions.calls import SessionCalls
 from actors.sessions.effects import KIND_NAME
 from cluster.garbage_collection import collect_garbage_rarely
+from cluster.logs import configure_logs
 from cluster.postgres import open_database
 from cluster.redis import open_redis
 from features.live_sessions.policy import LiveSessionPolicy
@@ -100,6 +101,7 @@ async def serve_sockets(options: dict[str, Any]) -> Serving:
 async def main() -> None:
     collect_garbage_rarely()  # as the actors do
     role, options = sys.argv[1], json.loads(sys.argv[2])
+    configure_logs("WARNING", process=role)  # not to standard output, which nobody reads once the process is ready
     serving = await (serve_shards if role == "shards" else serve_sockets)(options)
     print(serving.line, flush=True)
     await asyncio.Event().wait()
