@@ -19,9 +19,13 @@ from typing import Any, Self
 import httpx
 
 from client.api import Connection, MessagingApi, NoResponse, Tokens
+from client.api.blocks import BlocksApi
+from client.api.conversation_settings import ConversationSettingsApi
 from client.api.group_invitations import GroupInvitationsApi
 from client.attachments import AttachmentFiles, Transfers, Upload
 from client.backup import Backups, Operators
+from client.blocks import Blocks
+from client.conversation_settings import ConversationSettings
 from client.conversations import Conversations
 from client.devices import DeviceRemoved, Devices, LinkRefused, LinkRequired
 from client.exchange import Exchange
@@ -82,6 +86,9 @@ class Account:
             *(self.url, GroupInvitationsApi(self._connection), self.groups, self.conversations, self._tell)
         )
         self.reports = Reports(database, self._connection)
+        self.blocks = Blocks(database, BlocksApi(self._connection))
+        settings = ConversationSettingsApi(self._connection)
+        self.settings = ConversationSettings(database, self.conversations, settings, clock)
         naming = Naming(self._api, self.conversations, lambda id: self.messenger.accepted(id))
         self._messenger: Messenger | None = None
         self._changed = asyncio.Event()
@@ -89,7 +96,8 @@ class Account:
         files = AttachmentFiles(database.path.with_suffix(".files"), self._randomness)
         self._transfers = Transfers(database, self._connection, files, self._send_upload, self._tell)
         self._exchange = Exchange(
-            self._api, self._transfers, naming, self.invitations, clock, self.register, self._publish
+            *(self._api, self._transfers, naming, self.invitations, (self.blocks, self.settings)),
+            *(clock, self.register, self._publish),
         )
         with contextlib.suppress(NotRegistered, LookupError):
             self._begin()

@@ -55,7 +55,7 @@ class Message:
 class Conversation:
     """With somebody, or a group. `username` is the other's, or the group's name; None until it is known. `left`: the
     user is not in the group, or not yet. `last`: the number of the newest message; 0 for none. `expires_in_s`: after
-    which time messages disappear that are written now."""
+    which time messages disappear that are written now. `muted_until`: milliseconds since 1970."""
 
     id: str
     peer: str
@@ -64,6 +64,9 @@ class Conversation:
     last: int
     expires_in_s: int | None = None
     left: bool = False
+    muted_until: int | None = None
+    archived: bool = False
+    pinned: bool = False
 
     @property
     def is_group(self) -> bool:
@@ -83,10 +86,15 @@ class Member:
 _MESSAGES = """
 select number, conversation_id, account_id, message_id, text, coalesce(sent_at, written_at), seq, problem, quote,
     edit_seq is not null, deleted, expires_in_s, expires_at,
-    (select min(read) from receipts where receipts.number = messages.number having count(*) >= max(1,
-        (select count(*) - 1 from group_members where group_id = messages.conversation_id)))
-from messages
+    (select min(read) from receipts where receipts.number = m.number having count(*) >= max(1,
+        (select count(*) - 1 from group_members where group_id = m.conversation_id)))
+from messages as m
 """
+_SHOWN = """
+(m.account_id not in (select account_id from blocked)
+    or m.conversation_id not in (select id from conversations where peer = id))
+"""
+"""What people who are blocked say in groups is not shown."""
 
 
 _USERNAME = """
@@ -103,7 +111,7 @@ class Conversations:
         self._device = device
 
     def all(self) -> list[Conversation]:
-        """All conversations, the one with the newest message first."""
+        """All conversations, those that are pinned first and those in the archive last, each by its newest message."""
         return self._find("")
 
     def conversation(self, conversation_id: str) -> Conversation | None:
@@ -114,17 +122,18 @@ class Conversations:
         rows = self._database.rows(
             "select c.id, c.peer, c.username,"
             " coalesce(sum(m.number > c.read and m.account_id != ?), 0), coalesce(max(m.number), 0) as last,"
-            " c.expires_in_s, coalesce(g.state in ('joining', 'left'), c.peer = c.id)"
+            " c.expires_in_s, coalesce(g.state in ('joining', 'left'), c.peer = c.id),"
+            " c.muted_until, c.archived, c.pinned"
             " from conversations as c left join groups as g on g.id = c.id"
-            " left join messages as m on m.conversation_id = c.id"
-            f" {where} group by c.id order by last desc, c.id",
+            f" left join messages as m on m.conversation_id = c.id and {_SHOWN}"
+            f" {where} group by c.id order by c.pinned desc, c.archived, last desc, c.id",
             self._device.address.user,
             *values,
         )
         timers = {id: body.content.expires_in_s for id, body in self._waiting() if isinstance(body.content, Timer)}
         return [
-            Conversation(id, peer, username, unread, last, timers.get(id, timer), bool(left))
-            for id, peer, username, unread, last, timer, left in rows
+            Conversation(id, peer, username, unread, last, timers.get(id, timer), bool(left), muted, *map(bool, chosen))
+            for id, peer, username, unread, last, timer, left, muted, *chosen in rows
         ]
 
     def find(self, username: str) -> str | None:
@@ -139,7 +148,7 @@ class Conversations:
     def messages(self, conversation_id: str, limit: int = 200) -> list[Message]:
         """The newest messages of a conversation, in their order; those that the server has not accepted last."""
         rows = self._database.rows(
-            f"select * from ({_MESSAGES} where conversation_id = ?"
+            f"select * from ({_MESSAGES} where conversation_id = ? and {_SHOWN}"
             " order by seq is null desc, seq desc, number desc limit ?) order by seq is null, seq, number",
             conversation_id,
             limit,
@@ -156,7 +165,7 @@ class Conversations:
         quoted = [f'"{word}"*' for word in re.findall(r"\w+", words)]
         rows = self._database.rows(
             "select m.number from message_search as s join messages as m on m.number = s.rowid"
-            " where message_search match ? order by coalesce(m.sent_at, m.written_at) desc, m.number desc"
+            f" where message_search match ? and {_SHOWN} order by coalesce(m.sent_at, m.written_at) desc, m.number desc"
             " limit ?",
             " ".join(quoted) or '""',
             limit,
@@ -168,7 +177,8 @@ class Conversations:
         """How many messages a conversation has from one of them on, itself included."""
         ((count,),) = self._database.rows(
             "select count(*) from messages as m join messages as o on o.conversation_id = m.conversation_id"
-            " where o.number = ? and (m.seq is null or m.seq >= o.seq or (o.seq is null and m.number >= o.number))",
+            " where o.number = ? and (m.seq is null or m.seq >= o.seq or (o.seq is null and m.number >= o.number))"
+            f" and {_SHOWN}",
             number,
         )
         return int(count)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 from client.api import ApiError, MessagingApi, NoResponse
@@ -13,6 +13,7 @@ from client.messaging import Messenger
 from client.naming import Naming
 from client.realtime import Event, RealtimeClient, RequestRefused, Signal, Ticket, TicketUnavailable
 from client.realtime import NoResponse as RealtimeNoResponse
+from client.refreshed import Refreshed
 
 _FETCH_S = 60.0
 """How often the inbox is read where the socket says nothing."""
@@ -30,6 +31,7 @@ class Exchange:
         transfers: Transfers,
         naming: Naming,
         invitations: Invitations,
+        refreshed: Sequence[Refreshed],
         clock: Callable[[], int],
         register: Callable[[], Awaitable[None]],
         publish: Callable[[], None],
@@ -40,6 +42,7 @@ class Exchange:
         self._transfers = transfers
         self._naming = naming
         self._invitations = invitations
+        self._refreshed = refreshed
         self._clock = clock
         self._register = register
         self._publish = publish
@@ -90,7 +93,8 @@ class Exchange:
             if request is None:
                 if await self._naming.step():
                     self._waked.set()
-                await self._invitations.step()
+                for each in (self._invitations, *self._refreshed):
+                    await each.step()
                 await self._sleep(messenger, now)
                 continue
             try:
@@ -117,7 +121,8 @@ class Exchange:
     async def _listen(self, messenger: Messenger) -> None:
         def connected() -> None:
             messenger.connected()
-            self._invitations.look()
+            for each in (self._invitations, *self._refreshed):
+                each.look()
             self._waked.set()
 
         async with RealtimeClient(self._ticket, on_connected=connected) as realtime:

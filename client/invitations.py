@@ -4,12 +4,13 @@ keys that come in are those of the key directory."""
 
 from collections.abc import Callable
 
-from client.api import ApiError, NoResponse
+from client.api import ApiError
 from client.api.group_invitations import GroupInvitationsApi, Invitation, JoinRequest
 from client.conversations import Conversation, Conversations
 from client.groups import Groups
 from client.invitation_link import InvitationLink
 from client.messaging.changes import Change, JoinRequested
+from client.refreshed import Refreshed
 from client.writing import Impossible
 from crypto.mls import Role
 
@@ -17,7 +18,7 @@ _LIFETIME_S = 7 * 86_400
 _MAX_USES = 100
 
 
-class Invitations:
+class Invitations(Refreshed):
     """Methods raise ValueError, whose text is for the user; ApiError, NoResponse and SignedOut."""
 
     def __init__(
@@ -29,12 +30,12 @@ class Invitations:
         tell: Callable[[Change], None],
     ) -> None:
         """`url`: of the brand. `tell`: is told what the user should see."""
+        super().__init__()
         self._url = url.rstrip("/")
         self._api = api
         self._groups = groups
         self._conversations = conversations
         self._tell = tell
-        self._looks = False
         self._told: set[str] = set()
         self._unanswered: dict[str, JoinRequest] = {}
         """Requests whose approval the server may have, or not."""
@@ -92,25 +93,12 @@ class Invitations:
         """Does not let somebody in, who is not told."""
         await self._api.decline((await self._find(conversation_id, username)).id)
 
-    def look(self) -> None:
-        """There may be new requests."""
-        self._looks = True
-
-    async def step(self) -> None:
-        """Tells of requests that were not told of before, if there may be some. Raises SignedOut."""
-        if not self._looks:
-            return
-        self._looks = False
+    async def _refresh(self) -> None:
+        """Tells of requests that were not told of before."""
         managed = {each.id for each in self._conversations.all() if self._manages(each)}
         if not managed:
             return
-        try:
-            waiting = await self._api.requests()
-        except NoResponse:
-            self._looks = True
-            return
-        except ApiError:
-            return
+        waiting = await self._api.requests()
         for each in waiting:
             if each.group_id in managed and each.id not in self._told:
                 self._tell(JoinRequested(each.group_id, each.username))

@@ -1,18 +1,13 @@
 """Invitations to groups and requests to join over HTTP (docs/messaging.md)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from client.api.connection import Connection, NoResponse
+from client.api.connection import Connection
 from client.api.numbers import number
+from client.api.pages import items_of, understood
 from client.api.times import milliseconds
-
-_PAGE = 100
-_MAX_PAGES = 20
-"""How much of a list is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +43,13 @@ class GroupInvitationsApi:
         """Makes an invitation. Returns its token, which nobody is told again."""
         body = {"expires_in_s": expires_in_s, "max_uses": max_uses}
         made = await self._connection.request("POST", _of_group(group_id), body)
-        with _understood():
+        with understood():
             return str(made["token"])
 
     async def of_group(self, group_id: str) -> list[Invitation]:
         """The invitations to a group that are good, newest first."""
-        items = await self._all(_of_group(group_id), {})
-        with _understood():
+        items = await items_of(self._connection, _of_group(group_id))
+        with understood():
             return [_invitation(item) for item in items]
 
     async def revoke(self, group_id: str, invitation_id: str) -> None:
@@ -67,8 +62,8 @@ class GroupInvitationsApi:
 
     async def requests(self) -> list[JoinRequest]:
         """The requests that this account can answer, in all its groups, newest first."""
-        items = await self._all("/group-join-requests", {"direction": "incoming"})
-        with _understood():
+        items = await items_of(self._connection, "/group-join-requests", {"direction": "incoming"})
+        with understood():
             return [_request(item) for item in items]
 
     async def approve(self, request_id: str) -> None:
@@ -78,27 +73,6 @@ class GroupInvitationsApi:
     async def decline(self, request_id: str) -> None:
         """Lets somebody not in; again without harm."""
         await self._connection.request("POST", f"/group-join-requests/{UUID(request_id)}/decline")
-
-    async def _all(self, path: str, params: dict[str, str | int]) -> list[Any]:
-        items: list[Any] = []
-        for _ in range(_MAX_PAGES):
-            page = await self._connection.request("GET", path, params={**params, "limit": _PAGE})
-            with _understood():
-                items += page["items"]
-                cursor = page["next_cursor"]
-            if cursor is None:
-                break
-            params = {**params, "cursor": cursor}
-        return items
-
-
-@contextmanager
-def _understood() -> Iterator[None]:
-    """What cannot be read is no response."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError) as error:
-        raise NoResponse("the response about invitations is none") from error
 
 
 def _invitation(item: Any) -> Invitation:

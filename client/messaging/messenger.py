@@ -197,10 +197,11 @@ class Messenger:
 
     def peer_typing(self, conversation_id: str, account_id: str) -> None:
         """The server says that somebody is typing. Only the peer of a conversation that is known here, or a member of
-        a group, can be."""
+        a group who is not blocked, can be."""
         known = self._database.rows(
             "select 1 from conversations where id = ? and peer = ?"
-            " union all select 1 from group_members where group_id = ? and account_id = ?",
+            " union all select 1 from group_members where group_id = ? and account_id = ?"
+            " and account_id not in (select account_id from blocked)",
             *(conversation_id, account_id, conversation_id, account_id),
         )
         if known:

@@ -10,6 +10,8 @@ from client.storage import Database
 
 DELAY_MS = 1_000
 """How long receipts are gathered."""
+_SEEN = "(m.number <= c.read and m.account_id not in (select account_id from blocked))"
+"""What people who are blocked say in groups is not shown."""
 
 
 class Receipts:
@@ -47,16 +49,16 @@ class Receipts:
     def _waiting(self) -> list[str]:
         rows = self._database.rows(
             "select distinct m.conversation_id from messages as m join conversations as c on c.id = m.conversation_id"
-            " where m.receipt < 2 and c.accepted and (m.receipt = 0 or (? and m.number <= c.read))",
+            f" where m.receipt < 2 and c.accepted and (m.receipt = 0 or (? and {_SEEN}))",
             self.reads,
         )
         return [conversation_id for (conversation_id,) in rows]
 
     def _take(self, conversation_id: str) -> Iterator[Receipt]:
         rows = self._database.rows(
-            "select m.number, m.message_id, m.number <= c.read as seen from messages as m"
+            f"select m.number, m.message_id, {_SEEN} as seen from messages as m"
             " join conversations as c on c.id = m.conversation_id where m.conversation_id = ? and m.receipt < 2"
-            " and (m.receipt = 0 or (? and m.number <= c.read)) order by m.number limit ?",
+            f" and (m.receipt = 0 or (? and {_SEEN})) order by m.number limit ?",
             *(conversation_id, self.reads, MAX_RECEIPTS),
         )
         told: dict[bool, list[str]] = {True: [], False: []}

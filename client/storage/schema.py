@@ -302,4 +302,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) without rowid
         """,
     ),
+    (
+        "alter table conversations add column muted_until integer",
+        "alter table conversations add column archived integer not null default 0",
+        "alter table conversations add column pinned integer not null default 0",
+        # Whom the user has blocked.
+        "create table blocked (account_id text primary key) without rowid",
+    ),
 )

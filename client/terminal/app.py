@@ -22,7 +22,7 @@ from client.terminal.file_names import progress
 from client.terminal.files import FileDialogs
 from client.terminal.message_dialogs import MessageDialogs
 from client.terminal.messages import MessageList
-from client.terminal.names import Names, title
+from client.terminal.names import Names, entry, title
 from client.terminal.notices import notice
 from client.terminal.polls import is_poll, parse
 from client.terminal.printable import printable
@@ -150,8 +150,8 @@ class ChatApp(App[None]):
             return
         options.clear_options()
         for index, each in enumerate(conversations):
-            unread = f" ({each.unread})" if each.unread and each.id != self._shown else ""
-            options.add_option(Option(f"{'# ' if each.is_group else ''}{title(each)}{unread}", id=each.id))
+            counts = each.unread and each.id != self._shown and not self._account.settings.is_muted(each)
+            options.add_option(Option(entry(each, each.unread if counts else 0), id=each.id))
             if each.id == self._shown:
                 options.highlighted = index
 
@@ -217,7 +217,11 @@ class ChatApp(App[None]):
 
     async def _run_command(self, line: str) -> None:
         chosen = None if self._shown is None else self.query_one("#messages", MessageList).chosen
-        if await self._commands.run(line, self._shown, chosen) and self.query_one("#line", Input).value == line:
+        if not await self._commands.run(line, self._shown, chosen):
+            return
+        self._list_conversations()
+        self._show_messages()
+        if self.query_one("#line", Input).value == line:
             self.action_write()
 
     def on_message_list_chosen(self, event: MessageList.Chosen) -> None:

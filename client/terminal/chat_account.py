@@ -6,6 +6,7 @@ from typing import Protocol
 
 from client.conversations import Conversations
 from client.messaging import Change
+from client.terminal.conversation_commands import BlockActions, SettingsActions
 from client.terminal.devices import DeviceList
 from client.terminal.group_commands import GroupActions
 from client.terminal.invitation_commands import InvitationActions
@@ -26,6 +27,12 @@ class ChatAccount(Protocol):
 
     @property
     def invitations(self) -> InvitationActions: ...
+
+    @property
+    def settings(self) -> SettingsActions: ...
+
+    @property
+    def blocks(self) -> BlockActions: ...
 
     @property
     def reports(self) -> ReportActions: ...

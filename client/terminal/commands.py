@@ -7,18 +7,21 @@ from textual.app import App
 
 from client.api import ApiError, NoResponse, SignedOut
 from client.messaging import NotRegistered
+from client.terminal import conversation_commands
+from client.terminal.conversation_commands import ConversationAccount
 from client.terminal.group_commands import GroupAccount, GroupCommands
 from client.terminal.reports import ReportActions, report
 
 
-class CommandAccount(GroupAccount, Protocol):
+class CommandAccount(GroupAccount, ConversationAccount, Protocol):
     @property
     def reports(self) -> ReportActions: ...
 
 
 def is_command(line: str) -> bool:
     """Whether a line is a command."""
-    return line.strip().split(maxsplit=1)[:1] in (["/group"], ["/report"])
+    first = line.strip().split(maxsplit=1)[:1]
+    return first != [] and first[0] in ("/group", "/report", *conversation_commands.COMMANDS)
 
 
 class Commands:
@@ -33,8 +36,11 @@ class Commands:
     async def run(self, line: str, shown: str | None, chosen: int | None) -> bool:
         """Runs a command, or says why that is not possible. `chosen`: the number of the message. Returns whether it
         was."""
+        first = line.split(maxsplit=1)[0]
         try:
-            if line.split(maxsplit=1)[0] == "/report":
+            if first in conversation_commands.COMMANDS:
+                self._app.notify(await conversation_commands.run(line, shown, self._account), markup=False)
+            elif first == "/report":
                 count = await report(line, chosen, self._account.conversations, self._account.reports)
                 what = "The message was" if count == 1 else f"{count} messages were"
                 self._app.notify(f"{what} shown to the moderators.")

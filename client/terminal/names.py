@@ -40,3 +40,10 @@ def title(conversation: Conversation) -> str:
     """The other person, or the group."""
     unnamed = "a group" if conversation.is_group else "somebody"
     return one_line(conversation.username or f"{unnamed} ({conversation.peer[-6:]})")
+
+
+def entry(conversation: Conversation, unread: int) -> str:
+    """A conversation in the list of all."""
+    marks = f"{'^ ' if conversation.pinned else ''}{'# ' if conversation.is_group else ''}"
+    count, archived = f" ({unread})" if unread else "", " (archive)" if conversation.archived else ""
+    return f"{marks}{title(conversation)}{count}{archived}"

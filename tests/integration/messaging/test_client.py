@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -195,3 +196,31 @@ async def test_an_ended_session_is_said(opened: Correspondence, tmp_path: Path) 
         async with running(account):
             await until(account, lambda: account.messenger.next_at(0) is None)
         await account.close()
+
+
+async def test_what_is_chosen_about_a_conversation_is_so_on_all_devices(opened: Correspondence, tmp_path: Path) -> None:
+    browser, bob = [await opened.environment.member(name) for name in ("ada", "bob")]
+    await opened.connect(browser, bob)
+    async with directory_runs(opened.environment) as options:
+        ada = await Account.log_in(
+            AccountFolders(tmp_path / "accounts"), "ada", PROTECTION, ROOT, "ada", PASSWORD, **options
+        )
+        async with running(ada):
+            id = await ada.conversation_with("bob")
+        path = f"/conversations/{UUID(id)}"
+        await ada.settings.pin(id, True)
+        await ada.settings.mute(id, 3600)
+        seen = (await browser.get(path)).json()
+        assert (seen["pinned"], seen["archived"], seen["muted_until"] is None) == (True, False, False)
+        assert (await browser.patch(path, json={"archived": True, "muted_until": None})).is_success
+        ada.settings.look()
+        await ada.settings.step()
+        here = ada.conversations.conversation(id)
+        assert here is not None
+        assert (here.pinned, here.archived, here.muted_until) == (True, True, None)
+        await ada.blocks.block("bob")
+        [blocked] = (await browser.get("/blocks")).json()["items"]
+        assert blocked["person"]["username"] == "bob"
+        await ada.blocks.unblock("bob")
+        assert (await browser.get("/blocks")).json()["items"] == []
+        await ada.close()

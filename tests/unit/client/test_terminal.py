@@ -11,6 +11,10 @@ from textual.widgets import Input, OptionList
 
 from client.account import DeviceRemoved
 from client.api import ApiError
+from client.api.blocks import BlocksApi
+from client.api.conversation_settings import ConversationSettingsApi
+from client.blocks import Blocks
+from client.conversation_settings import ConversationSettings
 from client.conversations import Conversations
 from client.devices import OwnDevice
 from client.groups import Groups
@@ -35,6 +39,7 @@ from client.writing import Writing
 from crypto.attachments import AttachmentPointer
 from crypto.identity import SafetyNumber
 from tests.unit.client.invitation_server import TOKEN, URL, InvitationServer
+from tests.unit.client.settings_server import SettingsServer
 from tests.unit.client.test_messaging import ADA, BOB, CONVERSATION, RANDOM, Pair
 
 
@@ -79,6 +84,12 @@ class LocalAccount:
         self.conversations = Conversations(pair.databases[0], Device(pair.databases[0], RANDOM))
         self.conversations.name(CONVERSATION, "bob")
         self.reports = LocalReports(pair)
+        self.serving = SettingsServer(ADA, {"bob": BOB})
+        connection = self.serving.connection()
+        self.blocks = Blocks(pair.databases[0], BlocksApi(connection))
+        self.settings = ConversationSettings(
+            pair.databases[0], self.conversations, ConversationSettingsApi(connection), lambda: pair.server.now
+        )
         self.groups = Groups(
             lambda: pair.ada,
             self.conversations,
@@ -513,6 +524,12 @@ async def test_a_group_by_commands(pair: Pair) -> None:
         pair.ada.peer_typing(group.id, BOB)
         account.step()
         await until(pilot, lambda: app.sub_title == "bob is typing in The trip")
+        await say(pilot, "/pin")
+        await until(pilot, lambda: listed() == ["^ # The trip", "bob"])
+        await say(pilot, "/block bob")
+        await until(pilot, lambda: "bob: Where to?" not in shown(app))
+        await say(pilot, "/unblock @Bob")
+        await until(pilot, lambda: "bob: Where to?" in shown(app))
         await say(pilot, "/group members")
         await told(pilot, "ada: owner\nbob: admin")
         await say(pilot, "/group link 1 3")
