@@ -10,7 +10,8 @@ Serve starts this instead of the binary (RAY_SERVE_HAPROXY_BINARY_PATH). What it
 - a replica that is stopping says so when it is asked whether it lives, which would count as death and cut off its
   requests;
 - requests that wait for a replica whose node has gone would wait on when it is known to be gone;
-- a node that has gone refuses no connection, and Serve gives one whole seconds.
+- a node that has gone refuses no connection, and Serve gives one whole seconds;
+- a line about each request, with the address of its client, goes to whatever listens on the machine's syslog port.
 
 A HAProxy outlives the Serve actor that started it, and goes on with the routes that it knows. Its successor's HAProxy
 takes its listening sockets over, so clients do not notice (docs/decisions/availability.md).
@@ -75,6 +76,7 @@ def amended(configuration: str, pages: Path) -> str:
         (r"\ndefaults\n    mode http\n", r"\g<0>    option forwardfor\n", 1),
         (r"\n    timeout connect [^\n]*", rf"\n    timeout connect {_CONNECT_MS}ms", 1),
         (r" mode 666 level admin ", " mode 600 level admin ", 1),
+        (r"\n    log \S+ local0 info\n", "\n", 1),
         (r"\n    errorfile (502|503|504) [^\n]*", rf"\n    errorfile \1 {pages}/\1.http", 3),
         (r"\n    default-server [^\n]*", r"\g<0> on-marked-down shutdown-sessions", backends),
         # Conditionally passed: it gets no new requests, and finishes those that it has.

@@ -25,6 +25,7 @@ def written_by_serve(
         server_state_base=str(folder),
         server_state_file=str(folder / "state"),
         metrics_socket_path=str(folder / "metrics.sock"),
+        metrics_enabled=False,
         nbthread=1,
     )
     backends = {f"http-{name}": _backend(name, replicas) for name in applications}

@@ -28,6 +28,7 @@ def test_haproxy_accepts_the_configuration_of_the_installed_serve(
     assert "    option forwardfor\n" in changed
     assert " mode 600 level admin " in changed
     assert "    timeout connect 100ms\n" in changed
+    assert "127.0.0.1:514" not in changed, "nothing is logged of requests"
     assert "    http-request disable-l7-retry if !METH_GET\n" in changed
     assert changed.count("on-marked-down shutdown-sessions\n") == len(applications)
     assert changed.count("http-check expect status 200 error-status L7OKC\n") == len(applications)
