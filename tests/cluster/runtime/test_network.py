@@ -19,6 +19,7 @@ import pytest
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from actors.runtime.errors import HostUnavailable
 from actors.runtime.shard_map import shard_of
 from actors.runtime.store.rows import HostRow
 from actors.runtime.transport.router import Router
@@ -59,6 +60,7 @@ def test_cuts_of_the_network_lose_and_double_nothing(database_address: str, tmp_
             assert told["read"] == told["stored"]
             assert told["epochs in order"]
             assert told["called off"], "no shard moves over a dead link"
+            assert told["not waited for"], "who need not wait for a node that is out of reach"
         finally:
             nodes.stop()
 
@@ -167,10 +169,18 @@ class Story:
         await self.append("moved")
         return {"called off": called_off}
 
-    async def cut_off_from_all(self) -> None:
+    async def cut_off_from_all(self) -> dict[str, bool]:
         victim = await self.host(self.second)
+        owners = [await self.runtime.owner("book", shard_of(f"b{n}")) for n in range(BOOKS)]
         ip("link", "set", self.links[1], "down")
         del self.callers[1]
+        book = f"b{owners.index(self.second)}"
+        try:
+            await self.runtime.router.call("book", book, "read", timeout=100, patient=False)
+        except HostUnavailable:
+            not_waited_for = victim.host in {row.host for row in await self.runtime.hosts()}
+        else:
+            not_waited_for = False
         await self.append("cut off")
         assert victim.host not in {row.host for row in await self.runtime.hosts()}
         ip("link", "set", self.links[1], "up")
@@ -180,6 +190,7 @@ class Story:
 
         await eventually(back, timeout=90)
         await self.append("after")
+        return {"not waited for": not_waited_for}
 
 
 async def _story(address: str, database: str, *links: str) -> dict[str, Any]:
@@ -192,7 +203,7 @@ async def _story(address: str, database: str, *links: str) -> dict[str, Any]:
         story = Story(runtime, list(links), *hosts)
         await story.append("before")
         told = await story.cut_between_the_nodes()
-        await story.cut_off_from_all()
+        told |= await story.cut_off_from_all()
         rows = await runtime.store._pool.fetch("SELECT book, operation, epoch FROM book_lines ORDER BY number")
         read = [line for n in range(BOOKS) for line in await runtime.router.call("book", f"b{n}", "read", timeout=60)]
         epochs: dict[str, list[int]] = {}
