@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from cluster.code_version import CODE_VERSION
 
+_MIN_LEADER_LEASE = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class ScalingPolicy:
@@ -49,10 +51,10 @@ class RuntimeOptions:
     coordinators: int = 2
     """Candidates for leadership, on different nodes where there are several."""
     lease: float = 2.0
-    """Seconds after its last heartbeat for which a host (and the leader) may act.
+    """Seconds after its last heartbeat for which a host may act.
 
     It bounds how long a lost node's shards are without an owner; a loop that stalls longer than this
-    costs a host its shards. The leader's is two seconds at least: its renewal waits for the tick before."""
+    costs a host its shards."""
     host_cpus: float = 1.0
     """CPUs a host reserves. What does not fit is demand, by which Ray's autoscaler adds nodes."""
     host_resources: Mapping[str, float] = field(default_factory=dict)
@@ -71,6 +73,12 @@ class RuntimeOptions:
         if not self.secret:
             raise ValueError("the cluster's secret is empty")
         object.__setattr__(self, "code_version", CODE_VERSION)
+
+    @property
+    def leader_lease(self) -> float:
+        """The same for the leader, and never short: hosts' heartbeats wait for nothing, while a leader renews its lease
+        between ticks, each of which may write a map. With 1 s a busy machine had another leader every five seconds."""
+        return max(self.lease, _MIN_LEADER_LEASE)
 
     @property
     def running_version(self) -> str:

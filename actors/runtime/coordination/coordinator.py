@@ -30,9 +30,6 @@ from cluster.cancellation import raise_if_cancelled
 from cluster.garbage_collection import collect_garbage_rarely
 from cluster.logs import configure_logs
 
-_MIN_LEASE_SECONDS = 2.0
-"""Of the leader. Hosts may have a shorter one: their heartbeats wait for nothing, while a leader renews its lease
-between ticks, each of which may write a map. With 1 s a busy machine had another leader every five seconds."""
 _STANDBY_TICKS_PER_LEASE = 4
 _MAX_TICK_SECONDS = 0.5
 _TICK_TIMEOUT_SECONDS = 10.0
@@ -58,7 +55,6 @@ class Coordinator:
         collect_garbage_rarely()
         self._options = options
         self._name = name
-        self._lease = max(options.lease, _MIN_LEASE_SECONDS)
         self._clock = SYSTEM_CLOCK
         self._started_at = self._clock.monotonic()
         self._ticked_at: float | None = None
@@ -124,7 +120,7 @@ class Coordinator:
         self._node = ray.get_runtime_context().get_node_id()
         self._control = RayControl(self._options.name, self._options.coordinators)
         self._kinds = [load_kind(path).name for path in self._options.kinds]
-        pause = min(_MAX_TICK_SECONDS, self._lease / _STANDBY_TICKS_PER_LEASE)
+        pause = min(_MAX_TICK_SECONDS, self._options.leader_lease / _STANDBY_TICKS_PER_LEASE)
         store = await self._open_store(pause)
         host_actors = HostActors(self._options)
         try:
@@ -166,7 +162,7 @@ class Coordinator:
 
     async def _step(self, store: ShardStore, host_actors: HostActors, pause: float) -> float:
         """One tick; seconds until the next one."""
-        lease = self._lease
+        lease = self._options.leader_lease
         if self._leader is None:
             election = await store.with_timeout(lease, store.lead(self._holder, lease, self._options.running_version))
             if (leadership := election.leadership) is None:

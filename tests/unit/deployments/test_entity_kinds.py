@@ -36,8 +36,12 @@ def test_the_runtime_is_told_the_durable_timers_of_each_kind() -> None:
     assert entity_timers(replace(BRANDS["vignette"], features=(FEED,))) == {timelines.kind: frozenset()}
 
 
-def test_an_operator_says_how_long_a_lease_is() -> None:
+@pytest.mark.parametrize(("host", "leader"), [(1.0, 2.0), (3.0, 3.0)])
+def test_an_operator_says_how_long_leases_are_but_a_leaders_is_never_short(host: float, leader: float) -> None:
     settings = Settings(
-        databases={"vignette": SecretStr("postgresql://db/vignette")}, cluster_secret=SecretStr("s"), entity_lease_s=1.5
+        databases={"vignette": SecretStr("postgresql://db/vignette")},
+        cluster_secret=SecretStr("s"),
+        entity_lease_s=host,
     )
-    assert options(BRANDS["vignette"], settings).lease == 1.5
+    found = options(BRANDS["vignette"], settings)
+    assert (found.lease, found.leader_lease) == (host, leader)
