@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -96,7 +97,12 @@ async def _planned(jobs: LocalJobs, upload: Upload) -> Plan:
 
 
 async def _first_rung(clip: Path, folder: Path) -> Figure:
-    """From a stored clip until its first rung can be played, while the jobs of the others wait."""
+    """From a stored clip until its first rung can be played, while the jobs of the others wait. The baseline is what
+    ffmpeg alone takes for the same rung and audio, with as many threads as it wants."""
+    from features.videos import commands
+    from features.videos.model import Chunk
+    from features.videos.processes import run_limited
+
     jobs, upload = await _stored(clip, folder)
     begun = time.perf_counter()
     plan = await _planned(jobs, upload)
@@ -109,8 +115,23 @@ async def _first_rung(clip: Path, folder: Path) -> Figure:
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
+    outputs = [(plan.rungs[0], folder / "bare.mp4")]
+    whole = Chunk(0, plan.timeline.frames)
+    bare = (
+        commands.encode_chunk(clip, plan.source, plan.timeline, whole, outputs),
+        commands.encode_audio(clip, plan.source, plan.policy, folder / "bare-audio.mp4"),
+    )
+    begun = time.perf_counter()
+    await asyncio.gather(*(run_limited(_on_all_cpus(command), plan.policy) for command in bare))
+    alone = time.perf_counter() - begun
     extra = {"clip_s": SECONDS, "cpus": os.cpu_count(), "rungs": len(plan.rungs)}
-    return Figure(_FIRST, seconds, "s", extra=extra)
+    return Figure(_FIRST, seconds, "s", baseline="ffmpeg alone, the same rung", baseline_value=alone, extra=extra)
+
+
+def _on_all_cpus(command: list[str]) -> list[str]:
+    """Returns a command of ffmpeg without its limits of threads."""
+    limits = ("-threads", "-filter_complex_threads")
+    return ["0" if before in limits else each for before, each in pairwise(["", *command])]
 
 
 async def _cpu(clip: Path, folder: Path) -> Figure:

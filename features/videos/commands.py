@@ -15,6 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from features.media.model import HASHED_SIDE
+from features.videos.key_frames import SEEK_MARGIN
 from features.videos.model import Chunk, Rung, Source
 from features.videos.policy import VideoPolicy
 from features.videos.probe import CODECS
@@ -28,8 +29,8 @@ shown, and AAC begins with samples of its own."""
 AUDIO_SAMPLES = 48_000
 """Samples a second of what is streamed."""
 
-_SEEK_MARGIN = Fraction(1, 2)
-"""Seconds: demuxers seek by decoding times, which are earlier than the times at which frames are shown."""
+_MICROSECOND = Fraction(1, 1_000_000)
+"""To which ffprobe rounds times."""
 
 _LONG_S = 20
 """Seconds from which on key frames alone are enough for a storyboard."""
@@ -54,8 +55,8 @@ def probe_streams(source: Path) -> list[str]:
 
 
 def probe_packets(source: Path, stream: int) -> list[str]:
-    """Prints when each packet of a stream is shown."""
-    entries = "packet=pts_time,duration_time"
+    """Prints when each packet of a stream is shown, and whether it is a key frame."""
+    entries = "packet=pts_time,duration_time,flags"
     return [
         *("ffprobe", *_QUIET, *_LIMITS, "-of", "csv=p=0", "-select_streams", str(stream)),
         *("-show_entries", entries, str(source)),
@@ -72,7 +73,9 @@ def encode_chunk(
 ) -> list[str]:
     """Encodes a chunk at some rungs, each into a file of its own, and decodes it once for all of them. `hashed` becomes
     the luma of the key frames as they are hashed: a byte a pixel, HASHED_SIDE pixels on each side."""
-    seek = max(Fraction(0), timeline.seconds(chunk.first) - _SEEK_MARGIN)
+    key_frame = dict(source.key_frames).get(chunk.first)
+    before = max(Fraction(0), timeline.seconds(chunk.first) - SEEK_MARGIN)
+    seek = before if key_frame is None else key_frame + _MICROSECOND
     labels = [f"[o{number}]" for number in range(len(outputs))]
     parts = [f"[i{number}]" for number in range(len(outputs))]
     pads = [*parts, "[h]"] if hashed else parts

@@ -1,6 +1,6 @@
 """The data of videos."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
@@ -52,6 +52,10 @@ class Source:
     """Of the streams made from it."""
     interlaced: bool
     high_dynamic_range: bool
+    key_frames: tuple[tuple[int, Fraction], ...] = field(default=(), repr=False)
+    """Of those chunks that begin with a key frame of the source: the number of the chunk's first frame, and the seconds
+    from `start` at which the key frame is shown. No part of what a job's result is named by, which it does not
+    change."""
 
     @property
     def duration(self) -> Fraction:

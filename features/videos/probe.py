@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+from features.videos.key_frames import key_frames_of_chunks
 from features.videos.model import Source, Unplayable, VideoProblem
 from features.videos.policy import VideoPolicy
+from features.videos.timeline import Timeline
 
 CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "prores")
 """Codecs of video streams that are decoded."""
@@ -29,9 +32,9 @@ _HIGH_DYNAMIC_RANGE = {"smpte2084", "arib-std-b67"}
 _PROGRESSIVE = {"progressive", "unknown"}
 
 
-def parse_source(streams: str, packets: Iterable[str], policy: VideoPolicy) -> Source:
+def parse_source(streams: str, packets: Sequence[str], policy: VideoPolicy) -> Source:
     """Returns what a file is. `streams` is the JSON of ``ffprobe -show_format -show_streams``, `packets` are lines
-    ``pts_time,duration_time`` of its video stream (`video_stream`). Raises Unplayable."""
+    ``pts_time,duration_time,flags`` of its video stream (`video_stream`). Raises Unplayable."""
     described = _described(streams)
     video = _video(described)
     width, height = _shown_size(video, policy)
@@ -42,7 +45,7 @@ def parse_source(streams: str, packets: Iterable[str], policy: VideoPolicy) -> S
         raise Unplayable(VideoProblem.TOO_LONG)
     frame_rate = _frame_rate(first, end, count, policy)
     audio = [one for one in described["streams"] if one.get("codec_type") == "audio" and _decodable(one)]
-    return Source(
+    source = Source(
         video_stream=int(video["index"]),
         audio_stream=int(audio[0]["index"]) if audio else None,
         width=width,
@@ -53,6 +56,10 @@ def parse_source(streams: str, packets: Iterable[str], policy: VideoPolicy) -> S
         interlaced=video.get("field_order", "unknown") not in _PROGRESSIVE,
         high_dynamic_range=video.get("color_transfer") in _HIGH_DYNAMIC_RANGE,
     )
+    if first < start:  # ffmpeg seeks from `start` on
+        return source
+    key_frames = [time - begins for time in _key_frames(packets)]
+    return replace(source, key_frames=key_frames_of_chunks(key_frames, Timeline.of(source, policy)))
 
 
 def video_stream(streams: str) -> int:
@@ -127,6 +134,13 @@ def _span(packets: Iterable[str]) -> tuple[Fraction, Fraction, int]:
     if end == last and count > 1:  # the last frame's duration is not known: it is that of the others
         end = last + (last - first) / (count - 1)
     return first, end, count
+
+
+def _key_frames(packets: Iterable[str]) -> list[Fraction]:
+    """Returns when the key frames are shown, ascending."""
+    found = (line.strip().split(",") for line in packets)
+    times = (_seconds(fields[0]) for fields in found if len(fields) > 2 and fields[2].startswith("K"))
+    return sorted(time for time in times if time is not None)
 
 
 def _frame_rate(first: Fraction, end: Fraction, count: int, policy: VideoPolicy) -> Fraction:

@@ -21,14 +21,17 @@ from features.media.model import MediaType
 from features.media.service import MediaService
 from features.realtime.errors import SessionsUnavailable
 from features.videos import performing
-from features.videos.commands import TIMESTAMP_OFFSET, encode_audio
+from features.videos.commands import TIMESTAMP_OFFSET, encode_audio, encode_chunk, probe_packets, probe_streams
 from features.videos.fragments import FragmentedFile, parse_file
 from features.videos.jobs import Job, JobLost, JobResult, Jobs
+from features.videos.ladder import ladder
 from features.videos.local_jobs import LocalJobs
 from features.videos.model import Source
 from features.videos.policy import VideoPolicy
+from features.videos.probe import parse_source
 from features.videos.processes import run_limited
 from features.videos.source_files import SourceFiles
+from features.videos.timeline import Timeline
 from features.videos.transcoding import Transcoding
 from tests.integration.videos.conftest import POLICY
 from tests.support.clips import clip, made
@@ -215,6 +218,36 @@ async def test_rungs_are_aligned_and_no_frame_is_lost_or_repeated(chunked: Envir
 
     audio = parse_file(await _file(chunked, ada, event, "audio.mp4"))
     _check_audio(audio, 3.2)
+
+
+_SLOW = "-c:v libx264 -preset veryfast -bf 3 -b_strategy 0 -pix_fmt yuv420p -g 30"
+_CONTAINERS = {
+    "phone.mp4": "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 30",
+    "reordered.mp4": _SLOW,
+    "open_gop.mov": f"{_SLOW} -x264-params open-gop=1",
+    "reordered.mkv": _SLOW,
+    "vp8.webm": "-c:v libvpx -deadline realtime -cpu-used 8 -g 30",
+}
+
+
+@pytest.mark.parametrize("name", _CONTAINERS)
+@pytest.mark.parametrize("rate", ["30", "30000/1001"])
+async def test_a_chunk_that_begins_with_a_key_frame_is_the_same_without_the_frames_before(
+    tmp_path: Path, name: str, rate: str
+) -> None:
+    path, policy = tmp_path / name, replace(POLICY, gop=Fraction(1))
+    picture = ("-f", "lavfi", "-i", f"testsrc2=size=64x36:rate={rate}", "-t", "4")
+    path.write_bytes(made(*picture, *_CONTAINERS[name].split(), suffix=name.rpartition(".")[2]))
+    streams = (await run_limited(probe_streams(path), policy)).decode()
+    packets = (await run_limited(probe_packets(path, 0), policy)).decode()
+    source = parse_source(streams, packets.splitlines(), policy)
+    assert [number for number, _ in source.key_frames] == [30, 60, 90]
+    timeline, rung, made_of = Timeline.of(source, policy), ladder(source, policy)[0], list[bytes]()
+    for each in (source, replace(source, key_frames=())):
+        output = tmp_path / f"{len(made_of)}.mp4"
+        await run_limited(encode_chunk(path, each, timeline, timeline.chunks()[2], [(rung, output)]), policy)
+        made_of.append(output.read_bytes())
+    assert made_of[0] == made_of[1]
 
 
 def _check_audio(audio: FragmentedFile, seconds: float) -> None:

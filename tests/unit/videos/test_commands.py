@@ -1,5 +1,6 @@
 """Command lines: what keeps hostile files in, and rungs aligned. tests/integration/videos/ runs them."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -65,6 +66,9 @@ def test_a_chunk_begins_at_its_first_frame() -> None:
     graph = value(CHUNK, "-filter_complex")
     assert "setpts=PTS-0.500000/TB,fps=30000/1001:start_time=8.008000," in graph
     assert value(CHUNK, "-ss") == "7.508000"
+    source = replace(SOURCE, key_frames=((240, Fraction("8.008")),))
+    of_key_frame = commands.encode_chunk(FILE, source, TIMELINE, Chunk(240, 480), [(RUNGS[0], OUT)])
+    assert value(of_key_frame, "-ss") == "8.008001"
     first = commands.encode_chunk(FILE, SOURCE, TIMELINE, Chunk(0, 240), [(RUNGS[0], OUT)])
     assert value(first, "-ss") == "0.000000"
 

@@ -96,6 +96,21 @@ def test_packets_come_in_the_order_of_decoding_and_may_lack_times() -> None:
     assert source(VIDEO, lines=[line.split(",")[0] + ",N/A" for line in packets(300)]).frames == 300
 
 
+def test_chunks_that_begin_with_a_key_frame_are_known() -> None:
+    """Chunks of 8 s: 240 frames."""
+
+    def key_frames(*frames: int, start: str = "0.000000") -> tuple[tuple[int, Fraction], ...]:
+        lines = [f"{line},{'K_' if number in frames else '__'}" for number, line in enumerate(packets(900))]
+        return source(VIDEO, lines=lines, start=start).key_frames
+
+    assert key_frames(0, 30, 240, 480, 700) == ((240, Fraction(8)), (480, Fraction(16)))
+    assert key_frames(0, 240, 250, 480) == ((480, Fraction(16)),)  # another one follows at once
+    assert key_frames(0, 239, 481, 719, 720) == ((720, Fraction(24)),)
+    assert key_frames(*range(900)) == ()
+    assert key_frames(0, 240, start="1.000000") == ()
+    assert source(VIDEO, lines=packets(900)).key_frames == ()
+
+
 def test_one_frame_is_a_video() -> None:
     assert source(VIDEO, lines=["0.000000,N/A"]).frames == 1
 
