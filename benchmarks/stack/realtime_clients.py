@@ -1,7 +1,7 @@
 """A process full of the cheapest possible WebSocket clients. Started by realtime.py, steered over stdin.
 
-Arguments: host, port, source address, subprotocol ("-" for the bare echo server), how many. Tickets come on stdin, one
-a line.
+Arguments: host, port, last byte of its source addresses, subprotocol ("-" for the bare echo server), how many. Tickets
+come on stdin, one a line.
 Then: prints "open N"; after a line "report" on stdin prints the latencies it has seen (ms) as a JSON list, and goes on.
 """
 
@@ -16,6 +16,8 @@ import msgpack
 import uvloop
 
 _IN_FLIGHT = 500
+_OF_AN_ADDRESS = 4000
+"""Connections from one source address: to find another free port takes the kernel the longer the fewer are left."""
 _PATIENCE_S = 300.0
 HANDSHAKE = (
     "GET /realtime HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -113,11 +115,12 @@ async def main() -> None:
     handshake = HANDSHAKE.format(host=host, port=port, subprotocol=offer).encode()
     room = asyncio.Semaphore(_IN_FLIGHT)
 
-    async def connect(hello: bytes) -> None:
+    async def connect(number: int, hello: bytes) -> None:
+        address = f"127.0.{number // _OF_AN_ADDRESS}.{source}"
         async with room:
             opened: asyncio.Future[None] = loop.create_future()
             transport, client = await loop.create_connection(
-                lambda: Client(hello, opened, latencies), host, port, local_addr=(source, 0)
+                lambda: Client(hello, opened, latencies), host, port, local_addr=(address, 0)
             )
             transport.write(handshake)
             async with asyncio.timeout(_PATIENCE_S):
@@ -129,7 +132,7 @@ async def main() -> None:
         ticket = sys.stdin.readline().strip()
         payload = msgpack.packb(0 if subprotocol == "-" else {"t": "hello", "ticket": ticket})
         hellos.append(masked(2, payload))
-    await asyncio.gather(*(connect(hello) for hello in hellos))
+    await asyncio.gather(*(connect(number, hello) for number, hello in enumerate(hellos)))
     hellos.clear()
     print("open", len(clients), flush=True)
     while command := (await loop.run_in_executor(None, sys.stdin.readline)).split():

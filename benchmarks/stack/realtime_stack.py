@@ -30,8 +30,7 @@ class Clients:
 
     def __init__(self, url: str, number: int, subprotocol: str, tickets: list[str]) -> None:
         host, _, port = url.removeprefix("ws://").removesuffix("/realtime").rpartition(":")
-        source = f"127.0.0.{10 + number}"
-        command = [sys.executable, "-m", "benchmarks.stack.realtime_clients", host, port, source, subprotocol]
+        command = [sys.executable, "-m", "benchmarks.stack.realtime_clients", host, port, str(10 + number), subprotocol]
         self._process = subprocess.Popen(
             [*command, str(len(tickets))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -94,7 +93,7 @@ class RealtimeStack:
     _redis: Redis
 
     async def clients(self, url: str, number: int, devices: Sequence[tuple[UUID, UUID]]) -> Clients:
-        """A process that has a socket for each (user, device) at one host; `number` gives it a source address."""
+        """A process that has a socket for each (user, device) at one host; `number` gives it its source addresses."""
         from benchmarks.stack.realtime_process import BRAND
         from features.realtime.store import TicketHolder, TicketStore
 
