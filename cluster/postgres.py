@@ -73,6 +73,11 @@ class UnitOfWork:
         except asyncpg.InterfaceError:
             return True  # the pool has taken it back
 
+    @property
+    def has_written(self) -> bool:
+        """Whether a transaction has begun, or the commit will write something."""
+        return self._transaction is not None or bool(self._events) or self._last is not None
+
     async def _use(self, *, begin: bool = True) -> "PooledConnection":
         if self._connection is None:
             self._connection = await self._database.acquire()

@@ -23,7 +23,10 @@ _OUTAGES_IN_A_ROW = 5
 """With so many events in an outage one after the other, it is the platform that is ill, not the events."""
 
 _FLUSH_S = 5.0
-"""Offsets that moved past events of other types only are written no more often than this."""
+"""Offsets that moved past events of other types only are written no more often than this,"""
+_FLUSH_HANDLED_S = 1.0
+"""and those of batches whose handling wrote nothing to Postgres no later than this: another process that takes the
+partition over handles them again."""
 
 log = logger(__name__)
 
@@ -68,7 +71,7 @@ class Runner:
         self._stored: dict[Partition, int] | None = {}
         """As in Postgres; None: to be read."""
         self._positions: dict[Partition, int] = {}
-        """Up to where this process has come; further than stored where it has passed events of other types only."""
+        """Up to where this process has come; further than stored where nothing was written to Postgres."""
         self._flush_at = monotonic() + _FLUSH_S
         self.busy = BusyTime(monotonic())
         self.at: datetime | None = None
@@ -99,7 +102,7 @@ class Runner:
             if wanted:
                 await self._handle(wanted, batch, stored)
             self._positions |= batch.upto
-            if not wanted and monotonic() > self._flush_at:
+            if self._flush_at < monotonic():
                 await self._flush()
         except OffsetMoved:
             log.warning("offsets moved elsewhere", consumer=self.consumer.name)
@@ -125,10 +128,9 @@ class Runner:
         """Unless offsets are to be read anew anyway."""
         if self._stored is not None:
             self._stored |= upto
-        self._flush_at = monotonic() + _FLUSH_S
 
     async def flush(self) -> None:
-        """Store offsets that moved past events of other types. Raises DATABASE_ERRORS."""
+        """Store offsets that moved without a transaction. Raises DATABASE_ERRORS."""
         try:
             await self._flush()
         except OffsetMoved:
@@ -140,6 +142,7 @@ class Runner:
                 await offsets.advance(uow, {self.consumer.name: moves})
                 await uow.commit()
             self._noted({partition: upto for partition, (_, upto) in moves.items()})
+            self._flush_at = monotonic() + _FLUSH_S
 
     async def _handle(self, wanted: Sequence[Record], batch: Batch, stored: dict[Partition, int]) -> None:
         waiting = {record.event.key for record in wanted if self._waits(record)}
@@ -152,7 +155,8 @@ class Runner:
                     await self.consumer.handle(uow, [record.event for record in now])
                 if parked:
                     await self._retries.park(uow, self.consumer.name, parked)
-                await offsets.advance(uow, {self.consumer.name: moves})
+                if written := uow.has_written:
+                    await offsets.advance(uow, {self.consumer.name: moves})
                 await uow.commit()
         except OffsetMoved:
             raise
@@ -163,7 +167,10 @@ class Runner:
             log.info("batch failed", consumer=self.consumer.name, error=type(error).__name__, events=len(now))
         else:
             self._count("done", len(now))
-            self._noted(batch.upto)
+            if written:
+                self._noted(batch.upto)
+            else:
+                self._flush_at = min(self._flush_at, monotonic() + _FLUSH_HANDLED_S)
             return
         await self._retries.load(self.consumer.name)
         await self._isolate(wanted, batch, stored)
@@ -235,7 +242,7 @@ class Runner:
                 while await self.step():
                     pause = 0.1
                 try:
-                    async with asyncio.timeout(_FLUSH_S if self.unwritten else None):
+                    async with asyncio.timeout(max(0.0, self._flush_at - monotonic()) if self.unwritten else None):
                         await self.wake.wait()
                 except TimeoutError:
                     await self.flush()
@@ -248,7 +255,7 @@ class Runner:
 
     @property
     def unwritten(self) -> dict[Partition, tuple[int, int]]:
-        """Offsets that moved past events of other types only: per partition from which to which."""
+        """Offsets that moved without a transaction: per partition from which to which."""
         stored = self._stored or {}
         upto = {partition: self._positions[partition] for partition in stored}
         return _moves(stored, {each: position for each, position in upto.items() if position > stored[each]})

@@ -30,7 +30,7 @@ SERVE = {
     # which costs an idle platform a tenth of its CPU time.
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.25",
     "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "10000",
-    # HAProxy would tell its manager of each request, which parses that in Python: 7 to 9 % of what a no-op costs.
+    # HAProxy would tell its manager of each request, which parses that in Python: 6 to 9 % of what a no-op costs.
     # Gateways count requests themselves.
     "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
 }

@@ -7,8 +7,8 @@ import asyncpg
 
 from cluster.ids import new_id
 from cluster.postgres import connect_database
-from features.auth.events import SessionsEnded
 from features.events import publish
+from features.posts.events import PollVoted
 from tests.e2e.running import RunningPlatform
 
 APPLICATION = "entativa-consumers"
@@ -31,7 +31,7 @@ async def test_lag_brings_another_replica(platform: RunningPlatform) -> None:
             while len(await asyncio.to_thread(platform.replicas, APPLICATION)) == 1:
                 async with database.unit_of_work() as uow:
                     old = datetime.now(UTC) - timedelta(minutes=30)
-                    publish(uow, SessionsEnded(account_id=new_id(old), session_ids=(new_id(old),)), old)
+                    publish(uow, PollVoted(new_id(old)), old)  # has a transaction, in which the offset moves
                     await uow.commit()
                 await asyncio.sleep(0.2)
     finally:

@@ -322,29 +322,3 @@ async def test_only_first_attempts_outside_make_a_process_be_behind(database: Da
     assert await lag_while_sending() >= 30
     await make_due(database)
     assert await lag_while_sending() == 0, "it has been tried: the mail server is down"
-
-
-IN_TRANSACTION = """
-select count(*) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'
-"""
-
-
-async def test_a_consumer_without_effects_in_postgres_needs_no_transaction(
-    database: Database, log: RedisEventLog
-) -> None:
-    handled: list[int] = []
-    open_transactions = 0
-
-    async def note(uow: UnitOfWork, event: Event) -> None:
-        nonlocal open_transactions
-        await uow.read("select 1")
-        handled.append(event.payload["n"])
-        open_transactions += await database.pool.fetchval(IN_TRANSACTION)
-
-    consumer = Consumer("noting", THINGS, each(note))
-    await drain(database, log, consumer)
-    await publish(database, *(event(n) for n in range(20)))
-    await drain(database, log, consumer)
-    assert sorted(handled) == list(range(20))
-    assert open_transactions == 0
-    assert await lags(database) == {}
