@@ -27,7 +27,7 @@ ROUNDS = 10
 
 @dataclass(slots=True)
 class PrivateLife:
-    """Two people who write to each other and back up what they have, and three in a group.
+    """Two people who write to each other, meet in a group by a link and back up what they have, and three in a group.
 
     `mark`: a text that is in everything that they write. `content`: bytes that are in their files. `keys`: some that
     only devices have. `ciphertext`: the beginning of a file as the platform has it.
@@ -57,6 +57,7 @@ class PrivateLife:
         async with running(ada):
             async with running(bob):
                 await self._correspond(ada, bob)
+                await self._invite(ada, bob)
             await self._back_up(ada)
             await self._wait_for_bob(ada, bob)
         await ada.close()
@@ -92,6 +93,20 @@ class PrivateLife:
         downloaded = next(each for each in (self.folder / "accounts").rglob("*.files/*") if each.is_file())
         self.ciphertext = downloaded.read_bytes()[:64]
 
+    async def _invite(self, ada: Account, bob: Account) -> None:
+        """A group whose name is in the link by which somebody comes in, and a poll in it."""
+        group_id = await ada.groups.create(f"{self.mark} trip", [])
+        await until(ada, lambda: _is_in(ada, group_id))
+        link = await ada.invitations.create(group_id)
+        assert self.mark in link.name
+        await bob.invitations.ask(str(link))
+        await ada.invitations.approve(group_id, bob.username)
+        await until(bob, lambda: _is_in(bob, group_id))
+        ada.ask(group_id, f"{self.mark}?", [f"{self.mark} north", "south"])
+        await until(bob, lambda: len(bob.conversations.messages(group_id)) == 1)
+        bob.vote(bob.conversations.messages(group_id)[0].number, [0])
+        await until(ada, lambda: _votes(ada, group_id) == [(0,)])
+
     async def _back_up(self, ada: Account) -> None:
         key = await ada.backups.create(PLATFORM, f"{self.mark} passphrase")
         await ada.backups.set_pin(f"{self.mark} pin", self.operators)
@@ -121,3 +136,13 @@ class PrivateLife:
             assert (await members[1].read())[1:] == said
             # The third one has not come to read.
             self.keys["the key of a device in the group"] = members[1].device.identity.serialize()[1:]
+
+
+def _is_in(account: Account, group_id: str) -> bool:
+    group = account.conversations.conversation(group_id)
+    return group is not None and not group.left
+
+
+def _votes(account: Account, group_id: str) -> list[tuple[int, ...]]:
+    (poll,) = [each.poll for each in account.conversations.messages(group_id) if each.poll is not None]
+    return list(poll.votes.values())
