@@ -45,7 +45,10 @@ def _start(node: NodeSettings) -> list[str]:
     ports = node.ports
     command = [
         *(str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats"),
+        # For an agent whose port it does not know, a node waits 15 s and then ends: not enough on a busy machine.
         *("--dashboard-agent-listen-port", str(ports.ray_agent_port)),
+        *("--dashboard-agent-grpc-port", str(ports.ray_agent_grpc_port)),
+        *("--runtime-env-agent-port", str(ports.ray_runtime_env_port)),
         *("--metrics-export-port", str(ports.ray_metrics_port)),
         *("--object-store-memory", str(node.object_store_bytes)),
         # It sends what workers print to a driver's terminal; there is none, and the dashboard reads the files.

@@ -21,7 +21,7 @@ RAY, METRICS = "ray", "metrics"
 """The names of the two processes."""
 
 WORKER_PORTS = (
-    *("http_port", "ray_agent_port", "ray_metrics_port"),
+    *("http_port", "ray_agent_port", "ray_agent_grpc_port", "ray_runtime_env_port", "ray_metrics_port"),
     *("haproxy_metrics_port", "haproxy_stats_port"),
 )
 HEAD_PORTS = (*WORKER_PORTS, "dashboard_port", "ray_port", "fallback_http_port")
@@ -30,8 +30,8 @@ HEAD_PORTS = (*WORKER_PORTS, "dashboard_port", "ray_port", "fallback_http_port")
 _START_S = 120
 _ATTEMPTS = 3
 _TOO_SLOW = ("timed out during startup", "exited unexpectedly")
-"""What Ray says of a node that has not joined after 30 s, and of one whose agents have not joined it after 15 s. On a
-busy machine neither is enough, and the first limit cannot be changed, so the node is started again."""
+"""What Ray says of a node that has not joined after 30 s, and of one a part of which has ended. On a busy machine the
+time is not enough, and cannot be changed, so the node is started again."""
 _STARTED = "Ray runtime started"
 """What `ray start` says of a node that has joined. The dashboard of a head may answer long before, and end with a start
 that takes too long."""

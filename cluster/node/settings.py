@@ -28,6 +28,8 @@ class Ports(BaseSettings):
     haproxy_metrics_port: int = 63793
     haproxy_stats_port: int = 63794
     fallback_http_port: int = 63795
+    ray_agent_grpc_port: int = 63796
+    ray_runtime_env_port: int = 63797
     replica_ports_from: int = 30000
     """Serve's replicas listen on ports from here on, at most 1,000."""
 
