@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Sequence
@@ -13,7 +14,9 @@ import httpx
 
 from api.routes import VERSION
 from client.account import Account
+from client.api import ApiError
 from client.backup import PLATFORM
+from client.invitation_link import InvitationLink
 from client.storage import AccountFolders
 from tests.e2e.people import PASSWORD, Device, People
 from tests.e2e.running import RunningPlatform
@@ -96,8 +99,7 @@ class PrivateLife:
     async def _invite(self, ada: Account, bob: Account) -> None:
         """A group whose name is in the link by which somebody comes in, and a poll in it."""
         group_id = await ada.groups.create(f"{self.mark} trip", [])
-        await until(ada, lambda: _is_in(ada, group_id))
-        link = await ada.invitations.create(group_id)
+        link = await _invitation(ada, group_id)
         assert self.mark in link.name
         await bob.invitations.ask(str(link))
         await ada.invitations.approve(group_id, bob.username)
@@ -136,6 +138,18 @@ class PrivateLife:
             assert (await members[1].read())[1:] == said
             # The third one has not come to read.
             self.keys["the key of a device in the group"] = members[1].device.identity.serialize()[1:]
+
+
+async def _invitation(account: Account, group_id: str) -> InvitationLink:
+    """Waits until the server has the group."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                return await account.invitations.create(group_id)
+            except ApiError as error:
+                if error.code != "no_such_group":
+                    raise
+            await asyncio.sleep(0.1)
 
 
 def _is_in(account: Account, group_id: str) -> bool:
