@@ -50,7 +50,7 @@ class GroupInvitationBody(Body):
         default=None,
         ge=1,
         le=10 * 366 * 86_400,
-        description="How long it is good, in seconds: a minute to 90 days; without it, seven days.",
+        description="How long it is good, in seconds: a minute to 90 days; without it, as the brand says (seven days).",
         examples=[604_800],
     )
     max_uses: int = Field(

@@ -39,7 +39,7 @@ class ShareLinkBody(Body):
         default=None,
         ge=1,
         le=10 * 366 * 86_400,
-        description="How long it is good, in seconds: a minute to 366 days; without it, 30 days.",
+        description="How long it is good, in seconds: a minute to 366 days; without it, as the brand says (30 days).",
         examples=[604_800],
     )
 

@@ -81,18 +81,18 @@ class Account:
         self._api = MessagingApi(self._connection)
         self.devices = Devices(database, self._device, self._connection, self._randomness)
         self.conversations = Conversations(database, self._device)
+        self._changed = asyncio.Event()
+        self._changes: list[Change] = []
         self.groups = Groups(lambda: self.messenger, self.conversations, self._api, clock, self._published)
         self.invitations = Invitations(
             *(self.url, GroupInvitationsApi(self._connection), self.groups, self.conversations, self._tell)
         )
         self.reports = Reports(database, self._connection)
-        self.blocks = Blocks(database, BlocksApi(self._connection))
+        self.blocks = Blocks(database, BlocksApi(self._connection), self._changed.set)
         settings = ConversationSettingsApi(self._connection)
-        self.settings = ConversationSettings(database, self.conversations, settings, clock)
+        self.settings = ConversationSettings(database, self.conversations, settings, clock, self._changed.set)
         naming = Naming(self._api, self.conversations, lambda id: self.messenger.accepted(id))
         self._messenger: Messenger | None = None
-        self._changed = asyncio.Event()
-        self._changes: list[Change] = []
         files = AttachmentFiles(database.path.with_suffix(".files"), self._randomness)
         self._transfers = Transfers(database, self._connection, files, self._send_upload, self._tell)
         self._exchange = Exchange(

@@ -1,5 +1,7 @@
 """Whom the user has blocked: the server keeps both apart, and what they say in groups is not shown here."""
 
+from collections.abc import Callable
+
 from client.api.blocks import BlocksApi
 from client.refreshed import Refreshed
 from client.storage import Database
@@ -8,20 +10,23 @@ from client.storage import Database
 class Blocks(Refreshed):
     """Methods raise ApiError, NoResponse and SignedOut."""
 
-    def __init__(self, database: Database, api: BlocksApi) -> None:
-        super().__init__()
+    def __init__(self, database: Database, api: BlocksApi, changed: Callable[[], None]) -> None:
+        """`changed`: is told when the blocks were refreshed."""
+        super().__init__(changed)
         self._database = database
         self._api = api
 
     async def block(self, username: str) -> None:
         """Blocks somebody."""
-        await self._api.block(username)
-        await self._refresh()
+        async with self._one_at_a_time:
+            await self._api.block(username)
+            await self._refresh()
 
     async def unblock(self, username: str) -> None:
         """Removes a block: what was said meanwhile in groups is shown."""
-        await self._api.unblock(username)
-        await self._refresh()
+        async with self._one_at_a_time:
+            await self._api.unblock(username)
+            await self._refresh()
 
     async def _refresh(self) -> None:
         accounts = await self._api.accounts()

@@ -42,12 +42,13 @@ class Exchange:
         self._transfers = transfers
         self._naming = naming
         self._invitations = invitations
-        self._refreshed = refreshed
+        self._refreshed = (invitations, *refreshed)
         self._clock = clock
         self._register = register
         self._publish = publish
         self._waked = asyncio.Event()
         self._moving = asyncio.Event()
+        self._looks = asyncio.Event()
         self._realtime: RealtimeClient | None = None
         self._typed: dict[str, int] = {}
 
@@ -73,7 +74,7 @@ class Exchange:
         """Sends and receives until it is cancelled. Raises SignedOut, DeviceRemoved, RealtimeClosed where the session
         was ended."""
         work, listen = self._work(messenger), self._listen(messenger)
-        tasks = [asyncio.create_task(each) for each in (work, listen, self._move_files())]
+        tasks = [asyncio.create_task(each) for each in (work, listen, self._refresh(), self._move_files())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -93,8 +94,6 @@ class Exchange:
             if request is None:
                 if await self._naming.step():
                     self._waked.set()
-                for each in (self._invitations, *self._refreshed):
-                    await each.step()
                 await self._sleep(messenger, now)
                 continue
             try:
@@ -118,11 +117,22 @@ class Exchange:
             if until is None:
                 messenger.fetch()
 
+    async def _refresh(self) -> None:
+        """Beside what is sent: a list may have many pages."""
+        while True:
+            self._looks.clear()
+            for each in self._refreshed:
+                await each.step()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_FETCH_S):
+                    await self._looks.wait()
+
     async def _listen(self, messenger: Messenger) -> None:
         def connected() -> None:
             messenger.connected()
-            for each in (self._invitations, *self._refreshed):
+            for each in self._refreshed:
                 each.look()
+            self._looks.set()
             self._waked.set()
 
         async with RealtimeClient(self._ticket, on_connected=connected) as realtime:
@@ -141,6 +151,7 @@ class Exchange:
                             messenger.devices_changed(UUID(account_id).hex)
                     case Signal("group_join_requested"):
                         self._invitations.look()
+                        self._looks.set()
                     case Signal("typing", {"conversation_id": str(conversation_id), "account_id": str(account_id)}):
                         with contextlib.suppress(ValueError):
                             messenger.peer_typing(UUID(conversation_id).hex, UUID(account_id).hex)

@@ -30,7 +30,7 @@ class Invitations(Refreshed):
         tell: Callable[[Change], None],
     ) -> None:
         """`url`: of the brand. `tell`: is told what the user should see."""
-        super().__init__()
+        super().__init__(lambda: None)
         self._url = url.rstrip("/")
         self._api = api
         self._groups = groups

@@ -1,6 +1,8 @@
 """What the server has for all devices of an account, and this device reads anew when it has connected."""
 
+import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from client.api import ApiError, NoResponse
 
@@ -8,8 +10,12 @@ from client.api import ApiError, NoResponse
 class Refreshed(ABC):
     """Reads it at the next `step` after each `look`."""
 
-    def __init__(self) -> None:
+    def __init__(self, changed: Callable[[], None]) -> None:
+        """`changed`: is told when it was read."""
+        self._changed = changed
         self._looks = False
+        self._one_at_a_time = asyncio.Lock()
+        """What was read before a change must not undo it."""
 
     def look(self) -> None:
         """There may be something new."""
@@ -21,7 +27,9 @@ class Refreshed(ABC):
             return
         self._looks = False
         try:
-            await self._refresh()
+            async with self._one_at_a_time:
+                await self._refresh()
+            self._changed()
         except NoResponse:
             self._looks = True
         except ApiError:

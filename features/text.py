@@ -5,9 +5,9 @@ import unicodedata
 
 from features.text_errors import ControlCharacters, EmptyText, TextTooLong, TooManyMarks
 
-MAX_MARKS = 6
+MAX_MARKS = 8
 """Combining marks on one character. More of them cover the lines above and below; Hebrew with points and accents has up
-to five."""
+to five, a stack of Tibetan letters eight."""
 
 _NOT_SHOWN = frozenset({"Cc", "Cs"})
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

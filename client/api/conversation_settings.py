@@ -25,12 +25,24 @@ class ConversationSettingsApi:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def change(self, conversation_id: str, chosen: Chosen) -> None:
-        """Chooses for one conversation."""
-        muted_until = chosen.muted_until
-        until = None if muted_until is None else datetime.fromtimestamp(muted_until / 1000, UTC).isoformat()
-        body = {"muted_until": until, "archived": chosen.archived, "pinned": chosen.pinned}
-        await self._connection.request("PATCH", f"/conversations/{UUID(conversation_id)}", body)
+    async def mute(self, conversation_id: str, until: int | None) -> Chosen:
+        """Mutes a conversation until a time, in milliseconds since 1970; None: not any more. Returns what is chosen
+        then, as the others."""
+        time = None if until is None else datetime.fromtimestamp(until / 1000, UTC).isoformat()
+        return await self._change(conversation_id, {"muted_until": time})
+
+    async def archive(self, conversation_id: str, archived: bool) -> Chosen:
+        """Puts a conversation into the archive, or takes it out."""
+        return await self._change(conversation_id, {"archived": archived})
+
+    async def pin(self, conversation_id: str, pinned: bool) -> Chosen:
+        """Pins a conversation, or not any more."""
+        return await self._change(conversation_id, {"pinned": pinned})
+
+    async def _change(self, conversation_id: str, changed: dict[str, Any]) -> Chosen:
+        found = await self._connection.request("PATCH", f"/conversations/{UUID(conversation_id)}", changed)
+        with understood():
+            return _chosen(found)
 
     async def all(self) -> dict[str, Chosen]:
         """What was chosen, by conversation."""

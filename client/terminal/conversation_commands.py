@@ -1,5 +1,6 @@
 """What is chosen about a conversation in the terminal client: /mute, /archive, /pin, /block."""
 
+import re
 from typing import Protocol
 
 from client.conversations import Conversation, Conversations
@@ -13,6 +14,7 @@ USAGE = """\
 /block                  the person of this conversation"""
 COMMANDS = ("/mute", "/pin", "/unpin", "/archive", "/unarchive", "/block", "/unblock")
 _MAX_HOURS = 24 * 366
+_HOURS = re.compile("[1-9][0-9]{0,3}")
 
 
 class SettingsActions(Protocol):
@@ -56,9 +58,9 @@ async def run(line: str, shown: str | None, account: ConversationAccount) -> str
         case ["/mute", "off"]:
             await settings.mute(_conversation(shown), None)
             return "Not muted any more."
-        case ["/mute", hours] if hours.isascii() and hours.isdigit() and 1 <= int(hours[:5]) <= _MAX_HOURS:
-            await settings.mute(_conversation(shown), 3600 * int(hours[:5]))
-            return f"Muted for {int(hours[:5])} hours."
+        case ["/mute", hours] if _HOURS.fullmatch(hours) and int(hours) <= _MAX_HOURS:
+            await settings.mute(_conversation(shown), 3600 * int(hours))
+            return f"Muted for {int(hours)} hours."
         case ["/pin" | "/unpin" as what]:
             await settings.pin(_conversation(shown), what == "/pin")
             return "Pinned." if what == "/pin" else "Not pinned any more."

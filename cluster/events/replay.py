@@ -13,8 +13,8 @@ class UnknownConsumer(Exception):
 
 async def replay(database: Database, event_log: EventLog, consumer: str, since: datetime) -> int:
     """Let a consumer handle everything again that occurred since a time, as far back as the log goes. Running processes
-    begin with their next heartbeat. Returns how many partitions go back. Raises UnknownConsumer, LogUnavailable and
-    DATABASE_ERRORS."""
+    begin with their next heartbeat; what they have handled in the last second may not be among it. Returns how many
+    partitions go back. Raises UnknownConsumer, LogUnavailable and DATABASE_ERRORS."""
     stored = (await offsets.load(database, [consumer], range(PARTITIONS)))[consumer]
     if not stored:
         raise UnknownConsumer(f"there is no consumer {consumer!r}")

@@ -25,8 +25,8 @@ _OUTAGES_IN_A_ROW = 5
 _FLUSH_S = 5.0
 """Offsets that moved past events of other types only are written no more often than this,"""
 _FLUSH_HANDLED_S = 1.0
-"""and those of batches whose handling wrote nothing to Postgres no later than this: another process that takes the
-partition over handles them again."""
+"""and those of batches whose handling wrote nothing to Postgres no later than this: after a crash, or a failure of a
+later batch, they are handled again."""
 
 log = logger(__name__)
 

@@ -88,6 +88,7 @@ class Worker:
                     group.create_task(runner.run())
         finally:
             await self._retries.stop()
+            await self._store_offsets()
             await _quietly(leases)
 
     async def run_with_relay(self, adopt: Adopt = nothing_to_adopt) -> None:
@@ -119,12 +120,21 @@ class Worker:
             try:
                 held = await leases.beat()
                 if held != self._held or leases.claimed:
+                    await self._store_offsets()
                     await self.assign(held)
                     self._held = held
             except DATABASE_ERRORS as error:
                 raise_if_cancelled()
                 log.warning("leases not renewed", error=type(error).__name__)
             await asyncio.sleep(BEAT_S)
+
+    async def _store_offsets(self) -> None:
+        """How far consumers have come, so that nobody handles it again. Without Postgres somebody will."""
+        try:
+            await self._flush()
+        except DATABASE_ERRORS as error:
+            raise_if_cancelled()
+            log.warning("offsets not stored", error=type(error).__name__)
 
     async def assign(self, numbers: frozenset[int]) -> dict[str, dict[Partition, int]]:
         """Read these partitions from now on. Returns the stored offsets, by consumer. Raises DATABASE_ERRORS."""

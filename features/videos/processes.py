@@ -14,11 +14,14 @@ from features.videos.policy import VideoPolicy
 
 MAX_PRINTED = 64 * 1024 * 1024
 """Bytes that a command may print: ffprobe prints a line per packet."""
+_NOT_STARTED = (126, 127)
+"""What `setpriv` and `prlimit` end with if the command cannot be executed."""
 
 
 async def run_limited(command: Sequence[str], policy: VideoPolicy) -> bytes:
     """Runs a command and returns what it prints. Raises Unplayable if it fails, exceeds a limit, or takes too long;
-    JobLost if somebody kills it. The process and its children end with this call, and with this process."""
+    JobLost if somebody kills it, or it is not there. The process and its children end with this call, and with this
+    process."""
     process = await asyncio.create_subprocess_exec(
         *_limits(policy),
         *command,
@@ -38,6 +41,8 @@ async def run_limited(command: Sequence[str], policy: VideoPolicy) -> bytes:
         await _end(process)
     if status == -signal.SIGKILL:
         raise JobLost("killed")
+    if status in _NOT_STARTED:
+        raise JobLost("not started")
     if status != 0:
         raise Unplayable(VideoProblem.BROKEN)
     return printed

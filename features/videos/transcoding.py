@@ -84,25 +84,27 @@ class Transcoding:
         await uow.commit()
         if video.state in (VideoState.READY, VideoState.FAILED):
             return
+        attempt = _Attempt(self, uow, video)
         try:
-            await _Attempt(self, uow, video).run(Upload(video.id, original.digest, original.size))
+            await attempt.run(Upload(video.id, original.digest, original.size))
         except _VideoGone:
             return
         except _NotAllowed as found:
             if await self.media.hold_ready(uow, video.id, found.match, self.now()):
                 await self._fail(uow, video, VideoProblem.NOT_ALLOWED)
         except Unplayable as error:
-            await self._fail(uow, video, error.problem)
+            await self._fail(uow, video, error.problem, keeps=attempt.probed)
         except JobLost:
             attempts = await store.count_attempt(uow, video.id)
             await uow.commit()
             if attempts < self.policy.max_attempts:
                 raise
-            await self._fail(uow, video, VideoProblem.BROKEN)
+            await self._fail(uow, video, VideoProblem.BROKEN, keeps=True)
 
-    async def _fail(self, uow: UnitOfWork, video: Video, problem: VideoProblem) -> None:
+    async def _fail(self, uow: UnitOfWork, video: Video, problem: VideoProblem, *, keeps: bool = False) -> None:
         """Ends the work on a video. One that can be played stays so, with the qualities that it has, unless nobody may
-        publish it. Of another nothing is kept, what was uploaded neither."""
+        publish it. Of another nothing is kept, and what was uploaded only if it `keeps` that: it may be that not the
+        file was at fault, but what worked on it."""
         if problem is not VideoProblem.NOT_ALLOWED and await store.settle(uow, video.id):
             publish(uow, Ready(video.id, video.account_id), self.now())
             await uow.commit()
@@ -113,7 +115,8 @@ class Transcoding:
         medium, now = await self.media.lock(uow, video.id), self.now()
         if medium is None or not await store.fail(uow, video.id, problem):
             return
-        await self.media.fail_ready(uow, medium, now)
+        if not keeps:
+            await self.media.fail_ready(uow, medium, now)
         publish(uow, Failed(video.id, video.account_id, problem.value), now)
         await uow.commit()
         metrics.FAILED.labels(self.brand, problem.value).inc()
@@ -150,12 +153,15 @@ class _Attempt:
         self._results: dict[int, JobResult] = {}
         self._renditions: list[Rendition] = []
         self._told = video.percent
+        self.probed = False
+        """Whether the file is one of which a stream can be made, for all that its probe says."""
 
     async def run(self, upload: Upload) -> None:
         """Makes the stream. Raises Unplayable, JobLost, ObjectStorageUnavailable and _VideoGone."""
         policy = self._transcoding.policy
         found = await self._run_job(Probe(upload, policy))
         assert found.source is not None
+        self.probed = True
         plan = Plan.of(upload, found.source, policy)
         duration_ms = int(plan.source.duration * 1000)
         await store.describe(self._uow, self._video.id, plan.source.width, plan.source.height, duration_ms)

@@ -39,9 +39,9 @@ def test_a_decomposed_text_may_be_longer_than_it_is_composed() -> None:
     assert clean_line("e\u0301" * 50, field="name", max_characters=50) == "\u00e9" * 50
 
 
-SEVEN = "q" + "\u0315\u0323\u0300" * 2 + "\u0315"
-COVERING = [SEVEN, SEVEN[:4] + "\u200b\u034f\U000e0061" + SEVEN[4:], "q" + "\u0489" * 7]
-WRITTEN = [SEVEN[:-1], "שׁ\u05bc\u05b8\u05bd\u0596", "พี่น้อง", "སྒྲུབ", "👍🏽 1\ufe0f\u20e3", "e\u0301" * 40, "नि\u0902"]
+NINE = "q" + "\u0315\u0323\u0300" * 3
+COVERING = [NINE, NINE[:4] + "\u200b\u034f\U000e0061" + NINE[4:], "q" + "\u0489" * 9]
+WRITTEN = [NINE[:-1], "שׁ\u05bc\u05b8\u05bd\u0596", "พี่น้อง", "སྒྲུབ", "ཧྐྵྨླྺྼྻྂ", "👍🏽 1\ufe0f\u20e3", "e\u0301" * 40, "नि\u0902"]
 
 
 @pytest.mark.parametrize("text", COVERING)

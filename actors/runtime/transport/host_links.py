@@ -111,9 +111,12 @@ class HostLinks:
             self._dials[host] = asyncio.create_task(self._dial(host), name=f"dial {host}")
 
     def out_of_reach(self, host: str, now: float) -> bool:
-        """Whether nothing gets through to a host now: its node takes nothing, or the last dial failed."""
+        """Whether nothing gets through to a host now: its node takes nothing, or it is dialled again after a failure.
+        A host that is called by Ray meanwhile is reached."""
         link = self._links.get(host)
-        return bool(self._failures.get(host)) if link is None else link.silent(now)
+        if link is not None:
+            return link.silent(now)
+        return host in self._dials and bool(self._failures.get(host)) and not self._fallbacks.get(host)
 
     # --- connections --------------------------------------------------------------------------------------
 

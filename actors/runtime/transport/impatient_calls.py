@@ -1,4 +1,5 @@
-"""Calls that nobody need wait for, since Postgres has the answer too: they fail as soon as their host is out of reach.
+"""Calls that nobody need wait for, since Postgres has the answer too: they fail as soon as the host that they are made
+to is out of reach. One that is led to another host is not watched there.
 
 Other calls wait for such a host until it is back, or until its lease has ended and another has its shards.
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from cluster.events import offsets
@@ -14,7 +16,7 @@ from cluster.events.retries import Retries
 from cluster.events.runner import Runner
 from cluster.events.tail import Tail
 from cluster.events.trimming import lags
-from cluster.events.worker import drain_events
+from cluster.events.worker import Worker, drain_events
 from cluster.postgres import Database, UnitOfWork
 from tests.integration.events.conftest import THINGS, event, publish, record, seen
 
@@ -82,3 +84,28 @@ async def test_batches_whose_handling_wrote_nothing_share_the_write_of_their_off
     await drain_events([consumer], database, log)
     assert await lags(database) == {}
     assert await seen(database) == [100, 101, 102]
+
+
+async def test_a_process_that_stops_leaves_nothing_to_be_handled_again(
+    database: Database, log: RedisEventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.events.runner._FLUSH_S", 3600.0)
+    monkeypatch.setattr("cluster.events.runner._FLUSH_HANDLED_S", 3600.0)
+    handled: list[int] = []
+
+    async def note(uow: UnitOfWork, event: Event) -> None:
+        handled.append(event.payload["n"])
+
+    consumer = Consumer("noting", THINGS, each(note))
+    await drain_events([consumer], database, log)
+    await publish(database, *(event(n) for n in range(20)))
+    await relay_once(database, log)
+    for _ in range(2):
+        running = asyncio.create_task(Worker([consumer], database, log).run())
+        async with asyncio.timeout(60):
+            while len(handled) < 20:
+                await asyncio.sleep(0.05)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert await lags(database) == {}
+    assert sorted(handled) == list(range(20))

@@ -40,6 +40,11 @@ async def test_what_exceeds_a_limit_ends_as_a_broken_file_would(program: str, po
         await run_limited([*PYTHON, program], policy)
 
 
+async def test_a_program_that_is_not_there_is_no_fault_of_the_file() -> None:
+    with pytest.raises(JobLost):
+        await run_limited(["no-such-ffmpeg"], VideoPolicy())
+
+
 async def test_a_process_that_somebody_kills_is_lost_and_not_broken() -> None:
     with pytest.raises(JobLost):
         await run_limited([*PYTHON, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"], POLICY)

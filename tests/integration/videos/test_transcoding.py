@@ -339,3 +339,5 @@ async def test_a_file_that_always_kills_its_workers_is_given_up(chunked: Environ
     await _transcode(chunked, event, Deadly(), policy=policy)
     found = await _state(ada, event)
     assert (found["state"], found["problem"]) == ("failed", "broken")
+    content = await ada.get(f"/media/{event.media_id}/content")
+    assert content.status_code == 200, "perhaps the machines were at fault"

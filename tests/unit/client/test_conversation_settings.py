@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
 import pytest
@@ -26,16 +27,20 @@ class Ada:
 
     def __init__(self, talk: Talk) -> None:
         database = talk.databases[talk.ada]
+        self.refreshes = 0
         self.server = SettingsServer(ADA, {"bob": BOB, "cleo": CLEO})
         connection = self.server.connection()
         self.conversations = Conversations(database, talk.ada._device)
-        self.blocks = Blocks(database, BlocksApi(connection))
+        self.blocks = Blocks(database, BlocksApi(connection), self.redrawn)
         self.settings = ConversationSettings(
-            database, self.conversations, ConversationSettingsApi(connection), lambda: talk.server.now
+            database, self.conversations, ConversationSettingsApi(connection), lambda: talk.server.now, self.redrawn
         )
         for id, peer, username in ((WITH_BOB, BOB, "bob"), (WITH_CLEO, CLEO, "cleo")):
             talk.ada.add_conversation(id, peer)
             self.conversations.name(id, username)
+
+    def redrawn(self) -> None:
+        self.refreshes += 1
 
     def order(self) -> list[str | None]:
         return [each.username for each in self.conversations.all()]
@@ -84,13 +89,47 @@ async def test_what_another_device_has_chosen_is_read_after_a_connection(talk: T
     ada.settings.look()
     await ada.settings.step()
     ada.server.away = False
+    assert ada.refreshes == 0
     await ada.settings.step()
+    assert ada.refreshes == 1
     assert ada.order() == ["cleo", "bob"]
     assert ada.is_muted(WITH_CLEO)
     ada.server.chosen[str(UUID(WITH_CLEO))] = {"muted_until": None, "archived": True}  # what is this?
     ada.settings.look()
     await ada.settings.step()
     assert ada.is_muted(WITH_CLEO), "what cannot be read changes nothing"
+
+
+async def test_a_choice_leaves_what_another_device_has_chosen(talk: Talk) -> None:
+    ada = Ada(talk)
+    ada.server.chosen[str(UUID(WITH_CLEO))] = {"muted_until": None, "archived": True, "pinned": False}
+    await ada.settings.mute(WITH_CLEO, 3600)
+    seen = ada.server.chosen[str(UUID(WITH_CLEO))]
+    assert (seen["archived"], ada.is_muted(WITH_CLEO), ada.order()) == (True, True, ["bob", "cleo"])
+    here = ada.conversations.conversation(WITH_CLEO)
+    assert here is not None
+    assert here.archived, "the response says so"
+
+
+async def test_a_list_that_is_older_than_a_block_does_not_undo_it(talk: Talk) -> None:
+    ada, slow = Ada(talk), asyncio.Event()
+    read = ada.blocks._api.accounts
+
+    async def slowly() -> list[str]:
+        found = await read()
+        await slow.wait()
+        return found
+
+    ada.blocks._api.accounts = slowly  # type: ignore[method-assign]
+    ada.blocks.look()
+    refreshing = asyncio.create_task(ada.blocks.step())
+    await asyncio.sleep(0)
+    blocking = asyncio.create_task(ada.blocks.block("bob"))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    slow.set()
+    await asyncio.gather(refreshing, blocking)
+    assert talk.databases[talk.ada].rows("select account_id from blocked") == [(BOB,)]
 
 
 async def test_nothing_changes_here_that_the_server_has_not_taken(talk: Talk) -> None:
@@ -173,6 +212,7 @@ async def test_commands(talk: Talk) -> None:
         "/mute",
         "/mute 0",
         "/mute 9000",
+        "/mute 000012",
         "/mute \u00b2",
         "/pin it",
         "/block bob cleo",

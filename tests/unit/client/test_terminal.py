@@ -86,9 +86,13 @@ class LocalAccount:
         self.reports = LocalReports(pair)
         self.serving = SettingsServer(ADA, {"bob": BOB})
         connection = self.serving.connection()
-        self.blocks = Blocks(pair.databases[0], BlocksApi(connection))
+        self.blocks = Blocks(pair.databases[0], BlocksApi(connection), self._changed.set)
         self.settings = ConversationSettings(
-            pair.databases[0], self.conversations, ConversationSettingsApi(connection), lambda: pair.server.now
+            pair.databases[0],
+            self.conversations,
+            ConversationSettingsApi(connection),
+            lambda: pair.server.now,
+            self._changed.set,
         )
         self.groups = Groups(
             lambda: pair.ada,
