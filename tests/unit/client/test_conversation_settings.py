@@ -18,7 +18,8 @@ from client.terminal.conversation_commands import run
 from tests.unit.client.settings_server import SettingsServer
 from tests.unit.client.talk import ADA, BOB, CLEO, Talk
 
-WITH_BOB, WITH_CLEO = "1" * 32, "2" * 32
+WITH_BOB, WITH_CLEO = f"{1:032x}", f"{2:032x}"
+"""Less than the id of any group, in the order of which conversations without messages stand."""
 HOUR_MS = 3_600_000
 
 
