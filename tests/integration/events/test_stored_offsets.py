@@ -105,6 +105,7 @@ async def test_a_process_that_stops_leaves_nothing_to_be_handled_again(
         async with asyncio.timeout(60):
             while len(handled) < 20:
                 await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # the batch ends: nothing of that waits for I/O
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         assert await lags(database) == {}
